@@ -1,0 +1,86 @@
+//! How long to wait before trying again: exponential, with full jitter.
+//!
+//! Full jitter (a uniform draw between zero and the ceiling) spreads a fleet that lost its network at the same moment;
+//! AWS's Well-Architected IoT Lens (BP 11.4) asks for it. The random source is given, so that tests can draw their own.
+
+use std::time::Duration;
+
+/// A growing ceiling and the random draws below it.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    first: Duration,
+    limit: Duration,
+    ceiling: Duration,
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    /// A backoff whose ceiling starts at `first` and doubles up to `limit`; a `limit` below `first` counts as `first`.
+    pub fn new(first: Duration, limit: Duration, random: fastrand::Rng) -> Self {
+        Self {
+            first,
+            limit: limit.max(first),
+            ceiling: first,
+            random,
+        }
+    }
+
+    /// The next wait: between 0 and the ceiling, which then doubles.
+    pub fn next_wait(&mut self) -> Duration {
+        let wait = self.ceiling.mul_f64(self.random.f64());
+        self.ceiling = self.ceiling.saturating_mul(2).min(self.limit);
+        wait
+    }
+
+    /// Starts again from the first ceiling.
+    pub fn reset(&mut self) {
+        self.ceiling = self.first;
+    }
+}
+
+/// `duration`, up to `part` (0.1 for ten percent) longer or shorter, at random.
+pub fn jitter(duration: Duration, part: f64, random: &mut fastrand::Rng) -> Duration {
+    duration.mul_f64(1.0 + part.clamp(0.0, 1.0) * (2.0 * random.f64() - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_doubles_to_the_limit_and_resets() {
+        let (first, limit) = (Duration::from_secs(1), Duration::from_secs(300));
+        let mut backoff = Backoff::new(first, limit, fastrand::Rng::with_seed(7));
+        let mut ceiling = first;
+        for _ in 0..20 {
+            assert!(backoff.next_wait() <= ceiling);
+            ceiling = (ceiling * 2).min(limit);
+        }
+        assert_eq!(backoff.ceiling, limit);
+        backoff.reset();
+        assert!(backoff.next_wait() <= first);
+    }
+
+    #[test]
+    fn draws_fill_the_whole_range() {
+        let mut backoff = Backoff::new(
+            Duration::from_secs(100),
+            Duration::from_secs(100),
+            fastrand::Rng::with_seed(1),
+        );
+        let draws: Vec<u64> = (0..200).map(|_| backoff.next_wait().as_secs()).collect();
+        assert!(
+            draws.iter().any(|d| *d < 10) && draws.iter().any(|d| *d > 90),
+            "{draws:?}"
+        );
+    }
+
+    #[test]
+    fn jitter_stays_within_its_part() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..1000 {
+            let drawn = jitter(Duration::from_secs(1800), 0.1, &mut random).as_secs();
+            assert!((1620..=1980).contains(&drawn), "{drawn}");
+        }
+    }
+}

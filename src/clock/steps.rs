@@ -1,0 +1,95 @@
+//! Notices when somebody sets the wall clock.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+/// How far ahead the timer is set. It exists to be cancelled, not to fire; firing only sets it again.
+const FAR_AHEAD: i64 = 10 * 365 * 24 * 3600;
+
+/// A timer that the kernel cancels at each discontinuous change of the wall clock, resume from suspend included
+/// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). It costs no wake-up.
+#[derive(Debug)]
+pub struct Steps {
+    timer: AsyncFd<OwnedFd>,
+}
+
+impl Steps {
+    /// Starts to listen; needs a tokio runtime with I/O enabled.
+    ///
+    /// # Errors
+    /// When the kernel gives no timer.
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe; the hazard is a descriptor that changes, ours is owned"
+    )]
+    pub fn listen() -> io::Result<Self> {
+        let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        arm(&timer)?;
+        Ok(Self {
+            timer: AsyncFd::new(timer)?,
+        })
+    }
+
+    /// Waits for the next step. The timer is armed again before this returns, so that no later step is missed.
+    ///
+    /// # Errors
+    /// When the timer fails in a way other than being cancelled.
+    pub async fn next(&mut self) -> io::Result<()> {
+        loop {
+            let mut ready = self.timer.readable().await?;
+            let mut count = [0_u8; 8];
+            let outcome = rustix::io::read(self.timer.get_ref(), &mut count);
+            ready.clear_ready();
+            match outcome {
+                Err(Errno::CANCELED) => {
+                    arm(self.timer.get_ref())?;
+                    return Ok(());
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Ok(_) => arm(self.timer.get_ref())?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Tells of every step through the channel: the value counts them.
+    pub async fn count_into(mut self, steps: watch::Sender<u64>) {
+        loop {
+            match self.next().await {
+                Ok(()) => steps.send_modify(|count| *count += 1),
+                Err(error) => {
+                    // Without the timer, steps are still met at the next refresh; only "at once" is lost.
+                    log::error!("clock: steps of the wall clock are no longer noticed: {error}");
+                    tokio::time::sleep(Duration::MAX).await;
+                }
+            }
+        }
+    }
+}
+
+fn arm(timer: &OwnedFd) -> io::Result<()> {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    let once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let at = Timespec {
+        tv_sec: now.tv_sec.saturating_add(FAR_AHEAD),
+        tv_nsec: 0,
+    };
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    timerfd_settime(
+        timer,
+        flags,
+        &Itimerspec {
+            it_interval: once,
+            it_value: at,
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::load::{Loaded, Sources};
+use super::raw::{RawAccess, RawAws, RawIdentity, RawMqtt, RawRoleAlias, RawSubject, RawToken};
+use super::{
+    AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject,
+    TokenConfig,
+};
+use crate::token::{Generate, KeyUri};
+
+/// AWS IoT's bounds for the keep-alive (Quotas, "Keep-alive interval": 30 to 1200 s).
+const KEEP_ALIVE_RANGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1200));
+/// AWS IoT keeps no session longer than 7 days.
+const SESSION_EXPIRY_LIMIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Collects what is wrong while the checks go on.
+struct Findings<'a> {
+    sources: &'a Sources,
+    messages: Vec<String>,
+}
+
+impl Findings<'_> {
+    fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
+        self.messages
+            .push(format!("{}: {key}: {reason}", self.sources.file_of(key).display()));
+    }
+
+    fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
+        outcome.map_err(|reason| self.wrong(key, reason)).ok()
+    }
+
+    fn required<T>(
+        &mut self,
+        key: &str,
+        value: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match value {
+            Some(text) => self.keep(key, parse(&text)),
+            None => {
+                self.wrong(key, "is not set, and has no default");
+                None
+            }
+        }
+    }
+
+    fn optional<T>(
+        &mut self,
+        key: &str,
+        value: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        value.and_then(|text| self.keep(key, parse(&text)))
+    }
+}
+
+/// Checks everything; all findings are returned, each naming file, key and reason.
+pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<String>> {
+    let Loaded { raw, sources } = loaded;
+    let mut findings = Findings {
+        sources: &sources,
+        messages: Vec::new(),
+    };
+    let aws = aws(raw.aws, &mut findings);
+    let token = token(raw.token, &mut findings);
+    let identity = identity(raw.identity, folders, &mut findings);
+    let role_aliases = role_aliases(raw.role_alias, &mut findings);
+    let access = access(raw.access, &role_aliases, &mut findings);
+    let mqtt = mqtt(raw.mqtt, &mut findings);
+    match (aws, token, identity, mqtt) {
+        (Some(aws), Some(token), Some(identity), Some(mqtt)) if findings.messages.is_empty() => Ok(Config {
+            aws,
+            token,
+            identity,
+            role_aliases,
+            access,
+            mqtt,
+            folders: folders.clone(),
+        }),
+        _ => Err(findings.messages),
+    }
+}
+
+fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
+    let mqtt = findings.required("aws.mqtt-endpoint", raw.mqtt_endpoint, |text| {
+        Endpoint::parse(text, 8883)
+    });
+    let credentials = findings.required("aws.credentials-endpoint", raw.credentials_endpoint, |text| {
+        Endpoint::parse(text, 443)
+    });
+    let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
+    Some(Aws {
+        mqtt_endpoint: mqtt?,
+        credentials_endpoint: credentials?,
+        root_ca,
+    })
+}
+
+fn token(raw: RawToken, findings: &mut Findings) -> Option<TokenConfig> {
+    let module = findings.required("token.module", raw.module, absolute);
+    let key: Option<KeyUri> = findings.required("token.key", raw.key, |text| {
+        text.parse::<KeyUri>().map_err(|error| error.to_string())
+    });
+    let pin_file = findings.optional("token.pin-file", raw.pin_file, absolute);
+    let generate = match raw.generate {
+        None => Some(Generate::default()),
+        Some(text) => findings.keep("token.generate", text.parse()),
+    };
+    if let (Some(key), Some(Generate::Key(_))) = (&key, generate)
+        && key.object().is_none()
+    {
+        findings.wrong(
+            "token.key",
+            "names no object, so a generated key would have no label; add object=NAME, or set token.generate to \"never\"",
+        );
+    }
+    Some(TokenConfig {
+        module: module?,
+        key: key?,
+        pin_file,
+        generate: generate?,
+    })
+}
+
+fn identity(raw: RawIdentity, folders: &Folders, findings: &mut Findings) -> Option<IdentityConfig> {
+    let certificate = findings
+        .optional("identity.certificate", raw.certificate, absolute)
+        .unwrap_or_else(|| folders.state.join("device.pem"));
+    let ca_chain = findings.optional("identity.ca-chain", raw.ca_chain, absolute);
+    let subject = subject(raw.subject, findings);
+    Some(IdentityConfig {
+        certificate,
+        ca_chain,
+        subject: subject?,
+    })
+}
+
+fn subject(raw: RawSubject, findings: &mut Findings) -> Option<Subject> {
+    let common_name = raw.common_name.unwrap_or_else(|| "gw-{machine-id}".to_owned());
+    let common_name = findings.keep("identity.subject.common-name", super::subject::thing_name(&common_name));
+    if let Some(country) = &raw.country
+        && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()))
+    {
+        findings.wrong(
+            "identity.subject.country",
+            format!("\"{country}\" is not a two-letter country code like \"IN\""),
+        );
+    }
+    let others = [
+        ("country", raw.country),
+        ("state", raw.state),
+        ("locality", raw.locality),
+        ("organization", raw.organization),
+        ("organizational-unit", raw.organizational_unit),
+        ("serial-number", raw.serial_number),
+        ("dn-qualifier", raw.dn_qualifier),
+    ];
+    let mut attributes = Vec::new();
+    for (name, value) in others {
+        let Some(value) = value else { continue };
+        let key = format!("identity.subject.{name}");
+        if value.trim().is_empty() || value.chars().any(char::is_control) {
+            findings.wrong(&key, "is empty or has control characters");
+        }
+        attributes.push((name, value));
+    }
+    Some(Subject {
+        common_name: common_name?,
+        attributes,
+    })
+}
+
+fn role_aliases(raw: Vec<RawRoleAlias>, findings: &mut Findings) -> Vec<RoleAlias> {
+    let only = raw.len() == 1;
+    let mut aliases: Vec<RoleAlias> = Vec::new();
+    for (index, item) in raw.into_iter().enumerate() {
+        let key = format!("role-alias[{index}]");
+        let Some(name) = findings.required(&format!("{key}.name"), item.name, alias_name) else {
+            continue;
+        };
+        if aliases.iter().any(|earlier| earlier.name == name) {
+            findings.wrong(&key, format!("a second role alias named \"{name}\""));
+        }
+        let default = item.default.unwrap_or(only);
+        if default && aliases.iter().any(|earlier| earlier.default) {
+            findings.wrong(
+                &key,
+                format!("\"{name}\" is a second default; only one role alias can be the default"),
+            );
+        }
+        aliases.push(RoleAlias { name, default });
+    }
+    aliases
+}
+
+fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -> Vec<AccessRule> {
+    let mut rules = Vec::new();
+    for (index, item) in raw.into_iter().enumerate() {
+        let key = format!("access[{index}]");
+        let who = Selectors {
+            user: item.user,
+            group: item.group,
+            uid: item.uid,
+            gid: item.gid,
+        };
+        if who == Selectors::default() {
+            findings.wrong(&key, "says nobody: it needs user, group, uid or gid");
+        }
+        for name in &item.role_aliases {
+            if name != "*" && !aliases.iter().any(|alias| alias.name == *name) {
+                findings.wrong(
+                    &format!("{key}.role-aliases"),
+                    format!("no [[role-alias]] is named \"{name}\""),
+                );
+            }
+        }
+        let role_aliases = match item.role_aliases.iter().any(|name| name == "*") {
+            true => Aliases::All,
+            false => Aliases::These(item.role_aliases),
+        };
+        rules.push(AccessRule { who, role_aliases });
+    }
+    rules
+}
+
+fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
+    let (low, high) = KEEP_ALIVE_RANGE;
+    let keep_alive = findings.keep(
+        "mqtt.keep-alive",
+        duration(raw.keep_alive.as_deref().unwrap_or("60s"), low, high),
+    );
+    let expiry = raw.session_expiry.as_deref().unwrap_or("7days");
+    let session_expiry = findings.keep(
+        "mqtt.session-expiry",
+        duration(expiry, Duration::ZERO, SESSION_EXPIRY_LIMIT),
+    );
+    let topic = raw
+        .presence_topic
+        .unwrap_or_else(|| "{thing}/gatepost/status".to_owned());
+    let presence_topic = findings.keep("mqtt.presence-topic", presence_topic(topic));
+    Some(Mqtt {
+        keep_alive: keep_alive?,
+        session_expiry: session_expiry?,
+        presence_topic: presence_topic?,
+    })
+}
+
+fn presence_topic(topic: String) -> Result<Option<String>, String> {
+    match topic.as_str() {
+        "" => Ok(None),
+        text => crate::topic::check_publish(&text.replace("{thing}", "t")).map(|()| Some(topic.clone())),
+    }
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    match path.is_absolute() {
+        true => Ok(path.to_owned()),
+        false => Err(format!("\"{text}\" is not an absolute path")),
+    }
+}
+
+/// CreateRoleAlias: 1 to 128 of `[\w=,@-]`.
+fn alias_name(text: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_=,@-".contains(&byte);
+    match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "\"{text}\" is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -"
+        )),
+    }
+}
+
+fn duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
+    let value = humantime::parse_duration(text)
+        .map_err(|error| format!("\"{text}\" is not a duration like \"60s\" or \"7days\": {error}"))?;
+    let range = || {
+        format!(
+            "{} to {}",
+            humantime::format_duration(low),
+            humantime::format_duration(high)
+        )
+    };
+    match (low..=high).contains(&value) {
+        true => Ok(value),
+        false => Err(format!("\"{text}\" is outside of what AWS IoT takes: {}", range())),
+    }
+}

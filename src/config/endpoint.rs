@@ -1,0 +1,91 @@
+//! An AWS endpoint: a host name and a port.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use rustls::pki_types::ServerName;
+
+/// Where to connect. The host is a name, never an address: it is sent as SNI, without which AWS refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The host name.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Reads `HOST` or `HOST:PORT`.
+    ///
+    /// # Errors
+    /// With the reason, when `text` is something else.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        if text.contains("://") {
+            return Err(format!("\"{text}\" is a URL; give the host name alone"));
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            None => (text, default_port),
+            Some((host, port)) => match port.parse() {
+                Ok(port) if port != 0 => (host, port),
+                _ => return Err(format!("\"{text}\" does not end in a port from 1 to 65535")),
+            },
+        };
+        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            return Err(format!(
+                "\"{text}\" is an address; AWS needs the host name (it is sent as SNI)"
+            ));
+        }
+        match ServerName::try_from(host) {
+            Ok(ServerName::DnsName(_)) => Ok(Self {
+                host: host.to_ascii_lowercase(),
+                port,
+            }),
+            _ => Err(format!(
+                "\"{text}\" is no host name; `aws iot describe-endpoint` prints yours"
+            )),
+        }
+    }
+
+    /// The host as TLS wants it; cannot fail for a host that [`parse`](Self::parse) let through.
+    ///
+    /// # Errors
+    /// When the host is no DNS name.
+    pub fn server_name(&self) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
+        ServerName::try_from(self.host.clone())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_with_and_without_port() {
+        let cases = [
+            (
+                "a1-ats.iot.us-east-2.amazonaws.com",
+                Some(("a1-ats.iot.us-east-2.amazonaws.com", 8883)),
+            ),
+            ("LOCALHOST:443", Some(("localhost", 443))),
+            ("https://a1.iot.example", None),
+            ("127.0.0.1", None),
+            ("[::1]:8883", None),
+            ("::1", None),
+            ("a b.example", None),
+            ("host:", None),
+            ("host:0", None),
+            ("host:70000", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let parsed = Endpoint::parse(text, 8883).ok();
+            assert_eq!(parsed.as_ref().map(|e| (e.host.as_str(), e.port)), expected, "{text:?}");
+        }
+    }
+}

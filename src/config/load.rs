@@ -1,0 +1,135 @@
+//! The files: which ones, in which order, and how they become one.
+//!
+//! Order: the main file, then `conf.d/*.toml` beside it by name. Tables merge key by key, the later file wins. Lists of
+//! tables (`[[access]]`, `[[role-alias]]`) grow: a package can drop in a rule for its program without repeating ours.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::raw::Raw;
+
+/// The merged configuration and where each of its values came from.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) raw: Raw,
+    pub(super) sources: Sources,
+}
+
+/// Which file set a key: `aws.mqtt-endpoint`, `access[2]`.
+#[derive(Debug)]
+pub(super) struct Sources {
+    main: PathBuf,
+    keys: BTreeMap<String, PathBuf>,
+}
+
+impl Sources {
+    /// The file to name in a message about `key`: the one that set it or the table nearest around it, else the main file.
+    pub(super) fn file_of(&self, key: &str) -> &Path {
+        let mut place = key;
+        loop {
+            if let Some(file) = self.keys.get(place) {
+                return file;
+            }
+            match place.rfind('.') {
+                Some(dot) => place = place.get(..dot).unwrap_or_default(),
+                None => return &self.main,
+            }
+        }
+    }
+}
+
+/// Reads and merges all files; every file that cannot be used is named with its reason.
+pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
+    let mut messages = Vec::new();
+    let mut merged = Table::new();
+    let mut sources = Sources {
+        main: main.to_owned(),
+        keys: BTreeMap::new(),
+    };
+    for file in files(main, &mut messages) {
+        match read(&file) {
+            Ok(table) => merge(&mut merged, table, "", &file, &mut sources.keys),
+            Err(message) => messages.push(message),
+        }
+    }
+    if !messages.is_empty() {
+        return Err(messages);
+    }
+    match merged.try_into::<Raw>() {
+        Ok(raw) => Ok(Loaded { raw, sources }),
+        Err(error) => Err(vec![format!("{}: {}", main.display(), error.message())]),
+    }
+}
+
+/// The main file, then the drop-ins in the order of their names.
+fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut files = vec![main.to_owned()];
+    let folder = main.with_file_name("conf.d");
+    match fs::read_dir(&folder) {
+        Ok(entries) => {
+            let mut dropped: Vec<PathBuf> = entries
+                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+                .collect();
+            dropped.sort();
+            files.append(&mut dropped);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => messages.push(format!("{}: cannot be listed: {error}", folder.display())),
+    }
+    files
+}
+
+/// One file, checked on its own first, so that a wrong key or type is reported with its file and line.
+fn read(file: &Path) -> Result<Table, String> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot be read: {error}"))?;
+    let explain = |error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| {
+            1 + text.get(..span.start).unwrap_or_default().matches('\n').count()
+        });
+        let words = text.lines().nth(line - 1).unwrap_or_default().trim();
+        format!("{name}:{line}: {} (the line reads: {words})", error.message())
+    };
+    toml::from_str::<Raw>(&text).map_err(explain)?;
+    toml::from_str::<Table>(&text).map_err(explain)
+}
+
+fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BTreeMap<String, PathBuf>) {
+    for (name, value) in from {
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
+        match (into.get_mut(&name), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new, &key, file, keys),
+            (Some(Value::Array(old)), Value::Array(new)) if grows(&key) => {
+                for item in new {
+                    keys.insert(format!("{key}[{}]", old.len()), file.to_owned());
+                    old.push(item);
+                }
+            }
+            (_, Value::Table(new)) => {
+                keys.insert(key.clone(), file.to_owned());
+                let mut table = Table::new();
+                merge(&mut table, new, &key, file, keys);
+                into.insert(name, Value::Table(table));
+            }
+            (_, value) => {
+                if let (Value::Array(items), true) = (&value, grows(&key)) {
+                    keys.extend((0..items.len()).map(|index| (format!("{key}[{index}]"), file.to_owned())));
+                }
+                keys.insert(key, file.to_owned());
+                into.insert(name, value);
+            }
+        }
+    }
+}
+
+fn grows(key: &str) -> bool {
+    matches!(key, "access" | "role-alias")
+}

@@ -1,0 +1,202 @@
+//! What the administrator says: `gatepost.toml` and `conf.d/*.toml` beside it.
+//!
+//! The way of a value: [`load`] reads and merges the files into [`raw`], [`check`] turns that into the types below. What
+//! has reached these types needs no further checking anywhere.
+
+mod check;
+mod endpoint;
+mod load;
+mod raw;
+mod subject;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use endpoint::Endpoint;
+pub use subject::check_thing_name;
+
+use crate::token::{Generate, KeyUri};
+
+/// Where the configuration is looked for when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The two endpoints and whom to trust.
+    pub aws: Aws,
+    /// The token and its key.
+    pub token: TokenConfig,
+    /// Certificate and subject.
+    pub identity: IdentityConfig,
+    /// The role aliases to keep credentials for.
+    pub role_aliases: Vec<RoleAlias>,
+    /// Who may have what; nobody may have anything that no rule gives.
+    pub access: Vec<AccessRule>,
+    /// The session.
+    pub mqtt: Mqtt,
+    /// Where the daemon's own files are.
+    pub folders: Folders,
+}
+
+/// `[aws]`
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// The IoT data endpoint; port 8883 unless given.
+    pub mqtt_endpoint: Endpoint,
+    /// The credentials provider's endpoint; port 443 unless given.
+    pub credentials_endpoint: Endpoint,
+    /// A PEM file of roots to trust instead of Amazon's.
+    pub root_ca: Option<PathBuf>,
+}
+
+/// `[token]`
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// Which key.
+    pub key: KeyUri,
+    /// Where the PIN is; `None` means the systemd credential named `pin`.
+    pub pin_file: Option<PathBuf>,
+    /// What to do when the token has no such key.
+    pub generate: Generate,
+}
+
+/// `[identity]`
+#[derive(Clone, Debug)]
+pub struct IdentityConfig {
+    /// Where the device certificate appears.
+    pub certificate: PathBuf,
+    /// CA certificates to send after the device's.
+    pub ca_chain: Option<PathBuf>,
+    /// The subject to ask for.
+    pub subject: Subject,
+}
+
+/// The subject of the certificate signing request.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The thing name to be.
+    pub common_name: String,
+    /// The other attributes by their configuration key, in the order they are written.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// `[[role-alias]]`
+#[derive(Clone, Debug)]
+pub struct RoleAlias {
+    /// The alias's name at AWS.
+    pub name: String,
+    /// Whether a request without a name means this one.
+    pub default: bool,
+}
+
+/// `[[access]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRule {
+    /// Whom the rule is for.
+    pub who: Selectors,
+    /// What it gives.
+    pub role_aliases: Aliases,
+}
+
+/// Whom a rule is for: everything given must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selectors {
+    /// A user by name.
+    pub user: Option<String>,
+    /// A group by name: as primary group or by membership.
+    pub group: Option<String>,
+    /// A user by number.
+    pub uid: Option<u32>,
+    /// A primary group by number.
+    pub gid: Option<u32>,
+}
+
+/// Which role aliases a rule gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aliases {
+    /// `"*"`: every one, those of later drop-ins too.
+    All,
+    /// The named ones.
+    These(Vec<String>),
+}
+
+/// `[mqtt]`
+#[derive(Clone, Debug)]
+pub struct Mqtt {
+    /// How often the connection is proven alive.
+    pub keep_alive: Duration,
+    /// How long AWS is asked to keep the session while we are away; it grants what the account allows.
+    pub session_expiry: Duration,
+    /// Where presence and will are published, `{thing}` not yet filled in; `None` where switched off.
+    pub presence_topic: Option<String>,
+}
+
+/// The daemon's own folders, as systemd names them.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// STATE_DIRECTORY: what must survive a reboot.
+    pub state: PathBuf,
+    /// RUNTIME_DIRECTORY: the socket.
+    pub runtime: PathBuf,
+    /// CREDENTIALS_DIRECTORY: secrets that systemd hands over.
+    pub credentials: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The folders that systemd gave to this process, with the documented defaults.
+    pub fn from_environment() -> Self {
+        // systemd joins several folders with colons; ours is the first.
+        let first = |name: &str| {
+            let value = std::env::var(name).ok()?;
+            value
+                .split(':')
+                .next()
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        Self {
+            state: first("STATE_DIRECTORY").unwrap_or_else(|| PathBuf::from("/var/lib/gatepost")),
+            runtime: first("RUNTIME_DIRECTORY").unwrap_or_else(|| PathBuf::from("/run/gatepost")),
+            credentials: first("CREDENTIALS_DIRECTORY"),
+        }
+    }
+}
+
+/// Everything that is wrong with the configuration, a line each: file, key, reason.
+#[derive(Debug)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads, merges and checks the configuration whose main file is `path`.
+    ///
+    /// # Errors
+    /// With all findings at once.
+    pub fn load(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
+        load::load(path)
+            .and_then(|loaded| check::check(loaded, folders))
+            .map_err(ConfigError)
+    }
+
+    /// The alias that a request without a name means.
+    pub fn default_alias(&self) -> Option<&str> {
+        self.role_aliases
+            .iter()
+            .find(|alias| alias.default)
+            .map(|alias| alias.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

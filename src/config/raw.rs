@@ -1,0 +1,82 @@
+//! The configuration as it stands in the files: every key optional, every key known.
+//!
+//! One file alone is never complete (a drop-in sets a single key), so what is missing is found only after the merge, by
+//! the checks.
+
+use serde::Deserialize;
+
+/// A whole file, or all files merged.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Raw {
+    pub(super) aws: RawAws,
+    pub(super) token: RawToken,
+    pub(super) identity: RawIdentity,
+    pub(super) role_alias: Vec<RawRoleAlias>,
+    pub(super) access: Vec<RawAccess>,
+    pub(super) mqtt: RawMqtt,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawAws {
+    pub(super) mqtt_endpoint: Option<String>,
+    pub(super) credentials_endpoint: Option<String>,
+    pub(super) root_ca: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawToken {
+    pub(super) module: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) pin_file: Option<String>,
+    pub(super) generate: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawIdentity {
+    pub(super) certificate: Option<String>,
+    pub(super) ca_chain: Option<String>,
+    pub(super) subject: RawSubject,
+}
+
+/// The subject's attributes: those that an AWS provisioning template can refer to, and locality.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawSubject {
+    pub(super) common_name: Option<String>,
+    pub(super) country: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) locality: Option<String>,
+    pub(super) organization: Option<String>,
+    pub(super) organizational_unit: Option<String>,
+    pub(super) serial_number: Option<String>,
+    pub(super) dn_qualifier: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawRoleAlias {
+    pub(super) name: Option<String>,
+    pub(super) default: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawAccess {
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) role_aliases: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawMqtt {
+    pub(super) keep_alive: Option<String>,
+    pub(super) session_expiry: Option<String>,
+    pub(super) presence_topic: Option<String>,
+}

@@ -1,0 +1,179 @@
+//! Each way in which a configuration can be wrong, and the message it gets.
+
+use std::fs;
+
+use super::*;
+
+const MINIMUM: &str = r#"
+[aws]
+mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
+credentials-endpoint = "c4.credentials.iot.us-east-2.amazonaws.com"
+[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+key = "pkcs11:token=gateway;object=device"
+[identity]
+subject = { common-name = "gw-1" }
+"#;
+
+fn load(main: &str, dropped: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.toml");
+    fs::write(&path, main).unwrap();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    for (name, text) in dropped {
+        fs::write(folder.path().join("conf.d").join(name), text).unwrap();
+    }
+    let folders = Folders {
+        state: "/var/lib/gatepost".into(),
+        runtime: "/run/gatepost".into(),
+        credentials: None,
+    };
+    let prefix = format!("{}/", folder.path().display());
+    Config::load(&path, &folders).map_err(|error| error.to_string().replace(&prefix, ""))
+}
+
+#[test]
+fn the_minimum_is_two_endpoints_and_a_key() {
+    let config = load(MINIMUM, &[]).unwrap();
+    assert_eq!(config.aws.mqtt_endpoint.port, 8883);
+    assert_eq!(config.aws.credentials_endpoint.port, 443);
+    assert_eq!(config.identity.certificate, Path::new("/var/lib/gatepost/device.pem"));
+    assert_eq!(config.mqtt.keep_alive, Duration::from_secs(60));
+    assert!(config.role_aliases.is_empty() && config.access.is_empty());
+}
+
+#[test]
+fn later_files_override_keys_and_add_rules() {
+    let first = "[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n";
+    let second = "[mqtt]\nkeep-alive = \"5min\"\n[[access]]\nuid = 7\nrole-aliases = [\"*\"]\n";
+    let third = "[mqtt]\nkeep-alive = \"10min\"\n";
+    let config = load(
+        MINIMUM,
+        &[("20-b.toml", second), ("10-a.toml", first), ("30-c.toml", third)],
+    )
+    .unwrap();
+    assert_eq!(config.mqtt.keep_alive, Duration::from_secs(600));
+    assert_eq!(config.default_alias(), Some("telemetry"), "the only one is the default");
+    let users: Vec<_> = config.access.iter().map(|rule| rule.who.user.as_deref()).collect();
+    assert_eq!(users, [Some("camera"), None]);
+    assert_eq!(config.access[1].role_aliases, Aliases::All);
+}
+
+#[test]
+fn every_message_names_file_key_and_reason() {
+    let cases = [
+        (
+            "[token]\nmodul = \"x\"",
+            "conf.d/x.toml:2: unknown field `modul`, expected one of",
+        ),
+        (
+            "[mqtt]\nkeep-alive = 60",
+            "conf.d/x.toml:2: invalid type: integer `60`, expected a string",
+        ),
+        ("[aws", "conf.d/x.toml:1: "),
+        (
+            "[aws]\nmqtt-endpoint = \"https://a1.example\"",
+            "conf.d/x.toml: aws.mqtt-endpoint: \"https://a1.example\" is a URL",
+        ),
+        (
+            "[aws]\nmqtt-endpoint = \"not a host\"",
+            "conf.d/x.toml: aws.mqtt-endpoint: \"not a host\" is no host name",
+        ),
+        (
+            "[aws]\nroot-ca = \"roots.pem\"",
+            "conf.d/x.toml: aws.root-ca: \"roots.pem\" is not an absolute path",
+        ),
+        (
+            "[token]\nkey = \"pkcs11:token=a;token=b;object=c\"",
+            "conf.d/x.toml: token.key: ",
+        ),
+        (
+            "[token]\nkey = \"pkcs11:token=a\"",
+            "conf.d/x.toml: token.key: names no object",
+        ),
+        (
+            "[token]\ngenerate = \"rsa-1024\"",
+            "conf.d/x.toml: token.generate: \"rsa-1024\" is none of",
+        ),
+        (
+            "[identity]\nsubject = { country = \"India\" }",
+            "conf.d/x.toml: identity.subject.country: \"India\"",
+        ),
+        (
+            "[identity]\nsubject = { common-name = \"gw.1\" }",
+            "conf.d/x.toml: identity.subject.common-name: \"gw.1\" cannot be a thing name",
+        ),
+        (
+            "[[role-alias]]\nname = \"a b\"",
+            "conf.d/x.toml: role-alias[0].name: \"a b\" is no role alias",
+        ),
+        (
+            "[[role-alias]]\ndefault = true",
+            "conf.d/x.toml: role-alias[0].name: is not set",
+        ),
+        (
+            "[[role-alias]]\nname = \"a\"\n[[role-alias]]\nname = \"a\"",
+            "role-alias[1]: a second role alias named \"a\"",
+        ),
+        (
+            "[[access]]\nrole-aliases = [\"*\"]",
+            "conf.d/x.toml: access[0]: says nobody",
+        ),
+        (
+            "[[access]]\nuid = 1\nrole-aliases = [\"b\"]",
+            "conf.d/x.toml: access[0].role-aliases: no [[role-alias]] is named \"b\"",
+        ),
+        (
+            "[mqtt]\nkeep-alive = \"5s\"",
+            "conf.d/x.toml: mqtt.keep-alive: \"5s\" is outside of what AWS IoT takes: 30s to 20m",
+        ),
+        (
+            "[mqtt]\nsession-expiry = \"soon\"",
+            "conf.d/x.toml: mqtt.session-expiry: \"soon\" is not a duration",
+        ),
+        (
+            "[mqtt]\npresence-topic = \"a/#\"",
+            "conf.d/x.toml: mqtt.presence-topic: the topic has a wildcard",
+        ),
+    ];
+    for (text, expected) in cases {
+        let message = load(MINIMUM, &[("x.toml", text)]).expect_err(text);
+        assert!(
+            message.contains(expected),
+            "{text}\ngave     {message}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let message = load("", &[]).unwrap_err();
+    for key in [
+        "aws.mqtt-endpoint",
+        "aws.credentials-endpoint",
+        "token.module",
+        "token.key",
+    ] {
+        assert!(
+            message.contains(&format!("gatepost.toml: {key}: is not set")),
+            "{message}"
+        );
+    }
+    assert_eq!(message.lines().count(), 4, "{message}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folders = Folders {
+        state: "/s".into(),
+        runtime: "/r".into(),
+        credentials: None,
+    };
+    let error = Config::load(Path::new("/nonexistent/gatepost.toml"), &folders)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("/nonexistent/gatepost.toml: cannot be read: No such file"),
+        "{error}"
+    );
+}

@@ -1,0 +1,161 @@
+//! What is wrong, sorted by what its reader can do about it.
+//!
+//! A [`Problem`] is worded once, where it arises, and then travels unchanged: the journal line, the status document and
+//! the HTTP error all carry the same sentence.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Who can mend a [`Problem`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Remedy {
+    /// Nothing is wrong: this is how it goes, and it is said so that nobody worries.
+    None,
+    /// It heals by itself; gatepost goes on trying.
+    Wait,
+    /// Somebody must change a file, a policy or an account.
+    Configuration,
+    /// The device itself needs hands: a locked or broken token.
+    Factory,
+}
+
+/// One thing that keeps gatepost from its work: the thing, the cause and the next step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Who can mend it.
+    pub remedy: Remedy,
+    /// The thing and the cause, as one sentence without a final stop.
+    pub message: String,
+    /// What the reader should do or look at; `None` where there is nothing to do but wait.
+    pub next_step: Option<String>,
+}
+
+impl Problem {
+    /// Something expected that only needs saying.
+    pub fn expected(message: impl Into<String>) -> Self {
+        Self::new(Remedy::None, message)
+    }
+
+    /// Something that heals by itself.
+    pub fn wait(message: impl Into<String>) -> Self {
+        Self::new(Remedy::Wait, message)
+    }
+
+    /// Something that a change of configuration mends.
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::new(Remedy::Configuration, message)
+    }
+
+    /// Something that only hands on the device mend.
+    pub fn factory(message: impl Into<String>) -> Self {
+        Self::new(Remedy::Factory, message)
+    }
+
+    /// Adds the next step.
+    #[must_use]
+    pub fn next(mut self, step: impl Into<String>) -> Self {
+        self.next_step = Some(step.into());
+        self
+    }
+
+    fn new(remedy: Remedy, message: impl Into<String>) -> Self {
+        Self {
+            remedy,
+            message: message.into(),
+            next_step: None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.next_step {
+            Some(step) => write!(f, "{}; next: {step}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// An error with all its causes in one line, outermost first, without saying anything twice.
+///
+/// Libraries put the interesting part (a DNS failure, a TLS alert) several `source()`s deep.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Why the daemon ends, and with which of the sysexits(3) codes.
+#[derive(Debug)]
+pub struct Fatal {
+    /// What to tell systemd and the shell.
+    pub exit: Exit,
+    /// What to tell people.
+    pub problem: Problem,
+}
+
+/// The exit codes of gatepostd: sysexits(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// EX_USAGE: wrong command line.
+    Usage = 64,
+    /// EX_OSERR: the system refuses what any program may ask (a thread, a pipe, a clock).
+    System = 71,
+    /// EX_CANTCREAT: a folder or socket of ours cannot be made or written.
+    CannotCreate = 73,
+    /// EX_TEMPFAIL: another instance is running.
+    Busy = 75,
+    /// EX_NOPERM: the PIN was rejected or is locked. Not restarted: each try counts against the token.
+    Pin = 77,
+    /// EX_CONFIG: the configuration. Not restarted: only a change mends it.
+    Configuration = 78,
+}
+
+impl Fatal {
+    /// Ends the process with `exit` because of `problem`.
+    pub fn new(exit: Exit, problem: Problem) -> Self {
+        Self { exit, problem }
+    }
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_joined_and_not_repeated() {
+        let inner = std::io::Error::other("connection refused");
+        let outer = std::io::Error::other(std::io::Error::other(inner));
+        assert_eq!(with_causes(&outer), "connection refused");
+    }
+
+    #[test]
+    fn a_problem_reads_as_thing_cause_and_next_step() {
+        let problem = Problem::factory("the PIN of token \"gw\" is locked").next("unlock it with the SO PIN");
+        assert_eq!(
+            problem.to_string(),
+            "the PIN of token \"gw\" is locked; next: unlock it with the SO PIN"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The hardware's face of the identity: a PKCS#11 module, the key in it, and signatures.
+//!
+//! One thread owns the module, its session and its handles; everybody else holds a [`Token`], a bounded channel to it. A
+//! signature takes a TPM up to 600 ms, so that thread is the only one that ever waits for the hardware itself.
+
+mod algorithm;
+mod error;
+mod keys;
+mod module;
+mod pin;
+mod public_key;
+mod signing;
+mod thread;
+mod uri;
+
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+pub use algorithm::{Generate, Hash, KeyAlgorithm, Scheme};
+pub use error::TokenError;
+pub use pin::PinSource;
+pub use public_key::PublicKey;
+pub use uri::{KeyUri, UriError};
+
+use crate::config::TokenConfig;
+use crate::problem::{Fatal, Problem};
+use crate::status::{Reporter, TokenDetails, TokenPhase};
+
+/// How many signatures may wait their turn. More than a handful means that the token is stuck.
+const QUEUE: usize = 16;
+/// How long a caller waits for its signature. The slowest TPMs of Chrome's study take 600 ms; several may queue.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The token's reporting end.
+pub type TokenReporter = Reporter<TokenPhase, TokenDetails>;
+
+/// What the owner thread is asked.
+enum Request {
+    Sign(SignRequest),
+    Stop,
+}
+
+/// A message to sign and where the signature goes.
+struct SignRequest {
+    scheme: Scheme,
+    message: Vec<u8>,
+    reply: SyncSender<Result<Vec<u8>, TokenError>>,
+}
+
+impl SignRequest {
+    fn answer(self, outcome: Result<Vec<u8>, TokenError>) {
+        // A caller that has given up is not an error.
+        let _ = self.reply.try_send(outcome);
+    }
+
+    fn refuse(self, why: &Problem) {
+        self.answer(Err(TokenError::Absent(why.clone())));
+    }
+}
+
+/// A handle to the token thread.
+#[derive(Clone, Debug)]
+pub struct Token {
+    requests: SyncSender<Request>,
+    public_key: watch::Receiver<Option<PublicKey>>,
+}
+
+impl Token {
+    /// Starts the thread that owns the module. What no retry can mend before the first success goes to `fatal`.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn spawn(
+        config: TokenConfig,
+        pin: PinSource,
+        reporter: TokenReporter,
+        fatal: mpsc::Sender<Fatal>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (requests, incoming) = sync_channel(QUEUE);
+        let (key_sender, public_key) = watch::channel(None);
+        let owner = thread::Owner {
+            config,
+            pin,
+            requests: incoming,
+            reporter,
+            public_key: key_sender,
+            fatal,
+            last_reopen: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("token".into())
+            .spawn(move || owner.run())?;
+        Ok((Self { requests, public_key }, thread))
+    }
+
+    /// The key's public half, from when the token has first shown it; a change means another key.
+    pub fn public_key(&self) -> watch::Receiver<Option<PublicKey>> {
+        self.public_key.clone()
+    }
+
+    /// Signs `message` inside the token. Blocks for as long as the token takes, 30 s at most.
+    ///
+    /// # Errors
+    /// With the token's state, when it does not sign.
+    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let (reply, answer) = sync_channel(1);
+        let request = Request::Sign(SignRequest {
+            scheme,
+            message: message.to_vec(),
+            reply,
+        });
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => stuck(&format!("{QUEUE} signatures are waiting for it already")),
+            TrySendError::Disconnected(_) => stuck("its thread has ended"),
+        })?;
+        answer.recv_timeout(PATIENCE).map_err(|error| match error {
+            RecvTimeoutError::Timeout => stuck(&format!("no signature within {} s", PATIENCE.as_secs())),
+            RecvTimeoutError::Disconnected => stuck("its thread has ended"),
+        })?
+    }
+
+    /// Asks the thread to close the token and end. A stuck token does not hear it.
+    pub fn stop(&self) {
+        let _ = self.requests.try_send(Request::Stop);
+    }
+}
+
+fn stuck(why: &str) -> TokenError {
+    TokenError::Device(Problem::wait(format!("token: it does not answer: {why}")))
+}

@@ -1,0 +1,118 @@
+//! The public half of the key, read from the token's attributes.
+
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectHandle};
+use cryptoki::session::Session;
+use rcgen::{PublicKeyData, SignatureAlgorithm};
+
+use super::algorithm::KeyAlgorithm;
+use super::error::TokenError;
+use crate::problem::Problem;
+
+/// DER of the object identifier 1.2.840.10045.3.1.7, as CKA_EC_PARAMS holds it.
+pub(super) const P256_PARAMETERS: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// DER of the object identifier 1.3.132.0.34.
+pub(super) const P384_PARAMETERS: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+
+/// The public key, and what can be signed with its private half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// Its kind.
+    pub algorithm: KeyAlgorithm,
+    /// Whether the token makes RSASSA-PSS signatures that verify; without them TLS 1.3 is impossible with RSA.
+    pub pss: bool,
+    /// The key alone: the uncompressed point, or the DER of RSAPublicKey.
+    bits: Vec<u8>,
+}
+
+impl PublicKey {
+    /// DER of the SubjectPublicKeyInfo, the form in which certificates carry it.
+    pub fn subject_public_key_info(&self) -> Vec<u8> {
+        PublicKeyData::subject_public_key_info(self)
+    }
+
+    /// Reads the attributes of a public key object.
+    pub(super) fn read(session: &Session, object: ObjectHandle) -> Result<Self, TokenError> {
+        let types = [AttributeType::KeyType, AttributeType::EcParams, AttributeType::EcPoint]
+            .into_iter()
+            .chain([AttributeType::Modulus, AttributeType::PublicExponent])
+            .collect::<Vec<_>>();
+        let attributes = session
+            .get_attributes(object, &types)
+            .map_err(|error| TokenError::from_module("reading the public key", &error))?;
+        let (mut kind, mut parameters, mut point, mut modulus, mut exponent) = (None, None, None, None, None);
+        for attribute in attributes {
+            match attribute {
+                Attribute::KeyType(value) => kind = Some(value),
+                Attribute::EcParams(value) => parameters = Some(value),
+                Attribute::EcPoint(value) => point = Some(value),
+                Attribute::Modulus(value) => modulus = Some(value),
+                Attribute::PublicExponent(value) => exponent = Some(value),
+                _ => {}
+            }
+        }
+        match (kind, parameters, point, modulus, exponent) {
+            (Some(KeyType::EC), Some(parameters), Some(point), ..) => Self::elliptic(&parameters, &point),
+            (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => Ok(Self::rsa(&modulus, &exponent)),
+            _ => Err(unusable("is neither EC nor RSA, or hides its public part")),
+        }
+    }
+
+    fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
+        let (algorithm, length) = match parameters {
+            _ if parameters == P256_PARAMETERS => (KeyAlgorithm::EcP256, 65),
+            _ if parameters == P384_PARAMETERS => (KeyAlgorithm::EcP384, 97),
+            _ => {
+                return Err(unusable(
+                    "is on a curve other than P-256 and P-384, the ones AWS IoT takes",
+                ));
+            }
+        };
+        // PKCS#11 wants the point wrapped in an OCTET STRING; some tokens give it bare.
+        let bits = yasna::parse_der(point, |reader| reader.read_bytes()).unwrap_or_else(|_| point.to_vec());
+        match bits.len() == length && bits.first() == Some(&4) {
+            true => Ok(Self {
+                algorithm,
+                pss: false,
+                bits,
+            }),
+            false => Err(unusable("has a public point that is not in uncompressed form")),
+        }
+    }
+
+    fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        let significant = modulus.iter().skip_while(|byte| **byte == 0).count();
+        let bits = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_bigint_bytes(modulus, true);
+                writer.next().write_bigint_bytes(exponent, true);
+            });
+        });
+        let size = u32::try_from(significant.saturating_mul(8)).unwrap_or(u32::MAX);
+        Self {
+            algorithm: KeyAlgorithm::Rsa(size),
+            pss: false,
+            bits,
+        }
+    }
+}
+
+impl PublicKeyData for PublicKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        match self.algorithm {
+            KeyAlgorithm::EcP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            KeyAlgorithm::EcP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            KeyAlgorithm::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
+        }
+    }
+}
+
+fn unusable(why: &str) -> TokenError {
+    TokenError::configuration(
+        Problem::configuration(format!("token: the key {why}"))
+            .next("choose another key in token.key, or let gatepost generate one"),
+    )
+}
