@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, rfc3339};
-use crate::problem::Problem;
+use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::secret::{ExposeSecret, SecretBody, SecretString};
+use crate::status::{Part, Reporter, phases};
 
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
@@ -88,72 +88,103 @@ impl Credentials {
     }
 }
 
-/// What there is to know of one role alias.
-#[derive(Clone, Debug, Default)]
-pub struct AliasState {
-    /// The last good set.
-    pub credentials: Option<Credentials>,
-    /// When the last good set came.
-    pub refreshed: Option<SystemTime>,
-    /// When the next one is asked for.
-    pub next_refresh: Option<SystemTime>,
-    /// Why the last attempt gave none, and since when (boottime).
-    pub problem: Option<Problem>,
-    /// Boottime at which the phase last changed.
-    pub since: Duration,
+phases! {
+    /// A role alias's state.
+    AliasPhase {
+        /// Nothing asked for yet, or nothing came yet.
+        Waiting = "waiting",
+        /// Good credentials are there.
+        Valid = "valid",
+        /// None are there, and the last attempt failed.
+        Failing = "failing",
+    }
 }
 
-impl AliasState {
+/// What there is to know of one role alias besides its phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AliasDetails {
+    /// Its name at AWS.
+    pub name: String,
+    /// Whether a request without a name means it.
+    pub default: bool,
+    /// When the credentials expire, RFC 3339.
+    pub expiration: Option<String>,
+    /// When they came, RFC 3339.
+    pub refreshed: Option<String>,
+    /// When the next ones are asked for, RFC 3339.
+    pub next_refresh: Option<String>,
+    /// The last good set.
+    #[serde(skip)]
+    pub credentials: Option<Credentials>,
+}
+
+/// One role alias's part.
+pub type AliasPart = Part<AliasPhase, AliasDetails>;
+/// Its reporting end, for its keeper.
+pub type AliasReporter = Reporter<AliasPhase, AliasDetails>;
+
+impl AliasPart {
     /// The set a caller may have now.
     pub fn usable(&self, clock: &dyn Clock) -> Option<&Credentials> {
-        self.credentials
+        self.details
+            .credentials
             .as_ref()
             .filter(|credentials| credentials.usable(clock))
     }
 
-    /// The state's name: `valid`, `waiting` (never had any, nothing wrong yet) or `failing`.
-    pub fn phase(&self, clock: &dyn Clock) -> &'static str {
-        match (self.usable(clock), &self.problem) {
-            (Some(_), _) => "valid",
-            (None, Some(_)) => "failing",
-            (None, None) => "waiting",
+    /// The part as it is at this moment: credentials that have expired since the last report are not valid any more.
+    #[must_use]
+    pub fn at_present(mut self, clock: &dyn Clock) -> Self {
+        if self.phase == AliasPhase::Valid && self.usable(clock).is_none() {
+            self.phase = AliasPhase::Failing;
         }
+        self
     }
 }
 
 /// The reading ends of every configured role alias, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
-    aliases: BTreeMap<String, watch::Receiver<AliasState>>,
+    aliases: BTreeMap<String, watch::Receiver<AliasPart>>,
     default: Option<String>,
 }
 
 impl Shelf {
-    /// A shelf for `aliases` and the writing ends of its places, in the same order.
+    /// A shelf for `names`, and the reporting ends of its places.
     pub fn new<'a>(
-        aliases: impl IntoIterator<Item = &'a str>,
+        names: impl IntoIterator<Item = &'a str>,
         default: Option<&str>,
-    ) -> (Self, Vec<(String, watch::Sender<AliasState>)>) {
-        let writers: Vec<_> = aliases
-            .into_iter()
-            .map(|name| (name.to_owned(), watch::Sender::new(AliasState::default())))
-            .collect();
-        let readers = writers
-            .iter()
-            .map(|(name, writer)| (name.clone(), writer.subscribe()))
-            .collect();
-        (
-            Self {
-                aliases: readers,
-                default: default.map(str::to_owned),
-            },
-            writers,
-        )
+        clock: &SharedClock,
+    ) -> (Self, Vec<AliasReporter>) {
+        let mut shelf = Self {
+            aliases: BTreeMap::new(),
+            default: default.map(str::to_owned),
+        };
+        let mut reporters = Vec::new();
+        for name in names {
+            let default = default == Some(name);
+            let details = AliasDetails {
+                name: name.to_owned(),
+                default,
+                ..AliasDetails::default()
+            };
+            let reporter = Reporter::new(
+                format!("role alias {name}"),
+                clock.clone(),
+                AliasPhase::Waiting,
+                details,
+            );
+            shelf.aliases.insert(name.to_owned(), reporter.watch());
+            reporters.push(reporter);
+        }
+        (shelf, reporters)
     }
 
-    /// The state of one alias; `None` where it is not configured.
-    pub fn get(&self, alias: &str) -> Option<AliasState> {
-        self.aliases.get(alias).map(|place| place.borrow().clone())
+    /// One alias as it is now; `None` where it is not configured.
+    pub fn get(&self, alias: &str, clock: &dyn Clock) -> Option<AliasPart> {
+        self.aliases
+            .get(alias)
+            .map(|place| place.borrow().clone().at_present(clock))
     }
 
     /// The alias that a request without a name means.
@@ -161,11 +192,12 @@ impl Shelf {
         self.default.as_deref()
     }
 
-    /// Every alias and its state.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, AliasState)> {
+    /// Every alias as it is now, by name.
+    pub fn parts(&self, clock: &dyn Clock) -> Vec<AliasPart> {
         self.aliases
-            .iter()
-            .map(|(name, place)| (name.as_str(), place.borrow().clone()))
+            .values()
+            .map(|place| place.borrow().clone().at_present(clock))
+            .collect()
     }
 }
 
@@ -173,6 +205,7 @@ impl Shelf {
 mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
+    use crate::problem::Problem;
 
     const NOW: u64 = 1_800_000_000;
 
@@ -222,13 +255,17 @@ mod tests {
     #[test]
     fn a_problem_does_not_take_good_credentials_away() {
         let clock = ManualClock::at(NOW);
-        let mut state = AliasState {
-            credentials: Some(set(3600, &*clock)),
-            ..AliasState::default()
-        };
-        state.problem = Some(Problem::wait("AWS answered 500"));
-        assert_eq!(state.phase(&*clock), "valid");
+        let shared: SharedClock = clock.clone();
+        let (shelf, reporters) = Shelf::new(["telemetry"], None, &shared);
+        let good = set(3600, &*clock);
+        reporters[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
+        reporters[0].report(AliasPhase::Valid, Some(Problem::wait("AWS answered 500")));
+        assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
         clock.pass(Duration::from_secs(3600));
-        assert_eq!(state.phase(&*clock), "failing");
+        let part = shelf.get("telemetry", &*clock).unwrap();
+        assert_eq!(
+            (part.phase, part.usable(&*clock).is_none()),
+            (AliasPhase::Failing, true)
+        );
     }
 }

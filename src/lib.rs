@@ -2,8 +2,12 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod cloud;
 pub mod config;
 pub mod credentials;
+pub mod identity;
+pub mod local;
+pub mod percent;
 pub mod problem;
 pub mod secret;
 pub mod status;

@@ -3,6 +3,7 @@
 //! Reporting is also where transitions are logged, once each, in the very words that the status shows.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::Level;
@@ -146,6 +147,8 @@ macro_rules! phases {
     };
 }
 
+pub(crate) use phases;
+
 phases! {
     /// The token's state.
     TokenPhase {
@@ -248,6 +251,9 @@ pub struct IdentityDetails {
     pub certificate_path: String,
     /// Where the signing request is written.
     pub csr_path: String,
+    /// The signing request itself in PEM; it has a resource of its own on the socket.
+    #[serde(skip)]
+    pub csr: Option<Arc<str>>,
 }
 
 /// What the status says of provisioning besides its phase.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::percent;
+
 /// The path attributes of RFC 7512 section 2.3 whose values are text.
 const TEXT_ATTRIBUTES: [&str; 10] = [
     "token",
@@ -146,36 +148,16 @@ fn refuse_query(query: &str) -> Result<(), UriError> {
     }))
 }
 
-/// Percent-decoding of a path attribute's value; characters that RFC 7512 wants encoded are refused.
+/// A path attribute's value; characters that RFC 7512 wants encoded are refused.
 fn decode(name: &str, value: &str) -> Result<Vec<u8>, UriError> {
-    let mut bytes = value.bytes();
-    let mut decoded = Vec::with_capacity(value.len());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'%' => {
-                let digits = (bytes.next().and_then(hex), bytes.next().and_then(hex));
-                let (Some(high), Some(low)) = digits else {
-                    return Err(UriError(format!("has a \"%\" without two hex digits in \"{name}\"")));
-                };
-                decoded.push(high << 4 | low);
-            }
-            // unreserved (RFC 3986) and pk11-path-res-avail (RFC 7512)
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => decoded.push(byte),
-            _ if b"-._~:[]@!$'()*+,=&".contains(&byte) => decoded.push(byte),
-            _ => {
-                return Err(UriError(format!(
-                    "has a character in \"{name}\" that must be percent-encoded"
-                )));
-            }
-        }
+    // unreserved (RFC 3986) and pk11-path-res-avail (RFC 7512), and the escapes themselves
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=&%".contains(&byte);
+    if !value.bytes().all(legal) {
+        return Err(UriError(format!(
+            "has a character in \"{name}\" that must be percent-encoded"
+        )));
     }
-    Ok(decoded)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    percent::decode(value).ok_or_else(|| UriError(format!("has a \"%\" without two hex digits in \"{name}\"")))
 }
 
 #[cfg(test)]

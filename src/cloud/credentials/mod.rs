@@ -1,0 +1,7 @@
+//! Temporary credentials: the request, the schedule, and the task that joins them for each role alias.
+
+mod keeper;
+mod provider;
+mod refresh;
+
+pub use keeper::{Keeper, Provider};

@@ -1,0 +1,92 @@
+//! When to ask for the next credentials: pure arithmetic, no timers.
+
+use std::time::Duration;
+
+use super::provider::Failure;
+use crate::backoff::{Backoff, jitter};
+
+/// Transient failures are tried again after 1 s to 5 min, with full jitter.
+const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Refusals are configuration at AWS's end: tried again after 2 to 15 min, for ever, because somebody will mend it there.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
+/// How much sooner or later than planned, so that a fleet spreads.
+const SPREAD: f64 = 0.1;
+
+/// The waits of one keeper.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    transient: Backoff,
+    refused: Duration,
+    random: fastrand::Rng,
+}
+
+impl Schedule {
+    pub(super) fn new(mut random: fastrand::Rng) -> Self {
+        let transient = Backoff::new(TRANSIENT.0, TRANSIENT.1, random.fork());
+        Self {
+            transient,
+            refused: REFUSED.0,
+            random,
+        }
+    }
+
+    /// After a success: half of the credentials' life, a tenth sooner or later.
+    pub(super) fn after_success(&mut self, lifetime: Duration) -> Duration {
+        self.transient.reset();
+        self.refused = REFUSED.0;
+        jitter(lifetime / 2, SPREAD, &mut self.random)
+    }
+
+    /// After a failure, by its class.
+    pub(super) fn after_failure(&mut self, failure: &Failure) -> Duration {
+        match failure {
+            Failure::Transient(_) => self.transient.next_wait().max(TRANSIENT.0),
+            Failure::Refused(_) => {
+                let wait = jitter(self.refused, SPREAD, &mut self.random);
+                self.refused = (self.refused * 2).min(REFUSED.1);
+                wait
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+
+    #[test]
+    fn refresh_is_at_half_of_the_life_give_or_take_a_tenth() {
+        let mut schedule = Schedule::new(fastrand::Rng::with_seed(5));
+        let waits: Vec<u64> = (0..200)
+            .map(|_| schedule.after_success(Duration::from_secs(3600)).as_secs())
+            .collect();
+        assert!(waits.iter().all(|wait| (1620..=1980).contains(wait)), "{waits:?}");
+        assert!(
+            waits.iter().any(|wait| *wait < 1700) && waits.iter().any(|wait| *wait > 1900),
+            "{waits:?}"
+        );
+    }
+
+    #[test]
+    fn refusals_are_slow_and_transient_failures_quick_until_they_last() {
+        let mut schedule = Schedule::new(fastrand::Rng::with_seed(6));
+        let transient = Failure::Transient(Problem::wait("500"));
+        let refused = Failure::Refused(Problem::configuration("403"));
+        assert!(schedule.after_failure(&transient) <= Duration::from_secs(1));
+        for _ in 0..20 {
+            let wait = schedule.after_failure(&transient);
+            assert!(wait >= TRANSIENT.0 && wait <= TRANSIENT.1, "{wait:?}");
+            let wait = schedule.after_failure(&refused);
+            assert!(
+                wait >= REFUSED.0.mul_f64(0.9) && wait <= REFUSED.1.mul_f64(1.1),
+                "{wait:?}"
+            );
+        }
+        schedule.after_success(Duration::from_secs(3600));
+        assert!(
+            schedule.after_failure(&transient) <= Duration::from_secs(1),
+            "a success starts anew"
+        );
+    }
+}

@@ -1,0 +1,4 @@
+//! What AWS sees: provisioning, the MQTT session, the credentials provider.
+
+pub mod credentials;
+pub mod provisioning;

@@ -1,0 +1,116 @@
+//! The certificate signing request: made once for a key and a subject, kept on disk, given to whoever asks.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, string::PrintableString};
+use rustls::pki_types::CertificateSigningRequestDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+
+use super::signing_key::{RequestKey, TokenKey};
+use crate::config::Subject;
+use crate::problem::Problem;
+
+/// A subject attribute as X.509 writes it: its object identifier, and whether RFC 5280 (appendix A) wants PrintableString.
+fn attribute(name: &str) -> (&'static [u64], bool) {
+    match name {
+        "country" => (&[2, 5, 4, 6], true),
+        "state" => (&[2, 5, 4, 8], false),
+        "locality" => (&[2, 5, 4, 7], false),
+        "organization" => (&[2, 5, 4, 10], false),
+        "organizational-unit" => (&[2, 5, 4, 11], false),
+        // The subject attribute, not the certificate's serial number.
+        "serial-number" => (&[2, 5, 4, 5], true),
+        "dn-qualifier" => (&[2, 5, 4, 46], true),
+        _ => (&[2, 5, 4, 3], false),
+    }
+}
+
+/// The subject's attributes in the order in which they are written: the common name last.
+fn attributes(subject: &Subject) -> impl Iterator<Item = (&'static str, &str)> {
+    let others = subject.attributes.iter().map(|(name, value)| (*name, value.as_str()));
+    others.chain([("common-name", subject.common_name.as_str())])
+}
+
+/// The request in PEM: the one at `path` if it still asks for this subject and key, else a new one, written there.
+///
+/// A new request costs a signature in the token and a write to the disk, so an unchanged one is kept.
+///
+/// # Errors
+/// When the token does not sign or the file cannot be written.
+pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<String, Problem> {
+    let params = parameters(subject)?;
+    if let Some(text) = fs::read_to_string(path)
+        .ok()
+        .filter(|text| still_good(text, subject, key))
+    {
+        return Ok(text);
+    }
+    let request_key = RequestKey::new(key);
+    let made = params.serialize_request(&request_key).and_then(|request| request.pem());
+    let pem = made.map_err(|error| match request_key.into_failure() {
+        Some(failure) => failure.problem().clone(),
+        None => Problem::configuration(format!("identity: the signing request cannot be made: {error}"))
+            .next("correct identity.subject"),
+    })?;
+    write(path, &pem).map_err(|error| {
+        Problem::configuration(format!(
+            "identity: the signing request cannot be written to {}: {error}",
+            path.display()
+        ))
+        .next("check the folder's owner and free space")
+    })?;
+    log::info!(GATEPOST_EVENT = "csr-written"; "identity: signing request for {} written to {}", subject.common_name, path.display());
+    Ok(pem)
+}
+
+fn parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
+    let mut distinguished_name = DistinguishedName::new();
+    for (name, text) in attributes(subject) {
+        let (oid, printable) = attribute(name);
+        let value = match printable {
+            false => DnValue::Utf8String(text.to_owned()),
+            true => DnValue::PrintableString(PrintableString::try_from(text).map_err(|_| {
+                let message =
+                    format!("identity: identity.subject.{name} may have only letters, digits, blanks and '()+,-./:=?");
+                Problem::configuration(message).next("correct identity.subject")
+            })?),
+        };
+        distinguished_name.push(DnType::from_oid(oid), value);
+    }
+    let mut params = CertificateParams::default();
+    params.distinguished_name = distinguished_name;
+    Ok(params)
+}
+
+/// Whether the request on disk is for this key and names the same subject, attribute by attribute.
+fn still_good(text: &str, subject: &Subject, key: &TokenKey) -> bool {
+    let Ok(der) = CertificateSigningRequestDer::from_pem_slice(text.as_bytes()) else {
+        return false;
+    };
+    let Ok((_, request)) = X509CertificationRequest::from_der(&der) else {
+        return false;
+    };
+    let info = &request.certification_request_info;
+    let written = info
+        .subject
+        .iter_attributes()
+        .map(|part| (part.attr_type().to_id_string(), part.as_str().ok()));
+    let wanted = attributes(subject).map(|(name, text)| {
+        let oid: Vec<String> = attribute(name).0.iter().map(u64::to_string).collect();
+        (oid.join("."), Some(text))
+    });
+    info.subject_pki.raw == key.public().subject_public_key_info() && written.eq(wanted)
+}
+
+/// All or nothing: whoever watches the folder must never read half a request.
+fn write(path: &Path, pem: &str) -> std::io::Result<()> {
+    let draft = path.with_extension("csr.new");
+    let mut file = fs::File::create(&draft)?;
+    file.write_all(pem.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}

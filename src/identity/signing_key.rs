@@ -1,0 +1,140 @@
+//! The key in the token, as rustls and rcgen want to hold it.
+
+use std::sync::Arc;
+
+use rcgen::PublicKeyData;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::sign::{Signer, SigningKey};
+use rustls::{Error, SignatureAlgorithm, SignatureScheme};
+
+use crate::token::{Hash, KeyAlgorithm, PublicKey, Scheme, Token, TokenError};
+
+/// A handle to the key: every signature goes through the token thread.
+#[derive(Clone, Debug)]
+pub struct TokenKey {
+    token: Token,
+    public: PublicKey,
+}
+
+impl TokenKey {
+    /// The key whose public half is `public`.
+    pub fn new(token: Token, public: PublicKey) -> Self {
+        Self { token, public }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// What the key can sign in a TLS handshake, the best first.
+    fn schemes(&self) -> &'static [(SignatureScheme, Scheme)] {
+        const PSS: [(SignatureScheme, Scheme); 3] = [
+            (SignatureScheme::RSA_PSS_SHA256, Scheme::RsaPss(Hash::Sha256)),
+            (SignatureScheme::RSA_PSS_SHA384, Scheme::RsaPss(Hash::Sha384)),
+            (SignatureScheme::RSA_PSS_SHA512, Scheme::RsaPss(Hash::Sha512)),
+        ];
+        const PKCS1: [(SignatureScheme, Scheme); 3] = [
+            (SignatureScheme::RSA_PKCS1_SHA256, Scheme::RsaPkcs1(Hash::Sha256)),
+            (SignatureScheme::RSA_PKCS1_SHA384, Scheme::RsaPkcs1(Hash::Sha384)),
+            (SignatureScheme::RSA_PKCS1_SHA512, Scheme::RsaPkcs1(Hash::Sha512)),
+        ];
+        const BOTH: [(SignatureScheme, Scheme); 6] = [PSS[0], PSS[1], PSS[2], PKCS1[0], PKCS1[1], PKCS1[2]];
+        match (self.public.algorithm, self.public.pss) {
+            (KeyAlgorithm::EcP256, _) => &[(SignatureScheme::ECDSA_NISTP256_SHA256, Scheme::Ecdsa(Hash::Sha256))],
+            (KeyAlgorithm::EcP384, _) => &[(SignatureScheme::ECDSA_NISTP384_SHA384, Scheme::Ecdsa(Hash::Sha384))],
+            (KeyAlgorithm::Rsa(_), true) => &BOTH,
+            (KeyAlgorithm::Rsa(_), false) => &PKCS1,
+        }
+    }
+
+    /// TLS 1.3 signs with RSA by PSS only (RFC 8446, 4.2.3).
+    pub(super) fn can_tls13(&self) -> bool {
+        !matches!(self.public.algorithm, KeyAlgorithm::Rsa(_)) || self.public.pss
+    }
+}
+
+impl SigningKey for TokenKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let (negotiated, scheme) = self.schemes().iter().find(|(scheme, _)| offered.contains(scheme))?;
+        Some(Box::new(TokenSigner {
+            token: self.token.clone(),
+            negotiated: *negotiated,
+            scheme: *scheme,
+        }))
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        Some(SubjectPublicKeyInfoDer::from(self.public.subject_public_key_info()))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.public.algorithm {
+            KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 => SignatureAlgorithm::ECDSA,
+            KeyAlgorithm::Rsa(_) => SignatureAlgorithm::RSA,
+        }
+    }
+}
+
+/// One handshake's signer. rustls signs synchronously: this blocks the cloud wing, and nobody else.
+#[derive(Debug)]
+struct TokenSigner {
+    token: Token,
+    negotiated: SignatureScheme,
+    scheme: Scheme,
+}
+
+impl Signer for TokenSigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.token
+            .sign(self.scheme, message)
+            .map_err(|error| Error::Other(rustls::OtherError(Arc::new(error.problem().clone()))))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.negotiated
+    }
+}
+
+/// The key as rcgen signs a request with it; keeps the token's own words when it fails, which rcgen's error cannot.
+pub(super) struct RequestKey<'a> {
+    key: &'a TokenKey,
+    failure: std::cell::RefCell<Option<TokenError>>,
+}
+
+impl<'a> RequestKey<'a> {
+    pub(super) fn new(key: &'a TokenKey) -> Self {
+        Self {
+            key,
+            failure: std::cell::RefCell::new(None),
+        }
+    }
+
+    pub(super) fn into_failure(self) -> Option<TokenError> {
+        self.failure.into_inner()
+    }
+}
+
+impl PublicKeyData for RequestKey<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.key.public.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.key.public.algorithm()
+    }
+}
+
+impl rcgen::SigningKey for RequestKey<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let scheme = match self.key.public.algorithm {
+            KeyAlgorithm::EcP256 => Scheme::Ecdsa(Hash::Sha256),
+            KeyAlgorithm::EcP384 => Scheme::Ecdsa(Hash::Sha384),
+            KeyAlgorithm::Rsa(_) => Scheme::RsaPkcs1(Hash::Sha256),
+        };
+        self.key.token.sign(scheme, message).map_err(|error| {
+            self.failure.replace(Some(error));
+            rcgen::Error::RemoteKeyError
+        })
+    }
+}

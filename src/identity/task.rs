@@ -1,0 +1,181 @@
+//! From a key and a file to an identity: writes the request, waits for the certificate, takes each better one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::certificate::{Certificate, Refusal};
+use super::files::Files;
+use super::{Identity, IdentityReporter, TokenKey, request};
+use crate::clock::{SharedClock, rfc3339};
+use crate::config::{Folders, IdentityConfig};
+use crate::problem::{Exit, Fatal, Problem};
+use crate::status::{IdentityDetails, IdentityPhase};
+use crate::token::{PublicKey, Token};
+
+/// How long to wait before asking the token again for a signature under the request.
+const REQUEST_AGAIN: Duration = Duration::from_secs(30);
+/// Timers run on a clock that steps do not move; a far-off start of validity is looked at again at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
+
+/// The task's parts.
+pub struct IdentityTask {
+    config: IdentityConfig,
+    request_path: std::path::PathBuf,
+    token: Token,
+    clock: SharedClock,
+    steps: watch::Receiver<u64>,
+    reporter: IdentityReporter,
+    identity: watch::Sender<Option<Arc<Identity>>>,
+    files: Files,
+}
+
+impl IdentityTask {
+    /// Prepares the task; must be called within a runtime. The identity appears in the returned channel.
+    ///
+    /// # Errors
+    /// When the certificate's folder cannot be watched.
+    pub fn new(
+        config: IdentityConfig,
+        folders: &Folders,
+        token: Token,
+        clock: SharedClock,
+        steps: watch::Receiver<u64>,
+        reporter: IdentityReporter,
+    ) -> Result<(Self, watch::Receiver<Option<Arc<Identity>>>), Fatal> {
+        let mut paths = vec![config.certificate.as_path()];
+        paths.extend(config.ca_chain.as_deref());
+        let files = Files::watch(&paths).map_err(|error| {
+            let message = format!(
+                "identity: the folder of {} cannot be watched: {error}",
+                config.certificate.display()
+            );
+            let step = "make the folders of identity.certificate and identity.ca-chain, readable for gatepost's user";
+            Fatal::new(Exit::Configuration, Problem::configuration(message).next(step))
+        })?;
+        let (identity, receiver) = watch::channel(None);
+        let request_path = request_path(folders);
+        Ok((
+            Self {
+                config,
+                request_path,
+                token,
+                clock,
+                steps,
+                reporter,
+                identity,
+                files,
+            },
+            receiver,
+        ))
+    }
+
+    /// Runs for as long as the daemon does.
+    pub async fn run(mut self) {
+        let mut public_key = self.token.public_key();
+        loop {
+            let known = public_key.borrow_and_update().clone();
+            let again = known.and_then(|public| self.evaluate(public));
+            tokio::select! {
+                changed = public_key.changed() => if changed.is_err() { return },
+                () = self.files.changed() => {}
+                Ok(()) = self.steps.changed() => {}
+                () = tokio::time::sleep(again.unwrap_or(Duration::MAX)) => {}
+            }
+        }
+    }
+
+    /// Brings the identity up to date; returns when to look again without being told.
+    fn evaluate(&self, public: PublicKey) -> Option<Duration> {
+        let key = TokenKey::new(self.token.clone(), public);
+        match request::ensure(&self.request_path, &self.config.subject, &key) {
+            Ok(pem) => self.reporter.details(|details| details.csr = Some(pem.into())),
+            Err(problem) => {
+                let phase = self.phase_without_news(IdentityPhase::NoKey);
+                self.reporter.report(phase, Some(problem));
+                return Some(REQUEST_AGAIN);
+            }
+        }
+        let info = key.public().subject_public_key_info();
+        match Certificate::load(
+            &self.config.certificate,
+            self.config.ca_chain.as_deref(),
+            &info,
+            &*self.clock,
+        ) {
+            Ok(certificate) => {
+                self.take(Identity { certificate, key });
+                None
+            }
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn take(&self, identity: Identity) {
+        let known = self
+            .identity
+            .borrow()
+            .as_ref()
+            .is_some_and(|known| known.certificate == identity.certificate);
+        let certificate = &identity.certificate;
+        self.reporter
+            .report_with(IdentityPhase::Ready, None, |details| describe(details, certificate));
+        if !known {
+            log::info!(
+                GATEPOST_EVENT = "certificate-taken", THING_NAME = certificate.thing_name.as_str();
+                "identity: certificate {} for thing {} taken, valid until {}",
+                certificate.id, certificate.thing_name, rfc3339(certificate.not_after)
+            );
+            self.identity.send_replace(Some(Arc::new(identity)));
+        }
+    }
+
+    /// A bad file changes nothing where a good one was taken before.
+    fn refuse(&self, refusal: Refusal) -> Option<Duration> {
+        let (phase, problem, again) = match refusal {
+            Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
+            Refusal::Unusable(problem) => (IdentityPhase::Refused, problem, None),
+            Refusal::NotYetValid(from, problem) => {
+                let wait = from.duration_since(self.clock.wall()).unwrap_or_default() + Duration::from_secs(1);
+                (IdentityPhase::Refused, problem, Some(wait.min(LOOK_AGAIN)))
+            }
+        };
+        self.reporter.report(self.phase_without_news(phase), Some(problem));
+        again
+    }
+
+    fn phase_without_news(&self, otherwise: IdentityPhase) -> IdentityPhase {
+        if self.identity.borrow().is_some() {
+            IdentityPhase::Ready
+        } else {
+            otherwise
+        }
+    }
+
+    fn awaiting_certificate(&self) -> Problem {
+        let path = self.config.certificate.display();
+        let step = format!(
+            "have {} signed (`gatepost csr` prints it) and put the certificate there",
+            self.request_path.display()
+        );
+        match self.identity.borrow().is_some() {
+            false => Problem::wait(format!("identity: waiting for a certificate at {path}")).next(step),
+            true => Problem::configuration(format!("identity: {path} is gone; the one read before is still used"))
+                .next(step),
+        }
+    }
+}
+
+/// Where the signing request is written.
+pub fn request_path(folders: &Folders) -> std::path::PathBuf {
+    folders.state.join("device.csr")
+}
+
+fn describe(details: &mut IdentityDetails, certificate: &Certificate) {
+    details.thing_name = Some(certificate.thing_name.clone());
+    details.certificate_id = Some(certificate.id.clone());
+    details.subject = Some(certificate.subject.clone());
+    details.not_before = Some(rfc3339(certificate.not_before));
+    details.not_after = Some(rfc3339(certificate.not_after));
+}

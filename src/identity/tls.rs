@@ -1,0 +1,79 @@
+//! One rustls client configuration for each endpoint: our key, our clock, Amazon's roots, ring.
+
+use std::sync::Arc;
+
+use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
+use rustls::pki_types::UnixTime;
+use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
+use rustls::{RootCertStore, SignatureScheme};
+
+use super::Identity;
+use crate::clock::SharedClock;
+
+/// How much of the chain is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendChain {
+    /// The device certificate alone: enough once AWS knows it.
+    Leaf,
+    /// With the CA certificates: just-in-time provisioning finds the CA by them.
+    Full,
+}
+
+/// The configuration for one endpoint, or why rustls has none.
+///
+/// # Errors
+/// When the provider lacks a protocol version, which a build with ring never does.
+pub fn client_config(
+    identity: &Identity,
+    roots: Arc<RootCertStore>,
+    send: SendChain,
+    alpn: &[&str],
+    clock: SharedClock,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    const BOTH: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    let versions = if identity.key.can_tls13() { BOTH } else { TLS12 };
+    let mut chain = vec![identity.certificate.leaf.clone()];
+    if send == SendChain::Full {
+        chain.extend(identity.certificate.chain.iter().cloned());
+    }
+    let certified = Arc::new(CertifiedKey::new(chain, Arc::new(identity.key.clone())));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(OurTime(clock)))
+        .with_protocol_versions(versions)?
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(Always(certified)));
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    // AWS IoT resumes no session (developer guide, "Transport security": SessionTicket is not supported).
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Sends our certificate whatever issuers the server names: AWS names none, and knows ours better than its list does.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Always {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Server certificates are checked against the same clock as everything else.
+#[derive(Debug)]
+struct OurTime(SharedClock);
+
+impl TimeProvider for OurTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        self.0
+            .wall()
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()
+            .map(UnixTime::since_unix_epoch)
+    }
+}

@@ -1,0 +1,94 @@
+//! GET /v1/status: what is, since when, and why. Open to every local user: it holds no secret.
+
+use serde::Serialize;
+
+use super::super::answer::{self, Answer};
+use super::super::wing::Shared;
+use crate::clock::rfc3339;
+use crate::credentials::{AliasDetails, AliasPhase};
+use crate::problem::{Problem, Remedy};
+use crate::status::{
+    ClockDetails, IdentityDetails, PartDocument, ProvisioningDetails, SessionDetails, SessionPhase, TokenDetails,
+};
+
+/// The whole document.
+#[derive(Serialize)]
+struct Document {
+    version: &'static str,
+    now: String,
+    started: String,
+    state: State,
+    summary: String,
+    identity: PartDocument<IdentityDetails>,
+    token: PartDocument<TokenDetails>,
+    clock: PartDocument<ClockDetails>,
+    provisioning: PartDocument<ProvisioningDetails>,
+    session: PartDocument<SessionDetails>,
+    role_aliases: Vec<PartDocument<AliasDetails>>,
+}
+
+/// The worst of all parts, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Everything that is configured works.
+    Ready,
+    /// Something is missing, and it will come by itself.
+    Waiting,
+    /// Somebody must do something.
+    Attention,
+}
+
+/// The answer.
+pub fn get(shared: &Shared) -> Answer {
+    let clock = &*shared.clock;
+    let board = &shared.board;
+    let (state, summary) = summary(shared);
+    let now = clock.wall();
+    let uptime = clock.boot().saturating_sub(shared.started);
+    answer::json(&Document {
+        version: env!("CARGO_PKG_VERSION"),
+        now: rfc3339(now),
+        started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
+        state,
+        summary,
+        identity: board.identity.borrow().document(clock),
+        token: board.token.borrow().document(clock),
+        clock: board.clock.borrow().document(clock),
+        provisioning: board.provisioning.borrow().document(clock),
+        session: board.session.borrow().document(clock),
+        role_aliases: shared
+            .shelf
+            .parts(clock)
+            .iter()
+            .map(|part| part.document(clock))
+            .collect(),
+    })
+}
+
+/// The state and one sentence about it: the first line of `gatepost status`, and what `systemctl status` shows.
+pub fn summary(shared: &Shared) -> (State, String) {
+    let aliases = shared.shelf.parts(&*shared.clock);
+    let session = shared.board.session.borrow().clone();
+    let valid = aliases.iter().filter(|part| part.phase == AliasPhase::Valid).count();
+    let connected = session.phase == SessionPhase::Connected;
+    let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
+    problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));
+    let needs_somebody = |problem: &&Problem| matches!(problem.remedy, Remedy::Configuration | Remedy::Factory);
+    let counts = match aliases.len() {
+        0 => "no role alias configured".to_owned(),
+        all => format!("{valid} of {all} role aliases valid"),
+    };
+    if let Some(problem) = problems.iter().find(needs_somebody) {
+        return (State::Attention, problem.to_string());
+    }
+    if connected && valid == aliases.len() {
+        let thing = session.details.client_id.unwrap_or_default();
+        return (State::Ready, format!("online as {thing}; {counts}"));
+    }
+    let why = problems.first().map_or_else(
+        || format!("session {}; {counts}", session.phase),
+        |problem| problem.message.clone(),
+    );
+    (State::Waiting, why)
+}

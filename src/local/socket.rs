@@ -1,0 +1,74 @@
+//! The socket file: one instance only, a stale one replaced, open to every user.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use crate::config::Folders;
+use crate::problem::{Exit, Fatal, Problem};
+
+/// The bound socket and the lock that makes this instance the only one.
+#[derive(Debug)]
+pub struct Socket {
+    /// Ready to accept.
+    pub listener: UnixListener,
+    _lock: File,
+}
+
+/// Takes the state folder's lock, so that no second instance ever touches token, session or socket.
+///
+/// # Errors
+/// When another instance holds it, or the folder cannot be written.
+pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
+    make(&folders.state, 0o700)?;
+    make(&folders.runtime, 0o755)?;
+    let lock = take_lock(&folders.state.join("lock"))?;
+    let path = folders.runtime.join("gatepost.sock");
+    let failed = |error: io::Error| cannot_create(&path, &error);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    // Everybody may knock; the access rules decide, so that who is refused learns why.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(Socket { listener, _lock: lock })
+}
+
+fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {
+    if !folder.is_dir() {
+        fs::create_dir_all(folder).map_err(|error| cannot_create(folder, &error))?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|error| cannot_create(folder, &error))?;
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<File, Fatal> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| cannot_create(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fatal::new(
+            Exit::Busy,
+            Problem::configuration(format!("another gatepostd is running: it holds {}", path.display())).next(
+                "systemctl status gatepost shows it; give a second one its own STATE_DIRECTORY and RUNTIME_DIRECTORY",
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(cannot_create(path, &error)),
+    }
+}
+
+fn cannot_create(path: &Path, error: &io::Error) -> Fatal {
+    Fatal::new(
+        Exit::CannotCreate,
+        Problem::configuration(format!("{} cannot be made or written: {error}", path.display()))
+            .next("check the owner of the folder, and that its disk is neither full nor read-only"),
+    )
+}
