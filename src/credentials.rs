@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, SharedClock, rfc3339};
+use crate::clock::{Clock, rfc3339};
 use crate::secret::{ExposeSecret, SecretBody, SecretString};
-use crate::status::{Part, Reporter, phases};
+use crate::status::{Desk, Part, Reporter, phases};
 
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
@@ -154,7 +154,7 @@ impl Shelf {
     pub fn new<'a>(
         names: impl IntoIterator<Item = &'a str>,
         default: Option<&str>,
-        clock: &SharedClock,
+        desk: &Desk,
     ) -> (Self, Vec<AliasReporter>) {
         let mut shelf = Self {
             aliases: BTreeMap::new(),
@@ -168,12 +168,7 @@ impl Shelf {
                 default,
                 ..AliasDetails::default()
             };
-            let reporter = Reporter::new(
-                format!("role alias {name}"),
-                clock.clone(),
-                AliasPhase::Waiting,
-                details,
-            );
+            let reporter = desk.reporter(format!("role alias {name}"), AliasPhase::Waiting, details);
             shelf.aliases.insert(name.to_owned(), reporter.watch());
             reporters.push(reporter);
         }
@@ -255,8 +250,7 @@ mod tests {
     #[test]
     fn a_problem_does_not_take_good_credentials_away() {
         let clock = ManualClock::at(NOW);
-        let shared: SharedClock = clock.clone();
-        let (shelf, reporters) = Shelf::new(["telemetry"], None, &shared);
+        let (shelf, reporters) = Shelf::new(["telemetry"], None, &Desk::new(clock.clone()));
         let good = set(3600, &*clock);
         reporters[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
         reporters[0].report(AliasPhase::Valid, Some(Problem::wait("AWS answered 500")));

@@ -1,15 +1,48 @@
-//! gatepost keeps one gateway's identity.
+//! gatepost keeps one gateway's identity: the private key in a TPM or PKCS#11 token, the certificate that AWS IoT Core
+//! knows it by, one persistent MQTT session, and temporary AWS credentials that are always fresh.
+//!
+//! # The map of the house
+//!
+//! Three faces around one identity: [`token`] is what the hardware sees, [`cloud`] what AWS sees, [`local`] what programs
+//! on the gateway see. Each has a thread of its own, so that none can stall another: the token's owner waits for the
+//! hardware, the cloud wing for the network and for signatures, the local wing for nobody. They meet in snapshots
+//! ([`credentials`], [`status`]), where the last value wins.
+//!
+//! [`daemon`] starts it all, on one screen. What the administrator says is in [`config`]; who the gateway is, in
+//! [`identity`]; what can be wrong and who can mend it, in [`problem`].
+//!
+//! Each room stands only on those below it:
+//!
+//! ```text
+//! main
+//! daemon | check_config | arguments | systemd
+//! local | cloud | timekeeper        never import each other
+//! identity
+//! config | token                    the configuration knows the token's words (key URI, algorithms)
+//! credentials
+//! status
+//! problem | clock | backoff | secret | topic | percent | logging
+//! ```
+//!
+//! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
+//! `token/module.rs`; an error of AWS's in `cloud/credentials/provider.rs` or `cloud/session/words.rs`.
 
+pub mod arguments;
 pub mod backoff;
+pub mod check_config;
 pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod credentials;
+pub mod daemon;
 pub mod identity;
 pub mod local;
+pub mod logging;
 pub mod percent;
 pub mod problem;
 pub mod secret;
 pub mod status;
+pub mod systemd;
+pub mod timekeeper;
 pub mod token;
 pub mod topic;

@@ -1,1 +1,20 @@
-fn main() {}
+//! gatepostd: the daemon's entry.
+
+use std::process::ExitCode;
+
+use gatepost::arguments::{self, Wish};
+use gatepost::{check_config, daemon, logging};
+
+fn main() -> ExitCode {
+    let outcome = match arguments::parse(std::env::args_os()) {
+        Ok(Wish::Run(path)) => {
+            logging::start();
+            logging::log_panics();
+            daemon::run(&path)
+        }
+        Ok(Wish::CheckConfig(path)) => check_config::run(&path),
+        Ok(Wish::Print(text)) => arguments::print(&text),
+        Err(fatal) => Err(fatal),
+    };
+    daemon::exit_code(outcome)
+}

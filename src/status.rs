@@ -26,11 +26,48 @@ pub struct Part<P, D> {
     pub details: D,
 }
 
+/// Where reporters come from: what they share.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    clock: SharedClock,
+    bell: watch::Sender<()>,
+}
+
+impl Desk {
+    /// A desk whose reporters tell time by `clock`.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            bell: watch::Sender::new(()),
+        }
+    }
+
+    /// A part called `name` in the journal, starting in `phase`.
+    pub fn reporter<P, D>(&self, name: impl Into<String>, phase: P, details: D) -> Reporter<P, D> {
+        let part = Part {
+            phase,
+            since: self.clock.boot(),
+            problem: None,
+            details,
+        };
+        Reporter {
+            name: name.into(),
+            desk: self.clone(),
+            sender: watch::Sender::new(part),
+        }
+    }
+
+    /// Rings whenever any part has changed its phase or its problem.
+    pub fn bell(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
+    }
+}
+
 /// The reporting end of a part.
 #[derive(Debug)]
 pub struct Reporter<P, D> {
     name: String,
-    clock: SharedClock,
+    desk: Desk,
     sender: watch::Sender<Part<P, D>>,
 }
 
@@ -39,21 +76,6 @@ where
     P: Copy + PartialEq + fmt::Display,
     D: Clone,
 {
-    /// A part called `name` in the journal, starting in `phase`.
-    pub fn new(name: impl Into<String>, clock: SharedClock, phase: P, details: D) -> Self {
-        let part = Part {
-            phase,
-            since: clock.boot(),
-            problem: None,
-            details,
-        };
-        Self {
-            name: name.into(),
-            clock,
-            sender: watch::Sender::new(part),
-        }
-    }
-
     /// A reading end.
     pub fn watch(&self) -> watch::Receiver<Part<P, D>> {
         self.sender.subscribe()
@@ -78,7 +100,7 @@ where
         if news {
             self.log(phase, problem.as_ref());
         }
-        let now = self.clock.boot();
+        let now = self.desk.clock.boot();
         self.sender.send_modify(|part| {
             if part.phase != phase {
                 part.phase = phase;
@@ -87,6 +109,9 @@ where
             part.problem = problem;
             change(&mut part.details);
         });
+        if news {
+            self.desk.bell.send_replace(());
+        }
     }
 
     /// Changes the details only; nothing is logged.
@@ -325,7 +350,7 @@ mod tests {
     #[test]
     fn since_is_when_the_phase_began_and_survives_a_clock_step() {
         let clock = ManualClock::at(100);
-        let reporter = Reporter::new("clock", clock.clone(), ClockPhase::Unset, ClockDetails {});
+        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails {});
         clock.pass(Duration::from_secs(50));
         reporter.report(ClockPhase::Unset, Some(Problem::wait("not yet")));
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

@@ -2,14 +2,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
 
 /// How far ahead the timer is set. It exists to be cancelled, not to fire; firing only sets it again.
 const FAR_AHEAD: i64 = 10 * 365 * 24 * 3600;
@@ -56,20 +54,6 @@ impl Steps {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Ok(_) => arm(self.timer.get_ref())?,
                 Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Tells of every step through the channel: the value counts them.
-    pub async fn count_into(mut self, steps: watch::Sender<u64>) {
-        loop {
-            match self.next().await {
-                Ok(()) => steps.send_modify(|count| *count += 1),
-                Err(error) => {
-                    // Without the timer, steps are still met at the next refresh; only "at once" is lost.
-                    log::error!("clock: steps of the wall clock are no longer noticed: {error}");
-                    tokio::time::sleep(Duration::MAX).await;
-                }
             }
         }
     }

@@ -1,4 +1,111 @@
 //! What AWS sees: provisioning, the MQTT session, the credentials provider.
+//!
+//! One thread, one runtime. A handshake blocks it for as long as the token takes to sign; that is why nothing that local
+//! programs wait for lives here.
 
-pub mod credentials;
-pub mod provisioning;
+mod credentials;
+mod mqtt;
+mod provisioning;
+mod reach;
+mod session;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use rustls::RootCertStore;
+use tokio::sync::watch;
+
+pub use provisioning::Provisioning;
+pub use session::{SessionInputs, SessionReporters};
+
+use self::credentials::{Keeper, Provider};
+use self::session::Session;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::credentials::AliasReporter;
+use crate::identity::{Identity, IdentityTask};
+use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
+use crate::timekeeper;
+
+/// Everything the wing is made of.
+pub struct Cloud {
+    /// The configuration.
+    pub config: Config,
+    /// Whom to trust.
+    pub roots: Arc<RootCertStore>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Makes the identity out of key and certificate.
+    pub identity_task: IdentityTask,
+    /// The identity it made.
+    pub identity: watch::Receiver<Option<Arc<Identity>>>,
+    /// Why there is none.
+    pub identity_part: watch::Receiver<IdentityPart>,
+    /// Whether the clock is set.
+    pub clock_part: watch::Receiver<ClockPart>,
+    /// Counts the steps of the clock.
+    pub steps: watch::Sender<u64>,
+    /// The clock's reporting end.
+    pub clock_reporter: Reporter<ClockPhase, ClockDetails>,
+    /// The session's and provisioning's.
+    pub session_reporters: SessionReporters,
+    /// One for each role alias.
+    pub alias_reporters: Vec<AliasReporter>,
+    /// Becomes true when the daemon ends.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl Cloud {
+    /// Starts the wing's thread. The channel returned closes once the session has said goodbye.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no runtime.
+    pub fn spawn(self) -> io::Result<mpsc::Receiver<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (alive, ended) = mpsc::channel();
+        std::thread::Builder::new().name("cloud".into()).spawn(move || {
+            let _alive = alive;
+            runtime.block_on(self.run());
+            // A name look-up may hang in a thread of the runtime's; the process does not wait for it.
+            runtime.shutdown_background();
+        })?;
+        Ok(ended)
+    }
+
+    /// The wing's tasks; it ends with its session.
+    async fn run(self) {
+        let provisioning_part = self.session_reporters.provisioning.watch();
+        let provider = Provider {
+            endpoint: self.config.aws.credentials_endpoint.clone(),
+            roots: self.roots.clone(),
+            clock: self.clock.clone(),
+            steps: self.steps.subscribe(),
+            identity: self.identity.clone(),
+            provisioning: provisioning_part,
+        };
+        tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
+        tokio::spawn(self.identity_task.run());
+        for reporter in self.alias_reporters {
+            tokio::spawn(Keeper::new(provider.clone(), reporter, fastrand::Rng::new()).run());
+        }
+        let inputs = SessionInputs {
+            identity: self.identity,
+            identity_part: self.identity_part,
+            clock_part: self.clock_part,
+            shutdown: self.shutdown,
+        };
+        let record = self.config.folders.state.join("provisioning.json");
+        Session {
+            endpoint: self.config.aws.mqtt_endpoint,
+            mqtt: self.config.mqtt,
+            roots: self.roots,
+            clock: self.clock,
+            inputs,
+            reporters: self.session_reporters,
+            provisioning: Provisioning::load(record, fastrand::Rng::new()),
+        }
+        .run()
+        .await;
+    }
+}

@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 /// `[aws]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aws {
     /// The IoT data endpoint; port 8883 unless given.
     pub mqtt_endpoint: Endpoint,
@@ -52,7 +52,7 @@ pub struct Aws {
 }
 
 /// `[token]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenConfig {
     /// The PKCS#11 module.
     pub module: PathBuf,
@@ -65,7 +65,7 @@ pub struct TokenConfig {
 }
 
 /// `[identity]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
     /// Where the device certificate appears.
     pub certificate: PathBuf,
@@ -76,7 +76,7 @@ pub struct IdentityConfig {
 }
 
 /// The subject of the certificate signing request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The thing name to be.
     pub common_name: String,
@@ -85,7 +85,7 @@ pub struct Subject {
 }
 
 /// `[[role-alias]]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleAlias {
     /// The alias's name at AWS.
     pub name: String,
@@ -125,7 +125,7 @@ pub enum Aliases {
 }
 
 /// `[mqtt]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mqtt {
     /// How often the connection is proven alive.
     pub keep_alive: Duration,
@@ -187,6 +187,18 @@ impl Config {
         load::load(path)
             .and_then(|loaded| check::check(loaded, folders))
             .map_err(ConfigError)
+    }
+
+    /// Whether nothing but the access rules differs: they alone can be changed while the daemon runs.
+    pub fn same_but_for_access(&self, other: &Self) -> bool {
+        (&self.aws, &self.token, &self.identity, &self.role_aliases, &self.mqtt)
+            == (
+                &other.aws,
+                &other.token,
+                &other.identity,
+                &other.role_aliases,
+                &other.mqtt,
+            )
     }
 
     /// The alias that a request without a name means.

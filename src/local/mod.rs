@@ -13,7 +13,6 @@ mod socket;
 mod wing;
 
 pub use access::Access;
-pub use resources::{State, summary};
-pub use server::{register, serve};
+pub use resources::summary;
 pub use socket::{Socket, bind};
-pub use wing::Shared;
+pub use wing::{Shared, run};

@@ -1,7 +1,6 @@
 //! Accepts connections and speaks HTTP/1.1 on each, for as long as the daemon runs and whatever the callers do.
 
 use std::convert::Infallible;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -94,9 +93,4 @@ fn protocol() -> http1::Builder {
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
     protocol
-}
-
-/// Puts the bound socket under the runtime's watch.
-pub fn register(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
-    UnixListener::from_std(listener)
 }

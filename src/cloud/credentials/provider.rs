@@ -12,6 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, rfc3339};
+use crate::cloud::reach;
 use crate::config::Endpoint;
 use crate::credentials::{Credentials, USABLE_MARGIN};
 use crate::problem::{Problem, with_causes};
@@ -73,7 +74,7 @@ pub async fn fetch(
         .header("x-amzn-iot-thingname", thing_name)
         .send()
         .await
-        .map_err(|error| transient(format!("{endpoint} cannot be reached: {}", causes_of(error))))?;
+        .map_err(|error| Failure::Transient(reach::problem(endpoint, &error.without_url())))?;
     let status = response.status();
     let request_id = header_text(&response, "x-amzn-requestid");
     let content_type = header_text(&response, header::CONTENT_TYPE.as_str()).unwrap_or_default();

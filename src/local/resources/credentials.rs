@@ -28,7 +28,7 @@ pub fn get(shared: &Shared, peer: Peer, alias: Option<&str>) -> Answer {
             Some("add a [[role-alias]] to gatepost's configuration"),
         );
     };
-    if !shared.access.allows(peer, alias) {
+    if !shared.access.borrow().allows(peer, alias) {
         return refused(peer, alias);
     }
     if let Some(credentials) = part.usable(clock) {

@@ -11,7 +11,7 @@ use super::peer::Peer;
 use super::wing::Shared;
 use crate::percent;
 
-pub use status::{State, summary};
+pub use status::summary;
 
 /// Answers one request. Never waits for anything.
 pub fn answer<B>(shared: &Shared, peer: Peer, request: &Request<B>) -> Answer {

@@ -1,0 +1,101 @@
+//! gatepostd's command line.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::config::DEFAULT_PATH;
+use crate::problem::{Exit, Fatal, Problem};
+
+const HELP: &str = "\
+gatepostd keeps one gateway's identity on AWS IoT Core.
+
+Usage: gatepostd [--config FILE] [--check-config]
+
+  --config FILE    read FILE, and conf.d/*.toml beside it
+                   (default: /etc/gatepost/gatepost.toml)
+  --check-config   say what is wrong with the configuration and end:
+                   exit code 0 if nothing is, 78 otherwise
+  --help, --version
+
+Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
+STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets them.
+`gatepost status` shows a running gatepostd from the inside.
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Run with this configuration.
+    Run(PathBuf),
+    /// Only check this configuration.
+    CheckConfig(PathBuf),
+    /// Only print this.
+    Print(String),
+}
+
+/// Reads the command line; its first word is the program.
+///
+/// # Errors
+/// On a word that is not understood.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
+    parse_words(words).map_err(|error| {
+        let problem =
+            Problem::configuration(format!("command line: {error}")).next("gatepostd --help shows what it understands");
+        Fatal::new(Exit::Usage, problem)
+    })
+}
+
+fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_iter(words);
+    let mut path = PathBuf::from(DEFAULT_PATH);
+    let mut check = false;
+    while let Some(word) = parser.next()? {
+        match word {
+            Long("config") => path = parser.value()?.into(),
+            Long("check-config") => check = true,
+            Long("help") | Short('h') => return Ok(Wish::Print(HELP.into())),
+            Long("version") | Short('V') => {
+                return Ok(Wish::Print(format!("gatepostd {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(if check {
+        Wish::CheckConfig(path)
+    } else {
+        Wish::Run(path)
+    })
+}
+
+/// Prints on stdout; a reader that has left early is no fault.
+///
+/// # Errors
+/// Never; the type fits the other wishes'.
+pub fn print(text: &str) -> Result<(), Fatal> {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_command_line() {
+        let wish =
+            |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from)).map_err(|fatal| fatal.exit);
+        assert_eq!(wish(&[]), Ok(Wish::Run(DEFAULT_PATH.into())));
+        assert_eq!(wish(&["--config", "/x"]), Ok(Wish::Run("/x".into())));
+        assert_eq!(
+            wish(&["--check-config", "--config=/x"]),
+            Ok(Wish::CheckConfig("/x".into()))
+        );
+        assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
+        for bad in [&["--confg"][..], &["--config"], &["extra"], &["--check-config=yes"]] {
+            assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `gatepostd --check-config`: what the configuration says, or everything that is wrong with it.
+
+use std::path::Path;
+
+use crate::arguments::print;
+use crate::config::{Config, Folders};
+use crate::problem::{Exit, Fatal, Problem};
+
+/// Checks the configuration and everything it points at that can be looked at without the token.
+///
+/// # Errors
+/// With all findings.
+pub fn run(path: &Path) -> Result<(), Fatal> {
+    let config = load(path)?;
+    let mut findings = Vec::new();
+    if let Err(problem) = crate::identity::roots::load(config.aws.root_ca.as_deref()) {
+        findings.push(problem.to_string());
+    }
+    for (key, file) in [
+        ("token.module", Some(&config.token.module)),
+        ("token.pin-file", config.token.pin_file.as_ref()),
+    ] {
+        if let Some(file) = file.filter(|file| !file.exists()) {
+            findings.push(format!("{key}: {} does not exist", file.display()));
+        }
+    }
+    if let Some(chain) = config.identity.ca_chain.as_ref().filter(|chain| !chain.exists()) {
+        findings.push(format!("identity.ca-chain: {} does not exist", chain.display()));
+    }
+    if !findings.is_empty() {
+        return Err(Fatal::new(
+            Exit::Configuration,
+            Problem::configuration(findings.join("\n")),
+        ));
+    }
+    let aliases: Vec<&str> = config.role_aliases.iter().map(|alias| alias.name.as_str()).collect();
+    print(&format!(
+        "{}: good\n  thing name   {}\n  MQTT         {}\n  credentials  {}\n  key          {}\n  role aliases {}\n",
+        path.display(),
+        config.identity.subject.common_name,
+        config.aws.mqtt_endpoint,
+        config.aws.credentials_endpoint,
+        config.token.key,
+        if aliases.is_empty() {
+            "none".to_owned()
+        } else {
+            aliases.join(", ")
+        },
+    ))
+}
+
+/// The configuration, or the end.
+///
+/// # Errors
+/// With all findings, a line each.
+pub fn load(path: &Path) -> Result<Config, Fatal> {
+    Config::load(path, &Folders::from_environment())
+        .map_err(|error| Fatal::new(Exit::Configuration, Problem::configuration(error.to_string())))
+}

@@ -1,0 +1,192 @@
+//! Boot order on one screen: which task is started from what, and how all of it ends.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::cloud::{Cloud, SessionReporters};
+use crate::config::Config;
+use crate::credentials::Shelf;
+use crate::identity::{IdentityTask, request_path, roots};
+use crate::local::{self, Access, Shared};
+use crate::problem::{Exit, Fatal, Problem};
+use crate::status::{
+    Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, ProvisioningDetails, ProvisioningPhase,
+    SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+};
+use crate::token::{PinSource, Token};
+use crate::{check_config, systemd};
+
+/// From the signal to the end, whatever hangs.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Runs the daemon with the configuration at `path` until it is told to stop.
+///
+/// # Errors
+/// With what only somebody else can mend.
+pub fn run(path: &Path) -> Result<(), Fatal> {
+    let config = check_config::load(path)?;
+    let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
+    let socket = local::bind(&config.folders)?;
+    log::info!(GATEPOST_EVENT = "start"; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
+
+    let clock: SharedClock = Arc::new(SystemClock);
+    let desk = Desk::new(clock.clone());
+    let token_reporter = desk.reporter("token", TokenPhase::Waiting, token_details(&config));
+    let clock_reporter = desk.reporter("clock", ClockPhase::Unset, ClockDetails {});
+    let identity_reporter = desk.reporter("identity", IdentityPhase::NoKey, identity_details(&config));
+    let session_reporters = SessionReporters {
+        session: desk.reporter("session", SessionPhase::Idle, session_details(&config)),
+        provisioning: desk.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
+    };
+    let board = Board {
+        token: token_reporter.watch(),
+        clock: clock_reporter.watch(),
+        identity: identity_reporter.watch(),
+        provisioning: session_reporters.provisioning.watch(),
+        session: session_reporters.session.watch(),
+    };
+    let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
+    let (shelf, alias_reporters) = Shelf::new(names, config.default_alias(), &desk);
+
+    let (fatal, fatals) = mpsc::channel(1);
+    let (shutdown, ending) = watch::channel(false);
+    let (steps, _) = watch::channel(0);
+    let pin = PinSource::new(config.token.pin_file.as_deref(), config.folders.credentials.as_deref());
+    let (token, token_thread) = Token::spawn(config.token.clone(), pin, token_reporter, fatal).map_err(no_thread)?;
+    let (identity_task, identity) = IdentityTask::new(
+        config.identity.clone(),
+        &config.folders,
+        token.clone(),
+        clock.clone(),
+        steps.subscribe(),
+        identity_reporter,
+    )?;
+    let access = RefCell::new(Access::new(&config.access));
+    let shared = Rc::new(Shared {
+        clock: clock.clone(),
+        started: clock.boot(),
+        board: board.clone(),
+        shelf,
+        access,
+    });
+    let cloud = Cloud {
+        config: config.clone(),
+        roots,
+        clock,
+        identity_task,
+        identity,
+        identity_part: board.identity,
+        clock_part: board.clock,
+        steps,
+        clock_reporter,
+        session_reporters,
+        alias_reporters,
+        shutdown: ending,
+    };
+    let cloud_ended = cloud.spawn().map_err(no_thread)?;
+
+    let until = stay(path, config, shared.clone(), desk.bell(), fatals);
+    let outcome = local::run(socket, shared, until).map_err(no_thread)?;
+
+    systemd::stopping();
+    let deadline = Instant::now() + SHUTDOWN_PATIENCE;
+    let _ = shutdown.send(true);
+    // The channel closes when the session has said goodbye.
+    let _ = cloud_ended.recv_timeout(SHUTDOWN_PATIENCE);
+    token.stop();
+    while !token_thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    log::info!(GATEPOST_EVENT = "stop"; "gatepostd has stopped");
+    outcome
+}
+
+/// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP.
+async fn stay(
+    path: &Path,
+    config: Config,
+    shared: Rc<Shared>,
+    bell: watch::Receiver<()>,
+    mut fatals: mpsc::Receiver<Fatal>,
+) -> Result<(), Fatal> {
+    let listen = |kind| signal(kind).map_err(no_thread);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    systemd::ready();
+    tokio::task::spawn_local(systemd::keep_status(shared.clone(), bell));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(path, &config, &shared),
+            Some(fatal) = fatals.recv() => return Err(fatal),
+        }
+    }
+}
+
+/// Parse, check, then swap: a bad file changes nothing.
+fn reload(path: &Path, running: &Config, shared: &Shared) {
+    match Config::load(path, &running.folders) {
+        Ok(config) => {
+            shared.access.replace(Access::new(&config.access));
+            log::info!(GATEPOST_EVENT = "reload"; "configuration: the access rules were read again");
+            if !config.same_but_for_access(running) {
+                log::warn!(
+                    "configuration: something besides the access rules has changed; next: systemctl restart gatepost"
+                );
+            }
+        }
+        Err(error) => log::error!("configuration: nothing was changed, because the files are wrong:\n{error}"),
+    }
+}
+
+/// What the process says at its end.
+pub fn exit_code(outcome: Result<(), Fatal>) -> ExitCode {
+    let Err(fatal) = outcome else { return ExitCode::SUCCESS };
+    for line in fatal.to_string().lines() {
+        match log::log_enabled!(log::Level::Error) {
+            true => log::error!(GATEPOST_EVENT = "fatal"; "{line}"),
+            false => eprintln!("gatepostd: {line}"),
+        }
+    }
+    ExitCode::from(fatal.exit as u8)
+}
+
+fn no_thread(error: io::Error) -> Fatal {
+    Fatal::new(
+        Exit::System,
+        Problem::wait(format!("the system gives no thread, signal or runtime: {error}")),
+    )
+}
+
+fn token_details(config: &Config) -> TokenDetails {
+    TokenDetails {
+        module: config.token.module.display().to_string(),
+        key: config.token.key.to_string(),
+        ..TokenDetails::default()
+    }
+}
+
+fn identity_details(config: &Config) -> IdentityDetails {
+    IdentityDetails {
+        certificate_path: config.identity.certificate.display().to_string(),
+        csr_path: request_path(&config.folders).display().to_string(),
+        ..IdentityDetails::default()
+    }
+}
+
+fn session_details(config: &Config) -> SessionDetails {
+    SessionDetails {
+        endpoint: config.aws.mqtt_endpoint.to_string(),
+        ..SessionDetails::default()
+    }
+}
