@@ -7,7 +7,8 @@ use crate::exit::{Exit, Failure};
 use crate::help::Topic;
 
 const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
-const SOCKET_VARIABLE: &str = "GATEPOST_SOCKET";
+/// The environment variable that names another socket.
+pub(crate) const SOCKET_VARIABLE: &str = "GATEPOST_SOCKET";
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,8 +37,11 @@ struct Words {
     words: Vec<OsString>,
 }
 
-/// Understands the arguments after the program's name.
-pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Failure> {
+/// Understands the arguments after the program's name; `environment` is the value of [`SOCKET_VARIABLE`].
+pub(crate) fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    environment: Option<OsString>,
+) -> Result<Invocation, Failure> {
     let Words {
         socket,
         json,
@@ -70,7 +74,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocat
     }
 
     let socket = socket
-        .or_else(|| std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty()))
+        .or_else(|| environment.filter(|path| !path.is_empty()))
         .unwrap_or_else(|| DEFAULT_SOCKET.into());
     Ok(Invocation {
         socket: socket.into(),
@@ -168,11 +172,22 @@ mod tests {
             ("-V", Command::Version),
             ("status --version", Command::Version),
         ] {
-            let invocation = parse(arguments(line)).unwrap();
+            let invocation = parse(arguments(line), None).unwrap();
             assert_eq!(invocation.command, command, "{line}");
-            if line.contains("socket") {
-                assert_eq!(invocation.socket.to_str(), Some("/s"), "{line}");
-            }
+        }
+    }
+
+    #[test]
+    fn the_socket_is_the_option_or_the_environment_or_the_default() {
+        for (line, environment, socket) in [
+            ("csr", None, "/run/gatepost/gatepost.sock"),
+            ("csr", Some(""), "/run/gatepost/gatepost.sock"),
+            ("csr", Some("/e"), "/e"),
+            ("csr --socket /s", Some("/e"), "/s"),
+            ("--socket=/s csr", None, "/s"),
+        ] {
+            let invocation = parse(arguments(line), environment.map(Into::into)).unwrap();
+            assert_eq!(invocation.socket.to_str(), Some(socket), "{line} {environment:?}");
         }
     }
 
@@ -194,13 +209,13 @@ mod tests {
             "help csr status",
             "frobnicate --help",
         ] {
-            let failure = parse(arguments(line)).unwrap_err();
+            let failure = parse(arguments(line), None).unwrap_err();
             assert_eq!(failure.exit(), Exit::Usage, "{line}");
             assert!(
                 failure.message().contains("--help") && !failure.message().contains('\n'),
                 "{line}"
             );
         }
-        assert!(parse(["credentials".into(), "".into()].into_iter()).is_err());
+        assert!(parse(["credentials".into(), "".into()].into_iter(), None).is_err());
     }
 }

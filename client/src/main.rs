@@ -24,7 +24,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Exit, Failure> {
-    let Invocation { socket, command } = arguments::parse(std::env::args_os().skip(1))?;
+    let Invocation { socket, command } = arguments::parse(
+        std::env::args_os().skip(1),
+        std::env::var_os(arguments::SOCKET_VARIABLE),
+    )?;
     match command {
         Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
         Command::Status { json } => status::run(&socket, json),

@@ -222,7 +222,13 @@ fn a_socket_this_user_may_not_open() {
     } else {
         std::fs::set_permissions(daemon.socket(), std::fs::Permissions::from_mode(0o000)).unwrap();
     }
-    assert_refused(&command.output().unwrap(), 77, "may not open the socket");
+    // A process that another test starts just now holds the copy open for writing, until its own exec.
+    let busy = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ExecutableFileBusy;
+    let mut output = command.output();
+    while output.as_ref().is_err_and(busy) {
+        output = command.output();
+    }
+    assert_refused(&output.unwrap(), 77, "may not open the socket");
 }
 
 #[test]
@@ -234,11 +240,6 @@ fn the_socket_comes_from_the_option_before_the_environment() {
     for arguments in [["--socket", socket, "credentials"], ["credentials", "--socket", socket]] {
         assert!(run(elsewhere, &arguments).unwrap().status.success());
     }
-    let unset = command(elsewhere, &["credentials"])
-        .env("GATEPOST_SOCKET", "")
-        .output()
-        .unwrap();
-    assert!(stderr(&unset).contains("/run/gatepost/gatepost.sock") || unset.status.success());
 }
 
 #[test]
