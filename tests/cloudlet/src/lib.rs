@@ -1,1 +1,4 @@
 //! AWS IoT Core for one machine.
+
+pub mod sessions;
+pub mod sigv4;
