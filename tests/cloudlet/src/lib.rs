@@ -2,3 +2,4 @@
 
 pub mod sessions;
 pub mod sigv4;
+pub mod sts;
