@@ -1,1 +1,38 @@
-fn main() {}
+//! `gatepost`, the command: asks the daemon on this machine and prints its answer.
+
+mod arguments;
+mod credentials;
+mod csr;
+mod daemon;
+mod exit;
+mod help;
+mod http;
+mod json;
+mod output;
+mod status;
+
+use std::process::ExitCode;
+
+use arguments::{Command, Invocation};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<Exit, Failure> {
+    let Invocation { socket, command } = arguments::parse(
+        std::env::args_os().skip(1),
+        std::env::var_os(arguments::SOCKET_VARIABLE),
+    )?;
+    match command {
+        Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
+        Command::Status { json } => status::run(&socket, json),
+        Command::Csr => csr::run(&socket),
+        Command::Help(topic) => output::print(help::text(topic).as_bytes()),
+        Command::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
+    }
+}

@@ -1,0 +1,75 @@
+//! `gatepost credentials`: what an SDK starts as its credential_process.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::exit::{Exit, Failure};
+use crate::json::Value;
+use crate::{daemon, output};
+
+/// What the SDKs read (AWS SDKs and Tools Reference Guide, "Process credential provider"). Without the last two they
+/// would sign wrongly, or never ask again.
+const REQUIRED: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
+
+/// Prints the credentials of a role alias, or of the default one.
+pub(crate) fn run(socket: &Path, alias: Option<&OsStr>) -> Result<Exit, Failure> {
+    let target = match alias {
+        Some(alias) => format!("/v1/credentials/{}", percent_encode(alias.as_bytes())),
+        None => "/v1/credentials".to_owned(),
+    };
+    let body = daemon::get(socket, &target)?;
+    let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
+    if document.get("Version").whole_number() != Some(1) {
+        return Err(daemon::not_gatepost("\"Version\" is not the number 1"));
+    }
+    if let Some(missing) = REQUIRED
+        .iter()
+        .find(|name| document.get(name).text().is_none_or(str::is_empty))
+    {
+        return Err(daemon::not_gatepost(format!("{missing:?} is missing")));
+    }
+    output::print(&one_line(&body))
+}
+
+/// The same JSON in one line: a line end inside a string would not have been read, so all others are mere space.
+fn one_line(body: &[u8]) -> Vec<u8> {
+    let space = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+    let mut line: Vec<u8> = body.trim_ascii().iter().map(space).collect();
+    line.push(b'\n');
+    line
+}
+
+/// Keeps RFC 3986's unreserved characters.
+fn percent_encode(bytes: &[u8]) -> String {
+    let mut encoded = String::new();
+    for &byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{one_line, percent_encode};
+
+    #[test]
+    fn names_are_percent_encoded() {
+        for (name, encoded) in [
+            ("Telemetry_1-2.3~", "Telemetry_1-2.3~"),
+            ("a=b,c@d", "a%3Db%2Cc%40d"),
+            ("../status?x#y", "..%2Fstatus%3Fx%23y"),
+            ("a b\r\nHost: ä", "a%20b%0D%0AHost%3A%20%C3%A4"),
+        ] {
+            assert_eq!(percent_encode(name.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn any_answer_becomes_one_line() {
+        assert_eq!(one_line(b"{\r\n \"a\": \"b\\n\"\n}\n\n"), b"{   \"a\": \"b\\n\" }\n");
+    }
+}

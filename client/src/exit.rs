@@ -1,0 +1,91 @@
+//! How the command ends: an exit code out of sysexits.h and, unless all went well, the reason on stderr.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// The exit codes, as sysexits.h numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Ok = 0,
+    /// EX_USAGE: the command line is wrong.
+    Usage = 64,
+    /// EX_NOINPUT: the daemon knows no such role alias.
+    Unknown = 66,
+    /// EX_UNAVAILABLE: the daemon is not running, or has nothing valid yet.
+    Unavailable = 69,
+    /// EX_IOERR: the answer could not be written to stdout.
+    Output = 74,
+    /// EX_TEMPFAIL: trying again may help.
+    Temporary = 75,
+    /// EX_PROTOCOL: what came back is no answer of a gatepost daemon.
+    Protocol = 76,
+    /// EX_NOPERM: the access rules or the socket's permissions say no.
+    NotAllowed = 77,
+    /// EX_CONFIG: the daemon runs and waits for a person: its configuration or the factory's must change.
+    Attention = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why the command could not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    /// Nothing to say when stdout's reader has left: that is its right.
+    message: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: Some(message.into()),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self {
+            exit,
+            message: None,
+            hint: None,
+        }
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// Says the reason on stderr. A closed stderr changes nothing: the exit code still tells.
+    pub(crate) fn report(self) -> ExitCode {
+        if let Some(message) = self.message {
+            let mut text = format!("gatepost: {}\n", output::printable(&message));
+            if let Some(hint) = self.hint {
+                text.push_str(&format!("gatepost: {}\n", output::printable(&hint)));
+            }
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+        self.exit.into()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+}

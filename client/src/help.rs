@@ -1,0 +1,96 @@
+//! What `--help` prints.
+
+/// What help is wanted about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    All,
+    Credentials,
+    Status,
+    Csr,
+}
+
+/// The help about a topic.
+pub(crate) fn text(topic: Topic) -> &'static str {
+    match topic {
+        Topic::All => ALL,
+        Topic::Credentials => CREDENTIALS,
+        Topic::Status => STATUS,
+        Topic::Csr => CSR,
+    }
+}
+
+const ALL: &str = "\
+gatepost: asks the gatepost daemon on this machine
+
+Usage: gatepost [--socket PATH] COMMAND
+
+Commands:
+  credentials [ALIAS]   temporary AWS credentials, for credential_process
+  status [--json]       what the gateway is doing, and what to do about it
+  csr                   the certificate signing request of the device key
+  help [COMMAND]        this text, or more about a command
+
+Options:
+  --socket PATH   the daemon's socket (default: $GATEPOST_SOCKET, else
+                  /run/gatepost/gatepost.sock)
+  -h, --help      this text, or more about a command
+  -V, --version   the version of this command
+
+The answer must come within 2 seconds. On failure stdout stays empty, stderr
+says why, and the exit code (see sysexits.h) says what kind:
+  64 wrong usage            75 temporary: try again
+  66 no such role alias     76 no gatepost answers there
+  69 not ready, or the      77 not allowed
+     daemon is not running  78 status: a person must act
+  74 stdout cannot be written
+";
+
+const CREDENTIALS: &str = "\
+gatepost credentials [ALIAS]: temporary AWS credentials
+
+Prints the credentials of the role alias ALIAS, or of the default one, as one
+line of JSON: what AWS SDKs and the AWS CLI take from a credential_process. In
+~/.aws/config:
+
+  [profile telemetry]
+  credential_process = gatepost credentials telemetry
+
+Who may have which alias is decided by the [[access]] rules of the daemon.
+
+Exit codes: 66 no such alias, 69 nothing valid yet or the daemon is not running,
+75 temporary, 77 not allowed.
+";
+
+const STATUS: &str = "\
+gatepost status [--json]: what the gateway is doing
+
+Prints what is, since when, and where something is wrong, what to do next. With
+--json: the daemon's own document.
+
+Exit codes: 0 ready; 69 waiting for something that comes by itself, or the
+daemon is not running; 78 attention: a person must act.
+";
+
+const CSR: &str = "\
+gatepost csr: the certificate signing request
+
+Prints the PEM certificate signing request of the device key in the token, for
+the fleet's certificate authority to sign:
+
+  gatepost csr > gateway.csr
+
+Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::{Topic, text};
+
+    #[test]
+    fn help_fits_a_terminal() {
+        for topic in [Topic::All, Topic::Credentials, Topic::Status, Topic::Csr] {
+            assert!(text(topic).ends_with('\n'));
+            assert!(text(topic).lines().count() <= 40 && text(topic).lines().all(|line| line.len() <= 80));
+        }
+    }
+}

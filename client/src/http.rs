@@ -1,0 +1,190 @@
+//! As much of HTTP/1.1 (RFC 9112) as one GET needs, and strict about it.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+/// A status document with a hundred role aliases is a quarter of this.
+const BODY_LIMIT: u64 = 256 * 1024;
+const LINE_LIMIT: u64 = 8 * 1024;
+const HEADER_LIMIT: usize = 64;
+
+/// An answer, read to its end.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// Seconds, if the answer says when to try again.
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The body may hold credentials: it is not shown.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum ResponseError {
+    /// The connection ended or failed before the answer was complete.
+    Interrupted(io::Error),
+    /// Longer than any answer of the daemon.
+    TooLarge,
+    /// Not HTTP/1.1, and where.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted(error) => error.fmt(f),
+            Self::TooLarge => f.write_str("it is too large"),
+            Self::Malformed(what) => write!(f, "malformed {what}"),
+        }
+    }
+}
+
+impl From<io::Error> for ResponseError {
+    fn from(error: io::Error) -> Self {
+        Self::Interrupted(error)
+    }
+}
+
+enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+/// The request for `target`, which is already percent-encoded.
+pub(crate) fn request(target: &str) -> String {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{VERSION}\r\nConnection: close\r\n\r\n")
+}
+
+/// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.
+pub(crate) fn read_response(mut input: impl BufRead) -> Result<Response, ResponseError> {
+    let status = status_code(&read_line(&mut input)?)?;
+    let (mut length, mut chunked, mut retry_after) = (None, false, None);
+    for _ in 0..=HEADER_LIMIT {
+        let line = read_line(&mut input)?;
+        if line.is_empty() {
+            let framing = match (length, chunked) {
+                (Some(length), false) => Framing::Length(length),
+                (None, true) => Framing::Chunked,
+                _ => {
+                    return Err(ResponseError::Malformed(
+                        "framing: one of Content-Length and chunked is needed",
+                    ));
+                }
+            };
+            return Ok(Response {
+                status,
+                retry_after,
+                body: read_body(&mut input, &framing)?,
+            });
+        }
+        let (name, value) = header(&line)?;
+        if name.eq_ignore_ascii_case("content-length") {
+            let value = decimal(value).ok_or(ResponseError::Malformed("Content-Length"))?;
+            if length.replace(value).is_some_and(|before| before != value) {
+                return Err(ResponseError::Malformed("Content-Length: two of them"));
+            }
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            if chunked || !value.eq_ignore_ascii_case("chunked") {
+                return Err(ResponseError::Malformed("Transfer-Encoding"));
+            }
+            chunked = true;
+        } else if name.eq_ignore_ascii_case("retry-after") {
+            // The other form, a date, is not worth a calendar here.
+            retry_after = decimal(value).and_then(|seconds| u32::try_from(seconds).ok());
+        }
+    }
+    Err(ResponseError::TooLarge)
+}
+
+fn status_code(line: &str) -> Result<u16, ResponseError> {
+    let malformed = ResponseError::Malformed("status line");
+    let Some(rest) = line.strip_prefix("HTTP/1.1 ") else {
+        return Err(malformed);
+    };
+    let (code, _reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    match decimal(code).and_then(|code| u16::try_from(code).ok()) {
+        Some(status @ 200..=599) if code.len() == 3 => Ok(status),
+        _ => Err(malformed),
+    }
+}
+
+fn header(line: &str) -> Result<(&str, &str), ResponseError> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    match line.split_once(':') {
+        Some((name, value)) if !name.is_empty() && name.chars().all(token) => {
+            Ok((name, value.trim_matches([' ', '\t'])))
+        }
+        _ => Err(ResponseError::Malformed("header")),
+    }
+}
+
+fn read_body(input: &mut impl BufRead, framing: &Framing) -> Result<Vec<u8>, ResponseError> {
+    let mut body = Vec::new();
+    match *framing {
+        Framing::Length(length) => read_exactly(input, length, &mut body)?,
+        Framing::Chunked => loop {
+            let line = read_line(input)?;
+            // Chunk extensions exist in the grammar only.
+            match hexadecimal(&line).ok_or(ResponseError::Malformed("chunk size"))? {
+                0 => {
+                    // Trailers are refused: no daemon of ours sends any.
+                    return match read_line(input)?.as_str() {
+                        "" => Ok(body),
+                        _ => Err(ResponseError::Malformed("trailer")),
+                    };
+                }
+                size => read_exactly(input, size, &mut body)?,
+            }
+            if !read_line(input)?.is_empty() {
+                return Err(ResponseError::Malformed("chunk end"));
+            }
+        },
+    }
+    Ok(body)
+}
+
+fn read_exactly(input: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Result<(), ResponseError> {
+    if length.saturating_add(body.len() as u64) > BODY_LIMIT {
+        return Err(ResponseError::TooLarge);
+    }
+    match input.take(length).read_to_end(body)? as u64 == length {
+        true => Ok(()),
+        false => Err(ResponseError::Interrupted(io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// A line without its CRLF. A bare LF ends no line here (RFC 9112 allows to take it, none of ours sends it).
+fn read_line(input: &mut impl BufRead) -> Result<String, ResponseError> {
+    let mut line = Vec::new();
+    let read = input.take(LINE_LIMIT).read_until(b'\n', &mut line)? as u64;
+    match line.strip_suffix(b"\r\n") {
+        Some(text) if !text.contains(&b'\r') => {
+            String::from_utf8(text.to_vec()).map_err(|_| ResponseError::Malformed("header: not UTF-8"))
+        }
+        None if read == LINE_LIMIT => Err(ResponseError::TooLarge),
+        None if !line.ends_with(b"\n") => Err(ResponseError::Interrupted(io::ErrorKind::UnexpectedEof.into())),
+        _ => Err(ResponseError::Malformed("line end")),
+    }
+}
+
+/// Digits only, where `str::parse` would take a plus sign.
+fn decimal(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn hexadecimal(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u64::from_str_radix(text, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests;

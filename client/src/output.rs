@@ -1,0 +1,71 @@
+//! Writing to the person or program that called.
+
+use std::io::{ErrorKind, Write};
+
+use crate::exit::{Exit, Failure};
+
+/// Writes all of it to stdout, or fails in a way that can be told.
+pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::silent(Exit::Output)),
+        Err(error) => Err(Failure::new(Exit::Output, format!("cannot write to stdout: {error}"))),
+    }
+}
+
+/// Text from elsewhere, made fit for a terminal: AWS's words and file names may carry line ends and escape sequences.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        // The bidirectional overrides of Unicode (UAX #9) reorder what stands around them.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.trim().chars().map(shown).collect()
+}
+
+/// Breaks text into lines of at most `width` characters, between words; a longer word stays whole so it can be copied.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{printable, wrap};
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        for (given, shown) in [
+            ("plain, ünïcode", "plain, ünïcode"),
+            ("two\r\nlines\n", "two  lines"),
+            ("\u{1b}[2Jgone", "\u{fffd}[2Jgone"),
+            ("c1 \u{9b}31m", "c1 \u{fffd}31m"),
+            ("abc\u{202e}fed", "abc\u{fffd}fed"),
+        ] {
+            assert_eq!(printable(given), shown);
+        }
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("a bc def  ghij", 6), ["a bc", "def", "ghij"]);
+        assert_eq!(wrap("arn:aws:iam::123 x", 6), ["arn:aws:iam::123", "x"]);
+        assert_eq!(wrap("  ", 6), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,39 @@
+//! `gatepost status`: what the gateway is doing.
+
+mod instant;
+mod report;
+mod screen;
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use crate::exit::{Exit, Failure};
+use crate::json::Value;
+use crate::{daemon, output};
+
+/// Prints the status; the exit code tells the state to scripts.
+pub(crate) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
+    let body = daemon::get(socket, "/v1/status")?;
+    let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
+    if !document.is_object() {
+        return Err(daemon::not_gatepost("no JSON object"));
+    }
+    if json {
+        let line_end: &[u8] = if body.ends_with(b"\n") { b"" } else { b"\n" };
+        output::print(&[&body, line_end].concat())?;
+    } else {
+        output::print(report::draw(&document, colours_wanted()).as_bytes())?;
+    }
+    Ok(match document.get("state").text() {
+        Some("ready") => Exit::Ok,
+        Some("attention") => Exit::Attention,
+        // "waiting", or a state of a newer daemon: in either case not known to be ready.
+        _ => Exit::Unavailable,
+    })
+}
+
+/// Colours are for people at terminals who have not asked to be spared (<https://no-color.org>).
+fn colours_wanted() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")
+}

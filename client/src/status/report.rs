@@ -1,0 +1,125 @@
+//! What the status screen says about each part of the daemon. Whatever the document lacks is left out.
+
+use super::instant::Instant;
+use super::screen::{Colour, Screen, length, named};
+use crate::json::Value;
+
+/// The whole screen.
+pub(super) fn draw(document: &Value, colours: bool) -> String {
+    let now = document.get("now").text().and_then(Instant::parse);
+    let mut screen = Screen::new(now, colours);
+    match document.get("state").text() {
+        Some("ready") => screen.headline("gatepost is ready.", Colour::Green),
+        Some("waiting") => screen.headline("gatepost is waiting.", Colour::Yellow),
+        Some("attention") => screen.headline("gatepost needs attention.", Colour::Red),
+        other => screen.headline(
+            &format!("gatepost's state: {}", other.unwrap_or("unknown")),
+            Colour::Yellow,
+        ),
+    }
+    if let Some(summary) = document.get("summary").text() {
+        screen.paragraph(summary);
+    }
+    screen.blank();
+
+    identity(&mut screen, document.get("identity"));
+    token(&mut screen, document.get("token"));
+    screen.part("Clock", "", document.get("clock"), &[]);
+    provisioning(&mut screen, document.get("provisioning"));
+    session(&mut screen, document.get("session"));
+    for alias in document.get("role_aliases").items() {
+        role_alias(&mut screen, alias);
+    }
+
+    screen.blank();
+    let version = document
+        .get("version")
+        .text()
+        .map(|version| format!("gatepostd {version}"));
+    let footer = [
+        version,
+        screen.at("started", document.get("started")),
+        named("clock", document.get("now")),
+    ];
+    screen.paragraph(&footer.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    screen.finish()
+}
+
+fn identity(screen: &mut Screen, identity: &Value) {
+    // AWS's tools want the whole certificate ID: `gatepost status --json` has it. To recognise it, this much does.
+    let certificate = identity.get("certificate_id").text().map(|id| {
+        let short: String = id.chars().take(12).collect();
+        format!("certificate {short}…")
+    });
+    // As long as there is no certificate, the way to one is what matters.
+    let request = certificate
+        .is_none()
+        .then(|| named("signing request", identity.get("csr_path")))
+        .flatten();
+    let place = certificate
+        .is_none()
+        .then(|| named("certificate expected at", identity.get("certificate_path")));
+    let details = [
+        named("thing", identity.get("thing_name")),
+        certificate,
+        screen.expiry(identity.get("not_after")),
+        request,
+        place.flatten(),
+    ];
+    screen.part("Identity", "", identity, &details);
+}
+
+fn token(screen: &mut Screen, token: &Value) {
+    let signatures = token.get("signatures").whole_number();
+    let details = [
+        token.get("key").text().map(str::to_owned),
+        token.get("algorithm").text().map(str::to_owned),
+        signatures.map(|count| format!("{count} signature{}", if count == 1 { "" } else { "s" })),
+    ];
+    screen.part("Token", "", token, &details);
+}
+
+fn provisioning(screen: &mut Screen, provisioning: &Value) {
+    let attempts = provisioning.get("attempts").whole_number();
+    let under_way = provisioning.get("phase").text() != Some("provisioned");
+    let details = [
+        attempts
+            .filter(|count| under_way && *count > 0)
+            .map(|count| format!("connections tried: {count}")),
+        screen.at("next attempt", provisioning.get("next_attempt")),
+    ];
+    screen.part("Provisioning", "", provisioning, &details);
+}
+
+fn session(screen: &mut Screen, session: &Value) {
+    let resumed = session.get("session_present").flag().map(|present| match present {
+        true => "session resumed".to_owned(),
+        false => "new session".to_owned(),
+    });
+    let details = [
+        session.get("endpoint").text().map(str::to_owned),
+        named("client ID", session.get("client_id")),
+        resumed,
+        length("kept when offline for", session.get("session_expiry_seconds")),
+        screen.at("next attempt", session.get("next_attempt")),
+    ];
+    screen.part("MQTT session", "", session, &details);
+}
+
+fn role_alias(screen: &mut Screen, alias: &Value) {
+    let name = alias.get("name").text().unwrap_or("(no name)");
+    let default = if alias.get("default").flag() == Some(true) {
+        " (default)"
+    } else {
+        ""
+    };
+    let details = [
+        screen.expiry(alias.get("expiration")),
+        screen.at("refreshed", alias.get("refreshed")),
+        screen.at("next refresh", alias.get("next_refresh")),
+    ];
+    screen.part("Role alias", &format!("{name}{default}: "), alias, &details);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use proptest::prelude::*;
+
+use super::draw;
+use crate::json::Value;
+
+fn screen(document: &str) -> String {
+    draw(&Value::parse(document.as_bytes()).unwrap(), false)
+}
+
+#[test]
+fn a_gateway_that_is_ready() {
+    let document = include_str!("ready.json");
+    assert_eq!(screen(document), include_str!("ready.txt"));
+}
+
+#[test]
+fn a_gateway_that_is_being_provisioned() {
+    let document = include_str!("attention.json");
+    assert_eq!(screen(document), include_str!("attention.txt"));
+}
+
+#[test]
+fn one_screen_wide_and_high() {
+    for text in [include_str!("ready.txt"), include_str!("attention.txt")] {
+        assert!(
+            text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_or_strange_is_left_out_or_shown_as_it_is() {
+    for (document, shown) in [
+        ("{}", "gatepost's state: unknown"),
+        (
+            r#"{"state":7,"role_aliases":{},"session":[]}"#,
+            "gatepost's state: unknown",
+        ),
+        (r#"{"state":"dreaming"}"#, "gatepost's state: dreaming"),
+        (r#"{"role_aliases":[{}]}"#, "Role alias    (no name): unknown"),
+        (
+            r#"{"clock":{"phase":"set","since":"yesterday"}}"#,
+            "Clock         set, since yesterday",
+        ),
+        (r#"{"clock":{"phase":"\u001b[2J"}}"#, "Clock         \u{fffd}[2J"),
+        (
+            r#"{"token":{"problem":{"remedy":"pray","message":"m"}}}"#,
+            "problem: m\n",
+        ),
+        (
+            r#"{"token":{"problem":{"remedy":"wait","message":"m"}}}"#,
+            "next: wait; this heals by itself\n",
+        ),
+    ] {
+        assert!(screen(document).contains(shown), "{document}: {}", screen(document));
+    }
+}
+
+#[test]
+fn colours_only_when_wanted() {
+    let document = Value::parse(include_bytes!("attention.json")).unwrap();
+    let escape = '\u{1b}';
+    assert!(draw(&document, true).contains(escape));
+    assert!(!draw(&document, false).contains(escape));
+}
+
+proptest! {
+    /// Whatever one value is replaced by, the screen is drawn.
+    #[test]
+    fn every_document_is_drawn(value in "[0-9]{1,25}|\"[ -!#-\\[\\]-~]{0,30}\"|\\[\\]|\\{\\}|null|true", at in any::<prop::sample::Index>()) {
+        let document = include_str!("attention.json");
+        let places: Vec<_> = document.match_indices(": ").collect();
+        let (start, _) = places[at.index(places.len())];
+        let line_end = document[start..].find('\n').map_or(document.len(), |end| start + end);
+        let text = format!("{}: {value},{}", &document[..start], &document[line_end..]);
+        if let Ok(document) = Value::parse(text.as_bytes()) {
+            prop_assert!(!draw(&document, false).is_empty());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The layout of the status screen: a title column, what is beside it, problems below.
+
+use super::instant::{Instant, duration};
+use crate::json::Value;
+use crate::output::{printable, wrap};
+
+const TITLE_WIDTH: usize = 14;
+const TEXT_WIDTH: usize = 80 - TITLE_WIDTH;
+
+/// ANSI SGR colours.
+#[derive(Clone, Copy)]
+pub(super) enum Colour {
+    Green = 32,
+    Yellow = 33,
+    Red = 31,
+}
+
+/// The screen as far as it is drawn.
+pub(super) struct Screen {
+    text: String,
+    now: Option<Instant>,
+    colours: bool,
+}
+
+impl Screen {
+    pub(super) fn new(now: Option<Instant>, colours: bool) -> Self {
+        Self {
+            text: String::new(),
+            now,
+            colours,
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+
+    /// One line over the whole width.
+    pub(super) fn headline(&mut self, text: &str, colour: Colour) {
+        let line = self.coloured(&printable(text), colour);
+        self.text.push_str(&line);
+        self.text.push('\n');
+    }
+
+    /// A paragraph over the whole width.
+    pub(super) fn paragraph(&mut self, text: &str) {
+        for line in wrap(&printable(text), TITLE_WIDTH + TEXT_WIDTH) {
+            self.text.push_str(&line);
+            self.text.push('\n');
+        }
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// One part of the daemon: its phase, since when, then the details that there are, then its problem.
+    pub(super) fn part(&mut self, title: &str, prefix: &str, part: &Value, details: &[Option<String>]) {
+        let phase = part
+            .get("phase")
+            .text()
+            .map_or_else(|| "unknown".to_owned(), |phase| phase.replace('-', " "));
+        let mut first = format!("{prefix}{phase}");
+        if let Some(lasting) = self.lasting(part.get("since")) {
+            first.push_str(&format!(", {lasting}"));
+        }
+        self.lines(title, &first, None);
+        let details: Vec<&str> = details.iter().flatten().map(String::as_str).collect();
+        self.lines("", &details.join(", "), None);
+        self.problem(part.get("problem"));
+    }
+
+    fn problem(&mut self, problem: &Value) {
+        let Some(message) = problem.get("message").text() else {
+            return;
+        };
+        let (colour, otherwise) = match problem.get("remedy").text() {
+            Some("wait") => (Colour::Yellow, Some("wait; this heals by itself")),
+            Some("configuration") => (Colour::Red, Some("correct the configuration (/etc/gatepost)")),
+            Some("factory") => (Colour::Red, Some("turn to whoever issues the fleet's certificates")),
+            _ => (Colour::Red, None),
+        };
+        self.lines("", &format!("problem: {message}"), Some(colour));
+        if let Some(step) = problem.get("next_step").text().or(otherwise) {
+            self.lines("", &format!("next: {step}"), Some(colour));
+        }
+    }
+
+    fn lines(&mut self, title: &str, text: &str, colour: Option<Colour>) {
+        let mut title = title;
+        for line in wrap(&printable(text), TEXT_WIDTH) {
+            let line = colour.map_or_else(|| line.clone(), |colour| self.coloured(&line, colour));
+            self.text.push_str(&format!("{title:TITLE_WIDTH$}{line}\n"));
+            title = "";
+        }
+    }
+
+    fn coloured(&self, text: &str, colour: Colour) -> String {
+        if self.colours {
+            format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8)
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// "for 3 h", if the document says since when.
+    fn lasting(&self, since: &Value) -> Option<String> {
+        let since = since.text()?;
+        Some(match (Instant::parse(since), self.now) {
+            (Some(since), Some(now)) => since.lasting_until(now),
+            _ => format!("since {since}"),
+        })
+    }
+
+    /// "`what` in 42 min", if the document has that time; as it stands there, if it cannot be read.
+    pub(super) fn at(&self, what: &str, time: &Value) -> Option<String> {
+        let time = time.text()?;
+        Some(match (Instant::parse(time), self.now) {
+            (Some(time), Some(now)) => format!("{what} {}", time.seen_from(now)),
+            _ => format!("{what} {time}"),
+        })
+    }
+
+    /// An end of validity: "expires in 42 min" or "expired 3 h ago".
+    pub(super) fn expiry(&self, time: &Value) -> Option<String> {
+        let over = Instant::parse(time.text()?)
+            .zip(self.now)
+            .is_some_and(|(end, now)| end <= now);
+        self.at(if over { "expired" } else { "expires" }, time)
+    }
+}
+
+/// "`what` 60 min", if the document has that length of time.
+pub(super) fn length(what: &str, seconds: &Value) -> Option<String> {
+    Some(format!("{what} {}", duration(seconds.whole_number()?)))
+}
+
+/// "`what` `value`", if the document has that value.
+pub(super) fn named(what: &str, value: &Value) -> Option<String> {
+    Some(format!("{what} {}", value.text()?))
+}
