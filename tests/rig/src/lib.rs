@@ -1,1 +1,19 @@
-//! What the tests stand on.
+//! What gatepost's integration tests stand on: real tokens, a real certificate authority, real processes.
+//!
+//! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
+//! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
+//! - [`process`]: a program under test, its output line by line, its signals and its end
+//! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
+//! - [`wait`]: conditions that another process makes true
+//!
+//! Everything is blocking, keeps to its own temporary folder and to loopback, and is gone when it is dropped.
+//! A missing tool is an error that names the Debian package.
+
+mod port;
+
+pub mod command;
+pub mod fleet_ca;
+pub mod process;
+pub mod token;
+pub mod unix_http;
+pub mod wait;

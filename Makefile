@@ -1,0 +1,36 @@
+# Every way to build, try and prove gatepost. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup-test setup-lint setup-demo check test demo bench
+
+# .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
+# tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
+export PATH := $(PATH):$(CURDIR)/target/awscli/bin:/usr/sbin:/sbin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup-test: ## install what the tests need and this machine lacks
+	@.ci/setup test
+
+setup-lint: ## install what the linters need and this machine lacks
+	@.ci/setup lint
+
+setup-demo: ## install what the demo needs and this machine lacks
+	@.ci/setup demo
+
+check: ## format, clippy and unit tests: the quick round while editing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --lib --bins --locked
+
+test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
+	cargo build --workspace --bins --locked
+	cargo test --workspace --locked
+
+demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
+	@KEEP="$(KEEP)" demo/run
+
+bench: setup-demo ## speed, size and idle cost, each beside its floor
+	@bench/run

@@ -1,0 +1,77 @@
+# What happens before a gateway is shipped: the build, the token, the fleet's CA, and the AWS side.
+# shellcheck shell=bash
+# Sourced by demo/run.
+
+profile=debug
+[[ ${PROFILE:-} != release ]] || profile=release
+bin=$(realpath -m "${CARGO_TARGET_DIR:-target}/$profile")
+
+# On a terminal cargo shows how far it is; in a log only what went wrong is of interest.
+build() {
+    current_step="the build"
+    local flags=(--locked --package gatepost --package gatepost-client --package cloudlet --bins)
+    [[ $profile == debug ]] || flags+=(--release)
+    [[ -t 2 ]] || flags+=(--quiet)
+    cargo build "${flags[@]}"
+}
+
+# Long enough never to occur in a log by chance: the demo looks for it there.
+readonly pin=between-you-and-me
+export SOFTHSM2_CONF="$work/token/softhsm2.conf"
+
+token_objects() {
+    pkcs11-tool --module "$(softhsm_module)" --token-label gateway --login --pin "$pin" --list-objects "$@"
+}
+
+softhsm_module() {
+    compgen -G '/usr/lib/*/softhsm/libsofthsm2.so' | head -n 1
+}
+
+make_token() {
+    mkdir "$work/token/objects"
+    echo "directories.tokendir = $work/token/objects" >"$SOFTHSM2_CONF"
+    (umask 077 && echo "$pin" >"$work/token/pin")
+    softhsm2-util --init-token --free --label gateway --so-pin 13579111 --pin "$pin"
+    local objects
+    objects=$(token_objects | grep -c Object || true)
+    [[ $objects == 0 ]]
+    echo "$objects"
+}
+
+# https://repost.aws/knowledge-center/aws-iot-core-jitp-setup, with its questions answered by -subj.
+readonly fleet_ca="$work/fleet-ca/deviceRootCA.pem"
+make_fleet_ca() {
+    cd "$work/fleet-ca"
+    cat >deviceRootCA_openssl.conf <<'CONF'
+[ req ]
+distinguished_name       = req_distinguished_name
+extensions               = v3_ca
+req_extensions           = v3_ca
+
+[ v3_ca ]
+basicConstraints         = CA:TRUE
+
+[ req_distinguished_name ]
+countryName              = Country Name (2 letter code)
+organizationName         = Organization Name (eg, company)
+CONF
+    openssl genrsa -out deviceRootCA.key 2048
+    openssl req -new -sha256 -key deviceRootCA.key -nodes -out deviceRootCA.csr \
+        -config deviceRootCA_openssl.conf -subj "/C=IN/O=Example"
+    openssl x509 -req -days 3650 -extfile deviceRootCA_openssl.conf -extensions v3_ca \
+        -in deviceRootCA.csr -signkey deviceRootCA.key -out deviceRootCA.pem
+    openssl x509 -in deviceRootCA.pem -noout -subject -nameopt compat
+}
+
+# The cloudlet writes its endpoints into a file once it listens on all of them.
+cloud_listens() {
+    within 20 test -s "$work/cloud/cloudlet.env"
+    load_endpoints
+    echo "$MQTT_ENDPOINT"
+}
+
+load_endpoints() {
+    # shellcheck source=/dev/null
+    source "$work/cloud/cloudlet.env"
+    : "${MQTT_ENDPOINT:?}" "${CREDENTIALS_ENDPOINT:?}" "${ROOT_CA:?}" "${STS_ENDPOINT:?}"
+}

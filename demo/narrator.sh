@@ -1,0 +1,111 @@
+# How the demo tells its story: one line a step, with the time since the start, and the reason if a step is not true.
+# shellcheck shell=bash
+# Sourced by demo/run. Uses $work (the folder of this run).
+
+readonly started=$EPOCHREALTIME
+daemons=() # process ids, in the order in which they were started
+finished=no
+current_step="the preparations"
+
+elapsed() {
+    local micros=$((${EPOCHREALTIME/./} - ${started/./}))
+    printf '[%5d.%d s]' $((micros / 1000000)) $((micros / 100000 % 10))
+}
+
+heading() { printf '\n%s\n' "$*"; }
+
+# step TEXT COMMAND...: TEXT is printed once COMMAND has succeeded, with its last line of output in the place of "%".
+step() {
+    local text=$1 evidence status
+    shift
+    current_step=$text
+    # On a terminal the step is shown while it runs, without wrapping, so that the next line can take its place.
+    [[ ! -t 1 ]] || printf '\033[?7l%s %s\033[?7h' "$(elapsed)" "${text//%/...}"
+    # Not `if evidence=$(...)`: bash ignores -e in everything that a condition calls.
+    set +e
+    evidence=$(set -e && "$@" 2>"$work/log/step")
+    status=$?
+    set -e
+    ((status == 0)) || exit 1
+    [[ ! -t 1 ]] || printf '\r\033[K'
+    printf '%s %s\n' "$(elapsed)" "${text//%/${evidence##*$'\n'}}"
+    current_step="what comes after: $current_step"
+}
+
+# start NAME COMMAND...: starts a daemon that logs to its own file and ends with the demo.
+start() {
+    local name=$1
+    shift
+    "$@" >"$work/log/$name" 2>&1 </dev/null &
+    daemons+=($!)
+}
+
+# within SECONDS COMMAND...: waits until COMMAND succeeds, and gives up early when a daemon has ended.
+within() {
+    local deadline=$((SECONDS + $1)) daemon
+    local what="${*:2}"
+    shift
+    until "$@"; do
+        for daemon in "${daemons[@]}"; do
+            kill -0 "$daemon" 2>/dev/null || give_up "a daemon has ended by itself" || return 1
+        done
+        ((SECONDS < deadline)) || give_up "not within the time that this should take: $what" || return 1
+        sleep 0.1
+    done
+}
+
+give_up() {
+    echo "$1" >&2
+    return 1
+}
+
+# Whatever ends this script ends here: success, a step that is not true, or Ctrl-C.
+finish() {
+    local status=$?
+    trap - EXIT
+    trap '' INT TERM
+    if [[ $finished == yes && -n ${KEEP:-} ]]; then
+        exit 0
+    fi
+    if [[ $finished == no ]] && ((status != 130 && status != 143)); then
+        show_failure >&2
+        keep_folder=yes
+    fi
+    stop_daemons
+    [[ -n ${keep_folder:-} ]] || rm -rf -- "$work"
+    exit "$status"
+}
+
+show_failure() {
+    [[ ! -t 1 ]] || printf '\n'
+    printf '\n%s NOT TRUE: %s\n' "$(elapsed)" "${current_step//%/...}"
+    local log
+    for log in "$work"/log/*; do
+        [[ -s $log ]] || continue
+        printf '\n--- the end of %s\n' "$log"
+        tail -n 20 "$log"
+    done
+    printf '\nEverything is in %s for you to look at; nothing is left running.\n' "$work"
+}
+
+# The youngest first: gatepostd says goodbye to a cloudlet that still listens.
+stop_daemons() {
+    local i
+    for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
+        stop_daemon "${daemons[i]}"
+    done
+}
+
+stop_daemon() {
+    local pid=$1 tenth
+    kill "$pid" 2>/dev/null || return 0
+    for ((tenth = 0; tenth < 60; tenth++)); do
+        kill -0 "$pid" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+}
+
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM

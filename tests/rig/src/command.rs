@@ -1,0 +1,84 @@
+//! Short-lived helper programs (openssl, pkcs11-tool, tpm2_ptool, ...), run to their end.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A command that finds Debian's system programs too: `/usr/sbin` is not on an ordinary user's path.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs `command` to its end and returns its standard output; `package` is what to install if it is not there.
+///
+/// # Errors
+/// If the program is missing, or ends with anything but 0: then both of its outputs are in the message.
+pub fn run(command: &mut Command, package: &str) -> Result<String> {
+    let output = output(command, package)?;
+    if !output.status.success() {
+        bail!("{}", describe(command, &output));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed something that is not UTF-8"))
+}
+
+/// Runs `command` to its end, whatever that is; `package` is what to install if it is not there.
+///
+/// # Errors
+/// If the program cannot be started.
+pub fn output(command: &mut Command, package: &str) -> Result<Output> {
+    command.output().map_err(|error| not_started(command, package, error))
+}
+
+/// The error of a program that could not be started.
+pub(crate) fn not_started(command: &Command, package: &str, error: std::io::Error) -> anyhow::Error {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let missing = error.kind() == ErrorKind::NotFound;
+    let error = anyhow::Error::from(error);
+    if missing {
+        error.context(format!(
+            "{program} is missing: run `make setup-test`, or `apt-get install {package}`"
+        ))
+    } else {
+        error.context(format!("{program} could not be started"))
+    }
+}
+
+fn describe(command: &Command, output: &Output) -> String {
+    format!(
+        "{command:?} ended with {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_names_its_package() {
+        let error = run(&mut command("no-such-program"), "some-package").unwrap_err();
+        assert!(
+            format!("{error:#}").contains("apt-get install some-package"),
+            "{error:#}"
+        );
+    }
+
+    #[test]
+    fn a_failure_carries_what_the_program_said() {
+        let error = run(command("sh").args(["-c", "echo out; echo err >&2; exit 3"]), "dash").unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("exit status: 3") && message.contains("out\n") && message.contains("err\n"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! The customer's certificate authority, made and used with the commands of the AWS article on just-in-time
+//! provisioning: <https://repost.aws/knowledge-center/aws-iot-core-jitp-setup>
+
+use std::fs;
+use std::path::{self, Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::command;
+
+/// The article's deviceRootCA_openssl.conf, without the defaults of the questions: `-subj` answers them.
+const ROOT_CONFIG: &str = "\
+[ req ]
+distinguished_name = req_distinguished_name
+extensions         = v3_ca
+req_extensions     = v3_ca
+
+[ v3_ca ]
+basicConstraints   = CA:TRUE
+
+[ req_distinguished_name ]
+countryName        = Country Name (2 letter code)
+organizationName   = Organization Name (eg, company)
+";
+
+/// The article's answers.
+const ROOT_SUBJECT: &str = "/C=IN/O=AMZ";
+
+const SIGN_CONFIG: &str = include_str!("fleet_ca.cnf");
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug)]
+pub enum Validity {
+    /// From yesterday for a year.
+    Now,
+    /// Until yesterday.
+    Expired,
+    /// From tomorrow.
+    NotYet,
+    /// From, and until, these points in time.
+    Between(SystemTime, SystemTime),
+}
+
+/// A certificate authority in a temporary folder.
+#[derive(Debug)]
+pub struct FleetCa {
+    folder: TempDir,
+}
+
+/// A key pair in a file, for a client without a token, and its signing request.
+#[derive(Debug)]
+pub struct SoftwareKey {
+    folder: TempDir,
+}
+
+impl FleetCa {
+    /// Makes a root CA with an RSA key of 2048 bits, as the article does.
+    ///
+    /// # Errors
+    /// If openssl is missing or fails.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gatepost-fleet-ca-").tempdir()?;
+        fs::write(folder.path().join("deviceRootCA_openssl.conf"), ROOT_CONFIG)?;
+        fs::write(folder.path().join("sign.cnf"), SIGN_CONFIG)?;
+        fs::write(folder.path().join("index.txt"), "")?;
+        let ca = Self { folder };
+        ca.openssl("genrsa -out deviceRootCA.key 2048", &[])?;
+        ca.openssl(
+            "req -new -sha256 -key deviceRootCA.key -nodes -out deviceRootCA.csr -config deviceRootCA_openssl.conf",
+            &["-subj".as_ref(), ROOT_SUBJECT.as_ref()],
+        )?;
+        ca.openssl(
+            "x509 -req -days 3650 -extfile deviceRootCA_openssl.conf -extensions v3_ca -in deviceRootCA.csr \
+             -signkey deviceRootCA.key -out deviceRootCA.pem",
+            &[],
+        )?;
+        Ok(ca)
+    }
+
+    /// The root certificate as a file.
+    #[must_use]
+    pub fn ca_pem_path(&self) -> PathBuf {
+        self.folder.path().join("deviceRootCA.pem")
+    }
+
+    /// The root certificate.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn ca_pem(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.ca_pem_path())?)
+    }
+
+    /// Signs a request with the article's command. With OpenSSL before 3.4 (Debian 12) that makes an X.509 version 1
+    /// certificate, since no extension is asked for.
+    ///
+    /// # Errors
+    /// If the request is not one.
+    pub fn sign_v1(&self, csr: &Path) -> Result<String> {
+        self.openssl(
+            "x509 -req -CA deviceRootCA.pem -CAkey deviceRootCA.key -CAcreateserial -days 365 -sha256 -in",
+            &[&path::absolute(csr)?],
+        )
+    }
+
+    /// Signs a request as version 3, with the extensions of a TLS client.
+    ///
+    /// # Errors
+    /// If the request is not one.
+    pub fn sign_v3(&self, csr: &Path) -> Result<String> {
+        self.sign_v3_valid(csr, Validity::Now)
+    }
+
+    /// Signs a request as version 3, for a time of the test's choosing.
+    ///
+    /// # Errors
+    /// If the request is not one.
+    pub fn sign_v3_valid(&self, csr: &Path, validity: Validity) -> Result<String> {
+        let (from, until) = validity.bounds()?;
+        let dates = format!("-startdate {from} -enddate {until}");
+        let sign = "ca -config sign.cnf -batch -notext -preserveDN -extensions device \
+                    -cert deviceRootCA.pem -keyfile deviceRootCA.key";
+        self.openssl(&format!("{sign} {dates} -in"), &[&path::absolute(csr)?])
+    }
+
+    /// A good certificate with this subject ("/C=IN/O=Example/CN=name"), but for a key that nobody has.
+    ///
+    /// # Errors
+    /// If openssl refuses the subject.
+    pub fn for_another_key(&self, subject: &str) -> Result<String> {
+        self.sign_v3(&SoftwareKey::new(subject)?.csr_path())
+    }
+
+    /// Runs openssl in the CA's folder.
+    fn openssl(&self, words: &str, paths: &[&Path]) -> Result<String> {
+        openssl(self.folder.path(), words, paths)
+    }
+}
+
+impl SoftwareKey {
+    /// Generates a P-256 key and asks for a certificate with this subject ("/C=IN/O=Example/CN=name").
+    ///
+    /// # Errors
+    /// If openssl is missing or refuses the subject.
+    pub fn new(subject: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gatepost-key-").tempdir()?;
+        openssl(
+            folder.path(),
+            "ecparam -name prime256v1 -genkey -noout -out device.key",
+            &[],
+        )?;
+        openssl(
+            folder.path(),
+            "req -new -sha256 -key device.key -out device.csr -subj",
+            &[subject.as_ref()],
+        )?;
+        Ok(Self { folder })
+    }
+
+    /// The private key as a PEM file.
+    #[must_use]
+    pub fn key_path(&self) -> PathBuf {
+        self.folder.path().join("device.key")
+    }
+
+    /// The signing request as a PEM file.
+    #[must_use]
+    pub fn csr_path(&self) -> PathBuf {
+        self.folder.path().join("device.csr")
+    }
+}
+
+impl Validity {
+    /// As `openssl ca` wants them: YYYYMMDDHHMMSSZ.
+    fn bounds(self) -> Result<(String, String)> {
+        let now = SystemTime::now();
+        let (from, until) = match self {
+            Self::Now => (now - DAY, now + 365 * DAY),
+            Self::Expired => (now - 2 * DAY, now - DAY),
+            Self::NotYet => (now + DAY, now + 365 * DAY),
+            Self::Between(from, until) => (from, until),
+        };
+        ensure!(from < until, "a certificate cannot end before it begins");
+        let text =
+            |time| OffsetDateTime::from(time).format(format_description!("[year][month][day][hour][minute][second]Z"));
+        Ok((text(from)?, text(until)?))
+    }
+}
+
+/// Runs openssl in `folder`, with arguments as one writes them in a shell, then some that may contain spaces.
+fn openssl(folder: &Path, words: &str, last: &[&Path]) -> Result<String> {
+    let mut openssl: Command = command::command("openssl");
+    openssl.current_dir(folder).args(words.split_whitespace()).args(last);
+    command::run(&mut openssl, "openssl")
+}

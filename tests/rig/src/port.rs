@@ -1,0 +1,44 @@
+//! Free loopback ports for servers that cannot be given port 0.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use anyhow::{Context, Result};
+
+/// Below Linux's ephemeral range (32768 and up): no outgoing connection can take one between our look and its use.
+const FIRST: u16 = 20_000;
+const PAIRS: u16 = 6_000;
+
+/// A port `p` such that `p` and `p + 1` are free on 127.0.0.1.
+///
+/// The search starts elsewhere in each test process, so those that run at the same time rarely meet; the caller
+/// still has to try again if its server finds the port taken.
+pub(crate) fn free_pair() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // 1/golden ratio of the range spreads neighbouring process ids far apart.
+    let start = u64::from(std::process::id()) * 3_708 % u64::from(PAIRS);
+    (0..PAIRS)
+        .map(|_| {
+            let pair = (start + u64::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u64::from(PAIRS);
+            FIRST + 2 * u16::try_from(pair).unwrap_or(0)
+        })
+        .find(|&port| is_free(port) && is_free(port + 1))
+        .context("no two neighbouring free ports on 127.0.0.1")
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_differ_and_avoid_what_is_taken() {
+        let first = free_pair().unwrap();
+        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 3)).unwrap();
+        let second = free_pair().unwrap();
+        assert!(second != first && second != first + 2, "{first} {second}");
+    }
+}

@@ -1,0 +1,199 @@
+//! A program under test: started, watched line by line, signalled, and ended for certain.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, kill_process};
+
+pub use rustix::process::Signal;
+
+use crate::{command, wait};
+
+/// A running program and everything it has printed. It is killed when this is dropped, and if that happens in a
+/// panic, its log is shown: the reason is usually there.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    output: Arc<Output>,
+}
+
+/// What a program has printed so far, both streams in the order in which they were read.
+#[derive(Debug, Default)]
+struct Output {
+    state: Mutex<Printed>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Printed {
+    lines: Vec<String>,
+    /// How many of stdout and stderr have ended.
+    ended: usize,
+}
+
+impl Process {
+    /// Starts `command` with both outputs captured and no input; `package` is what to install if it is not there.
+    ///
+    /// # Errors
+    /// If the program cannot be started.
+    pub fn spawn(command: &mut Command, package: &str) -> Result<Self> {
+        let name = command
+            .get_program()
+            .to_string_lossy()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| command::not_started(command, package, error))?;
+        let output = Arc::new(Output::default());
+        if let Some(stdout) = child.stdout.take() {
+            output.clone().read(stdout);
+        }
+        if let Some(stderr) = child.stderr.take() {
+            output.clone().read(stderr);
+        }
+        Ok(Self { name, child, output })
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends `signal` to this process alone, not to its children.
+    ///
+    /// # Errors
+    /// If it has already ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        // A child that was not waited for keeps its id, so the signal cannot meet a stranger.
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} has already ended with {status}", self.name);
+        }
+        let pid = i32::try_from(self.pid())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("no process id")?;
+        kill_process(pid, signal).with_context(|| format!("{} could not be signalled", self.name))
+    }
+
+    /// Waits until the program has ended, and returns how.
+    ///
+    /// # Errors
+    /// After `timeout`, with the log.
+    pub fn wait(&mut self, timeout: Duration) -> Result<ExitStatus> {
+        let what = format!("the end of {}", self.name);
+        let child = &mut self.child;
+        let ended = wait::until_some(timeout, &what, || child.try_wait().transpose());
+        ended.map_err(|error| self.with_log(&error.to_string()))?.context(what)
+    }
+
+    /// Waits for the first line, from the start of the log, that `wanted` accepts.
+    ///
+    /// # Errors
+    /// After `timeout`, or as soon as the program has closed its output; both with the log.
+    pub fn wait_for_line(&self, timeout: Duration, wanted: impl FnMut(&str) -> bool) -> Result<String> {
+        self.wait_for_line_after(0, timeout, wanted)
+    }
+
+    /// Like [`Process::wait_for_line`], but passes over the first `seen` lines: [`Process::line_count`] before an
+    /// event, and this after it, tells an answer to that event from an older line that looks the same.
+    ///
+    /// # Errors
+    /// Like [`Process::wait_for_line`].
+    pub fn wait_for_line_after(
+        &self,
+        seen: usize,
+        timeout: Duration,
+        mut wanted: impl FnMut(&str) -> bool,
+    ) -> Result<String> {
+        let deadline = Instant::now() + timeout;
+        let mut next = seen;
+        let mut printed = self.output.lock();
+        loop {
+            if let Some(line) = printed.lines.iter().skip(next).find(|line| wanted(line)) {
+                return Ok(line.clone());
+            }
+            next = next.max(printed.lines.len());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let failure = match (printed.ended, left) {
+                (2, _) => "ended before it printed the awaited line".to_owned(),
+                (_, Duration::ZERO) => format!("did not print the awaited line within {timeout:?}"),
+                _ => {
+                    printed = self.output.wait(printed, left);
+                    continue;
+                }
+            };
+            drop(printed);
+            return Err(self.with_log(&format!("{} {failure}", self.name)));
+        }
+    }
+
+    /// How many lines it has printed so far.
+    #[must_use]
+    pub fn line_count(&self) -> usize {
+        self.output.lock().lines.len()
+    }
+
+    /// Everything it has printed so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.output
+            .lock()
+            .lines
+            .iter()
+            .fold(String::new(), |log, line| log + line + "\n")
+    }
+
+    fn with_log(&self, message: &str) -> anyhow::Error {
+        anyhow!("{message}; its log:\n{}", self.log())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it has ended by itself.
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of {} ---\n{}--- end ---", self.name, self.log());
+        }
+    }
+}
+
+impl Output {
+    /// Follows one stream on a thread of its own, to the end of the stream. A grandchild may hold that open for
+    /// longer than the program lives, so nobody waits for the thread.
+    fn read(self: Arc<Self>, stream: impl Read + Send + 'static) {
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                self.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
+                self.changed.notify_all();
+            }
+            self.lock().ended += 1;
+            self.changed.notify_all();
+        });
+    }
+
+    /// A predicate of a test may have panicked with the lock held; the lines are whole all the same.
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, printed: MutexGuard<'a, Printed>, timeout: Duration) -> MutexGuard<'a, Printed> {
+        self.changed
+            .wait_timeout(printed, timeout)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+}

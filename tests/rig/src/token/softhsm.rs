@@ -1,0 +1,109 @@
+//! SoftHSM 2: a token that is a folder of files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use super::{Token, find_module, write_pin_file};
+use crate::command;
+
+/// The security officer's PIN; no test needs it after the token was made.
+const SO_PIN: &str = "security-officer";
+
+/// A SoftHSM token of its own. It never locks: SoftHSM counts no wrong PINs (use [`super::Tpm`] for that).
+#[derive(Debug)]
+pub struct SoftHsm {
+    folder: TempDir,
+    module: PathBuf,
+    pin_file: PathBuf,
+    label: String,
+    pin: String,
+}
+
+impl SoftHsm {
+    /// Makes an empty token.
+    ///
+    /// # Errors
+    /// If SoftHSM is not installed, or refuses the label or the PIN (4 to 255 characters).
+    pub fn new(label: &str, pin: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gatepost-softhsm-").tempdir()?;
+        // The file is named explicitly because bookworm's /etc/softhsm is closed to others (root:softhsm 0750).
+        let tokens = folder.path().join("tokens");
+        fs::create_dir(&tokens)?;
+        let config = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            tokens.display()
+        );
+        fs::write(folder.path().join("softhsm2.conf"), config)?;
+        let pin_file = folder.path().join("pin");
+        write_pin_file(&pin_file, pin)?;
+        let module = find_module("softhsm/libsofthsm2.so", "softhsm2")?;
+        let token = Self {
+            folder,
+            module,
+            pin_file,
+            label: label.to_owned(),
+            pin: pin.to_owned(),
+        };
+        token.initialize(label)?;
+        Ok(token)
+    }
+
+    /// Adds another token to the same module, with the same PIN; its label may be the same, too.
+    ///
+    /// # Errors
+    /// If SoftHSM refuses.
+    pub fn add_token(&self, label: &str) -> Result<()> {
+        self.initialize(label)
+    }
+
+    /// Takes every token away, as if it had been pulled out; what was in them is lost.
+    ///
+    /// # Errors
+    /// If the files cannot be removed.
+    pub fn remove_tokens(&self) -> Result<()> {
+        let tokens = self.folder.path().join("tokens");
+        fs::remove_dir_all(&tokens)?;
+        Ok(fs::create_dir(&tokens)?)
+    }
+
+    fn initialize(&self, label: &str) -> Result<()> {
+        let mut tool = command::command("softhsm2-util");
+        tool.envs(self.env()).args([
+            "--init-token",
+            "--free",
+            "--label",
+            label,
+            "--so-pin",
+            SO_PIN,
+            "--pin",
+            &self.pin,
+        ]);
+        command::run(&mut tool, "softhsm2").map(drop)
+    }
+}
+
+impl Token for SoftHsm {
+    fn module(&self) -> &Path {
+        &self.module
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        let config = self.folder.path().join("softhsm2.conf");
+        vec![("SOFTHSM2_CONF".to_owned(), config.to_string_lossy().into_owned())]
+    }
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn pin(&self) -> &str {
+        &self.pin
+    }
+
+    fn pin_file(&self) -> &Path {
+        &self.pin_file
+    }
+}

@@ -1,0 +1,176 @@
+//! A software TPM behind tpm2-pkcs11.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use super::tpm_daemons::{self, TCTI};
+use super::{Login, Token, find_module, write_pin_file};
+use crate::command;
+use crate::process::Process;
+use crate::wait;
+
+const LABEL: &str = "gateway";
+
+/// The security officer's PIN; no test needs it after the token was made.
+const SO_PIN: &str = "security-officer";
+
+/// The resource manager reconnects within milliseconds; only a broken rig waits this long.
+const RESET: Duration = Duration::from_secs(20);
+
+/// A TPM 2.0 of its own, with a token named "gateway" in it: swtpm, a private bus and the resource manager, all of
+/// them killed when this is dropped.
+#[derive(Debug)]
+pub struct Tpm {
+    // Dropped in this order: each one before what it stands on.
+    _resource_manager: Process,
+    _bus: Process,
+    swtpm: Process,
+    folder: TempDir,
+    port: u16,
+    module: PathBuf,
+    pin_file: PathBuf,
+    pin: String,
+    env: Vec<(String, String)>,
+}
+
+impl Tpm {
+    /// Starts an empty TPM and makes a token in it.
+    ///
+    /// # Errors
+    /// If swtpm, tpm2-abrmd, tpm2-tools, tpm2-pkcs11's tools or the bus are not installed or do not work.
+    pub fn new(pin: &str) -> Result<Self> {
+        let module = find_module("pkcs11/libtpm2_pkcs11.so", "libtpm2-pkcs11-1")?;
+        let folder = tempfile::Builder::new().prefix("gatepost-tpm-").tempdir()?;
+        let (state, store) = (folder.path().join("tpm"), folder.path().join("store"));
+        fs::create_dir(&state)?;
+        fs::create_dir(&store)?;
+        let pin_file = folder.path().join("pin");
+        write_pin_file(&pin_file, pin)?;
+        let address = format!("unix:path={}", folder.path().join("bus").display());
+        let env = environment(&address, &store);
+
+        let (swtpm, port) = tpm_daemons::start_swtpm(&state)?;
+        let bus = tpm_daemons::start_bus(&address)?;
+        let resource_manager = tpm_daemons::start_resource_manager(port, &env)?;
+        let tpm = Self {
+            _resource_manager: resource_manager,
+            _bus: bus,
+            swtpm,
+            folder,
+            port,
+            module,
+            pin_file,
+            pin: pin.to_owned(),
+            env,
+        };
+        tpm.forgive_wrong_pins()?;
+        tpm.tool("tpm2_ptool", &["init"])?;
+        tpm.tool(
+            "tpm2_ptool",
+            &[
+                "addtoken",
+                "--pid=1",
+                "--label",
+                LABEL,
+                "--userpin",
+                pin,
+                "--sopin",
+                SO_PIN,
+            ],
+        )?;
+        Ok(tpm)
+    }
+
+    /// Resets the TPM, as a power cut of the chip does: its state stays, every open session and handle is gone.
+    ///
+    /// # Errors
+    /// If it does not come back.
+    pub fn reset(&mut self) -> Result<()> {
+        self.swtpm.signal(crate::process::Signal::KILL)?;
+        self.swtpm.wait(RESET)?;
+        self.swtpm = tpm_daemons::start_swtpm_on(&self.folder.path().join("tpm"), self.port)?;
+        wait::until(RESET, "the TPM after its reset", || {
+            tpm_daemons::is_answering(&self.env)
+        })
+    }
+
+    /// Locks the token as a wrong PIN too many does, until [`Tpm::unlock`].
+    ///
+    /// # Errors
+    /// If it does not lock.
+    pub fn lock(&self) -> Result<()> {
+        self.tool(
+            "tpm2_dictionarylockout",
+            &["--setup-parameters", "-n", "1", "-t", "86400", "-l", "1"],
+        )?;
+        self.login("not the PIN")?;
+        let login = self.login(&self.pin)?;
+        ensure!(
+            login == Login::Locked,
+            "the token should be locked now, but a login is {login:?}"
+        );
+        Ok(())
+    }
+
+    /// Forgets the wrong PINs so far.
+    ///
+    /// # Errors
+    /// If the TPM refuses.
+    pub fn unlock(&self) -> Result<()> {
+        self.tool("tpm2_dictionarylockout", &["--clear-lockout"])?;
+        self.forgive_wrong_pins()
+    }
+
+    /// swtpm's default locks after 3 failures in 1000 s, and counts each unclean end as one.
+    fn forgive_wrong_pins(&self) -> Result<()> {
+        self.tool(
+            "tpm2_dictionarylockout",
+            &["--setup-parameters", "-n", "1000", "-t", "1", "-l", "1"],
+        )
+    }
+
+    fn tool(&self, name: &str, args: &[&str]) -> Result<()> {
+        let mut tool: Command = command::command(name);
+        tool.envs(self.env()).env("TPM2TOOLS_TCTI", TCTI).args(args);
+        command::run(&mut tool, "tpm2-tools libtpm2-pkcs11-tools").map(drop)
+    }
+}
+
+/// Without a store in the environment tpm2-pkcs11 looks into HOME, and fails where there is none.
+fn environment(bus: &str, store: &Path) -> Vec<(String, String)> {
+    [
+        ("DBUS_SESSION_BUS_ADDRESS", bus),
+        ("TPM2_PKCS11_STORE", &store.to_string_lossy()),
+        ("TPM2_PKCS11_TCTI", TCTI),
+        ("TPM2_PKCS11_LOG_LEVEL", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+impl Token for Tpm {
+    fn module(&self) -> &Path {
+        &self.module
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        self.env.clone()
+    }
+
+    fn label(&self) -> &str {
+        LABEL
+    }
+
+    fn pin(&self) -> &str {
+        &self.pin
+    }
+
+    fn pin_file(&self) -> &Path {
+        &self.pin_file
+    }
+}

@@ -1,0 +1,162 @@
+//! HTTP/1.1 over a Unix socket, one request a connection; well formed, or whatever bytes a test wants to send.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A server that says nothing for so long has hung.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// More header lines than any answer of gatepost has.
+const MAX_HEADERS: usize = 32;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The header lines in their order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, as long as Content-Length says.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header line with this name, in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("the body is not JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// Asks for `path`, with `curl --unix-socket`'s kind of request.
+///
+/// # Errors
+/// If nobody listens or the answer is not HTTP.
+pub fn get(socket: &Path, path: &str) -> Result<Response> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    request_raw(socket, request.as_bytes())
+}
+
+/// Sends `request` as it is and reads one answer.
+///
+/// # Errors
+/// If nobody listens or the answer is not HTTP.
+pub fn request_raw(socket: &Path, request: &[u8]) -> Result<Response> {
+    parse(&exchange(socket, request)?)
+}
+
+/// Sends `bytes` as they are and returns what comes back until the server closes. A server may close before it has
+/// read everything (that is how it refuses what is too long), so a broken pipe or a reset ends the exchange and is
+/// no error.
+///
+/// # Errors
+/// If nobody listens, or the server stays silent without closing.
+pub fn exchange(socket: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut stream = connect(socket)?;
+    match stream.write_all(bytes) {
+        Err(error) if !is_closed(&error) => return Err(error).context("could not send"),
+        _ => {}
+    }
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if !is_closed(&error) => Err(error).with_context(|| {
+            format!(
+                "no end of the answer within {SILENCE:?}; so far: {}",
+                String::from_utf8_lossy(&answer)
+            )
+        }),
+        _ => Ok(answer),
+    }
+}
+
+/// A connection for a test that wants to be slow, silent, or one of many.
+///
+/// # Errors
+/// If nobody listens.
+pub fn connect(socket: &Path) -> Result<UnixStream> {
+    let stream = UnixStream::connect(socket).with_context(|| format!("nobody listens on {}", socket.display()))?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_write_timeout(Some(SILENCE))?;
+    Ok(stream)
+}
+
+/// Parses one answer with a Content-Length; what follows the body is an error, as a client would trip over it.
+///
+/// # Errors
+/// If it is not such an answer.
+pub fn parse(bytes: &[u8]) -> Result<Response> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut head = httparse::Response::new(&mut headers);
+    let text = || String::from_utf8_lossy(bytes);
+    let httparse::Status::Complete(length) = head.parse(bytes).with_context(|| format!("not HTTP: {}", text()))? else {
+        bail!("the answer ends in its header: {:?}", text());
+    };
+    let mut response = Response {
+        status: head.code.context("no status")?,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    for header in head.headers.iter() {
+        let value = String::from_utf8_lossy(header.value).into_owned();
+        response.headers.push((header.name.to_ascii_lowercase(), value));
+    }
+    response.body = bytes.get(length..).unwrap_or_default().to_vec();
+    let announced: usize = response
+        .header("content-length")
+        .context("no Content-Length")?
+        .parse()?;
+    let got = response.body.len();
+    ensure!(
+        got == announced,
+        "a body of {got} bytes, but Content-Length {announced}: {}",
+        text()
+    );
+    Ok(response)
+}
+
+fn is_closed(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        let response = parse(b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 7\r\n\r\n{\"a\":1}").unwrap();
+        assert_eq!((response.status, response.header("content-type")), (200, Some("a/b")));
+        assert_eq!(response.json().unwrap(), serde_json::json!({"a": 1}));
+    }
+
+    #[test]
+    fn what_is_no_answer() {
+        for (bytes, reason) in [
+            (&b""[..], "ends in its header"),
+            (b"HTTP/1.1 200 OK\r\nContent-Le", "ends in its header"),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
+            (b"HTTP/1.1 200 OK\r\n\r\n", "no Content-Length"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", "1 bytes"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "2 bytes"),
+        ] {
+            let error = format!("{:#}", parse(bytes).unwrap_err());
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
