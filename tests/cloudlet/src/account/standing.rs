@@ -1,0 +1,51 @@
+//! Whether a certificate may connect, and if not, why.
+
+use std::time::SystemTime;
+
+use super::{Account, CaId, CertificateId, CertificateStatus};
+use crate::jitp::Template;
+use crate::x509::ParsedCertificate;
+
+/// What AWS IoT makes of a certificate that completed a handshake.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// It is registered and ACTIVE.
+    Active,
+    /// A CA's template is to provision it: it is unknown as yet, or PENDING_ACTIVATION.
+    ToProvision { ca: CaId, template: Template },
+    /// It is turned away. The client is not told why.
+    TurnedAway(String),
+}
+
+impl Account {
+    /// Looks a certificate up. Only what its CA really signed is ever registered, so a registered one needs no second
+    /// look at the signature; its ID is the hash of all of it.
+    pub(crate) fn standing(&self, certificate: &ParsedCertificate, now: SystemTime) -> Standing {
+        let turned_away = |reason: &str| Standing::TurnedAway(reason.to_owned());
+        if !certificate.is_valid_at(now) {
+            return turned_away("the certificate is outside its validity");
+        }
+        let registered = self.certificate(&CertificateId::of(certificate));
+        let ca = match registered {
+            Some(registered) => match registered.status {
+                CertificateStatus::Active => return Standing::Active,
+                CertificateStatus::PendingActivation => self.ca(&registered.ca),
+                status => return Standing::TurnedAway(format!("the certificate is {status}")),
+            },
+            None => self.signer_of(certificate),
+        };
+        let Some(ca) = ca else {
+            return turned_away("no registered CA signed the certificate");
+        };
+        match &ca.template {
+            // developer guide, deactivate-ca-cert: an inactive CA registers no new certificates.
+            _ if !ca.active => turned_away("the CA is INACTIVE"),
+            _ if !ca.auto_registration => turned_away("the CA's auto-registration is disabled"),
+            None => turned_away("the CA has no provisioning template"),
+            Some(template) => Standing::ToProvision {
+                ca: ca.id.clone(),
+                template: template.clone(),
+            },
+        }
+    }
+}

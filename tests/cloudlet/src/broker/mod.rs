@@ -1,0 +1,108 @@
+//! The real broker behind the front: a mosquitto of our own, which keeps the sessions.
+
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::Error;
+use crate::events::{Event, Events};
+use process::Mosquitto;
+
+/// What the broker's thread is asked to do.
+enum Order {
+    Start,
+    Kill,
+    Wipe,
+}
+
+type Reply = mpsc::Sender<Result<(), Error>>;
+
+/// The broker, to be killed and started by a test. Dropping it ends mosquitto.
+#[derive(Debug)]
+pub struct Broker {
+    orders: Mutex<Option<mpsc::Sender<(Order, Reply)>>>,
+    thread: Option<JoinHandle<()>>,
+    socket: PathBuf,
+    events: Events,
+}
+
+impl Broker {
+    /// Starts mosquitto with its database in `folder` and its socket in `runtime_folder`.
+    ///
+    /// One thread starts it and waits for it all its life: the kernel's parent-death signal, which ends mosquitto if
+    /// this process is killed, is tied to the thread that forked.
+    pub(crate) fn start_in(folder: &Path, runtime_folder: &Path, events: &Events) -> Result<Self, Error> {
+        let mut mosquitto = Mosquitto::prepare(folder, runtime_folder)?;
+        let socket = mosquitto.socket().to_owned();
+        let (orders, inbox) = mpsc::channel::<(Order, Reply)>();
+        let thread = std::thread::Builder::new()
+            .name("cloudlet-broker".to_owned())
+            .spawn(move || {
+                while let Ok((order, reply)) = inbox.recv() {
+                    let result = match order {
+                        Order::Start => mosquitto.start(),
+                        Order::Kill => mosquitto.kill(),
+                        Order::Wipe => mosquitto.wipe_database(),
+                    };
+                    // Who no longer waits for the answer has no use for it.
+                    let _ = reply.send(result);
+                }
+            })
+            .map_err(Error::io("starting the broker's thread"))?;
+        let broker = Self {
+            orders: Mutex::new(Some(orders)),
+            thread: Some(thread),
+            socket,
+            events: events.clone(),
+        };
+        broker.start()?;
+        Ok(broker)
+    }
+
+    /// Starts mosquitto, if it does not run; returns once it takes connections.
+    pub fn start(&self) -> Result<(), Error> {
+        self.order(Order::Start, "started")
+    }
+
+    /// Kills mosquitto as `kill -9` does; returns once it is gone.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.order(Order::Kill, "killed")
+    }
+
+    /// Deletes every session, queued and retained message. A running broker is killed and started again.
+    pub fn wipe_database(&self) -> Result<(), Error> {
+        self.order(Order::Wipe, "wiped")
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn order(&self, order: Order, what: &'static str) -> Result<(), Error> {
+        let gone = || Error::Broker("its thread is gone".to_owned());
+        let (reply, answer) = mpsc::channel();
+        self.orders
+            .lock()
+            .as_ref()
+            .ok_or_else(gone)?
+            .send((order, reply))
+            .map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())??;
+        self.events.push(Event::Broker { what });
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.orders.lock().take();
+        if let Some(thread) = self.thread.take() {
+            // It can only have panicked, and has reported that.
+            let _ = thread.join();
+        }
+    }
+}

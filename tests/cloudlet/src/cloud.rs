@@ -1,0 +1,140 @@
+//! What the endpoints share.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+
+use crate::Endpoint;
+use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
+use crate::events::{Event, Events, JitpStep};
+use crate::front::Connections;
+use crate::jitp;
+use crate::mint::{Mint, Minted};
+use crate::policy::{Context, Decision, Request, evaluate};
+use crate::switches::{FirstContact, SwitchBoard};
+use crate::tls::ServerConfigs;
+use crate::x509::ParsedCertificate;
+
+/// What the endpoints share.
+pub(crate) struct Cloud {
+    pub(crate) account: SharedAccount,
+    pub(crate) switches: SwitchBoard,
+    pub(crate) events: Events,
+    pub(crate) connections: Connections,
+    pub(crate) tls: ServerConfigs,
+    pub(crate) broker_socket: PathBuf,
+    pub(crate) rng: Mutex<fastrand::Rng>,
+    pub(crate) mint: Arc<dyn Mint>,
+    pub(crate) minted: Mutex<Vec<Minted>>,
+    pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
+    pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
+    pub(crate) provisioning: Mutex<HashSet<CertificateId>>,
+    pub(crate) last_connect: Mutex<HashMap<String, Instant>>,
+}
+
+impl Cloud {
+    pub(crate) fn count_handshake(&self, endpoint: Endpoint) {
+        *self.handshakes.lock().entry(endpoint).or_default() += 1;
+    }
+
+    pub(crate) fn standing(&self, certificate: &ParsedCertificate) -> Standing {
+        self.account
+            .read(|account| account.standing(certificate, SystemTime::now()))
+    }
+
+    /// Whether this client ID may connect again already; if so, that is its latest CONNECT.
+    pub(crate) fn may_connect_now(&self, client_id: &str) -> bool {
+        let interval = self.switches.get(|switches| switches.connect_interval);
+        let now = Instant::now();
+        let mut last_connect = self.last_connect.lock();
+        let allowed = last_connect
+            .get(client_id)
+            .is_none_or(|last| now.duration_since(*last) >= interval);
+        if allowed {
+            last_connect.insert(client_id.to_owned(), now);
+        }
+        allowed
+    }
+
+    /// Asks the policies attached to a certificate, and says what they answered.
+    pub(crate) fn decide(
+        &self,
+        who: &str,
+        certificate: &CertificateId,
+        context: &Context,
+        action: &str,
+        (kind, name): (&str, &str),
+    ) -> Decision {
+        let decision = self.account.read(|account| {
+            let resource = account.iot_arn(kind, name);
+            evaluate(
+                &account.policies_of(certificate),
+                Request {
+                    action,
+                    resource: &resource,
+                },
+                context,
+            )
+        });
+        self.events.push(Event::Decided {
+            who: who.to_owned(),
+            decision: decision.clone(),
+        });
+        decision
+    }
+
+    /// Registers a certificate shown for the first time, and provisions it after a while. A certificate that is still
+    /// pending is provisioned again (likely, though no source says so: behaviour notes, section 1.5).
+    pub(crate) fn first_contact(self: &Arc<Self>, id: &CertificateId, certificate: &Arc<ParsedCertificate>) {
+        let Standing::ToProvision { ca, template } = self.standing(certificate) else {
+            return;
+        };
+        let new = self.account.read(|account| account.certificate(id).is_none());
+        if new {
+            let registered = self.account.change(|account| {
+                account.register_certificate(id.clone(), ca, CertificateStatus::PendingActivation);
+                Ok(())
+            });
+            let step = match registered {
+                Ok(()) => JitpStep::Registered,
+                Err(error) => JitpStep::Failed {
+                    reason: error.to_string(),
+                },
+            };
+            self.events.push(Event::Jitp {
+                certificate: id.clone(),
+                step,
+            });
+        }
+        let (first_contact, delay) = self
+            .switches
+            .get(|switches| (switches.first_contact, switches.jitp_delay.clone()));
+        if first_contact == FirstContact::Never || !self.provisioning.lock().insert(id.clone()) {
+            return;
+        }
+        let delay = self.draw(&delay);
+        let (cloud, id, certificate) = (self.clone(), id.clone(), certificate.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            jitp::provision(&cloud.account, &cloud.events, &template, &id, &certificate);
+            cloud.provisioning.lock().remove(&id);
+        });
+    }
+
+    fn draw(&self, range: &RangeInclusive<Duration>) -> Duration {
+        range.start().saturating_add(
+            range
+                .end()
+                .saturating_sub(*range.start())
+                .mul_f64(self.rng.lock().f64()),
+        )
+    }
+
+    pub(crate) fn random_uuid(&self) -> uuid::Uuid {
+        uuid::Builder::from_random_bytes(self.rng.lock().u128(..).to_be_bytes()).into_uuid()
+    }
+}

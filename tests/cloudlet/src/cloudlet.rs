@@ -1,0 +1,276 @@
+//! A running cloudlet, as tests and the command hold it.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::account::{Account, SharedAccount};
+use crate::cloud::Cloud;
+use crate::events::Events;
+use crate::front::Connections;
+use crate::switches::SwitchBoard;
+use crate::tls::{Authority, ServerConfigs};
+use crate::{
+    Broker, CaId, Certificate, CertificateId, CertificateStatus, Connection, Endpoint, Error, Event, Minted, Options,
+    Policy, RandomMint, Role, RoleAlias, Template, Thing, credentials, front,
+};
+
+/// AWS IoT Core on loopback, until it is dropped.
+pub struct Cloudlet {
+    // Dropped in this order: the endpoints, the broker, the folders.
+    runtime: Option<Runtime>,
+    broker: Broker,
+    cloud: Arc<Cloud>,
+    authority: Authority,
+    policy: Policy,
+    host: String,
+    mqtt_port: u16,
+    credentials_port: u16,
+    _folders: (Option<TempDir>, TempDir),
+}
+
+impl Cloudlet {
+    /// Starts one; returns once both endpoints take connections. Blocks, so not for the inside of a runtime.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        // The socket's path has 108 bytes at most (unix(7)), so it never lies under a folder of the caller's.
+        let runtime_folder = temporary_folder()?;
+        let (folder, own_folder) = match &options.dir {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let own = temporary_folder()?;
+                (own.path().to_owned(), Some(own))
+            }
+        };
+        std::fs::create_dir_all(&folder).map_err(Error::io(format!("creating {}", folder.display())))?;
+        let account = open_account(&options, &folder)?;
+        let switches = SwitchBoard::new(options.switches);
+        let events = Events::new(options.observer);
+        let authority = Authority::open(&folder)?;
+        let tls = ServerConfigs::new(&authority, &options.host, &account, &switches)?;
+        let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), &events)?;
+        let mint = options
+            .mint
+            .unwrap_or_else(|| Arc::new(RandomMint::seeded(options.seed)));
+        let cloud = Arc::new(Cloud {
+            account,
+            switches,
+            events,
+            connections: Connections::default(),
+            tls,
+            broker_socket: broker.socket().to_owned(),
+            rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
+            mint,
+            minted: Mutex::default(),
+            credential_requests: Mutex::default(),
+            handshakes: Mutex::default(),
+            provisioning: Mutex::default(),
+            last_connect: Mutex::new(HashMap::new()),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("cloudlet")
+            .enable_all()
+            .build()
+            .map_err(Error::io("starting the runtime"))?;
+        let (mqtt, mqtt_port) = listen(&runtime, options.mqtt_port)?;
+        let (https, credentials_port) = listen(&runtime, options.credentials_port)?;
+        runtime.spawn(front::serve(cloud.clone(), mqtt));
+        runtime.spawn(credentials::serve(cloud.clone(), https));
+        Ok(Self {
+            runtime: Some(runtime),
+            broker,
+            cloud,
+            authority,
+            policy: options.policy,
+            host: options.host,
+            mqtt_port,
+            credentials_port,
+            _folders: (own_folder, runtime_folder),
+        })
+    }
+
+    /// `HOST:PORT` of the MQTT endpoint.
+    pub fn mqtt_endpoint(&self) -> String {
+        format!("{}:{}", self.host, self.mqtt_port)
+    }
+
+    /// `HOST:PORT` of the credentials provider.
+    pub fn credentials_endpoint(&self) -> String {
+        format!("{}:{}", self.host, self.credentials_port)
+    }
+
+    /// The root that clients must trust, in the place of Amazon's roots.
+    pub fn root_ca_pem(&self) -> &str {
+        self.authority.pem()
+    }
+
+    /// The same as a file.
+    pub fn root_ca_path(&self) -> &Path {
+        self.authority.path()
+    }
+
+    /// What AWS knows: to look at and to change directly.
+    pub fn account(&self) -> &SharedAccount {
+        &self.cloud.account
+    }
+
+    /// The re:Post article's template with the policy of the options.
+    pub fn article_template(&self) -> Template {
+        Template::article(self.policy.document())
+    }
+
+    /// Registers a CA for just-in-time provisioning by this template.
+    pub fn register_ca(&self, pem: &str, template: Template) -> Result<CaId, Error> {
+        self.cloud
+            .account
+            .change(|account| account.register_ca(pem, Some(template)))
+    }
+
+    /// Registers a role alias. Its role need not exist: that is one of the provider's errors.
+    pub fn add_role_alias(&self, alias: RoleAlias) -> Result<(), Error> {
+        self.cloud.account.change(|account| account.put_role_alias(alias))
+    }
+
+    /// Creates an IAM role.
+    pub fn add_role(&self, role: Role) -> Result<(), Error> {
+        self.cloud.account.change(|account| {
+            account.put_role(role);
+            Ok(())
+        })
+    }
+
+    /// Every thing.
+    pub fn things(&self) -> Vec<Thing> {
+        self.cloud.account.read(|account| account.things().cloned().collect())
+    }
+
+    /// A registered device certificate.
+    pub fn certificate(&self, id: &CertificateId) -> Option<Certificate> {
+        self.cloud.account.read(|account| account.certificate(id).cloned())
+    }
+
+    /// Sets a certificate's status, and cuts its connections if it may no longer connect.
+    pub fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
+        self.cloud
+            .account
+            .change(|account| account.set_certificate_status(id, status))?;
+        self.cloud.events.push(Event::CertificateStatusSet {
+            certificate: id.clone(),
+            status,
+        });
+        if status != CertificateStatus::Active {
+            self.cloud.connections.cut_certificate(id);
+        }
+        Ok(())
+    }
+
+    /// Deletes a certificate: its connections are cut, and its next one is a first contact again.
+    pub fn forget_certificate(&self, id: &CertificateId) -> Result<(), Error> {
+        self.cloud.account.change(|account| account.forget_certificate(id))?;
+        self.cloud.connections.cut_certificate(id);
+        Ok(())
+    }
+
+    /// The live connections.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.cloud.connections.snapshot()
+    }
+
+    /// Disconnects a client, as AWS does for maintenance; how many connections that were.
+    pub fn disconnect(&self, client_id: &str) -> usize {
+        self.cloud.connections.disconnect(client_id)
+    }
+
+    /// The broker behind the front.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// What happened so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.cloud.events.snapshot()
+    }
+
+    /// The first event ever that is wanted, waiting for it if need be.
+    pub fn wait_for(&self, timeout: Duration, wanted: impl FnMut(&Event) -> bool) -> Result<Event, Error> {
+        self.cloud.events.wait_for(0, timeout, wanted)
+    }
+
+    /// The first wanted event after the first `seen` of them: `seen` is an earlier `events().len()`.
+    pub fn wait_for_after(
+        &self,
+        seen: usize,
+        timeout: Duration,
+        wanted: impl FnMut(&Event) -> bool,
+    ) -> Result<Event, Error> {
+        self.cloud.events.wait_for(seen, timeout, wanted)
+    }
+
+    /// Faults, and what evidence leaves open.
+    pub fn switches(&self) -> &SwitchBoard {
+        &self.cloud.switches
+    }
+
+    /// Every set of credentials ever issued, so that a test can look for its secrets where they must not be.
+    pub fn minted(&self) -> Vec<Minted> {
+        self.cloud.minted.lock().clone()
+    }
+
+    /// How often credentials were asked for by this alias.
+    pub fn credential_requests(&self, alias: &str) -> u64 {
+        self.cloud.credential_requests.lock().get(alias).copied().unwrap_or(0)
+    }
+
+    /// How many handshakes an endpoint has completed.
+    pub fn handshakes(&self, endpoint: Endpoint) -> u64 {
+        self.cloud.handshakes.lock().get(&endpoint).copied().unwrap_or(0)
+    }
+}
+
+impl Drop for Cloudlet {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Cloudlet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cloudlet")
+            .field("mqtt_endpoint", &self.mqtt_endpoint())
+            .field("credentials_endpoint", &self.credentials_endpoint())
+            .finish_non_exhaustive()
+    }
+}
+
+fn open_account(options: &Options, folder: &Path) -> Result<SharedAccount, Error> {
+    let new = Account::new(&options.account, &options.region);
+    match options.dir {
+        Some(_) => SharedAccount::in_file(folder.join("account.json"), new),
+        None => Ok(SharedAccount::in_memory(new)),
+    }
+}
+
+fn temporary_folder() -> Result<TempDir, Error> {
+    let folder: PathBuf = std::env::temp_dir();
+    tempfile::Builder::new()
+        .prefix("cloudlet-")
+        .tempdir_in(&folder)
+        .map_err(Error::io(format!("creating a folder in {}", folder.display())))
+}
+
+fn listen(runtime: &Runtime, port: u16) -> Result<(TcpListener, u16), Error> {
+    let listener = runtime
+        .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+        .map_err(Error::io(format!("listening on 127.0.0.1:{port}")))?;
+    let port = listener.local_addr().map_err(Error::io("listening"))?.port();
+    Ok((listener, port))
+}

@@ -1,0 +1,142 @@
+//! One request: its path, AWS's answer, and the faults that may take its place.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+
+use super::body::AnswerBody;
+use super::issue::{Denial, issue};
+use crate::account::CertificateId;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::switches::Answer;
+use crate::x509::ParsedCertificate;
+
+/// Who asks.
+pub(super) struct Client {
+    pub(super) id: CertificateId,
+    pub(super) certificate: Arc<ParsedCertificate>,
+    pub(super) peer: SocketAddr,
+    /// Set to make the connection send what is not HTTP.
+    pub(super) garbage: Arc<AtomicBool>,
+}
+
+pub(super) async fn answer(cloud: &Cloud, client: &Client, request: &Request<Incoming>) -> Response<AnswerBody> {
+    let Some(alias) = alias_of(request) else {
+        // Never observed at AWS; the control plane's word for it.
+        return respond(
+            cloud,
+            StatusCode::NOT_FOUND,
+            Some("UnknownOperationException"),
+            r#"{"message":"Not Found"}"#,
+        );
+    };
+    *cloud.credential_requests.lock().entry(alias.clone()).or_default() += 1;
+    let answer = cloud.switches.get(|switches| switches.credentials.answer_for(&alias));
+    let thing = request.headers().get("x-amzn-iot-thingname");
+    let thing = thing.map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
+    let normal = || {
+        let (response, detail) = match issue(cloud, client, &alias, thing.as_deref()) {
+            Ok(issued) => (respond(cloud, StatusCode::OK, None, &issued.body), issued.access_key_id),
+            Err(Denial { status, kind, message }) => {
+                let body = json!({ "message": message }).to_string();
+                (respond(cloud, status, Some(kind), &body), message.to_owned())
+            }
+        };
+        say(cloud, client, &alias, response.status().as_u16(), detail);
+        response
+    };
+    match answer {
+        Answer::Normal => normal(),
+        Answer::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            normal()
+        }
+        Answer::Cut => {
+            let response = normal();
+            let (parts, body) = response.into_parts();
+            Response::from_parts(parts, body.into_cut())
+        }
+        Answer::Garbage => {
+            client.garbage.store(true, Ordering::Relaxed);
+            say(cloud, client, &alias, 0, "garbage, by a switch".to_owned());
+            let mut response = respond(cloud, StatusCode::OK, None, "");
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+        Answer::Status(status, body) => {
+            say(cloud, client, &alias, status, "by a switch".to_owned());
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            respond(cloud, status, None, &body)
+        }
+        Answer::Body(body) => {
+            say(cloud, client, &alias, 200, "a body by a switch".to_owned());
+            respond(cloud, StatusCode::OK, None, &body)
+        }
+        Answer::HugeBody(length) => {
+            say(cloud, client, &alias, 200, format!("{length} bytes by a switch"));
+            respond(cloud, StatusCode::OK, None, &"x".repeat(length))
+        }
+        Answer::Redirect(location) => {
+            say(cloud, client, &alias, 302, format!("to {location}, by a switch"));
+            let mut response = respond(cloud, StatusCode::FOUND, None, "");
+            if let Ok(location) = HeaderValue::from_str(&location) {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            response
+        }
+    }
+}
+
+/// The alias in `GET /role-aliases/{alias}/credentials`.
+fn alias_of(request: &Request<Incoming>) -> Option<String> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let alias = request
+        .uri()
+        .path()
+        .strip_prefix("/role-aliases/")?
+        .strip_suffix("/credentials")?;
+    if alias.is_empty() || alias.contains('/') {
+        return None;
+    }
+    percent_decode_str(alias)
+        .decode_utf8()
+        .ok()
+        .map(|alias| alias.into_owned())
+}
+
+/// A response with AWS's headers (session-helper development notes: `x-amzn-RequestId`, `x-amzn-ErrorType`).
+fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body: &str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::whole(Bytes::copy_from_slice(body.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(id) = HeaderValue::from_str(&cloud.random_uuid().to_string()) {
+        headers.insert("x-amzn-RequestId", id);
+    }
+    if let Some(error) = error {
+        headers.insert("x-amzn-ErrorType", HeaderValue::from_static(error));
+    }
+    response
+}
+
+fn say(cloud: &Cloud, client: &Client, alias: &str, status: u16, detail: String) {
+    let certificate = client.id.clone();
+    cloud.events.push(Event::Credentials {
+        alias: alias.to_owned(),
+        certificate,
+        status,
+        detail,
+    });
+}

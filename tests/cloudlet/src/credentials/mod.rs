@@ -1,0 +1,8 @@
+//! The credentials provider: HTTPS with the device's certificate, temporary credentials by role alias.
+
+mod answer;
+mod body;
+mod issue;
+mod server;
+
+pub(crate) use server::serve;

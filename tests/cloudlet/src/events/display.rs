@@ -1,0 +1,79 @@
+//! Events as one readable line each.
+
+use std::fmt;
+
+use super::{Event, JitpStep};
+use crate::account::CertificateId;
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TlsAccepted {
+                endpoint,
+                peer,
+                version,
+                certificate,
+            } => {
+                write!(
+                    f,
+                    "TLS   {endpoint}: {version} with {peer}, certificate {}",
+                    short(certificate)
+                )
+            }
+            Self::TlsRefused { endpoint, peer, reason } => {
+                write!(f, "TLS   {endpoint}: handshake with {peer} failed: {reason}")
+            }
+            Self::ConnectReceived { client_id, certificate } => {
+                write!(f, "MQTT  {client_id}: CONNECT, certificate {}", short(certificate))
+            }
+            Self::ConnectRefused { client_id, reason, .. } => write!(f, "MQTT  {client_id}: not connected: {reason}"),
+            Self::Connected {
+                client_id,
+                protocol,
+                session_present,
+                ..
+            } => {
+                let protocol = if *protocol == 5 { "5" } else { "3.1.1" };
+                let session = if *session_present { "resumed" } else { "new" };
+                write!(
+                    f,
+                    "MQTT  {client_id}: connected with MQTT {protocol}, session {session}"
+                )
+            }
+            Self::Disconnected { client_id, reason } => write!(f, "MQTT  {client_id}: disconnected: {reason}"),
+            Self::Jitp { certificate, step } => write!(f, "JITP  certificate {}: {step}", short(certificate)),
+            Self::Decided { who, decision } => write!(f, "RULE  {}: {decision}", who.get(..16).unwrap_or(who)),
+            Self::Published {
+                client_id,
+                topic,
+                length,
+            } => write!(f, "MQTT  {client_id}: {length} bytes to {topic}"),
+            Self::Credentials {
+                alias, status, detail, ..
+            } => write!(f, "CREDS {alias}: {status} {detail}"),
+            Self::CertificateStatusSet { certificate, status } => {
+                write!(f, "IOT   certificate {}: set {status}", short(certificate))
+            }
+            Self::Broker { what } => write!(f, "MQTT  broker {what}"),
+        }
+    }
+}
+
+impl fmt::Display for JitpStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered => write!(f, "registered, PENDING_ACTIVATION"),
+            Self::ThingCreated { thing } => write!(f, "thing {thing} created"),
+            Self::PolicyCreated { policy } => write!(f, "policy {policy} created"),
+            Self::PolicyAttached { policy } => write!(f, "policy {policy} attached"),
+            Self::ThingAttached { thing } => write!(f, "attached to thing {thing}"),
+            Self::StatusSet { status } => write!(f, "{status}, provisioning done"),
+            Self::Failed { reason } => write!(f, "stays PENDING_ACTIVATION: {reason}"),
+        }
+    }
+}
+
+/// Enough of a certificate's ID to tell it from the others of a screen.
+fn short(certificate: &CertificateId) -> &str {
+    certificate.as_str().get(..12).unwrap_or(certificate.as_str())
+}

@@ -1,0 +1,219 @@
+//! What happened, in order: kept for tests, passed on to an observer as it happens.
+
+mod display;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::account::{CertificateId, CertificateStatus};
+use crate::policy::Decision;
+use crate::{Endpoint, Error};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A TLS handshake ended well.
+    TlsAccepted {
+        /// Where.
+        endpoint: Endpoint,
+        /// From where.
+        peer: SocketAddr,
+        /// As in `TLSv1_3`.
+        version: String,
+        /// The certificate shown.
+        certificate: CertificateId,
+    },
+    /// A TLS handshake failed.
+    TlsRefused {
+        /// Where.
+        endpoint: Endpoint,
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A CONNECT arrived whole.
+    ConnectReceived {
+        /// The client ID in it.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+    },
+    /// A CONNECT was not answered with success.
+    ConnectRefused {
+        /// The client ID in it.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+        /// Why; what the client saw is another matter.
+        reason: String,
+    },
+    /// A CONNACK with success was sent.
+    Connected {
+        /// The client ID.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+        /// 4 (MQTT 3.1.1) or 5.
+        protocol: u8,
+        /// Whether a session was resumed.
+        session_present: bool,
+    },
+    /// A connection that had been accepted is over.
+    Disconnected {
+        /// The client ID.
+        client_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A step of just-in-time provisioning.
+    Jitp {
+        /// The certificate that is provisioned.
+        certificate: CertificateId,
+        /// The step.
+        step: JitpStep,
+    },
+    /// A policy was asked.
+    Decided {
+        /// Who asked: a client ID, or the certificate's ID for the credentials provider.
+        who: String,
+        /// The answer.
+        decision: Decision,
+    },
+    /// A message was passed to the broker.
+    Published {
+        /// The client ID.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+        /// Its payload's length in bytes.
+        length: usize,
+    },
+    /// A request was answered by the credentials provider.
+    Credentials {
+        /// The role alias asked for.
+        alias: String,
+        /// The certificate of the connection.
+        certificate: CertificateId,
+        /// The status sent.
+        status: u16,
+        /// The error message or the access key's ID.
+        detail: String,
+    },
+    /// A certificate's status was set by hand.
+    CertificateStatusSet {
+        /// The certificate.
+        certificate: CertificateId,
+        /// Its new status.
+        status: CertificateStatus,
+    },
+    /// The broker was started, killed or wiped.
+    Broker {
+        /// Which of these.
+        what: &'static str,
+    },
+}
+
+/// A step of just-in-time provisioning, in the documented order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JitpStep {
+    /// The certificate is PENDING_ACTIVATION.
+    Registered,
+    /// The thing exists.
+    ThingCreated {
+        /// Its name.
+        thing: String,
+    },
+    /// The policy exists.
+    PolicyCreated {
+        /// Its name.
+        policy: String,
+    },
+    /// The policy is attached to the certificate.
+    PolicyAttached {
+        /// Its name.
+        policy: String,
+    },
+    /// The certificate is attached to the thing.
+    ThingAttached {
+        /// Its name.
+        thing: String,
+    },
+    /// The certificate has the status the template gives it; provisioning is done.
+    StatusSet {
+        /// ACTIVE, unless the template says otherwise.
+        status: CertificateStatus,
+    },
+    /// Provisioning failed; the certificate stays PENDING_ACTIVATION.
+    Failed {
+        /// Why: what CloudTrail would show.
+        reason: String,
+    },
+}
+
+/// Told of every event as it happens, on the thread where it happens.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// The events so far.
+#[derive(Clone)]
+pub(crate) struct Events(Arc<Inner>);
+
+struct Inner {
+    events: Mutex<Vec<Event>>,
+    grown: Condvar,
+    observer: Option<Observer>,
+}
+
+impl Events {
+    pub(crate) fn new(observer: Option<Observer>) -> Self {
+        Self(Arc::new(Inner {
+            events: Mutex::new(Vec::new()),
+            grown: Condvar::new(),
+            observer,
+        }))
+    }
+
+    pub(crate) fn push(&self, event: Event) {
+        if let Some(observer) = &self.0.observer {
+            observer(&event);
+        }
+        self.0.events.lock().push(event);
+        self.0.grown.notify_all();
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<Event> {
+        self.0.events.lock().clone()
+    }
+
+    /// The first event from position `from` on that is wanted, waiting for it if need be.
+    pub(crate) fn wait_for(
+        &self,
+        from: usize,
+        timeout: Duration,
+        mut wanted: impl FnMut(&Event) -> bool,
+    ) -> Result<Event, Error> {
+        let deadline = Instant::now() + timeout;
+        let mut events = self.0.events.lock();
+        let mut seen = from;
+        loop {
+            if let Some(event) = events.iter().skip(seen).find(|event| wanted(event)) {
+                return Ok(event.clone());
+            }
+            seen = events.len().max(from);
+            if self.0.grown.wait_until(&mut events, deadline).timed_out() && events.len() <= seen {
+                return Err(Error::TimedOut(timeout));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.events.lock().iter()).finish()
+    }
+}

@@ -1,0 +1,169 @@
+//! Whether a CONNECT with an ACTIVE certificate is let in, and what becomes of what it asked for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::connections::Connection;
+use super::limits;
+use crate::account::CertificateId;
+use crate::cloud::Cloud;
+use crate::mqtt::{Connack, Connect, Properties, Protocol, QoS, Value, property, reason};
+use crate::policy::Context;
+use crate::x509::ParsedCertificate;
+
+/// Why a CONNECT is not let in.
+pub(super) struct Refusal {
+    /// MQTT 5's reason code.
+    pub(super) code: u8,
+    pub(super) reason: String,
+    pub(super) protocol: Protocol,
+}
+
+/// A CONNECT that is let in.
+pub(super) struct Admitted {
+    pub(super) connection: Connection,
+    pub(super) protocol: Protocol,
+    pub(super) context: Context,
+    /// What the broker is sent.
+    pub(super) connect: Connect,
+    /// What the client is sent, once the broker has said whether there is a session.
+    pub(super) connack: Connack,
+    /// How long the client may be silent.
+    pub(super) silence: Duration,
+    /// The longest session expiry that DISCONNECT may ask for.
+    pub(super) session_expiry_limit: u32,
+}
+
+pub(super) fn admit(
+    cloud: &Cloud,
+    id: &CertificateId,
+    certificate: &ParsedCertificate,
+    peer: SocketAddr,
+    mut connect: Connect,
+    assigned: bool,
+) -> Result<Admitted, Refusal> {
+    let protocol = connect.protocol;
+    let refuse = |code, reason: &str| Refusal {
+        code,
+        reason: reason.to_owned(),
+        protocol,
+    };
+    let client_id = connect.client_id.clone();
+    if client_id.len() > limits::MAX_CLIENT_ID_BYTES || client_id.starts_with('$') {
+        return Err(refuse(
+            reason::CLIENT_IDENTIFIER_NOT_VALID,
+            "client ID longer than 128 bytes or begun by $",
+        ));
+    }
+    if connect.properties.get(property::AUTHENTICATION_METHOD).is_some() {
+        return Err(refuse(
+            reason::UNSPECIFIED_ERROR,
+            "enhanced authentication is not supported",
+        ));
+    }
+    let context = cloud
+        .account
+        .read(|account| Context::of_connection(account, id, certificate, &client_id, peer.ip()));
+    let decide = |action, resource| cloud.decide(&client_id, id, &context, action, resource);
+    let decision = decide("iot:Connect", ("client", client_id.as_str()));
+    if !decision.allowed {
+        return Err(refuse(reason::NOT_AUTHORIZED, &decision.to_string()));
+    }
+    if let Some(will) = &connect.will {
+        if will.qos == QoS::ExactlyOnce {
+            return Err(refuse(reason::QOS_NOT_SUPPORTED, "will with QoS 2"));
+        }
+        if !limits::topic_fits(&will.topic) {
+            return Err(refuse(reason::TOPIC_NAME_INVALID, "will topic beyond the limits"));
+        }
+        // developer guide, life-cycle-events: without permission for the will topic, connecting fails.
+        let retained = if will.retain { Some("iot:RetainPublish") } else { None };
+        for action in std::iter::once("iot:Publish").chain(retained) {
+            let decision = decide(action, ("topic", will.topic.as_str()));
+            if !decision.allowed {
+                return Err(refuse(reason::NOT_AUTHORIZED, &decision.to_string()));
+            }
+        }
+    }
+
+    let keep_alive = limits::clamp_keep_alive(connect.keep_alive);
+    let limit = cloud.switches.get(|switches| switches.session_expiry_limit).as_secs();
+    let session_expiry_limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let connack = connack(&connect, keep_alive, session_expiry_limit, assigned);
+    rewrite_for_broker(&mut connect, keep_alive, session_expiry_limit);
+    Ok(Admitted {
+        connection: Connection {
+            thing: context.thing_name().map(str::to_owned),
+            client_id,
+            certificate: id.clone(),
+            peer,
+            protocol: protocol as u8,
+        },
+        protocol,
+        context,
+        connect,
+        connack,
+        // developer guide and quotas: dropped after one and a half keep-alives without a packet.
+        silence: Duration::from_secs(u64::from(keep_alive)) * 3 / 2,
+        session_expiry_limit,
+    })
+}
+
+/// CONNACK's properties (developer guide, mqtt).
+fn connack(connect: &Connect, keep_alive: u16, session_expiry_limit: u32, assigned: bool) -> Connack {
+    let mut properties = Properties::default();
+    if connect.protocol == Protocol::V5 {
+        let asked = connect.properties.u32(property::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
+        properties.set(
+            property::SESSION_EXPIRY_INTERVAL,
+            Value::U32(asked.min(session_expiry_limit)),
+        );
+        properties.set(property::RECEIVE_MAXIMUM, Value::U16(limits::MAX_UNACKNOWLEDGED));
+        properties.set(property::MAXIMUM_QOS, Value::Flag(true));
+        properties.set(property::RETAIN_AVAILABLE, Value::Flag(true));
+        properties.set(property::MAXIMUM_PACKET_SIZE, Value::U32(limits::MAX_PACKET_SIZE));
+        properties.set(property::TOPIC_ALIAS_MAXIMUM, Value::U16(limits::MAX_TOPIC_ALIASES));
+        properties.set(property::WILDCARD_SUBSCRIPTION_AVAILABLE, Value::Flag(true));
+        properties.set(property::SUBSCRIPTION_IDENTIFIER_AVAILABLE, Value::Flag(false));
+        properties.set(property::SHARED_SUBSCRIPTION_AVAILABLE, Value::Flag(true));
+        if keep_alive != connect.keep_alive {
+            properties.set(property::SERVER_KEEP_ALIVE, Value::U16(keep_alive));
+        }
+        if assigned {
+            properties.set(
+                property::ASSIGNED_CLIENT_IDENTIFIER,
+                Value::Text(connect.client_id.clone()),
+            );
+        }
+    }
+    Connack {
+        session_present: false,
+        code: reason::SUCCESS,
+        properties,
+    }
+}
+
+/// The broker sees what AWS granted, and nothing it might act upon by itself.
+fn rewrite_for_broker(connect: &mut Connect, keep_alive: u16, session_expiry_limit: u32) {
+    // AWS takes SDK metrics in the user name and ignores it with X.509.
+    (connect.username, connect.password) = (None, None);
+    // The front drops a silent client; the broker must not be the first to.
+    connect.keep_alive = keep_alive.saturating_mul(2);
+    let properties = &mut connect.properties;
+    if let Some(asked) = properties.u32(property::SESSION_EXPIRY_INTERVAL) {
+        properties.set(
+            property::SESSION_EXPIRY_INTERVAL,
+            Value::U32(asked.min(session_expiry_limit)),
+        );
+    }
+    if connect.protocol == Protocol::V5 {
+        let asked = properties.u16(property::RECEIVE_MAXIMUM).unwrap_or(u16::MAX);
+        properties.set(
+            property::RECEIVE_MAXIMUM,
+            Value::U16(asked.min(limits::MAX_UNACKNOWLEDGED)),
+        );
+    }
+    // The front resolves aliases upstream, and needs whole topics downstream to decide iot:Receive.
+    properties.remove(property::TOPIC_ALIAS_MAXIMUM);
+    properties.remove(property::USER_PROPERTY);
+}

@@ -1,0 +1,134 @@
+//! From a finished handshake to CONNACK, or to the lack of one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::admission::{Refusal, admit};
+use super::limits::MAX_REMAINING_LENGTH;
+use super::session;
+use crate::account::Standing;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::mqtt::{Connack, Connect, FrameReader, Packet, Protocol};
+use crate::switches::FirstContact;
+use crate::tls::Accepted;
+
+pub(super) type ClientReader = FrameReader<ReadHalf<TlsStream<TcpStream>>>;
+pub(super) type ClientWriter = WriteHalf<TlsStream<TcpStream>>;
+
+/// How long a client may take to send CONNECT. AWS's figure is not known.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Takes CONNECT, and goes on as the certificate's standing demands.
+pub(super) async fn receive(cloud: Arc<Cloud>, accepted: Accepted) {
+    let Accepted {
+        mut stream,
+        peer,
+        certificate,
+        id,
+    } = accepted;
+    if cloud.switches.get(|switches| switches.hang_after_tls) {
+        drain(&mut stream).await;
+        return;
+    }
+    let (read, mut write) = tokio::io::split(stream);
+    let mut reader = FrameReader::new(read, MAX_REMAINING_LENGTH);
+    let Some(mut connect) = read_connect(&mut reader).await else {
+        close(&mut write).await;
+        return;
+    };
+    let assigned = connect.client_id.is_empty();
+    if assigned {
+        connect.client_id = cloud.random_uuid().to_string();
+    }
+    let client_id = connect.client_id.clone();
+    cloud.events.push(Event::ConnectReceived {
+        client_id: client_id.clone(),
+        certificate: id.clone(),
+    });
+    let refused = |reason: String| {
+        cloud.events.push(Event::ConnectRefused {
+            client_id: client_id.clone(),
+            certificate: id.clone(),
+            reason,
+        });
+    };
+
+    if !cloud.may_connect_now(&client_id) {
+        refused("CONNECT came too soon after the one before".to_owned());
+        close(&mut write).await;
+        return;
+    }
+    if let Some(code) = cloud.switches.get(|switches| switches.refuse_connect) {
+        refused(format!("refused with {code:#04x} by a switch"));
+        answer(&mut write, connect.protocol, code).await;
+        return;
+    }
+    match cloud.standing(&certificate) {
+        Standing::Active => {}
+        Standing::ToProvision { .. } => {
+            cloud.first_contact(&id, &certificate);
+            if cloud.switches.get(|switches| switches.first_contact) == FirstContact::Hang {
+                refused("the certificate is PENDING_ACTIVATION: left hanging".to_owned());
+                while reader.read().await.is_ok() {}
+            } else {
+                refused("the certificate is PENDING_ACTIVATION: dropped".to_owned());
+                close(&mut write).await;
+            }
+            return;
+        }
+        Standing::TurnedAway(reason) => {
+            refused(reason);
+            close(&mut write).await;
+            return;
+        }
+    }
+    match admit(&cloud, &id, &certificate, peer, connect, assigned) {
+        Ok(admitted) => session::run(cloud.clone(), admitted, reader, write).await,
+        Err(Refusal { code, reason, protocol }) => {
+            refused(reason);
+            refuse(&mut write, protocol, code).await;
+        }
+    }
+}
+
+async fn read_connect(reader: &mut ClientReader) -> Option<Connect> {
+    let frame = timeout(CONNECT_TIMEOUT, reader.read()).await.ok()?.ok()?;
+    match Packet::decode(frame, Protocol::V5) {
+        Ok(Packet::Connect(connect)) => Some(connect),
+        _ => None,
+    }
+}
+
+/// MQTT 5 clients are told; 3.1.1 clients see the connection close, and no CONNACK (paho.mqtt.rust issue 119,
+/// mongoose-os issue 178).
+pub(super) async fn refuse(write: &mut ClientWriter, protocol: Protocol, code: u8) {
+    match protocol {
+        Protocol::V5 => answer(write, protocol, code).await,
+        Protocol::V311 => close(write).await,
+    }
+}
+
+async fn answer(write: &mut ClientWriter, protocol: Protocol, code: u8) {
+    let connack = Packet::Connack(Connack::refused(code)).encode(protocol);
+    // A client that is gone needs no answer.
+    let _ = write.write_all(&connack).await;
+    close(write).await;
+}
+
+/// Ends a connection with close_notify, as AWS does.
+pub(super) async fn close(write: &mut ClientWriter) {
+    // The peer may be gone already.
+    let _ = write.shutdown().await;
+}
+
+/// Neither answers nor closes until the client does.
+async fn drain(stream: &mut TlsStream<TcpStream>) {
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+}

@@ -1,0 +1,93 @@
+//! The live connections, and orders to them from outside.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use crate::account::CertificateId;
+
+/// A live connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its client ID.
+    pub client_id: String,
+    /// Its certificate.
+    pub certificate: CertificateId,
+    /// The thing it speaks for, if its certificate is attached to the thing named as the client ID.
+    pub thing: Option<String>,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// 4 (MQTT 3.1.1) or 5.
+    pub protocol: u8,
+}
+
+/// What a connection is told from outside.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    /// End without a word.
+    Cut(&'static str),
+    /// Say DISCONNECT with this code where MQTT 5 allows it, then end.
+    Disconnect(u8, &'static str),
+}
+
+/// The live connections.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connections(Arc<Mutex<Live>>);
+
+#[derive(Debug, Default)]
+struct Live {
+    next: u64,
+    connections: BTreeMap<u64, (Connection, mpsc::UnboundedSender<Order>)>,
+}
+
+/// Takes a connection off the list when it ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Registration(Connections, u64);
+
+impl Connections {
+    pub(super) fn register(&self, connection: Connection) -> (Registration, mpsc::UnboundedReceiver<Order>) {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let mut live = self.0.lock();
+        let number = live.next;
+        live.next += 1;
+        live.connections.insert(number, (connection, orders));
+        (Registration(self.clone(), number), inbox)
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<Connection> {
+        self.0
+            .lock()
+            .connections
+            .values()
+            .map(|(connection, _)| connection.clone())
+            .collect()
+    }
+
+    /// Cuts every connection of a certificate: "connection interrupted" without a reason (cpp-v2 issue 247).
+    pub(crate) fn cut_certificate(&self, id: &CertificateId) -> usize {
+        self.order(&Order::Cut("the certificate was deactivated"), |connection| {
+            connection.certificate == *id
+        })
+    }
+
+    /// Disconnects a client as DeleteConnection and maintenance do.
+    pub(crate) fn disconnect(&self, client_id: &str) -> usize {
+        let order = Order::Disconnect(crate::mqtt::reason::ADMINISTRATIVE_ACTION, "server-initiated");
+        self.order(&order, |connection| connection.client_id == client_id)
+    }
+
+    fn order(&self, order: &Order, of: impl Fn(&Connection) -> bool) -> usize {
+        let live = self.0.lock();
+        let ordered = live.connections.values().filter(|(connection, _)| of(connection));
+        ordered.filter(|(_, orders)| orders.send(order.clone()).is_ok()).count()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.0.0.lock().connections.remove(&self.1);
+    }
+}

@@ -1,0 +1,76 @@
+//! From the broker to the client: iot:Receive is asked for every delivery.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::session::{BrokerReader, End, Session};
+use super::writer::Outgoing;
+use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};
+
+pub(super) async fn run(
+    session: &Session,
+    mut reader: BrokerReader,
+    to_client: mpsc::Sender<Outgoing>,
+    to_broker: mpsc::Sender<Bytes>,
+) -> End {
+    loop {
+        let frame = match reader.read().await {
+            Ok(frame) => frame,
+            Err(error) => return End::silent(format!("broker: {error}")),
+        };
+        let packet = match Packet::decode(frame, session.protocol) {
+            Ok(packet) => packet,
+            Err(error) => return End::silent(format!("broker: {error}")),
+        };
+        let last = matches!(packet, Packet::Disconnect(_));
+        let outgoing = match packet {
+            Packet::Publish(publish) if !may_receive(session, &publish) => {
+                if publish.qos != QoS::AtMostOnce {
+                    let puback = Packet::Puback(Acknowledgement::new(publish.packet_id, reason::SUCCESS));
+                    if to_broker.send(puback.encode(session.protocol)).await.is_err() {
+                        return End::silent("broker: gone");
+                    }
+                }
+                continue;
+            }
+            // developer guide, mqtt: AWS IoT does not set DUP.
+            Packet::Publish(publish) => Packet::Publish(Publish {
+                duplicate: false,
+                ..publish
+            }),
+            Packet::Suback(suback) => Packet::Suback(with_refused(session, suback)),
+            other => other,
+        };
+        let bytes = outgoing.encode(session.protocol);
+        let outgoing = match outgoing {
+            Packet::Puback(puback) => Outgoing::Puback {
+                packet_id: puback.packet_id,
+                bytes,
+            },
+            _ => Outgoing::Packet(bytes),
+        };
+        if to_client.send(outgoing).await.is_err() {
+            return End::silent("the client is gone");
+        }
+        if last {
+            // mosquitto says 0x8E to the older of two connections with one client ID, as AWS does.
+            return End::silent("the broker said DISCONNECT");
+        }
+    }
+}
+
+fn may_receive(session: &Session, publish: &Publish) -> bool {
+    session.decide("iot:Receive", "topic", &publish.topic).allowed
+}
+
+/// Puts the codes of the filters that were refused here back among the broker's.
+fn with_refused(session: &Session, mut suback: Suback) -> Suback {
+    if let Some(refused) = session.state.lock().refused_filters.remove(&suback.packet_id) {
+        let mut granted = suback.codes.into_iter();
+        suback.codes = refused
+            .into_iter()
+            .map(|code| code.or_else(|| granted.next()).unwrap_or(reason::UNSPECIFIED_ERROR))
+            .collect();
+    }
+    suback
+}

@@ -1,0 +1,18 @@
+//! The MQTT endpoint: what AWS IoT decides, in front of a broker that keeps the sessions.
+//!
+//! Every packet is parsed in both directions. CONNECT is decided in `connect`; then `session` runs two pumps, `upstream`
+//! from the client and `downstream` to it.
+
+mod admission;
+mod connect;
+mod connections;
+mod downstream;
+mod limits;
+mod listener;
+mod session;
+mod upstream;
+mod writer;
+
+pub use connections::Connection;
+pub(crate) use connections::Connections;
+pub(crate) use listener::serve;

@@ -1,0 +1,184 @@
+//! A connection that was let in: the broker's answer, then both pumps until one of them ends.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::admission::Admitted;
+use super::connect::{ClientReader, ClientWriter, refuse};
+use super::connections::{Connection, Order};
+use super::{downstream, upstream, writer};
+use crate::account::CertificateId;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, reason};
+use crate::policy::{Context, Decision};
+
+pub(super) type BrokerReader = FrameReader<OwnedReadHalf>;
+
+/// mosquitto's limit on a packet is the protocol's.
+const MAX_FROM_BROKER: usize = 268_435_455;
+
+/// How long what is still queued may take to leave once a connection has ended.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What both pumps know of their connection.
+pub(super) struct Session {
+    pub(super) cloud: Arc<Cloud>,
+    pub(super) protocol: Protocol,
+    pub(super) client_id: String,
+    pub(super) certificate: CertificateId,
+    pub(super) silence: Duration,
+    pub(super) session_expiry_limit: u32,
+    pub(super) state: Mutex<State>,
+    context: Context,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// QoS 1 messages from the client that have had no PUBACK.
+    pub(super) unacknowledged: HashSet<u16>,
+    pub(super) aliases: HashMap<u16, String>,
+    pub(super) subscriptions: HashSet<String>,
+    /// Of each SUBSCRIBE under way: the code of each filter that the broker was not asked for.
+    pub(super) refused_filters: HashMap<u16, Vec<Option<u8>>>,
+    pub(super) packets: u64,
+}
+
+/// Why a connection ends, and what an MQTT 5 client is told.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) code: Option<u8>,
+    pub(super) reason: String,
+}
+
+impl End {
+    pub(super) fn silent(reason: impl Into<String>) -> Self {
+        Self {
+            code: None,
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn telling(code: u8, reason: impl Into<String>) -> Self {
+        Self {
+            code: Some(code),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn decide(&self, action: &str, kind: &str, name: &str) -> Decision {
+        self.cloud
+            .decide(&self.client_id, &self.certificate, &self.context, action, (kind, name))
+    }
+}
+
+pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientReader, mut write: ClientWriter) {
+    let Admitted {
+        connection,
+        protocol,
+        context,
+        connect,
+        mut connack,
+        silence,
+        session_expiry_limit,
+    } = admitted;
+    let (broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
+        Ok(joined) => joined,
+        Err(reason) => {
+            let Connection {
+                client_id, certificate, ..
+            } = connection;
+            cloud.events.push(Event::ConnectRefused {
+                client_id,
+                certificate,
+                reason,
+            });
+            refuse(&mut write, protocol, reason::SERVER_UNAVAILABLE).await;
+            return;
+        }
+    };
+    connack.session_present = session_present;
+    let session = Arc::new(Session {
+        client_id: connection.client_id.clone(),
+        certificate: connection.certificate.clone(),
+        protocol,
+        silence,
+        session_expiry_limit,
+        state: Mutex::new(State::default()),
+        context,
+        cloud,
+    });
+    let (_registration, mut orders) = session.cloud.connections.register(connection);
+    let (to_client, client_queue) = mpsc::channel(64);
+    let (to_broker, broker_queue) = mpsc::channel(64);
+    let client_writer = tokio::spawn(writer::to_client(session.clone(), write, client_queue));
+    let broker_writer = tokio::spawn(writer::to_broker(broker_write, broker_queue));
+    // Queued first, so that nothing of the broker's can come before it.
+    let sent = to_client
+        .send(writer::Outgoing::Packet(Packet::Connack(connack).encode(protocol)))
+        .await;
+    session.cloud.events.push(Event::Connected {
+        client_id: session.client_id.clone(),
+        certificate: session.certificate.clone(),
+        protocol: protocol as u8,
+        session_present,
+    });
+
+    let end = tokio::select! {
+        _ = std::future::ready(()), if sent.is_err() => End::silent("the client is gone"),
+        end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
+        end = downstream::run(&session, broker, to_client.clone(), to_broker.clone()) => end,
+        order = orders.recv() => match order {
+            Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
+            Some(Order::Cut(reason)) => End::silent(reason),
+            None => End::silent("the cloudlet ends"),
+        },
+    };
+    if let (Some(code), Protocol::V5) = (end.code, protocol) {
+        let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);
+        // The client may be gone; then nobody is left to tell.
+        let _ = to_client.send(writer::Outgoing::Packet(disconnect)).await;
+    }
+    drop((to_client, to_broker));
+    // A client that does not read must not keep its end from being told.
+    let _ = timeout(FLUSH_TIMEOUT, async { tokio::join!(client_writer, broker_writer) }).await;
+    session.cloud.events.push(Event::Disconnected {
+        client_id: session.client_id.clone(),
+        reason: end.reason,
+    });
+}
+
+async fn join_broker(cloud: &Cloud, connect: Connect) -> Result<(BrokerReader, OwnedWriteHalf, bool), String> {
+    let protocol = connect.protocol;
+    let stream = UnixStream::connect(&cloud.broker_socket)
+        .await
+        .map_err(|error| format!("broker: {error}"))?;
+    let (read, mut write) = stream.into_split();
+    let connect = Packet::Connect(connect).encode(protocol);
+    write
+        .write_all(&connect)
+        .await
+        .map_err(|error| format!("broker: {error}"))?;
+    let mut reader = FrameReader::new(read, MAX_FROM_BROKER);
+    let frame = reader.read().await.map_err(|error| format!("broker: {error}"))?;
+    match Packet::decode(frame, protocol) {
+        Ok(Packet::Connack(Connack {
+            code: reason::SUCCESS,
+            session_present,
+            ..
+        })) => Ok((reader, write, session_present)),
+        Ok(Packet::Connack(Connack { code, .. })) => Err(format!("the broker refuses with {code:#04x}")),
+        Ok(_) => Err("the broker answers CONNECT with another packet".to_owned()),
+        Err(error) => Err(format!("broker: {error}")),
+    }
+}

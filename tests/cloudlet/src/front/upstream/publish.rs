@@ -1,0 +1,104 @@
+//! PUBLISH from a client.
+
+use super::Ways;
+use crate::events::Event;
+use crate::front::limits;
+use crate::front::session::{End, Session};
+use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, property, reason};
+
+pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), End> {
+    let session = ways.session;
+    if publish.qos == QoS::ExactlyOnce {
+        return match session.protocol {
+            Protocol::V5 => Err(End::telling(reason::QOS_NOT_SUPPORTED, "PUBLISH with QoS 2")),
+            // developer guide, mqtt: QoS 2 is not acknowledged in any way.
+            Protocol::V311 => Ok(()),
+        };
+    }
+    resolve_alias(session, &mut publish)?;
+    // No code for too large a packet is among those AWS lists for DISCONNECT (developer guide, mqtt).
+    if publish.payload.len() > limits::MAX_PAYLOAD {
+        return Err(End::telling(
+            reason::QUOTA_EXCEEDED,
+            format!("payload of {} bytes", publish.payload.len()),
+        ));
+    }
+    if !limits::topic_fits(&publish.topic) {
+        return refuse(ways, &publish, reason::TOPIC_NAME_INVALID, "topic beyond the limits").await;
+    }
+    let decision = session.decide("iot:Publish", "topic", &publish.topic);
+    if !decision.allowed {
+        return refuse(ways, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+    }
+    if publish.retain {
+        let decision = session.decide("iot:RetainPublish", "topic", &publish.topic);
+        // developer guide, mqtt: no retained messages on reserved topics.
+        if !decision.allowed || publish.topic.starts_with('$') {
+            return refuse(ways, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+        }
+    }
+    if publish.qos == QoS::AtLeastOnce && !has_room(session, publish.packet_id) {
+        return match session.protocol {
+            Protocol::V5 => Err(End::telling(
+                reason::RECEIVE_MAXIMUM_EXCEEDED,
+                "more than 100 unacknowledged",
+            )),
+            // quotas: no more are accepted until some are acknowledged.
+            Protocol::V311 => Ok(()),
+        };
+    }
+    let published = Event::Published {
+        client_id: session.client_id.clone(),
+        topic: publish.topic.clone(),
+        length: publish.payload.len(),
+    };
+    ways.forward(Packet::Publish(publish)).await?;
+    session.cloud.events.push(published);
+    Ok(())
+}
+
+/// MQTT 5 is told, per message where there is something to answer; 3.1.1 is closed, whatever the QoS
+/// (aws-iot-device-sdk-python-v2 issue 260).
+async fn refuse(ways: &Ways<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), End> {
+    match (ways.session.protocol, publish.qos) {
+        (Protocol::V5, QoS::AtLeastOnce) => {
+            ways.answer(Packet::Puback(Acknowledgement::new(publish.packet_id, code)))
+                .await
+        }
+        (Protocol::V5, _) => Err(End::telling(code, reason)),
+        (Protocol::V311, _) => Err(End::silent(reason)),
+    }
+}
+
+/// The broker is not told of aliases, so that the front always knows the topic.
+fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
+    let Some(alias) = publish.properties.u16(property::TOPIC_ALIAS) else {
+        return Ok(());
+    };
+    if alias > limits::MAX_TOPIC_ALIASES {
+        return Err(End::telling(reason::TOPIC_ALIAS_INVALID, "topic alias above 8"));
+    }
+    publish.properties.remove(property::TOPIC_ALIAS);
+    let aliases = &mut session.state.lock().aliases;
+    if publish.topic.is_empty() {
+        let topic = aliases.get(&alias);
+        publish.topic = topic
+            .ok_or_else(|| End::telling(reason::PROTOCOL_ERROR, "an alias never set"))?
+            .clone();
+    } else {
+        aliases.insert(alias, publish.topic.clone());
+    }
+    Ok(())
+}
+
+fn has_room(session: &Session, packet_id: u16) -> bool {
+    let unacknowledged = &mut session.state.lock().unacknowledged;
+    if unacknowledged.contains(&packet_id) {
+        return true;
+    }
+    let room = unacknowledged.len() < usize::from(limits::MAX_UNACKNOWLEDGED);
+    if room {
+        unacknowledged.insert(packet_id);
+    }
+    room
+}

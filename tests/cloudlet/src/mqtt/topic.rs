@@ -1,0 +1,44 @@
+//! Topic names and filters (OASIS MQTT 5.0, 4.7).
+
+use super::Malformed;
+
+/// A topic name: not empty, no wildcards.
+pub(super) fn name(text: String) -> Result<String, Malformed> {
+    if text.is_empty() || has_wildcard(&text) {
+        Err(Malformed("topic name"))
+    } else {
+        Ok(text)
+    }
+}
+
+/// A topic filter: `+` and `#` are whole levels, `#` is the last one. A shared subscription's filter is looked at
+/// without its prefix.
+pub(super) fn filter(text: String) -> Result<String, Malformed> {
+    let levels: Vec<&str> = unshared(&text)
+        .ok_or(Malformed("shared subscription"))?
+        .split('/')
+        .collect();
+    let last = levels.len().saturating_sub(1);
+    let valid = |(position, level): (usize, &&str)| {
+        !has_wildcard(level) || *level == "+" || (*level == "#" && position == last)
+    };
+    if text.is_empty() || !levels.iter().enumerate().all(valid) {
+        Err(Malformed("topic filter"))
+    } else {
+        Ok(text)
+    }
+}
+
+/// The filter in `$share/NAME/FILTER`, or the filter itself; `None` if it begins like a shared one and is none.
+pub(crate) fn unshared(filter: &str) -> Option<&str> {
+    let Some(rest) = filter.strip_prefix("$share/") else {
+        return Some(filter);
+    };
+    let (name, filter) = rest.split_once('/')?;
+    (!name.is_empty() && !has_wildcard(name) && !filter.is_empty()).then_some(filter)
+}
+
+/// Whether `+` or `#` occurs.
+pub(crate) fn has_wildcard(text: &str) -> bool {
+    text.contains(['+', '#'])
+}

@@ -1,0 +1,84 @@
+//! How a cloudlet is set up.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::events::Observer;
+use crate::mint::Mint;
+use crate::policy::Policy;
+use crate::switches::Switches;
+
+/// How a cloudlet is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// The endpoints' host name: in the server's certificate, and the SNI every client must send.
+    pub host: String,
+    /// The MQTT endpoint's port; 0 for a free one.
+    pub mqtt_port: u16,
+    /// The credentials endpoint's port; 0 for a free one.
+    pub credentials_port: u16,
+    /// Where everything is kept, and found again by the next start; `None` for a folder that goes with the cloudlet.
+    pub dir: Option<PathBuf>,
+    /// The account's twelve digits.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// The policy that [`Cloudlet::article_template`](crate::Cloudlet::article_template) gives to every device.
+    pub policy: Policy,
+    /// The switches' first positions, JITP's delay and the CONNECT interval among them.
+    pub switches: Switches,
+    /// The seed of everything drawn at random, keys excepted.
+    pub seed: u64,
+    /// Where credentials come from; `None` for random ones.
+    pub mint: Option<Arc<dyn Mint>>,
+    /// Told of every event as it happens.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            mqtt_port: 0,
+            credentials_port: 0,
+            dir: None,
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            policy: Policy::seed_strict(),
+            switches: Switches::default(),
+            seed: fastrand::u64(..),
+            mint: None,
+            observer: None,
+        }
+    }
+}
+
+impl Options {
+    /// For tests: provisioning takes 50 ms, and a client ID may connect as often as it likes.
+    pub fn quick() -> Self {
+        let delay = Duration::from_millis(50);
+        let switches = Switches {
+            jitp_delay: delay..=delay,
+            connect_interval: Duration::ZERO,
+            ..Switches::default()
+        };
+        Self {
+            switches,
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("host", &self.host)
+            .field("mqtt_port", &self.mqtt_port)
+            .field("credentials_port", &self.credentials_port)
+            .field("dir", &self.dir)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}

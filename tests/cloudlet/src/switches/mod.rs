@@ -1,0 +1,152 @@
+//! Faults, and what evidence about AWS leaves open: changed at any time, from any thread, effective at once.
+
+mod credentials;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+pub use credentials::{Answer, CredentialSwitches, Lifetime};
+
+/// What a certificate's connections get while it is not provisioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstContact {
+    /// CONNECT is read, then the connection is closed without CONNACK (re:Post JITP article).
+    #[default]
+    Drop,
+    /// CONNECT is read, then nothing happens (amazon-freertos issue 687).
+    Hang,
+    /// As `Drop`, and provisioning never takes place.
+    Never,
+}
+
+/// Where a certificate that may not connect is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BadCertificate {
+    /// After the handshake and CONNECT, by closing (aws-iot-device-sdk-embedded-C issue 1920).
+    #[default]
+    CloseAfterHandshake,
+    /// In the handshake, by an alert (aws-iot-device-sdk-python issue 76).
+    TlsAlert,
+}
+
+/// What an MQTT 3.1.1 SUBSCRIBE that a policy denies gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeniedSubscribe {
+    /// The connection is closed (aws-iot-device-sdk-js issues 125 and 191).
+    #[default]
+    Close,
+    /// SUBACK with 0x80 (developer guide, diagnosing-connectivity-issues).
+    Suback,
+}
+
+/// The TLS versions that are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsVersions {
+    /// 1.2 and 1.3, as IoTSecurityPolicy_TLS13_1_2_2022_10 does.
+    #[default]
+    Both,
+    /// 1.2 only, as older endpoints do.
+    Only12,
+    /// 1.3 only.
+    Only13,
+}
+
+/// Every switch, at AWS's position by default.
+#[derive(Debug, Clone)]
+pub struct Switches {
+    /// First contact of a certificate that JITP will provision.
+    pub first_contact: FirstContact,
+    /// How long provisioning takes, drawn anew each time.
+    pub jitp_delay: RangeInclusive<Duration>,
+    /// Where certificates that may not connect are turned away.
+    pub bad_certificate: BadCertificate,
+    /// Whether a handshake without SNI is accepted (the developer guide contradicts itself).
+    pub accept_without_sni: bool,
+    /// The TLS versions that are offered.
+    pub tls_versions: TlsVersions,
+    /// Whether ALPN `x-amzn-mqtt-ca` is demanded on any port, as it always is on port 443.
+    pub require_alpn: bool,
+    /// Complete the MQTT endpoint's handshakes, then read nothing and say nothing.
+    pub hang_after_tls: bool,
+    /// The least time between two CONNECTs of one client ID. The quota is 1 s, and 10 s has been seen in practice
+    /// (aws-greengrass-nucleus pull request 1003).
+    pub connect_interval: Duration,
+    /// Refuse every CONNECT with this code: a reason code of MQTT 5, a return code of 3.1.1.
+    pub refuse_connect: Option<u8>,
+    /// What a denied MQTT 3.1.1 SUBSCRIBE gets.
+    pub denied_subscribe: DeniedSubscribe,
+    /// The longest session expiry that is granted.
+    pub session_expiry_limit: Duration,
+    /// Hold every PUBACK to a client back for this long.
+    pub delay_pubacks: Option<Duration>,
+    /// Swallow the PUBACK that comes as this number from now, counted from 1; then this is `None` again.
+    pub drop_puback: Option<u64>,
+    /// Close each connection after this many packets from the client, CONNECT not counted.
+    pub cut_after_packets: Option<u64>,
+    /// Faults of the credentials provider.
+    pub credentials: CredentialSwitches,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            first_contact: FirstContact::default(),
+            // No figure of AWS's is known; thin-edge.io's retries suggest a few seconds (thin-edge.io issue 3001).
+            jitp_delay: Duration::from_secs(1)..=Duration::from_secs(5),
+            bad_certificate: BadCertificate::default(),
+            accept_without_sni: false,
+            tls_versions: TlsVersions::default(),
+            require_alpn: false,
+            hang_after_tls: false,
+            connect_interval: Duration::from_secs(1),
+            refuse_connect: None,
+            denied_subscribe: DeniedSubscribe::default(),
+            // developer guide, mqtt: one hour unless the account's limit was raised.
+            session_expiry_limit: Duration::from_secs(3600),
+            delay_pubacks: None,
+            drop_puback: None,
+            cut_after_packets: None,
+            credentials: CredentialSwitches::default(),
+        }
+    }
+}
+
+/// The switches, shared by all who look at them.
+#[derive(Debug, Clone, Default)]
+pub struct SwitchBoard(Arc<Mutex<Switches>>);
+
+impl SwitchBoard {
+    /// A board with the switches in these positions.
+    pub fn new(switches: Switches) -> Self {
+        Self(Arc::new(Mutex::new(switches)))
+    }
+
+    /// Sets switches.
+    pub fn set(&self, set: impl FnOnce(&mut Switches)) {
+        set(&mut self.0.lock());
+    }
+
+    /// Looks at switches.
+    pub fn get<T>(&self, look: impl FnOnce(&Switches) -> T) -> T {
+        look(&self.0.lock())
+    }
+
+    /// Counts a PUBACK; whether it is the one to swallow.
+    pub(crate) fn swallow_puback(&self) -> bool {
+        let mut switches = self.0.lock();
+        match switches.drop_puback {
+            Some(0 | 1) => {
+                switches.drop_puback = None;
+                true
+            }
+            Some(n) => {
+                switches.drop_puback = Some(n - 1);
+                false
+            }
+            None => false,
+        }
+    }
+}

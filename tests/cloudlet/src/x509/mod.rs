@@ -1,0 +1,124 @@
+//! X.509 as the registry needs it: v1 and v3, parsed once into what is asked later.
+
+mod public_key;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::oid_registry;
+use x509_parser::prelude::FromDer;
+
+pub(crate) use public_key::{PublicKey, algorithms};
+
+use crate::Error;
+
+/// A certificate, taken apart.
+#[derive(Debug, Clone)]
+pub(crate) struct ParsedCertificate {
+    pub(crate) der: CertificateDer<'static>,
+    pub(crate) public_key: PublicKey,
+    pub(crate) is_ca: bool,
+    not_before: i64,
+    not_after: i64,
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    attributes: Vec<(String, String)>,
+}
+
+/// The subject attributes that provisioning templates can refer to, by object identifier
+/// (developer guide, jit-provisioning; X.520 for the numbers).
+const SUBJECT_ATTRIBUTES: [(&str, &str); 7] = [
+    ("2.5.4.6", "Country"),
+    ("2.5.4.10", "Organization"),
+    ("2.5.4.11", "OrganizationalUnit"),
+    ("2.5.4.46", "DistinguishedNameQualifier"),
+    ("2.5.4.8", "StateName"),
+    ("2.5.4.3", "CommonName"),
+    ("2.5.4.5", "SerialNumber"),
+];
+
+impl ParsedCertificate {
+    pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, Error> {
+        let der = CertificateDer::from_pem_slice(pem)
+            .map_err(|error| Error::Certificate(format!("not a PEM certificate: {error}")))?;
+        Self::from_der(&der)
+    }
+
+    pub(crate) fn from_der(der: &CertificateDer<'_>) -> Result<Self, Error> {
+        let parsed = parse(der)?;
+        let tbs = &parsed.tbs_certificate;
+        let attributes = tbs
+            .subject
+            .iter_attributes()
+            .filter_map(|attribute| {
+                let oid = attribute.attr_type().to_id_string();
+                let (_, name) = SUBJECT_ATTRIBUTES.iter().find(|(known, _)| *known == oid)?;
+                Some(((*name).to_owned(), attribute.as_str().ok()?.to_owned()))
+            })
+            .collect();
+        Ok(Self {
+            public_key: PublicKey::from_spki(&tbs.subject_pki)?,
+            is_ca: parsed.is_ca(),
+            not_before: tbs.validity.not_before.timestamp(),
+            not_after: tbs.validity.not_after.timestamp(),
+            subject: tbs.subject.as_raw().to_vec(),
+            issuer: tbs.issuer.as_raw().to_vec(),
+            attributes,
+            der: der.clone().into_owned(),
+        })
+    }
+
+    /// Lowercase hexadecimal SHA-256 of the DER: how AWS IoT names certificates.
+    pub(crate) fn fingerprint(&self) -> String {
+        hex::encode(ring::digest::digest(&ring::digest::SHA256, &self.der))
+    }
+
+    /// Every subject attribute that has a name in provisioning templates and policy variables.
+    pub(crate) fn subject_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        i64::try_from(now).is_ok_and(|now| (self.not_before..=self.not_after).contains(&now))
+    }
+
+    /// Whether both have one subject name.
+    pub(crate) fn has_subject_of(&self, other: &ParsedCertificate) -> bool {
+        self.subject == other.subject
+    }
+
+    /// Whether `ca` is named as the issuer and really signed this certificate.
+    pub(crate) fn is_signed_by(&self, ca: &ParsedCertificate) -> bool {
+        self.issuer == ca.subject
+            && parse(&self.der).is_ok_and(|parsed| {
+                ca.public_key.signed_certificate(
+                    &parsed.signature_algorithm.algorithm,
+                    parsed.tbs_certificate.as_ref(),
+                    &parsed.signature_value.data,
+                )
+            })
+    }
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
+    let (rest, parsed) = X509Certificate::from_der(der)
+        .map_err(|error| Error::Certificate(format!("not an X.509 certificate: {error}")))?;
+    if !rest.is_empty() {
+        return Err(Error::Certificate("bytes follow the certificate".into()));
+    }
+    // Both algorithm fields must agree (RFC 5280, 4.1.1.2): only the inner one is signed.
+    if parsed.signature_algorithm.algorithm != parsed.tbs_certificate.signature.algorithm {
+        return Err(Error::Certificate("the two signature algorithms differ".into()));
+    }
+    if parsed.signature_algorithm.algorithm == oid_registry::OID_PKCS1_RSASSAPSS {
+        return Err(Error::Certificate(
+            "RSASSA-PSS signatures are not among those AWS IoT lists".into(),
+        ));
+    }
+    Ok(parsed)
+}

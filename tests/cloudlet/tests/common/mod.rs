@@ -1,0 +1,189 @@
+//! Fleet CA and devices as the AWS JITP article makes them, with openssl, and the clients people use.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: fails loudly, and no one test uses all of it"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event, JitpStep, Options};
+
+/// Long enough for a loaded machine; nothing waits for it to pass.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A fleet CA with a folder of its own.
+pub(crate) struct Fleet {
+    folder: tempfile::TempDir,
+}
+
+/// A device's certificate and key.
+pub(crate) struct Device {
+    pub(crate) name: String,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        openssl(
+            folder.path(),
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout ca.key -out ca.pem \
+             -subj /C=IN/O=Example/CN=Fleet -addext basicConstraints=critical,CA:TRUE",
+        );
+        Self { folder }
+    }
+
+    pub(crate) fn ca_pem(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("ca.pem")).unwrap()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The article's own `openssl x509 -req`: an X.509 v1 certificate with OpenSSL 3.0.
+    pub(crate) fn device_v1(&self, name: &str) -> Device {
+        self.device(
+            name,
+            &format!("/C=IN/O=Example/CN={name}"),
+            "ec -pkeyopt ec_paramgen_curve:P-256",
+            "",
+        )
+    }
+
+    /// A device of this fleet, and the fleet: for one that no cloudlet knows.
+    pub(crate) fn device_v1_kept(self) -> (Self, Device) {
+        let device = self.device_v1("stranger");
+        (self, device)
+    }
+
+    /// The same as v3, with any subject and kind of key.
+    pub(crate) fn device_v3(&self, name: &str, subject: &str, key: &str) -> Device {
+        std::fs::write(self.folder.path().join("v3.ext"), "basicConstraints=CA:FALSE\n").unwrap();
+        self.device(name, subject, key, "-extfile v3.ext")
+    }
+
+    fn device(&self, name: &str, subject: &str, key: &str, extra: &str) -> Device {
+        let folder = self.folder.path();
+        openssl(
+            folder,
+            &format!("req -newkey {key} -nodes -keyout {name}.key -out {name}.csr -subj {subject}"),
+        );
+        openssl(
+            folder,
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out {name}.pem {extra}"
+            ),
+        );
+        Device {
+            name: name.to_owned(),
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+        }
+    }
+}
+
+impl Device {
+    pub(crate) fn id(&self) -> CertificateId {
+        CertificateId::of_pem(&std::fs::read_to_string(&self.certificate).unwrap()).unwrap()
+    }
+}
+
+/// A cloudlet that knows a new fleet's CA.
+pub(crate) fn cloudlet_with_fleet(options: Options) -> (Cloudlet, Fleet) {
+    let cloud = Cloudlet::start(options).unwrap();
+    let fleet = Fleet::new();
+    cloud.register_ca(&fleet.ca_pem(), cloud.article_template()).unwrap();
+    (cloud, fleet)
+}
+
+pub(crate) fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "openssl {arguments}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// `mosquitto_pub` or `mosquitto_sub`, ready to be given a topic.
+pub(crate) fn mosquitto(cloud: &Cloudlet, program: &str, device: &Device, version: &str) -> Command {
+    let endpoint = cloud.mqtt_endpoint();
+    let (host, port) = endpoint.split_once(':').unwrap();
+    let mut command = Command::new(program);
+    command.args([
+        "-h",
+        host,
+        "-p",
+        port,
+        "-V",
+        version,
+        "-i",
+        &device.name,
+        "-q",
+        "1",
+        "--cafile",
+    ]);
+    command
+        .arg(cloud.root_ca_path())
+        .arg("--cert")
+        .arg(&device.certificate)
+        .arg("--key")
+        .arg(&device.key);
+    command
+}
+
+pub(crate) fn publish(cloud: &Cloudlet, device: &Device, version: &str, topic: &str) -> Output {
+    mosquitto(cloud, "mosquitto_pub", device, version)
+        .args(["-t", topic, "-m", "hello"])
+        .output()
+        .unwrap()
+}
+
+/// First contact, and the wait until provisioning is done.
+pub(crate) fn provision(cloud: &Cloudlet, device: &Device) {
+    let output = publish(cloud, device, "mqttv5", &format!("{}/first", device.name));
+    assert!(!output.status.success(), "the first connection was not dropped");
+    let id = device.id();
+    cloud
+        .wait_for(PATIENCE, |event| {
+            matches!(event, Event::Jitp { certificate, step: JitpStep::StatusSet { .. } } if *certificate == id)
+        })
+        .unwrap();
+    assert_eq!(cloud.certificate(&id).unwrap().status, CertificateStatus::Active);
+}
+
+/// `curl` at the credentials provider; its output ends with the status on a line of its own.
+pub(crate) fn curl(cloud: &Cloudlet, device: &Device, path: &str, extra: &[&str]) -> Output {
+    let mut command = Command::new("curl");
+    command
+        .args(["-sS", "-i", "--max-time", "30", "-w", "\n%{http_code}", "--cacert"])
+        .arg(cloud.root_ca_path());
+    command
+        .arg("--cert")
+        .arg(&device.certificate)
+        .arg("--key")
+        .arg(&device.key)
+        .args(extra);
+    command
+        .arg(format!("https://{}{path}", cloud.credentials_endpoint()))
+        .output()
+        .unwrap()
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
