@@ -75,9 +75,9 @@ mod tests {
         assert_eq!(found.remedy, Remedy::Configuration);
         assert!(found.next_step.unwrap().contains("aws.root-ca"));
         let token = wrap(TlsError::Other(rustls::OtherError(Arc::new(Problem::factory(
-            "token: the PIN is locked",
+            "the PIN is locked",
         )))));
-        assert_eq!(problem(&endpoint, &token), Problem::factory("token: the PIN is locked"));
+        assert_eq!(problem(&endpoint, &token), Problem::factory("the PIN is locked"));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(
             problem(&endpoint, &refused).message,

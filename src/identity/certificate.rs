@@ -206,7 +206,7 @@ fn check_order(path: &Path, parsed: &[X509Certificate]) -> Result<(), Refusal> {
 fn check_validity(path: &Path, from: SystemTime, until: SystemTime, now: SystemTime) -> Result<(), Refusal> {
     if now < from {
         let message = format!(
-            "identity: {} is valid only from {} on; it is {} by this machine's clock",
+            "{} is valid only from {} on; it is {} by this machine's clock",
             path.display(),
             rfc3339(from),
             rfc3339(now)
@@ -245,5 +245,5 @@ fn moment(unix_seconds: i64) -> SystemTime {
 }
 
 fn unusable(path: &Path, what: &str, next: &str) -> Refusal {
-    Refusal::Unusable(Problem::configuration(format!("identity: {} {what}", path.display())).next(next))
+    Refusal::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
 }

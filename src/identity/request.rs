@@ -53,12 +53,12 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
     let made = params.serialize_request(&request_key).and_then(|request| request.pem());
     let pem = made.map_err(|error| match request_key.into_failure() {
         Some(failure) => failure.problem().clone(),
-        None => Problem::configuration(format!("identity: the signing request cannot be made: {error}"))
+        None => Problem::configuration(format!("the signing request cannot be made: {error}"))
             .next("correct identity.subject"),
     })?;
     write(path, &pem).map_err(|error| {
         Problem::configuration(format!(
-            "identity: the signing request cannot be written to {}: {error}",
+            "the signing request cannot be written to {}: {error}",
             path.display()
         ))
         .next("check the folder's owner and free space")
@@ -74,8 +74,7 @@ fn parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
         let value = match printable {
             false => DnValue::Utf8String(text.to_owned()),
             true => DnValue::PrintableString(PrintableString::try_from(text).map_err(|_| {
-                let message =
-                    format!("identity: identity.subject.{name} may have only letters, digits, blanks and '()+,-./:=?");
+                let message = format!("identity.subject.{name} may have only letters, digits, blanks and '()+,-./:=?");
                 Problem::configuration(message).next("correct identity.subject")
             })?),
         };

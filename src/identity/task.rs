@@ -48,7 +48,7 @@ impl IdentityTask {
         paths.extend(config.ca_chain.as_deref());
         let files = Files::watch(&paths).map_err(|error| {
             let message = format!(
-                "identity: the folder of {} cannot be watched: {error}",
+                "the folder of {} cannot be watched: {error}",
                 config.certificate.display()
             );
             let step = "make the folders of identity.certificate and identity.ca-chain, readable for gatepost's user";
@@ -160,9 +160,8 @@ impl IdentityTask {
             self.request_path.display()
         );
         match self.identity.borrow().is_some() {
-            false => Problem::wait(format!("identity: waiting for a certificate at {path}")).next(step),
-            true => Problem::configuration(format!("identity: {path} is gone; the one read before is still used"))
-                .next(step),
+            false => Problem::wait(format!("waiting for a certificate at {path}")).next(step),
+            true => Problem::configuration(format!("{path} is gone; the one read before is still used")).next(step),
         }
     }
 }

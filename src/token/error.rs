@@ -30,17 +30,17 @@ impl TokenError {
 
     /// Sorts what the module answered when `what` was tried.
     pub(super) fn from_module(what: &str, error: &Error) -> Self {
-        let message = || format!("token: {what} failed: {}", with_causes(error));
+        let message = || format!("{what} failed in the token: {}", with_causes(error));
         match error {
             Error::Pkcs11(rv, _) => match rv {
                 RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::Final(
                     Exit::Pin,
-                    Problem::factory("token: the PIN was rejected; it is not tried again, because tokens lock themselves after a few wrong ones")
+                    Problem::factory("the token rejected the PIN; it is not tried again, because tokens lock themselves after a few wrong ones")
                         .next("put the right PIN into token.pin-file or the systemd credential \"pin\", then start gatepost again"),
                 ),
                 RvError::PinLocked | RvError::PinExpired => Self::Final(
                     Exit::Pin,
-                    Problem::factory("token: the PIN is locked")
+                    Problem::factory("the token's PIN is locked")
                         .next("unlock it with the SO PIN (a TPM: tpm2_dictionarylockout --clear-lockout), then start gatepost again"),
                 ),
                 RvError::MechanismInvalid

@@ -26,7 +26,7 @@ pub(super) fn find_or_generate(session: &Session, uri: &KeyUri, generate: Genera
         (None, Generate::Key(algorithm)) => self::generate(session, uri, algorithm)?,
         (None, Generate::Never) => {
             return Err(TokenError::Absent(
-                Problem::configuration(format!("token: no private key matches {uri}"))
+                Problem::configuration(format!("no private key matches {uri}"))
                     .next("make the key, correct token.key, or set token.generate to let gatepost make it"),
             ));
         }
@@ -48,7 +48,7 @@ fn find_private(session: &Session, uri: &KeyUri) -> Result<Option<ObjectHandle>,
         [first, second, ..] => Err(TokenError::Final(
             Exit::Configuration,
             Problem::configuration(format!(
-                "token: {} private keys match {uri}, among them {} and {}",
+                "{} private keys match {uri}, among them {} and {}",
                 found.len(),
                 describe(session, *first),
                 describe(session, *second),
@@ -89,7 +89,7 @@ fn find_public(session: &Session, private: ObjectHandle) -> Result<ObjectHandle,
         .copied()
         .ok_or_else(|| {
             TokenError::configuration(
-                Problem::configuration("token: the private key has no public key object with the same id").next(
+                Problem::configuration("the private key has no public key object with the same id").next(
                     "import the public key beside it with the same id (pkcs11-tool --write-object --type pubkey)",
                 ),
             )

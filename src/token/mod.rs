@@ -129,5 +129,5 @@ impl Token {
 }
 
 fn stuck(why: &str) -> TokenError {
-    TokenError::Device(Problem::wait(format!("token: it does not answer: {why}")))
+    TokenError::Device(Problem::wait(format!("the token does not answer: {why}")))
 }

@@ -73,7 +73,7 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     let name = path.display();
     let unusable = |why: String| {
         TokenError::configuration(
-            Problem::configuration(format!("token: the PKCS#11 module {name} cannot be loaded: {why}"))
+            Problem::configuration(format!("the PKCS#11 module {name} cannot be loaded: {why}"))
                 .next("install the module's package, or correct token.module"),
         )
     };
@@ -127,12 +127,8 @@ fn find_token(context: &Pkcs11, config: &TokenConfig) -> Result<(Slot, TokenInfo
                 })
                 .collect();
             Err(TokenError::configuration(
-                Problem::configuration(format!(
-                    "token: {count} tokens match {}: {}",
-                    config.key,
-                    named.join(" and ")
-                ))
-                .next("name one of them in token.key by its serial"),
+                Problem::configuration(format!("{count} tokens match {}: {}", config.key, named.join(" and ")))
+                    .next("name one of them in token.key by its serial"),
             ))
         }
     }
@@ -141,9 +137,9 @@ fn find_token(context: &Pkcs11, config: &TokenConfig) -> Result<(Slot, TokenInfo
 fn absent(config: &TokenConfig, seen: &[String]) -> TokenError {
     let module = config.module.display();
     let message = match seen {
-        [] => format!("token: no initialised token is visible in {module}"),
+        [] => format!("no initialised token is visible in {module}"),
         _ => format!(
-            "token: none of the tokens in {module} ({}) matches {}",
+            "none of the tokens in {module} ({}) matches {}",
             seen.join(", "),
             config.key
         ),

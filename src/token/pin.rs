@@ -52,10 +52,7 @@ impl PinSource {
 fn unreadable(message: String) -> TokenError {
     let step =
         "write the PIN into the file that token.pin-file names, or hand it over as the systemd credential \"pin\"";
-    TokenError::Final(
-        Exit::Configuration,
-        Problem::configuration(format!("token: {message}")).next(step),
-    )
+    TokenError::Final(Exit::Configuration, Problem::configuration(message).next(step))
 }
 
 fn warn_if_exposed(path: &Path) {

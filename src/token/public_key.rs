@@ -112,7 +112,7 @@ impl PublicKeyData for PublicKey {
 
 fn unusable(why: &str) -> TokenError {
     TokenError::configuration(
-        Problem::configuration(format!("token: the key {why}"))
+        Problem::configuration(format!("the key in the token {why}"))
             .next("choose another key in token.key, or let gatepost generate one"),
     )
 }

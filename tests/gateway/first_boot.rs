@@ -10,11 +10,17 @@ fn promise_2_an_empty_token_becomes_an_online_gateway() {
     world.gateway.start();
     let csr = world.gateway.wait_for_csr();
     let said = command::output(
-        command::command("openssl").args(["req", "-verify", "-noout", "-subject", "-in"]).arg(&csr),
+        command::command("openssl")
+            .args(["req", "-verify", "-noout", "-subject", "-in"])
+            .arg(&csr),
         "openssl",
     )
     .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
     assert!(said.contains("verify OK") && said.contains(THING), "{said}");
 
     world.certify();
@@ -25,11 +31,17 @@ fn promise_2_an_empty_token_becomes_an_online_gateway() {
     assert_eq!(world.cloud.things().len(), 1);
     world
         .cloud
-        .wait_for(SOON, |event| matches!(event, cloudlet::Event::Connected { client_id, protocol: 5, .. } if client_id == THING))
+        .wait_for(
+            SOON,
+            |event| matches!(event, cloudlet::Event::Connected { client_id, protocol: 5, .. } if client_id == THING),
+        )
         .unwrap();
 
     let log = world.gateway.log();
-    assert!(log.contains("as it does while it registers"), "the drop is named:\n{log}");
+    assert!(
+        log.contains("as it does while it registers"),
+        "the drop is named:\n{log}"
+    );
     assert!(!log.contains("error:"), "and never an error:\n{log}");
     world.gateway.stop();
 }

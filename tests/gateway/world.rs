@@ -39,12 +39,19 @@ impl World {
     pub fn with(token: Box<dyn Token>, options: Options) -> Self {
         let ca = FleetCa::new().unwrap();
         let cloud = Cloudlet::start(options).unwrap();
-        cloud.register_ca(&ca.ca_pem().unwrap(), cloud.article_template()).unwrap();
+        cloud
+            .register_ca(&ca.ca_pem().unwrap(), cloud.article_template())
+            .unwrap();
         let role = "arn:aws:iam::123456789012:role/telemetry";
         cloud.add_role(Role::trusting(role)).unwrap();
         cloud.add_role_alias(RoleAlias::new("telemetry", role)).unwrap();
         let gateway = Gateway::new(&cloud, &*token, &ca);
-        Self { gateway, cloud, ca, token }
+        Self {
+            gateway,
+            cloud,
+            ca,
+            token,
+        }
     }
 
     /// Starts the daemon and brings it from whatever state it is in to an open session and valid credentials.
@@ -64,7 +71,10 @@ impl World {
     pub fn certificate_id(&self) -> cloudlet::CertificateId {
         let id = self.gateway.wait_for("identity.certificate_id", |id| id.is_string());
         let known = self.cloud.account().read(|account| {
-            account.certificates().find(|known| known.id.to_string() == id).map(|known| known.id.clone())
+            account
+                .certificates()
+                .find(|known| known.id.to_string() == id)
+                .map(|known| known.id.clone())
         });
         known.unwrap_or_else(|| panic!("the cloud does not know certificate {id}"))
     }
@@ -73,7 +83,10 @@ impl World {
 /// The cloud that most tests want.
 pub fn options() -> Options {
     let quick = Options::quick();
-    Options { policy: Policy::seed_with_credentials(&quick.account, &quick.region), ..quick }
+    Options {
+        policy: Policy::seed_with_credentials(&quick.account, &quick.region),
+        ..quick
+    }
 }
 
 /// The daemon, its folders and its configuration. It may be started, killed and started again.
@@ -121,9 +134,18 @@ role-aliases = ["*"]
         let state = folder.path().join("state").display().to_string();
         let runtime = folder.path().join("run").display().to_string();
         let mut env = token.env();
-        env.extend([("STATE_DIRECTORY".to_owned(), state), ("RUNTIME_DIRECTORY".to_owned(), runtime)]);
+        env.extend([
+            ("STATE_DIRECTORY".to_owned(), state),
+            ("RUNTIME_DIRECTORY".to_owned(), runtime),
+        ]);
         env.push(("GATEPOST_LOG".to_owned(), "debug".to_owned()));
-        Self { folder, config, env, process: None, earlier: String::new() }
+        Self {
+            folder,
+            config,
+            env,
+            process: None,
+            earlier: String::new(),
+        }
     }
 
     /// Replaces a part of the configuration, which must be there.
@@ -142,7 +164,9 @@ role-aliases = ["*"]
     /// A command for the daemon with its environment, not started yet.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatepostd"));
-        command.env_remove("JOURNAL_STREAM").envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+            .env_remove("JOURNAL_STREAM")
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.write_config());
         command
     }
@@ -208,7 +232,9 @@ role-aliases = ["*"]
 
     /// The status document; `Null` while nobody answers.
     pub fn status(&self) -> Value {
-        unix_http::get(&self.socket(), "/v1/status").and_then(|answer| answer.json()).unwrap_or_default()
+        unix_http::get(&self.socket(), "/v1/status")
+            .and_then(|answer| answer.json())
+            .unwrap_or_default()
     }
 
     /// Waits until a field of the status (`session.phase`, `role_aliases.0.problem.message`) is as wanted.
@@ -220,9 +246,8 @@ role-aliases = ["*"]
         let pointer = format!("/{}", field.replace('.', "/"));
         let look = || self.status().pointer(&pointer).filter(|value| wanted(value)).cloned();
         let what = format!("{field} in the status");
-        wait::until_some(patience, &what, look).unwrap_or_else(|error| {
-            panic!("{error}\nstatus: {:#}\nlog:\n{}", self.status(), self.log())
-        })
+        wait::until_some(patience, &what, look)
+            .unwrap_or_else(|error| panic!("{error}\nstatus: {:#}\nlog:\n{}", self.status(), self.log()))
     }
 
     /// Waits until a field of the status is this text.
@@ -253,7 +278,11 @@ role-aliases = ["*"]
     /// The client command's path: built beside the daemon.
     pub fn client(&self) -> PathBuf {
         let path = Path::new(env!("CARGO_BIN_EXE_gatepostd")).with_file_name("gatepost");
-        assert!(path.exists(), "{} is missing: `make test` builds it first", path.display());
+        assert!(
+            path.exists(),
+            "{} is missing: `make test` builds it first",
+            path.display()
+        );
         path
     }
 }

@@ -104,13 +104,8 @@ impl Keeper {
         let Provider {
             endpoint, roots, clock, ..
         } = &self.provider;
-        let tls = client_config(identity, roots.clone(), SendChain::Leaf, &[], clock.clone()).map_err(|error| {
-            Failure::Transient(Problem::wait(format!(
-                "role alias {}: no TLS: {}",
-                self.alias,
-                with_causes(&error)
-            )))
-        })?;
+        let tls = client_config(identity, roots.clone(), SendChain::Leaf, &[], clock.clone())
+            .map_err(|error| Failure::Transient(Problem::wait(format!("no TLS: {}", with_causes(&error)))))?;
         provider::fetch(endpoint, tls, &self.alias, &identity.certificate.thing_name, &**clock).await
     }
 

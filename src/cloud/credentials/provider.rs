@@ -56,7 +56,7 @@ pub async fn fetch(
     thing_name: &str,
     clock: &dyn Clock,
 ) -> Result<Credentials, Failure> {
-    let transient = |what: String| Failure::Transient(Problem::wait(format!("role alias {alias}: {what}")));
+    let transient = |what: String| Failure::Transient(Problem::wait(what));
     let client = Client::builder()
         .tls_backend_preconfigured(tls.as_ref().clone())
         .redirect(redirect::Policy::none())
@@ -173,7 +173,10 @@ fn refusal(alias: &str, status: StatusCode, words: &str, request_id: Option<&str
     let request = request_id
         .map(|id| format!(", request {}", shortened(id)))
         .unwrap_or_default();
-    let message = format!("role alias {alias}: AWS answered {}{request}: {words}", status.as_u16());
+    let message = format!(
+        "AWS answered {} for role alias {alias}{request}: {words}",
+        status.as_u16()
+    );
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || words.contains("Throttling");
     if !status.is_client_error() || throttled || status == StatusCode::REQUEST_TIMEOUT {
         return Failure::Transient(Problem::wait(message));

@@ -7,18 +7,18 @@ use crate::problem::Problem;
 /// Of a connection that was lost.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
     match lost {
-        Lost::Broken(why) => Problem::wait(format!("session: the connection to {endpoint} was lost: {why}")),
-        Lost::Disconnected(reason) if reason.code == 0x8e => Problem::configuration(
-            "session: another client has taken the session over: this thing name is in use twice",
-        )
-        .next("find the other device with this common name; an image cloned with its state folder does this"),
-        Lost::Disconnected(reason) => Problem::wait(format!("session: AWS ended the connection: {reason}")),
+        Lost::Broken(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
+        Lost::Disconnected(reason) if reason.code == 0x8e => {
+            Problem::configuration("another client has taken the session over: this thing name is in use twice")
+                .next("find the other device with this common name; an image cloned with its state folder does this")
+        }
+        Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
     }
 }
 
 /// Of a CONNACK that says no.
 pub(super) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem {
-    let message = format!("session: {endpoint} refused the connection: {reason}");
+    let message = format!("{endpoint} refused the connection: {reason}");
     match reason.code {
         0x85..=0x87 | 0x90 => Problem::configuration(message).next(
             "allow iot:Connect for client/${iot:Connection.Thing.ThingName} in the certificate's policy, and attach the \
@@ -31,7 +31,7 @@ pub(super) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem {
 /// Of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {
     Problem::configuration(format!(
-        "session: AWS refuses the presence topic {topic}; the session does without"
+        "AWS refuses the presence topic {topic}; the session does without"
     ))
     .next("allow iot:Publish on it in the certificate's policy, or set mqtt.presence-topic to \"\"")
 }
