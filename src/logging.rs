@@ -35,7 +35,11 @@ pub fn start() {
         .try_init();
 }
 
-/// A panic ends the process (the unit restarts it), and the journal gets to know why.
-pub fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| log::error!("gatepostd has a fault and ends: {panic}")));
+/// A panic ends the process, whichever thread or task it is in: the unit restarts it, and no half-dead wing lingers behind a
+/// socket that looks healthy. The journal gets to know why.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!(GATEPOST_EVENT = "panic"; "gatepostd has a fault and ends: {panic}");
+        std::process::abort();
+    }));
 }

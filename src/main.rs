@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os()) {
         Ok(Wish::Run(path)) => {
             logging::start();
-            logging::log_panics();
+            logging::end_on_panic();
             daemon::run(&path)
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),

@@ -24,7 +24,7 @@ use self::session::Session;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::credentials::AliasReporter;
-use crate::identity::{Identity, IdentityTask};
+use crate::identity::{Identity, IdentityReceiver, IdentityTask};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
@@ -39,7 +39,7 @@ pub struct Cloud {
     /// Makes the identity out of key and certificate.
     pub identity_task: IdentityTask,
     /// The identity it made.
-    pub identity: watch::Receiver<Option<Arc<Identity>>>,
+    pub identity: IdentityReceiver,
     /// Why there is none.
     pub identity_part: watch::Receiver<IdentityPart>,
     /// Whether the clock is set.

@@ -10,7 +10,7 @@ mod tls;
 
 pub use certificate::{Certificate, Refusal};
 pub use signing_key::TokenKey;
-pub use task::{IdentityTask, request_path};
+pub use task::{IdentityReceiver, IdentityTask, request_path};
 pub use tls::{SendChain, client_config};
 
 use crate::status::{IdentityDetails, IdentityPhase, Reporter};

@@ -19,6 +19,9 @@ const REQUEST_AGAIN: Duration = Duration::from_secs(30);
 /// Timers run on a clock that steps do not move; a far-off start of validity is looked at again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
+/// Where the identity appears, and each better one after it.
+pub type IdentityReceiver = watch::Receiver<Option<Arc<Identity>>>;
+
 /// The task's parts.
 pub struct IdentityTask {
     config: IdentityConfig,
@@ -43,7 +46,7 @@ impl IdentityTask {
         clock: SharedClock,
         steps: watch::Receiver<u64>,
         reporter: IdentityReporter,
-    ) -> Result<(Self, watch::Receiver<Option<Arc<Identity>>>), Fatal> {
+    ) -> Result<(Self, IdentityReceiver), Fatal> {
         let mut paths = vec![config.certificate.as_path()];
         paths.extend(config.ca_chain.as_deref());
         let files = Files::watch(&paths).map_err(|error| {

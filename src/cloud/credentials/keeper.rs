@@ -12,7 +12,7 @@ use super::refresh::Schedule;
 use crate::clock::{SharedClock, rfc3339};
 use crate::config::Endpoint;
 use crate::credentials::{AliasPhase, AliasReporter, Credentials};
-use crate::identity::{Identity, SendChain, client_config};
+use crate::identity::{Identity, IdentityReceiver, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 use crate::status::{ProvisioningPart, ProvisioningPhase};
 
@@ -34,7 +34,7 @@ pub struct Provider {
     /// Counts steps of the wall clock.
     pub steps: watch::Receiver<u64>,
     /// Who we are.
-    pub identity: watch::Receiver<Option<Arc<Identity>>>,
+    pub identity: IdentityReceiver,
     /// Whether AWS knows us.
     pub provisioning: watch::Receiver<ProvisioningPart>,
 }

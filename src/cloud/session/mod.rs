@@ -16,7 +16,7 @@ use super::provisioning::Provisioning;
 use crate::backoff::Backoff;
 use crate::clock::{SharedClock, rfc3339};
 use crate::config::{Endpoint, Mqtt};
-use crate::identity::{Identity, client_config};
+use crate::identity::{Identity, IdentityReceiver, client_config};
 use crate::problem::{Problem, with_causes};
 use crate::status::{
     ClockPart, ClockPhase, IdentityPart, IdentityPhase, ProvisioningDetails, ProvisioningPhase, Reporter,
@@ -45,7 +45,7 @@ pub struct SessionReporters {
 #[derive(Debug)]
 pub struct SessionInputs {
     /// Who we are.
-    pub identity: watch::Receiver<Option<Arc<Identity>>>,
+    pub identity: IdentityReceiver,
     /// Why there is no identity, where there is none.
     pub identity_part: watch::Receiver<IdentityPart>,
     /// Whether the clock is set.
