@@ -24,7 +24,7 @@ use self::session::Session;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::credentials::AliasReporter;
-use crate::identity::{Identity, IdentityReceiver, IdentityTask};
+use crate::identity::{IdentityReceiver, IdentityTask};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 

@@ -1,0 +1,58 @@
+//! The floor: a server that does the least for the same answer. tokio and httparse, one thread, no routing, no
+//! access check; it parses where a request ends and sends the bytes that it was given.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Larger than any request that is measured here.
+const BUFFER: usize = 4 * 1024;
+
+/// More header lines than any request here has.
+const MAX_HEADERS: usize = 32;
+
+/// Answers every request at `socket` with the bytes of the file `answer`, for ever.
+///
+/// # Errors
+/// If the file cannot be read or the socket not be opened.
+pub fn serve(socket: &Path, answer: &Path) -> Result<()> {
+    let answer: Rc<[u8]> = fs::read(answer)
+        .with_context(|| format!("{} cannot be read", answer.display()))?
+        .into();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let listener = UnixListener::bind(socket).with_context(|| format!("no socket at {}", socket.display()))?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            // A caller that goes away is no concern of the others.
+            tokio::task::spawn_local(echo(stream, answer.clone()));
+        }
+    })
+}
+
+async fn echo(mut stream: UnixStream, answer: Rc<[u8]>) -> std::io::Result<()> {
+    let mut buffer = [0; BUFFER];
+    let mut filled = 0;
+    loop {
+        let free = buffer.get_mut(filled..).unwrap_or_default();
+        let read = stream.read(free).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        filled += read;
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let request = buffer.get(..filled).unwrap_or_default();
+        match httparse::Request::new(&mut headers).parse(request) {
+            Ok(httparse::Status::Partial) => {}
+            Ok(httparse::Status::Complete(_)) => {
+                stream.write_all(&answer).await?;
+                filled = 0;
+            }
+            Err(_) => return Ok(()),
+        }
+    }
+}

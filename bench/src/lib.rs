@@ -1,0 +1,19 @@
+//! What gatepost costs, each figure beside its floor, measured in the same run on the same machine.
+//!
+//! - [`caller`], [`load`]: programs that ask the socket, one or several at a time
+//! - [`floor`]: the least a server can do for the same answer
+//! - [`start`], [`command`]: processes, from their start to an answer or to their end
+//! - [`idle`], [`size`]: what it takes to do nothing
+//! - [`sample`], [`table`]: the figures, and how they are shown
+//!
+//! A figure is no test: nothing here fails because something was slow.
+
+pub mod caller;
+pub mod command;
+pub mod floor;
+pub mod idle;
+pub mod load;
+pub mod sample;
+pub mod size;
+pub mod start;
+pub mod table;

@@ -1,0 +1,48 @@
+//! Measures gatepost and prints rows of the table. `bench/run` puts them together.
+
+mod report;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use bench::{floor, table};
+
+const USAGE: &str = "\
+usage: bench socket SOCKET            answers, beside the floor
+       bench command GATEPOST SOCKET  `gatepost credentials`, beside /bin/true
+       bench idle PID SECONDS         memory and wake-ups
+       bench size DAEMON COMMAND      of the two programs
+       bench start SOCKET DAEMON...   a daemon's command line, to its first answers
+       bench floor SOCKET ANSWER      be the floor: answer with the bytes of a file";
+
+/// sysexits.h
+const EX_USAGE: u8 = 64;
+
+fn main() -> Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let rows = match words.as_slice() {
+        ["socket", socket] => report::socket(Path::new(socket))?,
+        ["command", gatepost, socket] => report::command(Path::new(gatepost), Path::new(socket))?,
+        ["idle", pid, seconds] => report::idle(pid.parse()?, Duration::from_secs(seconds.parse()?))?,
+        ["size", daemon, command] => report::size(Path::new(daemon), Path::new(command))?,
+        ["start", socket, daemon @ ..] => report::start(Path::new(socket), daemon)?,
+        ["floor", socket, answer] => {
+            floor::serve(Path::new(socket), Path::new(answer))?;
+            Vec::new()
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return Ok(ExitCode::from(EX_USAGE));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", table::header())?;
+    for row in rows {
+        writeln!(out, "{row}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,176 @@
+//! Which figures there are, and the budget of each.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bench::caller::Caller;
+use bench::load::Load;
+use bench::sample::{Sample, middle};
+use bench::table::{Budget, Figure, Row};
+use bench::{command, idle, size, start};
+use rig::process::Process;
+use rig::wait;
+
+const CREDENTIALS: &str = "/v1/credentials";
+const STATUS: &str = "/v1/status";
+
+/// Daemon and floor are measured in turns; the middle of the rounds counts.
+const ROUNDS: usize = 5;
+
+/// Of `gatepost credentials` and `/bin/true`.
+const PROCESSES: usize = 300;
+
+/// Of the daemon.
+const STARTS: usize = 5;
+
+/// The answer from the socket, beside a server that only sends the same bytes.
+pub(crate) fn socket(daemon: &Path) -> Result<Vec<Row>> {
+    let folder = tempfile::tempdir()?;
+    let answer = folder.path().join("answer");
+    fs::write(&answer, Caller::new(daemon, CREDENTIALS).ask()?)?;
+    let floor = folder.path().join("socket");
+    let _floor = Process::spawn(&mut floor_command(&floor, &answer)?, "gatepost")?;
+    wait::until(Duration::from_secs(10), "the floor to answer", || {
+        Caller::new(&floor, CREDENTIALS).ask().is_ok()
+    })?;
+
+    let mut rows = Vec::new();
+    for (keep_alive, name, total) in [(true, "keep-alive", 40_000), (false, "new connection", 10_000)] {
+        for callers in [1, 8] {
+            let load = Load {
+                callers,
+                requests: total / callers,
+                keep_alive,
+            };
+            let (mut ours, mut least) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                ours.push(load.run(daemon, CREDENTIALS)?);
+                least.push(load.run(&floor, CREDENTIALS)?);
+            }
+            for percent in [50, 99] {
+                let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
+                let promised = keep_alive && percent == 99;
+                rows.push(Row {
+                    what: format!("{name}, {callers} at a time, p{percent}"),
+                    value: figure(&ours),
+                    floor: Some(figure(&least)),
+                    budget: if promised {
+                        Budget::TimesFloor(2.0)
+                    } else {
+                        Budget::None
+                    },
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The whole process of a credential_process, beside one that does nothing.
+pub(crate) fn command(gatepost: &Path, socket: &Path) -> Result<Vec<Row>> {
+    let (ours, least) = command::compare(
+        PROCESSES,
+        &mut command::credentials(gatepost, socket),
+        &mut command::quiet("/bin/true"),
+    )?;
+    let row = |name: &str, percent, budget| Row {
+        what: format!("gatepost credentials, {name}"),
+        value: Figure::Time(ours.percentile(percent)),
+        floor: Some(Figure::Time(least.percentile(percent))),
+        budget,
+    };
+    Ok(vec![
+        row("p50", 50, Budget::TimesFloor(2.0)),
+        row("p99", 99, Budget::None),
+    ])
+}
+
+/// What the daemon takes while nobody asks.
+pub(crate) fn idle(pid: u32, time: Duration) -> Result<Vec<Row>> {
+    let wakeups = idle::wakeups_per_minute(pid, time)?;
+    let memory = idle::memory(pid)?;
+    let row = |what: &str, value, budget| Row {
+        what: what.to_owned(),
+        value,
+        floor: None,
+        budget,
+    };
+    Ok(vec![
+        row(
+            "idle, PSS",
+            Figure::Bytes(memory.pss),
+            Budget::AtMost(Figure::Bytes(6_000_000)),
+        ),
+        row("idle, RSS", Figure::Bytes(memory.rss), Budget::None),
+        row(
+            "idle, wake-ups",
+            Figure::PerMinute(wakeups),
+            Budget::AtMost(Figure::PerMinute(6.0)),
+        ),
+    ])
+}
+
+/// What is shipped.
+pub(crate) fn size(daemon: &Path, gatepost: &Path) -> Result<Vec<Row>> {
+    let row = |what: &str, program, most| {
+        let value = Figure::Bytes(size::of(program)?);
+        let budget = Budget::AtMost(Figure::Bytes(most));
+        anyhow::Ok(Row {
+            what: what.to_owned(),
+            value,
+            floor: None,
+            budget,
+        })
+    };
+    Ok(vec![
+        row("size, gatepostd", daemon, 5_000_000)?,
+        row("size, gatepost", gatepost, 600_000)?,
+    ])
+}
+
+/// The daemon's start; the floor is the start of the server that only sends bytes.
+pub(crate) fn start(socket: &Path, daemon: &[&str]) -> Result<Vec<Row>> {
+    let mut ours = start::daemon(daemon)?;
+    let times = start::middle_of(STARTS, &mut ours, socket, &[STATUS, CREDENTIALS])?;
+    let [answer, credentials] = times.as_slice() else {
+        anyhow::bail!("two paths, but not two times")
+    };
+
+    let folder = tempfile::tempdir()?;
+    let bytes = folder.path().join("answer");
+    fs::write(&bytes, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")?;
+    let mut least = Vec::new();
+    for start in 0..STARTS {
+        let socket = folder.path().join(start.to_string());
+        least.extend(start::first_answers(
+            &mut floor_command(&socket, &bytes)?,
+            &socket,
+            &[STATUS],
+        )?);
+    }
+    let least = Sample::new(least).context("no starts to measure")?;
+    Ok(vec![
+        Row {
+            what: "start to first answer".to_owned(),
+            value: Figure::Time(*answer),
+            floor: Some(Figure::Time(least.median())),
+            budget: Budget::AtMost(Figure::Time(Duration::from_millis(50))),
+        },
+        Row {
+            what: "start to first credentials".to_owned(),
+            value: Figure::Time(*credentials),
+            floor: None,
+            budget: Budget::None,
+        },
+    ])
+}
+
+/// This program as the floor: a process of its own, as the daemon is.
+fn floor_command(socket: &Path, answer: &Path) -> Result<Command> {
+    let mut floor = Command::new(std::env::current_exe()?);
+    floor.arg("floor").arg(socket).arg(answer);
+    Ok(floor)
+}

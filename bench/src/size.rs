@@ -1,0 +1,16 @@
+//! How large a program is on disk.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// The size of a file in bytes. The release profile strips, so this is what is shipped.
+///
+/// # Errors
+/// If there is no such file.
+pub fn of(program: &Path) -> Result<u64> {
+    Ok(fs::metadata(program)
+        .with_context(|| format!("{} is not built", program.display()))?
+        .len())
+}

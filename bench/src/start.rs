@@ -1,0 +1,72 @@
+//! A daemon from its start to its first answers.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rig::process::{Process, Signal};
+
+use crate::caller::Caller;
+
+/// A start that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Short against a start, long against what one look costs the machine on which the daemon starts.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(200);
+
+/// How long after the start each of `paths` was first answered with 200. The daemon is asked to end afterwards.
+///
+/// # Errors
+/// If one of them is not answered in time, with the daemon's log.
+pub fn first_answers(daemon: &mut Command, socket: &Path, paths: &[&str]) -> Result<Vec<Duration>> {
+    let started = Instant::now();
+    let mut daemon = Process::spawn(daemon, "gatepost")?;
+    let first_answer = |path: &&str| {
+        let mut caller = Caller::new(socket, path);
+        loop {
+            let Err(error) = caller.ask() else {
+                return Ok(started.elapsed());
+            };
+            if started.elapsed() > PATIENCE {
+                let log = daemon.log();
+                return Err(error.context(format!("{path} was not answered within {PATIENCE:?}; the log:\n{log}")));
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
+    };
+    let times = paths.iter().map(first_answer).collect::<Result<_>>()?;
+    daemon.signal(Signal::TERM)?;
+    daemon.wait(PATIENCE)?;
+    Ok(times)
+}
+
+/// The middle of several starts, for each of `paths`.
+///
+/// # Errors
+/// Like [`first_answers`].
+pub fn middle_of(runs: usize, daemon: &mut Command, socket: &Path, paths: &[&str]) -> Result<Vec<Duration>> {
+    let mut columns = vec![Vec::with_capacity(runs); paths.len()];
+    for _ in 0..runs {
+        for (column, time) in columns.iter_mut().zip(first_answers(daemon, socket, paths)?) {
+            column.push(time);
+        }
+    }
+    let middle = |times| crate::sample::Sample::new(times).map(|sample| sample.median());
+    let Some(middles) = columns.into_iter().map(middle).collect() else {
+        bail!("no starts to measure")
+    };
+    Ok(middles)
+}
+
+/// A daemon with its arguments, as they are on the command line.
+///
+/// # Errors
+/// If there is not even a program.
+pub fn daemon(words: &[&str]) -> Result<Command> {
+    let (program, arguments) = words.split_first().context("which daemon?")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
