@@ -66,7 +66,7 @@ fn a_swallowed_puback_leaves_the_client_waiting() {
         .spawn()
         .unwrap();
     cloud
-        .wait_for_after(seen, PATIENCE, |event| matches!(event, Event::Published { .. }))
+        .wait_for_after(seen, PATIENCE, |event| matches!(event, Event::PubackSwallowed { .. }))
         .unwrap();
     assert!(child.try_wait().unwrap().is_none());
     assert_eq!(cloud.disconnect("gw-1"), 1);
