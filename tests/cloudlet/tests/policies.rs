@@ -163,7 +163,7 @@ fn a_second_connection_takes_the_client_id_over() {
         .wait_for_after(
             seen,
             PATIENCE,
-            |event| matches!(event, Event::Disconnected { reason, .. } if reason == "the broker said DISCONNECT"),
+            |event| matches!(event, Event::Disconnected { reason, .. } if reason == "DUPLICATE_CLIENTID"),
         )
         .unwrap();
     child.kill().unwrap();

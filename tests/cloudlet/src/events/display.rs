@@ -48,6 +48,7 @@ impl fmt::Display for Event {
                 topic,
                 length,
             } => write!(f, "MQTT  {client_id}: {length} bytes to {topic}"),
+            Self::PubackSwallowed { client_id } => write!(f, "MQTT  {client_id}: PUBACK swallowed by a switch"),
             Self::Credentials {
                 alias, status, detail, ..
             } => write!(f, "CREDS {alias}: {status} {detail}"),

@@ -94,6 +94,11 @@ pub enum Event {
         /// Its payload's length in bytes.
         length: usize,
     },
+    /// A PUBACK was swallowed, as a switch demanded.
+    PubackSwallowed {
+        /// The client ID it was for.
+        client_id: String,
+    },
     /// A request was answered by the credentials provider.
     Credentials {
         /// The role alias asked for.

@@ -53,7 +53,6 @@ pub(super) async fn run(
             return End::silent("the client is gone");
         }
         if last {
-            // mosquitto says 0x8E to the older of two connections with one client ID, as AWS does.
             return End::silent("the broker said DISCONNECT");
         }
     }

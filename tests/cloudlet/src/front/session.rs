@@ -92,6 +92,8 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         silence,
         session_expiry_limit,
     } = admitted;
+    // Told before the broker hears of the new one, so that the order is there before the broker hangs up.
+    cloud.connections.take_over(&connection.client_id);
     let (broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
         Ok(joined) => joined,
         Err(reason) => {
@@ -135,14 +137,15 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     });
 
     let end = tokio::select! {
-        _ = std::future::ready(()), if sent.is_err() => End::silent("the client is gone"),
-        end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
-        end = downstream::run(&session, broker, to_client.clone(), to_broker.clone()) => end,
+        biased;
         order = orders.recv() => match order {
             Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
             Some(Order::Cut(reason)) => End::silent(reason),
             None => End::silent("the cloudlet ends"),
         },
+        _ = std::future::ready(()), if sent.is_err() => End::silent("the client is gone"),
+        end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
+        end = downstream::run(&session, broker, to_client.clone(), to_broker.clone()) => end,
     };
     if let (Some(code), Protocol::V5) = (end.code, protocol) {
         let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);

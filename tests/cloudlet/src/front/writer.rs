@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connect::{ClientWriter, close};
 use super::session::Session;
+use crate::events::Event;
 
 /// What goes to a client.
 #[derive(Debug)]
@@ -37,7 +38,10 @@ pub(super) async fn to_client(session: Arc<Session>, mut write: ClientWriter, mu
             outgoing = queue.recv() => match outgoing {
                 None => break,
                 Some(Outgoing::Packet(bytes)) => write_all(&mut write, &bytes).await,
-                Some(Outgoing::Puback { .. }) if session.cloud.switches.swallow_puback() => true,
+                Some(Outgoing::Puback { .. }) if session.cloud.switches.swallow_puback() => {
+                    session.cloud.events.push(Event::PubackSwallowed { client_id: session.client_id.clone() });
+                    true
+                }
                 Some(Outgoing::Puback { packet_id, bytes }) => {
                     match session.cloud.switches.get(|switches| switches.delay_pubacks) {
                         Some(delay) => {

@@ -10,6 +10,7 @@ pub(crate) const CLIENT_IDENTIFIER_NOT_VALID: u8 = 0x85;
 pub(crate) const NOT_AUTHORIZED: u8 = 0x87;
 pub(crate) const SERVER_UNAVAILABLE: u8 = 0x88;
 pub(crate) const KEEP_ALIVE_TIMEOUT: u8 = 0x8D;
+pub(crate) const SESSION_TAKEN_OVER: u8 = 0x8E;
 pub(crate) const TOPIC_FILTER_INVALID: u8 = 0x8F;
 pub(crate) const TOPIC_NAME_INVALID: u8 = 0x90;
 pub(crate) const RECEIVE_MAXIMUM_EXCEEDED: u8 = 0x93;

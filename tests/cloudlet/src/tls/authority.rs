@@ -1,5 +1,8 @@
 //! The cloudlet's own root, in the place of Amazon's, and the server certificate under it.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -36,8 +39,8 @@ impl Authority {
         }
         let key = KeyPair::generate().map_err(tls)?;
         let pem = parameters().self_signed(&key).map_err(tls)?.pem();
-        write(&key_path, &key.serialize_pem())?;
-        write(&path, &pem)?;
+        write(&key_path, &key.serialize_pem(), 0o600)?;
+        write(&path, &pem, 0o644)?;
         Ok(Self {
             issuer: Issuer::new(parameters(), key),
             pem,
@@ -80,8 +83,15 @@ fn named(common_name: &str) -> DistinguishedName {
     name
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(Error::io(format!("writing {}", path.display())))
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::io(format!("writing {}", path.display())))
 }
 
 fn tls(error: rcgen::Error) -> Error {

@@ -1,0 +1,94 @@
+//! The command: what it prints and writes, and that it ends cleanly.
+
+#![allow(clippy::unwrap_used, reason = "test support: fails loudly")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use common::{Fleet, text};
+
+/// Starts the command and reads its output up to the last of the endpoints.
+fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
+        .args([
+            "run",
+            "--mqtt-port",
+            "0",
+            "--credentials-port",
+            "0",
+            "--jitp-delay",
+            "0.05",
+        ])
+        .args(["--role-alias", "telemetry=7200", "--fleet-ca"])
+        .arg(fleet.path().join("ca.pem"))
+        .arg("--dir")
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("ROOT_CA=") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it ended early");
+    }
+    (child, out)
+}
+
+#[test]
+fn it_keeps_its_folder_and_ends_cleanly() {
+    let fleet = Fleet::new();
+    let device = fleet.device_v1("gw-1");
+    let dir = tempfile::tempdir().unwrap();
+    let mut roots = Vec::new();
+    for first in [true, false] {
+        let (mut child, mut out) = start(dir.path(), &fleet);
+        let connect = "mosquitto_pub -h localhost -p ${MQTT_ENDPOINT#*:} --cafile \"$ROOT_CA\" --cert \"$1\" --key \"$2\" \
+                       -i gw-1 -V mqttv5 -q 1 -t gw-1/a -m hello";
+        let output = Command::new("sh")
+            .args(["-c", &format!(". \"$0\"; {connect}")])
+            .arg(dir.path().join("cloudlet.env"))
+            .arg(&device.certificate)
+            .arg(&device.key)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.success(), !first, "{}", text(&output));
+        if first {
+            let mut line = String::new();
+            while !line.contains("ACTIVE, provisioning done") {
+                line.clear();
+                assert!(out.read_line(&mut line).unwrap() > 0, "not provisioned");
+            }
+        }
+        roots.push(std::fs::read(dir.path().join("root-ca.pem")).unwrap());
+        assert!(
+            Command::new("kill")
+                .arg(child.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert!(child.wait().unwrap().success(), "{rest}");
+    }
+    assert_eq!(roots[0], roots[1]);
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    for arguments in [
+        &[][..],
+        &["run"],
+        &["run", "--dir", "x", "--policy", "none"],
+        &["run", "--dir", "x", "y"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!output.status.success() && !output.stderr.is_empty(), "{arguments:?}");
+    }
+}
