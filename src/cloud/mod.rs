@@ -20,7 +20,7 @@ pub use provisioning::Provisioning;
 pub use session::{SessionInputs, SessionReporters};
 
 use self::credentials::{Keeper, Provider};
-use self::session::Session;
+use self::session::{Presence, Session};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::credentials::AliasReporter;
@@ -75,14 +75,13 @@ impl Cloud {
 
     /// The wing's tasks; it ends with its session.
     async fn run(self) {
-        let provisioning_part = self.session_reporters.provisioning.watch();
+        let (accepted, known) = watch::channel(None);
         let provider = Provider {
             endpoint: self.config.aws.credentials_endpoint.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
             steps: self.steps.subscribe(),
-            identity: self.identity.clone(),
-            provisioning: provisioning_part,
+            identity: known,
         };
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
@@ -95,6 +94,7 @@ impl Cloud {
             clock_part: self.clock_part,
             shutdown: self.shutdown,
         };
+        let presence = Presence::new(self.config.mqtt.presence_topic.clone());
         let record = self.config.folders.state.join("provisioning.json");
         Session {
             endpoint: self.config.aws.mqtt_endpoint,
@@ -104,6 +104,9 @@ impl Cloud {
             inputs,
             reporters: self.session_reporters,
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
+            accepted,
+            presence,
+            backoff: Session::backoff(fastrand::Rng::new()),
         }
         .run()
         .await;

@@ -7,14 +7,14 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::provider::{self, Failure};
+use super::answer::Failure;
+use super::provider;
 use super::refresh::Schedule;
 use crate::clock::{SharedClock, rfc3339};
 use crate::config::Endpoint;
 use crate::credentials::{AliasPhase, AliasReporter, Credentials};
 use crate::identity::{Identity, IdentityReceiver, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
-use crate::status::{ProvisioningPart, ProvisioningPhase};
 
 /// Between two requests whatever happens: a clock that steps every second must not become a request every second.
 const LEAST_GAP: Duration = Duration::from_secs(10);
@@ -33,10 +33,8 @@ pub struct Provider {
     pub clock: SharedClock,
     /// Counts steps of the wall clock.
     pub steps: watch::Receiver<u64>,
-    /// Who we are.
+    /// Who we are, once AWS knows us.
     pub identity: IdentityReceiver,
-    /// Whether AWS knows us.
-    pub provisioning: watch::Receiver<ProvisioningPart>,
 }
 
 /// The task that keeps one alias.
@@ -87,17 +85,7 @@ impl Keeper {
 
     /// The identity, once AWS has accepted a connection made with it; `None` when the daemon ends.
     async fn wait_until_known(&mut self) -> Option<Arc<Identity>> {
-        loop {
-            self.provider
-                .provisioning
-                .wait_for(|part| part.phase == ProvisioningPhase::Provisioned)
-                .await
-                .ok()?;
-            if let Some(identity) = self.provider.identity.borrow_and_update().clone() {
-                return Some(identity);
-            }
-            self.provider.identity.changed().await.ok()?;
-        }
+        self.provider.identity.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     async fn ask(&self, identity: &Identity) -> Result<Credentials, Failure> {

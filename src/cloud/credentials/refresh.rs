@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::provider::Failure;
+use super::answer::Failure;
 use crate::backoff::{Backoff, jitter};
 
 /// Transient failures are tried again after 1 s to 5 min, with full jitter.

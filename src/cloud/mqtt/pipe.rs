@@ -30,6 +30,8 @@ pub(super) struct Pipe {
     /// To be sent.
     pub(super) output: BytesMut,
     unflushed: bool,
+    /// Writing has failed. What the peer said before it hung up, PUBACKs above all, can still be read.
+    deaf: bool,
 }
 
 impl Pipe {
@@ -49,6 +51,7 @@ impl Pipe {
             input: BytesMut::new(),
             output: BytesMut::new(),
             unflushed: false,
+            deaf: false,
         })
     }
 
@@ -60,8 +63,9 @@ impl Pipe {
             input,
             output,
             unflushed,
+            deaf,
         } = self;
-        let idle = output.is_empty() && !*unflushed;
+        let idle = *deaf || (output.is_empty() && !*unflushed);
         let send = async {
             if output.is_empty() {
                 writer.flush().await?;
@@ -78,7 +82,10 @@ impl Pipe {
                 0 => Err(io::ErrorKind::UnexpectedEof.into()),
                 _ => Ok(()),
             },
-            sent = send, if !idle => sent,
+            sent = send, if !idle => {
+                *deaf = sent.is_err();
+                Ok(())
+            }
         }
     }
 

@@ -1,0 +1,242 @@
+//! What the credentials provider's answer means: a set of credentials, or whose turn it is.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use crate::clock::{Clock, rfc3339};
+use crate::credentials::{Credentials, USABLE_MARGIN};
+use crate::problem::Problem;
+use crate::secret::SecretString;
+
+/// AWS's own words are passed on up to this length.
+const MAX_WORDS: usize = 300;
+
+/// Why there are no new credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The network, the service or the answer: it heals by itself.
+    Transient(Problem),
+    /// AWS has understood and said no: somebody must change something there.
+    Refused(Problem),
+}
+
+impl Failure {
+    /// What to tell people.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Transient(problem) | Self::Refused(problem) => problem,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    credentials: AnswerCredentials,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerCredentials {
+    access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: SecretString,
+    expiration: String,
+}
+
+/// Only `expiration` is believed; the alias's duration is not in the answer and may have been changed.
+pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
+    // serde_json's messages name a place and a type, and may quote a value of the wrong type: the place is enough.
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "its body is no set of credentials (line {}, column {})",
+            error.line(),
+            error.column()
+        )
+    })?;
+    let set = answer.credentials;
+    let expiration = humantime::parse_rfc3339(&set.expiration)
+        .map_err(|_| format!("its expiration is no time: {:?}", shortened(&set.expiration)))?;
+    let lifetime = expiration.duration_since(clock.wall()).unwrap_or_default();
+    if lifetime <= USABLE_MARGIN {
+        let now = rfc3339(clock.wall());
+        return Err(match lifetime {
+            Duration::ZERO => format!(
+                "the credentials expired at {} and it is {now} by this machine's clock",
+                rfc3339(expiration)
+            ),
+            _ => format!(
+                "the credentials live only until {} and it is {now}",
+                rfc3339(expiration)
+            ),
+        });
+    }
+    if set.access_key_id.is_empty() {
+        return Err("its access key ID is empty".into());
+    }
+    Ok(Credentials::received(
+        &set.access_key_id,
+        &set.secret_access_key,
+        &set.session_token,
+        expiration,
+        clock,
+    ))
+}
+
+/// Sorts what AWS said; its documented errors get the step that mends them.
+pub(super) fn refusal(alias: &str, status: StatusCode, words: &str, request_id: Option<&str>) -> Failure {
+    let request = request_id
+        .map(|id| format!(", request {}", shortened(id)))
+        .unwrap_or_default();
+    let message = format!(
+        "AWS answered {} for role alias {alias}{request}: {words}",
+        status.as_u16()
+    );
+    let throttled = status == StatusCode::TOO_MANY_REQUESTS || words.contains("Throttling");
+    if !status.is_client_error() || throttled || status == StatusCode::REQUEST_TIMEOUT {
+        return Failure::Transient(Problem::wait(message));
+    }
+    Failure::Refused(Problem::configuration(message).next(next_step(words)))
+}
+
+/// Messages as AWS words them (session helper's test notes; aws-iot-core-credential-provider-session-helper, dev_notes).
+fn next_step(words: &str) -> &'static str {
+    let steps = [
+        (
+            "Invalid thing name passed",
+            "attach the certificate to the thing of this name: aws iot attach-thing-principal",
+        ),
+        (
+            "Access Denied",
+            "allow iot:AssumeRoleWithCertificate on this role alias in the certificate's policy",
+        ),
+        (
+            "Role alias does not exist",
+            "create the role alias, or correct its name: aws iot list-role-aliases",
+        ),
+        (
+            "Unable to assume the role",
+            "let the role trust credentials.iot.amazonaws.com, and check that it exists",
+        ),
+        (
+            "exceeds the MaxSessionDuration",
+            "lower the alias's credentialDurationSeconds or raise the role's MaxSessionDuration",
+        ),
+        (
+            "Certificate is invalid on this endpoint",
+            "check aws.credentials-endpoint: aws iot describe-endpoint --endpoint-type iot:CredentialProvider",
+        ),
+    ];
+    steps
+        .iter()
+        .find(|(said, _)| words.contains(said))
+        .map_or("look the message up in the AWS account's CloudTrail", |(_, step)| step)
+}
+
+/// AWS's message out of a JSON body, else what the body says, shortened; markup from a proxy says nothing.
+pub(super) fn words(body: &[u8], content_type: &str) -> String {
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(alias = "Message")]
+        message: String,
+    }
+    match serde_json::from_slice::<Said>(body) {
+        Ok(said) => shortened(&said.message),
+        Err(_) if body.is_empty() => "(no words)".into(),
+        Err(_) if content_type.contains("html") => "(a web page)".into(),
+        Err(_) => shortened(&String::from_utf8_lossy(body)),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars()
+        .take(MAX_WORDS)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+
+    const NOW: u64 = 1_800_000_000; // 2027-01-15T08:00:00Z
+
+    fn body(expiration: &str) -> String {
+        format!(
+            r#"{{"credentials":{{"accessKeyId":"ASIA1","secretAccessKey":"s3cr3t","sessionToken":"t0k3n","expiration":"{expiration}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn an_answer_is_believed_for_its_expiration_only() {
+        let clock = ManualClock::at(NOW);
+        let credentials = parse(body("2027-01-15T08:15:00Z").as_bytes(), &*clock).unwrap();
+        assert_eq!(credentials.remaining(&*clock), Duration::from_secs(900));
+    }
+
+    #[test]
+    fn unusable_answers_name_the_reason_and_no_secret() {
+        let clock = ManualClock::at(NOW);
+        let cases = [
+            (
+                body("2027-01-15T07:00:00Z"),
+                "expired at 2027-01-15T07:00:00Z and it is 2027-01-15T08:00:00Z",
+            ),
+            (body("2027-01-15T08:00:59Z"), "live only until"),
+            (body("tomorrow"), "its expiration is no time: \"tomorrow\""),
+            (
+                r#"{"credentials":{"accessKeyId":"ASIA1","secretAccessKey":"s3cr3t"}}"#.into(),
+                "no set of credentials",
+            ),
+            (r#"{"credentials":"s3cr3t"}"#.into(), "no set of credentials"),
+            ("<html>".into(), "no set of credentials (line 1, column 1)"),
+            (String::new(), "no set of credentials"),
+        ];
+        for (text, expected) in cases {
+            let reason = parse(text.as_bytes(), &*clock).expect_err(&text);
+            assert!(
+                reason.contains(expected) && !reason.contains("s3cr3t"),
+                "{text}: {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn failures_are_sorted_by_what_the_reader_can_do() {
+        let cases = [
+            (500, "", false),
+            (503, "slow down", false),
+            (429, "Too many", false),
+            (400, "ThrottlingException: Rate exceeded", false),
+            (302, "", false),
+            (408, "", false),
+            (403, "Invalid thing name passed", true),
+            (403, "Access Denied", true),
+            (404, "Role alias does not exist", true),
+            (
+                400,
+                "Unable to assume the role, or the role to assume does not exist",
+                true,
+            ),
+        ];
+        for (status, said, refused) in cases {
+            let failure = refusal("telemetry", StatusCode::from_u16(status).unwrap(), said, None);
+            assert_eq!(matches!(failure, Failure::Refused(_)), refused, "{status} {said}");
+            assert!(
+                failure.problem().message.contains(said),
+                "AWS's own words are passed on"
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_aws_message_or_a_short_line() {
+        assert_eq!(words(br#"{"message":"Access Denied"}"#, ""), "Access Denied");
+        assert_eq!(words(br#"{"Message":"Denied"}"#, ""), "Denied");
+        assert_eq!(words(b"a\nb", ""), "a b");
+        assert_eq!(words(b"<html>", "text/html"), "(a web page)");
+        assert_eq!(words(&[b'x'; 4000], "").len(), MAX_WORDS);
+    }
+}

@@ -1,0 +1,57 @@
+//! What the session reports, of itself and of provisioning.
+
+use std::time::SystemTime;
+
+use crate::clock::rfc3339;
+use crate::cloud::mqtt::Granted;
+use crate::cloud::provisioning::Provisioning;
+use crate::problem::Problem;
+use crate::status::{ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase};
+
+/// The reporting ends that this task writes.
+#[derive(Debug)]
+pub struct SessionReporters {
+    /// The session's part.
+    pub session: Reporter<SessionPhase, SessionDetails>,
+    /// Provisioning's part.
+    pub provisioning: Reporter<ProvisioningPhase, ProvisioningDetails>,
+}
+
+impl SessionReporters {
+    /// A connection is being made. The reason for the last failure stays visible meanwhile.
+    pub(super) fn connecting(&self, client_id: String) {
+        let problem = self.session.watch().borrow().problem.clone();
+        self.session.report_with(SessionPhase::Connecting, problem, |details| {
+            details.client_id = Some(client_id);
+            details.next_attempt = None;
+        });
+    }
+
+    /// CONNACK received.
+    pub(super) fn connected(&self, granted: Granted, problem: Option<Problem>) {
+        self.session.report_with(SessionPhase::Connected, problem, |details| {
+            details.session_present = Some(granted.session_present);
+            details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();
+        });
+    }
+
+    /// The next connection is made at `next`.
+    pub(super) fn waiting(&self, problem: Option<Problem>, next: SystemTime) {
+        self.session.report_with(SessionPhase::Waiting, problem, |details| {
+            details.next_attempt = Some(rfc3339(next))
+        });
+    }
+
+    /// How far AWS knows us. Until that changes, the last reason stays visible.
+    pub(super) fn provisioning(&self, machine: &Provisioning, why: Option<Problem>, next: Option<SystemTime>) {
+        let phase = machine.phase();
+        let last = self.provisioning.watch().borrow().clone();
+        let stays = phase != ProvisioningPhase::Provisioned && last.phase == phase;
+        let why = why.or_else(|| last.problem.filter(|_| stays));
+        let details = ProvisioningDetails {
+            attempts: machine.attempts(),
+            next_attempt: next.map(rfc3339),
+        };
+        self.provisioning.report_with(phase, why, |shown| *shown = details);
+    }
+}

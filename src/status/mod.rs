@@ -1,0 +1,189 @@
+//! What is, since when, and why: one part for each room, reported by the room, read by the local wing.
+//!
+//! Reporting is also where transitions are logged, once each, in the very words that the status shows.
+
+mod parts;
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use log::Level;
+use serde::Serialize;
+use tokio::sync::watch;
+
+pub(crate) use parts::phases;
+pub use parts::{
+    Board, ClockDetails, ClockPart, ClockPhase, IdentityDetails, IdentityPart, IdentityPhase, ProvisioningDetails,
+    ProvisioningPart, ProvisioningPhase, SessionDetails, SessionPart, SessionPhase, TokenDetails, TokenPart,
+    TokenPhase,
+};
+
+use crate::clock::{Clock, SharedClock, rfc3339};
+use crate::problem::{Problem, Remedy};
+
+/// One part's state at a moment.
+#[derive(Clone, Debug)]
+pub struct Part<P, D> {
+    /// The state's name.
+    pub phase: P,
+    /// When the phase was entered, by the boottime clock (a wall clock set later would lie about it).
+    pub since: Duration,
+    /// What keeps the part from its best phase.
+    pub problem: Option<Problem>,
+    /// What else there is to know.
+    pub details: D,
+}
+
+/// Where reporters come from: what they share.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    clock: SharedClock,
+    bell: watch::Sender<()>,
+}
+
+impl Desk {
+    /// A desk whose reporters tell time by `clock`.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            bell: watch::Sender::new(()),
+        }
+    }
+
+    /// A part called `name` in the journal, starting in `phase`.
+    pub fn reporter<P, D>(&self, name: impl Into<String>, phase: P, details: D) -> Reporter<P, D> {
+        let part = Part {
+            phase,
+            since: self.clock.boot(),
+            problem: None,
+            details,
+        };
+        Reporter {
+            name: name.into(),
+            desk: self.clone(),
+            sender: watch::Sender::new(part),
+        }
+    }
+
+    /// Rings whenever any part has changed its phase or its problem.
+    pub fn bell(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
+    }
+}
+
+/// The reporting end of a part.
+#[derive(Debug)]
+pub struct Reporter<P, D> {
+    name: String,
+    desk: Desk,
+    sender: watch::Sender<Part<P, D>>,
+}
+
+impl<P, D> Reporter<P, D>
+where
+    P: Copy + PartialEq + fmt::Display,
+    D: Clone,
+{
+    /// A reading end.
+    pub fn watch(&self) -> watch::Receiver<Part<P, D>> {
+        self.sender.subscribe()
+    }
+
+    /// The phase as last reported.
+    pub fn phase(&self) -> P {
+        self.sender.borrow().phase
+    }
+
+    /// Enters `phase` (or stays in it) because of `problem`, and logs it if either is new.
+    pub fn report(&self, phase: P, problem: Option<Problem>) {
+        self.report_with(phase, problem, |_| {});
+    }
+
+    /// Like [`report`](Self::report), and changes the details in the same step.
+    pub fn report_with(&self, phase: P, problem: Option<Problem>, change: impl FnOnce(&mut D)) {
+        let (news, known_problem) = {
+            let part = self.sender.borrow();
+            let known = part.problem.is_some() && part.problem == problem;
+            (part.phase != phase || part.problem != problem, known)
+        };
+        if news {
+            self.log(phase, problem.as_ref(), known_problem);
+        }
+        let now = self.desk.clock.boot();
+        self.sender.send_modify(|part| {
+            if part.phase != phase {
+                part.phase = phase;
+                part.since = now;
+            }
+            part.problem = problem;
+            change(&mut part.details);
+        });
+        if news {
+            self.desk.bell.send_replace(());
+        }
+    }
+
+    /// Changes the details only; nothing is logged.
+    pub fn details(&self, change: impl FnOnce(&mut D)) {
+        self.sender.send_modify(|part| change(&mut part.details));
+    }
+
+    /// A problem is news once; that the attempts go on under it is for whoever looks closer.
+    fn log(&self, phase: P, problem: Option<&Problem>, known_problem: bool) {
+        let level = match problem.map(|problem| problem.remedy) {
+            _ if known_problem => Level::Debug,
+            None | Some(Remedy::None) => Level::Info,
+            Some(Remedy::Wait) => Level::Warn,
+            Some(Remedy::Configuration | Remedy::Factory) => Level::Error,
+        };
+        let name = &self.name;
+        let event = name.as_str();
+        match problem {
+            Some(problem) => log::log!(level, GATEPOST_EVENT = event; "{name}: {phase}: {problem}"),
+            None => log::log!(level, GATEPOST_EVENT = event; "{name}: {phase}"),
+        }
+    }
+}
+
+/// A part as the status document shows it.
+#[derive(Debug, Serialize)]
+pub struct PartDocument<D> {
+    phase: String,
+    since: String,
+    problem: Option<Problem>,
+    #[serde(flatten)]
+    details: D,
+}
+
+impl<P: fmt::Display, D: Clone> Part<P, D> {
+    /// The part in the form of the status document, its `since` told by today's wall clock.
+    pub fn document(&self, clock: &dyn Clock) -> PartDocument<D> {
+        let ago = clock.boot().saturating_sub(self.since);
+        PartDocument {
+            phase: self.phase.to_string(),
+            since: rfc3339(clock.wall().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)),
+            problem: self.problem.clone(),
+            details: self.details.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+
+    #[test]
+    fn since_is_when_the_phase_began_and_survives_a_clock_step() {
+        let clock = ManualClock::at(100);
+        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails {});
+        clock.pass(Duration::from_secs(50));
+        reporter.report(ClockPhase::Unset, Some(Problem::wait("not yet")));
+        let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        clock.step_to(today);
+        let document = reporter.watch().borrow().document(&*clock);
+        assert_eq!(document.since, rfc3339(today - Duration::from_secs(50)));
+        reporter.report(ClockPhase::Set, None);
+        assert_eq!(reporter.watch().borrow().document(&*clock).since, rfc3339(today));
+    }
+}
