@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{Clock, is_set, rfc3339};
 use crate::config::check_thing_name;
 use crate::problem::Problem;
 
@@ -125,7 +125,7 @@ fn check(
         moment(device.validity().not_before.timestamp()),
         moment(device.validity().not_after.timestamp()),
     );
-    check_validity(path, not_before, not_after, clock.wall())?;
+    check_validity(path, not_before, not_after, clock)?;
     let subject = device.subject().to_string();
     drop(parsed);
     let mut certificates = certificates.into_iter();
@@ -203,7 +203,12 @@ fn check_order(path: &Path, parsed: &[X509Certificate]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_validity(path: &Path, from: SystemTime, until: SystemTime, now: SystemTime) -> Result<(), Refusal> {
+/// While the clock is unset there is nothing to compare with: the certificate is looked at again once it is set.
+fn check_validity(path: &Path, from: SystemTime, until: SystemTime, clock: &dyn Clock) -> Result<(), Refusal> {
+    let now = clock.wall();
+    if !is_set(clock) {
+        return Ok(());
+    }
     if now < from {
         let message = format!(
             "{} is valid only from {} on; it is {} by this machine's clock",

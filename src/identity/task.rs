@@ -16,11 +16,14 @@ use crate::token::{PublicKey, Token};
 
 /// How long to wait before asking the token again for a signature under the request.
 const REQUEST_AGAIN: Duration = Duration::from_secs(30);
-/// Timers run on a clock that steps do not move; a far-off start of validity is looked at again at least this often.
+/// Timers run on a clock that steps do not move; a far-off start or end of validity is looked at again this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the identity appears, and each better one after it.
 pub type IdentityReceiver = watch::Receiver<Option<Arc<Identity>>>;
+
+/// Validity is in whole seconds; a timer must not fire in the last of them.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// The task's parts.
 pub struct IdentityTask {
@@ -108,8 +111,12 @@ impl IdentityTask {
             &*self.clock,
         ) {
             Ok(certificate) => {
+                let left = certificate
+                    .not_after
+                    .duration_since(self.clock.wall())
+                    .unwrap_or_default();
                 self.take(Identity { certificate, key });
-                None
+                Some((left + ROUNDING).min(LOOK_AGAIN))
             }
             Err(refusal) => self.refuse(refusal),
         }
@@ -140,7 +147,7 @@ impl IdentityTask {
             Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
             Refusal::Unusable(problem) => (IdentityPhase::Refused, problem, None),
             Refusal::NotYetValid(from, problem) => {
-                let wait = from.duration_since(self.clock.wall()).unwrap_or_default() + Duration::from_secs(1);
+                let wait = from.duration_since(self.clock.wall()).unwrap_or_default() + ROUNDING;
                 (IdentityPhase::Refused, problem, Some(wait.min(LOOK_AGAIN)))
             }
         };

@@ -78,7 +78,8 @@ pub struct Session {
 
 /// What ended a stay.
 enum Ended {
-    Lost(Lost),
+    /// With how long it had lasted.
+    Lost(Lost, Duration),
     IdentityChanged,
     Shutdown,
 }
@@ -95,14 +96,13 @@ impl Session {
             self.provisioning.begin(&identity.certificate.id);
             self.tell_who_is_accepted(&identity);
             self.reporters.provisioning(&self.provisioning, None, None);
-            let started = Instant::now();
             let wait = match self.connect(&identity).await {
                 None => return,
                 Some(Ok(connection)) => match self.stay(connection, &identity).await {
                     Ended::Shutdown => return,
                     Ended::IdentityChanged => CONNECT_INTERVAL,
-                    Ended::Lost(lost) => {
-                        if started.elapsed() >= STABLE {
+                    Ended::Lost(lost, lasted) => {
+                        if lasted >= STABLE {
                             self.backoff.reset();
                         }
                         let wait = self.next_backoff();
@@ -113,7 +113,7 @@ impl Session {
                 },
                 Some(Err(error)) => self.failed(error, &identity),
             };
-            if self.pause(started, wait).await.is_none() {
+            if self.pause(wait).await.is_none() {
                 return;
             }
         }
@@ -191,6 +191,7 @@ impl Session {
     /// Holds the connection for as long as it lasts.
     async fn stay(&mut self, mut connection: Connection, identity: &Identity) -> Ended {
         let thing = &identity.certificate.thing_name;
+        let since = Instant::now();
         let announced = self.presence.announce(&mut connection, thing, State::Online);
         loop {
             tokio::select! {
@@ -201,7 +202,7 @@ impl Session {
                             self.reporters.session.report(SessionPhase::Connected, self.presence.refusal());
                         }
                     }
-                    Err(lost) => return Ended::Lost(lost),
+                    Err(lost) => return Ended::Lost(lost, since.elapsed()),
                 },
                 Ok(()) = self.inputs.identity.changed() => {
                     let _ = timeout(FAREWELL, connection.close()).await;
@@ -247,14 +248,15 @@ impl Session {
     }
 
     /// Waits; a new identity cuts it short. AWS takes one CONNECT a second from a client ID, whatever the reason.
-    async fn pause(&mut self, started: Instant, wait: Duration) -> Option<()> {
+    async fn pause(&mut self, wait: Duration) -> Option<()> {
+        let earliest = Instant::now() + CONNECT_INTERVAL;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             Ok(()) = self.inputs.identity.changed() => self.inputs.identity.mark_changed(),
             () = ending(&mut self.inputs.shutdown) => return None,
         }
         tokio::select! {
-            () = sleep_until(started + CONNECT_INTERVAL) => Some(()),
+            () = sleep_until(earliest) => Some(()),
             () = ending(&mut self.inputs.shutdown) => None,
         }
     }
