@@ -18,14 +18,15 @@
 //! daemon | check_config | arguments | systemd
 //! local | cloud | timekeeper        never import each other
 //! identity
-//! config | token                    the configuration knows the token's words (key URI, algorithms)
+//! config
+//! token                            the configuration speaks its words: key URI, algorithms
 //! credentials
 //! status
 //! problem | clock | backoff | secret | topic | percent | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
-//! `token/module.rs`; an error of AWS's in `cloud/credentials/provider.rs` or `cloud/session/words.rs`.
+//! `token/module.rs`; an error of AWS's in `cloud/credentials/answer.rs` or `cloud/session/words.rs`.
 
 pub mod arguments;
 pub mod backoff;

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use super::load::{Loaded, Sources};
 use super::raw::{RawAccess, RawAws, RawIdentity, RawMqtt, RawRoleAlias, RawSubject, RawToken};
-use super::{
-    AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject,
-    TokenConfig,
-};
-use crate::token::{Generate, KeyUri};
+use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject};
+use crate::token::{Generate, KeyUri, TokenConfig};
 
 /// AWS IoT's bounds for the keep-alive (Quotas, "Keep-alive interval": 30 to 1200 s).
 const KEEP_ALIVE_RANGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1200));

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use endpoint::Endpoint;
 pub use subject::check_thing_name;
 
-use crate::token::{Generate, KeyUri};
+use crate::token::TokenConfig;
 
 /// Where the configuration is looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";
@@ -49,19 +49,6 @@ pub struct Aws {
     pub credentials_endpoint: Endpoint,
     /// A PEM file of roots to trust instead of Amazon's.
     pub root_ca: Option<PathBuf>,
-}
-
-/// `[token]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// The PKCS#11 module.
-    pub module: PathBuf,
-    /// Which key.
-    pub key: KeyUri,
-    /// Where the PIN is; `None` means the systemd credential named `pin`.
-    pub pin_file: Option<PathBuf>,
-    /// What to do when the token has no such key.
-    pub generate: Generate,
 }
 
 /// `[identity]`

@@ -15,7 +15,7 @@ use super::answer;
 use super::callers::{Callers, Entered};
 use super::peer::Peer;
 use super::resources;
-use super::wing::Shared;
+use super::view::Shared;
 
 /// For a request's head, and between two requests on one connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);

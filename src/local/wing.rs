@@ -1,32 +1,13 @@
-//! The local wing at work: the thread it runs on, and what every answer is made from.
+//! The local wing at work: the thread it runs on.
 
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use super::access::Access;
-use super::{server, socket::Socket};
-use crate::clock::SharedClock;
-use crate::credentials::Shelf;
-use crate::status::Board;
-
-/// The local wing's view of the house: snapshots only, nothing that could be waited for.
-#[derive(Debug)]
-pub struct Shared {
-    /// The clock that credentials age by.
-    pub clock: SharedClock,
-    /// When the daemon started, by the boottime clock.
-    pub started: Duration,
-    /// Every part's state.
-    pub board: Board,
-    /// Every alias's credentials.
-    pub shelf: Shelf,
-    /// Who may have what; replaced as a whole when the configuration is read again.
-    pub access: RefCell<Access>,
-}
+use super::server;
+use super::socket::Socket;
+use super::view::Shared;
 
 /// Answers on the socket, on this thread, until `until` is done; returns what that gave.
 ///

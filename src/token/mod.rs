@@ -13,6 +13,7 @@ mod signing;
 mod thread;
 mod uri;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,7 +26,6 @@ pub use pin::PinSource;
 pub use public_key::PublicKey;
 pub use uri::{KeyUri, UriError};
 
-use crate::config::TokenConfig;
 use crate::problem::{Fatal, Problem};
 use crate::status::{Reporter, TokenDetails, TokenPhase};
 
@@ -33,6 +33,19 @@ use crate::status::{Reporter, TokenDetails, TokenPhase};
 const QUEUE: usize = 16;
 /// How long a caller waits for its signature. The slowest TPMs of Chrome's study take 600 ms; several may queue.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `[token]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// Which key.
+    pub key: KeyUri,
+    /// Where the PIN is; `None` means the systemd credential named `pin`.
+    pub pin_file: Option<PathBuf>,
+    /// What to do when the token has no such key.
+    pub generate: Generate,
+}
 
 /// The token's reporting end.
 pub type TokenReporter = Reporter<TokenPhase, TokenDetails>;

@@ -7,6 +7,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 
+use super::TokenConfig;
 use super::error::TokenError;
 use super::keys::{FoundKey, find_or_generate};
 use super::pin::PinSource;
@@ -14,7 +15,6 @@ use super::public_key::PublicKey;
 use super::signing::{self, pss_works};
 use super::uri::KeyUri;
 use super::{KeyAlgorithm, Scheme};
-use crate::config::TokenConfig;
 use crate::problem::{Problem, with_causes};
 
 /// An open token. One context per module, one session, held open: login is per process and ends with the last session.

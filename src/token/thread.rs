@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::TokenConfig;
 use super::error::TokenError;
 use super::module::OpenToken;
 use super::pin::PinSource;
 use super::{PublicKey, Request, TokenReporter};
-use crate::config::TokenConfig;
 use crate::problem::{Fatal, Problem};
 use crate::status::TokenPhase;
 

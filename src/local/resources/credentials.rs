@@ -4,7 +4,7 @@ use hyper::StatusCode;
 
 use super::super::answer::{self, Answer};
 use super::super::peer::Peer;
-use super::super::wing::Shared;
+use super::super::view::Shared;
 use crate::problem::Problem;
 
 /// The credentials of `alias`, or of the default alias, if a rule gives them to `peer`. From memory, always.

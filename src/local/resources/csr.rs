@@ -1,7 +1,7 @@
 //! GET /v1/csr: the certificate signing request in PEM. Open to every local user: it is made to be handed around.
 
 use super::super::answer::{self, Answer};
-use super::super::wing::Shared;
+use super::super::view::Shared;
 use crate::problem::Problem;
 
 /// The request, once the token has shown the key.

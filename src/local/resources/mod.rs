@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{self, Answer};
 use super::peer::Peer;
-use super::wing::Shared;
+use super::view::Shared;
 use crate::percent;
 
 pub use status::summary;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::answer::{self, Answer};
-use super::super::wing::Shared;
+use super::super::view::Shared;
 use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};

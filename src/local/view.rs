@@ -1,0 +1,24 @@
+//! What every answer is made from.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::access::Access;
+use crate::clock::SharedClock;
+use crate::credentials::Shelf;
+use crate::status::Board;
+
+/// The local wing's view of the house: snapshots only, nothing that could be waited for.
+#[derive(Debug)]
+pub struct Shared {
+    /// The clock that credentials age by.
+    pub clock: SharedClock,
+    /// When the daemon started, by the boottime clock.
+    pub started: Duration,
+    /// Every part's state.
+    pub board: Board,
+    /// Every alias's credentials.
+    pub shelf: Shelf,
+    /// Who may have what; replaced as a whole when the configuration is read again.
+    pub access: RefCell<Access>,
+}
