@@ -1,10 +1,10 @@
 //! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::load::{Loaded, Sources};
 use super::raw::{RawAccess, RawAws, RawIdentity, RawMqtt, RawRoleAlias, RawSubject, RawToken};
+use super::values::{absolute, alias_name, duration, presence_topic};
 use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject};
 use crate::token::{Generate, KeyUri, TokenConfig};
 
@@ -243,46 +243,4 @@ fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
         session_expiry: session_expiry?,
         presence_topic: presence_topic?,
     })
-}
-
-fn presence_topic(topic: String) -> Result<Option<String>, String> {
-    match topic.as_str() {
-        "" => Ok(None),
-        text => crate::topic::check_publish(&text.replace("{thing}", "t")).map(|()| Some(topic.clone())),
-    }
-}
-
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = Path::new(text);
-    match path.is_absolute() {
-        true => Ok(path.to_owned()),
-        false => Err(format!("\"{text}\" is not an absolute path")),
-    }
-}
-
-/// CreateRoleAlias: 1 to 128 of `[\w=,@-]`.
-fn alias_name(text: &str) -> Result<String, String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_=,@-".contains(&byte);
-    match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "\"{text}\" is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -"
-        )),
-    }
-}
-
-fn duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
-    let value = humantime::parse_duration(text)
-        .map_err(|error| format!("\"{text}\" is not a duration like \"60s\" or \"7days\": {error}"))?;
-    let range = || {
-        format!(
-            "{} to {}",
-            humantime::format_duration(low),
-            humantime::format_duration(high)
-        )
-    };
-    match (low..=high).contains(&value) {
-        true => Ok(value),
-        false => Err(format!("\"{text}\" is outside of what AWS IoT takes: {}", range())),
-    }
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod load;
 mod raw;
 mod subject;
+mod values;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,49 @@
+//! Single values as they are written in the files, and the reason where they cannot be used.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A path that does not depend on where the daemon was started.
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    match path.is_absolute() {
+        true => Ok(path.to_owned()),
+        false => Err(format!("\"{text}\" is not an absolute path")),
+    }
+}
+
+/// A role alias's name. CreateRoleAlias: 1 to 128 of `[\w=,@-]`.
+pub(super) fn alias_name(text: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_=,@-".contains(&byte);
+    match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "\"{text}\" is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -"
+        )),
+    }
+}
+
+/// A span of time in words, within AWS's bounds.
+pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
+    let value = humantime::parse_duration(text)
+        .map_err(|error| format!("\"{text}\" is not a duration like \"60s\" or \"7days\": {error}"))?;
+    let range = || {
+        format!(
+            "{} to {}",
+            humantime::format_duration(low),
+            humantime::format_duration(high)
+        )
+    };
+    match (low..=high).contains(&value) {
+        true => Ok(value),
+        false => Err(format!("\"{text}\" is outside of what AWS IoT takes: {}", range())),
+    }
+}
+
+/// A topic with `{thing}` in it; none where it is empty.
+pub(super) fn presence_topic(topic: String) -> Result<Option<String>, String> {
+    match topic.as_str() {
+        "" => Ok(None),
+        text => crate::topic::check_publish(&text.replace("{thing}", "t")).map(|()| Some(topic.clone())),
+    }
+}
