@@ -252,7 +252,7 @@ impl Session {
         let earliest = Instant::now() + CONNECT_INTERVAL;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            Ok(()) = self.inputs.identity.changed() => self.inputs.identity.mark_changed(),
+            Ok(()) = self.inputs.identity.changed() => {}
             () = ending(&mut self.inputs.shutdown) => return None,
         }
         tokio::select! {
