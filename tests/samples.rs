@@ -1,0 +1,177 @@
+//! What people copy must work: the shipped samples, the examples in the documentation, and the list of all keys.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gatepost::config::{Config, Folders};
+
+/// The least that loads; fragments of the documentation are laid beside it.
+const MINIMUM: &str = r#"
+[aws]
+mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
+credentials-endpoint = "c4.credentials.iot.us-east-2.amazonaws.com"
+[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+key = "pkcs11:token=gateway;object=device"
+"#;
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(in_repository(path)).unwrap()
+}
+
+/// Loads these texts as gatepost.toml and one file in conf.d.
+fn load(main: &str, dropped: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.toml");
+    fs::write(&path, filled_in(main)).unwrap();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    fs::write(folder.path().join("conf.d/10-fragment.toml"), filled_in(dropped)).unwrap();
+    if !has_machine_id() {
+        let name = "[identity.subject]\ncommon-name = \"gw-1\"\n";
+        fs::write(folder.path().join("conf.d/90-no-machine-id.toml"), name).unwrap();
+    }
+    let folders = Folders {
+        state: "/var/lib/gatepost".into(),
+        runtime: "/run/gatepost".into(),
+        credentials: None,
+    };
+    Config::load(&path, &folders).map_err(|error| error.to_string())
+}
+
+/// What the machine would fill in must not decide here: a build machine's host name may have dots, which no thing name has.
+fn filled_in(text: &str) -> String {
+    text.replace("{hostname}", "build-machine")
+}
+
+/// A container may have none, and then the default common name cannot be made.
+fn has_machine_id() -> bool {
+    fs::read_to_string("/etc/machine-id").is_ok_and(|id| !matches!(id.trim(), "" | "uninitialized"))
+}
+
+/// The fenced blocks of TOML in a page.
+fn toml_blocks(page: &str) -> Vec<String> {
+    let after = page.split("```toml\n").skip(1);
+    after.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// The keys of docs/configuration.md by table: each key's example.
+fn documented() -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut table = None;
+    for line in read("docs/configuration.md").lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            table = title
+                .strip_prefix("`[")
+                .map(|name| name.trim_matches(['`', '[', ']']).to_owned());
+        }
+        let (Some(table), true) = (&table, line.starts_with("| `")) else {
+            continue;
+        };
+        let cells: Vec<&str> = line
+            .split(" | ")
+            .map(|cell| cell.trim_matches(['|', ' ', '`']))
+            .collect();
+        let (key, example) = (cells[0].to_owned(), cells[3].to_owned());
+        assert!(example.starts_with(&format!("{key} = ")), "{line}");
+        tables.entry(table.clone()).or_default().insert(key, example);
+    }
+    tables
+}
+
+/// A table's header; in `[[...]]` where it is one of a list.
+fn header(table: &str) -> String {
+    match table {
+        "role-alias" | "access" => format!("[[{table}]]"),
+        _ => format!("[{table}]"),
+    }
+}
+
+/// The words in backquotes after "expected": what the parser says that it knows.
+fn known_to_the_parser(table: &str) -> BTreeSet<String> {
+    let header = match table {
+        "" => String::new(),
+        name => header(name),
+    };
+    let message = load(MINIMUM, &format!("{header}\nno-such-key = 1\n")).unwrap_err();
+    let (_, expected) = message.split_once(", expected ").expect(&message);
+    let expected = expected.split(" (the line").next().unwrap();
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_sample_loads() {
+    let mut samples = vec![in_repository("config/gatepost.toml")];
+    let examples = fs::read_dir(in_repository("config/examples")).unwrap();
+    samples.extend(examples.map(|entry| entry.unwrap().path()));
+    assert!(samples.len() >= 4);
+    for sample in samples {
+        let text = fs::read_to_string(&sample).unwrap();
+        load(&text, "").unwrap_or_else(|error| panic!("{}:\n{error}", sample.display()));
+    }
+}
+
+/// Whoever takes the comment sign away from a line gets what the comment says, and no error.
+#[test]
+fn the_shipped_sample_loads_with_every_line_uncommented() {
+    let text = read("config/gatepost.toml");
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") || rest.starts_with("[[") => rest,
+            _ => line,
+        })
+        .collect();
+    let config = load(&uncommented.join("\n"), "").unwrap();
+    assert_eq!(config.default_alias(), Some("telemetry"));
+    let plain = load(&text, "").unwrap();
+    assert_eq!(
+        config.mqtt, plain.mqtt,
+        "what the sample shows as default is the default"
+    );
+    assert_eq!(config.identity.certificate, plain.identity.certificate);
+    assert_eq!(config.token.generate, plain.token.generate);
+}
+
+#[test]
+fn every_example_in_the_documentation_loads() {
+    for page in ["README.md", "docs/configuration.md", "docs/operations.md"] {
+        for block in toml_blocks(&read(page)) {
+            let (main, dropped) = match block.contains("[aws]") {
+                true => (block.as_str(), ""),
+                false => (MINIMUM, block.as_str()),
+            };
+            load(main, dropped).unwrap_or_else(|error| panic!("{page}:\n{block}\n{error}"));
+        }
+    }
+    assert_eq!(toml_blocks(&read("README.md")).len(), 1, "the minimal configuration");
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_known() {
+    let documented = documented();
+    let tables: BTreeSet<String> = documented.keys().filter(|name| !name.contains('.')).cloned().collect();
+    assert_eq!(tables, known_to_the_parser(""));
+    for (table, keys) in &documented {
+        let keys: BTreeSet<String> = keys.keys().cloned().collect();
+        assert_eq!(keys, known_to_the_parser(table), "[{table}]");
+    }
+}
+
+#[test]
+fn the_examples_of_all_keys_are_one_good_configuration() {
+    let mut text = String::new();
+    for (table, keys) in documented() {
+        text.push_str(&format!("{}\n", header(&table)));
+        // [identity.subject] follows with every attribute; both forms of one table cannot stand in one file.
+        let examples = keys.values().filter(|example| !example.starts_with("subject = "));
+        examples.for_each(|example| text.push_str(&format!("{example}\n")));
+    }
+    load(&text, "").unwrap_or_else(|error| panic!("{error}\n{text}"));
+}
