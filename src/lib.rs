@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check_config | arguments | systemd
+//! daemon | check_config | arguments | systemd | hardening
 //! local | cloud | timekeeper        never import each other
 //! identity
 //! config
@@ -36,6 +36,7 @@ pub mod cloud;
 pub mod config;
 pub mod credentials;
 pub mod daemon;
+pub mod hardening;
 pub mod identity;
 pub mod local;
 pub mod logging;

@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
-use gatepost::{check_config, daemon, logging};
+use gatepost::{check_config, daemon, hardening, logging};
 
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os()) {
         Ok(Wish::Run(path)) => {
             logging::start();
             logging::end_on_panic();
+            if let Err(error) = hardening::no_core_dumps() {
+                log::error!("a crash would leave a core dump with secrets in it: {error}");
+            }
             daemon::run(&path)
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),

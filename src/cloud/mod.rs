@@ -19,7 +19,7 @@ use tokio::sync::watch;
 pub use provisioning::Provisioning;
 pub use session::{SessionInputs, SessionReporters};
 
-use self::credentials::{Keeper, Provider};
+use self::credentials::{Cues, Keeper, Provider};
 use self::session::{Presence, Session};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -80,13 +80,16 @@ impl Cloud {
             endpoint: self.config.aws.credentials_endpoint.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
+        };
+        let cues = Cues {
+            clock: self.clock.clone(),
             steps: self.steps.subscribe(),
             identity: known,
         };
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
         for reporter in self.alias_reporters {
-            tokio::spawn(Keeper::new(provider.clone(), reporter, fastrand::Rng::new()).run());
+            tokio::spawn(Keeper::new(provider.clone(), cues.clone(), reporter, fastrand::Rng::new()).run());
         }
         let inputs = SessionInputs {
             identity: self.identity,

@@ -3,8 +3,7 @@
 //! Nobody can lock others out by opening connections: beyond the limits the one that has idled longest makes room, and only
 //! a user whose every connection is in the middle of a request is told to wait.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -19,6 +18,9 @@ const TOTAL: usize = 512;
 pub struct Caller {
     uid: u32,
     busy: AtomicBool,
+    /// When it was last heard of: a count, not a time.
+    heard: AtomicU64,
+    count: Arc<AtomicU64>,
     leave: Notify,
 }
 
@@ -31,7 +33,13 @@ impl Caller {
     /// Marks the connection busy until the guard is dropped: a busy one is never sent away.
     pub fn busy(&self) -> Busy<'_> {
         self.busy.store(true, Ordering::Relaxed);
+        self.heard();
         Busy(self)
+    }
+
+    fn heard(&self) {
+        let now = self.count.fetch_add(1, Ordering::Relaxed);
+        self.heard.store(now, Ordering::Relaxed);
     }
 }
 
@@ -45,9 +53,12 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// All connections, the oldest first.
+/// All connections.
 #[derive(Clone, Debug, Default)]
-pub struct Callers(Arc<Mutex<VecDeque<Arc<Caller>>>>);
+pub struct Callers {
+    all: Arc<Mutex<Vec<Arc<Caller>>>>,
+    count: Arc<AtomicU64>,
+}
 
 impl Callers {
     /// Enters a connection of `uid`, sending an idle one away if a limit is reached; `None` if all of them are busy.
@@ -62,26 +73,31 @@ impl Callers {
         let caller = Arc::new(Caller {
             uid,
             busy: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            count: self.count.clone(),
             leave: Notify::new(),
         });
-        callers.push_back(caller.clone());
+        caller.heard();
+        callers.push(caller.clone());
         Some(Entered {
             callers: self.clone(),
             caller,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Caller>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Caller>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The longest-waiting idle one of those that `among` accepts leaves.
-fn send_away(callers: &mut VecDeque<Arc<Caller>>, among: impl Fn(&Caller) -> bool) -> Option<()> {
-    let idle = callers
+fn send_away(callers: &mut Vec<Arc<Caller>>, among: impl Fn(&Caller) -> bool) -> Option<()> {
+    let (longest_idle, _) = callers
         .iter()
-        .position(|caller| among(caller) && !caller.busy.load(Ordering::Relaxed))?;
-    callers.remove(idle)?.leave.notify_one();
+        .enumerate()
+        .filter(|(_, caller)| among(caller) && !caller.busy.load(Ordering::Relaxed))
+        .min_by_key(|(_, caller)| caller.heard.load(Ordering::Relaxed))?;
+    callers.swap_remove(longest_idle).leave.notify_one();
     Some(())
 }
 
@@ -104,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_idle_connection_makes_room_and_other_users_keep_theirs() {
+    fn the_longest_idle_connection_makes_room_and_other_users_keep_theirs() {
         let callers = Callers::default();
         let other = callers.enter(2).unwrap();
         let mut mine: Vec<Entered> = (0..PER_UID).map(|_| callers.enter(1).unwrap()).collect();
@@ -115,7 +131,10 @@ mod tests {
         assert!(!left(&mine[0]) && left(&mine[1]) && !left(&other));
         drop(busy);
         mine.push(callers.enter(1).unwrap());
-        assert!(left(&mine[0]));
+        assert!(
+            !left(&mine[0]) && left(&mine[2]),
+            "who has just asked something has not idled longest"
+        );
     }
 
     #[test]

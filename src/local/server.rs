@@ -77,6 +77,8 @@ async fn converse(stream: UnixStream, peer: Peer, entered: Entered, shared: Rc<S
     });
     let connection = protocol().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
+        // In this order: a request that has already arrived is answered before its connection makes room.
+        biased;
         outcome = connection => if let Err(error) = outcome {
             // The caller's fault, and the caller has been told where HTTP has words for it.
             log::debug!("socket: connection of {peer} ended: {error}");

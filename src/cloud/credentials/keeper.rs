@@ -1,59 +1,62 @@
 //! Keeps one role alias's credentials fresh. One task an alias, so there is never more than one request under way.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::answer::Failure;
-use super::provider;
-use super::refresh::Schedule;
+use super::refresh::{LEAST_GAP, Schedule};
 use crate::clock::{SharedClock, rfc3339};
-use crate::config::Endpoint;
 use crate::credentials::{AliasPhase, AliasReporter, Credentials};
-use crate::identity::{Identity, IdentityReceiver, SendChain, client_config};
-use crate::problem::{Problem, with_causes};
 
-/// Between two requests whatever happens: a clock that steps every second must not become a request every second.
-const LEAST_GAP: Duration = Duration::from_secs(10);
 /// botocore asks again at each signing once less than 15 min are left; refreshing at half of the life keeps it out of that
 /// window only from this lifetime on (with the spread of a tenth).
 const SHORTEST_GOOD_LIFETIME: Duration = Duration::from_secs(2000);
 
-/// What all keepers share.
+/// Where credentials come from.
+pub trait Source {
+    /// Who asks.
+    type Identity: Clone + Send + Sync;
+
+    /// Asks once for the credentials of `alias`.
+    fn fetch(
+        &self,
+        alias: &str,
+        identity: &Self::Identity,
+    ) -> impl Future<Output = Result<Credentials, Failure>> + Send;
+}
+
+/// What a keeper goes by: when to ask, and as whom.
 #[derive(Clone, Debug)]
-pub struct Provider {
-    /// Where to ask.
-    pub endpoint: Endpoint,
-    /// Whom to trust.
-    pub roots: Arc<RootCertStore>,
+pub struct Cues<I> {
     /// The clock.
     pub clock: SharedClock,
     /// Counts steps of the wall clock.
     pub steps: watch::Receiver<u64>,
     /// Who we are, once AWS knows us.
-    pub identity: IdentityReceiver,
+    pub identity: watch::Receiver<Option<I>>,
 }
 
 /// The task that keeps one alias.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Keeper<S: Source> {
     alias: String,
-    provider: Provider,
+    source: S,
+    cues: Cues<S::Identity>,
     reporter: AliasReporter,
     schedule: Schedule,
     warned_of_lifetime: bool,
 }
 
-impl Keeper {
+impl<S: Source> Keeper<S> {
     /// A keeper for the alias whose place on the shelf `reporter` writes.
-    pub fn new(provider: Provider, reporter: AliasReporter, random: fastrand::Rng) -> Self {
+    pub fn new(source: S, cues: Cues<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
         let alias = reporter.watch().borrow().details.name.clone();
         Self {
             alias,
-            provider,
+            source,
+            cues,
             reporter,
             schedule: Schedule::new(random),
             warned_of_lifetime: false,
@@ -66,39 +69,30 @@ impl Keeper {
             let Some(identity) = self.wait_until_known().await else {
                 return;
             };
-            self.provider.steps.mark_unchanged();
+            self.cues.steps.mark_unchanged();
             let asked = Instant::now();
-            let wait = match self.ask(&identity).await {
+            let wait = match self.source.fetch(&self.alias, &identity).await {
                 Ok(credentials) => self.succeed(credentials),
                 Err(failure) => self.fail(&failure),
             };
-            let next = rfc3339(self.provider.clock.wall() + wait);
+            let next = rfc3339(self.cues.clock.wall() + wait);
             self.reporter.details(|details| details.next_refresh = Some(next));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                Ok(()) = self.provider.steps.changed() => {}
-                changed = self.provider.identity.changed() => if changed.is_err() { return },
+                Ok(()) = self.cues.steps.changed() => {}
+                changed = self.cues.identity.changed() => if changed.is_err() { return },
             }
             tokio::time::sleep_until(asked + LEAST_GAP.min(wait)).await;
         }
     }
 
     /// The identity, once AWS has accepted a connection made with it; `None` when the daemon ends.
-    async fn wait_until_known(&mut self) -> Option<Arc<Identity>> {
-        self.provider.identity.wait_for(Option::is_some).await.ok()?.clone()
-    }
-
-    async fn ask(&self, identity: &Identity) -> Result<Credentials, Failure> {
-        let Provider {
-            endpoint, roots, clock, ..
-        } = &self.provider;
-        let tls = client_config(identity, roots.clone(), SendChain::Leaf, &[], clock.clone())
-            .map_err(|error| Failure::Transient(Problem::wait(format!("no TLS: {}", with_causes(&error)))))?;
-        provider::fetch(endpoint, tls, &self.alias, &identity.certificate.thing_name, &**clock).await
+    async fn wait_until_known(&mut self) -> Option<S::Identity> {
+        self.cues.identity.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     fn succeed(&mut self, credentials: Credentials) -> Duration {
-        let clock = &*self.provider.clock;
+        let clock = &*self.cues.clock;
         let lifetime = credentials.remaining(clock);
         let (expiration, refreshed) = (rfc3339(credentials.expiration()), rfc3339(clock.wall()));
         log::debug!(
@@ -123,7 +117,7 @@ impl Keeper {
 
     /// What was good stays: only the problem is reported.
     fn fail(&mut self, failure: &Failure) -> Duration {
-        let still_good = self.reporter.watch().borrow().usable(&*self.provider.clock).is_some();
+        let still_good = self.reporter.watch().borrow().usable(&*self.cues.clock).is_some();
         let phase = if still_good {
             AliasPhase::Valid
         } else {
@@ -133,3 +127,6 @@ impl Keeper {
         self.schedule.after_failure(failure)
     }
 }
+
+#[cfg(test)]
+mod tests;

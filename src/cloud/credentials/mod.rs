@@ -5,4 +5,5 @@ mod keeper;
 mod provider;
 mod refresh;
 
-pub use keeper::{Keeper, Provider};
+pub use keeper::{Cues, Keeper};
+pub use provider::Provider;

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, header, redirect};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
 use super::answer::{Failure, parse, refusal, words};
-use crate::clock::Clock;
+use super::keeper::Source;
+use crate::clock::{Clock, SharedClock};
 use crate::cloud::reach;
 use crate::config::Endpoint;
 use crate::credentials::Credentials;
+use crate::identity::{Identity, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 
 /// An honest answer has about 1.1 KB.
@@ -22,13 +24,41 @@ const MAX_BODY: usize = 16 * 1024;
 /// For the whole exchange. A handshake alone may take a TPM several seconds when signatures queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// AWS's credentials provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Where to ask.
+    pub endpoint: Endpoint,
+    /// Whom to trust.
+    pub roots: Arc<RootCertStore>,
+    /// What expirations are compared with.
+    pub clock: SharedClock,
+}
+
+impl Source for Provider {
+    type Identity = Arc<Identity>;
+
+    async fn fetch(&self, alias: &str, identity: &Self::Identity) -> Result<Credentials, Failure> {
+        let tls = client_config(identity, self.roots.clone(), SendChain::Leaf, &[], self.clock.clone())
+            .map_err(|error| Failure::Transient(Problem::wait(format!("no TLS: {}", with_causes(&error)))))?;
+        fetch(
+            &self.endpoint,
+            tls,
+            alias,
+            &identity.certificate.thing_name,
+            &*self.clock,
+        )
+        .await
+    }
+}
+
 /// Asks once for the credentials of `alias`.
 ///
 /// A connection is made for this one request: the next refresh is half an hour away, and NAT boxes forget sooner.
 ///
 /// # Errors
 /// Sorted by what the reader can do.
-pub async fn fetch(
+async fn fetch(
     endpoint: &Endpoint,
     tls: Arc<ClientConfig>,
     alias: &str,

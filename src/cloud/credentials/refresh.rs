@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use super::answer::Failure;
 use crate::backoff::{Backoff, jitter};
+use crate::credentials::USABLE_MARGIN;
+
+/// Between two requests whatever happens: neither a clock that steps every second nor credentials that hardly live may
+/// become a request every second.
+pub(super) const LEAST_GAP: Duration = Duration::from_secs(10);
 
 /// Transient failures are tried again after 1 s to 5 min, with full jitter.
 const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -30,11 +35,14 @@ impl Schedule {
         }
     }
 
-    /// After a success: half of the credentials' life, a tenth sooner or later.
+    /// After a success: half of the credentials' life, a tenth sooner or later. A set that lives for minutes only is
+    /// replaced sooner than that, because callers stop to get it a minute before its end.
     pub(super) fn after_success(&mut self, lifetime: Duration) -> Duration {
         self.transient.reset();
         self.refused = REFUSED.0;
-        jitter(lifetime / 2, SPREAD, &mut self.random)
+        let handed_out = lifetime.saturating_sub(USABLE_MARGIN);
+        let wait = (lifetime / 2).min(handed_out * 2 / 3);
+        jitter(wait, SPREAD, &mut self.random).max(LEAST_GAP)
     }
 
     /// After a failure, by its class.
@@ -66,6 +74,20 @@ mod tests {
             waits.iter().any(|wait| *wait < 1700) && waits.iter().any(|wait| *wait > 1900),
             "{waits:?}"
         );
+    }
+
+    #[test]
+    fn promise_3_a_refresh_comes_before_callers_stop_to_get_the_set() {
+        let mut schedule = Schedule::new(fastrand::Rng::with_seed(7));
+        for seconds in [75, 90, 120, 180, 300, 900, 3600, 43_200] {
+            let lifetime = Duration::from_secs(seconds);
+            let wait = schedule.after_success(lifetime);
+            assert!(
+                wait >= LEAST_GAP && wait < lifetime - USABLE_MARGIN,
+                "{lifetime:?}: {wait:?}"
+            );
+        }
+        assert_eq!(schedule.after_success(Duration::from_secs(61)), LEAST_GAP);
     }
 
     #[test]

@@ -47,9 +47,10 @@ fn refused(peer: Peer, alias: &str) -> Answer {
         "no [[access]] rule gives uid {} (gid {}) the role alias \"{alias}\"",
         peer.uid, peer.gid
     );
+    // One line that a shell takes as it is: the command puts hints on one line, and who reads this wants to paste it.
     let hint = format!(
-        "add to /etc/gatepost/conf.d: [[access]] uid = {} role-aliases = [\"{alias}\"]",
-        peer.uid
+        "to give it: echo 'access = [{{ uid = {uid}, role-aliases = [\"{alias}\"] }}]' > /etc/gatepost/conf.d/uid-{uid}-{alias}.toml && systemctl reload gatepost",
+        uid = peer.uid
     );
     answer::error(StatusCode::FORBIDDEN, "not_allowed", &message, Some(&hint))
 }
