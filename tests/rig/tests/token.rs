@@ -133,7 +133,7 @@ fn softhsm_counts_no_wrong_pins() {
 
 #[test]
 fn a_reset_tpm_keeps_its_key() {
-    let mut token = Tpm::new(PIN).unwrap();
+    let token = Tpm::new(PIN).unwrap();
     token.generate(KeyKind::EcP256, "device", "01").unwrap();
     token.reset().unwrap();
     signs(&token);
@@ -142,7 +142,10 @@ fn a_reset_tpm_keeps_its_key() {
 #[test]
 fn a_tpm_locks_and_unlocks() {
     let token = Tpm::new(PIN).unwrap();
+    token.count_wrong_pins().unwrap();
+    assert_eq!(token.wrong_pins().unwrap(), 0);
     assert_eq!(token.login("wrong").unwrap(), Login::Incorrect);
+    assert_eq!(token.wrong_pins().unwrap(), 1);
     assert_eq!(token.login(PIN).unwrap(), Login::Accepted);
     token.lock().unwrap();
     token.unlock().unwrap();

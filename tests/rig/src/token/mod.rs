@@ -9,6 +9,7 @@ mod tpm_daemons;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -113,6 +114,29 @@ pub trait Token {
     /// If pkcs11-tool is missing.
     fn login(&self, pin: &str) -> Result<Login> {
         pkcs11_tool::login(self, pin)
+    }
+}
+
+/// A token that a test shares with whatever else stands on it, so that it can be changed meanwhile.
+impl<T: Token + ?Sized> Token for Arc<T> {
+    fn module(&self) -> &Path {
+        (**self).module()
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        (**self).env()
+    }
+
+    fn label(&self) -> &str {
+        (**self).label()
+    }
+
+    fn pin(&self) -> &str {
+        (**self).pin()
+    }
+
+    fn pin_file(&self) -> &Path {
+        (**self).pin_file()
     }
 }
 

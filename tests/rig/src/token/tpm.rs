@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::tpm_daemons::{self, TCTI};
@@ -29,7 +30,7 @@ pub struct Tpm {
     // Dropped in this order: each one before what it stands on.
     _resource_manager: Process,
     _bus: Process,
-    swtpm: Process,
+    swtpm: Mutex<Process>,
     folder: TempDir,
     port: u16,
     module: PathBuf,
@@ -60,7 +61,7 @@ impl Tpm {
         let tpm = Self {
             _resource_manager: resource_manager,
             _bus: bus,
-            swtpm,
+            swtpm: Mutex::new(swtpm),
             folder,
             port,
             module,
@@ -90,10 +91,11 @@ impl Tpm {
     ///
     /// # Errors
     /// If it does not come back.
-    pub fn reset(&mut self) -> Result<()> {
-        self.swtpm.signal(crate::process::Signal::KILL)?;
-        self.swtpm.wait(RESET)?;
-        self.swtpm = tpm_daemons::start_swtpm_on(&self.folder.path().join("tpm"), self.port)?;
+    pub fn reset(&self) -> Result<()> {
+        let mut swtpm = self.swtpm.lock().unwrap_or_else(PoisonError::into_inner);
+        swtpm.signal(crate::process::Signal::KILL)?;
+        swtpm.wait(RESET)?;
+        *swtpm = tpm_daemons::start_swtpm_on(&self.folder.path().join("tpm"), self.port)?;
         wait::until(RESET, "the TPM after its reset", || {
             tpm_daemons::is_answering(&self.env)
         })
@@ -126,18 +128,45 @@ impl Tpm {
         self.forgive_wrong_pins()
     }
 
+    /// Counts wrong PINs from now on as a real TPM does: it forgets none within a test. [`Tpm::wrong_pins`] tells them.
+    ///
+    /// # Errors
+    /// If the TPM refuses.
+    pub fn count_wrong_pins(&self) -> Result<()> {
+        self.tool("tpm2_dictionarylockout", &["--clear-lockout"])?;
+        self.tool(
+            "tpm2_dictionarylockout",
+            &["--setup-parameters", "-n", "32", "-t", "86400", "-l", "1"],
+        )
+        .map(drop)
+    }
+
+    /// The TPM's count of authorisation failures (`TPM2_PT_LOCKOUT_COUNTER`).
+    ///
+    /// # Errors
+    /// If it does not say.
+    pub fn wrong_pins(&self) -> Result<u32> {
+        let said = self.tool("tpm2_getcap", &["properties-variable"])?;
+        let count = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("TPM2_PT_LOCKOUT_COUNTER: 0x"))
+            .context("tpm2_getcap prints no lockout counter")?;
+        Ok(u32::from_str_radix(count, 16)?)
+    }
+
     /// swtpm's default locks after 3 failures in 1000 s, and counts each unclean end as one.
     fn forgive_wrong_pins(&self) -> Result<()> {
         self.tool(
             "tpm2_dictionarylockout",
             &["--setup-parameters", "-n", "1000", "-t", "1", "-l", "1"],
         )
+        .map(drop)
     }
 
-    fn tool(&self, name: &str, args: &[&str]) -> Result<()> {
+    fn tool(&self, name: &str, args: &[&str]) -> Result<String> {
         let mut tool: Command = command::command(name);
         tool.envs(self.env()).env("TPM2TOOLS_TCTI", TCTI).args(args);
-        command::run(&mut tool, "tpm2-tools libtpm2-pkcs11-tools").map(drop)
+        command::run(&mut tool, "tpm2-tools libtpm2-pkcs11-tools")
     }
 }
 
