@@ -31,7 +31,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 /// Runs the daemon with the configuration at `path` until it is told to stop.
 ///
 /// # Errors
-/// With what only somebody else can mend.
+/// With what only somebody else can mend: configuration, a folder that cannot be written, another instance, a rejected PIN.
+/// The exit code is in it.
 pub fn run(path: &Path) -> Result<(), Fatal> {
     let config = check_config::load(path)?;
     let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;

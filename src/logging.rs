@@ -5,7 +5,7 @@ use std::io::Write as _;
 use log::LevelFilter;
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
-/// Says how much is logged: `error`, `warn`, `info` (the default), `debug` or `trace`.
+/// Says how much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`; anything else counts as `info`, the default.
 pub const LEVEL_VARIABLE: &str = "GATEPOST_LOG";
 
 /// Starts logging. What the libraries have to say is of interest only to whoever looks for a fault in them.

@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use crate::local::{Shared, summary};
 
-/// The socket answers.
+/// READY=1: the socket answers.
 pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// The daemon is closing its session.
+/// STOPPING=1: the daemon is closing its session.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }

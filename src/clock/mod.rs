@@ -17,7 +17,7 @@ pub use steps::Steps;
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The wall clock.
     fn wall(&self) -> SystemTime;
-    /// Time since boot, suspend included.
+    /// Time since boot, suspend included (CLOCK_BOOTTIME); never goes back.
     fn boot(&self) -> Duration;
 }
 

@@ -8,9 +8,9 @@ use rustls::pki_types::ServerName;
 /// Where to connect. The host is a name, never an address: it is sent as SNI, without which AWS refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The host name.
+    /// The host name in lower case.
     pub host: String,
-    /// The TCP port.
+    /// The TCP port, never 0.
     pub port: u16,
 }
 

@@ -1,6 +1,6 @@
 //! What the administrator says: `gatepost.toml` and `conf.d/*.toml` beside it.
 //!
-//! The way of a value: [`load`] reads and merges the files into [`raw`], [`check`] turns that into the types below. What
+//! The way of a value: `load` reads and merges the files into `raw`, `check` turns that into the types below. What
 //! has reached these types needs no further checking anywhere.
 
 mod check;
@@ -48,16 +48,16 @@ pub struct Aws {
     pub mqtt_endpoint: Endpoint,
     /// The credentials provider's endpoint; port 443 unless given.
     pub credentials_endpoint: Endpoint,
-    /// A PEM file of roots to trust instead of Amazon's.
+    /// A PEM file of roots to trust instead of Amazon's; `None` for those in Debian's ca-certificates.
     pub root_ca: Option<PathBuf>,
 }
 
 /// `[identity]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
-    /// Where the device certificate appears.
+    /// Where the device certificate (PEM) appears.
     pub certificate: PathBuf,
-    /// CA certificates to send after the device's.
+    /// CA certificates (PEM) to send after the device's, its issuer first.
     pub ca_chain: Option<PathBuf>,
     /// The subject to ask for.
     pub subject: Subject,
@@ -66,7 +66,7 @@ pub struct IdentityConfig {
 /// The subject of the certificate signing request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The thing name to be.
+    /// The thing name to be, placeholders filled in; [`check_thing_name`] has let it through.
     pub common_name: String,
     /// The other attributes by their configuration key, in the order they are written.
     pub attributes: Vec<(&'static str, String)>,
@@ -75,7 +75,7 @@ pub struct Subject {
 /// `[[role-alias]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleAlias {
-    /// The alias's name at AWS.
+    /// The alias's name at AWS: 1 to 128 of `[A-Za-z0-9_=,@-]` (CreateRoleAlias).
     pub name: String,
     /// Whether a request without a name means this one.
     pub default: bool,
@@ -115,9 +115,9 @@ pub enum Aliases {
 /// `[mqtt]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mqtt {
-    /// How often the connection is proven alive.
+    /// How often the connection is proven alive: 30 s to 20 min, in whole seconds on the wire.
     pub keep_alive: Duration,
-    /// How long AWS is asked to keep the session while we are away; it grants what the account allows.
+    /// How long AWS is asked to keep the session while we are away, at most 7 days; it grants what the account allows.
     pub session_expiry: Duration,
     /// Where presence and will are published, `{thing}` not yet filled in; `None` where switched off.
     pub presence_topic: Option<String>,

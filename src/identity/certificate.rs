@@ -18,7 +18,7 @@ use crate::problem::Problem;
 pub struct Certificate {
     /// The common name, which is the thing name.
     pub thing_name: String,
-    /// SHA-256 of the certificate in lowercase hex, which is AWS's certificate ID.
+    /// SHA-256 of the certificate's DER in 64 lowercase hex digits, which is AWS's certificate ID.
     pub id: String,
     /// The subject as text.
     pub subject: String,

@@ -1,7 +1,7 @@
 //! What local programs see: the Unix socket.
 //!
 //! One thread, one runtime, and every answer from memory: nothing here waits for the cloud wing, the token or the disk.
-//! The way of a request: [`server`] -> [`peer`] -> [`resources`] -> [`access`] -> a snapshot in [`view`] -> [`answer`].
+//! The way of a request: `server` -> `peer` -> `resources` -> `access` -> a snapshot in `view` -> `answer`.
 
 mod access;
 mod answer;

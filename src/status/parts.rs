@@ -133,7 +133,7 @@ pub struct IdentityDetails {
 /// What the status says of provisioning besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ProvisioningDetails {
-    /// Connections lost before CONNACK since the first contact.
+    /// Connections lost before CONNACK since the first contact; 0 once provisioned.
     pub attempts: u32,
     /// When the next connection is made, RFC 3339.
     pub next_attempt: Option<String>,
@@ -148,7 +148,7 @@ pub struct SessionDetails {
     pub client_id: Option<String>,
     /// Whether AWS had kept the session at the last CONNACK.
     pub session_present: Option<bool>,
-    /// How long AWS keeps the session after a disconnect, as granted.
+    /// How long AWS keeps the session after a disconnect, as granted, in seconds.
     pub session_expiry_seconds: Option<u32>,
     /// When the next connection is made, RFC 3339.
     pub next_attempt: Option<String>,

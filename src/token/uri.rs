@@ -44,7 +44,7 @@ impl fmt::Display for UriError {
 impl std::error::Error for UriError {}
 
 impl KeyUri {
-    /// A text attribute's value, decoded.
+    /// The value of a text attribute by its RFC 7512 name, decoded; `None` where the URI leaves it open.
     pub fn text(&self, attribute: &str) -> Option<&str> {
         self.attributes.get(attribute).map(String::as_str)
     }
@@ -54,7 +54,7 @@ impl KeyUri {
         self.text("object")
     }
 
-    /// The key's CKA_ID (`id`).
+    /// The key's CKA_ID (`id`), decoded: any bytes.
     pub fn id(&self) -> Option<&[u8]> {
         self.id.as_deref()
     }
