@@ -109,14 +109,16 @@ impl Task {
         while let Some(identity) = self.wait_until_possible().await {
             self.parts.provisioning.begin(&identity.certificate.id);
             self.report_provisioning(None, None);
-            let started = Instant::now();
-            let wait = match self.connect(&identity).await {
+            let outcome = self.connect(&identity).await;
+            // CONNECT was sent earlier: a token may sign for a second first.
+            let connected = Instant::now();
+            let wait = match outcome {
                 None => return,
                 Some(Ok(connection)) => match self.stay(connection, &identity).await {
                     Ended::Shutdown => return,
                     Ended::IdentityChanged => BACKOFF.0,
                     Ended::Lost(lost) => {
-                        if started.elapsed() >= STABLE {
+                        if connected.elapsed() >= STABLE {
                             self.backoff.reset();
                         }
                         let wait = self.next_backoff();
@@ -126,7 +128,7 @@ impl Task {
                 },
                 Some(Err(error)) => self.failed(error),
             };
-            if self.pause(started, wait).await.is_none() {
+            if self.pause(connected, wait).await.is_none() {
                 return;
             }
         }
@@ -277,14 +279,14 @@ impl Task {
     }
 
     /// Waits; a new identity cuts it short. AWS takes one CONNECT a second from a client ID, whatever the reason.
-    async fn pause(&mut self, started: Instant, wait: Duration) -> Option<()> {
+    async fn pause(&mut self, connected: Instant, wait: Duration) -> Option<()> {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             Ok(()) = self.parts.inputs.identity.changed() => self.parts.inputs.identity.mark_changed(),
             () = ending(&mut self.parts.inputs.shutdown) => return None,
         }
         tokio::select! {
-            () = sleep_until(started + BACKOFF.0) => Some(()),
+            () = sleep_until(connected + BACKOFF.0) => Some(()),
             () = ending(&mut self.parts.inputs.shutdown) => None,
         }
     }
