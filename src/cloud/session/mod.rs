@@ -144,6 +144,8 @@ impl Task {
                 Some(_) => ProvisioningPhase::WaitingForClock,
                 None => match self.parts.inputs.identity_part.borrow_and_update().phase {
                     IdentityPhase::NoKey => ProvisioningPhase::NoKey,
+                    // A good certificate looks like one that is not valid yet.
+                    IdentityPhase::Refused if !clock_set => ProvisioningPhase::WaitingForClock,
                     _ => ProvisioningPhase::NoCertificate,
                 },
             };
