@@ -120,6 +120,8 @@ impl Task {
                     Ended::Lost(lost) => {
                         if connected.elapsed() >= STABLE {
                             self.backoff.reset();
+                            // The policy may have been mended meanwhile.
+                            self.presence = self.parts.mqtt.presence_topic.is_some();
                         }
                         let wait = self.next_backoff();
                         self.report_waiting(Some(words::lost(&self.parts.endpoint, &lost)), wait);
