@@ -8,7 +8,7 @@ use crate::clock::{SharedClock, Steps, build_date, is_set, rfc3339};
 use crate::problem::Problem;
 use crate::status::{ClockDetails, ClockPhase, Reporter};
 
-/// An unset clock also becomes plausible by merely running on; nobody is told of that.
+/// An unset clock also becomes plausible by merely running on; the kernel tells nobody of that.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Runs for as long as the daemon does. `steps` counts the times the clock was set.
@@ -30,7 +30,10 @@ pub async fn run(clock: SharedClock, reporter: Reporter<ClockPhase, ClockDetails
                 // Without the timer a step is still met at the next refresh; only "at once" is lost.
                 false => listener = None,
             },
-            () = tokio::time::sleep(look_again) => {}
+            () = tokio::time::sleep(look_again) => if report(&clock, &reporter) {
+                // Nobody was told by the kernel; for the rooms it is a step all the same.
+                steps.send_modify(|count| *count += 1);
+            }
         }
     }
 }
@@ -66,4 +69,29 @@ fn report(clock: &SharedClock, reporter: &Reporter<ClockPhase, ClockDetails>) ->
         }
     }
     set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+    use crate::status::Desk;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_becomes_plausible_unheard_counts_as_a_step() {
+        let clock = ManualClock::at(60);
+        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails {});
+        let mut part = reporter.watch();
+        let (steps, mut stepped) = watch::channel(0);
+        tokio::spawn(run(clock.clone(), reporter, steps));
+        let unset = part.wait_for(|part| part.problem.is_some()).await.unwrap().clone();
+        assert_eq!(unset.phase, ClockPhase::Unset);
+        assert!(unset.problem.unwrap().message.contains("1970-01-01"));
+
+        clock.step_to(build_date());
+        let soon = tokio::time::timeout(2 * LOOK_AGAIN, stepped.changed());
+        soon.await.unwrap().unwrap();
+        assert_eq!(part.borrow_and_update().phase, ClockPhase::Set);
+        assert_eq!(*stepped.borrow(), 1);
+    }
 }

@@ -5,5 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod aws_side;
+mod clock;
+mod cloud_view;
+mod faketime;
 mod first_boot;
+mod provisioning;
+mod registry;
+mod relay;
+mod session;
+mod shutdown;
 mod world;

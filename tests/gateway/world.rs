@@ -100,7 +100,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    fn new(cloud: &Cloudlet, token: &dyn Token, ca: &FleetCa) -> Self {
+    pub fn new(cloud: &Cloudlet, token: &dyn Token, ca: &FleetCa) -> Self {
         let folder = tempfile::Builder::new().prefix("gatepost-test-").tempdir().unwrap();
         let config = format!(
             r#"
@@ -185,7 +185,12 @@ role-aliases = ["*"]
 
     /// Ends the daemon as systemd does, and expects a clean end.
     pub fn stop(&mut self) {
-        self.process().signal(Signal::TERM).unwrap();
+        self.end(Signal::TERM);
+    }
+
+    /// Asks the daemon to end, and expects a clean end in time.
+    pub fn end(&mut self, signal: Signal) {
+        self.process().signal(signal).unwrap();
         let status = self.process().wait(Duration::from_secs(5)).unwrap();
         assert!(status.success(), "{status}\n{}", self.log());
         self.forget();
@@ -258,6 +263,12 @@ role-aliases = ["*"]
     /// Waits until a text field of the status contains this.
     pub fn wait_for_words(&self, field: &str, words: &str) {
         self.wait_for(field, |value| value.as_str().is_some_and(|text| text.contains(words)));
+    }
+
+    /// Waits until this run of the daemon has logged a line with these words: for what passes too quickly to be met in the
+    /// status.
+    pub fn wait_for_log(&mut self, words: &str) {
+        self.process().wait_for_line(SOON, |line| line.contains(words)).unwrap();
     }
 
     pub fn wait_online(&self) {

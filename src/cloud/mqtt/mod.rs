@@ -86,6 +86,7 @@ impl std::fmt::Display for Reason {
             0x97 => "quota exceeded",
             0x98 => "administrative action",
             0x9b => "quality of service not supported",
+            0x9f => "connection rate exceeded",
             0xa1 => "subscription identifiers not supported",
             _ => "reason",
         };

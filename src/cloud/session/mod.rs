@@ -104,6 +104,8 @@ impl Session {
                     Ended::Lost(lost, lasted) => {
                         if lasted >= STABLE {
                             self.backoff.reset();
+                            // The policy may have been mended meanwhile.
+                            self.presence.allow();
                         }
                         let wait = self.next_backoff();
                         self.reporters

@@ -47,6 +47,11 @@ impl Presence {
             .ok()
     }
 
+    /// Presence is tried again.
+    pub(super) fn allow(&mut self) {
+        self.allowed = true;
+    }
+
     /// AWS has refused the topic.
     pub(super) fn refused(&mut self) {
         self.allowed = false;

@@ -4,15 +4,15 @@
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
 //! - [`process`]: a program under test, its output line by line, its signals and its end
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
+//! - [`port`]: free ports for servers that must have the same one again
 //! - [`wait`]: conditions that another process makes true
 //!
 //! Everything is blocking, keeps to its own temporary folder and to loopback, and is gone when it is dropped.
 //! A missing tool is an error that names the Debian package.
 
-mod port;
-
 pub mod command;
 pub mod fleet_ca;
+pub mod port;
 pub mod process;
 pub mod token;
 pub mod unix_http;

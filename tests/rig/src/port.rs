@@ -13,7 +13,10 @@ const PAIRS: u16 = 6_000;
 ///
 /// The search starts elsewhere in each test process, so those that run at the same time rarely meet; the caller
 /// still has to try again if its server finds the port taken.
-pub(crate) fn free_pair() -> Result<u16> {
+///
+/// # Errors
+/// If there is no such port.
+pub fn free_pair() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // 1/golden ratio of the range spreads neighbouring process ids far apart.
     let start = u64::from(std::process::id()) * 3_708 % u64::from(PAIRS);

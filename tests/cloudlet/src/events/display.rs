@@ -13,10 +13,12 @@ impl fmt::Display for Event {
                 peer,
                 version,
                 certificate,
+                chain,
             } => {
+                let with_chain = if *chain > 1 { " with its chain" } else { "" };
                 write!(
                     f,
-                    "TLS   {endpoint}: {version} with {peer}, certificate {}",
+                    "TLS   {endpoint}: {version} with {peer}, certificate {}{with_chain}",
                     short(certificate)
                 )
             }

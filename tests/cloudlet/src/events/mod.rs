@@ -27,6 +27,8 @@ pub enum Event {
         version: String,
         /// The certificate shown.
         certificate: CertificateId,
+        /// How many certificates were shown: 1 is the device's alone.
+        chain: usize,
     },
     /// A TLS handshake failed.
     TlsRefused {

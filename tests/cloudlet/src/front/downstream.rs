@@ -9,7 +9,7 @@ use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};
 
 pub(super) async fn run(
     session: &Session,
-    mut reader: BrokerReader,
+    reader: &mut BrokerReader,
     to_client: mpsc::Sender<Outgoing>,
     to_broker: mpsc::Sender<Bytes>,
 ) -> End {

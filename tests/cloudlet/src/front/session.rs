@@ -94,7 +94,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     } = admitted;
     // Told before the broker hears of the new one, so that the order is there before the broker hangs up.
     cloud.connections.take_over(&connection.client_id);
-    let (broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
+    let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
         Ok(joined) => joined,
         Err(reason) => {
             let Connection {
@@ -145,7 +145,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         },
         _ = std::future::ready(()), if sent.is_err() => End::silent("the client is gone"),
         end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
-        end = downstream::run(&session, broker, to_client.clone(), to_broker.clone()) => end,
+        end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
     };
     if let (Some(code), Protocol::V5) = (end.code, protocol) {
         let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);
@@ -154,11 +154,20 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     }
     drop((to_client, to_broker));
     // A client that does not read must not keep its end from being told.
-    let _ = timeout(FLUSH_TIMEOUT, async { tokio::join!(client_writer, broker_writer) }).await;
+    let _ = timeout(FLUSH_TIMEOUT, async {
+        tokio::join!(client_writer, broker_writer, drain(broker))
+    })
+    .await;
     session.cloud.events.push(Event::Disconnected {
         client_id: session.client_id.clone(),
         reason: end.reason,
     });
+}
+
+/// Reads until the broker has closed: a Unix socket closed with something unread resets the other side, and mosquitto
+/// would not get to see the DISCONNECT before it.
+async fn drain(mut broker: BrokerReader) {
+    while broker.read().await.is_ok() {}
 }
 
 async fn join_broker(cloud: &Cloud, connect: Connect) -> Result<(BrokerReader, OwnedWriteHalf, bool), String> {

@@ -36,7 +36,9 @@ pub(crate) async fn accept(cloud: &Cloud, endpoint: Endpoint, tcp: TcpStream, pe
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake_hands(cloud, endpoint, tcp, peer));
     match shaken.await.unwrap_or_else(|_| Err("timed out".to_owned())) {
         Ok(accepted) => {
-            let version = accepted.stream.get_ref().1.protocol_version();
+            let tls = accepted.stream.get_ref().1;
+            let chain = tls.peer_certificates().map_or(0, <[_]>::len);
+            let version = tls.protocol_version();
             let version = version.and_then(|version| version.as_str()).unwrap_or("TLS").to_owned();
             cloud.count_handshake(endpoint);
             cloud.events.push(Event::TlsAccepted {
@@ -44,6 +46,7 @@ pub(crate) async fn accept(cloud: &Cloud, endpoint: Endpoint, tcp: TcpStream, pe
                 peer,
                 version,
                 certificate: accepted.id.clone(),
+                chain,
             });
             Some(accepted)
         }

@@ -1,0 +1,95 @@
+//! What shows only after half a minute or more. The gateways wait side by side, so that nobody waits twice.
+
+use std::time::Duration;
+
+use cloudlet::switches::FirstContact;
+
+use crate::cloud_view::{connects, mark};
+use crate::registry::{attach, bring_online_known, certificate_with, start_known};
+use crate::relay::Relay;
+use crate::world::{THING, World, options};
+
+use super::refusals::policy_without_presence;
+
+/// The daemon's own patience, a minute for a handshake, and a slow machine's time.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+#[test]
+fn promise_8_silence_is_not_waited_for_for_ever() {
+    // The first contact hangs after CONNECT, as AWS was seen to do.
+    let mut hanging = World::new();
+    hanging
+        .cloud
+        .switches()
+        .set(|switches| switches.first_contact = FirstContact::Hang);
+    hanging.gateway.start();
+    hanging.certify();
+
+    // TCP is accepted, and then nobody speaks.
+    let mut silent = World::new();
+    let nobody = Relay::to(&silent.cloud.mqtt_endpoint());
+    nobody.set_silent(true);
+    silent
+        .gateway
+        .configure(&silent.cloud.mqtt_endpoint(), &nobody.endpoint());
+    start_known(&mut silent);
+    silent.gateway.wait_for_text("session.phase", "connecting");
+
+    // Two open sessions with the shortest keep-alive there is; one of them loses its network without a word.
+    let [mut quiet, mut cut] = [World::new(), World::new()];
+    let network = Relay::to(&cut.cloud.mqtt_endpoint());
+    cut.gateway.configure(&cut.cloud.mqtt_endpoint(), &network.endpoint());
+    for world in [&mut quiet, &mut cut] {
+        world.gateway.config.push_str("[mqtt]\nkeep-alive = \"30s\"\n");
+        bring_online_known(world);
+    }
+    let quiet_since = mark(&quiet.cloud);
+    network.set_silent(true);
+
+    // A gateway that does without presence, and a policy that is mended once it does.
+    let mut modest = World::new();
+    modest.gateway.start();
+    let csr = modest.gateway.wait_for_csr();
+    let (pem, id) = certificate_with(&modest, &csr, &policy_without_presence());
+    modest.gateway.install(&pem);
+    modest.gateway.wait_for_text("state", "attention");
+    attach(&modest.cloud, &id, &options().policy);
+
+    let pending = hanging
+        .gateway
+        .wait_longer_for(PATIENCE, "provisioning", |part| part["phase"] == "pending");
+    let why = pending["problem"]["message"].as_str().unwrap();
+    assert!(why.contains("as it does while it registers a new certificate"), "{why}");
+    assert!(why.contains("no CONNACK in 30 s"), "{why}");
+    hanging.gateway.wait_online();
+
+    cut.gateway.wait_longer_for(PATIENCE, "session.problem.message", |why| {
+        why.as_str().is_some_and(|why| why.contains("no PINGRESP"))
+    });
+    network.set_silent(false);
+    cut.gateway
+        .wait_longer_for(PATIENCE, "session.phase", |phase| phase == "connected");
+
+    silent
+        .gateway
+        .wait_longer_for(PATIENCE, "session.problem.message", |why| {
+            why.as_str()
+                .is_some_and(|why| why.contains("the TLS handshake took more than 60 s"))
+        });
+    nobody.set_silent(false);
+    silent.gateway.wait_online();
+
+    // By now AWS would have ended a session that had been silent for one and a half keep-alives.
+    assert_eq!(connects(&quiet.cloud, quiet_since), 0);
+    assert!(
+        quiet
+            .cloud
+            .connections()
+            .iter()
+            .any(|connection| connection.client_id == THING)
+    );
+
+    // So long a session was stable, and the next one tries presence again.
+    modest.cloud.disconnect(THING);
+    modest.gateway.wait_online();
+}
