@@ -19,6 +19,7 @@ mod mqtt;
 mod options;
 mod policy;
 pub mod sessions;
+mod sha256;
 pub mod sigv4;
 pub mod sts;
 pub mod switches;
