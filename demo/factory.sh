@@ -4,7 +4,7 @@
 
 profile=debug
 [[ ${PROFILE:-} != release ]] || profile=release
-bin=$(realpath -m "${CARGO_TARGET_DIR:-target}/$profile")
+bin=$(realpath -m "${PROGRAMS:-${CARGO_TARGET_DIR:-target}/$profile}")
 
 # On a terminal cargo shows how far it is; in a log only what went wrong is of interest.
 build() {
@@ -13,6 +13,14 @@ build() {
     [[ $profile == debug ]] || flags+=(--release)
     [[ -t 2 ]] || flags+=(--quiet)
     cargo build "${flags[@]}"
+}
+
+programs_exist() {
+    local program
+    for program in gatepostd gatepost cloudlet; do
+        [[ -x $bin/$program ]] || give_up "no $program in $bin"
+    done
+    echo "$bin"
 }
 
 # Long enough never to occur in a log by chance: the demo looks for it there.
@@ -60,7 +68,13 @@ CONF
         -config deviceRootCA_openssl.conf -subj "/C=IN/O=Example"
     openssl x509 -req -days 3650 -extfile deviceRootCA_openssl.conf -extensions v3_ca \
         -in deviceRootCA.csr -signkey deviceRootCA.key -out deviceRootCA.pem
-    openssl x509 -in deviceRootCA.pem -noout -subject -nameopt compat
+    openssl x509 -in deviceRootCA.pem -noout -subject -nameopt compat | sed 's/^subject= *//'
+}
+
+# start_cloud OPTION...: the local AWS, on ports that are free.
+start_cloud() {
+    start cloudlet "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 --sts-port 0 \
+        --fleet-ca "$fleet_ca" --policy seed-with-credentials "$@"
 }
 
 # The cloudlet writes its endpoints into a file once it listens on all of them.

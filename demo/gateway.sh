@@ -4,6 +4,10 @@
 
 readonly thing=demo-gateway socket="$work/run/gatepost.sock"
 
+# As systemd starts it: the folders come from the environment.
+readonly gatepostd=(env "SOFTHSM2_CONF=$SOFTHSM2_CONF" "STATE_DIRECTORY=$work/state" "RUNTIME_DIRECTORY=$work/run"
+    "$bin/gatepostd" --config "$work/gatepost.toml")
+
 write_config() {
     load_endpoints
     cat >"$work/gatepost.toml" <<TOML
@@ -39,7 +43,7 @@ csr_is_good() {
     within 20 test -s "$csr"
     # Its exit code is 0 even if the signature is wrong (OpenSSL 3.0), so its words are looked at.
     openssl req -in "$csr" -verify -noout 2>&1 | grep "verify OK"
-    openssl req -in "$csr" -noout -subject -nameopt compat
+    openssl req -in "$csr" -noout -subject -nameopt compat | sed 's/^subject= *//'
 }
 
 key_cannot_leave() {
@@ -84,19 +88,25 @@ sign_and_deliver() {
     openssl x509 -req -in "$work/state/device.csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial \
         -out "$work/state/device.pem.new" -days 365 -sha256
     mv "$work/state/device.pem.new" "$work/state/device.pem"
-    openssl x509 -in "$work/state/device.pem" -noout -enddate
+    openssl x509 -in "$work/state/device.pem" -noout -enddate | sed 's/^notAfter=//'
 }
 
-# cloud_says REGEX: the first such line in the cloudlet's log.
-cloud_says() { grep -m 1 -oE "$1" "$work/log/cloudlet"; }
+# cloud_says REGEX: what follows that, in the first such line of the cloudlet's log.
+cloud_says() { sed -nE "/$1/ { s/^.*$1//p; q }" "$work/log/cloudlet" | grep .; }
 
 first_connection_dropped() {
-    within 20 cloud_says "MQTT +$thing: not connected.*"
+    within 20 cloud_says "MQTT +$thing: not connected: "
 }
 
 thing_exists() {
-    within 30 cloud_says "JITP .*thing $thing created"
-    within 30 cloud_says 'JITP .*ACTIVE, provisioning done'
+    within 30 cloud_says "JITP .*: thing $thing " >/dev/null
+    within 30 cloud_says 'JITP +.*ACTIVE, ' >/dev/null
+    echo "thing $thing, $(cloud_says 'JITP +' | grep -o 'certificate [0-9a-f]*') ACTIVE"
+}
+
+session_is_open() {
+    status_is session.phase connected
+    within 20 cloud_says "MQTT +$thing: connected with "
 }
 
 # The refresh begins once AWS lets the certificate in; the command itself never waits.
@@ -122,46 +132,65 @@ credential_process = "$bin/gatepost" --socket "$socket" credentials telemetry
 INI
 }
 
-# Nothing of the caller's own AWS set-up may help here.
+# Nothing of the caller's own AWS set-up may help here, and no proxy may come between.
 aws_as_program() {
-    env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_ENDPOINT_URL \
+    env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE -u AWS_ENDPOINT_URL \
         AWS_CONFIG_FILE="$work/aws-config" AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
-        AWS_PAGER="" aws --profile gatepost --endpoint-url "$STS_ENDPOINT" sts "$@"
+        AWS_PAGER="" NO_PROXY=127.0.0.1,localhost aws --profile gatepost --endpoint-url "$STS_ENDPOINT" sts "$@"
 }
 
+# AWS names the session after the certificate, so the answer names this very gateway.
 caller_identity() {
     local arn
     load_endpoints
     arn=$(aws_as_program get-caller-identity --query Arn --output text)
-    [[ $arn == arn:aws:sts::*:assumed-role/* ]]
+    [[ $arn == arn:aws:sts::*:assumed-role/telemetry/"$(field identity.certificate_id)" ]] ||
+        give_up "that is somebody else: $arn"
     echo "$arn"
 }
 
-log_keeps_secrets() {
+log_is_clean() {
     python3 - "$work/log/gatepostd" "$work/credentials.json" "$pin" <<'PYTHON'
 import json, sys
 log, answer, pin = open(sys.argv[1]).read(), json.load(open(sys.argv[2])), sys.argv[3]
-assert not any(secret in log for secret in (pin, answer["SecretAccessKey"], answer["SessionToken"]))
+assert not any(secret in log for secret in (pin, answer["SecretAccessKey"], answer["SessionToken"])), "a secret"
+assert "error:" not in log, "an error"
 print(len(log.splitlines()))
 PYTHON
 }
 
 say_what_to_try() {
+    load_endpoints
+    cat >"$work/environment" <<ENVIRONMENT
+export GATEPOST_SOCKET='$socket' STS_ENDPOINT='$STS_ENDPOINT' NO_PROXY=127.0.0.1,localhost
+export AWS_CONFIG_FILE='$work/aws-config'
+export PATH='$bin':"\$PATH":'$(dirname "$(command -v aws)")'
+ENVIRONMENT
     cat >"$work/stop" <<STOP
 #!/bin/sh
-kill ${daemons[1]}; sleep 1; kill ${daemons[0]}; rm -rf '$work'
+for daemon in ${daemons[1]} ${daemons[0]}; do
+    kill \$daemon 2>/dev/null
+    while kill -0 \$daemon 2>/dev/null; do sleep 0.1; done
+done
+rm -rf '$work'
 STOP
     chmod +x "$work/stop"
     cat <<TRY
 
-It goes on running. Try:
-  export GATEPOST_SOCKET=$socket PATH=$bin:\$PATH
+It goes on running. In a shell, first
+
+  . $work/environment
+
+and then, for example
+
   gatepost status
   gatepost credentials
   curl --unix-socket \$GATEPOST_SOCKET http://localhost/v1/status
-  AWS_CONFIG_FILE=$work/aws-config aws --profile gatepost --endpoint-url $(load_endpoints && echo "$STS_ENDPOINT") sts get-caller-identity
+  aws --profile gatepost --endpoint-url \$STS_ENDPOINT sts get-caller-identity
   tail -f $work/log/gatepostd $work/log/cloudlet
-To stop it and remove its folder:
+
+To stop it and to remove its folder:
+
   $work/stop
 TRY
 }

@@ -4,6 +4,7 @@
 
 readonly started=$EPOCHREALTIME
 daemons=() # process ids, in the order in which they were started
+names=()   # of the daemons
 finished=no
 current_step="the preparations"
 
@@ -38,18 +39,18 @@ start() {
     shift
     "$@" >"$work/log/$name" 2>&1 </dev/null &
     daemons+=($!)
+    names+=("$name")
 }
 
 # within SECONDS COMMAND...: waits until COMMAND succeeds, and gives up early when a daemon has ended.
 within() {
-    local deadline=$((SECONDS + $1)) daemon
-    local what="${*:2}"
+    local seconds=$1 deadline=$((SECONDS + $1)) i
     shift
     until "$@"; do
-        for daemon in "${daemons[@]}"; do
-            kill -0 "$daemon" 2>/dev/null || give_up "a daemon has ended by itself" || return 1
+        for i in "${!daemons[@]}"; do
+            kill -0 "${daemons[i]}" 2>/dev/null || give_up "${names[i]} has ended by itself" || return 1
         done
-        ((SECONDS < deadline)) || give_up "not within the time that this should take: $what" || return 1
+        ((SECONDS < deadline)) || give_up "waited $seconds s in vain for: $*" || return 1
         sleep 0.1
     done
 }
@@ -79,11 +80,14 @@ finish() {
 show_failure() {
     [[ ! -t 1 ]] || printf '\n'
     printf '\n%s NOT TRUE: %s\n' "$(elapsed)" "${current_step//%/...}"
-    local log
-    for log in "$work"/log/*; do
-        [[ -s $log ]] || continue
-        printf '\n--- the end of %s\n' "$log"
-        tail -n 20 "$log"
+    if [[ -s $work/log/step ]]; then
+        printf 'What the step said:\n'
+        tail -n 20 "$work/log/step"
+    fi
+    local name
+    for name in "${names[@]}"; do
+        printf '\nThe end of the log of %s:\n' "$name"
+        tail -n 20 "$work/log/$name"
     done
     printf '\nEverything is in %s for you to look at; nothing is left running.\n' "$work"
 }

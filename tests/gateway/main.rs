@@ -7,6 +7,7 @@
 mod aws_side;
 mod clock;
 mod cloud_view;
+mod demo;
 mod faketime;
 mod first_boot;
 mod provisioning;

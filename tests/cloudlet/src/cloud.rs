@@ -13,8 +13,8 @@ use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::events::{Event, Events, JitpStep};
 use crate::front::Connections;
 use crate::jitp;
-use crate::mint::{Mint, Minted};
 use crate::policy::{Context, Decision, Request, evaluate};
+use crate::sessions::SessionStore;
 use crate::switches::{FirstContact, SwitchBoard};
 use crate::tls::ServerConfigs;
 use crate::x509::ParsedCertificate;
@@ -28,8 +28,7 @@ pub(crate) struct Cloud {
     pub(crate) tls: ServerConfigs,
     pub(crate) broker_socket: PathBuf,
     pub(crate) rng: Mutex<fastrand::Rng>,
-    pub(crate) mint: Arc<dyn Mint>,
-    pub(crate) minted: Mutex<Vec<Minted>>,
+    pub(crate) sessions: SessionStore,
     pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,

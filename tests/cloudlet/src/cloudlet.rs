@@ -1,25 +1,24 @@
 //! A running cloudlet, as tests and the command hold it.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::account::{Account, SharedAccount};
 use crate::cloud::Cloud;
 use crate::events::Events;
 use crate::front::Connections;
+use crate::listener::Listener;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
 use crate::{
     Broker, CaId, Certificate, CertificateId, CertificateStatus, Connection, Endpoint, Error, Event, Minted, Options,
-    Policy, RandomMint, Role, RoleAlias, Template, Thing, credentials, front,
+    Policy, Role, RoleAlias, SessionStore, Template, Thing, credentials, front, sts,
 };
 
 /// AWS IoT Core on loopback, until it is dropped.
@@ -33,11 +32,12 @@ pub struct Cloudlet {
     host: String,
     mqtt_port: u16,
     credentials_port: u16,
+    sts_port: u16,
     _folders: (Option<TempDir>, TempDir),
 }
 
 impl Cloudlet {
-    /// Starts one; returns once both endpoints take connections. Blocks, so not for the inside of a runtime.
+    /// Starts one; returns once all its endpoints take connections. Blocks, so not for the inside of a runtime.
     pub fn start(options: Options) -> Result<Self, Error> {
         // The socket's path has 108 bytes at most (unix(7)), so it never lies under a folder of the caller's.
         let runtime_folder = temporary_folder()?;
@@ -55,9 +55,6 @@ impl Cloudlet {
         let authority = Authority::open(&folder)?;
         let tls = ServerConfigs::new(&authority, &options.host, &account, &switches)?;
         let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), &events)?;
-        let mint = options
-            .mint
-            .unwrap_or_else(|| Arc::new(RandomMint::seeded(options.seed)));
         let cloud = Arc::new(Cloud {
             account,
             switches,
@@ -66,8 +63,7 @@ impl Cloudlet {
             tls,
             broker_socket: broker.socket().to_owned(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
-            mint,
-            minted: Mutex::default(),
+            sessions: SessionStore::new(),
             credential_requests: Mutex::default(),
             handshakes: Mutex::default(),
             provisioning: Mutex::default(),
@@ -79,10 +75,13 @@ impl Cloudlet {
             .enable_all()
             .build()
             .map_err(Error::io("starting the runtime"))?;
-        let (mqtt, mqtt_port) = listen(&runtime, options.mqtt_port)?;
-        let (https, credentials_port) = listen(&runtime, options.credentials_port)?;
+        let mqtt = Listener::bind(&runtime, options.mqtt_port)?;
+        let provider = Listener::bind(&runtime, options.credentials_port)?;
+        let sts = Listener::bind(&runtime, options.sts_port)?;
+        let (mqtt_port, credentials_port, sts_port) = (mqtt.port, provider.port, sts.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
-        runtime.spawn(credentials::serve(cloud.clone(), https));
+        runtime.spawn(credentials::serve(cloud.clone(), provider));
+        runtime.spawn(sts::serve(cloud.clone(), sts));
         Ok(Self {
             runtime: Some(runtime),
             broker,
@@ -92,6 +91,7 @@ impl Cloudlet {
             host: options.host,
             mqtt_port,
             credentials_port,
+            sts_port,
             _folders: (own_folder, runtime_folder),
         })
     }
@@ -104,6 +104,11 @@ impl Cloudlet {
     /// `HOST:PORT` of the credentials provider.
     pub fn credentials_endpoint(&self) -> String {
         format!("{}:{}", self.host, self.credentials_port)
+    }
+
+    /// The URL of STS, as `aws --endpoint-url` takes it. Without TLS: what is proved there is the signature.
+    pub fn sts_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.sts_port)
     }
 
     /// The root that clients must trust, in the place of Amazon's roots.
@@ -220,7 +225,12 @@ impl Cloudlet {
 
     /// Every set of credentials ever issued, so that a test can look for its secrets where they must not be.
     pub fn minted(&self) -> Vec<Minted> {
-        self.cloud.minted.lock().clone()
+        self.cloud.sessions.minted()
+    }
+
+    /// The sessions that STS knows, to look at and to add to: sts:AssumeRole by hand.
+    pub fn sessions(&self) -> &SessionStore {
+        &self.cloud.sessions
     }
 
     /// How often credentials were asked for by this alias.
@@ -247,6 +257,7 @@ impl std::fmt::Debug for Cloudlet {
         f.debug_struct("Cloudlet")
             .field("mqtt_endpoint", &self.mqtt_endpoint())
             .field("credentials_endpoint", &self.credentials_endpoint())
+            .field("sts_endpoint", &self.sts_endpoint())
             .finish_non_exhaustive()
     }
 }
@@ -265,12 +276,4 @@ fn temporary_folder() -> Result<TempDir, Error> {
         .prefix("cloudlet-")
         .tempdir_in(&folder)
         .map_err(Error::io(format!("creating a folder in {}", folder.display())))
-}
-
-fn listen(runtime: &Runtime, port: u16) -> Result<(TcpListener, u16), Error> {
-    let listener = runtime
-        .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-        .map_err(Error::io(format!("listening on 127.0.0.1:{port}")))?;
-    let port = listener.local_addr().map_err(Error::io("listening"))?.port();
-    Ok((listener, port))
 }

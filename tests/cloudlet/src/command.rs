@@ -24,10 +24,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
     let cloud = Cloudlet::start(options(&arguments))?;
     register(&cloud, &arguments)?;
-    // An STS listener's address belongs here too, as STS_ENDPOINT.
     let endpoints = [
         ("MQTT_ENDPOINT", cloud.mqtt_endpoint()),
         ("CREDENTIALS_ENDPOINT", cloud.credentials_endpoint()),
+        ("STS_ENDPOINT", cloud.sts_endpoint()),
         (
             "ROOT_CA",
             std::path::absolute(cloud.root_ca_path())?.display().to_string(),
@@ -62,6 +62,7 @@ fn options(arguments: &Arguments) -> Options {
         host: arguments.host.clone(),
         mqtt_port: arguments.mqtt_port,
         credentials_port: arguments.credentials_port,
+        sts_port: arguments.sts_port,
         dir: Some(arguments.dir.clone()),
         policy: match arguments.policy {
             PolicyChoice::SeedStrict => Policy::seed_strict(),

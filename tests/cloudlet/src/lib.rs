@@ -1,9 +1,10 @@
 //! AWS IoT Core for one machine: just-in-time provisioning, policies, limits and refusals in front of a real
-//! mosquitto, and the credentials provider, all on loopback.
+//! mosquitto, the credentials provider, and an STS that checks signatures, all on loopback.
 //!
 //! [`Cloudlet::start`] starts one, dropping it ends it. [`account`] is what AWS would know, [`switches`] what can go
 //! wrong, [`events`] what happened. Inside, a connection goes through `tls`, then `front` (MQTT) or `credentials`
-//! (HTTPS); `jitp` provisions what `account` does not know yet, `policy` decides, `broker` keeps the sessions.
+//! (HTTPS); `jitp` provisions what `account` does not know yet, `policy` decides, `broker` keeps the MQTT sessions.
+//! What the credentials provider issues is remembered in [`sessions`], where `sts` looks for who signed ([`sigv4`]).
 
 pub mod account;
 mod broker;
@@ -14,13 +15,14 @@ mod error;
 pub mod events;
 mod front;
 mod jitp;
-mod mint;
+mod listener;
 mod mqtt;
 mod options;
 mod policy;
 pub mod sessions;
+mod sha256;
 pub mod sigv4;
-pub mod sts;
+mod sts;
 pub mod switches;
 mod tls;
 mod x509;
@@ -34,9 +36,9 @@ pub use error::Error;
 pub use events::{Event, JitpStep, Observer};
 pub use front::Connection;
 pub use jitp::Template;
-pub use mint::{Mint, Minted, RandomMint};
 pub use options::Options;
 pub use policy::{Decision, Policy};
+pub use sessions::{Minted, SessionStore};
 
 /// Where clients connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

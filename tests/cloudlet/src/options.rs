@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::Observer;
-use crate::mint::Mint;
 use crate::policy::Policy;
 use crate::switches::Switches;
 
@@ -19,6 +17,8 @@ pub struct Options {
     pub mqtt_port: u16,
     /// The credentials endpoint's port; 0 for a free one.
     pub credentials_port: u16,
+    /// The port of STS; 0 for a free one.
+    pub sts_port: u16,
     /// Where everything is kept, and found again by the next start; `None` for a folder that goes with the cloudlet.
     pub dir: Option<PathBuf>,
     /// The account's twelve digits.
@@ -29,10 +29,8 @@ pub struct Options {
     pub policy: Policy,
     /// The switches' first positions, JITP's delay and the CONNECT interval among them.
     pub switches: Switches,
-    /// The seed of everything drawn at random, keys excepted.
+    /// The seed of everything drawn at random, keys and credentials excepted.
     pub seed: u64,
-    /// Where credentials come from; `None` for random ones.
-    pub mint: Option<Arc<dyn Mint>>,
     /// Told of every event as it happens.
     pub observer: Option<Observer>,
 }
@@ -43,13 +41,13 @@ impl Default for Options {
             host: "localhost".to_owned(),
             mqtt_port: 0,
             credentials_port: 0,
+            sts_port: 0,
             dir: None,
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             policy: Policy::seed_strict(),
             switches: Switches::default(),
             seed: fastrand::u64(..),
-            mint: None,
             observer: None,
         }
     }
@@ -77,6 +75,7 @@ impl fmt::Debug for Options {
             .field("host", &self.host)
             .field("mqtt_port", &self.mqtt_port)
             .field("credentials_port", &self.credentials_port)
+            .field("sts_port", &self.sts_port)
             .field("dir", &self.dir)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

@@ -1,17 +1,18 @@
 //! The temporary credentials that were issued: what AWS's STS remembers, so that a signature can be checked.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use data_encoding::{BASE32_NOPAD, BASE64};
+use parking_lot::RwLock;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Every session issued in this run, for as long as it lasts: an expired one is told from one that never was.
 #[derive(Clone, Default)]
 pub struct SessionStore {
-    sessions: Arc<RwLock<HashMap<String, Arc<Session>>>>,
+    /// In the order of their issue. They are few, so that the one that signed is looked for from the end.
+    sessions: Arc<RwLock<Vec<Arc<Session>>>>,
 }
 
 /// One set of temporary credentials, as its holder sees it.
@@ -56,18 +57,23 @@ impl SessionStore {
             session_name: session_name.into(),
             expires,
         };
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(minted.access_key_id.clone(), Arc::new(session));
+        self.sessions.write().push(Arc::new(session));
         minted
     }
 
     /// The session with this access key ID, expired or not.
     pub fn get(&self, access_key_id: &str) -> Option<Arc<Session>> {
-        self.sessions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(access_key_id)
+        let sessions = self.sessions.read();
+        let mut youngest_first = sessions.iter().rev();
+        youngest_first
+            .find(|session| session.credentials.access_key_id == access_key_id)
             .cloned()
+    }
+
+    /// Every set of credentials ever issued, in that order.
+    pub fn minted(&self) -> Vec<Minted> {
+        let sessions = self.sessions.read();
+        sessions.iter().map(|session| session.credentials.clone()).collect()
     }
 }
 
@@ -85,8 +91,7 @@ fn random<const N: usize>() -> [u8; N] {
 
 impl fmt::Debug for SessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.sessions.read().unwrap_or_else(PoisonError::into_inner).len();
-        write!(f, "SessionStore({count} sessions)")
+        write!(f, "SessionStore({} sessions)", self.sessions.read().len())
     }
 }
 
@@ -134,7 +139,9 @@ mod tests {
         let session = store.get(&minted.access_key_id).unwrap();
         assert_eq!((&session.credentials, session.session_name.as_str()), (&minted, "s"));
         assert!(store.get("ASIANEVERISSUED00000").is_none());
-        assert_ne!(minted, store.mint("r", "s", SystemTime::UNIX_EPOCH));
+        let another = store.mint("r", "s", SystemTime::UNIX_EPOCH);
+        assert_ne!(minted, another);
+        assert_eq!(store.minted(), [minted, another]);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 
-use crate::sessions::SessionStore;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::listener::Listener;
 use crate::sigv4::{self, Endpoint};
 use answer::{Caller, Failure};
 
@@ -25,128 +26,77 @@ const API_VERSION: &str = "2011-06-15";
 const BODY_LIMIT: usize = 64 * 1024;
 /// What a connection may take for its next request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between attempts to accept while the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What happened, for whoever watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StsEvent {
-    /// A caller proved who it is.
-    Identified {
-        /// The credentials it signed with.
-        access_key_id: String,
-        /// The assumed role it is.
-        arn: String,
-    },
-    /// A request was refused.
-    Refused {
-        /// The credentials it claims, if it got as far as claiming any.
-        access_key_id: Option<String>,
-        /// AWS's error code.
-        code: &'static str,
-        /// AWS's message.
-        message: String,
-    },
-}
-
-struct Sts {
-    store: SessionStore,
-    account_id: String,
-    on_event: Arc<dyn Fn(StsEvent) + Send + Sync>,
-}
-
-/// Answers GetCallerIdentity on the listener until dropped; its connections end with it.
-pub async fn serve(
-    listener: TcpListener,
-    store: SessionStore,
-    account_id: String,
-    on_event: Arc<dyn Fn(StsEvent) + Send + Sync>,
-) {
-    let sts = Arc::new(Sts {
-        store,
-        account_id,
-        on_event,
-    });
-    let mut connections = JoinSet::new();
+/// Serves STS, without TLS: what is proved here is the signature.
+pub(crate) async fn serve(cloud: Arc<Cloud>, listener: Listener) {
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve_connection(Arc::clone(&sts), stream))),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
+        let (tcp, _) = listener.accept().await;
+        tokio::spawn(serve_connection(cloud.clone(), tcp));
     }
 }
 
-async fn serve_connection(sts: Arc<Sts>, stream: TcpStream) {
+async fn serve_connection(cloud: Arc<Cloud>, tcp: TcpStream) {
     let service = service_fn(|request| {
-        let sts = Arc::clone(&sts);
-        async move { Ok::<_, Infallible>(sts.answer(request).await) }
+        let cloud = cloud.clone();
+        async move { Ok::<_, Infallible>(answer(&cloud, request).await) }
     });
     // A connection that breaks is its client's affair.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(tcp), service)
         .await;
 }
 
-impl Sts {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match self.identify(request).await {
-            Ok(caller) => {
-                let Caller { access_key_id, arn, .. } = &caller;
-                let (access_key_id, arn) = (access_key_id.clone(), arn.clone());
-                (self.on_event)(StsEvent::Identified { access_key_id, arn });
-                answer::caller(&caller)
-            }
-            Err(failure) => {
-                let Failure {
-                    access_key_id,
-                    code,
-                    message,
-                    ..
-                } = failure.clone();
-                (self.on_event)(StsEvent::Refused {
-                    access_key_id,
-                    code,
-                    message,
-                });
-                answer::failure(&failure)
-            }
+async fn answer(cloud: &Cloud, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let request_id = cloud.random_uuid().to_string();
+    match identify(cloud, request).await {
+        Ok(caller) => {
+            cloud.events.push(Event::CallerIdentified {
+                access_key_id: caller.access_key_id.clone(),
+                arn: caller.arn.clone(),
+            });
+            answer::caller(&caller, &request_id)
+        }
+        Err(failure) => {
+            cloud.events.push(Event::CallerRefused {
+                access_key_id: failure.access_key_id.clone(),
+                code: failure.code,
+                message: failure.message.clone(),
+            });
+            answer::failure(&failure, &request_id)
         }
     }
+}
 
-    async fn identify(&self, request: Request<Incoming>) -> Result<Caller, Failure> {
-        let (request, body) = request.into_parts();
-        if ![Method::GET, Method::POST].contains(&request.method) {
+async fn identify(cloud: &Cloud, request: Request<Incoming>) -> Result<Caller, Failure> {
+    let (request, body) = request.into_parts();
+    if ![Method::GET, Method::POST].contains(&request.method) {
+        return Err(Failure::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "InvalidAction",
+            "Only GET and POST are taken",
+        ));
+    }
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => {
+            let message = "The body is too large or incomplete";
             return Err(Failure::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "InvalidAction",
-                "Only GET and POST are taken",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                message,
             ));
         }
-        let body = match Limited::new(body, BODY_LIMIT).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => {
-                let message = "The body is too large or incomplete";
-                return Err(Failure::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "RequestEntityTooLarge",
-                    message,
-                ));
-            }
-        };
-        // The operation comes before the signature: some of STS's operations are not signed.
-        check_operation(request.uri.query().unwrap_or_default(), &body)?;
-        let endpoint = Endpoint {
-            service: "sts".to_owned(),
-            region: None,
-        };
-        let session = sigv4::verify(&request, &body, &endpoint, &self.store, SystemTime::now())?;
-        Ok(Caller::of(&session, &self.account_id))
-    }
+    };
+    // The operation comes before the signature: some of STS's operations are not signed.
+    check_operation(request.uri.query().unwrap_or_default(), &body)?;
+    let endpoint = Endpoint {
+        service: "sts".to_owned(),
+        region: None,
+    };
+    let session = sigv4::verify(&request, &body, &endpoint, &cloud.sessions, SystemTime::now())?;
+    Ok(cloud.account.read(|account| Caller::of(&session, account.id())))
 }
 
 /// The query protocol: parameters come in the query, in a form in the body, or in both.

@@ -18,6 +18,8 @@ fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>
             "0",
             "--credentials-port",
             "0",
+            "--sts-port",
+            "0",
             "--jitp-delay",
             "0.05",
         ])
@@ -55,6 +57,17 @@ fn it_keeps_its_folder_and_ends_cleanly() {
             .output()
             .unwrap();
         assert_eq!(output.status.success(), !first, "{}", text(&output));
+        let sts = "curl -s \"$STS_ENDPOINT/?Action=GetCallerIdentity&Version=2011-06-15\"";
+        let output = Command::new("sh")
+            .args(["-c", &format!(". \"$0\"; {sts}")])
+            .arg(dir.path().join("cloudlet.env"))
+            .output()
+            .unwrap();
+        assert!(
+            text(&output).contains("MissingAuthenticationToken"),
+            "{}",
+            text(&output)
+        );
         if first {
             let mut line = String::new();
             while !line.contains("ACTIVE, provisioning done") {

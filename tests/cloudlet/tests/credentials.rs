@@ -3,28 +3,9 @@
 mod common;
 
 use cloudlet::switches::{Answer, Lifetime};
-use cloudlet::{CertificateStatus, Cloudlet, Endpoint, Options, Policy, Role, RoleAlias};
-use common::{Device, Fleet, cloudlet_with_fleet, curl, provision, text};
+use cloudlet::{CertificateStatus, Endpoint, Policy, Role, RoleAlias};
+use common::{Fleet, PATH, ROLE, curl, ready, text, with_alias};
 use serde_json::Value;
-
-const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
-const PATH: &str = "/role-aliases/telemetry/credentials";
-
-fn ready() -> (Cloudlet, Fleet, Device) {
-    let policy = Policy::seed_with_credentials("123456789012", "us-east-1");
-    let (cloud, fleet) = cloudlet_with_fleet(Options {
-        policy,
-        ..Options::quick()
-    });
-    let device = fleet.device_v1("gw-1");
-    provision(&cloud, &device);
-    (cloud, fleet, device)
-}
-
-fn with_alias(cloud: &Cloudlet) -> Result<(), cloudlet::Error> {
-    cloud.add_role(Role::trusting(ROLE))?;
-    cloud.add_role_alias(RoleAlias::new("telemetry", ROLE))
-}
 
 #[test]
 fn an_active_certificate_gets_credentials() {

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use cloudlet::sessions::{Minted, SessionStore};
 use cloudlet::sigv4::{self, Code, Endpoint};
+use cloudlet::{Minted, SessionStore};
 use hyper::Request;
 use serde_json::{Value, json};
 

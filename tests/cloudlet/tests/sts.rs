@@ -1,99 +1,74 @@
-//! The real AWS CLI asks the STS of the cloudlet who it is.
+//! The real AWS CLI asks the cloudlet's STS who it is.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot start its server or the AWS CLI has failed"
 )]
 
-use std::process::Output;
-use std::sync::{Arc, Mutex};
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use cloudlet::sessions::{Minted, SessionStore};
-use cloudlet::sts::{self, StsEvent};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
+use cloudlet::switches::Lifetime;
+use cloudlet::{Cloudlet, Event, Minted, Options};
+use common::{PATH, curl, ready, text, with_alias};
 
-const ACCOUNT: &str = "123456789012";
 const ROLE: &str = "arn:aws:iam::123456789012:role/fleet/gateway-telemetry";
 
-struct Sts {
-    store: SessionStore,
-    address: String,
-    events: Arc<Mutex<Vec<StsEvent>>>,
+fn mint(cloud: &Cloudlet) -> Minted {
+    let expires = SystemTime::now() + Duration::from_secs(3_600);
+    cloud.sessions().mint(ROLE, "gw-1", expires)
 }
 
-impl Sts {
-    async fn start() -> Self {
-        let (store, events) = (SessionStore::new(), Arc::new(Mutex::new(Vec::new())));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let seen = Arc::clone(&events);
-        let on_event = Arc::new(move |event| seen.lock().unwrap().push(event));
-        tokio::spawn(sts::serve(listener, store.clone(), ACCOUNT.to_owned(), on_event));
-        Self { store, address, events }
-    }
-
-    fn mint(&self) -> Minted {
-        self.store
-            .mint(ROLE, "gw-1", SystemTime::now() + Duration::from_secs(3_600))
-    }
-
-    async fn get_caller_identity(&self, credentials: &Minted) -> Output {
-        Command::new("aws")
-            .args(["sts", "get-caller-identity", "--output", "json", "--endpoint-url"])
-            .arg(format!("http://{}", self.address))
-            .env("AWS_ACCESS_KEY_ID", &credentials.access_key_id)
-            .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key)
-            .env("AWS_SESSION_TOKEN", &credentials.session_token)
-            .env("AWS_DEFAULT_REGION", "us-east-2")
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env_remove("AWS_PROFILE")
-            .env("NO_PROXY", "127.0.0.1")
-            .output()
-            .await
-            .unwrap()
-    }
-
-    async fn ask(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    fn events(&self) -> Vec<StsEvent> {
-        std::mem::take(&mut self.events.lock().unwrap())
-    }
+fn get_caller_identity(cloud: &Cloudlet, credentials: &Minted) -> Output {
+    Command::new("aws")
+        .args(["sts", "get-caller-identity", "--output", "json", "--endpoint-url"])
+        .arg(cloud.sts_endpoint())
+        .env("AWS_ACCESS_KEY_ID", &credentials.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key)
+        .env("AWS_SESSION_TOKEN", &credentials.session_token)
+        .env("AWS_DEFAULT_REGION", "us-east-2")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env_remove("AWS_PROFILE")
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_aws_cli_learns_who_it_is() {
-    let sts = Sts::start().await;
-    let minted = sts.mint();
-    let output = sts.get_caller_identity(&minted).await;
+/// What STS has said since the event at `seen`.
+fn said(cloud: &Cloudlet, seen: usize) -> Vec<Event> {
+    let of_sts = |event: &Event| matches!(event, Event::CallerIdentified { .. } | Event::CallerRefused { .. });
+    cloud.events().into_iter().skip(seen).filter(of_sts).collect()
+}
+
+#[test]
+fn the_aws_cli_learns_who_it_is() {
+    let cloud = Cloudlet::start(Options::quick()).unwrap();
+    let minted = mint(&cloud);
+    let output = get_caller_identity(&cloud, &minted);
     assert!(output.status.success(), "{output:?}");
     let identity: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let arn = "arn:aws:sts::123456789012:assumed-role/gateway-telemetry/gw-1";
     assert_eq!(identity["Arn"], arn);
-    assert_eq!(identity["Account"], ACCOUNT);
+    assert_eq!(identity["Account"], "123456789012");
     let user_id = identity["UserId"].as_str().unwrap();
     assert!(user_id.starts_with("AROA") && user_id.len() == 21 + ":gw-1".len() && user_id.ends_with(":gw-1"));
-    let identified = StsEvent::Identified {
+    let identified = Event::CallerIdentified {
         access_key_id: minted.access_key_id,
         arn: arn.to_owned(),
     };
-    assert_eq!(sts.events(), [identified]);
+    assert_eq!(said(&cloud, 0), [identified]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_aws_cli_learns_why_it_is_refused() {
-    let sts = Sts::start().await;
-    let good = sts.mint();
-    let expired = sts.store.mint(ROLE, "gw-1", SystemTime::now());
+#[test]
+fn the_aws_cli_learns_why_it_is_refused() {
+    let cloud = Cloudlet::start(Options::quick()).unwrap();
+    let good = mint(&cloud);
+    let expired = cloud.sessions().mint(ROLE, "gw-1", SystemTime::now());
     for (credentials, code) in [
         (
             Minted {
@@ -104,7 +79,7 @@ async fn the_aws_cli_learns_why_it_is_refused() {
         ),
         (
             Minted {
-                session_token: sts.mint().session_token,
+                session_token: mint(&cloud).session_token,
                 ..good.clone()
             },
             "InvalidClientTokenId",
@@ -118,21 +93,19 @@ async fn the_aws_cli_learns_why_it_is_refused() {
         ),
         (expired, "ExpiredToken"),
     ] {
-        let output = sts.get_caller_identity(&credentials).await;
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            !output.status.success() && said.contains(&format!("An error occurred ({code})")),
-            "{code}: {said}"
-        );
+        let seen = cloud.events().len();
+        let answer = text(&get_caller_identity(&cloud, &credentials));
+        assert!(answer.contains(&format!("An error occurred ({code})")), "{answer}");
+        let events = said(&cloud, seen);
         let [
-            StsEvent::Refused {
+            Event::CallerRefused {
                 access_key_id,
                 code: told,
                 ..
             },
-        ] = &sts.events()[..]
+        ] = &events[..]
         else {
-            panic!("one event")
+            panic!("one event: {events:?}")
         };
         assert_eq!(
             (access_key_id.as_deref(), *told),
@@ -141,9 +114,33 @@ async fn the_aws_cli_learns_why_it_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn unsigned_and_unknown_requests_get_the_errors_of_aws() {
-    let sts = Sts::start().await;
+#[test]
+fn what_the_provider_issues_holds_until_its_expiration() {
+    let (cloud, _fleet, device) = ready();
+    with_alias(&cloud).unwrap();
+    for (lifetime, refusal) in [
+        (Lifetime::Granted, None),
+        (Lifetime::Malformed("soon".to_owned()), None),
+        (Lifetime::Seconds(600), None),
+        (Lifetime::Seconds(-60), Some("ExpiredToken")),
+        (Lifetime::Skewed(-3_000), None),
+        (Lifetime::Skewed(-3_660), Some("ExpiredToken")),
+    ] {
+        cloud
+            .switches()
+            .set(|switches| switches.credentials.lifetime = lifetime.clone());
+        assert!(text(&curl(&cloud, &device, PATH, &[])).ends_with("200"));
+        let answer = get_caller_identity(&cloud, cloud.minted().last().unwrap());
+        match refusal {
+            None => assert!(answer.status.success(), "{lifetime:?}: {}", text(&answer)),
+            Some(code) => assert!(text(&answer).contains(code), "{lifetime:?}: {}", text(&answer)),
+        }
+    }
+}
+
+#[test]
+fn unsigned_and_unknown_requests_get_the_errors_of_aws() {
+    let cloud = Cloudlet::start(Options::quick()).unwrap();
     let operation = "Action=GetCallerIdentity&Version=2011-06-15";
     for (method, target, body, status, code) in [
         ("GET", format!("/?{operation}"), "", 403, "MissingAuthenticationToken"),
@@ -166,16 +163,26 @@ async fn unsigned_and_unknown_requests_get_the_errors_of_aws() {
             "RequestEntityTooLarge",
         ),
     ] {
+        let seen = cloud.events().len();
         let length = body.len();
         let head =
             format!("{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-        let answer = sts.ask(&format!("{head}{body}")).await;
+        let answer = ask(&cloud, &format!("{head}{body}"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(
             answer.contains(&format!("<Code>{code}</Code>")) && answer.contains("<RequestId>"),
             "{answer}"
         );
         assert!(!answer.contains("<b>"), "what the caller wrote is escaped: {answer}");
-        assert!(matches!(&sts.events()[..], [StsEvent::Refused { code: told, .. }] if *told == code));
+        assert!(matches!(&said(&cloud, seen)[..], [Event::CallerRefused { code: told, .. }] if *told == code));
     }
+}
+
+fn ask(cloud: &Cloudlet, request: &str) -> String {
+    let endpoint = cloud.sts_endpoint();
+    let mut stream = TcpStream::connect(endpoint.trim_start_matches("http://")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -1,12 +1,10 @@
 //! The decision over one request, in the order AWS's errors were observed in (aws-iot-core-credential-provider
 //! session-helper, development notes).
 
-use std::time::{Duration, SystemTime};
-
 use hyper::StatusCode;
 use serde_json::json;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::answer::Client;
 use crate::account::{Role, RoleAlias};
@@ -92,17 +90,16 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
         .switches
         .get(|switches| switches.credentials.lifetime_for(&alias.name));
     let granted = i64::try_from(alias.duration_seconds).unwrap_or(i64::MAX);
-    // What is said may differ from what is so: skew moves the text alone.
-    let (real, said) = match &lifetime {
-        Lifetime::Granted | Lifetime::Malformed(_) => (granted, granted),
-        Lifetime::Seconds(seconds) => (*seconds, *seconds),
-        Lifetime::Skewed(seconds) => (granted, granted.saturating_add(*seconds)),
+    let seconds = match &lifetime {
+        Lifetime::Granted | Lifetime::Malformed(_) => granted,
+        Lifetime::Seconds(seconds) => *seconds,
+        Lifetime::Skewed(seconds) => granted.saturating_add(*seconds),
     };
-    let minted = cloud.mint.mint(&role.arn, client.id.as_str(), from_now(real));
-    cloud.minted.lock().push(minted.clone());
+    let expires = from_now(seconds);
+    let minted = cloud.sessions.mint(&role.arn, client.id.as_str(), expires.into());
     let expiration = match lifetime {
         Lifetime::Malformed(text) => text,
-        _ => timestamp(from_now(said)),
+        _ => expires.format(&Rfc3339).unwrap_or_else(|error| error.to_string()),
     };
     let body = json!({ "credentials": {
         "accessKeyId": minted.access_key_id,
@@ -116,20 +113,8 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
     }
 }
 
-fn from_now(seconds: i64) -> SystemTime {
-    let now = SystemTime::now();
-    let distance = Duration::from_secs(seconds.unsigned_abs());
-    let moved = if seconds < 0 {
-        now.checked_sub(distance)
-    } else {
-        now.checked_add(distance)
-    };
-    moved.unwrap_or(now)
-}
-
-/// As in `2018-01-18T09:18:06Z`.
-fn timestamp(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time);
-    let whole = time - Duration::from_nanos(u64::from(time.nanosecond()));
-    whole.format(&Rfc3339).unwrap_or_else(|error| error.to_string())
+/// In whole seconds, as the expiration is written (`2018-01-18T09:18:06Z`): STS refuses them from that very instant on.
+fn from_now(seconds: i64) -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc().truncate_to_second();
+    now.saturating_add(Duration::seconds(seconds))
 }

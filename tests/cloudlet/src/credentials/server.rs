@@ -5,14 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::answer;
@@ -20,21 +19,16 @@ use crate::Endpoint;
 use crate::account::Standing;
 use crate::cloud::Cloud;
 use crate::events::Event;
+use crate::listener::Listener;
 use crate::tls::{self, Accepted};
-
-/// After an accept error, which is most often "too many open files": trying again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is sent in the place of HTTP when the switch says so.
 const GARBAGE: &[u8] = b"\x00\xFFthis is not HTTP\r\n\r\n";
 
 /// Serves the credentials provider.
-pub(crate) async fn serve(cloud: Arc<Cloud>, listener: TcpListener) {
+pub(crate) async fn serve(cloud: Arc<Cloud>, listener: Listener) {
     loop {
-        let Ok((tcp, peer)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
+        let (tcp, peer) = listener.accept().await;
         let cloud = cloud.clone();
         tokio::spawn(async move {
             if let Some(accepted) = tls::accept(&cloud, Endpoint::Credentials, tcp, peer).await {

@@ -54,6 +54,15 @@ impl fmt::Display for Event {
             Self::Credentials {
                 alias, status, detail, ..
             } => write!(f, "CREDS {alias}: {status} {detail}"),
+            Self::CallerIdentified { access_key_id, arn } => write!(f, "STS   {access_key_id}: is {arn}"),
+            Self::CallerRefused {
+                access_key_id,
+                code,
+                message,
+            } => {
+                let who = access_key_id.as_deref().unwrap_or("nobody");
+                write!(f, "STS   {who}: refused: {code}: {message}")
+            }
             Self::CertificateStatusSet { certificate, status } => {
                 write!(f, "IOT   certificate {}: set {status}", short(certificate))
             }

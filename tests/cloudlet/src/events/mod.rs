@@ -112,6 +112,22 @@ pub enum Event {
         /// The error message or the access key's ID.
         detail: String,
     },
+    /// A caller of STS proved who it is.
+    CallerIdentified {
+        /// The ID of the access key it signed with.
+        access_key_id: String,
+        /// The assumed role it is.
+        arn: String,
+    },
+    /// A request to STS was refused.
+    CallerRefused {
+        /// The ID of the access key it claims, if it got as far as claiming one.
+        access_key_id: Option<String>,
+        /// AWS's error code.
+        code: &'static str,
+        /// AWS's message.
+        message: String,
+    },
     /// A certificate's status was set by hand.
     CertificateStatusSet {
         /// The certificate.

@@ -12,7 +12,7 @@ pub(crate) use context::Context;
 pub use evaluate::Decision;
 pub(crate) use evaluate::{Request, evaluate};
 
-use crate::Error;
+use crate::{Error, sha256};
 use document::Document;
 
 /// The longest policy document (quotas: 2048 characters, white space not counted).
@@ -52,10 +52,7 @@ impl Policy {
     /// A policy named by a hash of its document, as provisioning templates name policies that have no PolicyName:
     /// equal documents share one policy (developer guide, provision-template).
     pub fn named_by_document(document: &str) -> Result<Self, Error> {
-        Self::new(
-            hex::encode(ring::digest::digest(&ring::digest::SHA256, document.as_bytes())),
-            document,
-        )
+        Self::new(sha256::hex(document.as_bytes()), document)
     }
 
     /// Its name.

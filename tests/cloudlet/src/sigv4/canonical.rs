@@ -1,20 +1,19 @@
 //! The canonical request and the string to sign (IAM User Guide, "Create a signed AWS API request", steps 1 to 3).
 
-use data_encoding::HEXLOWER;
 use hyper::HeaderMap;
 use hyper::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
-use ring::digest::{SHA256, digest};
 
 use super::claim::{ALGORITHM, Claim};
 use super::refusal::Refusal;
+use crate::sha256;
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the signature is made of.
 pub(super) fn string_to_sign(request: &Parts, body: &[u8], claim: &Claim) -> Result<String, Refusal> {
-    let hash = sha256(canonical_request(request, body, claim)?.as_bytes());
+    let hash = sha256::hex(canonical_request(request, body, claim)?.as_bytes());
     let scope = &claim.scope;
     let scope = [&scope.date, &scope.region, &scope.service, &scope.terminator]
         .map(String::as_str)
@@ -30,7 +29,7 @@ fn canonical_request(request: &Parts, body: &[u8], claim: &Claim) -> Result<Stri
         &query(request.uri.query().unwrap_or_default()),
         &headers(&request.headers, &claim.signed_headers)?,
         &claim.signed_headers.join(";"),
-        &sha256(body),
+        &sha256::hex(body),
     ]
     .join("\n"))
 }
@@ -96,10 +95,6 @@ fn headers(headers: &HeaderMap, signed: &[String]) -> Result<String, Refusal> {
         canonical.push_str(&format!("{name}:{}\n", values.join(",")));
     }
     Ok(canonical)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use quick_xml::escape::escape;
 use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::sessions::Session;
 use crate::sigv4::Refusal;
@@ -82,7 +81,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-pub(super) fn caller(caller: &Caller) -> Response<Full<Bytes>> {
+pub(super) fn caller(caller: &Caller, request_id: &str) -> Response<Full<Bytes>> {
     let Caller {
         arn,
         account_id,
@@ -90,44 +89,34 @@ pub(super) fn caller(caller: &Caller) -> Response<Full<Bytes>> {
         ..
     } = caller;
     let (arn, account_id, user_id) = (escape(arn), escape(account_id), escape(user_id));
-    respond(StatusCode::OK, |request_id| {
-        format!(
-            "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\">\n  <GetCallerIdentityResult>\n    \
-             <Arn>{arn}</Arn>\n    <UserId>{user_id}</UserId>\n    <Account>{account_id}</Account>\n  \
-             </GetCallerIdentityResult>\n  <ResponseMetadata>\n    <RequestId>{request_id}</RequestId>\n  \
-             </ResponseMetadata>\n</GetCallerIdentityResponse>\n"
-        )
-    })
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\">\n  <GetCallerIdentityResult>\n    \
+         <Arn>{arn}</Arn>\n    <UserId>{user_id}</UserId>\n    <Account>{account_id}</Account>\n  \
+         </GetCallerIdentityResult>\n  <ResponseMetadata>\n    <RequestId>{request_id}</RequestId>\n  \
+         </ResponseMetadata>\n</GetCallerIdentityResponse>\n"
+    );
+    respond(StatusCode::OK, request_id, body)
 }
 
-pub(super) fn failure(failure: &Failure) -> Response<Full<Bytes>> {
+pub(super) fn failure(failure: &Failure, request_id: &str) -> Response<Full<Bytes>> {
     let Failure {
         status, code, message, ..
     } = failure;
     let message = escape(message);
-    respond(*status, |request_id| {
-        format!(
-            "<ErrorResponse xmlns=\"{NAMESPACE}\">\n  <Error>\n    <Type>Sender</Type>\n    <Code>{code}</Code>\n    \
-             <Message>{message}</Message>\n  </Error>\n  <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
-        )
-    })
+    let body = format!(
+        "<ErrorResponse xmlns=\"{NAMESPACE}\">\n  <Error>\n    <Type>Sender</Type>\n    <Code>{code}</Code>\n    \
+         <Message>{message}</Message>\n  </Error>\n  <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
+    );
+    respond(*status, request_id, body)
 }
 
-fn respond(status: StatusCode, body: impl FnOnce(&str) -> String) -> Response<Full<Bytes>> {
-    let mut bytes = [0; 16];
-    // A request ID of zeros is still one: nothing hangs on it but somebody's search through a log.
-    let _ = SystemRandom::new().fill(&mut bytes);
-    let request_id = uuid::Builder::from_random_bytes(bytes).into_uuid().to_string();
-
-    let mut response = Response::new(Full::from(body(&request_id)));
+fn respond(status: StatusCode, request_id: &str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("x-amzn-requestid"), request_id);
+        headers.insert(HeaderName::from_static("x-amzn-requestid"), request_id);
     }
     response
 }

@@ -25,7 +25,7 @@ pub enum Answer {
     Redirect(String),
 }
 
-/// The expiration in issued credentials.
+/// When issued credentials expire. What they say is so: STS refuses them from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Lifetime {
     /// The role alias's duration from now.
@@ -35,7 +35,7 @@ pub enum Lifetime {
     Seconds(i64),
     /// The role alias's duration from now, moved by this many seconds, as from a service whose clock is off.
     Skewed(i64),
-    /// This text.
+    /// This text; STS takes them for as long as the role alias grants.
     Malformed(String),
 }
 

@@ -12,7 +12,7 @@ use x509_parser::prelude::FromDer;
 
 pub(crate) use public_key::{PublicKey, algorithms};
 
-use crate::Error;
+use crate::{Error, sha256};
 
 /// A certificate, taken apart.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl ParsedCertificate {
 
     /// Lowercase hexadecimal SHA-256 of the DER: how AWS IoT names certificates.
     pub(crate) fn fingerprint(&self) -> String {
-        hex::encode(ring::digest::digest(&ring::digest::SHA256, &self.der))
+        sha256::hex(&self.der)
     }
 
     /// Every subject attribute that has a name in provisioning templates and policy variables.

@@ -10,10 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event, JitpStep, Options};
+use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event, JitpStep, Options, Policy, Role, RoleAlias};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the role alias `telemetry` leads to.
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
+
+/// Where its credentials are.
+pub(crate) const PATH: &str = "/role-aliases/telemetry/credentials";
 
 /// A fleet CA with a folder of its own.
 pub(crate) struct Fleet {
@@ -160,6 +166,24 @@ pub(crate) fn provision(cloud: &Cloudlet, device: &Device) {
         })
         .unwrap();
     assert_eq!(cloud.certificate(&id).unwrap().status, CertificateStatus::Active);
+}
+
+/// A cloudlet and a provisioned device whose policy allows it credentials.
+pub(crate) fn ready() -> (Cloudlet, Fleet, Device) {
+    let quick = Options::quick();
+    let (cloud, fleet) = cloudlet_with_fleet(Options {
+        policy: Policy::seed_with_credentials(&quick.account, &quick.region),
+        ..quick
+    });
+    let device = fleet.device_v1("gw-1");
+    provision(&cloud, &device);
+    (cloud, fleet, device)
+}
+
+/// Makes the role alias `telemetry` and its role.
+pub(crate) fn with_alias(cloud: &Cloudlet) -> Result<(), cloudlet::Error> {
+    cloud.add_role(Role::trusting(ROLE))?;
+    cloud.add_role_alias(RoleAlias::new("telemetry", ROLE))
 }
 
 /// `curl` at the credentials provider; its output ends with the status on a line of its own.

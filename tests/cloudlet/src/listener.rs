@@ -1,0 +1,39 @@
+//! Accepts connections, whatever the machine has run out of.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+use crate::Error;
+
+/// After an accept error, which is most often "too many open files": trying again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A port on loopback that takes connections.
+pub(crate) struct Listener {
+    listener: TcpListener,
+    pub(crate) port: u16,
+}
+
+impl Listener {
+    /// Listens on this port, or on a free one if it is 0.
+    pub(crate) fn bind(runtime: &Runtime, port: u16) -> Result<Self, Error> {
+        let listener = runtime
+            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+            .map_err(Error::io(format!("listening on 127.0.0.1:{port}")))?;
+        let port = listener.local_addr().map_err(Error::io("listening"))?.port();
+        Ok(Self { listener, port })
+    }
+
+    /// The next connection. Dropping the future loses none.
+    pub(crate) async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
