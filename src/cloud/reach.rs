@@ -6,12 +6,12 @@ use std::io;
 use rustls::{CertificateError, Error as TlsError};
 
 use crate::config::Endpoint;
-use crate::problem::{Problem, with_causes};
+use crate::problem::Problem;
 
 /// The problem behind `error`, which came up while `endpoint` was contacted.
 pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> Problem {
     let Some(tls) = tls_error(error) else {
-        return Problem::wait(format!("{endpoint} cannot be reached: {}", with_causes(error)));
+        return Problem::wait(format!("{endpoint} {}", what_happened(error)));
     };
     if let Some(token) = token_problem(tls) {
         return token;
@@ -29,6 +29,29 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
             _ => "check the endpoint's name: aws iot describe-endpoint prints yours",
         }),
         _ => Problem::wait(message),
+    }
+}
+
+/// What reqwest knows of how far it came, and the cause below its layers.
+fn what_happened(error: &(dyn StdError + 'static)) -> String {
+    let how_far = match error.downcast_ref::<reqwest::Error>() {
+        Some(error) if error.is_timeout() => return "did not answer in time".into(),
+        Some(error) if !error.is_connect() => "gave no answer",
+        _ => "cannot be reached",
+    };
+    format!("{how_far}: {}", root_cause(error))
+}
+
+/// The innermost cause: the layers around it ("error sending request", "client error (Connect)") tell nobody anything.
+pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        // rustls puts a link to its manual there.
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".into(),
+        _ => cause.to_string(),
     }
 }
 

@@ -7,12 +7,16 @@
 mod aws_side;
 mod clock;
 mod cloud_view;
+mod command;
+mod credentials;
 mod demo;
 mod faketime;
 mod first_boot;
 mod provisioning;
 mod registry;
 mod relay;
+mod secrets;
 mod session;
 mod shutdown;
+mod socket;
 mod world;

@@ -51,14 +51,12 @@ fn identity(screen: &mut Screen, identity: &Value) {
         let short: String = id.chars().take(12).collect();
         format!("certificate {short}…")
     });
-    // As long as there is no certificate, the way to one is what matters.
-    let request = certificate
-        .is_none()
+    // As long as there is no certificate, the way to one is what matters; the problem's next step usually names it.
+    let untold = certificate.is_none() && identity.get("problem").get("message").text().is_none();
+    let request = untold
         .then(|| named("signing request", identity.get("csr_path")))
         .flatten();
-    let place = certificate
-        .is_none()
-        .then(|| named("certificate expected at", identity.get("certificate_path")));
+    let place = untold.then(|| named("certificate expected at", identity.get("certificate_path")));
     let details = [
         named("thing", identity.get("thing_name")),
         certificate,
@@ -113,10 +111,15 @@ fn role_alias(screen: &mut Screen, alias: &Value) {
     } else {
         ""
     };
+    // Where nothing came yet, there is nothing to refresh.
+    let next = alias
+        .get("expiration")
+        .text()
+        .map_or("next attempt", |_| "next refresh");
     let details = [
         screen.expiry(alias.get("expiration")),
         screen.at("refreshed", alias.get("refreshed")),
-        screen.at("next refresh", alias.get("next_refresh")),
+        screen.at(next, alias.get("next_refresh")),
     ];
     screen.part("Role alias", &format!("{name}{default}: "), alias, &details);
 }

@@ -74,6 +74,11 @@ impl Screen {
         let Some(message) = problem.get("message").text() else {
             return;
         };
+        if problem.get("remedy").text() == Some("none") {
+            // Expected, and said so that nobody worries.
+            self.lines("", message, None);
+            return;
+        }
         let (colour, otherwise) = match problem.get("remedy").text() {
             Some("wait") => (Colour::Yellow, Some("wait; this heals by itself")),
             Some("configuration") => (Colour::Red, Some("correct the configuration (/etc/gatepost)")),

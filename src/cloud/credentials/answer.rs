@@ -134,7 +134,8 @@ fn next_step(words: &str) -> &'static str {
         .map_or("look the message up in the AWS account's CloudTrail", |(_, step)| step)
 }
 
-/// AWS's message out of a JSON body, else what the body says, shortened; markup from a proxy says nothing.
+/// AWS's message out of a JSON body, else what the body says, shortened; markup from a proxy says nothing. JSON of any other
+/// shape is not repeated: it may hold credentials.
 pub(super) fn words(body: &[u8], content_type: &str) -> String {
     #[derive(Deserialize)]
     struct Said {
@@ -144,6 +145,7 @@ pub(super) fn words(body: &[u8], content_type: &str) -> String {
     match serde_json::from_slice::<Said>(body) {
         Ok(said) => shortened(&said.message),
         Err(_) if body.is_empty() => "(no words)".into(),
+        Err(_) if body.trim_ascii_start().starts_with(b"{") => "(JSON without a message)".into(),
         Err(_) if content_type.contains("html") => "(a web page)".into(),
         Err(_) => shortened(&String::from_utf8_lossy(body)),
     }
@@ -236,6 +238,7 @@ mod tests {
         assert_eq!(words(br#"{"message":"Access Denied"}"#, ""), "Access Denied");
         assert_eq!(words(br#"{"Message":"Denied"}"#, ""), "Denied");
         assert_eq!(words(b"a\nb", ""), "a b");
+        assert_eq!(words(body("tomorrow").as_bytes(), ""), "(JSON without a message)");
         assert_eq!(words(b"<html>", "text/html"), "(a web page)");
         assert_eq!(words(&[b'x'; 4000], "").len(), MAX_WORDS);
     }

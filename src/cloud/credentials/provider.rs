@@ -101,11 +101,6 @@ async fn fetch(
     }
 }
 
-/// reqwest repeats the URL in its errors; the endpoint is named already.
-fn causes_of(error: reqwest::Error) -> String {
-    with_causes(&error.without_url())
-}
-
 fn header_text(response: &Response, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
@@ -119,7 +114,7 @@ async fn read_body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, String>
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(format!("broke off in its answer: {}", causes_of(error))),
+            Err(error) => return Err(format!("broke off in its answer: {}", reach::root_cause(&error))),
         }
     }
 }

@@ -16,4 +16,5 @@ pub mod port;
 pub mod process;
 pub mod token;
 pub mod unix_http;
+pub mod user;
 pub mod wait;

@@ -136,6 +136,12 @@ impl Account {
         Ok(())
     }
 
+    /// DetachThingPrincipal.
+    pub fn detach_thing(&mut self, id: &CertificateId, thing: &str) -> Result<(), Error> {
+        self.certificate_mut(id)?.things.remove(thing);
+        Ok(())
+    }
+
     /// The policies attached to a certificate.
     pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
         let names = self.certificates.get(id).map(|certificate| &certificate.policies);

@@ -12,7 +12,16 @@ use hyper::body::{Body, Frame, SizeHint};
 pub(super) struct AnswerBody {
     rest: Option<Bytes>,
     announced: u64,
-    cut: bool,
+    cut: Option<Cut>,
+}
+
+/// How far a body that breaks off has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Cut {
+    /// Its first half is not sent yet.
+    Ahead,
+    /// It was; the connection breaks next.
+    Now,
 }
 
 impl AnswerBody {
@@ -20,7 +29,7 @@ impl AnswerBody {
         Self {
             announced: bytes.len() as u64,
             rest: Some(bytes),
-            cut: false,
+            cut: None,
         }
     }
 
@@ -29,7 +38,7 @@ impl AnswerBody {
         if let Some(bytes) = &mut self.rest {
             bytes.truncate(bytes.len() / 2);
         }
-        self.cut = true;
+        self.cut = Some(Cut::Ahead);
         self
     }
 }
@@ -38,16 +47,27 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Poll::Ready(match self.rest.take() {
-            Some(bytes) => Some(Ok(Frame::data(bytes))),
-            None if self.cut => Some(Err(io::Error::from(io::ErrorKind::ConnectionAborted))),
-            None => None,
-        })
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(bytes) = self.rest.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match self.cut {
+            // hyper sends what it has when the body has nothing more for now; an error at once would throw that away.
+            Some(Cut::Ahead) => {
+                self.cut = Some(Cut::Now);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(Cut::Now) => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionAborted)))),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_none() && !self.cut
+        self.rest.is_none() && self.cut.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

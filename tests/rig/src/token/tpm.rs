@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::tpm_daemons::{self, TCTI};
 use super::{Login, Token, find_module, write_pin_file};
 use crate::command;
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use crate::wait;
 
 const LABEL: &str = "gateway";
@@ -93,12 +93,32 @@ impl Tpm {
     /// If it does not come back.
     pub fn reset(&self) -> Result<()> {
         let mut swtpm = self.swtpm.lock().unwrap_or_else(PoisonError::into_inner);
-        swtpm.signal(crate::process::Signal::KILL)?;
+        swtpm.signal(Signal::KILL)?;
         swtpm.wait(RESET)?;
         *swtpm = tpm_daemons::start_swtpm_on(&self.folder.path().join("tpm"), self.port)?;
         wait::until(RESET, "the TPM after its reset", || {
             tpm_daemons::is_answering(&self.env)
         })
+    }
+
+    /// Freezes the TPM (SIGSTOP): a chip that takes a command and does not answer, until [`Tpm::thaw`].
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen TPM go on where it was.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.swtpm.lock().unwrap_or_else(PoisonError::into_inner).signal(signal)
     }
 
     /// Locks the token as a wrong PIN too many does, until [`Tpm::unlock`].

@@ -1,0 +1,154 @@
+//! The command `gatepost` against the real daemon, as SDKs and operators call it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
+
+use cloudlet::switches::Answer;
+use rig::{command, user};
+use serde_json::Value;
+
+use crate::world::{Gateway, THING, World};
+
+/// The command for this daemon.
+fn client(gateway: &Gateway, arguments: &[&str]) -> Command {
+    let mut client = Command::new(gateway.client());
+    client.env("GATEPOST_SOCKET", gateway.socket()).args(arguments);
+    client
+}
+
+/// Its exit code, stdout and stderr.
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn contains_all(text: &str, words: &[&str]) {
+    // The screen is broken into lines of 80 characters anywhere between two words.
+    let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(flowing.contains(word), "{word:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn the_command_in_every_phase_of_a_gateways_life() {
+    let mut world = World::new();
+    for arguments in [&["credentials"][..], &["status"], &["csr"]] {
+        let (code, out, reason) = run(&mut client(&world.gateway, arguments));
+        assert_eq!((code, out.as_str()), (69, ""), "no daemon: {reason}");
+        contains_all(&reason, &["the daemon is not running", "systemctl status gatepost"]);
+    }
+
+    world.gateway.start();
+    let file = world.gateway.wait_for_csr();
+    let (code, csr, _) = run(&mut client(&world.gateway, &["csr"]));
+    assert_eq!((code, csr), (0, fs::read_to_string(file).unwrap()));
+    let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
+    assert_ne!(code, 0, "{screen}");
+    contains_all(&screen, &["no certificate", "device.csr", "next:"]);
+    let (code, out, reason) = run(&mut client(&world.gateway, &["credentials"]));
+    assert_eq!((code, out.as_str()), (69, ""), "nothing yet: {reason}");
+    contains_all(&reason, &["certificate", "try again in 5 s"]);
+
+    world.certify();
+    world.gateway.wait_online();
+    let (code, line, reason) = run(&mut client(&world.gateway, &["credentials"]));
+    assert_eq!((code, reason.as_str()), (0, ""));
+    assert!(line.ends_with("}\n") && line.lines().count() == 1, "{line}");
+    let set: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(set, world.gateway.credentials().json().unwrap());
+    let (code, named, _) = run(&mut client(&world.gateway, &["credentials", "telemetry"]));
+    assert_eq!((code, named), (0, line));
+    let (code, out, reason) = run(&mut client(&world.gateway, &["credentials", "video"]));
+    assert_eq!((code, out.as_str()), (66, ""));
+    contains_all(&reason, &["no role alias named \"video\" is configured"]);
+    let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
+    assert_eq!(code, 0, "{screen}");
+    contains_all(
+        &screen,
+        &["gatepost is ready", THING, "telemetry (default): valid", "expires in"],
+    );
+    let (code, json, _) = run(&mut client(&world.gateway, &["status", "--json"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["state"]), (0, &Value::from("ready")));
+    world.gateway.stop();
+
+    world.cloud.switches().set(|switches| {
+        switches.credentials.answer = Answer::Status(403, r#"{"message":"Access Denied"}"#.into());
+    });
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "connected");
+    world.gateway.wait_for_text("state", "attention");
+    let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
+    assert_eq!(code, 78, "{screen}");
+    contains_all(
+        &screen,
+        &["needs attention", "Access Denied", "iot:AssumeRoleWithCertificate"],
+    );
+    let (code, _, reason) = run(&mut client(&world.gateway, &["credentials"]));
+    assert_eq!(code, 69);
+    contains_all(&reason, &["Access Denied", "iot:AssumeRoleWithCertificate"]);
+}
+
+#[test]
+fn promise_7_a_refused_user_learns_why() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: the command for a refused user, because only root may act as one");
+        return;
+    }
+    let mut world = World::new();
+    world.gateway.start();
+    world.gateway.wait_for_csr();
+    fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
+    // Where the daemon was built, others may not look.
+    let copy = world.gateway.folder.path().join("gatepost");
+    fs::copy(world.gateway.client(), &copy).unwrap();
+    let stranger = |arguments: &[&str]| {
+        let mut client = Command::new(&copy);
+        client.env("GATEPOST_SOCKET", world.gateway.socket()).args(arguments);
+        run(client.current_dir("/").uid(61009).gid(61009))
+    };
+    let (code, out, reason) = stranger(&["credentials"]);
+    assert_eq!((code, out.as_str()), (77, ""));
+    contains_all(
+        &reason,
+        &[
+            "no [[access]] rule gives uid 61009 (gid 61009)",
+            "systemctl reload gatepost",
+        ],
+    );
+    let (code, screen, _) = stranger(&["status"]);
+    assert_eq!(code, 69, "the status is for everybody: {screen}");
+    contains_all(&screen, &["no certificate"]);
+}
+
+#[test]
+fn the_aws_cli_takes_credentials_from_the_command() {
+    let mut world = World::new();
+    world.bring_online();
+    let config = world.gateway.folder.path().join("aws-config");
+    let text = format!(
+        "[profile gateway]\ncredential_process = {} --socket {} credentials telemetry\n",
+        world.gateway.client().display(),
+        world.gateway.socket().display()
+    );
+    fs::write(&config, text).unwrap();
+    // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and where they came from.
+    let mut aws = command::command("aws");
+    aws.args(["configure", "list", "--profile", "gateway"])
+        .env("AWS_CONFIG_FILE", config)
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    let list = command::run(&mut aws, "awscli").unwrap();
+    let given = world.gateway.credentials().json().unwrap();
+    for (row, name) in [("access_key", "AccessKeyId"), ("secret_key", "SecretAccessKey")] {
+        let end = given[name].as_str().unwrap();
+        let line = list.lines().find(|line| line.trim().starts_with(row)).unwrap();
+        assert!(
+            line.contains(&end[end.len() - 4..]) && line.contains("custom-process"),
+            "{list}"
+        );
+    }
+}

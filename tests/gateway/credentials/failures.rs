@@ -1,0 +1,161 @@
+//! Every failure that the credentials provider can make, each on a role alias of its own.
+
+use std::time::Duration;
+
+use cloudlet::switches::{Answer, Lifetime};
+use cloudlet::{Cloudlet, Role, RoleAlias};
+
+use super::switch;
+
+/// The role behind every alias that has nothing else wrong.
+pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
+
+/// One failure.
+pub(super) struct Failure {
+    /// The alias that fails.
+    pub(super) alias: &'static str,
+    /// What a reader must find in the message.
+    pub(super) words: &'static str,
+    /// Whether AWS has said no, so that somebody must change something there.
+    pub(super) refused: bool,
+    cause: Cause,
+}
+
+enum Cause {
+    /// The provider answers so.
+    Answer(Answer),
+    /// The provider issues credentials that end so.
+    Ends(Lifetime),
+    /// The alias does not exist in the account.
+    NoAlias,
+    /// The alias leads to this role.
+    Role(Role),
+}
+
+impl Failure {
+    /// The failure's place in the status.
+    pub(super) fn remedy(&self) -> &'static str {
+        if self.refused { "configuration" } else { "wait" }
+    }
+
+    /// Whether it is worth to be seen while good credentials are there: each way in which the keeper can fail, once.
+    pub(super) fn fits_a_refresh(&self) -> bool {
+        let these = [
+            "denied", "internal", "huge", "no-json", "expired", "garbage", "cut", "moved",
+        ];
+        these.contains(&self.alias)
+    }
+
+    /// From now on it happens.
+    pub(super) fn begin(&self, cloud: &Cloudlet) {
+        let alias = self.alias.to_owned();
+        match &self.cause {
+            Cause::Answer(answer) => switch(cloud, |switches| {
+                switches.answer_of.insert(alias, answer.clone());
+            }),
+            Cause::Ends(lifetime) => switch(cloud, |switches| {
+                switches.lifetime_of.insert(alias, lifetime.clone());
+            }),
+            Cause::NoAlias => cloud
+                .account()
+                .change(|account| {
+                    account.remove_role_alias(self.alias);
+                    Ok(())
+                })
+                .unwrap(),
+            Cause::Role(role) => {
+                cloud.add_role(role.clone()).unwrap();
+                cloud.add_role_alias(RoleAlias::new(self.alias, &role.arn)).unwrap();
+            }
+        }
+    }
+
+    /// From now on it does not happen.
+    pub(super) fn end(&self, cloud: &Cloudlet) {
+        switch(cloud, |switches| {
+            switches.answer_of.remove(self.alias);
+            switches.lifetime_of.remove(self.alias);
+        });
+        cloud.add_role_alias(RoleAlias::new(self.alias, ROLE)).unwrap();
+    }
+}
+
+/// All of them. Messages are AWS's own (aws-iot-core-credential-provider-session-helper, dev_notes).
+pub(super) fn all() -> Vec<Failure> {
+    let said = |status, message: &str| Answer::Status(status, format!(r#"{{"message":"{message}"}}"#));
+    let refused = |alias, cause, words| Failure {
+        alias,
+        words,
+        refused: true,
+        cause,
+    };
+    let transient = |alias, cause, words| Failure {
+        alias,
+        words,
+        refused: false,
+        cause,
+    };
+    let answer = |alias, answer, words| transient(alias, Cause::Answer(answer), words);
+    let role = |name| Role::trusting(format!("arn:aws:iam::123456789012:role/{name}"));
+    let untrusting = Role {
+        trusts_credentials_provider: false,
+        ..role("untrusting")
+    };
+    let short = Role {
+        max_session_seconds: 900,
+        ..role("short")
+    };
+    let (thing, denied, endpoint) = (
+        "Invalid thing name passed",
+        "Access Denied",
+        "Certificate is invalid on this endpoint",
+    );
+    vec![
+        refused("thing", Cause::Answer(said(403, thing)), thing),
+        refused("denied", Cause::Answer(said(403, denied)), denied),
+        refused("endpoint", Cause::Answer(said(403, endpoint)), endpoint),
+        refused("missing", Cause::NoAlias, "Role alias does not exist"),
+        refused("untrusting", Cause::Role(untrusting), "Unable to assume the role"),
+        refused("short", Cause::Role(short), "exceeds the MaxSessionDuration"),
+        answer(
+            "throttled",
+            said(429, "Too Many Requests"),
+            "429 for role alias throttled",
+        ),
+        answer("internal", said(500, "InternalFailure"), "InternalFailure"),
+        answer("unavailable", Answer::Status(503, String::new()), "(no words)"),
+        answer(
+            "moved",
+            Answer::Redirect("https://localhost:1/".into()),
+            "AWS answered 302",
+        ),
+        answer("huge", Answer::HugeBody(1 << 20), "sent more than 16384 bytes"),
+        answer(
+            "no-json",
+            Answer::Body("{\"credentials\":".into()),
+            "no set of credentials",
+        ),
+        answer("empty", Answer::Body(String::new()), "no set of credentials"),
+        answer("garbage", Answer::Garbage, "gave no answer: invalid HTTP"),
+        answer("cut", Answer::Cut, "broke off in its answer"),
+        transient(
+            "expired",
+            Cause::Ends(Lifetime::Seconds(-60)),
+            "by this machine's clock",
+        ),
+        transient("brief", Cause::Ends(Lifetime::Seconds(30)), "live only until"),
+        transient(
+            "skewed",
+            Cause::Ends(Lifetime::Skewed(-7200)),
+            "by this machine's clock",
+        ),
+        transient(
+            "malformed",
+            Cause::Ends(Lifetime::Malformed("tomorrow".into())),
+            "tomorrow",
+        ),
+    ]
+}
+
+/// Longer than any test: an answer that does not come.
+pub const NEVER: Answer = Answer::Slow(Duration::from_secs(600));

@@ -1,0 +1,6 @@
+//! The socket: who may have what, what is no HTTP, and callers who mean no good.
+
+mod access;
+mod crowd;
+mod http;
+mod stuck;

@@ -1,0 +1,172 @@
+//! Callers who are too many or too slow: nobody else notices.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rig::{unix_http, user};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+
+use super::http::read_one;
+use crate::world::{SOON, World};
+
+const CROWD: usize = 10_000;
+/// Of a user who has no rule.
+const STRANGER: u32 = 61009;
+
+/// Opens as many connections as are wanted and holds them. A full backlog makes connect(2) wait, never fail.
+fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
+    (0..size).map(|_| unix_http::connect(socket).unwrap()).collect()
+}
+
+/// Lets this process hold `CROWD` connections, or as many as it may.
+fn room_for_a_crowd() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let reserve = 1000;
+    let wanted = limit.maximum.unwrap_or(u64::MAX).min(CROWD as u64 + reserve);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised).unwrap();
+    }
+    let room = usize::try_from(wanted - reserve).unwrap();
+    if room < CROWD {
+        eprintln!("NOT TESTED: {CROWD} connections, because this process may hold {room} only (ulimit -Hn)");
+    }
+    room
+}
+
+#[test]
+fn ten_thousand_idle_connections_lock_nobody_out() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let room = room_for_a_crowd();
+    let mut kept = unix_http::connect(&socket).unwrap();
+    let mut held = Vec::new();
+    for size in [room / 10; 9] {
+        held.extend(match user::is_root() {
+            true => user::act_as(STRANGER, STRANGER, || crowd(&socket, size)).unwrap(),
+            false => crowd(&socket, size),
+        });
+        assert_eq!(
+            world.gateway.credentials().status,
+            200,
+            "beside {} connections",
+            held.len()
+        );
+        if user::is_root() {
+            kept.write_all(b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n")
+                .unwrap();
+            assert_eq!(
+                read_one(&mut kept).status,
+                200,
+                "another user's crowd costs nobody a connection"
+            );
+        }
+    }
+    held.extend(crowd(&socket, room / 10));
+    assert_eq!(world.gateway.credentials().status, 200, "beside a crowd of one's own");
+    drop(held);
+    assert_eq!(world.gateway.credentials().status, 200);
+    world.gateway.stop();
+}
+
+/// More callers at once than one user may have connections: whoever asks is answered all the same.
+#[test]
+fn a_burst_of_one_users_callers_is_answered_to_the_last() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    for _ in 0..5 {
+        let asked: Vec<UnixStream> = (0..300)
+            .map(|_| {
+                let mut stream = UnixStream::connect(&socket).unwrap();
+                let request = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+                // Where it was closed already, reading tells.
+                let _ = stream.write_all(request);
+                stream
+            })
+            .collect();
+        for (index, mut stream) in asked.into_iter().enumerate() {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let text = String::from_utf8_lossy(&answer);
+            assert!(text.starts_with("HTTP/1.1 200"), "caller {index}: {text:?}");
+        }
+    }
+    world.gateway.stop();
+}
+
+#[test]
+fn a_slow_loris_is_ended_and_holds_nobody_up() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    let lorises: Vec<_> = (0..20)
+        .map(|_| {
+            let stream = unix_http::connect(&socket).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            thread::spawn(move || bytes_until_ended(stream))
+        })
+        .collect();
+    while lorises.iter().any(|loris| !loris.is_finished()) {
+        assert_eq!(world.gateway.credentials().status, 200);
+        thread::sleep(Duration::from_millis(100));
+    }
+    for loris in lorises {
+        assert!(loris.join().unwrap() > 1, "it was given a while");
+    }
+    world.gateway.stop();
+}
+
+/// A head of one byte a second; how many of them were taken.
+fn bytes_until_ended(mut stream: UnixStream) -> usize {
+    let head = b"GET /v1/credentials HTTP/1.1\r\nX: "
+        .iter()
+        .chain(std::iter::repeat(&b'x'));
+    for (sent, byte) in head.enumerate() {
+        if stream.write_all(&[*byte]).is_err() {
+            return sent;
+        }
+        match stream.read(&mut [0; 64]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            _ => return sent,
+        }
+        assert!(sent < 300, "nobody ends it");
+    }
+    unreachable!("the head is endless")
+}
+
+#[test]
+fn no_descriptors_left_is_survived() {
+    let mut world = World::new();
+    world.bring_online();
+    let pid = i32::try_from(world.gateway.process().pid())
+        .ok()
+        .and_then(Pid::from_raw);
+    // More than the daemon holds when idle, less than that and one user's connections.
+    let few = Rlimit {
+        current: Some(60),
+        maximum: Some(60),
+    };
+    prlimit(pid, Resource::Nofile, few).unwrap();
+    for _ in 0..2 {
+        let seen = world.gateway.process().line_count();
+        let held = crowd(&world.gateway.socket(), 64);
+        world
+            .gateway
+            .process()
+            .wait_for_line_after(seen, SOON, |line| line.contains("accepting fails"))
+            .unwrap();
+        drop(held);
+        assert_eq!(world.gateway.credentials().status, 200);
+    }
+    world.gateway.stop();
+}
