@@ -85,14 +85,8 @@ pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, Strin
 }
 
 /// Sorts what AWS said; its documented errors get the step that mends them.
-pub(super) fn refusal(alias: &str, status: StatusCode, words: &str, request_id: Option<&str>) -> Failure {
-    let request = request_id
-        .map(|id| format!(", request {}", shortened(id)))
-        .unwrap_or_default();
-    let message = format!(
-        "AWS answered {} for role alias {alias}{request}: {words}",
-        status.as_u16()
-    );
+pub(super) fn refusal(alias: &str, status: StatusCode, words: &str) -> Failure {
+    let message = format!("AWS answered {} for role alias {alias}: {words}", status.as_u16());
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || words.contains("Throttling");
     if !status.is_client_error() || throttled || status == StatusCode::REQUEST_TIMEOUT {
         return Failure::Transient(Problem::wait(message));
@@ -224,7 +218,7 @@ mod tests {
             ),
         ];
         for (status, said, refused) in cases {
-            let failure = refusal("telemetry", StatusCode::from_u16(status).unwrap(), said, None);
+            let failure = refusal("telemetry", StatusCode::from_u16(status).unwrap(), said);
             assert_eq!(matches!(failure, Failure::Refused(_)), refused, "{status} {said}");
             assert!(
                 failure.problem().message.contains(said),

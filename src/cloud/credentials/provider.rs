@@ -92,12 +92,12 @@ async fn fetch(
         .map_err(|what| transient(format!("{endpoint} {what}")))?;
     match status {
         StatusCode::OK => parse(&body, clock).map_err(|what| transient(format!("{endpoint} answered 200, but {what}"))),
-        _ => Err(refusal(
-            alias,
-            status,
-            &words(&body, &content_type),
-            request_id.as_deref(),
-        )),
+        _ => {
+            // Not part of the problem: a new ID at each attempt would make the same problem news each time.
+            let id = request_id.unwrap_or_default();
+            log::debug!(ROLE_ALIAS = alias, AWS_REQUEST_ID = id.as_str(); "role alias {alias}: {status}, AWS request {id:?}");
+            Err(refusal(alias, status, &words(&body, &content_type)))
+        }
     }
 }
 
