@@ -136,7 +136,10 @@ impl FleetCa {
     /// If openssl refuses the subject.
     pub fn sign_as(&self, csr: &Path, subject: &str) -> Result<String> {
         let sign = "x509 -req -CA deviceRootCA.pem -CAkey deviceRootCA.key -CAcreateserial -days 365 -sha256";
-        self.openssl(&format!("{sign} -in"), &[&path::absolute(csr)?, "-subj".as_ref(), subject.as_ref()])
+        self.openssl(
+            &format!("{sign} -in"),
+            &[&path::absolute(csr)?, "-subj".as_ref(), subject.as_ref()],
+        )
     }
 
     /// A good certificate with this subject ("/C=IN/O=Example/CN=name"), but for a key that nobody has.
