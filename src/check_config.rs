@@ -6,7 +6,8 @@ use crate::arguments::print;
 use crate::config::{Config, Folders};
 use crate::problem::{Exit, Fatal, Problem};
 
-/// Checks the configuration and everything it points at that can be looked at without the token.
+/// Checks the configuration and everything it points at that can be looked at without touching the token; says what the
+/// daemon would say.
 ///
 /// # Errors
 /// With all findings.
@@ -16,14 +17,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     if let Err(problem) = crate::identity::roots::load(config.aws.root_ca.as_deref()) {
         findings.push(problem.to_string());
     }
-    for (key, file) in [
-        ("token.module", Some(&config.token.module)),
-        ("token.pin-file", config.token.pin_file.as_ref()),
-    ] {
-        if let Some(file) = file.filter(|file| !file.exists()) {
-            findings.push(format!("{key}: {} does not exist", file.display()));
-        }
-    }
+    findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
     if let Some(chain) = config.identity.ca_chain.as_ref().filter(|chain| !chain.exists()) {
         findings.push(format!("identity.ca-chain: {} does not exist", chain.display()));
     }
@@ -54,6 +48,11 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn load(path: &Path) -> Result<Config, Fatal> {
-    Config::load(path, &Folders::from_environment())
-        .map_err(|error| Fatal::new(Exit::Configuration, Problem::configuration(error.to_string())))
+    Config::load(path, &Folders::from_environment()).map_err(|error| {
+        let step = "correct it; `gatepostd --check-config` says what is still wrong";
+        Fatal::new(
+            Exit::Configuration,
+            Problem::configuration(error.to_string()).next(step),
+        )
+    })
 }

@@ -112,12 +112,7 @@ fn check(
     };
     check_key(path, &parsed, key_info)?;
     if device.is_ca() {
-        let step = "put the device certificate there; CA certificates belong into identity.ca-chain";
-        return Err(unusable(
-            path,
-            &format!("begins with a CA certificate ({})", device.subject()),
-            step,
-        ));
+        return Err(begins_with_ca(path, device));
     }
     let thing_name = common_name(path, device)?;
     check_order(path, &parsed)?;
@@ -146,22 +141,32 @@ fn check(
 /// The public keys are compared as bytes: rustls-webpki would refuse the X.509 v1 certificates that the AWS article's own
 /// `openssl x509 -req` makes.
 fn check_key(path: &Path, parsed: &[X509Certificate], key_info: &[u8]) -> Result<(), Refusal> {
-    match parsed
+    let ours = parsed
         .iter()
-        .position(|certificate| certificate.public_key().raw == key_info)
-    {
-        Some(0) => Ok(()),
-        Some(place) => Err(unusable(
+        .position(|certificate| certificate.public_key().raw == key_info);
+    match (ours, parsed.first()) {
+        (Some(0), _) => Ok(()),
+        (Some(place), _) => Err(unusable(
             path,
             &format!("has the device certificate in place {} of the chain", place + 1),
             "put the device certificate first, then its issuer, and so on",
         )),
-        None => Err(unusable(
+        // That a CA's key is not ours goes without saying; that it is a CA does not.
+        (None, Some(first)) if first.is_ca() => Err(begins_with_ca(path, first)),
+        (None, _) => Err(unusable(
             path,
             "is for another key than the one in the token",
             "have the signing request device.csr signed (`gatepost csr` prints it)",
         )),
     }
+}
+
+fn begins_with_ca(path: &Path, first: &X509Certificate) -> Refusal {
+    unusable(
+        path,
+        &format!("begins with a CA certificate ({})", first.subject()),
+        "put the device certificate there; CA certificates belong into identity.ca-chain",
+    )
 }
 
 fn common_name(path: &Path, device: &X509Certificate) -> Result<String, Refusal> {

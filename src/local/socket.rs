@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use crate::config::Folders;
@@ -17,16 +17,21 @@ pub struct Socket {
     _lock: File,
 }
 
-/// Takes the state folder's lock, so that no second instance ever touches token, session or socket.
+/// Takes the state folder's lock, so that no second instance ever touches token or session, and binds the socket unless
+/// somebody answers there already.
 ///
 /// # Errors
-/// When another instance holds it, or the folder cannot be written.
+/// When another instance has either, or a folder cannot be written.
 pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
     make(&folders.state, 0o700)?;
     make(&folders.runtime, 0o755)?;
     let lock = take_lock(&folders.state.join("lock"))?;
     let path = folders.runtime.join("gatepost.sock");
     let failed = |error: io::Error| cannot_create(&path, &error);
+    // Nobody answers at a socket file that was left behind; where somebody does, he has another state folder.
+    if UnixStream::connect(&path).is_ok() {
+        return Err(busy(&format!("it answers at {}", path.display())));
+    }
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
@@ -55,14 +60,15 @@ fn take_lock(path: &Path) -> Result<File, Fatal> {
         .map_err(|error| cannot_create(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Fatal::new(
-            Exit::Busy,
-            Problem::configuration(format!("another gatepostd is running: it holds {}", path.display())).next(
-                "systemctl status gatepost shows it; give a second one its own STATE_DIRECTORY and RUNTIME_DIRECTORY",
-            ),
-        )),
+        Err(TryLockError::WouldBlock) => Err(busy(&format!("it holds {}", path.display()))),
         Err(TryLockError::Error(error)) => Err(cannot_create(path, &error)),
     }
+}
+
+fn busy(sign: &str) -> Fatal {
+    let step = "systemctl status gatepost shows it; give a second one its own STATE_DIRECTORY and RUNTIME_DIRECTORY";
+    let message = format!("another gatepostd is running: {sign}");
+    Fatal::new(Exit::Busy, Problem::configuration(message).next(step))
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Fatal {

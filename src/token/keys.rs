@@ -96,6 +96,9 @@ fn find_public(session: &Session, private: ObjectHandle) -> Result<ObjectHandle,
         })
 }
 
+/// Generates the pair. Neither CKA_VERIFY nor CKA_DECRYPT is asked for: tpm2-pkcs11 takes both for the TPM's `decrypt`
+/// attribute and fails on a contradiction (src/lib/tpm.c, tpm_handlers), and it makes RSA signatures with TPM2_RSA_Decrypt,
+/// so that an RSA key without that attribute could not sign.
 fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<ObjectHandle, TokenError> {
     let label = uri.object().unwrap_or_default().as_bytes().to_vec();
     let id = match uri.id() {
@@ -105,7 +108,6 @@ fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<
     let mut public = vec![
         Attribute::Token(true),
         Attribute::Private(false),
-        Attribute::Verify(true),
         Attribute::Label(label.clone()),
         Attribute::Id(id.clone()),
     ];
@@ -130,7 +132,6 @@ fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
-        Attribute::Decrypt(false),
         Attribute::Label(label),
         Attribute::Id(id),
     ];

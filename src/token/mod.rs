@@ -141,6 +141,20 @@ impl Token {
     }
 }
 
+/// What is wrong with the module and the PIN file, as far as that can be said without touching a token.
+pub fn check(config: &TokenConfig) -> Vec<Problem> {
+    let module = module::load_uninitialised(&config.module).map(drop);
+    // Without a file the PIN is systemd's to hand over, and it does so only when it starts the daemon.
+    let pin = match &config.pin_file {
+        Some(path) => PinSource::new(Some(path), None).read().map(drop),
+        None => Ok(()),
+    };
+    [module, pin]
+        .into_iter()
+        .filter_map(|outcome| outcome.err().map(|error| error.problem().clone()))
+        .collect()
+}
+
 fn stuck(why: &str) -> TokenError {
     TokenError::Device(Problem::wait(format!("the token does not answer: {why}")))
 }

@@ -70,6 +70,18 @@ impl OpenToken {
 }
 
 fn load(path: &Path) -> Result<Pkcs11, TokenError> {
+    let context = load_uninitialised(path)?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Err(error) => Err(TokenError::from_module(
+            &format!("initialising {}", path.display()),
+            &error,
+        )),
+    }
+}
+
+/// Loads the library and finds its functions; no token is touched.
+pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
     let name = path.display();
     let unusable = |why: String| {
         TokenError::configuration(
@@ -77,15 +89,11 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
                 .next("install the module's package, or correct token.module"),
         )
     };
-    let context = Pkcs11::new(path).map_err(|error| match &error {
+    Pkcs11::new(path).map_err(|error| match &error {
         Error::LibraryLoading(cause) => unusable(with_causes(cause)),
         Error::MissingSymbol(symbol) => unusable(format!("it is no PKCS#11 module (it has no {symbol})")),
         other => unusable(with_causes(other)),
-    })?;
-    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
-        Err(error) => Err(TokenError::from_module(&format!("initialising {name}"), &error)),
-    }
+    })
 }
 
 fn finalize(context: Pkcs11) {

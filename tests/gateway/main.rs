@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod aws_side;
+mod bad_input;
 mod clock;
 mod cloud_view;
 mod command;
@@ -19,4 +20,5 @@ mod secrets;
 mod session;
 mod shutdown;
 mod socket;
+mod tokens;
 mod world;

@@ -13,6 +13,9 @@ pub use rustix::process::Signal;
 
 use crate::{command, wait};
 
+/// What a program said last is read within a moment of its end, unless a grandchild holds its output open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A running program and everything it has printed. It is killed when this is dropped, and if that happens in a
 /// panic, its log is shown: the reason is usually there.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("{} could not be signalled", self.name))
     }
 
-    /// Waits until the program has ended, and returns how.
+    /// Waits until the program has ended, and returns how; its log is then complete.
     ///
     /// # Errors
     /// After `timeout`, with the log.
@@ -95,7 +98,11 @@ impl Process {
         let what = format!("the end of {}", self.name);
         let child = &mut self.child;
         let ended = wait::until_some(timeout, &what, || child.try_wait().transpose());
-        ended.map_err(|error| self.with_log(&error.to_string()))?.context(what)
+        let status = ended
+            .map_err(|error| self.with_log(&error.to_string()))?
+            .context(what)?;
+        self.output.wait_for_end(LAST_WORDS);
+        Ok(status)
     }
 
     /// Waits for the first line, from the start of the log, that `wanted` accepts.
@@ -172,6 +179,19 @@ impl Drop for Process {
 }
 
 impl Output {
+    /// Waits until both streams have ended.
+    fn wait_for_end(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut printed = self.lock();
+        while printed.ended < 2 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            printed = self.wait(printed, left);
+        }
+    }
+
     /// Follows one stream on a thread of its own, to the end of the stream. A grandchild may hold that open for
     /// longer than the program lives, so nobody waits for the thread.
     fn read(self: Arc<Self>, stream: impl Read + Send + 'static) {

@@ -93,6 +93,16 @@ fn version_3_is_a_tls_client_for_the_key_of_the_request() {
 }
 
 #[test]
+fn another_subject_is_signed_for_the_key_of_the_request() {
+    let (ca, key) = (FleetCa::new().unwrap(), SoftwareKey::new(SUBJECT).unwrap());
+    let asked = ca.sign_v1(&key.csr_path()).unwrap();
+    let given = ca.sign_as(&key.csr_path(), "/C=IN/CN=two words").unwrap();
+    assert_eq!(objection(&ca, &given), "");
+    assert!(text(&given).contains("Subject: C = IN, CN = two words"));
+    assert_eq!(public_key(&given), public_key(&asked));
+}
+
+#[test]
 fn validity_is_chosen() {
     let (ca, key) = (FleetCa::new().unwrap(), SoftwareKey::new(SUBJECT).unwrap());
     let hours = |hours: u64| Duration::from_secs(3600 * hours);

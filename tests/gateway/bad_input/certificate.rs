@@ -1,0 +1,174 @@
+//! Certificates that cannot be used: refused with the reason, and waited past.
+
+use std::time::{Duration, SystemTime};
+
+use cloudlet::CertificateId;
+use rig::fleet_ca::Validity;
+use serde_json::Value;
+
+use crate::world::{Gateway, SOON, World};
+
+/// What lies at the certificate's place, and what is said of it: the cause and the next step.
+struct Case {
+    name: &'static str,
+    pem: String,
+    cause: &'static str,
+    next: &'static str,
+}
+
+fn cases(world: &World, good: &str) -> Vec<Case> {
+    let csr = world.gateway.state("device.csr");
+    let ca = &world.ca;
+    let case = |name, pem, cause, next| Case { name, pem, cause, next };
+    let another = ca.for_another_key("/C=IN/O=Example/CN=gw-1").unwrap();
+    let root = ca.ca_pem().unwrap();
+    vec![
+        case(
+            "another key",
+            another.clone(),
+            "is for another key than the one in the token",
+            "have the signing request device.csr signed",
+        ),
+        case(
+            "expired",
+            ca.sign_v3_valid(&csr, Validity::Expired).unwrap(),
+            "expired on 20",
+            "signed again",
+        ),
+        case(
+            "not yet valid",
+            ca.sign_v3_valid(&csr, Validity::NotYet).unwrap(),
+            "is valid only from 20",
+            "timedatectl",
+        ),
+        case(
+            "truncated",
+            good[..good.len() / 2].to_owned(),
+            "is no usable PEM file",
+            "copy the certificate there again",
+        ),
+        case(
+            "empty",
+            String::new(),
+            "no complete BEGIN/END CERTIFICATE block",
+            "copy the certificate there again",
+        ),
+        case(
+            "no X.509",
+            "-----BEGIN CERTIFICATE-----\nZ2F0ZXBvc3Q=\n-----END CERTIFICATE-----\n".to_owned(),
+            "has a certificate (number 1) that is no X.509",
+            "copy the certificate there again",
+        ),
+        case(
+            "a CA's",
+            root.clone(),
+            "begins with a CA certificate (C=IN, O=AMZ)",
+            "CA certificates belong into identity.ca-chain",
+        ),
+        case(
+            "a name that no thing can have",
+            ca.sign_as(&csr, "/C=IN/O=Example/CN=gateway number 1").unwrap(),
+            "\"gateway number 1\" cannot be a thing name",
+            "without changing its subject",
+        ),
+        case(
+            "no name",
+            ca.sign_as(&csr, "/C=IN/O=Example").unwrap(),
+            "has no common name",
+            "without changing its subject",
+        ),
+        case(
+            "two names",
+            ca.sign_as(&csr, "/C=IN/CN=gw-1/CN=gw-2").unwrap(),
+            "has more than one common name",
+            "without changing its subject",
+        ),
+        case(
+            "CA before device",
+            format!("{root}{good}"),
+            "has the device certificate in place 2 of the chain",
+            "put the device certificate first",
+        ),
+        case(
+            "a stranger in the chain",
+            format!("{good}{another}"),
+            "are no chain",
+            "put each certificate's issuer after it",
+        ),
+    ]
+}
+
+/// The file is refused for this reason, whatever was reported before.
+fn is_refused(gateway: &Gateway, case: &Case, phase: &str) {
+    gateway.install(&case.pem);
+    gateway.wait_for_words("identity.problem.message", case.cause);
+    let identity = &gateway.status()["identity"];
+    let problem = &identity["problem"];
+    assert_eq!(identity["phase"], phase, "{}: {identity:#}", case.name);
+    let place = gateway.state("device.pem").display().to_string();
+    assert!(problem["message"].as_str().unwrap().contains(&place), "{problem:#}");
+    assert!(
+        problem["next_step"].as_str().unwrap().contains(case.next),
+        "{}: {problem:#}",
+        case.name
+    );
+}
+
+fn is_taken(gateway: &Gateway, pem: &str) {
+    let id = CertificateId::of_pem(pem).unwrap().to_string();
+    gateway.install(pem);
+    gateway.wait_for("identity.problem", Value::is_null);
+    let identity = &gateway.status()["identity"];
+    assert_eq!(
+        (&identity["phase"], &identity["certificate_id"]),
+        (&"ready".into(), &id.into())
+    );
+}
+
+#[test]
+fn promise_6_an_unusable_certificate_is_refused_until_a_good_one_comes() {
+    let mut world = World::new();
+    world.gateway.start();
+    let csr = world.gateway.wait_for_csr();
+    let good = world.ca.sign_v3(&csr).unwrap();
+    let cases = cases(&world, &good);
+    for case in &cases {
+        is_refused(&world.gateway, case, "refused");
+    }
+    assert_eq!(world.gateway.status()["state"], "attention");
+    assert_eq!(world.gateway.status()["provisioning"]["phase"], "no-certificate");
+    is_taken(&world.gateway, &good);
+    // In the place of a good one, each is refused as well, and changes nothing.
+    let id = CertificateId::of_pem(&good).unwrap().to_string();
+    for case in &cases {
+        is_refused(&world.gateway, case, "ready");
+        assert_eq!(
+            world.gateway.status()["identity"]["certificate_id"],
+            id,
+            "{}",
+            case.name
+        );
+        is_taken(&world.gateway, &good);
+    }
+    world.gateway.stop();
+}
+
+#[test]
+fn promise_8_a_certificate_from_tomorrow_is_taken_when_its_time_comes() {
+    let mut world = World::new();
+    world.gateway.start();
+    let csr = world.gateway.wait_for_csr();
+    let soon = SystemTime::now() + Duration::from_secs(8);
+    let pem = world
+        .ca
+        .sign_v3_valid(&csr, Validity::Between(soon, soon + Duration::from_secs(3600)))
+        .unwrap();
+    world.gateway.install(&pem);
+    world
+        .gateway
+        .wait_for_words("identity.problem.message", "is valid only from");
+    world
+        .gateway
+        .wait_longer_for(SOON, "identity.phase", |phase| phase == "ready");
+    world.gateway.stop();
+}
