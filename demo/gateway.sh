@@ -6,7 +6,7 @@ readonly thing=demo-gateway socket="$work/run/gatepost.sock"
 
 # As systemd starts it: the folders come from the environment.
 readonly gatepostd=(env "SOFTHSM2_CONF=$SOFTHSM2_CONF" "STATE_DIRECTORY=$work/state" "RUNTIME_DIRECTORY=$work/run"
-    "$bin/gatepostd" --config "$work/gatepost.toml")
+    "$bin/gatepostd" --config)
 
 write_config() {
     load_endpoints

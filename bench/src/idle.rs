@@ -7,26 +7,63 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+/// tokio's helper threads, such as the one that looked a name up, end after ten idle seconds (`thread_keep_alive`).
+const HELPERS_GONE: Duration = Duration::from_secs(11);
+
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// Its share of what it maps: shared pages are divided among those who map them.
     pub pss: u64,
+    /// The same without shared libraries, whose share depends on what else the machine runs.
+    pub own: u64,
     /// All of what it maps.
     pub rss: u64,
 }
 
-/// The memory of a process, from `/proc/PID/smaps_rollup`.
+/// The memory of a process, from `/proc/PID/smaps`.
 ///
 /// # Errors
 /// If there is no such process, or it belongs to somebody else.
 pub fn memory(pid: u32) -> Result<Memory> {
-    let path = format!("/proc/{pid}/smaps_rollup");
-    let rollup = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
-    Ok(Memory {
-        pss: kilobytes(&rollup, "Pss:")?,
-        rss: kilobytes(&rollup, "Rss:")?,
-    })
+    let path = format!("/proc/{pid}/smaps");
+    weigh(&fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?)
+}
+
+/// Sums mappings up (proc(5)): each is a line that ends with its file, if it has one, and then lines of `Name: N kB`.
+fn weigh(smaps: &str) -> Result<Memory> {
+    let (mut memory, mut shared_library) = (Memory { pss: 0, own: 0, rss: 0 }, false);
+    for line in smaps.lines() {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        match name {
+            "Pss:" => {
+                let pss = kilobytes(line, name)?;
+                memory.pss += pss;
+                memory.own += if shared_library { 0 } else { pss };
+            }
+            "Rss:" => memory.rss += kilobytes(line, name)?,
+            _ if name.ends_with(':') => {}
+            _ => shared_library = line.ends_with(".so") || line.contains(".so."),
+        }
+    }
+    Ok(memory)
+}
+
+/// Waits until the process has no thread left over from what it did before.
+///
+/// # Errors
+/// If there is no such process.
+pub fn settle(pid: u32) -> Result<()> {
+    let threads = || anyhow::Ok(switches(pid)?.into_iter().map(|(thread, _)| thread).collect::<Vec<_>>());
+    let mut before = threads()?;
+    loop {
+        thread::sleep(HELPERS_GONE);
+        let after = threads()?;
+        if after == before {
+            return Ok(());
+        }
+        before = after;
+    }
 }
 
 /// How often per minute a thread of the process woke up, over `time`: each wake-up is the end of a sleep, and a
@@ -90,12 +127,21 @@ mod tests {
     fn numbers_in_proc() {
         let status = "Threads:\t1\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n";
         assert_eq!(number(status, "voluntary_ctxt_switches:").unwrap(), 42);
-        assert_eq!(
-            kilobytes("Rss:      5000 kB\nPss:         12 kB\n", "Pss:").unwrap(),
-            12 * 1024
-        );
         for text in ["", "Pss:\n", "Pss: many kB\n", " Pss: 1 kB\n"] {
             assert!(number(text, "Pss:").is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn mappings_are_summed_up() {
+        let smaps = "\
+55d0-55d1 r-xp 00000000 fe:00 12 /usr/bin/gatepostd\nRss: 5 kB\nPss: 4 kB\nPss_Dirty: 9 kB\nVmFlags: rd ex\n\
+7f00-7f01 rw-p 00000000 00:00 0 \nRss: 3 kB\nPss: 3 kB\n\
+7f02-7f03 r--p 00000000 fe:00 13 /usr/lib/libc.so.6\nRss: 7 kB\nPss: 1 kB\n\
+7f04-7f05 r--p 00000000 fe:00 14 /usr/lib/softhsm/libsofthsm2.so\nRss: 7 kB\nPss: 7 kB\n\
+7ffc-7ffd rw-p 00000000 00:00 0 [stack]\nRss: 2 kB\nPss: 2 kB\n";
+        let memory = weigh(smaps).unwrap();
+        let kilobytes = [memory.pss, memory.own, memory.rss].map(|bytes| bytes / 1024);
+        assert_eq!(kilobytes, [17, 9, 24]);
     }
 }

@@ -1,6 +1,7 @@
 //! What gatepost costs, each figure beside its floor, measured in the same run on the same machine.
 //!
 //! - [`caller`], [`load`]: programs that ask the socket, one or several at a time
+//! - [`pace`]: one that asks at fixed times, so that no stall goes unseen
 //! - [`floor`]: the least a server can do for the same answer
 //! - [`start`], [`command`]: processes, from their start to an answer or to their end
 //! - [`idle`], [`size`]: what it takes to do nothing
@@ -13,6 +14,7 @@ pub mod command;
 pub mod floor;
 pub mod idle;
 pub mod load;
+pub mod pace;
 pub mod sample;
 pub mod size;
 pub mod start;

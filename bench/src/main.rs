@@ -1,6 +1,7 @@
 //! Measures gatepost and prints rows of the table. `bench/run` puts them together.
 
 mod report;
+mod slow_signer;
 
 use std::io::Write;
 use std::path::Path;
@@ -16,6 +17,9 @@ usage: bench socket SOCKET            answers, beside the floor
        bench idle PID SECONDS         memory and wake-ups
        bench size DAEMON COMMAND      of the two programs
        bench start SOCKET DAEMON...   a daemon's command line, to its first answers
+       bench slow-signer SOCKET CALM BUSY DAEMON...
+                                      answers while a slow token signs: the daemon with each configuration as its last
+                                      word, without handshakes and with them
        bench floor SOCKET ANSWER      be the floor: answer with the bytes of a file";
 
 /// sysexits.h
@@ -30,6 +34,7 @@ fn main() -> Result<ExitCode> {
         ["idle", pid, seconds] => report::idle(pid.parse()?, Duration::from_secs(seconds.parse()?))?,
         ["size", daemon, command] => report::size(Path::new(daemon), Path::new(command))?,
         ["start", socket, daemon @ ..] => report::start(Path::new(socket), daemon)?,
+        ["slow-signer", socket, calm, busy, daemon @ ..] => slow_signer::rows(Path::new(socket), calm, busy, daemon)?,
         ["floor", socket, answer] => {
             floor::serve(Path::new(socket), Path::new(answer))?;
             Vec::new()

@@ -14,8 +14,8 @@ use bench::{command, idle, size, start};
 use rig::process::Process;
 use rig::wait;
 
-const CREDENTIALS: &str = "/v1/credentials";
-const STATUS: &str = "/v1/status";
+pub(crate) const CREDENTIALS: &str = "/v1/credentials";
+pub(crate) const STATUS: &str = "/v1/status";
 
 /// Daemon and floor are measured in turns; the middle of the rounds counts.
 const ROUNDS: usize = 5;
@@ -90,6 +90,7 @@ pub(crate) fn command(gatepost: &Path, socket: &Path) -> Result<Vec<Row>> {
 
 /// What the daemon takes while nobody asks.
 pub(crate) fn idle(pid: u32, time: Duration) -> Result<Vec<Row>> {
+    idle::settle(pid)?;
     let wakeups = idle::wakeups_per_minute(pid, time)?;
     let memory = idle::memory(pid)?;
     let row = |what: &str, value, budget| Row {
@@ -103,6 +104,11 @@ pub(crate) fn idle(pid: u32, time: Duration) -> Result<Vec<Row>> {
             "idle, PSS",
             Figure::Bytes(memory.pss),
             Budget::AtMost(Figure::Bytes(6_000_000)),
+        ),
+        row(
+            "idle, PSS without shared libraries",
+            Figure::Bytes(memory.own),
+            Budget::None,
         ),
         row("idle, RSS", Figure::Bytes(memory.rss), Budget::None),
         row(

@@ -16,6 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Short against a start, long against what one look costs the machine on which the daemon starts.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(200);
 
+/// Starts the daemon and waits until `path` is answered with 200.
+///
+/// # Errors
+/// If it is not answered in time, with the daemon's log.
+pub fn until_answered(daemon: &mut Command, socket: &Path, path: &str) -> Result<Process> {
+    let daemon = Process::spawn(daemon, "gatepost")?;
+    first_answer(&daemon, socket, path)?;
+    Ok(daemon)
+}
+
 /// How long after the start each of `paths` was first answered with 200. The daemon is asked to end afterwards.
 ///
 /// # Errors
@@ -23,23 +33,33 @@ const BETWEEN_LOOKS: Duration = Duration::from_micros(200);
 pub fn first_answers(daemon: &mut Command, socket: &Path, paths: &[&str]) -> Result<Vec<Duration>> {
     let started = Instant::now();
     let mut daemon = Process::spawn(daemon, "gatepost")?;
-    let first_answer = |path: &&str| {
-        let mut caller = Caller::new(socket, path);
-        loop {
-            let Err(error) = caller.ask() else {
-                return Ok(started.elapsed());
-            };
-            if started.elapsed() > PATIENCE {
-                let log = daemon.log();
-                return Err(error.context(format!("{path} was not answered within {PATIENCE:?}; the log:\n{log}")));
-            }
-            thread::sleep(BETWEEN_LOOKS);
-        }
-    };
+    let first_answer = |path: &&str| first_answer(&daemon, socket, path).map(|()| started.elapsed());
     let times = paths.iter().map(first_answer).collect::<Result<_>>()?;
+    stop(&mut daemon)?;
+    Ok(times)
+}
+
+/// Asks the daemon to end, and waits until it has.
+///
+/// # Errors
+/// If it does not.
+pub fn stop(daemon: &mut Process) -> Result<()> {
     daemon.signal(Signal::TERM)?;
     daemon.wait(PATIENCE)?;
-    Ok(times)
+    Ok(())
+}
+
+fn first_answer(daemon: &Process, socket: &Path, path: &str) -> Result<()> {
+    let started = Instant::now();
+    let mut caller = Caller::new(socket, path);
+    while let Err(error) = caller.ask() {
+        if started.elapsed() > PATIENCE {
+            let log = daemon.log();
+            return Err(error.context(format!("{path} was not answered within {PATIENCE:?}; the log:\n{log}")));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(())
 }
 
 /// The middle of several starts, for each of `paths`.

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use bench::caller::Caller;
 use bench::load::Load;
+use bench::pace::Pace;
 use bench::{command, idle, size, start};
-use rig::process::Process;
+use rig::process::{Process, Signal};
 use rig::{unix_http, wait};
 use tempfile::TempDir;
 
@@ -98,6 +99,32 @@ fn every_request_is_counted() {
 }
 
 #[test]
+fn a_stall_makes_every_question_late_that_falls_into_it() {
+    let mut floor = Floor::new(ANSWER);
+    let (socket, process) = (floor.socket(), &mut floor.process);
+    let pace = Pace {
+        requests: 1_000,
+        interval: Duration::from_millis(1),
+    };
+    let done = AtomicBool::new(false);
+    let sample = thread::scope(|scope| {
+        scope.spawn(|| {
+            // Half of the time it stands still.
+            while !done.load(Ordering::Relaxed) {
+                for signal in [Signal::STOP, Signal::CONT] {
+                    process.signal(signal).unwrap();
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        });
+        let sample = pace.run(&socket, "/");
+        done.store(true, Ordering::Relaxed);
+        sample.unwrap()
+    });
+    assert!(sample.percentile(75) > 10 * pace.interval, "{sample:?}");
+}
+
+#[test]
 fn a_refusal_is_no_figure() {
     let floor = Floor::new("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
     for callers in [1, 8] {
@@ -133,7 +160,10 @@ fn an_idle_process_is_weighed() {
     let floor = Floor::new(ANSWER);
     let pid = floor.process.pid();
     let memory = idle::memory(pid).unwrap();
-    assert!(0 < memory.pss && memory.pss <= memory.rss, "{memory:?}");
+    assert!(
+        0 < memory.own && memory.own <= memory.pss && memory.pss <= memory.rss,
+        "{memory:?}"
+    );
 
     let mut caller = Caller::new(&floor.socket(), "/");
     caller.ask().unwrap();
@@ -156,11 +186,11 @@ fn an_idle_process_is_weighed() {
 #[test]
 fn the_whole_command_prints_its_table() {
     let floor = Floor::new(ANSWER);
-    let pid = floor.process.pid().to_string();
+    let socket = floor.socket().display().to_string();
     let size_of_true = size::of(Path::new("/bin/true")).unwrap();
     assert!(size_of_true > 0);
     for (arguments, wanted) in [
-        (vec!["idle", &pid, "1"], "idle, PSS"),
+        (vec!["command", "/bin/true", &socket], "gatepost credentials, p50"),
         (vec!["size", BENCH, "/bin/true"], "size, gatepost "),
     ] {
         let output = Command::new(BENCH).args(&arguments).output().unwrap();

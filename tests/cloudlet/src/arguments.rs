@@ -11,6 +11,7 @@ use lexopt::prelude::*;
 pub(crate) const USAGE: &str = "\
 usage: cloudlet run --dir DIR [--host NAME] [--mqtt-port N] [--credentials-port N] [--sts-port N]
                     [--fleet-ca PEM]... [--role-alias NAME[=SECONDS]]...
+                    [--lifetime NAME=SECONDS]...
                     [--policy seed-strict|seed-with-credentials] [--jitp-delay SECONDS]
                     [--first-contact drop|hang|never] [--log text|json]";
 
@@ -40,6 +41,8 @@ pub(crate) struct Arguments {
     pub(crate) policy: PolicyChoice,
     /// Names and credentialDurationSeconds.
     pub(crate) role_aliases: Vec<(String, u64)>,
+    /// Names, and how long what they issue lives whatever was granted.
+    pub(crate) lifetimes: Vec<(String, i64)>,
     pub(crate) jitp_delay: Option<Duration>,
     pub(crate) first_contact: FirstContact,
     pub(crate) log: Log,
@@ -56,6 +59,7 @@ impl Arguments {
             fleet_cas: Vec::new(),
             policy: PolicyChoice::SeedWithCredentials,
             role_aliases: Vec::new(),
+            lifetimes: Vec::new(),
             jitp_delay: None,
             first_contact: FirstContact::Drop,
             log: Log::Text,
@@ -71,6 +75,11 @@ impl Arguments {
                 Long("sts-port") => arguments.sts_port = parser.value()?.parse()?,
                 Long("fleet-ca") => arguments.fleet_cas.push(parser.value()?.into()),
                 Long("role-alias") => arguments.role_aliases.push(role_alias(&parser.value()?.string()?)?),
+                Long("lifetime") => {
+                    let text = parser.value()?.string()?;
+                    let (name, seconds) = text.rsplit_once('=').ok_or("a lifetime is NAME=SECONDS")?;
+                    arguments.lifetimes.push((name.to_owned(), seconds.parse()?));
+                }
                 Long("policy") => {
                     arguments.policy = match parser.value()?.string()?.as_str() {
                         "seed-strict" => PolicyChoice::SeedStrict,

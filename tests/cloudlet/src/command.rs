@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloudlet::switches::Switches;
+use cloudlet::switches::{Lifetime, Switches};
 use cloudlet::{Cloudlet, Event, Observer, Options, Policy, Role, RoleAlias};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -57,6 +57,10 @@ fn options(arguments: &Arguments) -> Options {
     if let Some(delay) = arguments.jitp_delay {
         switches.jitp_delay = delay..=delay;
     }
+    let lifetimes = arguments.lifetimes.iter();
+    switches.credentials.lifetime_of = lifetimes
+        .map(|(name, seconds)| (name.clone(), Lifetime::Seconds(*seconds)))
+        .collect();
     let defaults = Options::default();
     Options {
         host: arguments.host.clone(),

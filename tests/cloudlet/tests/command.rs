@@ -96,6 +96,7 @@ fn wrong_arguments_are_refused() {
         &[][..],
         &["run"],
         &["run", "--dir", "x", "--policy", "none"],
+        &["run", "--dir", "x", "--lifetime", "600"],
         &["run", "--dir", "x", "y"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_cloudlet"))

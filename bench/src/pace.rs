@@ -1,0 +1,48 @@
+//! A caller that asks at fixed times, whether or not the answer before was late.
+//!
+//! One that asks when it has been answered hides what is looked for here: while the server stands still for 600 ms, it
+//! counts one slow answer among thousands of fast ones (Gil Tene: coordinated omission).
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::caller::Caller;
+use crate::sample::Sample;
+
+/// How often the caller asks, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often it asks.
+    pub requests: u32,
+    /// The time from one question to the next.
+    pub interval: Duration,
+}
+
+impl Pace {
+    /// Asks `socket` for `path`, over one connection, and returns how long after its time each answer was there.
+    ///
+    /// # Errors
+    /// If a single request is not answered with 200.
+    pub fn run(self, socket: &Path, path: &str) -> Result<Sample> {
+        let mut caller = Caller::new(socket, path);
+        caller.ask()?;
+        let start = Instant::now();
+        let times = (0..self.requests).map(|request| {
+            let due = start + self.interval * request;
+            // Waking up late is the machine's fault; asking late because of a late answer is the server's.
+            let asked = match due.checked_duration_since(Instant::now()) {
+                Some(early) => {
+                    thread::sleep(early);
+                    Instant::now()
+                }
+                None => due,
+            };
+            caller.ask()?;
+            Ok(asked.elapsed())
+        });
+        Sample::new(times.collect::<Result<_>>()?).context("a pace of no requests")
+    }
+}

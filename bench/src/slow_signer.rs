@@ -1,0 +1,84 @@
+//! The socket while handshakes wait for a slow token, beside the same daemon without a handshake.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bench::pace::Pace;
+use bench::sample::{Sample, middle};
+use bench::start;
+use bench::table::{Budget, Figure, Row};
+use rig::unix_http;
+
+use crate::report::{CREDENTIALS, STATUS};
+
+/// The middle of the rounds counts.
+const ROUNDS: usize = 5;
+
+/// Three seconds a round: five signatures of 600 ms.
+const PACE: Pace = Pace {
+    requests: 3_000,
+    interval: Duration::from_millis(1),
+};
+
+/// What the socket did in one state of the daemon.
+struct Observed {
+    rounds: Vec<Sample>,
+    signatures_per_minute: f64,
+}
+
+/// `calm` and `busy` are configurations, the last word of the daemon's command line: the same but for role aliases
+/// that AWS answers with nothing usable, so that their keepers shake hands again and again.
+pub(crate) fn rows(socket: &Path, calm: &str, busy: &str, daemon: &[&str]) -> Result<Vec<Row>> {
+    let calm = observe(socket, daemon, calm)?;
+    let busy = observe(socket, daemon, busy)?;
+    ensure!(
+        calm.signatures_per_minute == 0.0 && busy.signatures_per_minute > 0.0,
+        "the token signed {} times a minute while nothing was to be signed, and {} times while handshakes were wanted",
+        calm.signatures_per_minute,
+        busy.signatures_per_minute
+    );
+    let beside = |name: &str, percent, budget| {
+        let figure = |observed: &Observed| Figure::Time(middle(&observed.rounds, |round| round.percentile(percent)));
+        Row {
+            what: format!("answer, a slow token in a handshake, {name}"),
+            value: figure(&busy),
+            floor: Some(figure(&calm)),
+            budget,
+        }
+    };
+    Ok(vec![
+        beside("p50", 50, Budget::None),
+        beside("p99", 99, Budget::TimesFloor(2.0)),
+        beside("longest", 100, Budget::None),
+        Row {
+            what: "signatures meanwhile".to_owned(),
+            value: Figure::PerMinute(busy.signatures_per_minute),
+            floor: Some(Figure::PerMinute(calm.signatures_per_minute)),
+            budget: Budget::None,
+        },
+    ])
+}
+
+fn observe(socket: &Path, daemon: &[&str], configuration: &str) -> Result<Observed> {
+    let mut command = start::daemon(daemon)?;
+    let mut daemon = start::until_answered(command.arg(configuration), socket, CREDENTIALS)?;
+    let (before, began) = (signatures(socket)?, Instant::now());
+    let rounds = (0..ROUNDS)
+        .map(|_| PACE.run(socket, CREDENTIALS))
+        .collect::<Result<_>>()?;
+    let count = signatures(socket)?.saturating_sub(before);
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    start::stop(&mut daemon)?;
+    Ok(Observed {
+        rounds,
+        signatures_per_minute: f64::from(u32::try_from(count)?) / minutes,
+    })
+}
+
+/// How often the token has signed since the daemon's start, by its own word.
+fn signatures(socket: &Path) -> Result<u64> {
+    let status = unix_http::get(socket, STATUS)?.json()?;
+    let count = status.pointer("/token/signatures").and_then(|count| count.as_u64());
+    count.context("the status does not count signatures")
+}
