@@ -88,14 +88,38 @@ fn read(file: &Path) -> Result<Table, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot be read: {error}"))?;
     let explain = |error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| {
-            1 + text.get(..span.start).unwrap_or_default().matches('\n').count()
-        });
-        let words = text.lines().nth(line - 1).unwrap_or_default().trim();
-        format!("{name}:{line}: {} (the line reads: {words})", error.message())
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        let key = text
+            .lines()
+            .nth(line - 1)
+            .and_then(|words| words.split_once('='))
+            .map(|(key, _)| key.trim());
+        let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+        format!("{name}:{line}: {key}{}", without_value(error.message()))
     };
     toml::from_str::<Raw>(&text).map_err(explain)?;
     toml::from_str::<Table>(&text).map_err(explain)
+}
+
+/// A value may be a PIN that stands in the wrong place, so messages name keys and types only: what serde says of a wrong
+/// type ("invalid type: integer `1234`, expected a string") loses the quoted part.
+fn without_value(message: &str) -> String {
+    let Some(start) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+    else {
+        return message.to_owned();
+    };
+    let kind: String = start
+        .chars()
+        .take_while(|letter| !matches!(letter, '`' | '"' | ','))
+        .collect();
+    let expected = message
+        .rsplit_once(", expected ")
+        .map(|(_, expected)| expected)
+        .unwrap_or_default();
+    format!("invalid type: {}, expected {expected}", kind.trim())
 }
 
 fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BTreeMap<String, PathBuf>) {

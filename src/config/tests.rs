@@ -64,11 +64,11 @@ fn every_message_names_file_key_and_reason() {
     let cases = [
         (
             "[token]\nmodul = \"x\"",
-            "conf.d/x.toml:2: unknown field `modul`, expected one of",
+            "conf.d/x.toml:2: modul: unknown field `modul`, expected one of",
         ),
         (
             "[mqtt]\nkeep-alive = 60",
-            "conf.d/x.toml:2: invalid type: integer `60`, expected a string",
+            "conf.d/x.toml:2: keep-alive: invalid type: integer, expected a string",
         ),
         ("[aws", "conf.d/x.toml:1: "),
         (
@@ -81,7 +81,7 @@ fn every_message_names_file_key_and_reason() {
         ),
         (
             "[aws]\nroot-ca = \"roots.pem\"",
-            "conf.d/x.toml: aws.root-ca: \"roots.pem\" is not an absolute path",
+            "conf.d/x.toml: aws.root-ca: is not an absolute path",
         ),
         (
             "[token]\nkey = \"pkcs11:token=a;token=b;object=c\"",
@@ -141,6 +141,28 @@ fn every_message_names_file_key_and_reason() {
         assert!(
             message.contains(expected),
             "{text}\ngave     {message}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn promise_10_a_pin_in_the_wrong_place_is_not_repeated() {
+    let lines = [
+        "pin = \"74839201\"",
+        "pin-file = 74839201",
+        "pin-file = \"74839201\"",
+        "pin-file = [\"74839201\"]",
+        "pin-file = \"74839201",
+        "pin-file = 74839201 # x = y",
+        "key = \"pkcs11:object=a?pin-value=74839201\"",
+        "key = \"pkcs11:object=74839201",
+        "generate = 74839201",
+    ];
+    for line in lines {
+        let message = load(MINIMUM, &[("x.toml", &format!("[token]\n{line}\n"))]).expect_err(line);
+        assert!(
+            message.contains("conf.d/x.toml") && !message.contains("74839201"),
+            "{line}: {message}"
         );
     }
 }

@@ -8,7 +8,8 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     match path.is_absolute() {
         true => Ok(path.to_owned()),
-        false => Err(format!("\"{text}\" is not an absolute path")),
+        // The text is not repeated: where a file's name belongs, people put the PIN itself.
+        false => Err("is not an absolute path, which begins with \"/\"".to_owned()),
     }
 }
 

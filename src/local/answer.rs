@@ -64,21 +64,6 @@ pub fn only_get() -> Answer {
     )
 }
 
-/// 429: every connection of this user is in use.
-pub fn too_many() -> Answer {
-    let hint = "close connections that are not needed, or keep one open and reuse it";
-    with(
-        error(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many",
-            "all connections of this user are in use",
-            Some(hint),
-        ),
-        RETRY_AFTER,
-        "1",
-    )
-}
-
 fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;

@@ -1,10 +1,11 @@
 //! How many connections there may be, and which one goes when another wants in.
 //!
-//! Nobody can lock others out by opening connections: beyond the limits the one that has idled longest makes room, and only
-//! a user whose every connection is in the middle of a request is told to wait.
+//! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room. A request
+//! is answered at once and from memory, so a connection is never in the middle of one when it is asked to leave, and the
+//! limit on a user's connections is the limit on its requests at the same time.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use tokio::sync::Notify;
 
@@ -17,10 +18,8 @@ const TOTAL: usize = 512;
 #[derive(Debug)]
 pub struct Caller {
     uid: u32,
-    busy: AtomicBool,
     /// When it was last heard of: a count, not a time.
-    heard: AtomicU64,
-    count: Arc<AtomicU64>,
+    heard: Cell<u64>,
     leave: Notify,
 }
 
@@ -29,76 +28,48 @@ impl Caller {
     pub async fn asked_to_leave(&self) {
         self.leave.notified().await;
     }
-
-    /// Marks the connection busy until the guard is dropped: a busy one is never sent away.
-    pub fn busy(&self) -> Busy<'_> {
-        self.busy.store(true, Ordering::Relaxed);
-        self.heard();
-        Busy(self)
-    }
-
-    fn heard(&self) {
-        let now = self.count.fetch_add(1, Ordering::Relaxed);
-        self.heard.store(now, Ordering::Relaxed);
-    }
-}
-
-/// See [`Caller::busy`].
-#[derive(Debug)]
-pub struct Busy<'a>(&'a Caller);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Relaxed);
-    }
 }
 
 /// All connections.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
-    all: Arc<Mutex<Vec<Arc<Caller>>>>,
-    count: Arc<AtomicU64>,
+    all: Rc<RefCell<Vec<Rc<Caller>>>>,
+    count: Rc<Cell<u64>>,
 }
 
 impl Callers {
-    /// Enters a connection of `uid`, sending an idle one away if a limit is reached; `None` if all of them are busy.
-    pub fn enter(&self, uid: u32) -> Option<Entered> {
-        let mut callers = self.lock();
+    /// Enters a connection of `uid`; if a limit is reached, the one that was quiet longest is asked to leave.
+    pub fn enter(&self, uid: u32) -> Entered {
+        let mut callers = self.all.borrow_mut();
         let of_uid = callers.iter().filter(|caller| caller.uid == uid).count();
         if of_uid >= PER_UID {
-            send_away(&mut callers, |caller| caller.uid == uid)?;
+            send_away(&mut callers, |caller| caller.uid == uid);
         } else if callers.len() >= TOTAL {
-            send_away(&mut callers, |_| true)?;
+            send_away(&mut callers, |_| true);
         }
-        let caller = Arc::new(Caller {
+        let caller = Rc::new(Caller {
             uid,
-            busy: AtomicBool::new(false),
-            heard: AtomicU64::new(0),
-            count: self.count.clone(),
+            heard: Cell::new(self.tick()),
             leave: Notify::new(),
         });
-        caller.heard();
         callers.push(caller.clone());
-        Some(Entered {
+        Entered {
             callers: self.clone(),
             caller,
-        })
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Caller>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tick(&self) -> u64 {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
     }
 }
 
-/// The longest-waiting idle one of those that `among` accepts leaves.
-fn send_away(callers: &mut Vec<Arc<Caller>>, among: impl Fn(&Caller) -> bool) -> Option<()> {
-    let (longest_idle, _) = callers
-        .iter()
-        .enumerate()
-        .filter(|(_, caller)| among(caller) && !caller.busy.load(Ordering::Relaxed))
-        .min_by_key(|(_, caller)| caller.heard.load(Ordering::Relaxed))?;
-    callers.swap_remove(longest_idle).leave.notify_one();
-    Some(())
+fn send_away(callers: &mut Vec<Rc<Caller>>, among: impl Fn(&Caller) -> bool) {
+    let among = callers.iter().enumerate().filter(|(_, caller)| among(caller));
+    if let Some((quietest, _)) = among.min_by_key(|(_, caller)| caller.heard.get()) {
+        callers.swap_remove(quietest).leave.notify_one();
+    }
 }
 
 /// A connection's place; given back when dropped.
@@ -106,12 +77,22 @@ fn send_away(callers: &mut Vec<Arc<Caller>>, among: impl Fn(&Caller) -> bool) ->
 pub struct Entered {
     callers: Callers,
     /// The entry.
-    pub caller: Arc<Caller>,
+    pub caller: Rc<Caller>,
+}
+
+impl Entered {
+    /// A request has come on this connection.
+    pub fn heard(&self) {
+        self.caller.heard.set(self.callers.tick());
+    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.callers.lock().retain(|caller| !Arc::ptr_eq(caller, &self.caller));
+        self.callers
+            .all
+            .borrow_mut()
+            .retain(|caller| !Rc::ptr_eq(caller, &self.caller));
     }
 }
 
@@ -119,33 +100,33 @@ impl Drop for Entered {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_longest_idle_connection_makes_room_and_other_users_keep_theirs() {
-        let callers = Callers::default();
-        let other = callers.enter(2).unwrap();
-        let mut mine: Vec<Entered> = (0..PER_UID).map(|_| callers.enter(1).unwrap()).collect();
-        let first = mine[0].caller.clone();
-        let busy = first.busy();
-        mine.push(callers.enter(1).unwrap());
-        let left = |entered: &Entered| !callers.lock().iter().any(|caller| Arc::ptr_eq(caller, &entered.caller));
-        assert!(!left(&mine[0]) && left(&mine[1]) && !left(&other));
-        drop(busy);
-        mine.push(callers.enter(1).unwrap());
-        assert!(
-            !left(&mine[0]) && left(&mine[2]),
-            "who has just asked something has not idled longest"
-        );
+    fn is_in(callers: &Callers, entered: &Entered) -> bool {
+        callers
+            .all
+            .borrow()
+            .iter()
+            .any(|caller| Rc::ptr_eq(caller, &entered.caller))
     }
 
     #[test]
-    fn a_user_who_is_all_busy_waits_and_places_come_back() {
+    fn the_quietest_connection_makes_room_and_other_users_keep_theirs() {
         let callers = Callers::default();
-        let mine: Vec<Entered> = (0..PER_UID).map(|_| callers.enter(1).unwrap()).collect();
-        let busy: Vec<_> = mine.iter().map(|entered| entered.caller.busy()).collect();
-        assert!(callers.enter(1).is_none());
-        assert!(callers.enter(2).is_some());
-        drop(busy);
-        drop(mine);
-        assert!(callers.lock().is_empty());
+        let other = callers.enter(2);
+        let mut mine: Vec<Entered> = (0..PER_UID).map(|_| callers.enter(1)).collect();
+        mine[0].heard();
+        mine.push(callers.enter(1));
+        assert!(is_in(&callers, &mine[0]) && !is_in(&callers, &mine[1]) && is_in(&callers, &other));
+    }
+
+    #[test]
+    fn the_whole_socket_has_a_limit_and_places_come_back() {
+        let callers = Callers::default();
+        let uids = 0..u32::try_from(TOTAL).unwrap();
+        let mut everybody: Vec<Entered> = uids.map(|uid| callers.enter(uid)).collect();
+        everybody.push(callers.enter(u32::MAX));
+        assert_eq!(callers.all.borrow().len(), TOTAL);
+        assert!(!is_in(&callers, &everybody[0]));
+        drop(everybody);
+        assert!(callers.all.borrow().is_empty());
     }
 }

@@ -9,9 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
 
-use super::answer;
 use super::callers::{Callers, Entered};
 use super::peer::Peer;
 use super::resources;
@@ -23,8 +21,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 8192;
 /// Header fields in a request.
 const MAX_HEADERS: usize = 32;
-/// For telling a caller that there is no room.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 /// After an accept error. Most are about one connection; the others (no descriptors left) need a moment to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -53,25 +49,12 @@ fn admit(stream: UnixStream, callers: &Callers, shared: &Rc<Shared>) {
         Ok(peer) => peer,
         Err(error) => return log::warn!("socket: a caller that the kernel does not name was sent away: {error}"),
     };
-    match callers.enter(peer.uid) {
-        Some(entered) => drop(spawn_local(converse(stream, peer, entered, shared.clone()))),
-        None => drop(spawn_local(async move {
-            let service = service_fn(|_| async { Ok::<_, Infallible>(answer::too_many()) });
-            let _ = timeout(
-                REFUSAL_PATIENCE,
-                protocol()
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service),
-            )
-            .await;
-        })),
-    }
+    spawn_local(converse(stream, peer, callers.enter(peer.uid), shared.clone()));
 }
 
 async fn converse(stream: UnixStream, peer: Peer, entered: Entered, shared: Rc<Shared>) {
-    let caller = &entered.caller;
     let service = service_fn(|request| {
-        let _busy = caller.busy();
+        entered.heard();
         let answer = resources::answer(&shared, peer, &request);
         async move { Ok::<_, Infallible>(answer) }
     });
@@ -83,7 +66,7 @@ async fn converse(stream: UnixStream, peer: Peer, entered: Entered, shared: Rc<S
             // The caller's fault, and the caller has been told where HTTP has words for it.
             log::debug!("socket: connection of {peer} ended: {error}");
         },
-        () = caller.asked_to_leave() => log::debug!("socket: an idle connection of {peer} made room for another"),
+        () = entered.caller.asked_to_leave() => log::debug!("socket: a quiet connection of {peer} made room for another"),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::problem::{Exit, Fatal, Problem};
 pub struct Socket {
     /// Ready to accept.
     pub listener: UnixListener,
-    _lock: File,
+    /// Held until token and session are closed: no second instance may touch them before.
+    pub lock: File,
 }
 
 /// Takes the state folder's lock, so that no second instance ever touches token or session, and binds the socket unless
@@ -40,7 +41,7 @@ pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
     // Everybody may knock; the access rules decide, so that who is refused learns why.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    Ok(Socket { listener, _lock: lock })
+    Ok(Socket { listener, lock })
 }
 
 fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {
