@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 
+use rig::process::Process;
 use serde_json::Value;
 
 use super::{BUSY, CANNOT_CREATE, ends};
-use crate::world::World;
+use crate::world::{SOON, World};
 
 fn set(world: &mut World, variable: &str, value: &str) {
     let entry = world.gateway.env.iter_mut().find(|(name, _)| name == variable);
@@ -91,8 +91,9 @@ fn a_second_instance_leaves_the_first_alone() {
         if let Some(variable) = moved {
             second.env(variable, &other);
         }
-        let Output { status, stderr, .. } = second.output().unwrap();
-        let said = String::from_utf8_lossy(&stderr);
+        let mut second = Process::spawn(&mut second, "gatepost").unwrap();
+        let status = second.wait(SOON).unwrap();
+        let said = second.log();
         assert_eq!(status.code(), Some(BUSY), "{moved:?}: {said}");
         for words in ["another gatepostd is running: it ", "systemctl status gatepost"] {
             assert!(said.contains(words), "{moved:?}: {said}");
