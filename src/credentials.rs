@@ -16,6 +16,9 @@ use crate::status::{Desk, Part, Reporter, phases};
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
 
+/// AWS's answer has about 1.1 KB, and the session token stands in ours twice.
+const BODY_CAPACITY: usize = 4096;
+
 /// One set of temporary credentials.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -54,8 +57,10 @@ impl Credentials {
             token: session_token.expose_secret(),
             expiration: rfc3339(expiration),
         };
-        // Three strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
-        let mut body = serde_json::to_vec(&answer).unwrap_or_default();
+        // Large enough from the start: a buffer that grows leaves copies of secrets behind.
+        let mut body = Vec::with_capacity(BODY_CAPACITY);
+        // Strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
+        let _ = serde_json::to_writer(&mut body, &answer);
         body.push(b'\n');
         let lifetime = expiration.duration_since(clock.wall()).unwrap_or_default();
         Self {

@@ -2,21 +2,22 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::cloud::{Cloud, SessionReporters};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
-use crate::identity::{IdentityTask, request_path, roots};
-use crate::local::{self, Access, Shared};
+use crate::identity::{Files, IdentityTask, request_path, roots};
+use crate::local::{self, Access, Shared, Socket};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::status::{
     Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, ProvisioningDetails, ProvisioningPhase,
@@ -25,8 +26,8 @@ use crate::status::{
 use crate::token::{PinSource, Token};
 use crate::{check_config, systemd};
 
-/// From the signal to the end, whatever hangs.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
+/// For the session's goodbye; with the token's closing it stays below the 5 s that stopping may take.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs the daemon with the configuration at `path` until it is told to stop.
 ///
@@ -34,9 +35,16 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(4);
 /// With what only somebody else can mend: configuration, a folder that cannot be written, another instance, a rejected PIN.
 /// The exit code is in it.
 pub fn run(path: &Path) -> Result<(), Fatal> {
+    // First of all: a stop while the token is being opened must end as cleanly as any other.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(no_thread)?;
+    let signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
     let config = check_config::load(path)?;
     let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
-    let socket = local::bind(&config.folders)?;
+    let Socket { listener, lock } = local::bind(&config.folders)?;
+    let files = Files::watch(&config.identity)?;
     log::info!(GATEPOST_EVENT = "start"; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
 
     let clock: SharedClock = Arc::new(SystemClock);
@@ -66,11 +74,12 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let (identity_task, identity) = IdentityTask::new(
         config.identity.clone(),
         &config.folders,
-        token.clone(),
+        files,
+        token,
         clock.clone(),
         steps.subscribe(),
         identity_reporter,
-    )?;
+    );
     let access = RefCell::new(Access::new(&config.access));
     let shared = Rc::new(Shared {
         clock: clock.clone(),
@@ -95,58 +104,78 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     };
     let cloud_ended = cloud.spawn().map_err(no_thread)?;
 
-    let until = stay(path, config, shared.clone(), desk.bell(), fatals);
-    let outcome = local::run(socket, shared, until).map_err(no_thread)?;
+    let until = stay(path.to_owned(), config, shared.clone(), desk.bell(), signals, fatals);
+    let outcome = local::run(&runtime, listener, shared, until).map_err(no_thread)?;
 
     systemd::stopping();
-    let deadline = Instant::now() + SHUTDOWN_PATIENCE;
     let _ = shutdown.send(true);
     // The channel closes when the session has said goodbye.
-    let _ = cloud_ended.recv_timeout(SHUTDOWN_PATIENCE);
-    token.stop();
-    while !token_thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);
+    drop(token_thread);
+    drop(lock);
     log::info!(GATEPOST_EVENT = "stop"; "gatepostd has stopped");
+    // A look-up that hangs in a thread of the runtime's is not waited for.
+    runtime.shutdown_background();
     outcome
 }
 
 /// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP.
 async fn stay(
-    path: &Path,
+    path: PathBuf,
     config: Config,
     shared: Rc<Shared>,
     bell: watch::Receiver<()>,
+    mut signals: Signals,
     mut fatals: mpsc::Receiver<Fatal>,
 ) -> Result<(), Fatal> {
-    let listen = |kind| signal(kind).map_err(no_thread);
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hangup = listen(SignalKind::hangup())?;
     systemd::ready();
-    tokio::task::spawn_local(systemd::keep_status(shared.clone(), bell));
+    spawn_local(systemd::keep_status(shared.clone(), bell));
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(path, &config, &shared),
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.hangup.recv() => drop(spawn_local(reload(path.clone(), config.clone(), shared.clone()))),
             Some(fatal) = fatals.recv() => return Err(fatal),
         }
     }
 }
 
-/// Parse, check, then swap: a bad file changes nothing.
-fn reload(path: &Path, running: &Config, shared: &Shared) {
-    match Config::load(path, &running.folders) {
-        Ok(config) => {
-            shared.access.replace(Access::new(&config.access));
+/// Parse, check, then swap: a bad file changes nothing. Files and names are looked up in a thread of their own, because
+/// callers do not wait for the disk or for a directory service.
+async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
+    let loading = spawn_blocking(move || {
+        let config = Config::load(&path, &running.folders)?;
+        Ok::<_, ConfigError>((Access::new(&config.access), config.same_but_for_access(&running)))
+    });
+    match loading.await {
+        Ok(Ok((access, same))) => {
+            shared.access.replace(access);
             log::info!(GATEPOST_EVENT = "reload"; "configuration: the access rules were read again");
-            if !config.same_but_for_access(running) {
+            if !same {
                 log::warn!(
                     "configuration: something besides the access rules has changed; next: systemctl restart gatepost"
                 );
             }
         }
-        Err(error) => log::error!("configuration: nothing was changed, because the files are wrong:\n{error}"),
+        Ok(Err(error)) => log::error!("configuration: nothing was changed, because the files are wrong:\n{error}"),
+        Err(error) => log::error!("configuration: nothing was changed: {error}"),
+    }
+}
+
+/// The signals that mean something to us.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 

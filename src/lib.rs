@@ -16,13 +16,13 @@
 //! ```text
 //! main
 //! daemon | check_config | arguments | systemd | hardening
-//! local | cloud | timekeeper        never import each other
-//! identity
+//! local | cloud                     never import each other
+//! identity | timekeeper
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
 //! credentials
 //! status
-//! problem | clock | backoff | secret | topic | percent | logging
+//! problem | clock | backoff | secret | topic | percent | durable | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -36,6 +36,7 @@ pub mod cloud;
 pub mod config;
 pub mod credentials;
 pub mod daemon;
+pub mod durable;
 pub mod hardening;
 pub mod identity;
 pub mod local;

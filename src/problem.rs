@@ -97,6 +97,18 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Somebody else's words are passed on up to this many characters.
+pub const MAX_QUOTED: usize = 300;
+
+/// Somebody else's words as part of a message: one line, not too long, nothing that a terminal or systemd would obey.
+pub fn quoted(words: &str) -> String {
+    words
+        .chars()
+        .take(MAX_QUOTED)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
 /// Why the daemon ends, and with which of the sysexits(3) codes.
 #[derive(Debug)]
 pub struct Fatal {

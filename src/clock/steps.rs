@@ -67,13 +67,16 @@ fn arm(timer: &OwnedFd) -> io::Result<()> {
         tv_nsec: 0,
     };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-    timerfd_settime(
+    match timerfd_settime(
         timer,
         flags,
         &Itimerspec {
             it_interval: once,
             it_value: at,
         },
-    )?;
-    Ok(())
+    ) {
+        // The clock was set since the last look: the timer is armed all the same (Linux, fs/timerfd.c).
+        Ok(_) | Err(Errno::CANCELED) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

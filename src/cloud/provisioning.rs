@@ -6,13 +6,13 @@
 //! record is on disk, so that a reboot goes on where it stopped.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::jitter;
+use crate::durable;
 use crate::identity::SendChain;
 use crate::problem::Problem;
 use crate::status::ProvisioningPhase;
@@ -38,6 +38,9 @@ struct Record {
     certificate_id: String,
     phase: RecordedPhase,
     attempts: u32,
+    /// Whether AWS has ever accepted a connection with this certificate.
+    #[serde(default)]
+    accepted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +89,14 @@ impl Provisioning {
                 certificate_id: certificate_id.to_owned(),
                 phase: RecordedPhase::FirstContact,
                 attempts: 0,
+                accepted: false,
             });
         }
+    }
+
+    /// Whether AWS has ever accepted this certificate. What it has forgotten since, its credentials provider says itself.
+    pub fn was_accepted(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.accepted)
     }
 
     /// The state's name.
@@ -122,37 +131,40 @@ impl Provisioning {
         {
             record.phase = RecordedPhase::Provisioned;
             record.attempts = 0;
+            record.accepted = true;
             self.set(record);
         }
     }
 
-    /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait before the next one, or
-    /// `None` where the ordinary backoff decides (AWS knows us, and one lost connection is only that).
-    pub fn lost_before_connack(&mut self) -> Option<Duration> {
-        let mut record = self.record.clone()?;
+    /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait at least before the next one.
+    ///
+    /// Also where AWS knows us: CONNECTs that follow each other too soon are dropped just so, and would be taken for more.
+    pub fn lost_before_connack(&mut self) -> Duration {
+        let Some(mut record) = self.record.clone() else {
+            return PENDING_WAIT;
+        };
         if record.phase == RecordedPhase::Provisioned {
             self.drops += 1;
-            if self.drops < FORGOTTEN_ATTEMPTS {
-                return None;
+            if self.drops >= FORGOTTEN_ATTEMPTS {
+                self.drops = 0;
+                record.phase = RecordedPhase::FirstContact;
+                record.attempts = 0;
+                self.set(record);
             }
-            self.drops = 0;
-            record.phase = RecordedPhase::FirstContact;
-            record.attempts = 0;
-            self.set(record);
-            return Some(self.pending_wait(PENDING_WAIT));
+            return self.pending_wait(PENDING_WAIT);
         }
         record.phase = RecordedPhase::Pending;
         record.attempts = record.attempts.saturating_add(1);
         let attempts = record.attempts;
         self.set(record);
-        Some(match attempts {
+        match attempts {
             1 => self.pending_wait(FIRST_WAIT),
             2..=PATIENT_ATTEMPTS => self.pending_wait(PENDING_WAIT),
             _ => {
                 let doublings = (attempts - PATIENT_ATTEMPTS - 1).min(8);
                 self.pending_wait((SLOW_WAIT.0 * (1 << doublings)).min(SLOW_WAIT.1))
             }
-        })
+        }
     }
 
     /// What to say of a connection that was lost: `seen` is what it looked like from here.
@@ -192,11 +204,7 @@ impl Provisioning {
     }
 
     fn write(&self, record: &Record) -> std::io::Result<()> {
-        let draft = self.path.with_extension("new");
-        let mut file = fs::File::create(&draft)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        file.sync_all()?;
-        fs::rename(draft, &self.path)
+        durable::replace(&self.path, &serde_json::to_vec(record)?)
     }
 }
 
@@ -217,7 +225,7 @@ mod tests {
             (machine.phase(), machine.send_chain()),
             (ProvisioningPhase::FirstContact, SendChain::Full)
         );
-        let wait = machine.lost_before_connack().unwrap();
+        let wait = machine.lost_before_connack();
         assert!((5..7).contains(&wait.as_secs()), "{wait:?}");
         assert_eq!(machine.phase(), ProvisioningPhase::Pending);
         assert_eq!(
@@ -236,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut machine = machine(folder.path());
         machine.begin("aa");
-        let waits: Vec<Duration> = (0..40).map(|_| machine.lost_before_connack().unwrap()).collect();
+        let waits: Vec<Duration> = (0..40).map(|_| machine.lost_before_connack()).collect();
         assert!(
             waits.iter().skip(1).all(|wait| *wait >= Duration::from_secs(10)),
             "{waits:?}"
@@ -253,8 +261,8 @@ mod tests {
         let mut first = machine(folder.path());
         first.begin("aa");
         let mut steps: Vec<fn(&mut Provisioning)> = vec![|_| {}];
-        steps.push(|machine| assert!(machine.lost_before_connack().is_some()));
-        steps.push(|machine| assert!(machine.lost_before_connack().is_some()));
+        steps.push(|machine| assert!(machine.lost_before_connack() > Duration::ZERO));
+        steps.push(|machine| assert!(machine.lost_before_connack() > Duration::ZERO));
         steps.push(Provisioning::accepted);
         for step in steps {
             step(&mut first);
@@ -277,9 +285,16 @@ mod tests {
         let mut machine = machine(folder.path());
         machine.begin("aa");
         machine.accepted();
-        assert_eq!(machine.lost_before_connack(), None, "one lost connection is only that");
-        assert_eq!(machine.lost_before_connack(), None);
-        assert!(machine.lost_before_connack().is_some());
+        for _ in 1..FORGOTTEN_ATTEMPTS {
+            assert!(machine.lost_before_connack() >= Duration::from_secs(10));
+            assert_eq!(
+                machine.phase(),
+                ProvisioningPhase::Provisioned,
+                "one lost connection is only that"
+            );
+        }
+        machine.lost_before_connack();
+        assert!(machine.was_accepted(), "credentials are still asked for");
         assert_eq!(
             (machine.phase(), machine.send_chain()),
             (ProvisioningPhase::FirstContact, SendChain::Full)

@@ -8,23 +8,42 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use crate::config::IdentityConfig;
+use crate::problem::{Exit, Fatal, Problem};
+
 /// A copy is several events; the file is read once they have stopped for this long.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Watches files by watching their folders: an editor, a copy and a rename all replace the file itself.
 #[derive(Debug)]
-pub(super) struct Files {
+pub struct Files {
     _watcher: RecommendedWatcher,
     changes: mpsc::Receiver<()>,
 }
 
 impl Files {
-    /// Starts to watch `paths`; the folders must exist.
-    pub(super) fn watch(paths: &[&Path]) -> notify::Result<Self> {
+    /// Starts to watch the device certificate and the chain; their folders must exist.
+    ///
+    /// # Errors
+    /// When a folder cannot be watched.
+    pub fn watch(config: &IdentityConfig) -> Result<Self, Fatal> {
+        let mut paths = vec![config.certificate.as_path()];
+        paths.extend(config.ca_chain.as_deref());
+        Self::watch_paths(&paths).map_err(|error| {
+            let message = format!(
+                "the folder of {} cannot be watched: {error}",
+                config.certificate.display()
+            );
+            let step = "make the folders of identity.certificate and identity.ca-chain, readable for gatepost's user";
+            Fatal::new(Exit::Configuration, Problem::configuration(message).next(step))
+        })
+    }
+
+    fn watch_paths(paths: &[&Path]) -> notify::Result<Self> {
         let (sender, changes) = mpsc::channel(1);
         let names: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // A full channel already says that there is something to read; a lost event is treated as a change.
+            // A full channel already says that there is something to read; an error may hide a change.
             if event.map_or(true, |event| matters(&event, &names)) {
                 let _ = sender.try_send(());
             }
@@ -57,5 +76,6 @@ fn matters(event: &Event, names: &[PathBuf]) -> bool {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    changed && event.paths.iter().any(|path| names.contains(path))
+    // Where the kernel's queue was too small, nobody knows what was lost.
+    event.need_rescan() || changed && event.paths.iter().any(|path| names.contains(path))
 }

@@ -9,6 +9,7 @@ mod task;
 mod tls;
 
 pub use certificate::{Certificate, Refusal};
+pub use files::Files;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityTask, request_path};
 pub use tls::{SendChain, client_config};
@@ -19,7 +20,7 @@ use crate::status::{IdentityDetails, IdentityPhase, Reporter};
 pub type IdentityReporter = Reporter<IdentityPhase, IdentityDetails>;
 
 /// A certificate chain and the key in the token that it belongs to.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Identity {
     /// The chain.
     pub certificate: Certificate,

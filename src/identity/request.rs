@@ -1,7 +1,6 @@
 //! The certificate signing request: made once for a key and a subject, kept on disk, given to whoever asks.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, string::PrintableString};
@@ -12,6 +11,7 @@ use x509_parser::prelude::FromDer;
 
 use super::signing_key::{RequestKey, TokenKey};
 use crate::config::Subject;
+use crate::durable;
 use crate::problem::Problem;
 
 /// A subject attribute as X.509 writes it: its object identifier, and whether RFC 5280 (appendix A) wants PrintableString.
@@ -56,7 +56,8 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
         None => Problem::configuration(format!("the signing request cannot be made: {error}"))
             .next("correct identity.subject"),
     })?;
-    write(path, &pem).map_err(|error| {
+    // All or nothing: whoever watches the folder must never read half a request.
+    durable::replace(path, pem.as_bytes()).map_err(|error| {
         Problem::configuration(format!(
             "the signing request cannot be written to {}: {error}",
             path.display()
@@ -103,13 +104,4 @@ fn still_good(text: &str, subject: &Subject, key: &TokenKey) -> bool {
         (oid.join("."), Some(text))
     });
     info.subject_pki.raw == key.public().subject_public_key_info() && written.eq(wanted)
-}
-
-/// All or nothing: whoever watches the folder must never read half a request.
-fn write(path: &Path, pem: &str) -> std::io::Result<()> {
-    let draft = path.with_extension("csr.new");
-    let mut file = fs::File::create(&draft)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
 }

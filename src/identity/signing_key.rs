@@ -54,6 +54,13 @@ impl TokenKey {
     }
 }
 
+/// Keys are the same when their public halves are, and when they can sign the same.
+impl PartialEq for TokenKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+}
+
 impl SigningKey for TokenKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let (negotiated, scheme) = self.schemes().iter().find(|(scheme, _)| offered.contains(scheme))?;

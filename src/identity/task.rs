@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use super::certificate::{Certificate, Refusal};
 use super::files::Files;
 use super::{Identity, IdentityReporter, TokenKey, request};
-use crate::clock::{SharedClock, rfc3339};
+use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
-use crate::problem::{Exit, Fatal, Problem};
+use crate::problem::Problem;
 use crate::status::{IdentityDetails, IdentityPhase};
 use crate::token::{PublicKey, Token};
 
@@ -35,46 +35,35 @@ pub struct IdentityTask {
     reporter: IdentityReporter,
     identity: watch::Sender<Option<Arc<Identity>>>,
     files: Files,
+    /// Whether the identity's validity could not be checked when it was taken.
+    taken_with_clock_unset: bool,
 }
 
 impl IdentityTask {
-    /// Prepares the task; must be called within a runtime. The identity appears in the returned channel.
-    ///
-    /// # Errors
-    /// When the certificate's folder cannot be watched.
+    /// Prepares the task; the identity appears in the returned channel.
     pub fn new(
         config: IdentityConfig,
         folders: &Folders,
+        files: Files,
         token: Token,
         clock: SharedClock,
         steps: watch::Receiver<u64>,
         reporter: IdentityReporter,
-    ) -> Result<(Self, IdentityReceiver), Fatal> {
-        let mut paths = vec![config.certificate.as_path()];
-        paths.extend(config.ca_chain.as_deref());
-        let files = Files::watch(&paths).map_err(|error| {
-            let message = format!(
-                "the folder of {} cannot be watched: {error}",
-                config.certificate.display()
-            );
-            let step = "make the folders of identity.certificate and identity.ca-chain, readable for gatepost's user";
-            Fatal::new(Exit::Configuration, Problem::configuration(message).next(step))
-        })?;
+    ) -> (Self, IdentityReceiver) {
         let (identity, receiver) = watch::channel(None);
         let request_path = request_path(folders);
-        Ok((
-            Self {
-                config,
-                request_path,
-                token,
-                clock,
-                steps,
-                reporter,
-                identity,
-                files,
-            },
-            receiver,
-        ))
+        let task = Self {
+            config,
+            request_path,
+            token,
+            clock,
+            steps,
+            reporter,
+            identity,
+            files,
+            taken_with_clock_unset: false,
+        };
+        (task, receiver)
     }
 
     /// Runs for as long as the daemon does.
@@ -93,45 +82,39 @@ impl IdentityTask {
     }
 
     /// Brings the identity up to date; returns when to look again without being told.
-    fn evaluate(&self, public: PublicKey) -> Option<Duration> {
+    fn evaluate(&mut self, public: PublicKey) -> Option<Duration> {
         let key = TokenKey::new(self.token.clone(), public);
-        match request::ensure(&self.request_path, &self.config.subject, &key) {
-            Ok(pem) => self.reporter.details(|details| details.csr = Some(pem.into())),
-            Err(problem) => {
-                let phase = self.phase_without_news(IdentityPhase::NoKey);
-                self.reporter.report(phase, Some(problem));
-                return Some(REQUEST_AGAIN);
-            }
-        }
         let info = key.public().subject_public_key_info();
-        match Certificate::load(
-            &self.config.certificate,
-            self.config.ca_chain.as_deref(),
-            &info,
-            &*self.clock,
-        ) {
-            Ok(certificate) => {
-                let left = certificate
-                    .not_after
-                    .duration_since(self.clock.wall())
-                    .unwrap_or_default();
-                self.take(Identity { certificate, key });
-                Some((left + ROUNDING).min(LOOK_AGAIN))
-            }
+        let request = request::ensure(&self.request_path, &self.config.subject, &key);
+        let (certificate, ca_chain) = (&self.config.certificate, self.config.ca_chain.as_deref());
+        let again = match Certificate::load(certificate, ca_chain, &info, &*self.clock) {
+            Ok(certificate) => Some(self.take(Identity { certificate, key })),
             Err(refusal) => self.refuse(refusal),
+        };
+        match request {
+            Ok(pem) => {
+                self.reporter.details(|details| details.csr = Some(pem.into()));
+                again
+            }
+            // A request that cannot be written is no reason not to use a certificate that is there.
+            Err(problem) => {
+                self.reporter
+                    .report(self.phase_without_news(IdentityPhase::NoKey), Some(problem));
+                Some(REQUEST_AGAIN)
+            }
         }
     }
 
-    fn take(&self, identity: Identity) {
-        let known = self
-            .identity
-            .borrow()
-            .as_ref()
-            .is_some_and(|known| known.certificate == identity.certificate);
+    fn take(&mut self, identity: Identity) -> Duration {
         let certificate = &identity.certificate;
+        let left = certificate
+            .not_after
+            .duration_since(self.clock.wall())
+            .unwrap_or_default();
+        self.taken_with_clock_unset = !is_set(&*self.clock);
         self.reporter
             .report_with(IdentityPhase::Ready, None, |details| describe(details, certificate));
-        if !known {
+        if self.identity.borrow().as_deref() != Some(&identity) {
             log::info!(
                 GATEPOST_EVENT = "certificate-taken", THING_NAME = certificate.thing_name.as_str();
                 "identity: certificate {} for thing {} taken, valid until {}",
@@ -139,10 +122,15 @@ impl IdentityTask {
             );
             self.identity.send_replace(Some(Arc::new(identity)));
         }
+        (left + ROUNDING).min(LOOK_AGAIN)
     }
 
-    /// A bad file changes nothing where a good one was taken before.
-    fn refuse(&self, refusal: Refusal) -> Option<Duration> {
+    /// A bad file changes nothing where a good one was taken before. One that was taken before the clock could tell is not
+    /// good for that.
+    fn refuse(&mut self, refusal: Refusal) -> Option<Duration> {
+        if std::mem::take(&mut self.taken_with_clock_unset) {
+            self.identity.send_replace(None);
+        }
         let (phase, problem, again) = match refusal {
             Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
             Refusal::Unusable(problem) => (IdentityPhase::Refused, problem, None),

@@ -14,8 +14,7 @@ mod thread;
 mod uri;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -51,12 +50,14 @@ pub struct TokenConfig {
 pub type TokenReporter = Reporter<TokenPhase, TokenDetails>;
 
 /// What the owner thread is asked.
+#[derive(Debug)]
 enum Request {
     Sign(SignRequest),
     Stop,
 }
 
 /// A message to sign and where the signature goes.
+#[derive(Debug)]
 struct SignRequest {
     scheme: Scheme,
     message: Vec<u8>,
@@ -71,6 +72,24 @@ impl SignRequest {
 
     fn refuse(self, why: &Problem) {
         self.answer(Err(TokenError::Absent(why.clone())));
+    }
+}
+
+/// How long the thread may take to close the token; one that is stuck in the hardware does not answer at all.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The thread itself. Dropping this closes the token: a TPM counts an unclean end against its dictionary lockout.
+#[derive(Debug)]
+pub struct TokenThread {
+    requests: SyncSender<Request>,
+    ended: Receiver<()>,
+}
+
+impl Drop for TokenThread {
+    fn drop(&mut self) {
+        let _ = self.requests.try_send(Request::Stop);
+        // Nothing is ever sent: the channel closes with the thread.
+        let _ = self.ended.recv_timeout(CLOSE_PATIENCE);
     }
 }
 
@@ -91,7 +110,7 @@ impl Token {
         pin: PinSource,
         reporter: TokenReporter,
         fatal: mpsc::Sender<Fatal>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    ) -> std::io::Result<(Self, TokenThread)> {
         let (requests, incoming) = sync_channel(QUEUE);
         let (key_sender, public_key) = watch::channel(None);
         let owner = thread::Owner {
@@ -103,9 +122,15 @@ impl Token {
             fatal,
             last_reopen: None,
         };
-        let thread = std::thread::Builder::new()
-            .name("token".into())
-            .spawn(move || owner.run())?;
+        let (alive, ended) = channel();
+        std::thread::Builder::new().name("token".into()).spawn(move || {
+            let _alive: Sender<()> = alive;
+            owner.run();
+        })?;
+        let thread = TokenThread {
+            requests: requests.clone(),
+            ended,
+        };
         Ok((Self { requests, public_key }, thread))
     }
 
@@ -133,11 +158,6 @@ impl Token {
             RecvTimeoutError::Timeout => stuck(&format!("no signature within {} s", PATIENCE.as_secs())),
             RecvTimeoutError::Disconnected => stuck("its thread has ended"),
         })?
-    }
-
-    /// Asks the thread to close the token and end. A stuck token does not hear it.
-    pub fn stop(&self) {
-        let _ = self.requests.try_send(Request::Stop);
     }
 }
 

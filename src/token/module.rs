@@ -49,7 +49,7 @@ impl OpenToken {
         }
         let mut key = find_or_generate(&session, &config.key, config.generate)?;
         if let KeyAlgorithm::Rsa(_) = key.public.algorithm {
-            key.public.pss = pss_works(&session, key.private, &key.public);
+            key.public.pss = pss_works(&session, key.private, &key.public)?;
         }
         Ok((session, key))
     }

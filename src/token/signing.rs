@@ -44,15 +44,19 @@ pub(super) fn sign(
 
 /// Whether the token makes PSS signatures that a TLS peer accepts: made once, and verified here, because some TPMs
 /// choose a salt length of their own.
-pub(super) fn pss_works(session: &Session, key: ObjectHandle, public: &PublicKey) -> bool {
+///
+/// # Errors
+/// When the device fails; that says nothing about PSS.
+pub(super) fn pss_works(session: &Session, key: ObjectHandle, public: &PublicKey) -> Result<bool, TokenError> {
     let message = b"gatepost asks whether this token can do RSASSA-PSS";
-    let Ok(signature) = sign(session, key, Scheme::RsaPss(Hash::Sha256), message) else {
-        return false;
+    let signature = match sign(session, key, Scheme::RsaPss(Hash::Sha256), message) {
+        Ok(signature) => signature,
+        Err(TokenError::Final(..)) => return Ok(false),
+        Err(error) => return Err(error),
     };
     let verifier = &ring::signature::RSA_PSS_2048_8192_SHA256;
-    ring::signature::UnparsedPublicKey::new(verifier, public.der_bytes())
-        .verify(message, &signature)
-        .is_ok()
+    let key = ring::signature::UnparsedPublicKey::new(verifier, public.der_bytes());
+    Ok(key.verify(message, &signature).is_ok())
 }
 
 fn pss_parameters(hash: Hash) -> PkcsPssParams {

@@ -9,7 +9,7 @@ use super::TokenConfig;
 use super::error::TokenError;
 use super::module::OpenToken;
 use super::pin::PinSource;
-use super::{PublicKey, Request, TokenReporter};
+use super::{Generate, PublicKey, Request, TokenReporter};
 use crate::problem::{Fatal, Problem};
 use crate::status::TokenPhase;
 
@@ -80,6 +80,10 @@ impl Owner {
     }
 
     fn open(&mut self) -> State {
+        // A key that was there and is gone is a fault to be told of, not to be papered over with another one.
+        if self.public_key.borrow().is_some() {
+            self.config.generate = Generate::Never;
+        }
         match OpenToken::open(&self.config, &self.pin) {
             Ok(token) => {
                 let key = token.public_key();
@@ -128,7 +132,8 @@ impl Owner {
                 request.answer(Ok(signature));
                 State::Open(token)
             }
-            Err(TokenError::Device(problem)) => {
+            // A token that was pulled out is lost like one that was reset: both are opened anew.
+            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 log::warn!("{problem}");
                 token.close();
                 let now = Instant::now();

@@ -82,7 +82,7 @@ impl Screen {
         let (colour, otherwise) = match problem.get("remedy").text() {
             Some("wait") => (Colour::Yellow, Some("wait; this heals by itself")),
             Some("configuration") => (Colour::Red, Some("correct the configuration (/etc/gatepost)")),
-            Some("factory") => (Colour::Red, Some("turn to whoever issues the fleet's certificates")),
+            Some("factory") => (Colour::Red, Some("this needs hands on the device: see its token")),
             _ => (Colour::Red, None),
         };
         self.lines("", &format!("problem: {message}"), Some(colour));

@@ -7,11 +7,8 @@ use serde::Deserialize;
 
 use crate::clock::{Clock, rfc3339};
 use crate::credentials::{Credentials, USABLE_MARGIN};
-use crate::problem::Problem;
-use crate::secret::SecretString;
-
-/// AWS's own words are passed on up to this length.
-const MAX_WORDS: usize = 300;
+use crate::problem::{Problem, quoted};
+use crate::secret::{ExposeSecret, SecretString};
 
 /// Why there are no new credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +54,7 @@ pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, Strin
     })?;
     let set = answer.credentials;
     let expiration = humantime::parse_rfc3339(&set.expiration)
-        .map_err(|_| format!("its expiration is no time: {:?}", shortened(&set.expiration)))?;
+        .map_err(|_| format!("its expiration is no time: {:?}", quoted(&set.expiration)))?;
     let lifetime = expiration.duration_since(clock.wall()).unwrap_or_default();
     if lifetime <= USABLE_MARGIN {
         let now = rfc3339(clock.wall());
@@ -72,8 +69,9 @@ pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, Strin
             ),
         });
     }
-    if set.access_key_id.is_empty() {
-        return Err("its access key ID is empty".into());
+    let secrets = [&set.secret_access_key, &set.session_token];
+    if set.access_key_id.is_empty() || secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
+        return Err("a part of the credentials is empty".into());
     }
     Ok(Credentials::received(
         &set.access_key_id,
@@ -137,19 +135,12 @@ pub(super) fn words(body: &[u8], content_type: &str) -> String {
         message: String,
     }
     match serde_json::from_slice::<Said>(body) {
-        Ok(said) => shortened(&said.message),
+        Ok(said) => quoted(&said.message),
         Err(_) if body.is_empty() => "(no words)".into(),
         Err(_) if body.trim_ascii_start().starts_with(b"{") => "(JSON without a message)".into(),
         Err(_) if content_type.contains("html") => "(a web page)".into(),
-        Err(_) => shortened(&String::from_utf8_lossy(body)),
+        Err(_) => quoted(&String::from_utf8_lossy(body)),
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars()
-        .take(MAX_WORDS)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
 }
 
 #[cfg(test)]
@@ -234,6 +225,6 @@ mod tests {
         assert_eq!(words(b"a\nb", ""), "a b");
         assert_eq!(words(body("tomorrow").as_bytes(), ""), "(JSON without a message)");
         assert_eq!(words(b"<html>", "text/html"), "(a web page)");
-        assert_eq!(words(&[b'x'; 4000], "").len(), MAX_WORDS);
+        assert_eq!(words(&[b'x'; 4000], "").len(), crate::problem::MAX_QUOTED);
     }
 }

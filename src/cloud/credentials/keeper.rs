@@ -108,6 +108,14 @@ impl<S: Source> Keeper<S> {
             );
         }
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
+            // A service in trouble may give out short-lived sets; the better one stays.
+            if details
+                .credentials
+                .as_ref()
+                .is_some_and(|held| held.remaining(clock) > lifetime)
+            {
+                return;
+            }
             details.expiration = Some(expiration);
             details.refreshed = Some(refreshed);
             details.credentials = Some(credentials);

@@ -27,7 +27,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(mut random: fastrand::Rng) -> Self {
-        let transient = Backoff::new(TRANSIENT.0, TRANSIENT.1, random.fork());
+        let transient = Backoff::new(TRANSIENT.0, TRANSIENT.1 - TRANSIENT.0, random.fork());
         Self {
             transient,
             refused: REFUSED.0,
@@ -48,7 +48,7 @@ impl Schedule {
     /// After a failure, by its class.
     pub(super) fn after_failure(&mut self, failure: &Failure) -> Duration {
         match failure {
-            Failure::Transient(_) => self.transient.next_wait().max(TRANSIENT.0),
+            Failure::Transient(_) => TRANSIENT.0 + self.transient.next_wait(),
             Failure::Refused(_) => {
                 let wait = jitter(self.refused, SPREAD, &mut self.random);
                 self.refused = (self.refused * 2).min(REFUSED.1);
@@ -95,7 +95,7 @@ mod tests {
         let mut schedule = Schedule::new(fastrand::Rng::with_seed(6));
         let transient = Failure::Transient(Problem::wait("500"));
         let refused = Failure::Refused(Problem::configuration("403"));
-        assert!(schedule.after_failure(&transient) <= Duration::from_secs(1));
+        assert!(schedule.after_failure(&transient) <= Duration::from_secs(2));
         for _ in 0..20 {
             let wait = schedule.after_failure(&transient);
             assert!(wait >= TRANSIENT.0 && wait <= TRANSIENT.1, "{wait:?}");
@@ -107,7 +107,7 @@ mod tests {
         }
         schedule.after_success(Duration::from_secs(3600));
         assert!(
-            schedule.after_failure(&transient) <= Duration::from_secs(1),
+            schedule.after_failure(&transient) <= Duration::from_secs(2),
             "a success starts anew"
         );
     }

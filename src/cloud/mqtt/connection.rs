@@ -20,6 +20,7 @@ use super::pipe::Pipe;
 use super::{ConnectError, Event, Granted, Lost, Message, Options, Reason};
 use crate::cloud::reach;
 use crate::config::Endpoint;
+use crate::problem::quoted;
 
 /// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
 const CONNACK_PATIENCE: Duration = Duration::from_secs(30);
@@ -275,7 +276,7 @@ fn server_keep_alive(connack: &v5_0::Connack) -> Option<Duration> {
 
 fn words(properties: &[Property]) -> Option<String> {
     properties.iter().find_map(|property| match property {
-        Property::ReasonString(text) => Some(text.val().to_owned()),
+        Property::ReasonString(text) => Some(quoted(text.val())),
         _ => None,
     })
 }

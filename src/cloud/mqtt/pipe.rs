@@ -31,7 +31,7 @@ pub(super) struct Pipe {
     pub(super) output: BytesMut,
     unflushed: bool,
     /// Writing has failed. What the peer said before it hung up, PUBACKs above all, can still be read.
-    deaf: bool,
+    mute: bool,
 }
 
 impl Pipe {
@@ -51,7 +51,7 @@ impl Pipe {
             input: BytesMut::new(),
             output: BytesMut::new(),
             unflushed: false,
-            deaf: false,
+            mute: false,
         })
     }
 
@@ -63,9 +63,9 @@ impl Pipe {
             input,
             output,
             unflushed,
-            deaf,
+            mute,
         } = self;
-        let idle = *deaf || (output.is_empty() && !*unflushed);
+        let idle = *mute || (output.is_empty() && !*unflushed);
         let send = async {
             if output.is_empty() {
                 writer.flush().await?;
@@ -83,7 +83,7 @@ impl Pipe {
                 _ => Ok(()),
             },
             sent = send, if !idle => {
-                *deaf = sent.is_err();
+                *mute = sent.is_err();
                 Ok(())
             }
         }

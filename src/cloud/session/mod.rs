@@ -68,7 +68,7 @@ pub struct Session {
     pub reporters: SessionReporters,
     /// How far AWS knows us.
     pub provisioning: Provisioning,
-    /// The identity that AWS has accepted, for those who need AWS to know it; nobody while AWS does not.
+    /// The last identity that AWS has accepted, for those who need AWS to know it.
     pub accepted: watch::Sender<Option<Arc<Identity>>>,
     /// What others hear of us.
     pub presence: Presence,
@@ -113,7 +113,7 @@ impl Session {
                         wait
                     }
                 },
-                Some(Err(error)) => self.failed(error, &identity),
+                Some(Err(error)) => self.failed(error),
             };
             if self.pause(wait).await.is_none() {
                 return;
@@ -175,18 +175,16 @@ impl Session {
         }))
     }
 
-    /// Credentials are asked for with an identity that AWS knows: this one as soon as it does, the one before until then.
+    /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
+    /// credentials provider answers, what MQTT has to suffer does not matter.
     fn tell_who_is_accepted(&self, identity: &Arc<Identity>) {
-        let provisioned = self.provisioning.phase() == ProvisioningPhase::Provisioned;
+        let accepted = self.provisioning.was_accepted();
         self.accepted.send_if_modified(|known| {
-            let same = known.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity));
-            match (provisioned, same) {
-                (true, false) => *known = Some(identity.clone()),
-                // AWS has forgotten it.
-                (false, true) => *known = None,
-                _ => return false,
+            let news = accepted && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity));
+            if news {
+                *known = Some(identity.clone());
             }
-            true
+            news
         });
     }
 
@@ -221,15 +219,12 @@ impl Session {
     }
 
     /// What to say of a failed attempt, and how long to wait.
-    fn failed(&mut self, error: ConnectError, identity: &Arc<Identity>) -> Duration {
+    fn failed(&mut self, error: ConnectError) -> Duration {
         let (problem, wait) = match error {
             ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
             ConnectError::LostBeforeConnack(seen) => {
-                let wait = self
-                    .provisioning
-                    .lost_before_connack()
-                    .unwrap_or_else(|| self.next_backoff());
-                self.tell_who_is_accepted(identity);
+                let least = self.provisioning.lost_before_connack();
+                let wait = least.max(self.backoff_if_known());
                 let why = self.provisioning.explain(&seen);
                 // What provisioning has to say of it need not be said twice.
                 let problem = why.is_none().then(|| words::dropped(&self.endpoint, &seen));
@@ -263,8 +258,17 @@ impl Session {
         }
     }
 
+    /// Jitter comes on top of the floor: a fleet that lost its broker must not come back in the same instant.
     fn next_backoff(&mut self) -> Duration {
-        self.backoff.next_wait().max(CONNECT_INTERVAL)
+        CONNECT_INTERVAL + self.backoff.next_wait()
+    }
+
+    /// While AWS does not know us, provisioning has a pace of its own.
+    fn backoff_if_known(&mut self) -> Duration {
+        match self.provisioning.phase() {
+            ProvisioningPhase::Provisioned => self.next_backoff(),
+            _ => Duration::ZERO,
+        }
     }
 }
 
