@@ -95,6 +95,8 @@ fn read(file: &Path) -> Result<Table, String> {
             .nth(line - 1)
             .and_then(|words| words.split_once('='))
             .map(|(key, _)| key.trim());
+        // An unknown field is named by the message itself.
+        let key = key.filter(|_| !error.message().starts_with("unknown field"));
         let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
         format!("{name}:{line}: {key}{}", without_value(error.message()))
     };

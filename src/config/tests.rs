@@ -64,7 +64,7 @@ fn every_message_names_file_key_and_reason() {
     let cases = [
         (
             "[token]\nmodul = \"x\"",
-            "conf.d/x.toml:2: modul: unknown field `modul`, expected one of",
+            "conf.d/x.toml:2: unknown field `modul`, expected one of",
         ),
         (
             "[mqtt]\nkeep-alive = 60",
