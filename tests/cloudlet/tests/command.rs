@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use common::{Fleet, text};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts the command and reads its output up to the last of the endpoints.
 fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>) {
@@ -76,13 +77,8 @@ fn it_keeps_its_folder_and_ends_cleanly() {
             }
         }
         roots.push(std::fs::read(dir.path().join("root-ca.pem")).unwrap());
-        assert!(
-            Command::new("kill")
-                .arg(child.id().to_string())
-                .status()
-                .unwrap()
-                .success()
-        );
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
         let mut rest = String::new();
         out.read_to_string(&mut rest).unwrap();
         assert!(child.wait().unwrap().success(), "{rest}");
