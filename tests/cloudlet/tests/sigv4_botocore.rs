@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot sign has failed")]
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,12 @@ use cloudlet::sigv4::{self, Code, Endpoint};
 use cloudlet::{Minted, SessionStore};
 use hyper::Request;
 use serde_json::{Value, json};
+
+/// The Python of the AWS CLI that `make setup-test` has installed, else the machine's: one that has botocore.
+fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
+    if own.exists() { own } else { PathBuf::from("python3") }
+}
 
 fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
     let task = json!({
@@ -18,7 +25,7 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
         "cases": cases,
     });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sign.py");
-    let mut python = Command::new("python3")
+    let mut python = Command::new(python())
         .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -31,7 +38,7 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
         .write_all(task.to_string().as_bytes())
         .unwrap();
     let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "python3 with botocore is needed");
+    assert!(output.status.success(), "python3 with botocore is needed: `make setup-test` installs it");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
