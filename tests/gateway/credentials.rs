@@ -1,6 +1,7 @@
 //! Temporary credentials: what every failure of the provider looks like, and that none of them takes good ones away.
 
 mod failures;
+mod outage;
 
 use std::time::{Duration, SystemTime};
 

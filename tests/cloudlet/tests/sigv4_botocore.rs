@@ -38,7 +38,10 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
         .write_all(task.to_string().as_bytes())
         .unwrap();
     let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "python3 with botocore is needed: `make setup-test` installs it");
+    assert!(
+        output.status.success(),
+        "python3 with botocore is needed: `make setup-test` installs it"
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
