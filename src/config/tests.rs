@@ -169,7 +169,7 @@ fn promise_10_a_pin_in_the_wrong_place_is_not_repeated() {
 
 #[test]
 fn all_faults_are_reported_at_once() {
-    let message = load("", &[]).unwrap_err();
+    let message = load("[identity]\nsubject = { common-name = \"gw-1\" }\n", &[]).unwrap_err();
     for key in [
         "aws.mqtt-endpoint",
         "aws.credentials-endpoint",
