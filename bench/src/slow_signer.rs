@@ -8,7 +8,7 @@ use bench::pace::Pace;
 use bench::sample::{Sample, middle};
 use bench::start;
 use bench::table::{Budget, Figure, Row};
-use rig::unix_http;
+use rig::{unix_http, wait};
 
 use crate::report::{CREDENTIALS, STATUS};
 
@@ -21,10 +21,20 @@ const PACE: Pace = Pace {
     interval: Duration::from_millis(1),
 };
 
+/// For a session: AWS may refuse a CONNECT that comes soon after the one before, and each one takes a signature.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the socket did in one state of the daemon.
 struct Observed {
     rounds: Vec<Sample>,
-    signatures_per_minute: f64,
+    signatures: u32,
+    minutes: f64,
+}
+
+impl Observed {
+    fn signatures_per_minute(&self) -> Figure {
+        Figure::PerMinute(f64::from(self.signatures) / self.minutes)
+    }
 }
 
 /// `calm` and `busy` are configurations, the last word of the daemon's command line: the same but for role aliases
@@ -33,10 +43,10 @@ pub(crate) fn rows(socket: &Path, calm: &str, busy: &str, daemon: &[&str]) -> Re
     let calm = observe(socket, daemon, calm)?;
     let busy = observe(socket, daemon, busy)?;
     ensure!(
-        calm.signatures_per_minute == 0.0 && busy.signatures_per_minute > 0.0,
-        "the token signed {} times a minute while nothing was to be signed, and {} times while handshakes were wanted",
-        calm.signatures_per_minute,
-        busy.signatures_per_minute
+        calm.signatures == 0 && busy.signatures > 0,
+        "the token signed {} times while nothing was to be signed, and {} times while handshakes were wanted",
+        calm.signatures,
+        busy.signatures
     );
     let beside = |name: &str, percent, budget| {
         let figure = |observed: &Observed| Figure::Time(middle(&observed.rounds, |round| round.percentile(percent)));
@@ -53,8 +63,8 @@ pub(crate) fn rows(socket: &Path, calm: &str, busy: &str, daemon: &[&str]) -> Re
         beside("longest", 100, Budget::None),
         Row {
             what: "signatures meanwhile".to_owned(),
-            value: Figure::PerMinute(busy.signatures_per_minute),
-            floor: Some(Figure::PerMinute(calm.signatures_per_minute)),
+            value: busy.signatures_per_minute(),
+            floor: Some(calm.signatures_per_minute()),
             budget: Budget::None,
         },
     ])
@@ -63,6 +73,9 @@ pub(crate) fn rows(socket: &Path, calm: &str, busy: &str, daemon: &[&str]) -> Re
 fn observe(socket: &Path, daemon: &[&str], configuration: &str) -> Result<Observed> {
     let mut command = start::daemon(daemon)?;
     let mut daemon = start::until_answered(command.arg(configuration), socket, CREDENTIALS)?;
+    wait::until(PATIENCE, "the MQTT session", || {
+        status(socket, "/session/phase").is_ok_and(|phase| phase == "connected")
+    })?;
     let (before, began) = (signatures(socket)?, Instant::now());
     let rounds = (0..ROUNDS)
         .map(|_| PACE.run(socket, CREDENTIALS))
@@ -72,13 +85,20 @@ fn observe(socket: &Path, daemon: &[&str], configuration: &str) -> Result<Observ
     start::stop(&mut daemon)?;
     Ok(Observed {
         rounds,
-        signatures_per_minute: f64::from(u32::try_from(count)?) / minutes,
+        signatures: u32::try_from(count)?,
+        minutes,
     })
 }
 
 /// How often the token has signed since the daemon's start, by its own word.
 fn signatures(socket: &Path) -> Result<u64> {
+    let count = status(socket, "/token/signatures")?;
+    count.as_u64().context("the status does not count signatures")
+}
+
+/// A field of the status.
+fn status(socket: &Path, field: &str) -> Result<serde_json::Value> {
     let status = unix_http::get(socket, STATUS)?.json()?;
-    let count = status.pointer("/token/signatures").and_then(|count| count.as_u64());
-    count.context("the status does not count signatures")
+    let value = status.pointer(field).cloned();
+    value.with_context(|| format!("the status has no {field}"))
 }
