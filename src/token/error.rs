@@ -30,7 +30,11 @@ impl TokenError {
 
     /// Sorts what the module answered when `what` was tried.
     pub(super) fn from_module(what: &str, error: &Error) -> Self {
-        let message = || format!("{what} failed in the token: {}", with_causes(error));
+        let message = || match error {
+            // The name of the code: people look it up, and cryptoki's sentences for them say less.
+            Error::Pkcs11(rv, function) => format!("{what} failed: the module answered {rv:?} to C_{function:?}"),
+            other => format!("{what} failed in the token: {}", with_causes(other)),
+        };
         match error {
             Error::Pkcs11(rv, _) => match rv {
                 RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::Final(

@@ -73,10 +73,15 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     let context = load_uninitialised(path)?;
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
-        Err(error) => Err(TokenError::from_module(
-            &format!("initialising {}", path.display()),
-            &error,
-        )),
+        Err(error) => {
+            let what = format!("initialising {}", path.display());
+            let problem = TokenError::from_module(&what, &error).problem().clone();
+            // Most modules answer GeneralError when they cannot read what they need.
+            Err(TokenError::Device(problem.next(
+                "gatepost tries again by itself; check that its user may read the module's own files (SoftHSM: \
+                 SOFTHSM2_CONF, tpm2-pkcs11: TPM2_PKCS11_STORE)",
+            )))
+        }
     }
 }
 

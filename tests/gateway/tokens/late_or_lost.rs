@@ -74,7 +74,11 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
     assert_eq!(world.token.objects().unwrap(), objects);
     assert_eq!(public_key_of(&world.gateway.state("device.csr")), key);
     assert_eq!(
-        world.gateway.log().matches("signing failed in the token").count(),
+        world
+            .gateway
+            .log()
+            .matches("signing failed: the module answered")
+            .count(),
         1,
         "the reset was met, and said once:\n{}",
         world.gateway.log()
