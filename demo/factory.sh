@@ -73,7 +73,7 @@ CONF
 
 # start_cloud OPTION...: the local AWS, on ports that are free.
 start_cloud() {
-    start cloudlet "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 --sts-port 0 \
+    start cloudlet "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 --api-port 0 \
         --fleet-ca "$fleet_ca" --policy seed-with-credentials "$@"
 }
 
@@ -87,5 +87,5 @@ cloud_listens() {
 load_endpoints() {
     # shellcheck source=/dev/null
     source "$work/cloud/cloudlet.env"
-    : "${MQTT_ENDPOINT:?}" "${CREDENTIALS_ENDPOINT:?}" "${ROOT_CA:?}" "${STS_ENDPOINT:?}"
+    : "${MQTT_ENDPOINT:?}" "${CREDENTIALS_ENDPOINT:?}" "${ROOT_CA:?}" "${AWS_ENDPOINT_URL:?}"
 }

@@ -136,7 +136,7 @@ INI
 aws_as_program() {
     env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE -u AWS_ENDPOINT_URL \
         AWS_CONFIG_FILE="$work/aws-config" AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
-        AWS_PAGER="" NO_PROXY=127.0.0.1,localhost aws --profile gatepost --endpoint-url "$STS_ENDPOINT" sts "$@"
+        AWS_PAGER="" NO_PROXY=127.0.0.1,localhost aws --profile gatepost --endpoint-url "$AWS_ENDPOINT_URL" sts "$@"
 }
 
 # AWS names the session after the certificate, so the answer names this very gateway.
@@ -162,7 +162,7 @@ PYTHON
 say_what_to_try() {
     load_endpoints
     cat >"$work/environment" <<ENVIRONMENT
-export GATEPOST_SOCKET='$socket' STS_ENDPOINT='$STS_ENDPOINT' NO_PROXY=127.0.0.1,localhost
+export GATEPOST_SOCKET='$socket' AWS_ENDPOINT_URL='$AWS_ENDPOINT_URL' NO_PROXY=127.0.0.1,localhost
 export AWS_CONFIG_FILE='$work/aws-config'
 export PATH='$bin':"\$PATH":'$(dirname "$(command -v aws)")'
 ENVIRONMENT
@@ -186,7 +186,7 @@ and then, for example
   gatepost status
   gatepost credentials
   curl --unix-socket \$GATEPOST_SOCKET http://localhost/v1/status
-  aws --profile gatepost --endpoint-url \$STS_ENDPOINT sts get-caller-identity
+  aws --profile gatepost --endpoint-url \$AWS_ENDPOINT_URL sts get-caller-identity
   tail -f $work/log/gatepostd $work/log/cloudlet
 
 To stop it and to remove its folder:

@@ -9,7 +9,7 @@ use cloudlet::switches::FirstContact;
 use lexopt::prelude::*;
 
 pub(crate) const USAGE: &str = "\
-usage: cloudlet run --dir DIR [--host NAME] [--mqtt-port N] [--credentials-port N] [--sts-port N]
+usage: cloudlet run --dir DIR [--host NAME] [--mqtt-port N] [--credentials-port N] [--api-port N]
                     [--fleet-ca PEM]... [--role-alias NAME[=SECONDS]]...
                     [--lifetime NAME=SECONDS]...
                     [--policy seed-strict|seed-with-credentials] [--jitp-delay SECONDS]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) host: String,
     pub(crate) mqtt_port: u16,
     pub(crate) credentials_port: u16,
-    pub(crate) sts_port: u16,
+    pub(crate) api_port: u16,
     pub(crate) fleet_cas: Vec<PathBuf>,
     pub(crate) policy: PolicyChoice,
     /// Names and credentialDurationSeconds.
@@ -55,7 +55,7 @@ impl Arguments {
             host: "localhost".to_owned(),
             mqtt_port: 8883,
             credentials_port: 8444,
-            sts_port: 8445,
+            api_port: 8445,
             fleet_cas: Vec::new(),
             policy: PolicyChoice::SeedWithCredentials,
             role_aliases: Vec::new(),
@@ -72,7 +72,7 @@ impl Arguments {
                 Long("host") => arguments.host = parser.value()?.string()?,
                 Long("mqtt-port") => arguments.mqtt_port = parser.value()?.parse()?,
                 Long("credentials-port") => arguments.credentials_port = parser.value()?.parse()?,
-                Long("sts-port") => arguments.sts_port = parser.value()?.parse()?,
+                Long("api-port") => arguments.api_port = parser.value()?.parse()?,
                 Long("fleet-ca") => arguments.fleet_cas.push(parser.value()?.into()),
                 Long("role-alias") => arguments.role_aliases.push(role_alias(&parser.value()?.string()?)?),
                 Long("lifetime") => {

@@ -9,18 +9,39 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::Endpoint;
+use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::events::{Event, Events, JitpStep};
 use crate::front::Connections;
 use crate::jitp;
 use crate::policy::{Context, Decision, Request, evaluate};
-use crate::sessions::SessionStore;
 use crate::switches::{FirstContact, SwitchBoard};
 use crate::tls::ServerConfigs;
 use crate::x509::ParsedCertificate;
 
+/// Where devices connect.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) host: String,
+    pub(crate) mqtt_port: u16,
+    pub(crate) credentials_port: u16,
+}
+
+impl Endpoints {
+    /// `HOST:PORT` of the MQTT endpoint.
+    pub(crate) fn mqtt(&self) -> String {
+        format!("{}:{}", self.host, self.mqtt_port)
+    }
+
+    /// `HOST:PORT` of the credentials provider.
+    pub(crate) fn credentials(&self) -> String {
+        format!("{}:{}", self.host, self.credentials_port)
+    }
+}
+
 /// What the endpoints share.
 pub(crate) struct Cloud {
+    pub(crate) endpoints: Endpoints,
     pub(crate) account: SharedAccount,
     pub(crate) switches: SwitchBoard,
     pub(crate) events: Events,
@@ -28,7 +49,7 @@ pub(crate) struct Cloud {
     pub(crate) tls: ServerConfigs,
     pub(crate) broker_socket: PathBuf,
     pub(crate) rng: Mutex<fastrand::Rng>,
-    pub(crate) sessions: SessionStore,
+    pub(crate) access_keys: AccessKeys,
     pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,

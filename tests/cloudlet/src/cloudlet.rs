@@ -9,16 +9,17 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::access_keys::LongTerm;
 use crate::account::{Account, SharedAccount};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::front::Connections;
 use crate::listener::Listener;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
 use crate::{
-    Broker, CaId, Certificate, CertificateId, CertificateStatus, Connection, Endpoint, Error, Event, Minted, Options,
-    Policy, Role, RoleAlias, SessionStore, Template, Thing, credentials, front, sts,
+    AccessKeys, Broker, CaId, Certificate, CertificateId, CertificateStatus, Connection, Endpoint, Error, Event,
+    Minted, Options, Policy, Role, RoleAlias, Template, Thing, api, credentials, front,
 };
 
 /// AWS IoT Core on loopback, until it is dropped.
@@ -29,10 +30,7 @@ pub struct Cloudlet {
     cloud: Arc<Cloud>,
     authority: Authority,
     policy: Policy,
-    host: String,
-    mqtt_port: u16,
-    credentials_port: u16,
-    sts_port: u16,
+    api_port: u16,
     _folders: (Option<TempDir>, TempDir),
 }
 
@@ -55,20 +53,6 @@ impl Cloudlet {
         let authority = Authority::open(&folder)?;
         let tls = ServerConfigs::new(&authority, &options.host, &account, &switches)?;
         let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), &events)?;
-        let cloud = Arc::new(Cloud {
-            account,
-            switches,
-            events,
-            connections: Connections::default(),
-            tls,
-            broker_socket: broker.socket().to_owned(),
-            rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
-            sessions: SessionStore::new(),
-            credential_requests: Mutex::default(),
-            handshakes: Mutex::default(),
-            provisioning: Mutex::default(),
-            last_connect: Mutex::new(HashMap::new()),
-        });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("cloudlet")
@@ -77,38 +61,56 @@ impl Cloudlet {
             .map_err(Error::io("starting the runtime"))?;
         let mqtt = Listener::bind(&runtime, options.mqtt_port)?;
         let provider = Listener::bind(&runtime, options.credentials_port)?;
-        let sts = Listener::bind(&runtime, options.sts_port)?;
-        let (mqtt_port, credentials_port, sts_port) = (mqtt.port, provider.port, sts.port);
+        let api = Listener::bind(&runtime, options.api_port)?;
+        let access_keys = AccessKeys::new();
+        account.read(|account| access_keys.add_administrator(account.administrator()));
+        let cloud = Arc::new(Cloud {
+            account,
+            switches,
+            events,
+            connections: Connections::default(),
+            tls,
+            broker_socket: broker.socket().to_owned(),
+            rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
+            access_keys,
+            endpoints: Endpoints {
+                host: options.host.clone(),
+                mqtt_port: mqtt.port,
+                credentials_port: provider.port,
+            },
+            credential_requests: Mutex::default(),
+            handshakes: Mutex::default(),
+            provisioning: Mutex::default(),
+            last_connect: Mutex::new(HashMap::new()),
+        });
+        let api_port = api.port;
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
-        runtime.spawn(sts::serve(cloud.clone(), sts));
+        runtime.spawn(api::serve(cloud.clone(), api));
         Ok(Self {
             runtime: Some(runtime),
             broker,
             cloud,
             authority,
             policy: options.policy,
-            host: options.host,
-            mqtt_port,
-            credentials_port,
-            sts_port,
+            api_port,
             _folders: (own_folder, runtime_folder),
         })
     }
 
     /// `HOST:PORT` of the MQTT endpoint.
     pub fn mqtt_endpoint(&self) -> String {
-        format!("{}:{}", self.host, self.mqtt_port)
+        self.cloud.endpoints.mqtt()
     }
 
     /// `HOST:PORT` of the credentials provider.
     pub fn credentials_endpoint(&self) -> String {
-        format!("{}:{}", self.host, self.credentials_port)
+        self.cloud.endpoints.credentials()
     }
 
-    /// The URL of STS, as `aws --endpoint-url` takes it. Without TLS: what is proved there is the signature.
-    pub fn sts_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.sts_port)
+    /// The URL of STS, IAM and the AWS IoT control plane, as `aws --endpoint-url` and AWS_ENDPOINT_URL take it.
+    pub fn api_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.api_port)
     }
 
     /// The root that clients must trust, in the place of Amazon's roots.
@@ -225,12 +227,17 @@ impl Cloudlet {
 
     /// Every set of credentials ever issued, so that a test can look for its secrets where they must not be.
     pub fn minted(&self) -> Vec<Minted> {
-        self.cloud.sessions.minted()
+        self.cloud.access_keys.minted()
     }
 
-    /// The sessions that STS knows, to look at and to add to: sts:AssumeRole by hand.
-    pub fn sessions(&self) -> &SessionStore {
-        &self.cloud.sessions
+    /// The access key of the account's administrator.
+    pub fn administrator(&self) -> LongTerm {
+        self.cloud.account.read(|account| account.administrator().clone())
+    }
+
+    /// The access keys that AWS knows, to look at and to add to: sts:AssumeRole by hand.
+    pub fn access_keys(&self) -> &AccessKeys {
+        &self.cloud.access_keys
     }
 
     /// How often credentials were asked for by this alias.
@@ -257,7 +264,7 @@ impl std::fmt::Debug for Cloudlet {
         f.debug_struct("Cloudlet")
             .field("mqtt_endpoint", &self.mqtt_endpoint())
             .field("credentials_endpoint", &self.credentials_endpoint())
-            .field("sts_endpoint", &self.sts_endpoint())
+            .field("api_endpoint", &self.api_endpoint())
             .finish_non_exhaustive()
     }
 }

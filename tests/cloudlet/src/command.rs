@@ -24,13 +24,20 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
     let cloud = Cloudlet::start(options(&arguments))?;
     register(&cloud, &arguments)?;
+    let administrator = cloud.administrator();
     let endpoints = [
         ("MQTT_ENDPOINT", cloud.mqtt_endpoint()),
         ("CREDENTIALS_ENDPOINT", cloud.credentials_endpoint()),
-        ("STS_ENDPOINT", cloud.sts_endpoint()),
+        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
         (
             "ROOT_CA",
             std::path::absolute(cloud.root_ca_path())?.display().to_string(),
+        ),
+        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+        (
+            "AWS_DEFAULT_REGION",
+            cloud.account().read(|account| account.region().to_owned()),
         ),
     ];
     write_environment(&arguments.dir, &endpoints)?;
@@ -66,7 +73,7 @@ fn options(arguments: &Arguments) -> Options {
         host: arguments.host.clone(),
         mqtt_port: arguments.mqtt_port,
         credentials_port: arguments.credentials_port,
-        sts_port: arguments.sts_port,
+        api_port: arguments.api_port,
         dir: Some(arguments.dir.clone()),
         policy: match arguments.policy {
             PolicyChoice::SeedStrict => Policy::seed_strict(),

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::account::Refusal;
+
 /// Why the cloudlet could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +25,9 @@ pub enum Error {
     #[error("provisioning template: {0}")]
     Template(String),
     /// The account has no such thing, certificate, policy, role or alias, or refuses the change.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The account's file does not hold an account.
     #[error("account: {0}")]
     Account(String),
     /// mosquitto did not do what was expected of it.

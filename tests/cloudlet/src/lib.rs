@@ -1,12 +1,15 @@
 //! AWS IoT Core for one machine: just-in-time provisioning, policies, limits and refusals in front of a real
-//! mosquitto, the credentials provider, and an STS that checks signatures, all on loopback.
+//! mosquitto, the credentials provider, and the API that the AWS CLI speaks to, all on loopback.
 //!
 //! [`Cloudlet::start`] starts one, dropping it ends it. [`account`] is what AWS would know, [`switches`] what can go
 //! wrong, [`events`] what happened. Inside, a connection goes through `tls`, then `front` (MQTT) or `credentials`
 //! (HTTPS); `jitp` provisions what `account` does not know yet, `policy` decides, `broker` keeps the MQTT sessions.
-//! What the credentials provider issues is remembered in [`sessions`], where `sts` looks for who signed ([`sigv4`]).
+//! What the credentials provider issues is remembered in [`access_keys`], where `api` (STS, IAM and the AWS IoT control
+//! plane) looks for who signed ([`sigv4`]).
 
+pub mod access_keys;
 pub mod account;
+mod api;
 mod broker;
 mod cloud;
 mod cloudlet;
@@ -19,16 +22,15 @@ mod listener;
 mod mqtt;
 mod options;
 mod policy;
-pub mod sessions;
 mod sha256;
 pub mod sigv4;
-mod sts;
 pub mod switches;
 mod tls;
 mod x509;
 
 use std::fmt;
 
+pub use access_keys::{AccessKeys, LongTerm, Minted};
 pub use account::{CaId, Certificate, CertificateId, CertificateStatus, Role, RoleAlias, Thing};
 pub use broker::Broker;
 pub use cloudlet::Cloudlet;
@@ -38,7 +40,6 @@ pub use front::Connection;
 pub use jitp::Template;
 pub use options::Options;
 pub use policy::{Decision, Policy};
-pub use sessions::{Minted, SessionStore};
 
 /// Where clients connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,7 +18,7 @@ pub struct Options {
     /// The credentials endpoint's port; 0 for a free one.
     pub credentials_port: u16,
     /// The port of STS; 0 for a free one.
-    pub sts_port: u16,
+    pub api_port: u16,
     /// Where everything is kept, and found again by the next start; `None` for a folder that goes with the cloudlet.
     pub dir: Option<PathBuf>,
     /// The account's twelve digits.
@@ -41,7 +41,7 @@ impl Default for Options {
             host: "localhost".to_owned(),
             mqtt_port: 0,
             credentials_port: 0,
-            sts_port: 0,
+            api_port: 0,
             dir: None,
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
@@ -75,7 +75,7 @@ impl fmt::Debug for Options {
             .field("host", &self.host)
             .field("mqtt_port", &self.mqtt_port)
             .field("credentials_port", &self.credentials_port)
-            .field("sts_port", &self.sts_port)
+            .field("api_port", &self.api_port)
             .field("dir", &self.dir)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

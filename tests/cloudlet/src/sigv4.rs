@@ -17,13 +17,19 @@ use time::OffsetDateTime;
 
 pub use refusal::{Code, Refusal};
 
-use crate::sessions::{Session, SessionStore};
+use crate::access_keys::{AccessKey, AccessKeys};
 use claim::{Claim, Scope, TIMESTAMP};
 
 /// How far the signer's clock may be off ("Signature expired: … - 5 min." in STS's own words).
 const SKEW: Duration = Duration::from_secs(5 * 60);
 /// A presigned URL lives a week at most (IAM User Guide, "Add the signature to the request": X-Amz-Expires).
 const LONGEST_PRESIGNED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The signing name in the scope of a request's signature, as in `sts`: on an endpoint of several services, the one that
+/// is meant. Nothing about it is checked here; none if the request is not signed, or not so that it could be read.
+pub fn service_of(request: &Parts) -> Option<String> {
+    Claim::read(request).ok().map(|claim| claim.scope.service)
+}
 
 /// What signatures are accepted for.
 #[derive(Clone, Debug)]
@@ -34,16 +40,16 @@ pub struct Endpoint {
     pub region: Option<String>,
 }
 
-/// Checks the signature of a request (headers or presigned URL) and returns the session it was signed for.
+/// Checks the signature of a request (headers or presigned URL) and returns the access key it was signed with.
 pub fn verify(
     request: &Parts,
     body: &[u8],
     endpoint: &Endpoint,
-    store: &SessionStore,
+    keys: &AccessKeys,
     now: SystemTime,
-) -> Result<Arc<Session>, Refusal> {
+) -> Result<Arc<AccessKey>, Refusal> {
     let claim = Claim::read(request)?;
-    check(&claim, request, body, endpoint, store, now).map_err(|refusal| refusal.of(&claim.scope.access_key_id))
+    check(&claim, request, body, endpoint, keys, now).map_err(|refusal| refusal.of(&claim.scope.access_key_id))
 }
 
 fn check(
@@ -51,10 +57,10 @@ fn check(
     request: &Parts,
     body: &[u8],
     endpoint: &Endpoint,
-    store: &SessionStore,
+    keys: &AccessKeys,
     now: SystemTime,
-) -> Result<Arc<Session>, Refusal> {
-    let session = store
+) -> Result<Arc<AccessKey>, Refusal> {
+    let key = keys
         .get(&claim.scope.access_key_id)
         .ok_or_else(Refusal::unknown_credentials)?;
     check_scope(&claim.scope, &claim.timestamp, endpoint)?;
@@ -62,10 +68,11 @@ fn check(
 
     // Temporary credentials without their token, or with another's, are as good as none.
     let token = claim.session_token.as_deref().unwrap_or_default();
-    if !bool::from(token.as_bytes().ct_eq(session.credentials.session_token.as_bytes())) {
+    let expected = key.session_token.as_deref().unwrap_or_default();
+    if !bool::from(token.as_bytes().ct_eq(expected.as_bytes())) {
         return Err(Refusal::unknown_credentials());
     }
-    if now >= session.expires {
+    if key.expires.is_some_and(|expires| now >= expires) {
         return Err(Refusal::new(
             Code::ExpiredToken,
             "The security token included in the request is expired",
@@ -73,10 +80,10 @@ fn check(
     }
 
     let string_to_sign = canonical::string_to_sign(request, body, claim)?;
-    let key = signing_key(&session.credentials.secret_access_key, &claim.scope);
+    let signing_key = signing_key(&key.secret, &claim.scope);
     // Compares in constant time.
-    hmac::verify(&key, string_to_sign.as_bytes(), &claim.signature).map_err(|_| Refusal::wrong_signature())?;
-    Ok(session)
+    hmac::verify(&signing_key, string_to_sign.as_bytes(), &claim.signature).map_err(|_| Refusal::wrong_signature())?;
+    Ok(key)
 }
 
 fn check_scope(scope: &Scope, timestamp: &str, endpoint: &Endpoint) -> Result<(), Refusal> {

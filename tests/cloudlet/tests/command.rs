@@ -19,7 +19,7 @@ fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>
             "0",
             "--credentials-port",
             "0",
-            "--sts-port",
+            "--api-port",
             "0",
             "--jitp-delay",
             "0.05",
@@ -58,7 +58,7 @@ fn it_keeps_its_folder_and_ends_cleanly() {
             .output()
             .unwrap();
         assert_eq!(output.status.success(), !first, "{}", text(&output));
-        let sts = "curl -s \"$STS_ENDPOINT/?Action=GetCallerIdentity&Version=2011-06-15\"";
+        let sts = "curl -s \"$AWS_ENDPOINT_URL/?Action=GetCallerIdentity&Version=2011-06-15\"";
         let output = Command::new("sh")
             .args(["-c", &format!(". \"$0\"; {sts}")])
             .arg(dir.path().join("cloudlet.env"))

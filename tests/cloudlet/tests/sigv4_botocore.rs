@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use cloudlet::sigv4::{self, Code, Endpoint};
-use cloudlet::{Minted, SessionStore};
+use cloudlet::{AccessKeys, Minted};
 use hyper::Request;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
 
 #[test]
 fn what_botocore_signs_is_verified() {
-    let store = SessionStore::new();
+    let store = AccessKeys::new();
     let expires = SystemTime::now() + Duration::from_secs(3_600);
     let minted = store.mint("arn:aws:iam::123456789012:role/gateway", "session", expires);
     let mut cases = Vec::new();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::Account;
+use super::{Account, Refusal};
 use crate::Error;
 use crate::jitp::Template;
 use crate::x509::ParsedCertificate;
@@ -54,9 +54,7 @@ impl Account {
             .filter(|(_, known)| known.has_subject_of(&parsed))
             .count();
         if same_subject >= MAX_CAS_WITH_ONE_SUBJECT {
-            return Err(Error::Account(
-                "ten CAs with this subject are registered already".into(),
-            ));
+            return Err(Refusal::invalid("ten CAs with this subject are registered already").into());
         }
         let id = CaId(parsed.fingerprint());
         let ca = CaCertificate {
@@ -106,6 +104,6 @@ impl Account {
     fn ca_mut(&mut self, id: &CaId) -> Result<&mut CaCertificate, Error> {
         self.cas
             .get_mut(id)
-            .ok_or_else(|| Error::Account(format!("no CA {id}")))
+            .ok_or_else(|| Refusal::not_found(format!("no CA {id}")).into())
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, CaId};
+use super::{Account, CaId, Refusal};
 use crate::Error;
 use crate::policy::Policy;
 use crate::x509::ParsedCertificate;
@@ -104,7 +104,7 @@ impl Account {
     pub fn set_certificate_status(&mut self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         let certificate = self.certificate_mut(id)?;
         if certificate.status == CertificateStatus::Revoked && status != CertificateStatus::Revoked {
-            return Err(Error::Account(format!("certificate {id} is revoked, which is final")));
+            return Err(Refusal::invalid(format!("certificate {id} is revoked, which is final")).into());
         }
         certificate.status = status;
         Ok(())
@@ -115,13 +115,13 @@ impl Account {
         self.certificates
             .remove(id)
             .map(|_| ())
-            .ok_or_else(|| Error::Account(format!("no certificate {id}")))
+            .ok_or_else(|| Refusal::not_found(format!("no certificate {id}")).into())
     }
 
     /// AttachPolicy.
     pub fn attach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
         if !self.policies.contains_key(policy) {
-            return Err(Error::Account(format!("no policy {policy}")));
+            return Err(Refusal::not_found(format!("no policy {policy}")).into());
         }
         self.certificate_mut(id)?.policies.insert(policy.to_owned());
         Ok(())
@@ -130,7 +130,7 @@ impl Account {
     /// AttachThingPrincipal.
     pub fn attach_thing(&mut self, id: &CertificateId, thing: &str) -> Result<(), Error> {
         if !self.things.contains_key(thing) {
-            return Err(Error::Account(format!("no thing {thing}")));
+            return Err(Refusal::not_found(format!("no thing {thing}")).into());
         }
         self.certificate_mut(id)?.things.insert(thing.to_owned());
         Ok(())
@@ -165,6 +165,6 @@ impl Account {
     fn certificate_mut(&mut self, id: &CertificateId) -> Result<&mut Certificate, Error> {
         self.certificates
             .get_mut(id)
-            .ok_or_else(|| Error::Account(format!("no certificate {id}")))
+            .ok_or_else(|| Refusal::not_found(format!("no certificate {id}")).into())
     }
 }

@@ -4,6 +4,7 @@
 
 mod ca;
 mod certificate;
+mod refusal;
 mod role;
 mod shared;
 mod standing;
@@ -15,11 +16,13 @@ use serde::{Deserialize, Serialize};
 
 pub use ca::{CaCertificate, CaId};
 pub use certificate::{Certificate, CertificateId, CertificateStatus};
+pub use refusal::{Refusal, RefusalKind};
 pub use role::{Role, RoleAlias};
 pub use shared::SharedAccount;
 pub(crate) use standing::Standing;
 pub use thing::Thing;
 
+use crate::access_keys::LongTerm;
 use crate::policy::Policy;
 
 /// What AWS knows about one account in one Region.
@@ -33,6 +36,7 @@ pub struct Account {
     policies: BTreeMap<String, Policy>,
     roles: BTreeMap<String, Role>,
     role_aliases: BTreeMap<String, RoleAlias>,
+    administrator: LongTerm,
 }
 
 impl Account {
@@ -47,7 +51,13 @@ impl Account {
             policies: BTreeMap::new(),
             roles: BTreeMap::new(),
             role_aliases: BTreeMap::new(),
+            administrator: LongTerm::new(),
         }
+    }
+
+    /// The access key that may do everything.
+    pub fn administrator(&self) -> &LongTerm {
+        &self.administrator
     }
 
     /// The twelve digits.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Account;
+use super::{Account, Refusal};
 use crate::Error;
 
 /// An IAM role.
@@ -82,15 +82,12 @@ impl Account {
         // API reference, CreateRoleAlias: [\w=,@-]+, 1 to 128.
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
         if !(1..=128).contains(&alias.name.len()) || !alias.name.chars().all(allowed) {
-            return Err(Error::Account(format!(
-                "role alias {:?} does not match [\\w=,@-]{{1,128}}",
-                alias.name
-            )));
+            return Err(
+                Refusal::invalid(format!("role alias {:?} does not match [\\w=,@-]{{1,128}}", alias.name)).into(),
+            );
         }
         if !RoleAlias::DURATION_SECONDS.contains(&alias.duration_seconds) {
-            return Err(Error::Account(
-                "credentialDurationSeconds is outside 900 to 43200".into(),
-            ));
+            return Err(Refusal::invalid("credentialDurationSeconds is outside 900 to 43200").into());
         }
         self.role_aliases.insert(alias.name.clone(), alias);
         Ok(())

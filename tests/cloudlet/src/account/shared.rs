@@ -46,13 +46,15 @@ impl SharedAccount {
         look(&self.account.read())
     }
 
-    /// Changes the account, and writes it to its file if it has one.
+    /// Changes the account, and writes it to its file if it has one. A change that fails half-way changes nothing.
     pub fn change<T>(&self, change: impl FnOnce(&mut Account) -> Result<T, Error>) -> Result<T, Error> {
         let mut account = self.account.write();
-        let result = change(&mut account)?;
+        let mut changed = account.clone();
+        let result = change(&mut changed)?;
         if let Some(file) = &self.file {
-            write_whole(file, &account)?;
+            write_whole(file, &changed)?;
         }
+        *account = changed;
         Ok(result)
     }
 }

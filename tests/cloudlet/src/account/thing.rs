@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Account;
+use super::{Account, Refusal};
 use crate::Error;
 
 /// A device's entry in the registry.
@@ -27,10 +27,11 @@ impl Account {
         // API reference, CreateThing: [a-zA-Z0-9:_-]+. A common name with a dot or a space stops JITP here.
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
         if thing.name.is_empty() || thing.name.len() > MAX_THING_NAME || !thing.name.chars().all(allowed) {
-            return Err(Error::Account(format!(
+            return Err(Refusal::invalid(format!(
                 "thing name {:?} does not match [a-zA-Z0-9:_-]{{1,{MAX_THING_NAME}}}",
                 thing.name
-            )));
+            ))
+            .into());
         }
         self.things.insert(thing.name.clone(), thing);
         Ok(())

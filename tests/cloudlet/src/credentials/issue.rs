@@ -96,7 +96,7 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
         Lifetime::Skewed(seconds) => granted.saturating_add(*seconds),
     };
     let expires = from_now(seconds);
-    let minted = cloud.sessions.mint(&role.arn, client.id.as_str(), expires.into());
+    let minted = cloud.access_keys.mint(&role.arn, client.id.as_str(), expires.into());
     let expiration = match lifetime {
         Lifetime::Malformed(text) => text,
         _ => expires.format(&Rfc3339).unwrap_or_else(|error| error.to_string()),

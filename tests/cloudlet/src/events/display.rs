@@ -55,6 +55,12 @@ impl fmt::Display for Event {
                 alias, status, detail, ..
             } => write!(f, "CREDS {alias}: {status} {detail}"),
             Self::CallerIdentified { access_key_id, arn } => write!(f, "STS   {access_key_id}: is {arn}"),
+            Self::ApiCalled {
+                service,
+                operation,
+                caller,
+                resource,
+            } => write!(f, "API   {service}:{operation} {resource} by {caller}"),
             Self::CallerRefused {
                 access_key_id,
                 code,

@@ -119,12 +119,23 @@ pub enum Event {
         /// The assumed role it is.
         arn: String,
     },
-    /// A request to STS was refused.
+    /// An operation of the AWS IoT control plane or of IAM was carried out.
+    ApiCalled {
+        /// As in `iot`.
+        service: &'static str,
+        /// As in `RegisterCACertificate`.
+        operation: &'static str,
+        /// The ARN of whoever called it.
+        caller: String,
+        /// What it was about: a name, an ID; empty for a list of everything.
+        resource: String,
+    },
+    /// A request to the API was refused.
     CallerRefused {
         /// The ID of the access key it claims, if it got as far as claiming one.
         access_key_id: Option<String>,
         /// AWS's error code.
-        code: &'static str,
+        code: String,
         /// AWS's message.
         message: String,
     },

@@ -8,7 +8,7 @@ pub use template::Template;
 use template::{Plan, PlannedPolicy};
 
 use crate::Error;
-use crate::account::{Account, CertificateId, CertificateStatus, SharedAccount, Thing};
+use crate::account::{Account, CertificateId, CertificateStatus, Refusal, SharedAccount, Thing};
 use crate::events::{Event, Events, JitpStep};
 use crate::policy::Policy;
 use crate::x509::ParsedCertificate;
@@ -58,7 +58,7 @@ fn carry_out(account: &mut Account, id: &CertificateId, plan: &Plan, steps: &mut
         .certificate(id)
         .is_none_or(|certificate| certificate.status != CertificateStatus::PendingActivation)
     {
-        return Err(Error::Account("the certificate is no longer PENDING_ACTIVATION".into()));
+        return Err(Refusal::invalid("the certificate is no longer PENDING_ACTIVATION").into());
     }
     if let Some(thing) = &plan.thing {
         let thing = Thing {

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::claim::{Claim, TIMESTAMP};
 use super::{Code, Endpoint, SKEW, canonical, signing_key, verify};
-use crate::sessions::{Minted, SessionStore};
+use crate::access_keys::{AccessKeys, Minted};
 
 /// Where a signature will stand once it is known.
 const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -30,9 +30,9 @@ fn signature(request: &Parts, body: &[u8], secret: &str) -> String {
     HEXLOWER.encode(hmac::sign(&signing_key(secret, &claim.scope), string_to_sign.as_bytes()).as_ref())
 }
 
-/// A store with one session, and a time at which it is valid.
+/// A store with one access key, and a time at which it is valid.
 struct Scene {
-    store: SessionStore,
+    store: AccessKeys,
     minted: Minted,
     now: SystemTime,
 }
@@ -44,7 +44,7 @@ const SIGNED: &str = "host;x-amz-date;x-amz-security-token";
 impl Scene {
     fn new() -> Self {
         let (store, now) = (
-            SessionStore::new(),
+            AccessKeys::new(),
             SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_384_800),
         );
         let minted = store.mint("arn:aws:iam::123456789012:role/gateway", "session", now + LIFETIME);
@@ -98,8 +98,8 @@ impl Scene {
             region: None,
         };
         match verify(request, body, &endpoint, &self.store, now) {
-            Ok(session) => {
-                assert_eq!(session.credentials, self.minted);
+            Ok(key) => {
+                assert_eq!(key.id, self.minted.access_key_id);
                 Ok(())
             }
             Err(refusal) => {

@@ -1,0 +1,80 @@
+//! Why the account does not do what it is asked; each service has its own name and status for it.
+
+use std::fmt;
+
+/// Why the account does not do what it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The sort of it.
+    pub kind: RefusalKind,
+    /// AWS's words, or ours where its are not known.
+    pub message: String,
+    /// The ARN of the resource that is in the way, where AWS's answer names it.
+    pub resource_arn: Option<String>,
+}
+
+/// The sorts of refusals (AWS IoT API Reference, the errors of each operation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The request is not one that could ever be carried out.
+    InvalidRequest,
+    /// What it names does not exist.
+    NotFound,
+    /// What it creates exists already.
+    AlreadyExists,
+    /// What it deletes is still in use.
+    DeleteConflict,
+    /// What it deletes is still active.
+    CertificateState,
+    /// A certificate cannot be verified.
+    CertificateValidation,
+    /// The verification certificate does not hold the registration code.
+    RegistrationCodeValidation,
+    /// A policy document is not one.
+    MalformedPolicy,
+    /// The resource has changed since.
+    VersionConflict,
+    /// The resource is in a state which excludes that.
+    ConflictingState,
+    /// A provisioning template cannot be carried out.
+    ResourceRegistrationFailure,
+    /// A quota is used up.
+    LimitExceeded,
+}
+
+impl Refusal {
+    /// A refusal with no resource to name.
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            resource_arn: None,
+        }
+    }
+
+    /// What is named does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(RefusalKind::NotFound, message)
+    }
+
+    /// The request could never be carried out.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(RefusalKind::InvalidRequest, message)
+    }
+
+    /// What is created exists already.
+    pub fn already_exists(message: impl Into<String>, arn: String) -> Self {
+        Self {
+            resource_arn: Some(arn),
+            ..Self::new(RefusalKind::AlreadyExists, message)
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,101 @@
+//! Answers in JSON, and AWS's names for what went wrong (AWS IoT API Reference, the errors of each operation).
+
+use std::collections::BTreeMap;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::account::{Refusal, RefusalKind};
+use crate::api::failure::Failure;
+use crate::sigv4;
+
+/// An operation's result.
+pub(super) fn success(result: &Value, request_id: &str) -> Response<Full<Bytes>> {
+    respond(StatusCode::OK, result, request_id)
+}
+
+/// A refusal: its name in `x-amzn-ErrorType`, its words in the body.
+pub(in crate::api) fn refuse(failure: &Failure, request_id: &str) -> Response<Full<Bytes>> {
+    let details = failure.details.iter().map(|(name, value)| (*name, value));
+    let body: BTreeMap<&str, &String> = details.chain([("message", &failure.message)]).collect();
+    let mut response = respond(failure.status, &json!(body), request_id);
+    if let Ok(code) = HeaderValue::try_from(&failure.code) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-amzn-errortype"), code);
+    }
+    response
+}
+
+/// No operation has this method and path.
+pub(super) fn unknown_operation(method: &Method, path: &str) -> Failure {
+    let message = format!("{method} {path} is no operation that is known here");
+    Failure::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
+}
+
+/// A signature's refusal under the names that services with JSON use (API Reference, "Common Errors").
+pub(super) fn unsigned(refusal: sigv4::Refusal) -> Failure {
+    let code = match refusal.code {
+        sigv4::Code::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+        sigv4::Code::IncompleteSignature => "IncompleteSignatureException",
+        sigv4::Code::InvalidClientTokenId => "UnrecognizedClientException",
+        sigv4::Code::ExpiredToken => "ExpiredTokenException",
+        sigv4::Code::RequestExpired => "RequestExpired",
+        sigv4::Code::SignatureDoesNotMatch => "InvalidSignatureException",
+    };
+    Failure::new(refusal.code.status(), code, refusal.message).of(refusal.access_key_id)
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            // A file that cannot be written is the cloud's own trouble, as far as its caller is concerned.
+            other => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailureException",
+                other.to_string(),
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match refusal.kind {
+            RefusalKind::InvalidRequest => (400, "InvalidRequestException"),
+            RefusalKind::NotFound => (404, "ResourceNotFoundException"),
+            RefusalKind::AlreadyExists => (409, "ResourceAlreadyExistsException"),
+            RefusalKind::DeleteConflict => (409, "DeleteConflictException"),
+            RefusalKind::CertificateState => (406, "CertificateStateException"),
+            RefusalKind::CertificateValidation => (400, "CertificateValidationException"),
+            RefusalKind::RegistrationCodeValidation => (400, "RegistrationCodeValidationException"),
+            RefusalKind::MalformedPolicy => (400, "MalformedPolicyException"),
+            RefusalKind::VersionConflict => (409, "VersionConflictException"),
+            RefusalKind::ConflictingState => (409, "InvalidStateTransitionException"),
+            RefusalKind::ResourceRegistrationFailure => (400, "ResourceRegistrationFailureException"),
+            RefusalKind::LimitExceeded => (410, "LimitExceededException"),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut failure = Self::new(status, code, refusal.message);
+        if let Some(arn) = refusal.resource_arn {
+            failure.details.push(("resourceArn", arn));
+        }
+        failure
+    }
+}
+
+fn respond(status: StatusCode, body: &Value, request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        headers.insert(HeaderName::from_static("x-amzn-requestid"), request_id);
+    }
+    response
+}

@@ -1,0 +1,71 @@
+//! A request to the control plane, taken apart.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::Error;
+use crate::account::Refusal;
+use crate::api::failure::Failure;
+use crate::cloud::Cloud;
+
+/// A request to the control plane.
+pub(super) struct Call<'a> {
+    pub(super) cloud: &'a Arc<Cloud>,
+    segments: Vec<String>,
+    query: Vec<(String, String)>,
+    body: Value,
+}
+
+impl<'a> Call<'a> {
+    /// Takes a request apart; what is no JSON is refused here.
+    pub(super) fn read(cloud: &'a Arc<Cloud>, head: &Parts, body: &Bytes) -> Result<Self, Failure> {
+        let malformed = |what: &str| {
+            Failure::new(
+                StatusCode::BAD_REQUEST,
+                "InvalidRequestException",
+                format!("{what} cannot be parsed"),
+            )
+        };
+        let segments = head.uri.path().split('/').filter(|segment| !segment.is_empty());
+        let segments = segments.map(|segment| percent_decode_str(segment).decode_utf8().map(String::from));
+        let body = match body.is_empty() {
+            true => Value::Object(serde_json::Map::new()),
+            false => serde_json::from_slice(body).map_err(|_| malformed("The body"))?,
+        };
+        Ok(Self {
+            cloud,
+            segments: segments.collect::<Result<_, _>>().map_err(|_| malformed("The path"))?,
+            query: form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
+            body,
+        })
+    }
+
+    /// The path's parts, decoded.
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
+    }
+
+    /// What the path names: its second part, as in `/role-aliases/{name}`; empty if it has only one.
+    pub(super) fn resource(&self) -> &str {
+        self.segments.get(1).map_or("", String::as_str)
+    }
+
+    /// A parameter in the query.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        let mut named = self.query.iter().filter(|(parameter, _)| parameter == name);
+        named.next().map(|(_, value)| value.as_str())
+    }
+
+    /// The body, as the operation wants it.
+    pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        T::deserialize(&self.body).map_err(|error| Refusal::invalid(error.to_string()).into())
+    }
+}

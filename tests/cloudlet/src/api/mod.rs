@@ -1,0 +1,12 @@
+//! What the AWS CLI and the SDKs talk to: STS, IAM and the AWS IoT control plane on one port, without TLS. What is
+//! proved here is the signature; its scope says which service is meant.
+
+mod caller;
+mod failure;
+mod iam;
+mod iot;
+mod query;
+mod server;
+mod sts;
+
+pub(crate) use server::serve;

@@ -1,0 +1,110 @@
+//! Accepts connections; finds out which service a request is for.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::failure::Failure;
+use super::{iam, iot, sts};
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::listener::Listener;
+use crate::sigv4;
+
+/// No request to these services is near this.
+const BODY_LIMIT: usize = 64 * 1024;
+/// What a connection may take for its next request's headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy)]
+enum Service {
+    Sts,
+    Iam,
+    Iot,
+}
+
+/// Serves the API.
+pub(crate) async fn serve(cloud: Arc<Cloud>, listener: Listener) {
+    loop {
+        let (tcp, _) = listener.accept().await;
+        tokio::spawn(serve_connection(cloud.clone(), tcp));
+    }
+}
+
+async fn serve_connection(cloud: Arc<Cloud>, tcp: TcpStream) {
+    let service = service_fn(|request| {
+        let cloud = cloud.clone();
+        async move { Ok::<_, Infallible>(answer(&cloud, request).await) }
+    });
+    // A connection that breaks is its client's affair.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(tcp), service)
+        .await;
+}
+
+async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let service = Service::of(&head);
+    let request_id = cloud.random_uuid().to_string();
+    let answer = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => service.answer(cloud, &head, &body.to_bytes(), &request_id),
+        Err(_) => Err(Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            "The body is too large or incomplete",
+        )),
+    };
+    answer.unwrap_or_else(|failure| {
+        cloud.events.push(Event::CallerRefused {
+            access_key_id: failure.access_key_id.clone(),
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        });
+        service.refuse(&failure, &request_id)
+    })
+}
+
+impl Service {
+    /// The one that the signature names. An unsigned request is for STS if for any: some of its operations are not signed.
+    fn of(head: &Parts) -> Self {
+        match sigv4::service_of(head).as_deref() {
+            Some("iam") => Self::Iam,
+            // Older SDKs sign for `execute-api` (botocore before 1.29, service model iot/2015-05-28).
+            Some("iot" | "execute-api") => Self::Iot,
+            _ => Self::Sts,
+        }
+    }
+
+    fn answer(
+        self,
+        cloud: &Arc<Cloud>,
+        head: &Parts,
+        body: &Bytes,
+        request_id: &str,
+    ) -> Result<Response<Full<Bytes>>, Failure> {
+        match self {
+            Self::Sts => sts::answer(cloud, head, body, request_id),
+            Self::Iam => iam::answer(cloud, head, body, request_id),
+            Self::Iot => iot::answer(cloud, head, body, request_id),
+        }
+    }
+
+    fn refuse(self, failure: &Failure, request_id: &str) -> Response<Full<Bytes>> {
+        match self {
+            Self::Sts => sts::PROTOCOL.refuse(failure, request_id),
+            Self::Iam => iam::PROTOCOL.refuse(failure, request_id),
+            Self::Iot => iot::refuse(failure, request_id),
+        }
+    }
+}

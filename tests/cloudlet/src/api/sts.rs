@@ -1,0 +1,60 @@
+//! AWS's Security Token Service, as far as a gateway needs it: who am I, asked with a real signature (AWS STS API
+//! Reference, GetCallerIdentity and "Common Error Types").
+
+use std::time::SystemTime;
+
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+
+use super::caller::Caller;
+use super::failure::Failure;
+use super::query::{QueryProtocol, element};
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::sigv4::{self, Endpoint, Refusal};
+
+pub(super) const PROTOCOL: QueryProtocol = QueryProtocol {
+    namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    version: "2011-06-15",
+};
+
+pub(super) fn answer(
+    cloud: &Cloud,
+    head: &Parts,
+    body: &Bytes,
+    request_id: &str,
+) -> Result<Response<Full<Bytes>>, Failure> {
+    // The operation comes before the signature: some of STS's operations are not signed.
+    let (action, _) = PROTOCOL.read(head, body)?;
+    if action != "GetCallerIdentity" {
+        return Err(PROTOCOL.no_such_action(&action, PROTOCOL.version));
+    }
+    let endpoint = Endpoint {
+        service: "sts".to_owned(),
+        region: None,
+    };
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
+    let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
+    cloud.events.push(Event::CallerIdentified {
+        access_key_id: caller.access_key_id.clone(),
+        arn: caller.arn.clone(),
+    });
+    let result = [
+        element("Arn", &caller.arn),
+        element("UserId", &caller.user_id),
+        element("Account", &caller.account_id),
+    ];
+    Ok(PROTOCOL.answer(&action, &result.concat(), request_id))
+}
+
+/// A signature's refusal in the words of the query protocol's services.
+pub(super) fn unsigned(refusal: Refusal) -> Failure {
+    let Refusal {
+        code,
+        message,
+        access_key_id,
+    } = refusal;
+    Failure::new(code.status(), code.name(), message).of(access_key_id)
+}
