@@ -45,7 +45,7 @@ impl World {
         let role = "arn:aws:iam::123456789012:role/telemetry";
         cloud.add_role(Role::trusting(role)).unwrap();
         cloud.add_role_alias(RoleAlias::new("telemetry", role)).unwrap();
-        let gateway = Gateway::new(&cloud, &*token, &ca);
+        let gateway = Gateway::new(&cloud, &*token, &ca.ca_pem_path());
         Self {
             gateway,
             cloud,
@@ -100,7 +100,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(cloud: &Cloudlet, token: &dyn Token, ca: &FleetCa) -> Self {
+    pub fn new(cloud: &Cloudlet, token: &dyn Token, ca_chain: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("gatepost-test-").tempdir().unwrap();
         let config = format!(
             r#"
@@ -128,7 +128,7 @@ role-aliases = ["*"]
             module = token.module().display(),
             key = token.uri("device"),
             pin = token.pin_file().display(),
-            chain = ca.ca_pem_path().display(),
+            chain = ca_chain.display(),
             uid = rustix::process::getuid().as_raw(),
         );
         let state = folder.path().join("state").display().to_string();

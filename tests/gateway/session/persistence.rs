@@ -123,7 +123,7 @@ fn promise_8_a_clone_of_the_gateway_is_named() {
     bring_online_known(&mut world);
     let pem = std::fs::read_to_string(world.gateway.state("device.pem")).unwrap();
     let before = mark(&world.cloud);
-    let mut clone = Gateway::new(&world.cloud, &*world.token, &world.ca);
+    let mut clone = Gateway::new(&world.cloud, &*world.token, &world.ca.ca_pem_path());
     clone.start();
     clone.wait_for_csr();
     clone.install(&pem);
