@@ -6,7 +6,13 @@
 //!
 //! Where they say "replace with your own", the shell variables `ENDPOINT`, `PORT`, `ACCOUNT` and so on stand; what they
 //! type at a prompt comes from standard input; the AWS CLI finds the local cloud by its environment alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 #[allow(dead_code, reason = "a part of the gateway's rig is enough here")]
 #[path = "gateway/world.rs"]
