@@ -12,11 +12,7 @@ pub fn register(cloud: &Cloudlet, pem: &str, thing: &str, policy: &Policy) -> Ce
     let registered = cloud.account().change(|account| {
         let ca = account.cas().next().unwrap().id.clone();
         account.register_certificate(id.clone(), ca, CertificateStatus::Active);
-        account.put_thing(Thing {
-            name: thing.to_owned(),
-            attributes: [].into(),
-            thing_type: None,
-        })?;
+        account.put_thing(Thing::new(thing))?;
         account.attach_thing(&id, thing)
     });
     registered.unwrap();

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::Endpoint;
 use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::events::{Event, Events, JitpStep};
 use crate::front::Connections;
-use crate::jitp;
 use crate::policy::{Context, Decision, Request, evaluate};
+use crate::provisioning;
 use crate::switches::{FirstContact, SwitchBoard};
 use crate::tls::ServerConfigs;
 use crate::x509::ParsedCertificate;
+use crate::{Endpoint, Error};
 
 /// Where devices connect.
 #[derive(Debug)]
@@ -110,13 +110,13 @@ impl Cloud {
     /// Registers a certificate shown for the first time, and provisions it after a while. A certificate that is still
     /// pending is provisioned again (likely, though no source says so: behaviour notes, section 1.5).
     pub(crate) fn first_contact(self: &Arc<Self>, id: &CertificateId, certificate: &Arc<ParsedCertificate>) {
-        let Standing::ToProvision { ca, template } = self.standing(certificate) else {
+        let Standing::ToProvision { ca, plan } = self.standing(certificate) else {
             return;
         };
         let new = self.account.read(|account| account.certificate(id).is_none());
         if new {
             let registered = self.account.change(|account| {
-                account.register_certificate(id.clone(), ca, CertificateStatus::PendingActivation);
+                account.register_pending(certificate, ca);
                 Ok(())
             });
             let step = match registered {
@@ -140,9 +140,23 @@ impl Cloud {
         let (cloud, id, certificate) = (self.clone(), id.clone(), certificate.clone());
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            jitp::provision(&cloud.account, &cloud.events, &template, &id, &certificate);
+            provisioning::provision(&cloud.account, &cloud.events, &plan, &id, &certificate);
             cloud.provisioning.lock().remove(&id);
         });
+    }
+
+    /// Sets a certificate's status, and cuts its connections if it may no longer connect.
+    pub(crate) fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
+        self.account
+            .change(|account| account.set_certificate_status(id, status))?;
+        self.events.push(Event::CertificateStatusSet {
+            certificate: id.clone(),
+            status,
+        });
+        if status != CertificateStatus::Active {
+            self.connections.cut_certificate(id);
+        }
+        Ok(())
     }
 
     fn draw(&self, range: &RangeInclusive<Duration>) -> Duration {

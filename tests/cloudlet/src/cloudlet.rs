@@ -135,9 +135,7 @@ impl Cloudlet {
 
     /// Registers a CA for just-in-time provisioning by this template.
     pub fn register_ca(&self, pem: &str, template: Template) -> Result<CaId, Error> {
-        self.cloud
-            .account
-            .change(|account| account.register_ca(pem, Some(template)))
+        self.cloud.account.change(|account| account.put_ca(pem, template))
     }
 
     /// Registers a role alias. Its role need not exist: that is one of the provider's errors.
@@ -165,17 +163,7 @@ impl Cloudlet {
 
     /// Sets a certificate's status, and cuts its connections if it may no longer connect.
     pub fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
-        self.cloud
-            .account
-            .change(|account| account.set_certificate_status(id, status))?;
-        self.cloud.events.push(Event::CertificateStatusSet {
-            certificate: id.clone(),
-            status,
-        });
-        if status != CertificateStatus::Active {
-            self.cloud.connections.cut_certificate(id);
-        }
-        Ok(())
+        self.cloud.set_certificate_status(id, status)
     }
 
     /// Deletes a certificate: its connections are cut, and its next one is a first contact again.
@@ -256,6 +244,7 @@ impl Drop for Cloudlet {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+        self.cloud.account.flush();
     }
 }
 

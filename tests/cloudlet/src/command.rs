@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -105,7 +106,14 @@ fn write_environment(dir: &Path, endpoints: &[(&str, String)]) -> Result<(), Box
         .map(|(name, value)| format!("{name}='{value}'\n"))
         .collect();
     let new = dir.join("cloudlet.env.new");
-    std::fs::write(&new, lines)?;
+    // It holds the administrator's access key.
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(lines.as_bytes())?;
     std::fs::rename(new, dir.join("cloudlet.env"))?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! [`Cloudlet::start`] starts one, dropping it ends it. [`account`] is what AWS would know, [`switches`] what can go
 //! wrong, [`events`] what happened. Inside, a connection goes through `tls`, then `front` (MQTT) or `credentials`
-//! (HTTPS); `jitp` provisions what `account` does not know yet, `policy` decides, `broker` keeps the MQTT sessions.
+//! (HTTPS); `provisioning` provisions what `account` does not know yet, `policy` decides, `broker` keeps the MQTT sessions.
 //! What the credentials provider issues is remembered in [`access_keys`], where `api` (STS, IAM and the AWS IoT control
 //! plane) looks for who signed ([`sigv4`]).
 
@@ -17,11 +17,11 @@ mod credentials;
 mod error;
 pub mod events;
 mod front;
-mod jitp;
 mod listener;
 mod mqtt;
 mod options;
 mod policy;
+mod provisioning;
 mod sha256;
 pub mod sigv4;
 pub mod switches;
@@ -37,9 +37,9 @@ pub use cloudlet::Cloudlet;
 pub use error::Error;
 pub use events::{Event, JitpStep, Observer};
 pub use front::Connection;
-pub use jitp::Template;
 pub use options::Options;
 pub use policy::{Decision, Policy};
+pub use provisioning::Template;
 
 /// Where clients connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -54,12 +54,7 @@ fn errors_come_in_the_order_of_the_table() {
         "Unable to assume the role, or the role to assume does not exist",
         &[],
     );
-    cloud
-        .add_role(Role {
-            trusts_credentials_provider: false,
-            ..Role::trusting(ROLE)
-        })
-        .unwrap();
+    cloud.add_role(Role::trusted_by("lambda.amazonaws.com", ROLE)).unwrap();
     expect(
         "400",
         "Unable to assume the role, or the role to assume does not exist",

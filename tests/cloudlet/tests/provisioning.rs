@@ -82,7 +82,11 @@ fn what_the_template_cannot_use_stays_pending() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
     for (name, subject, reason) in [
         ("dotted", "/C=IN/CN=gw.example", "does not match"),
-        ("homeless", "/CN=homeless", "has no AWS::IoT::Certificate::Country"),
+        (
+            "homeless",
+            "/CN=homeless",
+            "no value for parameter AWS::IoT::Certificate::Country",
+        ),
     ] {
         let device = fleet.device_v3(name, subject, "ec -pkeyopt ec_paramgen_curve:P-256");
         let id = device.id();

@@ -97,10 +97,7 @@ pub(super) fn all() -> Vec<Failure> {
     };
     let answer = |alias, answer, words| transient(alias, Cause::Answer(answer), words);
     let role = |name| Role::trusting(format!("arn:aws:iam::123456789012:role/{name}"));
-    let untrusting = Role {
-        trusts_credentials_provider: false,
-        ..role("untrusting")
-    };
+    let untrusting = Role::trusted_by("lambda.amazonaws.com", role("untrusting").arn);
     let short = Role {
         max_session_seconds: 900,
         ..role("short")

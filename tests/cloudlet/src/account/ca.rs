@@ -1,13 +1,14 @@
-//! CA certificates registered for just-in-time provisioning.
+//! CA certificates: whose signature makes a certificate one of the account's devices.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
-use super::{Account, Refusal};
+use super::{Account, EpochSeconds, Refusal, RefusalKind, now};
 use crate::Error;
-use crate::jitp::Template;
+use crate::provisioning::Template;
 use crate::x509::ParsedCertificate;
 
 /// Names a registered CA: lowercase hexadecimal SHA-256 of its DER.
@@ -15,10 +16,41 @@ use crate::x509::ParsedCertificate;
 #[serde(transparent)]
 pub struct CaId(String);
 
+impl CaId {
+    /// The 64 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for CaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// How AWS IoT finds the account of a certificate (developer guide, manage-your-CA-certs).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CertificateMode {
+    /// By the CA, which one account alone may have registered: it proved that it holds its key.
+    Default,
+    /// By the host name that the client sends (SNI).
+    SniOnly,
+}
+
+/// What just-in-time provisioning does with a certificate of a CA: `registrationConfig`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum RegistrationConfig {
+    /// `templateBody` and `roleArn`.
+    Body {
+        /// The template.
+        template: Template,
+        /// The role it is carried out with; without one it always may (only the library can register that).
+        role_arn: Option<String>,
+    },
+    /// `templateName`: the template and its role are looked up when a device comes.
+    Named(String),
 }
 
 /// A registered CA and what is to happen when a device shows a certificate it signed.
@@ -32,40 +64,132 @@ pub struct CaCertificate {
     pub active: bool,
     /// ENABLE or DISABLE of `autoRegistrationStatus`.
     pub auto_registration: bool,
-    /// The provisioning template of its `registrationConfig`.
-    pub template: Option<Template>,
+    /// How its account is found.
+    pub mode: CertificateMode,
+    /// What becomes of a new certificate of its.
+    pub registration_config: Option<RegistrationConfig>,
+    /// When it was registered.
+    pub created: EpochSeconds,
+    /// When it was last changed.
+    pub modified: EpochSeconds,
+    /// Counts its changes.
+    pub version: u32,
+}
+
+/// RegisterCACertificate's request.
+#[derive(Debug)]
+pub struct NewCa<'a> {
+    /// The CA's certificate.
+    pub pem: &'a str,
+    /// A certificate of its whose common name is the account's registration code; SNI_ONLY goes without.
+    pub verification: Option<&'a str>,
+    /// `certificateMode`.
+    pub mode: CertificateMode,
+    /// `setAsActive`.
+    pub active: bool,
+    /// `allowAutoRegistration`.
+    pub auto_registration: bool,
+    /// `registrationConfig`.
+    pub registration_config: Option<RegistrationConfig>,
 }
 
 /// AWS takes at most ten CAs with one subject in an account and Region (boto3, register_ca_certificate).
 const MAX_CAS_WITH_ONE_SUBJECT: usize = 10;
 
 impl Account {
-    /// Registers a CA, active and with auto-registration, in mode SNI_ONLY (no verification certificate).
-    pub fn register_ca(&mut self, pem: &str, template: Option<Template>) -> Result<CaId, Error> {
-        let parsed = ParsedCertificate::from_pem(pem.as_bytes())?;
+    /// Registers a CA, active and with auto-registration, in mode SNI_ONLY (no verification certificate); its template
+    /// needs no role. One that is registered gets the template.
+    pub fn put_ca(&mut self, pem: &str, template: Template) -> Result<CaId, Error> {
+        let config = RegistrationConfig::Body {
+            template,
+            role_arn: None,
+        };
+        let id = CaId(ParsedCertificate::from_pem(pem.as_bytes())?.fingerprint());
+        if self.cas.contains_key(&id) {
+            self.update_ca(&id, |ca| ca.registration_config = Some(config))?;
+            return Ok(id);
+        }
+        self.register_ca_certificate(NewCa {
+            pem,
+            verification: None,
+            mode: CertificateMode::SniOnly,
+            active: true,
+            auto_registration: true,
+            registration_config: Some(config),
+        })
+    }
+
+    /// RegisterCACertificate.
+    pub fn register_ca_certificate(&mut self, new: NewCa<'_>) -> Result<CaId, Error> {
+        let parsed = ParsedCertificate::from_pem(new.pem.as_bytes())?;
         if !parsed.is_ca {
             return Err(Error::Certificate("basic constraints do not say CA:TRUE".into()));
         }
         if !parsed.is_valid_at(SystemTime::now()) {
             return Err(Error::Certificate("the CA is outside its validity".into()));
         }
+        match (new.mode, new.verification) {
+            (CertificateMode::Default, Some(verification)) => self.verify_possession(&parsed, verification)?,
+            (CertificateMode::Default, None) => {
+                return Err(
+                    Refusal::invalid("Verification certificate is required in certificate mode DEFAULT").into(),
+                );
+            }
+            (CertificateMode::SniOnly, None) => {}
+            (CertificateMode::SniOnly, Some(_)) => {
+                return Err(
+                    Refusal::invalid("Verification certificate must be empty in certificate mode SNI_ONLY").into(),
+                );
+            }
+        }
+        let id = CaId(parsed.fingerprint());
+        if self.cas.contains_key(&id) {
+            let arn = self.iot_arn("cacert", id.as_str());
+            return Err(Refusal::already_exists("The CA certificate is already registered", arn).into());
+        }
         let same_subject = self
             .parsed_cas()
             .filter(|(_, known)| known.has_subject_of(&parsed))
             .count();
         if same_subject >= MAX_CAS_WITH_ONE_SUBJECT {
-            return Err(Refusal::invalid("ten CAs with this subject are registered already").into());
+            let message = "ten CAs with this subject are registered already";
+            return Err(Refusal::new(RefusalKind::LimitExceeded, message).into());
         }
-        let id = CaId(parsed.fingerprint());
         let ca = CaCertificate {
             id: id.clone(),
-            pem: pem.to_owned(),
-            active: true,
-            auto_registration: true,
-            template,
+            pem: new.pem.to_owned(),
+            active: new.active,
+            auto_registration: new.auto_registration,
+            mode: new.mode,
+            registration_config: new.registration_config,
+            created: now(),
+            modified: now(),
+            version: 1,
         };
         self.cas.insert(id.clone(), ca);
         Ok(id)
+    }
+
+    /// Whether the account holds the CA's key: it signed a certificate for the account's registration code (developer
+    /// guide, register-CA-cert).
+    fn verify_possession(&self, ca: &ParsedCertificate, verification: &str) -> Result<(), Error> {
+        let refuse = |message: &str| Err(Refusal::new(RefusalKind::RegistrationCodeValidation, message).into());
+        let verification = ParsedCertificate::from_pem(verification.as_bytes())?;
+        let mut names = verification.subject_attributes();
+        let code = names.find(|(name, _)| *name == "CommonName").map(|(_, value)| value);
+        let expected = self.registration_code.as_bytes();
+        if !code.is_some_and(|code| bool::from(code.as_bytes().ct_eq(expected))) {
+            return refuse("The verification certificate's common name is not the account's registration code");
+        }
+        if !verification.is_signed_by(ca) {
+            return refuse("The verification certificate is not signed by the CA certificate");
+        }
+        if !verification.is_valid_at(SystemTime::now()) {
+            return Err(Error::Certificate(
+                "the verification certificate is outside its validity".into(),
+            ));
+        }
+        Ok(())
     }
 
     /// Every registered CA.
@@ -78,14 +202,38 @@ impl Account {
         self.cas.get(id)
     }
 
+    /// One registered CA by what a caller names it.
+    pub fn ca_named(&self, id: &str) -> Result<&CaCertificate, Error> {
+        self.cas.get(&CaId(id.to_owned())).ok_or_else(|| not_found(id).into())
+    }
+
+    /// UpdateCACertificate.
+    pub fn update_ca(&mut self, id: &CaId, update: impl FnOnce(&mut CaCertificate)) -> Result<(), Error> {
+        let ca = self.cas.get_mut(id).ok_or_else(|| not_found(id.as_str()))?;
+        update(ca);
+        ca.modified = now();
+        ca.version += 1;
+        Ok(())
+    }
+
     /// Sets a CA ACTIVE or INACTIVE.
     pub fn set_ca_active(&mut self, id: &CaId, active: bool) -> Result<(), Error> {
-        self.ca_mut(id).map(|ca| ca.active = active)
+        self.update_ca(id, |ca| ca.active = active)
     }
 
     /// Enables or disables a CA's auto-registration.
     pub fn set_auto_registration(&mut self, id: &CaId, enabled: bool) -> Result<(), Error> {
-        self.ca_mut(id).map(|ca| ca.auto_registration = enabled)
+        self.update_ca(id, |ca| ca.auto_registration = enabled)
+    }
+
+    /// DeleteCACertificate; the certificates it signed stay registered.
+    pub fn delete_ca(&mut self, id: &CaId) -> Result<(), Error> {
+        if self.ca(id).ok_or_else(|| not_found(id.as_str()))?.active {
+            let message = "The CA certificate must be INACTIVE before it is deleted";
+            return Err(Refusal::new(RefusalKind::CertificateState, message).into());
+        }
+        self.cas.remove(id);
+        Ok(())
     }
 
     /// The registered CA that really signed this certificate.
@@ -100,10 +248,8 @@ impl Account {
             .values()
             .filter_map(|ca| Some((ca, ParsedCertificate::from_pem(ca.pem.as_bytes()).ok()?)))
     }
+}
 
-    fn ca_mut(&mut self, id: &CaId) -> Result<&mut CaCertificate, Error> {
-        self.cas
-            .get_mut(id)
-            .ok_or_else(|| Refusal::not_found(format!("no CA {id}")).into())
-    }
+fn not_found(id: &str) -> Refusal {
+    Refusal::not_found(format!("CA certificate {id} does not exist"))
 }

@@ -5,9 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, CaId, Refusal};
+use super::{Account, CaId, EpochSeconds, Refusal, RefusalKind, now};
 use crate::Error;
-use crate::policy::Policy;
 use crate::x509::ParsedCertificate;
 
 /// Names a device certificate: lowercase hexadecimal SHA-256 of its DER.
@@ -67,25 +66,66 @@ impl fmt::Display for CertificateStatus {
 pub struct Certificate {
     /// Its name.
     pub id: CertificateId,
+    /// The certificate; none if only its name was registered, by a test.
+    pub pem: Option<String>,
     /// Where it stands.
     pub status: CertificateStatus,
-    /// The registered CA that signed it.
-    pub ca: CaId,
+    /// The registered CA that signed it; none if it was registered without one.
+    pub ca: Option<CaId>,
     /// The names of the policies attached to it.
     pub policies: BTreeSet<String>,
     /// The names of the things it is attached to.
     pub things: BTreeSet<String>,
+    /// When it was registered.
+    pub created: EpochSeconds,
+    /// When its status was last set.
+    pub modified: EpochSeconds,
 }
 
 impl Account {
-    /// Registers a certificate with a status, as JITP's first step and RegisterCertificate do.
+    /// Registers a certificate with a status, if it is not registered.
     pub fn register_certificate(&mut self, id: CertificateId, ca: CaId, status: CertificateStatus) {
+        self.add_certificate(id, None, Some(ca), status);
+    }
+
+    /// JITP's first step.
+    pub(crate) fn register_pending(&mut self, certificate: &ParsedCertificate, ca: CaId) {
+        let id = CertificateId::of(certificate);
+        let status = CertificateStatus::PendingActivation;
+        self.add_certificate(id, Some(certificate.pem()), Some(ca), status);
+    }
+
+    /// RegisterCertificate, and RegisterCertificateWithoutCA if `needs_ca` is not set.
+    pub fn register_certificate_pem(
+        &mut self,
+        pem: &str,
+        status: CertificateStatus,
+        needs_ca: bool,
+    ) -> Result<CertificateId, Error> {
+        let parsed = ParsedCertificate::from_pem(pem.as_bytes())?;
+        let id = CertificateId::of(&parsed);
+        if self.certificates.contains_key(&id) {
+            let arn = self.iot_arn("cert", id.as_str());
+            return Err(Refusal::already_exists("The certificate is already provisioned or registered", arn).into());
+        }
+        let ca = self.signer_of(&parsed).map(|ca| ca.id.clone());
+        if needs_ca && ca.is_none() {
+            return Err(Error::Certificate("no registered CA signed it".into()));
+        }
+        self.add_certificate(id.clone(), Some(pem.to_owned()), ca, status);
+        Ok(id)
+    }
+
+    fn add_certificate(&mut self, id: CertificateId, pem: Option<String>, ca: Option<CaId>, status: CertificateStatus) {
         let certificate = Certificate {
             id: id.clone(),
+            pem,
             status,
             ca,
             policies: BTreeSet::new(),
             things: BTreeSet::new(),
+            created: now(),
+            modified: now(),
         };
         self.certificates.entry(id).or_insert(certificate);
     }
@@ -100,14 +140,45 @@ impl Account {
         self.certificates.get(id)
     }
 
+    /// One registered device certificate by what a caller names it: its ID, or its ARN as a principal or a target.
+    pub fn certificate_named(&self, name: &str) -> Result<&Certificate, Error> {
+        let id = match name.strip_prefix(&self.iot_arn("cert", "")) {
+            Some(id) => id,
+            None if name.starts_with("arn:") => {
+                return Err(Refusal::invalid(format!("{name} is not the ARN of a certificate of this account")).into());
+            }
+            None => name,
+        };
+        let id = CertificateId(id.to_owned());
+        self.certificate(&id).ok_or_else(|| not_found(&id).into())
+    }
+
     /// Sets a certificate's status; a revoked one stays revoked.
     pub fn set_certificate_status(&mut self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         let certificate = self.certificate_mut(id)?;
         if certificate.status == CertificateStatus::Revoked && status != CertificateStatus::Revoked {
-            return Err(Refusal::invalid(format!("certificate {id} is revoked, which is final")).into());
+            let message = format!("certificate {id} is revoked, which is final");
+            return Err(Refusal::new(RefusalKind::CertificateState, message).into());
         }
         certificate.status = status;
+        certificate.modified = now();
         Ok(())
+    }
+
+    /// DeleteCertificate: neither active nor attached to a thing; nor to a policy, unless `force` is set.
+    pub fn delete_certificate(&mut self, id: &CertificateId, force: bool) -> Result<(), Error> {
+        let certificate = self.certificate_mut(id)?;
+        if certificate.status == CertificateStatus::Active {
+            let message = format!("Certificate must be deactivated (not ACTIVE) before deletion, id={id}");
+            return Err(Refusal::new(RefusalKind::CertificateState, message).into());
+        }
+        let attached = match (certificate.things.is_empty(), certificate.policies.is_empty() || force) {
+            (false, _) => "Things",
+            (true, false) => "Policies",
+            (true, true) => return self.forget_certificate(id),
+        };
+        let message = format!("{attached} must be detached before deletion, id={id}");
+        Err(Refusal::new(RefusalKind::DeleteConflict, message).into())
     }
 
     /// Deletes a certificate from the registry, and with it what was attached; its things and policies stay.
@@ -115,23 +186,12 @@ impl Account {
         self.certificates
             .remove(id)
             .map(|_| ())
-            .ok_or_else(|| Refusal::not_found(format!("no certificate {id}")).into())
-    }
-
-    /// AttachPolicy.
-    pub fn attach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
-        if !self.policies.contains_key(policy) {
-            return Err(Refusal::not_found(format!("no policy {policy}")).into());
-        }
-        self.certificate_mut(id)?.policies.insert(policy.to_owned());
-        Ok(())
+            .ok_or_else(|| not_found(id).into())
     }
 
     /// AttachThingPrincipal.
     pub fn attach_thing(&mut self, id: &CertificateId, thing: &str) -> Result<(), Error> {
-        if !self.things.contains_key(thing) {
-            return Err(Refusal::not_found(format!("no thing {thing}")).into());
-        }
+        self.existing_thing(thing)?;
         self.certificate_mut(id)?.things.insert(thing.to_owned());
         Ok(())
     }
@@ -142,29 +202,11 @@ impl Account {
         Ok(())
     }
 
-    /// The policies attached to a certificate.
-    pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
-        let names = self.certificates.get(id).map(|certificate| &certificate.policies);
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.policies.get(name))
-            .collect()
+    pub(super) fn certificate_mut(&mut self, id: &CertificateId) -> Result<&mut Certificate, Error> {
+        self.certificates.get_mut(id).ok_or_else(|| not_found(id).into())
     }
+}
 
-    /// CreatePolicy, or a new default version of a policy that exists.
-    pub fn put_policy(&mut self, policy: Policy) {
-        self.policies.insert(policy.name().to_owned(), policy);
-    }
-
-    /// Every policy.
-    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.values()
-    }
-
-    fn certificate_mut(&mut self, id: &CertificateId) -> Result<&mut Certificate, Error> {
-        self.certificates
-            .get_mut(id)
-            .ok_or_else(|| Refusal::not_found(format!("no certificate {id}")).into())
-    }
+fn not_found(id: &CertificateId) -> Refusal {
+    Refusal::not_found(format!("Certificate {id} does not exist"))
 }

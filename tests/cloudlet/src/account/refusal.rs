@@ -30,14 +30,14 @@ pub enum RefusalKind {
     CertificateValidation,
     /// The verification certificate does not hold the registration code.
     RegistrationCodeValidation,
-    /// A policy document is not one.
-    MalformedPolicy,
+    /// A policy has as many versions as it may.
+    VersionsLimitExceeded,
+    /// A document of IAM's is not one.
+    MalformedDocument,
     /// The resource has changed since.
     VersionConflict,
-    /// The resource is in a state which excludes that.
-    ConflictingState,
-    /// A provisioning template cannot be carried out.
-    ResourceRegistrationFailure,
+    /// What a template would change must not be changed by it.
+    ResourceConflict,
     /// A quota is used up.
     LimitExceeded,
 }

@@ -1,75 +1,212 @@
-//! IAM roles, as far as the credentials provider looks at them, and the aliases that lead to them.
+//! IAM roles, as far as AWS IoT looks at them: who may assume them, for how long, and whether they may provision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Account, Refusal};
+use super::{Account, EpochSeconds, Refusal, RefusalKind, now};
 use crate::Error;
+
+/// The service that assumes the roles behind role aliases.
+pub const CREDENTIALS_PROVIDER: &str = "credentials.iot.amazonaws.com";
+/// The service that provisions.
+pub const AWS_IOT: &str = "iot.amazonaws.com";
+/// The managed policy that just-in-time provisioning needs (developer guide, jit-provisioning).
+const THINGS_REGISTRATION: &str = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration";
 
 /// An IAM role.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Role {
     /// Its ARN.
     pub arn: String,
-    /// Whether its trust policy names `credentials.iot.amazonaws.com`.
-    pub trusts_credentials_provider: bool,
+    /// AssumeRolePolicyDocument, as it was given.
+    pub trust_policy: TrustPolicy,
     /// MaxSessionDuration.
     pub max_session_seconds: u64,
+    /// Its description.
+    pub description: Option<String>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: BTreeSet<String>,
+    /// Its inline policies by name.
+    pub inline: BTreeMap<String, String>,
+    /// When it was created.
+    pub created: EpochSeconds,
+}
+
+/// Who may assume a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TrustPolicy {
+    text: String,
+    services: BTreeSet<String>,
+}
+
+impl TrustPolicy {
+    /// Parses an AssumeRolePolicyDocument. Of its conditions nothing is evaluated: all requests come from this account.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let malformed = |what: &str| Error::from(Refusal::new(RefusalKind::MalformedDocument, what));
+        let document: Value = serde_json::from_str(text).map_err(|error| malformed(&error.to_string()))?;
+        let statements = document
+            .get("Statement")
+            .ok_or_else(|| malformed("Missing required field Statement"))?;
+        let mut services = BTreeSet::new();
+        for statement in one_or_many(statements) {
+            let member = |name: &str| statement.get(name).map(one_or_many).unwrap_or_default();
+            let effect = statement.get("Effect").and_then(Value::as_str);
+            let principals = statement
+                .get("Principal")
+                .ok_or_else(|| malformed("Missing required field Principal"))?;
+            match effect {
+                Some("Allow") if member("Action").contains(&&Value::from("sts:AssumeRole")) => {
+                    let named = principals.get("Service").map(one_or_many).unwrap_or_default();
+                    services.extend(named.into_iter().filter_map(Value::as_str).map(str::to_owned));
+                }
+                Some("Allow" | "Deny") => {}
+                _ => return Err(malformed("Effect is neither Allow nor Deny")),
+            }
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            services,
+        })
+    }
+
+    /// The document that trusts one service.
+    pub fn of_service(service: &str) -> Self {
+        let text = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
+        });
+        Self {
+            text: text.to_string(),
+            services: BTreeSet::from([service.to_owned()]),
+        }
+    }
+
+    /// The document, as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether this service may assume the role.
+    pub fn trusts(&self, service: &str) -> bool {
+        self.services.contains(service)
+    }
+}
+
+fn one_or_many(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(many) => many.iter().collect(),
+        one => vec![one],
+    }
+}
+
+impl TryFrom<String> for TrustPolicy {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<TrustPolicy> for String {
+    fn from(policy: TrustPolicy) -> Self {
+        policy.text
+    }
 }
 
 impl Role {
-    /// A role that the credentials provider may assume for up to twelve hours.
-    pub fn trusting(arn: impl Into<String>) -> Self {
+    /// What CreateRole takes for MaxSessionDuration (IAM API Reference, CreateRole).
+    pub const SESSION_SECONDS: RangeInclusive<u64> = 3600..=43_200;
+
+    /// A role that this service may assume for up to twelve hours.
+    pub fn trusted_by(service: &str, arn: impl Into<String>) -> Self {
         Self {
             arn: arn.into(),
-            trusts_credentials_provider: true,
-            max_session_seconds: *RoleAlias::DURATION_SECONDS.end(),
-        }
-    }
-}
-
-/// A name for a role that devices may ask credentials for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RoleAlias {
-    /// Its name: `[\w=,@-]{1,128}`.
-    pub name: String,
-    /// The ARN of the role it leads to, which need not exist.
-    pub role_arn: String,
-    /// credentialDurationSeconds.
-    pub duration_seconds: u64,
-}
-
-impl RoleAlias {
-    /// What CreateRoleAlias takes for credentialDurationSeconds (developer guide, authorizing-direct-aws).
-    pub const DURATION_SECONDS: std::ops::RangeInclusive<u64> = 900..=43_200;
-
-    /// credentialDurationSeconds when none is given.
-    pub const DEFAULT_DURATION_SECONDS: u64 = 3600;
-
-    /// An alias with the default duration.
-    pub fn new(name: impl Into<String>, role_arn: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            role_arn: role_arn.into(),
-            duration_seconds: Self::DEFAULT_DURATION_SECONDS,
+            trust_policy: TrustPolicy::of_service(service),
+            max_session_seconds: *Self::SESSION_SECONDS.end(),
+            description: None,
+            attached: BTreeSet::new(),
+            inline: BTreeMap::new(),
+            created: now(),
         }
     }
 
-    /// The same with another duration.
-    pub fn lasting(mut self, seconds: u64) -> Self {
-        self.duration_seconds = seconds;
-        self
+    /// A role that the credentials provider may assume for up to twelve hours.
+    pub fn trusting(arn: impl Into<String>) -> Self {
+        Self::trusted_by(CREDENTIALS_PROVIDER, arn)
+    }
+
+    /// Its name: the ARN's last part.
+    pub fn name(&self) -> &str {
+        self.arn.rsplit_once('/').map_or(self.arn.as_str(), |(_, name)| name)
+    }
+
+    /// Whether just-in-time provisioning works with it: the managed policy, or an inline one that allows
+    /// iot:RegisterThing.
+    pub(crate) fn may_provision(&self) -> bool {
+        let allows = |document: &String| {
+            ["iot:RegisterThing", "iot:*", "\"*\""]
+                .iter()
+                .any(|action| document.contains(action))
+        };
+        self.attached.contains(THINGS_REGISTRATION) || self.inline.values().any(allows)
     }
 }
 
 impl Account {
-    /// CreateRole.
+    /// Adds a role, or replaces the one with that ARN.
     pub fn put_role(&mut self, role: Role) {
         self.roles.insert(role.arn.clone(), role);
     }
 
-    /// DeleteRole.
+    /// CreateRole.
+    pub fn create_role(&mut self, role: Role) -> Result<(), Error> {
+        // IAM API Reference, CreateRole: [\w+=,.@-]+, 1 to 64.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+        if !(1..=64).contains(&role.name().len()) || !role.name().chars().all(allowed) {
+            return Err(Refusal::invalid("The specified value for roleName is invalid").into());
+        }
+        check_session(role.max_session_seconds)?;
+        if self.role_named(role.name()).is_ok() {
+            let message = format!("Role with name {} already exists.", role.name());
+            return Err(Refusal::already_exists(message, role.arn).into());
+        }
+        self.put_role(role);
+        Ok(())
+    }
+
+    /// UpdateRole, UpdateAssumeRolePolicy, and what attaches policies.
+    pub fn update_role(&mut self, name: &str, update: impl FnOnce(&mut Role)) -> Result<(), Error> {
+        let mut role = self.role_named(name)?.clone();
+        update(&mut role);
+        check_session(role.max_session_seconds)?;
+        self.put_role(role);
+        Ok(())
+    }
+
+    /// DeleteRole: without policies only.
+    pub fn delete_role(&mut self, name: &str) -> Result<(), Error> {
+        let role = self.role_named(name)?;
+        if !role.attached.is_empty() || !role.inline.is_empty() {
+            let message = "Cannot delete entity, must detach all policies first.";
+            return Err(Refusal::new(RefusalKind::DeleteConflict, message).into());
+        }
+        let arn = role.arn.clone();
+        self.remove_role(&arn);
+        Ok(())
+    }
+
+    /// Forgets a role, whatever hangs on it.
     pub fn remove_role(&mut self, arn: &str) {
         self.roles.remove(arn);
+    }
+
+    /// Every role.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.values()
     }
 
     /// The role with an ARN.
@@ -77,34 +214,17 @@ impl Account {
         self.roles.get(arn)
     }
 
-    /// CreateRoleAlias or UpdateRoleAlias.
-    pub fn put_role_alias(&mut self, alias: RoleAlias) -> Result<(), Error> {
-        // API reference, CreateRoleAlias: [\w=,@-]+, 1 to 128.
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
-        if !(1..=128).contains(&alias.name.len()) || !alias.name.chars().all(allowed) {
-            return Err(
-                Refusal::invalid(format!("role alias {:?} does not match [\\w=,@-]{{1,128}}", alias.name)).into(),
-            );
-        }
-        if !RoleAlias::DURATION_SECONDS.contains(&alias.duration_seconds) {
-            return Err(Refusal::invalid("credentialDurationSeconds is outside 900 to 43200").into());
-        }
-        self.role_aliases.insert(alias.name.clone(), alias);
-        Ok(())
+    /// The role with a name.
+    pub fn role_named(&self, name: &str) -> Result<&Role, Error> {
+        self.roles()
+            .find(|role| role.name() == name)
+            .ok_or_else(|| Refusal::not_found(format!("The role with name {name} cannot be found.")).into())
     }
+}
 
-    /// DeleteRoleAlias.
-    pub fn remove_role_alias(&mut self, name: &str) {
-        self.role_aliases.remove(name);
+fn check_session(seconds: u64) -> Result<(), Error> {
+    if Role::SESSION_SECONDS.contains(&seconds) {
+        return Ok(());
     }
-
-    /// One role alias.
-    pub fn role_alias(&self, name: &str) -> Option<&RoleAlias> {
-        self.role_aliases.get(name)
-    }
-
-    /// Every role alias.
-    pub fn role_aliases(&self) -> impl Iterator<Item = &RoleAlias> {
-        self.role_aliases.values()
-    }
+    Err(Refusal::invalid("maxSessionDuration is outside 3600 to 43200").into())
 }

@@ -2,9 +2,17 @@
 
 use std::time::SystemTime;
 
-use super::{Account, CaId, CertificateId, CertificateStatus};
-use crate::jitp::Template;
+use super::{Account, CaId, CertificateId, CertificateStatus, RegistrationConfig};
+use crate::provisioning::Template;
 use crate::x509::ParsedCertificate;
+
+/// How a certificate is to be provisioned.
+#[derive(Debug, Clone)]
+pub(crate) struct RegistrationPlan {
+    pub(crate) template: Template,
+    /// The role that it is done with; none if nobody is asked.
+    pub(crate) role_arn: Option<String>,
+}
 
 /// What AWS IoT makes of a certificate that completed a handshake.
 #[derive(Debug)]
@@ -12,7 +20,7 @@ pub(crate) enum Standing {
     /// It is registered and ACTIVE.
     Active,
     /// A CA's template is to provision it: it is unknown as yet, or PENDING_ACTIVATION.
-    ToProvision { ca: CaId, template: Template },
+    ToProvision { ca: CaId, plan: RegistrationPlan },
     /// It is turned away. The client is not told why.
     TurnedAway(String),
 }
@@ -29,7 +37,7 @@ impl Account {
         let ca = match registered {
             Some(registered) => match registered.status {
                 CertificateStatus::Active => return Standing::Active,
-                CertificateStatus::PendingActivation => self.ca(&registered.ca),
+                CertificateStatus::PendingActivation => registered.ca.as_ref().and_then(|ca| self.ca(ca)),
                 status => return Standing::TurnedAway(format!("the certificate is {status}")),
             },
             None => self.signer_of(certificate),
@@ -37,15 +45,27 @@ impl Account {
         let Some(ca) = ca else {
             return turned_away("no registered CA signed the certificate");
         };
-        match &ca.template {
-            // developer guide, deactivate-ca-cert: an inactive CA registers no new certificates.
-            _ if !ca.active => turned_away("the CA is INACTIVE"),
-            _ if !ca.auto_registration => turned_away("the CA's auto-registration is disabled"),
-            None => turned_away("the CA has no provisioning template"),
-            Some(template) => Standing::ToProvision {
-                ca: ca.id.clone(),
+        // developer guide, deactivate-ca-cert: an inactive CA registers no new certificates.
+        if !ca.active {
+            return turned_away("the CA is INACTIVE");
+        }
+        if !ca.auto_registration {
+            return turned_away("the CA's auto-registration is disabled");
+        }
+        let plan = match &ca.registration_config {
+            None => return turned_away("the CA has no provisioning template"),
+            Some(RegistrationConfig::Body { template, role_arn }) => RegistrationPlan {
                 template: template.clone(),
+                role_arn: role_arn.clone(),
             },
+            Some(RegistrationConfig::Named(name)) => match self.jitp_template(name) {
+                Ok(plan) => plan,
+                Err(error) => return Standing::TurnedAway(error.to_string()),
+            },
+        };
+        Standing::ToProvision {
+            ca: ca.id.clone(),
+            plan,
         }
     }
 }

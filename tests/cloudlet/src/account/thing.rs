@@ -1,11 +1,11 @@
-//! Things: the registry's entries for devices.
+//! Things: the registry's entries for devices, with their types and groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Refusal};
-use crate::Error;
+use super::{Account, EpochSeconds, Refusal, RefusalKind, now};
+use crate::{Error, sha256};
 
 /// A device's entry in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,24 +16,119 @@ pub struct Thing {
     pub attributes: BTreeMap<String, String>,
     /// The name of its type.
     pub thing_type: Option<String>,
+    /// The groups it is in.
+    pub groups: BTreeSet<String>,
+    /// The group it is billed with.
+    pub billing_group: Option<String>,
+    /// Counts its changes.
+    pub version: u64,
 }
 
-/// The longest thing name (quotas; API reference, CreateThing).
-const MAX_THING_NAME: usize = 128;
+/// What a thing's type, or a group, is besides its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// `thingTypeDescription`, `thingGroupDescription`.
+    pub description: Option<String>,
+    /// When it was created.
+    pub created: EpochSeconds,
+}
+
+/// The longest name of a thing, a type, a group (quotas; API reference, CreateThing).
+const MAX_NAME: usize = 128;
+/// Attributes of a thing that has no type (quotas: 3; with a type 50).
+const MAX_ATTRIBUTES_WITHOUT_TYPE: usize = 3;
+/// Attributes of a thing that has a type.
+const MAX_ATTRIBUTES: usize = 50;
+
+impl Thing {
+    /// A thing with nothing but its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            attributes: BTreeMap::new(),
+            thing_type: None,
+            groups: BTreeSet::new(),
+            billing_group: None,
+            version: 1,
+        }
+    }
+}
+
+/// API reference, CreateThing: `[a-zA-Z0-9:_-]+`. A common name with a dot or a space stops JITP here.
+fn check_name(what: &str, name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
+    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
+        return Err(Refusal::invalid(format!(
+            "{what} name {name:?} does not match [a-zA-Z0-9:_-]{{1,{MAX_NAME}}}"
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// API reference, AttributePayload: names `[a-zA-Z0-9_.,@/:#-]+`, values `[a-zA-Z0-9_.,@/:#=\[\]-]*`.
+fn check_attributes(thing: &Thing) -> Result<(), Error> {
+    let allowed = |c: char, more: &str| c.is_ascii_alphanumeric() || "_.,@/:#-".contains(c) || more.contains(c);
+    for (name, value) in &thing.attributes {
+        let name_fits = (1..=128).contains(&name.len()) && name.chars().all(|c| allowed(c, ""));
+        if !name_fits || value.len() > 800 || !value.chars().all(|c| allowed(c, "=[]")) {
+            return Err(Refusal::invalid(format!("attribute {name:?} or its value {value:?} is not allowed")).into());
+        }
+    }
+    let most = match thing.thing_type {
+        Some(_) => MAX_ATTRIBUTES,
+        None => MAX_ATTRIBUTES_WITHOUT_TYPE,
+    };
+    if thing.attributes.len() > most {
+        return Err(Refusal::invalid(format!("a thing like {} has at most {most} attributes", thing.name)).into());
+    }
+    Ok(())
+}
 
 impl Account {
-    /// CreateThing. The same name again replaces the entry, as RegisterThing does without OverrideSettings here.
+    /// Adds a thing, or replaces the one with that name.
     pub fn put_thing(&mut self, thing: Thing) -> Result<(), Error> {
-        // API reference, CreateThing: [a-zA-Z0-9:_-]+. A common name with a dot or a space stops JITP here.
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
-        if thing.name.is_empty() || thing.name.len() > MAX_THING_NAME || !thing.name.chars().all(allowed) {
-            return Err(Refusal::invalid(format!(
-                "thing name {:?} does not match [a-zA-Z0-9:_-]{{1,{MAX_THING_NAME}}}",
-                thing.name
-            ))
-            .into());
+        check_name("thing", &thing.name)?;
+        check_attributes(&thing)?;
+        if let Some(name) = &thing.thing_type
+            && !self.thing_types.contains_key(name)
+        {
+            return Err(Refusal::not_found(format!("Thing type {name} does not exist")).into());
         }
-        self.things.insert(thing.name.clone(), thing);
+        if let Some(name) = thing.groups.iter().find(|name| !self.thing_groups.contains_key(*name)) {
+            return Err(Refusal::not_found(format!("Thing group {name} does not exist")).into());
+        }
+        let version = self.thing(&thing.name).map_or(1, |known| known.version + 1);
+        self.things.insert(thing.name.clone(), Thing { version, ..thing });
+        Ok(())
+    }
+
+    /// CreateThing: the same again is no error, something else under the name is.
+    pub fn create_thing(&mut self, thing: Thing) -> Result<(), Error> {
+        if let Some(known) = self.thing(&thing.name) {
+            let same = known.attributes == thing.attributes && known.thing_type == thing.thing_type;
+            if same {
+                return Ok(());
+            }
+            let message = format!(
+                "Thing {} already exists in account with different attributes",
+                thing.name
+            );
+            return Err(Refusal::already_exists(message, self.iot_arn("thing", &thing.name)).into());
+        }
+        self.put_thing(thing)
+    }
+
+    /// DeleteThing; its certificates must have been detached.
+    pub fn delete_thing(&mut self, name: &str) -> Result<(), Error> {
+        self.existing_thing(name)?;
+        if self.certificates().any(|certificate| certificate.things.contains(name)) {
+            let message = format!("Thing {name} still has a principal attached");
+            return Err(Refusal::invalid(message).into());
+        }
+        self.things.remove(name);
         Ok(())
     }
 
@@ -45,5 +140,97 @@ impl Account {
     /// One thing.
     pub fn thing(&self, name: &str) -> Option<&Thing> {
         self.things.get(name)
+    }
+
+    /// One thing, or AWS's refusal.
+    pub fn existing_thing(&self, name: &str) -> Result<&Thing, Error> {
+        self.thing(name)
+            .ok_or_else(|| Refusal::not_found(format!("Thing {name} does not exist")).into())
+    }
+
+    /// A thing's `thingId`: a UUID that stays the same for the same name.
+    pub fn thing_id(&self, name: &str) -> String {
+        let hash = sha256::hex(self.iot_arn("thing", name).as_bytes());
+        let bytes = hash.bytes().filter_map(|digit| char::from(digit).to_digit(16));
+        let number = bytes
+            .take(32)
+            .fold(0_u128, |number, digit| number << 4 | u128::from(digit));
+        uuid::Builder::from_random_bytes(number.to_be_bytes())
+            .into_uuid()
+            .to_string()
+    }
+
+    /// CreateThingType.
+    pub fn create_thing_type(&mut self, name: &str, description: Option<String>) -> Result<(), Error> {
+        check_name("thing type", name)?;
+        if self.thing_types.contains_key(name) {
+            let arn = self.iot_arn("thingtype", name);
+            return Err(Refusal::already_exists(format!("Thing type {name} already exists"), arn).into());
+        }
+        self.thing_types.insert(name.to_owned(), named(name, description));
+        Ok(())
+    }
+
+    /// Every thing type.
+    pub fn thing_types(&self) -> &BTreeMap<String, Named> {
+        &self.thing_types
+    }
+
+    /// CreateThingGroup: the same again is no error.
+    pub fn create_thing_group(&mut self, name: &str, description: Option<String>) -> Result<(), Error> {
+        check_name("thing group", name)?;
+        if let Some(known) = self.thing_groups.get(name) {
+            if known.description == description {
+                return Ok(());
+            }
+            let arn = self.iot_arn("thinggroup", name);
+            return Err(Refusal::already_exists(format!("Thing group {name} already exists"), arn).into());
+        }
+        self.thing_groups.insert(name.to_owned(), named(name, description));
+        Ok(())
+    }
+
+    /// DeleteThingGroup.
+    pub fn delete_thing_group(&mut self, name: &str) -> Result<(), Error> {
+        self.existing_group(name)?;
+        if self.things().any(|thing| thing.groups.contains(name)) {
+            let message = format!("Thing group {name} is not empty");
+            return Err(Refusal::new(RefusalKind::DeleteConflict, message).into());
+        }
+        self.thing_groups.remove(name);
+        Ok(())
+    }
+
+    /// Every thing group.
+    pub fn thing_groups(&self) -> &BTreeMap<String, Named> {
+        &self.thing_groups
+    }
+
+    /// AddThingToThingGroup and RemoveThingFromThingGroup.
+    pub fn set_thing_in_group(&mut self, thing: &str, group: &str, is_member: bool) -> Result<(), Error> {
+        self.existing_group(group)?;
+        self.existing_thing(thing)?;
+        if let Some(thing) = self.things.get_mut(thing) {
+            match is_member {
+                true => thing.groups.insert(group.to_owned()),
+                false => thing.groups.remove(group),
+            };
+        }
+        Ok(())
+    }
+
+    /// One thing group, or AWS's refusal.
+    pub fn existing_group(&self, name: &str) -> Result<&Named, Error> {
+        self.thing_groups
+            .get(name)
+            .ok_or_else(|| Refusal::not_found(format!("Thing group {name} does not exist")).into())
+    }
+}
+
+fn named(name: &str, description: Option<String>) -> Named {
+    Named {
+        name: name.to_owned(),
+        description,
+        created: now(),
     }
 }

@@ -1,16 +1,24 @@
-//! IAM, as far as the credentials provider looks at it: roles and who may assume them.
+//! IAM, as far as AWS IoT looks at it: roles, who may assume them, and which policies hang on them (IAM API Reference,
+//! version 2010-05-08). What those policies allow is not evaluated.
 
+mod role;
+
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http_body_util::Full;
-use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
 
+use super::caller::Caller;
 use super::failure::Failure;
-use super::query::QueryProtocol;
+use super::query::{Parameters, QueryProtocol};
 use super::sts::unsigned;
+use crate::Error;
+use crate::account::{Refusal, RefusalKind};
 use crate::cloud::Cloud;
+use crate::events::Event;
 use crate::sigv4::{self, Endpoint};
 
 pub(super) const PROTOCOL: QueryProtocol = QueryProtocol {
@@ -18,17 +26,71 @@ pub(super) const PROTOCOL: QueryProtocol = QueryProtocol {
     version: "2010-05-08",
 };
 
+/// An action: what is in its result, as XML.
+type Action = fn(&Cloud, &Parameters) -> Result<String, Error>;
+
 pub(super) fn answer(
-    cloud: &Cloud,
+    cloud: &Arc<Cloud>,
     head: &Parts,
     body: &Bytes,
-    _request_id: &str,
+    request_id: &str,
 ) -> Result<Response<Full<Bytes>>, Failure> {
     let endpoint = Endpoint {
         service: "iam".to_owned(),
         region: None,
     };
-    sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
-    let (action, _) = PROTOCOL.read(head, body)?;
-    Err(PROTOCOL.no_such_action(&action, PROTOCOL.version))
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
+    let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
+    let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone()));
+
+    let (action, parameters) = PROTOCOL.read(head, body).map_err(of_caller)?;
+    let (operation, carry_out) =
+        find(&action).ok_or_else(|| of_caller(PROTOCOL.no_such_action(&action, PROTOCOL.version)))?;
+    if !caller.is_administrator {
+        let message = format!("User: {} is not authorized to perform: iam:{operation}", caller.arn);
+        return Err(of_caller(Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message)));
+    }
+    let result = carry_out(cloud, &parameters).map_err(|error| of_caller(failure(error)))?;
+    cloud.events.push(Event::ApiCalled {
+        service: "iam",
+        operation,
+        caller: caller.arn,
+        resource: parameters.get("RoleName").unwrap_or_default().to_owned(),
+    });
+    Ok(PROTOCOL.answer(operation, &result, request_id))
+}
+
+fn find(action: &str) -> Option<(&'static str, Action)> {
+    Some(match action {
+        "CreateRole" => ("CreateRole", role::create),
+        "GetRole" => ("GetRole", role::get),
+        "ListRoles" => ("ListRoles", role::list),
+        "UpdateRole" => ("UpdateRole", role::update),
+        "UpdateAssumeRolePolicy" => ("UpdateAssumeRolePolicy", role::update_trust),
+        "DeleteRole" => ("DeleteRole", role::delete),
+        "AttachRolePolicy" => ("AttachRolePolicy", role::attach),
+        "DetachRolePolicy" => ("DetachRolePolicy", role::detach),
+        "ListAttachedRolePolicies" => ("ListAttachedRolePolicies", role::list_attached),
+        "PutRolePolicy" => ("PutRolePolicy", role::put_inline),
+        "GetRolePolicy" => ("GetRolePolicy", role::get_inline),
+        "ListRolePolicies" => ("ListRolePolicies", role::list_inline),
+        "DeleteRolePolicy" => ("DeleteRolePolicy", role::delete_inline),
+        _ => return None,
+    })
+}
+
+/// IAM's names for what went wrong (IAM API Reference, the errors of each action).
+fn failure(error: Error) -> Failure {
+    let Error::Refused(Refusal { kind, message, .. }) = error else {
+        return Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceFailure", error.to_string());
+    };
+    let (status, code) = match kind {
+        RefusalKind::NotFound => (StatusCode::NOT_FOUND, "NoSuchEntity"),
+        RefusalKind::AlreadyExists => (StatusCode::CONFLICT, "EntityAlreadyExists"),
+        RefusalKind::DeleteConflict => (StatusCode::CONFLICT, "DeleteConflict"),
+        RefusalKind::LimitExceeded => (StatusCode::CONFLICT, "LimitExceeded"),
+        RefusalKind::MalformedDocument => (StatusCode::BAD_REQUEST, "MalformedPolicyDocument"),
+        _ => (StatusCode::BAD_REQUEST, "ValidationError"),
+    };
+    Failure::new(status, code, message)
 }

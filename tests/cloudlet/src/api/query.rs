@@ -8,6 +8,8 @@ use hyper::{Method, Response, StatusCode};
 use quick_xml::escape::escape;
 
 use super::failure::Failure;
+use crate::Error;
+use crate::account::Refusal;
 
 /// One service's dialect of the protocol.
 pub(super) struct QueryProtocol {
@@ -74,6 +76,12 @@ impl Parameters {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(parameter, _)| parameter == name);
         named.next().map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter's value, which the action demands.
+    pub(super) fn require(&self, name: &str) -> Result<&str, Error> {
+        self.get(name)
+            .ok_or_else(|| Refusal::invalid(format!("The request must contain the parameter {name}")).into())
     }
 }
 

@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::answer::Client;
-use crate::account::{Role, RoleAlias};
+use crate::account::{CREDENTIALS_PROVIDER, Role, RoleAlias};
 use crate::cloud::Cloud;
 use crate::policy::Context;
 use crate::switches::Lifetime;
@@ -75,7 +75,7 @@ pub(super) fn issue(cloud: &Cloud, client: &Client, alias: &str, thing: Option<&
         let alias = account.role_alias(alias).cloned().ok_or(NO_ALIAS)?;
         let role = account
             .role(&alias.role_arn)
-            .filter(|role| role.trusts_credentials_provider)
+            .filter(|role| role.trust_policy.trusts(CREDENTIALS_PROVIDER))
             .cloned();
         Ok((alias, role.ok_or(NO_ROLE)?))
     })?;

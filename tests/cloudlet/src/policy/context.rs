@@ -54,11 +54,7 @@ impl Context {
 
     #[cfg(test)]
     pub(super) fn for_tests(client_id: &str, attached_to: Option<&str>) -> Self {
-        let thing = attached_to.filter(|name| *name == client_id).map(|name| Thing {
-            name: name.to_owned(),
-            attributes: std::collections::BTreeMap::new(),
-            thing_type: None,
-        });
+        let thing = attached_to.filter(|name| *name == client_id).map(Thing::new);
         Self {
             client_id: Some(client_id.to_owned()),
             source_ip: std::net::Ipv4Addr::LOCALHOST.into(),

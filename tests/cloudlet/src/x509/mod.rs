@@ -4,6 +4,7 @@ mod public_key;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use data_encoding::BASE64;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
@@ -26,6 +27,9 @@ pub(crate) struct ParsedCertificate {
     issuer: Vec<u8>,
     attributes: Vec<(String, String)>,
 }
+
+/// RFC 7468, section 2: the length of a line.
+const PEM_LINE: usize = 64;
 
 /// The subject attributes that provisioning templates can refer to, by object identifier
 /// (developer guide, jit-provisioning; X.520 for the numbers).
@@ -70,6 +74,20 @@ impl ParsedCertificate {
         })
     }
 
+    /// As PEM.
+    pub(crate) fn pem(&self) -> String {
+        let lines = BASE64.encode(&self.der);
+        let lines: Vec<&str> = lines
+            .as_bytes()
+            .chunks(PEM_LINE)
+            .filter_map(|line| std::str::from_utf8(line).ok())
+            .collect();
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            lines.join("\n")
+        )
+    }
+
     /// Lowercase hexadecimal SHA-256 of the DER: how AWS IoT names certificates.
     pub(crate) fn fingerprint(&self) -> String {
         sha256::hex(&self.der)
@@ -85,6 +103,11 @@ impl ParsedCertificate {
     pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         i64::try_from(now).is_ok_and(|now| (self.not_before..=self.not_after).contains(&now))
+    }
+
+    /// When it begins and ends to be valid, in seconds since 1970.
+    pub(crate) fn validity(&self) -> (i64, i64) {
+        (self.not_before, self.not_after)
     }
 
     /// Whether both have one subject name.

@@ -50,10 +50,15 @@ pub(super) fn unsigned(refusal: sigv4::Refusal) -> Failure {
     Failure::new(refusal.code.status(), code, refusal.message).of(refusal.access_key_id)
 }
 
+const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(refusal) => refusal.into(),
+            Error::Certificate(message) => Self::new(BAD_REQUEST, "CertificateValidationException", message),
+            Error::Policy(message) => Self::new(BAD_REQUEST, "MalformedPolicyException", message),
+            Error::Template(message) => Self::new(BAD_REQUEST, "InvalidRequestException", message),
             // A file that cannot be written is the cloud's own trouble, as far as its caller is concerned.
             other => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -74,13 +79,13 @@ impl From<Refusal> for Failure {
             RefusalKind::CertificateState => (406, "CertificateStateException"),
             RefusalKind::CertificateValidation => (400, "CertificateValidationException"),
             RefusalKind::RegistrationCodeValidation => (400, "RegistrationCodeValidationException"),
-            RefusalKind::MalformedPolicy => (400, "MalformedPolicyException"),
+            RefusalKind::VersionsLimitExceeded => (409, "VersionsLimitExceededException"),
+            RefusalKind::MalformedDocument => (400, "MalformedPolicyException"),
             RefusalKind::VersionConflict => (409, "VersionConflictException"),
-            RefusalKind::ConflictingState => (409, "InvalidStateTransitionException"),
-            RefusalKind::ResourceRegistrationFailure => (400, "ResourceRegistrationFailureException"),
+            RefusalKind::ResourceConflict => (409, "ConflictingResourceUpdateException"),
             RefusalKind::LimitExceeded => (410, "LimitExceededException"),
         };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let status = StatusCode::from_u16(status).unwrap_or(BAD_REQUEST);
         let mut failure = Self::new(status, code, refusal.message);
         if let Some(arn) = refusal.resource_arn {
             failure.details.push(("resourceArn", arn));

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Error;
-use crate::account::Refusal;
+use crate::account::{Account, Refusal};
 use crate::api::failure::Failure;
 use crate::cloud::Cloud;
 
@@ -19,18 +19,16 @@ pub(super) struct Call<'a> {
     pub(super) cloud: &'a Arc<Cloud>,
     segments: Vec<String>,
     query: Vec<(String, String)>,
+    headers: &'a HeaderMap,
     body: Value,
 }
 
 impl<'a> Call<'a> {
     /// Takes a request apart; what is no JSON is refused here.
-    pub(super) fn read(cloud: &'a Arc<Cloud>, head: &Parts, body: &Bytes) -> Result<Self, Failure> {
+    pub(super) fn read(cloud: &'a Arc<Cloud>, head: &'a Parts, body: &Bytes) -> Result<Self, Failure> {
         let malformed = |what: &str| {
-            Failure::new(
-                StatusCode::BAD_REQUEST,
-                "InvalidRequestException",
-                format!("{what} cannot be parsed"),
-            )
+            let message = format!("{what} cannot be parsed");
+            Failure::new(StatusCode::BAD_REQUEST, "InvalidRequestException", message)
         };
         let segments = head.uri.path().split('/').filter(|segment| !segment.is_empty());
         let segments = segments.map(|segment| percent_decode_str(segment).decode_utf8().map(String::from));
@@ -44,6 +42,7 @@ impl<'a> Call<'a> {
             query: form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
                 .into_owned()
                 .collect(),
+            headers: &head.headers,
             body,
         })
     }
@@ -58,14 +57,46 @@ impl<'a> Call<'a> {
         self.segments.get(1).map_or("", String::as_str)
     }
 
+    /// A number in the path, such as a version's.
+    pub(super) fn number(&self, position: usize) -> Result<u32, Error> {
+        let text = self.segments.get(position).map_or("", String::as_str);
+        text.parse()
+            .map_err(|_| Refusal::invalid(format!("{text:?} is not a number")).into())
+    }
+
     /// A parameter in the query.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let mut named = self.query.iter().filter(|(parameter, _)| parameter == name);
         named.next().map(|(_, value)| value.as_str())
     }
 
+    /// A parameter in the query that is true or false; false if it is not there.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.query(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(Refusal::invalid(format!("{name} is {other:?}, neither true nor false")).into()),
+        }
+    }
+
+    /// A header that the operation demands.
+    pub(super) fn header(&self, name: &str) -> Result<&str, Error> {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.ok_or_else(|| Refusal::invalid(format!("Header {name} is missing")).into())
+    }
+
     /// The body, as the operation wants it.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Error> {
         T::deserialize(&self.body).map_err(|error| Refusal::invalid(error.to_string()).into())
+    }
+
+    /// Looks at the account.
+    pub(super) fn read_account<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
+        self.cloud.account.read(look)
+    }
+
+    /// Changes the account, wholly or not at all.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Account) -> Result<T, Error>) -> Result<T, Error> {
+        self.cloud.account.change(change)
     }
 }

@@ -1,9 +1,18 @@
 //! The AWS IoT control plane (AWS IoT API Reference, version 2015-05-28): REST with JSON.
 
 mod answer;
+mod attachment;
+mod ca;
 mod call;
+mod certificate;
 mod endpoint;
+mod group;
+mod page;
+mod policy;
+mod role_alias;
 mod routes;
+mod template;
+mod thing;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,0 +1,128 @@
+//! The account's file. A thread of its own writes it, the newest state each time: a thousand devices that are
+//! provisioned at once cost a few writes, not thousands. What a kill -9 loses is the last moments.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use super::Account;
+use crate::Error;
+
+/// The file and its thread, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct AccountFile(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many changes there were, and how many of these are in the file.
+    changes: u64,
+    written: u64,
+    failed: Option<String>,
+    closed: bool,
+}
+
+impl AccountFile {
+    /// The account in a file, if there is such a file.
+    pub(super) fn read(path: &Path) -> Result<Option<Account>, Error> {
+        match std::fs::read(path) {
+            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| {
+                let path = path.display();
+                Error::Account(format!(
+                    "{path} is not an account of this version ({error}); remove it to begin anew"
+                ))
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(format!("reading {}", path.display()))(error)),
+        }
+    }
+
+    /// Writes the file once, so that a folder that does not allow it is noticed, and then whenever the account changes.
+    pub(super) fn open(path: PathBuf, account: Arc<RwLock<Account>>) -> Result<Self, Error> {
+        write_whole(&path, &account.read())?;
+        let progress = Arc::new(Progress::default());
+        let (watched, account) = (progress.clone(), Arc::downgrade(&account));
+        std::thread::Builder::new()
+            .name("cloudlet-account".to_owned())
+            .spawn(move || watched.keep(&path, &account))
+            .map_err(Error::io("starting the account's thread"))?;
+        Ok(Self(progress))
+    }
+
+    pub(super) fn changed(&self) {
+        self.0.state.lock().changes += 1;
+        self.0.moved.notify_all();
+    }
+
+    /// Whether the last write went well.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &self.0.state.lock().failed {
+            Some(failed) => Err(Error::Account(failed.clone())),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        let mut state = self.0.state.lock();
+        while state.written < state.changes && state.failed.is_none() {
+            self.0.moved.wait(&mut state);
+        }
+    }
+}
+
+impl Drop for AccountFile {
+    fn drop(&mut self) {
+        self.flush();
+        self.0.state.lock().closed = true;
+        self.0.moved.notify_all();
+    }
+}
+
+impl Progress {
+    fn keep(&self, path: &Path, account: &Weak<RwLock<Account>>) {
+        loop {
+            let mut state = self.state.lock();
+            while state.written == state.changes && !state.closed {
+                self.moved.wait(&mut state);
+            }
+            let changes = state.changes;
+            if state.closed {
+                return;
+            }
+            drop(state);
+            let Some(account) = account.upgrade() else {
+                return;
+            };
+            // Copied, so that nobody waits for the disk.
+            let snapshot = account.read().clone();
+            let written = write_whole(path, &snapshot);
+            let mut state = self.state.lock();
+            state.written = changes;
+            state.failed = written.err().map(|error| error.to_string());
+            self.moved.notify_all();
+        }
+    }
+}
+
+/// Whole or not at all: a kill between the two steps leaves the old file. For its owner alone: it holds the
+/// administrator's access key.
+fn write_whole(path: &Path, account: &Account) -> Result<(), Error> {
+    let writing = || format!("writing {}", path.display());
+    let json = serde_json::to_vec_pretty(account).map_err(|error| Error::Account(error.to_string()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+        .map_err(Error::io(writing()))?;
+    new.write_all(&json).map_err(Error::io(writing()))?;
+    new.persist(path).map_err(|error| Error::io(writing())(error.error))?;
+    Ok(())
+}

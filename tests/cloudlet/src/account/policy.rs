@@ -1,0 +1,202 @@
+//! AWS IoT policies with their versions, and what they are attached to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, CertificateId, EpochSeconds, Refusal, RefusalKind, now};
+use crate::Error;
+use crate::policy::Policy;
+
+/// A policy and its versions, one of which is in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VersionedPolicy {
+    versions: BTreeMap<u32, PolicyVersion>,
+    default_version: u32,
+    latest_version: u32,
+}
+
+/// One version of a policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// The policy as of this version.
+    pub policy: Policy,
+    /// When it was created.
+    pub created: EpochSeconds,
+}
+
+/// Quotas: named policy versions.
+const MAX_VERSIONS: usize = 5;
+/// Quotas: policies attached to one certificate.
+const MAX_ATTACHED: usize = 10;
+
+impl VersionedPolicy {
+    fn new(policy: Policy) -> Self {
+        let first = PolicyVersion { policy, created: now() };
+        Self {
+            versions: BTreeMap::from([(1, first)]),
+            default_version: 1,
+            latest_version: 1,
+        }
+    }
+
+    /// The version in force, by its number.
+    pub fn default_version(&self) -> u32 {
+        self.default_version
+    }
+
+    /// Every version by its number.
+    pub fn versions(&self) -> &BTreeMap<u32, PolicyVersion> {
+        &self.versions
+    }
+
+    /// The policy that is in force.
+    pub fn in_force(&self) -> Option<&Policy> {
+        self.versions.get(&self.default_version).map(|version| &version.policy)
+    }
+
+    fn add(&mut self, policy: Policy, set_as_default: bool) -> u32 {
+        self.latest_version += 1;
+        let version = PolicyVersion { policy, created: now() };
+        self.versions.insert(self.latest_version, version);
+        if set_as_default {
+            self.default_version = self.latest_version;
+        }
+        self.latest_version
+    }
+}
+
+impl Account {
+    /// CreatePolicy.
+    pub fn create_policy(&mut self, policy: Policy) -> Result<(), Error> {
+        let name = policy.name().to_owned();
+        // API reference, CreatePolicy: [\w+=,.@-]+, 1 to 128.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+        if !(1..=128).contains(&name.len()) || !name.chars().all(allowed) {
+            return Err(Refusal::invalid(format!("policy name {name:?} does not match [\\w+=,.@-]{{1,128}}")).into());
+        }
+        if self.policies.contains_key(&name) {
+            let arn = self.iot_arn("policy", &name);
+            let message = format!("Policy cannot be created - name already exists (name={name})");
+            return Err(Refusal::already_exists(message, arn).into());
+        }
+        self.policies.insert(name, VersionedPolicy::new(policy));
+        Ok(())
+    }
+
+    /// Creates a policy, or replaces what is in force under its name.
+    pub fn put_policy(&mut self, policy: Policy) {
+        self.policies
+            .insert(policy.name().to_owned(), VersionedPolicy::new(policy));
+    }
+
+    /// CreatePolicyVersion; its number.
+    pub fn create_policy_version(&mut self, policy: Policy, set_as_default: bool) -> Result<u32, Error> {
+        let versioned = self.policy_mut(policy.name())?;
+        if versioned.versions.len() >= MAX_VERSIONS {
+            let message = format!(
+                "The policy {} already has the maximum number of versions (5)",
+                policy.name()
+            );
+            return Err(Refusal::new(RefusalKind::VersionsLimitExceeded, message).into());
+        }
+        Ok(versioned.add(policy, set_as_default))
+    }
+
+    /// SetDefaultPolicyVersion.
+    pub fn set_default_policy_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
+        self.policy_version(name, version)?;
+        self.policy_mut(name)?.default_version = version;
+        Ok(())
+    }
+
+    /// DeletePolicyVersion: not the one in force.
+    pub fn delete_policy_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
+        self.policy_version(name, version)?;
+        let policy = self.policy_mut(name)?;
+        if policy.default_version == version {
+            let message = "Cannot delete the default version of a policy";
+            return Err(Refusal::new(RefusalKind::DeleteConflict, message).into());
+        }
+        policy.versions.remove(&version);
+        Ok(())
+    }
+
+    /// DeletePolicy: attached to nothing, and with its default version alone.
+    pub fn delete_policy(&mut self, name: &str) -> Result<(), Error> {
+        let versions = self.versioned_policy(name)?.versions.len();
+        let attached = self
+            .certificates()
+            .any(|certificate| certificate.policies.contains(name));
+        let in_the_way = match (attached, versions) {
+            (true, _) => "it is attached to one or more certificates",
+            (false, 2..) => "it has versions beside its default one",
+            (false, _) => {
+                self.policies.remove(name);
+                return Ok(());
+            }
+        };
+        let message = format!("The policy cannot be deleted as {in_the_way} (name={name})");
+        Err(Refusal::new(RefusalKind::DeleteConflict, message).into())
+    }
+
+    /// Every policy with its versions, by name.
+    pub fn versioned_policies(&self) -> &BTreeMap<String, VersionedPolicy> {
+        &self.policies
+    }
+
+    /// One policy with its versions.
+    pub fn versioned_policy(&self, name: &str) -> Result<&VersionedPolicy, Error> {
+        self.policies.get(name).ok_or_else(|| not_found(name).into())
+    }
+
+    /// One version of a policy.
+    pub fn policy_version(&self, name: &str, version: u32) -> Result<&PolicyVersion, Error> {
+        let versions = &self.versioned_policy(name)?.versions;
+        versions
+            .get(&version)
+            .ok_or_else(|| Refusal::not_found(format!("Policy {name} has no version {version}")).into())
+    }
+
+    /// Every policy in force.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values().filter_map(VersionedPolicy::in_force)
+    }
+
+    /// The policies attached to a certificate.
+    pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
+        let names = self.certificate(id).map(|certificate| &certificate.policies);
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.policies.get(name)?.in_force())
+            .collect()
+    }
+
+    /// AttachPolicy.
+    pub fn attach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
+        self.versioned_policy(policy)?;
+        let attached = &mut self.certificate_mut(id)?.policies;
+        if attached.len() >= MAX_ATTACHED && !attached.contains(policy) {
+            let message = format!("A certificate has at most {MAX_ATTACHED} policies");
+            return Err(Refusal::new(RefusalKind::LimitExceeded, message).into());
+        }
+        attached.insert(policy.to_owned());
+        Ok(())
+    }
+
+    /// DetachPolicy.
+    pub fn detach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
+        self.versioned_policy(policy)?;
+        self.certificate_mut(id)?.policies.remove(policy);
+        Ok(())
+    }
+
+    fn policy_mut(&mut self, name: &str) -> Result<&mut VersionedPolicy, Error> {
+        self.policies.get_mut(name).ok_or_else(|| not_found(name).into())
+    }
+}
+
+fn not_found(name: &str) -> Refusal {
+    Refusal::not_found(format!("Policy not found (name={name})"))
+}

@@ -1,0 +1,111 @@
+//! Role aliases: the names that lead devices to roles.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, EpochSeconds, Refusal, now};
+use crate::Error;
+
+/// A name for a role that devices may ask credentials for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoleAlias {
+    /// Its name: `[\w=,@-]{1,128}`.
+    pub name: String,
+    /// The ARN of the role it leads to, which need not exist.
+    pub role_arn: String,
+    /// credentialDurationSeconds.
+    pub duration_seconds: u64,
+    /// When it was created.
+    pub created: EpochSeconds,
+    /// When it was last changed.
+    pub modified: EpochSeconds,
+}
+
+impl RoleAlias {
+    /// What CreateRoleAlias takes for credentialDurationSeconds (developer guide, authorizing-direct-aws).
+    pub const DURATION_SECONDS: std::ops::RangeInclusive<u64> = 900..=43_200;
+
+    /// credentialDurationSeconds when none is given.
+    pub const DEFAULT_DURATION_SECONDS: u64 = 3600;
+
+    /// An alias with the default duration.
+    pub fn new(name: impl Into<String>, role_arn: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            role_arn: role_arn.into(),
+            duration_seconds: Self::DEFAULT_DURATION_SECONDS,
+            created: now(),
+            modified: now(),
+        }
+    }
+
+    /// The same with another duration.
+    pub fn lasting(mut self, seconds: u64) -> Self {
+        self.duration_seconds = seconds;
+        self
+    }
+}
+
+/// Quotas: role aliases in an account and Region.
+const MAX_ROLE_ALIASES: usize = 100;
+
+impl Account {
+    /// Adds a role alias, or replaces the one with that name.
+    pub fn put_role_alias(&mut self, alias: RoleAlias) -> Result<(), Error> {
+        // API reference, CreateRoleAlias: [\w=,@-]+, 1 to 128.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
+        if !(1..=128).contains(&alias.name.len()) || !alias.name.chars().all(allowed) {
+            let message = format!("role alias {:?} does not match [\\w=,@-]{{1,128}}", alias.name);
+            return Err(Refusal::invalid(message).into());
+        }
+        if !RoleAlias::DURATION_SECONDS.contains(&alias.duration_seconds) {
+            return Err(Refusal::invalid("credentialDurationSeconds is outside 900 to 43200").into());
+        }
+        if !alias.role_arn.starts_with("arn:aws:iam::") || !alias.role_arn.contains(":role/") {
+            return Err(Refusal::invalid(format!("{} is not the ARN of a role", alias.role_arn)).into());
+        }
+        self.role_aliases.insert(alias.name.clone(), alias);
+        Ok(())
+    }
+
+    /// CreateRoleAlias.
+    pub fn create_role_alias(&mut self, alias: RoleAlias) -> Result<(), Error> {
+        if self.role_aliases.contains_key(&alias.name) {
+            let arn = self.iot_arn("rolealias", &alias.name);
+            let message = format!("Role alias {} already exists", alias.name);
+            return Err(Refusal::already_exists(message, arn).into());
+        }
+        if self.role_aliases.len() >= MAX_ROLE_ALIASES {
+            let message = format!("An account has at most {MAX_ROLE_ALIASES} role aliases");
+            return Err(Refusal::new(super::RefusalKind::LimitExceeded, message).into());
+        }
+        self.put_role_alias(alias)
+    }
+
+    /// DeleteRoleAlias.
+    pub fn delete_role_alias(&mut self, name: &str) -> Result<(), Error> {
+        self.existing_role_alias(name)?;
+        self.remove_role_alias(name);
+        Ok(())
+    }
+
+    /// Forgets a role alias, if there is one.
+    pub fn remove_role_alias(&mut self, name: &str) {
+        self.role_aliases.remove(name);
+    }
+
+    /// One role alias.
+    pub fn role_alias(&self, name: &str) -> Option<&RoleAlias> {
+        self.role_aliases.get(name)
+    }
+
+    /// One role alias, or AWS's refusal.
+    pub fn existing_role_alias(&self, name: &str) -> Result<&RoleAlias, Error> {
+        self.role_alias(name)
+            .ok_or_else(|| Refusal::not_found(format!("Role alias {name} does not exist")).into())
+    }
+
+    /// Every role alias.
+    pub fn role_aliases(&self) -> impl Iterator<Item = &RoleAlias> {
+        self.role_aliases.values()
+    }
+}

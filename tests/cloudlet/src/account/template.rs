@@ -1,0 +1,119 @@
+//! Provisioning templates kept under a name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::standing::RegistrationPlan;
+use super::{Account, EpochSeconds, Refusal, now};
+use crate::Error;
+use crate::provisioning::Template;
+
+/// What a provisioning template is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TemplateType {
+    /// Fleet provisioning by claim: kept here, and never carried out.
+    FleetProvisioning,
+    /// Just-in-time provisioning.
+    Jitp,
+}
+
+/// A provisioning template with its versions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProvisioningTemplate {
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: Option<String>,
+    /// Whether it may be used.
+    pub enabled: bool,
+    /// What it is for.
+    #[serde(rename = "type")]
+    pub kind: TemplateType,
+    /// The role it is carried out with.
+    pub role_arn: String,
+    /// Its versions by number, each with its creation.
+    pub versions: BTreeMap<u32, (Template, EpochSeconds)>,
+    /// The version in force.
+    pub default_version: u32,
+    /// When it was created.
+    pub created: EpochSeconds,
+    /// When it was last changed.
+    pub modified: EpochSeconds,
+}
+
+impl ProvisioningTemplate {
+    /// The template in force.
+    pub fn in_force(&self) -> Option<&Template> {
+        self.versions.get(&self.default_version).map(|(template, _)| template)
+    }
+}
+
+impl Account {
+    /// CreateProvisioningTemplate.
+    pub fn create_template(&mut self, template: ProvisioningTemplate) -> Result<(), Error> {
+        // API reference, CreateProvisioningTemplate: ^[0-9A-Za-z_-]+$, 1 to 36.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if !(1..=36).contains(&template.name.len()) || !template.name.chars().all(allowed) {
+            let message = format!("template name {:?} does not match [0-9A-Za-z_-]{{1,36}}", template.name);
+            return Err(Refusal::invalid(message).into());
+        }
+        if self.templates.contains_key(&template.name) {
+            let arn = self.iot_arn("provisioningtemplate", &template.name);
+            let message = format!("Provisioning template {} already exists", template.name);
+            return Err(Refusal::already_exists(message, arn).into());
+        }
+        self.templates.insert(template.name.clone(), template);
+        Ok(())
+    }
+
+    /// UpdateProvisioningTemplate, and what adds and removes versions.
+    pub fn update_template<T>(
+        &mut self,
+        name: &str,
+        update: impl FnOnce(&mut ProvisioningTemplate) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let template = self.templates.get_mut(name).ok_or_else(|| not_found(name))?;
+        let result = update(template)?;
+        template.modified = now();
+        Ok(result)
+    }
+
+    /// DeleteProvisioningTemplate.
+    pub fn delete_template(&mut self, name: &str) -> Result<(), Error> {
+        self.templates
+            .remove(name)
+            .map(|_| ())
+            .ok_or_else(|| not_found(name).into())
+    }
+
+    /// Every provisioning template.
+    pub fn templates(&self) -> impl Iterator<Item = &ProvisioningTemplate> {
+        self.templates.values()
+    }
+
+    /// One provisioning template.
+    pub fn template(&self, name: &str) -> Result<&ProvisioningTemplate, Error> {
+        self.templates.get(name).ok_or_else(|| not_found(name).into())
+    }
+
+    /// What a CA's `templateName` comes to.
+    pub(crate) fn jitp_template(&self, name: &str) -> Result<RegistrationPlan, Error> {
+        let template = self.template(name)?;
+        match template.in_force() {
+            Some(in_force) if template.enabled && template.kind == TemplateType::Jitp => Ok(RegistrationPlan {
+                template: in_force.clone(),
+                role_arn: Some(template.role_arn.clone()),
+            }),
+            _ => Err(Refusal::invalid(format!(
+                "Provisioning template {name} is not enabled or not of type JITP"
+            ))
+            .into()),
+        }
+    }
+}
+
+fn not_found(name: &str) -> Refusal {
+    Refusal::not_found(format!("Provisioning template {name} does not exist"))
+}

@@ -1,0 +1,116 @@
+//! Device certificates.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::page::{Dialect, page};
+use crate::Error;
+use crate::account::{Account, Certificate, CertificateId, CertificateMode, CertificateStatus, Refusal};
+use crate::x509::ParsedCertificate;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration {
+    certificate_pem: String,
+    status: Option<CertificateStatus>,
+}
+
+pub(super) fn register(call: &Call<'_>) -> Result<Value, Error> {
+    let active = call.flag("setAsActive")?;
+    register_as(
+        call,
+        if active {
+            CertificateStatus::Active
+        } else {
+            CertificateStatus::Inactive
+        },
+        true,
+    )
+}
+
+pub(super) fn register_without_ca(call: &Call<'_>) -> Result<Value, Error> {
+    register_as(call, CertificateStatus::Inactive, false)
+}
+
+fn register_as(call: &Call<'_>, default: CertificateStatus, needs_ca: bool) -> Result<Value, Error> {
+    let body: Registration = call.body()?;
+    let status = body.status.unwrap_or(default);
+    call.change(|account| {
+        let id = account.register_certificate_pem(&body.certificate_pem, status, needs_ca)?;
+        Ok(json!({ "certificateArn": arn(account, &id), "certificateId": id }))
+    })
+}
+
+pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
+    call.read_account(|account| {
+        let certificate = account.certificate_named(call.resource())?;
+        let validity = match &certificate.pem {
+            Some(pem) => Some(ParsedCertificate::from_pem(pem.as_bytes())?.validity()),
+            None => None,
+        };
+        let mut description = summary(account, certificate);
+        let more = json!({
+            "caCertificateId": certificate.ca,
+            "certificatePem": certificate.pem,
+            "ownedBy": account.id(),
+            "lastModifiedDate": certificate.modified,
+            "customerVersion": 1,
+            "validity": validity.map(|(not_before, not_after)| json!({ "notBefore": not_before, "notAfter": not_after })),
+        });
+        if let (Some(description), Value::Object(more)) = (description.as_object_mut(), more) {
+            description.extend(more);
+        }
+        Ok(json!({ "certificateDescription": description }))
+    })
+}
+
+pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
+    let certificates = call.read_account(|account| {
+        let certificates = account.certificates();
+        certificates.map(|certificate| summary(account, certificate)).collect()
+    });
+    page(call, Dialect::Marker, "certificates", certificates)
+}
+
+pub(super) fn summary(account: &Account, certificate: &Certificate) -> Value {
+    let mode = certificate.ca.as_ref().and_then(|ca| account.ca(ca));
+    json!({
+        "certificateArn": arn(account, &certificate.id),
+        "certificateId": certificate.id,
+        "status": certificate.status,
+        "certificateMode": mode.map_or(CertificateMode::SniOnly, |ca| ca.mode),
+        "creationDate": certificate.created,
+    })
+}
+
+pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
+    let status = match call.query("newStatus") {
+        Some("ACTIVE") => CertificateStatus::Active,
+        Some("INACTIVE") => CertificateStatus::Inactive,
+        Some("REVOKED") => CertificateStatus::Revoked,
+        // PENDING_ACTIVATION and the transfer states are not for callers to set (API reference, UpdateCertificate).
+        other => return Err(Refusal::invalid(format!("newStatus {:?}", other.unwrap_or_default())).into()),
+    };
+    let id = named(call)?;
+    call.cloud.set_certificate_status(&id, status)?;
+    Ok(json!({}))
+}
+
+pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
+    let (id, force) = (named(call)?, call.flag("forceDelete")?);
+    call.change(|account| account.delete_certificate(&id, force))?;
+    Ok(json!({}))
+}
+
+fn named(call: &Call<'_>) -> Result<CertificateId, Error> {
+    call.read_account(|account| {
+        let certificate = account.certificate_named(call.resource());
+        certificate.map(|certificate| certificate.id.clone())
+    })
+}
+
+/// A certificate's ARN.
+pub(super) fn arn(account: &Account, id: &CertificateId) -> String {
+    account.iot_arn("cert", id.as_str())
+}

@@ -1,0 +1,78 @@
+//! OverrideSettings: what a template does to what exists already (developer guide, provision-template).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::Error;
+use crate::account::{Refusal, RefusalKind};
+
+/// What becomes of a property that a resource has already. The guide does not say what holds where none of them is
+/// given; here it is REPLACE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum Override {
+    DoNothing,
+    #[default]
+    Replace,
+    Fail,
+    /// For attributes and groups only.
+    Merge,
+}
+
+/// OverrideSettings of a thing.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct ThingOverrides {
+    pub(super) attribute_payload: Override,
+    pub(super) thing_type_name: Override,
+    pub(super) thing_groups: Override,
+}
+
+/// OverrideSettings of a certificate.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub(super) struct CertificateOverrides {
+    pub(super) status: Override,
+}
+
+/// What can be merged with more of its kind.
+pub(super) trait Merge: Clone + PartialEq {
+    fn merged(&self, more: &Self) -> Self;
+}
+
+impl Merge for BTreeMap<String, String> {
+    fn merged(&self, more: &Self) -> Self {
+        self.clone().into_iter().chain(more.clone()).collect()
+    }
+}
+
+impl Merge for BTreeSet<String> {
+    fn merged(&self, more: &Self) -> Self {
+        self.union(more).cloned().collect()
+    }
+}
+
+impl Override {
+    /// What a property becomes.
+    pub(super) fn apply<T: Merge>(self, what: &str, known: &T, planned: &T) -> Result<T, Error> {
+        match self {
+            Self::Merge => Ok(known.merged(planned)),
+            other => other.choose(what, known, planned),
+        }
+    }
+
+    /// The same for what cannot be merged.
+    pub(super) fn choose<T: Clone + PartialEq>(self, what: &str, known: &T, planned: &T) -> Result<T, Error> {
+        match self {
+            Self::DoNothing => Ok(known.clone()),
+            Self::Replace => Ok(planned.clone()),
+            Self::Fail if known == planned => Ok(known.clone()),
+            Self::Fail => {
+                let message = format!("{what} differs, and its OverrideSettings say FAIL");
+                Err(Refusal::new(RefusalKind::ResourceConflict, message).into())
+            }
+            Self::Merge => Err(Error::Template(format!("{what} cannot be merged"))),
+        }
+    }
+}

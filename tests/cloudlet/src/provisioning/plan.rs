@@ -1,0 +1,105 @@
+//! A template with its parameters filled in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expression::{Expression, Values};
+use super::overrides::{CertificateOverrides, ThingOverrides};
+use super::template::Template;
+use crate::Error;
+use crate::account::CertificateStatus;
+
+/// What is to be there in the end, each by its logical name.
+pub(crate) struct Plan {
+    pub(super) thing: Option<(String, PlannedThing)>,
+    pub(super) policies: Vec<(String, PlannedPolicy)>,
+    pub(super) certificate: (String, PlannedCertificate),
+}
+
+pub(super) struct PlannedThing {
+    pub(super) name: String,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) thing_type: Option<String>,
+    pub(super) groups: BTreeSet<String>,
+    pub(super) billing_group: Option<String>,
+    pub(super) overrides: ThingOverrides,
+}
+
+pub(super) enum PlannedPolicy {
+    Named(String),
+    Document(String),
+}
+
+pub(super) struct PlannedCertificate {
+    pub(super) source: CertificateSource,
+    pub(super) status: CertificateStatus,
+    pub(super) overrides: CertificateOverrides,
+}
+
+pub(super) enum CertificateSource {
+    /// It is registered.
+    Id(String),
+    /// It is registered now, if it is not yet.
+    Pem(String),
+}
+
+impl Template {
+    /// Fills in the parameters. Every declared one must be given, or have a default.
+    pub(crate) fn plan(&self, given: &BTreeMap<String, String>) -> Result<Plan, Error> {
+        let mut values = Values::new();
+        for (name, parameter) in &self.parameters {
+            let value = given.get(name).or(parameter.default.as_ref());
+            let value = value.ok_or_else(|| Error::Template(format!("no value for parameter {name}")))?;
+            values.insert(name.as_str(), value.as_str());
+        }
+        let evaluate = |expression: &Option<Expression>| match expression {
+            Some(expression) => expression.evaluate(&values).map(Some),
+            None => Ok(None),
+        };
+
+        let mut thing = None;
+        for (logical, (properties, overrides)) in &self.things {
+            let attributes = properties.attribute_payload.iter();
+            let attributes = attributes.map(|(name, value)| Ok((name.clone(), value.evaluate(&values)?)));
+            let groups = properties.thing_groups.iter().map(|group| group.evaluate(&values));
+            let planned = PlannedThing {
+                name: properties.thing_name.evaluate(&values)?,
+                attributes: attributes.collect::<Result<_, Error>>()?,
+                thing_type: evaluate(&properties.thing_type_name)?,
+                groups: groups.collect::<Result<_, Error>>()?,
+                billing_group: evaluate(&properties.billing_group)?,
+                overrides: *overrides,
+            };
+            thing = Some((logical.clone(), planned));
+        }
+        let mut policies = Vec::new();
+        for (logical, properties) in &self.policies {
+            let name = evaluate(&properties.policy_name)?.map(PlannedPolicy::Named);
+            let document = evaluate(&properties.policy_document)?.map(PlannedPolicy::Document);
+            policies.extend(name.or(document).map(|policy| (logical.clone(), policy)));
+        }
+        let mut certificate = None;
+        for (logical, (properties, overrides)) in &self.certificates {
+            let id = evaluate(&properties.certificate_id)?.map(CertificateSource::Id);
+            let pem = evaluate(&properties.certificate_pem)?.map(CertificateSource::Pem);
+            let status = match evaluate(&properties.status)?.as_deref() {
+                None | Some("ACTIVE") => CertificateStatus::Active,
+                Some("INACTIVE") => CertificateStatus::Inactive,
+                Some(other) => return Err(Error::Template(format!("certificate Status {other:?}"))),
+            };
+            let overrides = *overrides;
+            certificate = id.or(pem).map(|source| {
+                let planned = PlannedCertificate {
+                    source,
+                    status,
+                    overrides,
+                };
+                (logical.clone(), planned)
+            });
+        }
+        Ok(Plan {
+            thing,
+            policies,
+            certificate: certificate.ok_or_else(|| Error::Template("no AWS::IoT::Certificate".into()))?,
+        })
+    }
+}
