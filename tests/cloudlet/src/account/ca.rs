@@ -175,7 +175,7 @@ impl Account {
     fn verify_possession(&self, ca: &ParsedCertificate, verification: &str) -> Result<(), Error> {
         let refuse = |message: &str| Err(Refusal::new(RefusalKind::RegistrationCodeValidation, message).into());
         let verification = ParsedCertificate::from_pem(verification.as_bytes())?;
-        let mut names = verification.subject_attributes();
+        let mut names = verification.template_attributes();
         let code = names.find(|(name, _)| *name == "CommonName").map(|(_, value)| value);
         let expected = self.registration_code.as_bytes();
         if !code.is_some_and(|code| bool::from(code.as_bytes().ct_eq(expected))) {

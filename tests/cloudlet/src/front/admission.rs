@@ -8,7 +8,7 @@ use super::limits;
 use crate::account::CertificateId;
 use crate::cloud::Cloud;
 use crate::mqtt::{Connack, Connect, Properties, Protocol, QoS, Value, property, reason};
-use crate::policy::Context;
+use crate::policy::{ConnectAttributes, Context};
 use crate::x509::ParsedCertificate;
 
 /// Why a CONNECT is not let in.
@@ -65,7 +65,12 @@ pub(super) fn admit(
         .account
         .read(|account| Context::of_connection(account, id, certificate, &client_id, peer.ip()));
     let decide = |action, resource| cloud.decide(&client_id, id, &context, action, resource);
-    let decision = decide("iot:Connect", ("client", client_id.as_str()));
+    let will_topic = connect.will.as_ref().map(|will| will.topic.as_str());
+    let connecting = context.connecting(ConnectAttributes {
+        persistent: connect.is_persistent(),
+        will_topic: will_topic.map(|topic| cloud.account.read(|account| account.iot_arn("topic", topic))),
+    });
+    let decision = cloud.decide(&client_id, id, &connecting, "iot:Connect", ("client", &client_id));
     if !decision.allowed {
         return Err(refuse(reason::NOT_AUTHORIZED, &decision.to_string()));
     }

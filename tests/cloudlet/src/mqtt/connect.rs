@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::properties::Place;
 use super::wire::{Put, Reader};
-use super::{Malformed, Properties, Protocol, QoS, topic};
+use super::{Malformed, Properties, Protocol, QoS, property, topic};
 
 /// A client asks to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,16 @@ pub(crate) struct Connect {
     pub(crate) will: Option<Will>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Bytes>,
+}
+
+impl Connect {
+    /// Whether it asks for a session that outlives the connection.
+    pub(crate) fn is_persistent(&self) -> bool {
+        match self.protocol {
+            Protocol::V311 => !self.clean_start,
+            Protocol::V5 => self.properties.u32(property::SESSION_EXPIRY_INTERVAL).unwrap_or(0) > 0,
+        }
+    }
 }
 
 /// What is to be published when the client is lost.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::condition::Conditions;
 use crate::Error;
 
 /// A parsed policy document.
@@ -27,6 +28,8 @@ pub(super) struct Statement {
     pub(super) action: Vec<String>,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) resource: Vec<String>,
+    #[serde(default)]
+    pub(super) condition: Conditions,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +59,7 @@ impl Document {
 }
 
 /// The policy language writes a list of one as the one.
-fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

@@ -53,7 +53,8 @@ pub(crate) fn evaluate(policies: &[&Policy], request: Request<'_>, context: &Con
                 && statement
                     .resource
                     .iter()
-                    .any(|resource| Pattern::resolved(resource, context).matches(request.resource));
+                    .any(|resource| Pattern::resolved(resource, context).matches(request.resource))
+                && statement.condition.hold(context);
             if !applies {
                 continue;
             }
@@ -143,7 +144,10 @@ mod tests {
             "{}",
             r#"{"Version":"2008-10-17","Statement":[]}"#,
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get","Resource":"*"}]}"#,
-            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{}}]}"#,
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*",
+                "Condition":{"StringEqual":{"iot:ClientId":"a"}}}]}"#,
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*",
+                "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/33"}}}]}"#,
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"iot:*","Resource":"*"}]}"#,
         ] {
             assert!(Policy::new("p", document).is_err(), "{document}");

@@ -1,14 +1,17 @@
 //! AWS IoT policies: documents, parsed strictly, and the decision over one request.
 
+mod condition;
 mod context;
 mod document;
+#[cfg(test)]
+mod documented;
 mod evaluate;
 mod pattern;
 mod seeds;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use context::Context;
+pub(crate) use context::{ConnectAttributes, Context};
 pub use evaluate::Decision;
 pub(crate) use evaluate::{Request, evaluate};
 

@@ -42,6 +42,17 @@ impl Pattern {
         Self(tokens)
     }
 
+    /// The text it matches, where it is compared as it is: wildcards are literal.
+    pub(super) fn literally(text: &str, context: &Context) -> String {
+        let tokens = Self::resolved(text, context).0.into_iter();
+        let characters = tokens.map(|token| match token {
+            Token::Literal(character) => character,
+            Token::Any => '*',
+            Token::One => '?',
+        });
+        characters.collect()
+    }
+
     /// Greedy with one point to come back to: linear in practice, and never exponential.
     pub(super) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();

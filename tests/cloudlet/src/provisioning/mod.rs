@@ -21,7 +21,7 @@ pub(crate) use registration::register;
 /// subject does not have are missing, which fails a template that declares them (developer guide, jit-provisioning).
 fn parameters(certificate: &ParsedCertificate) -> BTreeMap<String, String> {
     certificate
-        .subject_attributes()
+        .template_attributes()
         .chain([("Id", certificate.fingerprint().as_str())])
         .map(|(name, value)| (format!("AWS::IoT::Certificate::{name}"), value.to_owned()))
         .fold(BTreeMap::new(), |mut parameters, (name, value)| {

@@ -1,5 +1,6 @@
 //! X.509 as the registry needs it: v1 and v3, parsed once into what is asked later.
 
+mod names;
 mod public_key;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry;
 use x509_parser::prelude::FromDer;
 
+pub(crate) use names::Names;
 pub(crate) use public_key::{PublicKey, algorithms};
 
 use crate::{Error, sha256};
@@ -25,23 +27,15 @@ pub(crate) struct ParsedCertificate {
     not_after: i64,
     subject: Vec<u8>,
     issuer: Vec<u8>,
-    attributes: Vec<(String, String)>,
+    /// Distinguished and alternative names.
+    pub(crate) subject_names: Names,
+    pub(crate) issuer_names: Names,
+    /// In hexadecimal.
+    pub(crate) serial_number: String,
 }
 
 /// RFC 7468, section 2: the length of a line.
 const PEM_LINE: usize = 64;
-
-/// The subject attributes that provisioning templates can refer to, by object identifier
-/// (developer guide, jit-provisioning; X.520 for the numbers).
-const SUBJECT_ATTRIBUTES: [(&str, &str); 7] = [
-    ("2.5.4.6", "Country"),
-    ("2.5.4.10", "Organization"),
-    ("2.5.4.11", "OrganizationalUnit"),
-    ("2.5.4.46", "DistinguishedNameQualifier"),
-    ("2.5.4.8", "StateName"),
-    ("2.5.4.3", "CommonName"),
-    ("2.5.4.5", "SerialNumber"),
-];
 
 impl ParsedCertificate {
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, Error> {
@@ -53,15 +47,7 @@ impl ParsedCertificate {
     pub(crate) fn from_der(der: &CertificateDer<'_>) -> Result<Self, Error> {
         let parsed = parse(der)?;
         let tbs = &parsed.tbs_certificate;
-        let attributes = tbs
-            .subject
-            .iter_attributes()
-            .filter_map(|attribute| {
-                let oid = attribute.attr_type().to_id_string();
-                let (_, name) = SUBJECT_ATTRIBUTES.iter().find(|(known, _)| *known == oid)?;
-                Some(((*name).to_owned(), attribute.as_str().ok()?.to_owned()))
-            })
-            .collect();
+        let whole = |distinguished: Names, alternative: Names| distinguished.into_iter().chain(alternative).collect();
         Ok(Self {
             public_key: PublicKey::from_spki(&tbs.subject_pki)?,
             is_ca: parsed.is_ca(),
@@ -69,7 +55,9 @@ impl ParsedCertificate {
             not_after: tbs.validity.not_after.timestamp(),
             subject: tbs.subject.as_raw().to_vec(),
             issuer: tbs.issuer.as_raw().to_vec(),
-            attributes,
+            subject_names: whole(names::distinguished(&tbs.subject), names::alternative(&parsed, false)),
+            issuer_names: whole(names::distinguished(&tbs.issuer), names::alternative(&parsed, true)),
+            serial_number: parsed.raw_serial_as_string().replace(':', ""),
             der: der.clone().into_owned(),
         })
     }
@@ -93,11 +81,14 @@ impl ParsedCertificate {
         sha256::hex(&self.der)
     }
 
-    /// Every subject attribute that has a name in provisioning templates and policy variables.
-    pub(crate) fn subject_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.attributes
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+    /// Every subject attribute that has a name in provisioning templates, under that name.
+    pub(crate) fn template_attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.subject_names.iter().filter_map(|(name, value)| {
+            let mut known = names::TEMPLATE_ATTRIBUTES.iter();
+            known
+                .find(|(attribute, _)| attribute == name)
+                .map(|(_, in_templates)| (*in_templates, value.as_str()))
+        })
     }
 
     pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
