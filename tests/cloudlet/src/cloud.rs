@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::events::{Event, Events, JitpStep};
-use crate::front::Connections;
+use crate::front::{Connections, Lifecycle};
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
 use crate::switches::{FirstContact, SwitchBoard};
@@ -53,12 +53,22 @@ pub(crate) struct Cloud {
     pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) connection_counts: Mutex<HashMap<String, u64>>,
     pub(crate) last_connect: Mutex<HashMap<String, Instant>>,
 }
 
 impl Cloud {
     pub(crate) fn count_handshake(&self, endpoint: Endpoint) {
         *self.handshakes.lock().entry(endpoint).or_default() += 1;
+    }
+
+    /// Counts a client's connection: the number of this one, from 0.
+    pub(crate) fn count_connection(&self, client_id: &str) -> u64 {
+        let mut counts = self.connection_counts.lock();
+        let count = counts.entry(client_id.to_owned()).or_default();
+        *count += 1;
+        *count - 1
     }
 
     pub(crate) fn standing(&self, certificate: &ParsedCertificate) -> Standing {

@@ -13,7 +13,7 @@ use crate::access_keys::LongTerm;
 use crate::account::{Account, SharedAccount};
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
-use crate::front::Connections;
+use crate::front::{Connections, Lifecycle};
 use crate::listener::Listener;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
@@ -62,6 +62,7 @@ impl Cloudlet {
         let mqtt = Listener::bind(&runtime, options.mqtt_port)?;
         let provider = Listener::bind(&runtime, options.credentials_port)?;
         let api = Listener::bind(&runtime, options.api_port)?;
+        let (lifecycle, lifecycle_queue) = Lifecycle::new();
         let access_keys = AccessKeys::new();
         account.read(|account| access_keys.add_administrator(account.administrator()));
         let cloud = Arc::new(Cloud {
@@ -81,11 +82,14 @@ impl Cloudlet {
             credential_requests: Mutex::default(),
             handshakes: Mutex::default(),
             provisioning: Mutex::default(),
+            lifecycle,
+            connection_counts: Mutex::default(),
             last_connect: Mutex::new(HashMap::new()),
         });
         let api_port = api.port;
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
+        runtime.spawn(front::publish_lifecycle(cloud.clone(), lifecycle_queue));
         runtime.spawn(api::serve(cloud.clone(), api));
         Ok(Self {
             runtime: Some(runtime),

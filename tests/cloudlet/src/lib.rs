@@ -17,6 +17,7 @@ mod credentials;
 mod error;
 pub mod events;
 mod front;
+mod json;
 mod listener;
 mod mqtt;
 mod options;

@@ -50,6 +50,12 @@ impl fmt::Display for Event {
                 topic,
                 length,
             } => write!(f, "MQTT  {client_id}: {length} bytes to {topic}"),
+            Self::Discarded { client_id, topic } => {
+                write!(
+                    f,
+                    "MQTT  {client_id}: discarded, above 100 messages in a second: {topic}"
+                )
+            }
             Self::PubackSwallowed { client_id } => write!(f, "MQTT  {client_id}: PUBACK swallowed by a switch"),
             Self::Credentials {
                 alias, status, detail, ..

@@ -96,6 +96,13 @@ pub enum Event {
         /// Its payload's length in bytes.
         length: usize,
     },
+    /// A message was discarded: the connection had published all it may in that second.
+    Discarded {
+        /// The client ID.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+    },
     /// A PUBACK was swallowed, as a switch demanded.
     PubackSwallowed {
         /// The client ID it was for.

@@ -9,17 +9,21 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::admission::{Refusal, admit};
+use super::connections::Connection;
 use super::limits::MAX_REMAINING_LENGTH;
 use super::session;
 use crate::account::Standing;
 use crate::cloud::Cloud;
 use crate::events::Event;
-use crate::mqtt::{Connack, Connect, FrameReader, Packet, Protocol};
-use crate::switches::FirstContact;
+use crate::mqtt::{Connack, Connect, FrameReader, Packet, Protocol, reason};
+use crate::switches::{DeniedConnect, FirstContact};
 use crate::tls::Accepted;
 
 pub(super) type ClientReader = FrameReader<ReadHalf<TlsStream<TcpStream>>>;
 pub(super) type ClientWriter = WriteHalf<TlsStream<TcpStream>>;
+
+/// MQTT 3.1.1, 3.2.2.3: "Connection Refused, not authorized".
+const RETURN_NOT_AUTHORIZED: u8 = 5;
 
 /// How long a client may take to send CONNECT. AWS's figure is not known.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -92,6 +96,22 @@ pub(super) async fn receive(cloud: Arc<Cloud>, accepted: Accepted) {
         Ok(admitted) => session::run(cloud.clone(), admitted, reader, write).await,
         Err(Refusal { code, reason, protocol }) => {
             refused(reason);
+            let denied_connect = cloud.switches.get(|switches| switches.denied_connect);
+            if code == reason::NOT_AUTHORIZED {
+                let connection = Connection {
+                    client_id: client_id.clone(),
+                    certificate: id.clone(),
+                    thing: None,
+                    peer,
+                    protocol: protocol as u8,
+                };
+                cloud
+                    .lifecycle
+                    .connect_failed(&connection, &cloud.random_uuid().to_string());
+                if protocol == Protocol::V311 && denied_connect == DeniedConnect::Connack {
+                    return answer(&mut write, protocol, RETURN_NOT_AUTHORIZED).await;
+                }
+            }
             refuse(&mut write, protocol, code).await;
         }
     }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::session::{BrokerReader, End, Session};
+use super::end::End;
+use super::session::{BrokerReader, Session};
 use super::writer::Outgoing;
 use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};
 
@@ -16,11 +17,11 @@ pub(super) async fn run(
     loop {
         let frame = match reader.read().await {
             Ok(frame) => frame,
-            Err(error) => return End::silent(format!("broker: {error}")),
+            Err(error) => return End::broker(error),
         };
         let packet = match Packet::decode(frame, session.protocol) {
             Ok(packet) => packet,
-            Err(error) => return End::silent(format!("broker: {error}")),
+            Err(error) => return End::broker(error),
         };
         let last = matches!(packet, Packet::Disconnect(_));
         let outgoing = match packet {
@@ -28,7 +29,7 @@ pub(super) async fn run(
                 if publish.qos != QoS::AtMostOnce {
                     let puback = Packet::Puback(Acknowledgement::new(publish.packet_id, reason::SUCCESS));
                     if to_broker.send(puback.encode(session.protocol)).await.is_err() {
-                        return End::silent("broker: gone");
+                        return End::broker("gone");
                     }
                 }
                 continue;
@@ -50,10 +51,10 @@ pub(super) async fn run(
             _ => Outgoing::Packet(bytes),
         };
         if to_client.send(outgoing).await.is_err() {
-            return End::silent("the client is gone");
+            return End::client_gone();
         }
         if last {
-            return End::silent("the broker said DISCONNECT");
+            return End::broker("it said DISCONNECT");
         }
     }
 }

@@ -28,6 +28,16 @@ pub(super) const MAX_FILTERS_PER_SUBSCRIBE: usize = 8;
 /// The most subscriptions of one connection.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 50;
 
+/// The most messages that one connection may publish in a second ("inbound publish requests per second per connection
+/// 100", excess is discarded).
+pub(super) const MAX_PUBLISHES_PER_SECOND: u32 = 100;
+
+/// The most bytes of payload that one connection may publish in a second (excess is delayed).
+pub(super) const MAX_BYTES_PER_SECOND: usize = 512 * 1024;
+
+/// Message expiry in seconds (developer guide, mqtt); what is outside is put to the nearest end.
+pub(super) const MESSAGE_EXPIRY: std::ops::RangeInclusive<u32> = 1..=604_800;
+
 /// Keep-alive in seconds: shorter becomes 30, longer and none become 1200.
 pub(super) const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
 

@@ -7,12 +7,16 @@ mod admission;
 mod connect;
 mod connections;
 mod downstream;
+mod end;
+mod lifecycle;
 mod limits;
 mod listener;
+mod pace;
 mod session;
 mod upstream;
 mod writer;
 
 pub use connections::Connection;
 pub(crate) use connections::Connections;
+pub(crate) use lifecycle::{Lifecycle, publish as publish_lifecycle};
 pub(crate) use listener::serve;

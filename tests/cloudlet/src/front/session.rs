@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use super::admission::Admitted;
 use super::connect::{ClientReader, ClientWriter, refuse};
 use super::connections::{Connection, Order};
+use super::end::{Cause, End};
+use super::pace::Pace;
 use super::{downstream, upstream, writer};
 use crate::account::CertificateId;
 use crate::cloud::Cloud;
@@ -35,6 +37,11 @@ pub(super) struct Session {
     pub(super) protocol: Protocol,
     pub(super) client_id: String,
     pub(super) certificate: CertificateId,
+    pub(super) connection: Connection,
+    /// `sessionIdentifier` of lifecycle events.
+    pub(super) identifier: String,
+    /// `versionNumber` of lifecycle events: the client's connections, counted.
+    version: u64,
     pub(super) silence: Duration,
     pub(super) session_expiry_limit: u32,
     pub(super) state: Mutex<State>,
@@ -50,29 +57,7 @@ pub(super) struct State {
     /// Of each SUBSCRIBE under way: the code of each filter that the broker was not asked for.
     pub(super) refused_filters: HashMap<u16, Vec<Option<u8>>>,
     pub(super) packets: u64,
-}
-
-/// Why a connection ends, and what an MQTT 5 client is told.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) code: Option<u8>,
-    pub(super) reason: String,
-}
-
-impl End {
-    pub(super) fn silent(reason: impl Into<String>) -> Self {
-        Self {
-            code: None,
-            reason: reason.into(),
-        }
-    }
-
-    pub(super) fn telling(code: u8, reason: impl Into<String>) -> Self {
-        Self {
-            code: Some(code),
-            reason: reason.into(),
-        }
-    }
+    pub(super) pace: Option<Pace>,
 }
 
 impl Session {
@@ -111,8 +96,11 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     };
     connack.session_present = session_present;
     let session = Arc::new(Session {
+        identifier: cloud.random_uuid().to_string(),
+        version: cloud.count_connection(&connection.client_id),
         client_id: connection.client_id.clone(),
         certificate: connection.certificate.clone(),
+        connection,
         protocol,
         silence,
         session_expiry_limit,
@@ -120,7 +108,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         context,
         cloud,
     });
-    let (_registration, mut orders) = session.cloud.connections.register(connection);
+    let (_registration, mut orders) = session.cloud.connections.register(session.connection.clone());
     let (to_client, client_queue) = mpsc::channel(64);
     let (to_broker, broker_queue) = mpsc::channel(64);
     let client_writer = tokio::spawn(writer::to_client(session.clone(), write, client_queue));
@@ -135,15 +123,17 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         protocol: protocol as u8,
         session_present,
     });
+    let lifecycle = &session.cloud.lifecycle;
+    lifecycle.connected(&session.connection, &session.identifier, session.version);
 
     let end = tokio::select! {
         biased;
         order = orders.recv() => match order {
             Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
-            Some(Order::Cut(reason)) => End::silent(reason),
-            None => End::silent("the cloudlet ends"),
+            Some(Order::Cut(reason)) => End::silent(Cause::AuthError, reason),
+            None => End::silent(Cause::ServerError, "the cloudlet ends"),
         },
-        _ = std::future::ready(()), if sent.is_err() => End::silent("the client is gone"),
+        _ = std::future::ready(()), if sent.is_err() => End::client_gone(),
         end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
         end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
     };
@@ -158,6 +148,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         tokio::join!(client_writer, broker_writer, drain(broker))
     })
     .await;
+    lifecycle.disconnected(&session.connection, &session.identifier, session.version, end.cause);
     session.cloud.events.push(Event::Disconnected {
         client_id: session.client_id.clone(),
         reason: end.reason,

@@ -20,6 +20,20 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
+    /// The server's own connection: MQTT 3.1.1, with nothing kept.
+    pub(crate) fn of_server(client_id: &str) -> Self {
+        Self {
+            protocol: Protocol::V311,
+            clean_start: true,
+            keep_alive: 0,
+            properties: Properties::default(),
+            client_id: client_id.to_owned(),
+            will: None,
+            username: None,
+            password: None,
+        }
+    }
+
     /// Whether it asks for a session that outlives the connection.
     pub(crate) fn is_persistent(&self) -> bool {
         match self.protocol {

@@ -8,6 +8,7 @@ use super::wire::{Put, Reader};
 /// Property identifiers.
 pub(crate) mod property {
     pub(crate) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
+    pub(crate) const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
     pub(crate) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
     pub(crate) const ASSIGNED_CLIENT_IDENTIFIER: u8 = 0x12;
     pub(crate) const SERVER_KEEP_ALIVE: u8 = 0x13;

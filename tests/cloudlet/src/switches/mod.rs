@@ -42,6 +42,16 @@ pub enum DeniedSubscribe {
     Suback,
 }
 
+/// What an MQTT 3.1.1 CONNECT that a policy denies gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeniedConnect {
+    /// The connection is closed, without CONNACK (paho.mqtt.rust issue 119, mongoose-os issue 178).
+    #[default]
+    Close,
+    /// CONNACK with return code 5, not authorized (MQTT 3.1.1, 3.2.2.3).
+    Connack,
+}
+
 /// The TLS versions that are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsVersions {
@@ -76,6 +86,8 @@ pub struct Switches {
     pub connect_interval: Duration,
     /// Refuse every CONNECT with this code: a reason code of MQTT 5, a return code of 3.1.1.
     pub refuse_connect: Option<u8>,
+    /// What a denied MQTT 3.1.1 CONNECT gets.
+    pub denied_connect: DeniedConnect,
     /// What a denied MQTT 3.1.1 SUBSCRIBE gets.
     pub denied_subscribe: DeniedSubscribe,
     /// The longest session expiry that is granted.
@@ -103,6 +115,7 @@ impl Default for Switches {
             hang_after_tls: false,
             connect_interval: Duration::from_secs(1),
             refuse_connect: None,
+            denied_connect: DeniedConnect::default(),
             denied_subscribe: DeniedSubscribe::default(),
             // developer guide, mqtt: one hour unless the account's limit was raised.
             session_expiry_limit: Duration::from_secs(3600),

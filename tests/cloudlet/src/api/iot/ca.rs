@@ -8,6 +8,7 @@ use super::certificate;
 use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, CaCertificate, CertificateMode, NewCa, Refusal, RegistrationConfig};
+use crate::json::joined;
 use crate::provisioning::Template;
 use crate::x509::ParsedCertificate;
 
@@ -100,7 +101,6 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
                 json!({ "templateBody": template.body(), "roleArn": role_arn })
             }
         };
-        let mut description = summary(account, ca);
         let more = json!({
             "certificatePem": ca.pem,
             "ownedBy": account.id(),
@@ -110,9 +110,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
             "validity": { "notBefore": not_before, "notAfter": not_after },
             "certificateMode": ca.mode,
         });
-        if let (Some(description), Value::Object(more)) = (description.as_object_mut(), more) {
-            description.extend(more);
-        }
+        let description = joined(summary(account, ca), more);
         Ok(json!({ "certificateDescription": description, "registrationConfig": config }))
     })
 }

@@ -7,6 +7,7 @@ use super::call::Call;
 use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, Certificate, CertificateId, CertificateMode, CertificateStatus, Refusal};
+use crate::json::joined;
 use crate::x509::ParsedCertificate;
 
 #[derive(Deserialize)]
@@ -49,7 +50,6 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
             Some(pem) => Some(ParsedCertificate::from_pem(pem.as_bytes())?.validity()),
             None => None,
         };
-        let mut description = summary(account, certificate);
         let more = json!({
             "caCertificateId": certificate.ca,
             "certificatePem": certificate.pem,
@@ -58,9 +58,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
             "customerVersion": 1,
             "validity": validity.map(|(not_before, not_after)| json!({ "notBefore": not_before, "notAfter": not_after })),
         });
-        if let (Some(description), Value::Object(more)) = (description.as_object_mut(), more) {
-            description.extend(more);
-        }
+        let description = joined(summary(account, certificate), more);
         Ok(json!({ "certificateDescription": description }))
     })
 }

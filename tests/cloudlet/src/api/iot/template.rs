@@ -9,6 +9,7 @@ use super::call::Call;
 use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, ProvisioningTemplate, Refusal, RefusalKind, TemplateType, now};
+use crate::json::joined;
 use crate::provisioning::Template;
 
 /// Quotas: versions of a provisioning template.
@@ -64,15 +65,12 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
         let template = account.template(call.resource())?;
-        let mut description = summary(account, template);
         let more = json!({
             "defaultVersionId": template.default_version,
             "templateBody": template.in_force().map(Template::body),
             "provisioningRoleArn": template.role_arn,
         });
-        if let (Some(description), Value::Object(more)) = (description.as_object_mut(), more) {
-            description.extend(more);
-        }
+        let description = joined(summary(account, template), more);
         Ok(description)
     })
 }

@@ -10,6 +10,7 @@ use super::certificate;
 use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, Refusal, RefusalKind, Thing};
+use crate::json::joined;
 use crate::provisioning::{Template, register};
 
 #[derive(Deserialize, Default)]
@@ -61,15 +62,12 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
         let thing = account.existing_thing(call.resource())?;
-        let mut description = summary(account, thing);
         let more = json!({
             "defaultClientId": thing.name,
             "thingId": account.thing_id(&thing.name),
             "billingGroupName": thing.billing_group,
         });
-        if let (Some(description), Value::Object(more)) = (description.as_object_mut(), more) {
-            description.extend(more);
-        }
+        let description = joined(summary(account, thing), more);
         Ok(description)
     })
 }

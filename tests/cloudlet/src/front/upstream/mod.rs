@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::connect::ClientReader;
-use super::session::{End, Session};
+use super::end::{Cause, End};
+use super::session::Session;
 use super::writer::Outgoing;
 use crate::mqtt::{Disconnect, FrameError, Packet, Protocol, Value, property, reason};
 
@@ -22,10 +23,7 @@ struct Ways<'a> {
 impl Ways<'_> {
     async fn forward(&self, packet: Packet) -> Result<(), End> {
         let bytes = packet.encode(self.session.protocol);
-        self.to_broker
-            .send(bytes)
-            .await
-            .map_err(|_| End::silent("broker: gone"))
+        self.to_broker.send(bytes).await.map_err(|_| End::broker("gone"))
     }
 
     async fn answer(&self, packet: Packet) -> Result<(), End> {
@@ -37,10 +35,7 @@ impl Ways<'_> {
             },
             _ => Outgoing::Packet(bytes),
         };
-        self.to_client
-            .send(outgoing)
-            .await
-            .map_err(|_| End::silent("the client is gone"))
+        self.to_client.send(outgoing).await.map_err(|_| End::client_gone())
     }
 }
 
@@ -62,7 +57,7 @@ pub(super) async fn run(
                 return End::telling(reason::QUOTA_EXCEEDED, format!("packet of {length} bytes"));
             }
             Ok(Err(FrameError::Malformed(error))) => return End::telling(reason::MALFORMED_PACKET, error.to_string()),
-            Ok(Err(error)) => return End::silent(error.to_string()),
+            Ok(Err(error)) => return End::silent(Cause::ConnectionLost, error.to_string()),
             Err(_) => return End::telling(reason::KEEP_ALIVE_TIMEOUT, "keep-alive timeout"),
         };
         let packet = match Packet::decode(frame, session.protocol) {
@@ -85,7 +80,7 @@ fn cut(session: &Session) -> Result<(), End> {
         state.packets
     };
     match session.cloud.switches.get(|switches| switches.cut_after_packets) {
-        Some(most) if packets > most => Err(End::silent("cut by a switch")),
+        Some(most) if packets > most => Err(End::silent(Cause::ConnectionLost, "cut by a switch")),
         _ => Ok(()),
     }
 }
@@ -95,19 +90,27 @@ async fn handle(ways: &Ways<'_>, packet: Packet) -> Result<(), End> {
         Packet::Publish(publish) => publish::handle(ways, publish).await,
         Packet::Subscribe(subscribe) => subscribe::handle(ways, subscribe).await,
         Packet::Unsubscribe(unsubscribe) => {
+            let session = ways.session;
             {
-                let mut state = ways.session.state.lock();
+                let mut state = session.state.lock();
                 for filter in &unsubscribe.filters {
                     state.subscriptions.remove(filter);
                 }
             }
+            let lifecycle = &session.cloud.lifecycle;
+            lifecycle.subscriptions(
+                &session.connection,
+                &session.identifier,
+                "unsubscribed",
+                &unsubscribe.filters,
+            );
             ways.forward(Packet::Unsubscribe(unsubscribe)).await
         }
         Packet::Puback(_) | Packet::Pingreq => ways.forward(packet).await,
         Packet::Disconnect(disconnect) => {
             ways.forward(Packet::Disconnect(capped(ways.session, disconnect)))
                 .await?;
-            Err(End::silent("the client said DISCONNECT"))
+            Err(End::silent(Cause::ClientInitiated, "the client said DISCONNECT"))
         }
         // developer guide, life-cycle-events: a second CONNECT is a client error. QoS 2 has no other packets here.
         Packet::Connect(_) => Err(End::telling(reason::PROTOCOL_ERROR, "a second CONNECT")),

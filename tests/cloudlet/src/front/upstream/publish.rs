@@ -1,10 +1,14 @@
 //! PUBLISH from a client.
 
+use tokio::time::{Instant, sleep};
+
 use super::Ways;
 use crate::events::Event;
+use crate::front::end::{Cause, End};
 use crate::front::limits;
-use crate::front::session::{End, Session};
-use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, property, reason};
+use crate::front::pace::{Pace, Passage};
+use crate::front::session::Session;
+use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, Value, property, reason};
 
 pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), End> {
     let session = ways.session;
@@ -37,6 +41,33 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
             return refuse(ways, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
         }
     }
+    let expiry = publish.properties.u32(property::MESSAGE_EXPIRY_INTERVAL);
+    if expiry.is_some_and(|expiry| !limits::MESSAGE_EXPIRY.contains(&expiry)) {
+        let expiry = expiry
+            .unwrap_or_default()
+            .clamp(*limits::MESSAGE_EXPIRY.start(), *limits::MESSAGE_EXPIRY.end());
+        publish
+            .properties
+            .set(property::MESSAGE_EXPIRY_INTERVAL, Value::U32(expiry));
+    }
+    match passage(session, publish.payload.len()) {
+        Passage::Free => {}
+        Passage::After(delay) => sleep(delay).await,
+        Passage::Discarded => {
+            session.cloud.events.push(Event::Discarded {
+                client_id: session.client_id.clone(),
+                topic: publish.topic.clone(),
+            });
+            // PUBACK 0x97 is in the guide's list (developer guide, mqtt); MQTT 3.1.1 has no word for it.
+            return match (session.protocol, publish.qos) {
+                (Protocol::V5, QoS::AtLeastOnce) => {
+                    let puback = Acknowledgement::new(publish.packet_id, reason::QUOTA_EXCEEDED);
+                    ways.answer(Packet::Puback(puback)).await
+                }
+                _ => Ok(()),
+            };
+        }
+    }
     if publish.qos == QoS::AtLeastOnce && !has_room(session, publish.packet_id) {
         return match session.protocol {
             Protocol::V5 => Err(End::telling(
@@ -66,7 +97,7 @@ async fn refuse(ways: &Ways<'_>, publish: &Publish, code: u8, reason: &str) -> R
                 .await
         }
         (Protocol::V5, _) => Err(End::telling(code, reason)),
-        (Protocol::V311, _) => Err(End::silent(reason)),
+        (Protocol::V311, _) => Err(End::silent(Cause::of(code), reason)),
     }
 }
 
@@ -89,6 +120,12 @@ fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
         aliases.insert(alias, publish.topic.clone());
     }
     Ok(())
+}
+
+fn passage(session: &Session, bytes: usize) -> Passage {
+    let now = Instant::now();
+    let mut state = session.state.lock();
+    state.pace.get_or_insert_with(|| Pace::new(now)).count(bytes, now)
 }
 
 fn has_room(session: &Session, packet_id: u16) -> bool {

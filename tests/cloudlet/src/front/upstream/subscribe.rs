@@ -1,8 +1,8 @@
 //! SUBSCRIBE from a client.
 
 use super::Ways;
+use crate::front::end::{Cause, End};
 use crate::front::limits;
-use crate::front::session::End;
 use crate::mqtt::{Filter, Packet, Properties, Protocol, QoS, Suback, Subscribe, property, reason, topic};
 use crate::switches::DeniedSubscribe;
 
@@ -29,7 +29,7 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
     if session.protocol == Protocol::V311 && refused.iter().any(Option::is_some) {
         let denied_subscribe = session.cloud.switches.get(|switches| switches.denied_subscribe);
         if denied_subscribe == DeniedSubscribe::Close {
-            return Err(End::silent("a subscription was refused"));
+            return Err(End::silent(Cause::AuthError, "a subscription was refused"));
         }
         for code in refused.iter_mut().flatten() {
             *code = reason::UNSPECIFIED_ERROR;
@@ -53,6 +53,9 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
             .extend(subscribe.filters.iter().map(|filter| filter.filter.clone()));
         state.refused_filters.insert(subscribe.packet_id, refused);
     }
+    let taken: Vec<String> = subscribe.filters.iter().map(|filter| filter.filter.clone()).collect();
+    let lifecycle = &session.cloud.lifecycle;
+    lifecycle.subscriptions(&session.connection, &session.identifier, "subscribed", &taken);
     for filter in &mut subscribe.filters {
         // developer guide, mqtt: retained messages come to exact subscriptions only. MQTT 3.1.1 has no such option, and
         // its wildcard subscriptions get them here.

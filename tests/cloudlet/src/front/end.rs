@@ -1,0 +1,81 @@
+//! Why a connection ends.
+
+use crate::mqtt::reason;
+
+/// Why a connection ends, and what an MQTT 5 client is told.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) code: Option<u8>,
+    pub(super) cause: Cause,
+    pub(super) reason: String,
+}
+
+/// `disconnectReason` of lifecycle events (developer guide, life-cycle-events).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    AuthError,
+    ClientInitiated,
+    ClientError,
+    ConnectionLost,
+    DuplicateClientId,
+    KeepAliveTimeout,
+    ServerError,
+    ServerInitiated,
+}
+
+impl Cause {
+    /// As AWS writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AuthError => "AUTH_ERROR",
+            Self::ClientInitiated => "CLIENT_INITIATED_DISCONNECT",
+            Self::ClientError => "CLIENT_ERROR",
+            Self::ConnectionLost => "CONNECTION_LOST",
+            Self::DuplicateClientId => "DUPLICATE_CLIENTID",
+            Self::KeepAliveTimeout => "MQTT_KEEP_ALIVE_TIMEOUT",
+            Self::ServerError => "SERVER_ERROR",
+            Self::ServerInitiated => "SERVER_INITIATED_DISCONNECT",
+        }
+    }
+
+    /// The cause that goes with a reason code.
+    pub(super) fn of(code: u8) -> Self {
+        match code {
+            reason::NOT_AUTHORIZED => Self::AuthError,
+            reason::SESSION_TAKEN_OVER => Self::DuplicateClientId,
+            reason::KEEP_ALIVE_TIMEOUT => Self::KeepAliveTimeout,
+            reason::ADMINISTRATIVE_ACTION => Self::ServerInitiated,
+            _ => Self::ClientError,
+        }
+    }
+}
+
+impl End {
+    /// Nothing is said to the client.
+    pub(super) fn silent(cause: Cause, reason: impl Into<String>) -> Self {
+        Self {
+            code: None,
+            cause,
+            reason: reason.into(),
+        }
+    }
+
+    /// An MQTT 5 client is told this code.
+    pub(super) fn telling(code: u8, reason: impl Into<String>) -> Self {
+        Self {
+            code: Some(code),
+            cause: Cause::of(code),
+            reason: reason.into(),
+        }
+    }
+
+    /// The client is there no longer.
+    pub(super) fn client_gone() -> Self {
+        Self::silent(Cause::ConnectionLost, "the client is gone")
+    }
+
+    /// The broker failed.
+    pub(super) fn broker(reason: impl std::fmt::Display) -> Self {
+        Self::silent(Cause::ServerError, format!("broker: {reason}"))
+    }
+}

@@ -1,0 +1,88 @@
+//! How much a connection may send in a second.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits;
+
+/// What a connection has sent in the current second.
+#[derive(Debug)]
+pub(super) struct Pace {
+    second: Instant,
+    messages: u32,
+    bytes: usize,
+}
+
+/// What becomes of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    Free,
+    /// It goes on after this time.
+    After(Duration),
+    Discarded,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            second: now,
+            messages: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Counts a message: "excess is discarded" of messages, "excess is delayed" of bytes (quotas).
+    pub(super) fn count(&mut self, bytes: usize, now: Instant) -> Passage {
+        let second = Duration::from_secs(1);
+        let passed = now.saturating_duration_since(self.second);
+        if passed >= second {
+            *self = Self::new(now);
+        }
+        if self.messages >= limits::MAX_PUBLISHES_PER_SECOND {
+            return Passage::Discarded;
+        }
+        self.messages += 1;
+        self.bytes += bytes;
+        if self.bytes <= limits::MAX_BYTES_PER_SECOND {
+            return Passage::Free;
+        }
+        // As long as that many bytes may take: the seconds to come are used up, too.
+        let excess = u32::try_from(self.bytes - limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
+        let most = u32::try_from(limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
+        Passage::After(second * excess / most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Pace, Passage};
+
+    #[test]
+    fn the_hundred_and_first_message_of_a_second_is_discarded() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        for _ in 0..100 {
+            assert_eq!(pace.count(1, start), Passage::Free);
+        }
+        assert_eq!(pace.count(1, start), Passage::Discarded);
+        assert_eq!(pace.count(1, start + Duration::from_secs(1)), Passage::Free);
+    }
+
+    #[test]
+    fn bytes_beyond_512_kib_a_second_are_delayed() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        for _ in 0..4 {
+            assert_eq!(pace.count(128 * 1024, start), Passage::Free);
+        }
+        assert_eq!(
+            pace.count(128 * 1024, start),
+            Passage::After(Duration::from_millis(250))
+        );
+    }
+}
