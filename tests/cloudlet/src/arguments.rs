@@ -5,15 +5,46 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudlet::RoleAlias;
-use cloudlet::switches::FirstContact;
+use cloudlet::switches::{BadCertificate, DeniedConnect, DeniedSubscribe, FirstContact, Switches, TlsVersions};
 use lexopt::prelude::*;
 
 pub(crate) const USAGE: &str = "\
-usage: cloudlet run --dir DIR [--host NAME] [--mqtt-port N] [--credentials-port N] [--api-port N]
-                    [--fleet-ca PEM]... [--role-alias NAME[=SECONDS]]...
-                    [--lifetime NAME=SECONDS]...
-                    [--policy seed-strict|seed-with-credentials] [--jitp-delay SECONDS]
-                    [--first-contact drop|hang|never] [--log text|json]";
+cloudlet: AWS IoT Core for this machine, on loopback
+
+usage: cloudlet run [OPTION]...
+
+  --dir DIR                  keep everything there, and go on from there (default: nothing is kept)
+  --host NAME                the endpoints' host name (localhost)
+  --mqtt-port N              MQTT with mTLS (8883); 0 takes a free port, here and below
+  --credentials-port N       the credentials provider (8444)
+  --api-port N               what the AWS CLI speaks to: IoT, IAM, STS (8445)
+  --log text|json            how events are printed (text)
+
+What would take AWS CLI commands can be there from the start:
+  --fleet-ca PEM             register a CA with the JITP article's template (may be repeated)
+  --policy seed-with-credentials|seed-strict
+                             the policy in that template
+  --role-alias NAME[=SECONDS]
+                             a role alias with its role (may be repeated)
+
+What may happen, and what evidence about AWS leaves open:
+  --jitp-delay SECONDS       how long provisioning takes (1 to 5 at random)
+  --first-contact drop|hang|never
+                             what an unknown certificate meets
+  --bad-certificate close|alert
+                             where a certificate that may not connect is turned away
+  --denied-connect close|connack
+                             what MQTT 3.1.1 gets for a CONNECT that a policy denies
+  --denied-subscribe close|suback
+                             the same for SUBSCRIBE
+  --without-sni refuse|accept
+                             a handshake without SNI
+  --tls both|1.2|1.3         the versions offered
+  --connect-interval SECONDS the least time between two CONNECTs of a client ID (1; 10 was seen)
+  --lifetime NAME=SECONDS    how long a role alias's credentials live, whatever was granted
+
+  -h, --help                 this text
+  -V, --version              the version";
 
 /// Which policy provisioned devices get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +60,18 @@ pub(crate) enum Log {
     Json,
 }
 
-/// The command line, parsed.
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Run(Box<Arguments>),
+    /// Print this.
+    Say(String),
+}
+
+/// The options of `cloudlet run`.
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) dir: PathBuf,
+    pub(crate) dir: Option<PathBuf>,
     pub(crate) host: String,
     pub(crate) mqtt_port: u16,
     pub(crate) credentials_port: u16,
@@ -43,15 +82,14 @@ pub(crate) struct Arguments {
     pub(crate) role_aliases: Vec<(String, u64)>,
     /// Names, and how long what they issue lives whatever was granted.
     pub(crate) lifetimes: Vec<(String, i64)>,
-    pub(crate) jitp_delay: Option<Duration>,
-    pub(crate) first_contact: FirstContact,
+    pub(crate) switches: Switches,
     pub(crate) log: Log,
 }
 
-impl Arguments {
+impl Order {
     pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
-        let mut arguments = Self {
-            dir: PathBuf::new(),
+        let mut arguments = Arguments {
+            dir: None,
             host: "localhost".to_owned(),
             mqtt_port: 8883,
             credentials_port: 8444,
@@ -60,65 +98,116 @@ impl Arguments {
             policy: PolicyChoice::SeedWithCredentials,
             role_aliases: Vec::new(),
             lifetimes: Vec::new(),
-            jitp_delay: None,
-            first_contact: FirstContact::Drop,
+            switches: Switches::default(),
             log: Log::Text,
         };
         let mut run = false;
         while let Some(argument) = parser.next()? {
             match argument {
                 Value(word) if word == "run" && !run => run = true,
-                Long("dir") => arguments.dir = parser.value()?.into(),
-                Long("host") => arguments.host = parser.value()?.string()?,
-                Long("mqtt-port") => arguments.mqtt_port = parser.value()?.parse()?,
-                Long("credentials-port") => arguments.credentials_port = parser.value()?.parse()?,
-                Long("api-port") => arguments.api_port = parser.value()?.parse()?,
-                Long("fleet-ca") => arguments.fleet_cas.push(parser.value()?.into()),
-                Long("role-alias") => arguments.role_aliases.push(role_alias(&parser.value()?.string()?)?),
-                Long("lifetime") => {
-                    let text = parser.value()?.string()?;
-                    let (name, seconds) = text.rsplit_once('=').ok_or("a lifetime is NAME=SECONDS")?;
-                    arguments.lifetimes.push((name.to_owned(), seconds.parse()?));
+                Short('h') | Long("help") => return Ok(Self::Say(USAGE.to_owned())),
+                Short('V') | Long("version") => {
+                    return Ok(Self::Say(format!("cloudlet {}", env!("CARGO_PKG_VERSION"))));
                 }
-                Long("policy") => {
-                    arguments.policy = match parser.value()?.string()?.as_str() {
-                        "seed-strict" => PolicyChoice::SeedStrict,
-                        "seed-with-credentials" => PolicyChoice::SeedWithCredentials,
-                        other => return Err(format!("no policy is called {other}").into()),
-                    }
+                Long(name) => {
+                    let name = name.to_owned();
+                    arguments.take(&name, &mut parser)?;
                 }
-                Long("jitp-delay") => {
-                    let seconds: f64 = parser.value()?.parse()?;
-                    arguments.jitp_delay = Some(Duration::try_from_secs_f64(seconds)?);
-                }
-                Long("first-contact") => {
-                    arguments.first_contact = match parser.value()?.string()?.as_str() {
-                        "drop" => FirstContact::Drop,
-                        "hang" => FirstContact::Hang,
-                        "never" => FirstContact::Never,
-                        other => return Err(format!("first contact cannot be {other}").into()),
-                    }
-                }
-                Long("log") => {
-                    arguments.log = match parser.value()?.string()?.as_str() {
-                        "text" => Log::Text,
-                        "json" => Log::Json,
-                        other => return Err(format!("no log format is called {other}").into()),
-                    }
-                }
-                _ => return Err(format!("{}\n{USAGE}", argument.unexpected()).into()),
+                _ => return Err(format!("{}; cloudlet --help lists what there is", argument.unexpected()).into()),
             }
         }
-        if !run || arguments.dir.as_os_str().is_empty() {
-            return Err(USAGE.into());
+        match run {
+            true => Ok(Self::Run(Box::new(arguments))),
+            false => Err("nothing to do: `cloudlet run` starts it, `cloudlet --help` lists what there is".into()),
         }
-        Ok(arguments)
     }
+}
+
+impl Arguments {
+    fn take(&mut self, option: &str, parser: &mut lexopt::Parser) -> Result<(), Box<dyn Error>> {
+        let switches = &mut self.switches;
+        match option {
+            "dir" => self.dir = Some(parser.value()?.into()),
+            "host" => self.host = parser.value()?.string()?,
+            "mqtt-port" => self.mqtt_port = parser.value()?.parse()?,
+            "credentials-port" => self.credentials_port = parser.value()?.parse()?,
+            "api-port" => self.api_port = parser.value()?.parse()?,
+            "log" => self.log = choice(option, parser, &[("text", Log::Text), ("json", Log::Json)])?,
+            "fleet-ca" => self.fleet_cas.push(parser.value()?.into()),
+            "role-alias" => self.role_aliases.push(role_alias(&parser.value()?.string()?)?),
+            "lifetime" => {
+                let text = parser.value()?.string()?;
+                let (name, seconds) = text.rsplit_once('=').ok_or("a lifetime is NAME=SECONDS")?;
+                self.lifetimes.push((name.to_owned(), seconds.parse()?));
+            }
+            "policy" => {
+                let seeds = [
+                    ("seed-strict", PolicyChoice::SeedStrict),
+                    ("seed-with-credentials", PolicyChoice::SeedWithCredentials),
+                ];
+                self.policy = choice(option, parser, &seeds)?;
+            }
+            "jitp-delay" => {
+                let delay = seconds(parser)?;
+                switches.jitp_delay = delay..=delay;
+            }
+            "connect-interval" => switches.connect_interval = seconds(parser)?,
+            "first-contact" => {
+                let ways = [
+                    ("drop", FirstContact::Drop),
+                    ("hang", FirstContact::Hang),
+                    ("never", FirstContact::Never),
+                ];
+                switches.first_contact = choice(option, parser, &ways)?;
+            }
+            "bad-certificate" => {
+                let ways = [
+                    ("close", BadCertificate::CloseAfterHandshake),
+                    ("alert", BadCertificate::TlsAlert),
+                ];
+                switches.bad_certificate = choice(option, parser, &ways)?;
+            }
+            "denied-connect" => {
+                let ways = [("close", DeniedConnect::Close), ("connack", DeniedConnect::Connack)];
+                switches.denied_connect = choice(option, parser, &ways)?;
+            }
+            "denied-subscribe" => {
+                let ways = [("close", DeniedSubscribe::Close), ("suback", DeniedSubscribe::Suback)];
+                switches.denied_subscribe = choice(option, parser, &ways)?;
+            }
+            "without-sni" => {
+                switches.accept_without_sni = choice(option, parser, &[("refuse", false), ("accept", true)])?;
+            }
+            "tls" => {
+                let versions = [
+                    ("both", TlsVersions::Both),
+                    ("1.2", TlsVersions::Only12),
+                    ("1.3", TlsVersions::Only13),
+                ];
+                switches.tls_versions = choice(option, parser, &versions)?;
+            }
+            _ => return Err(format!("there is no option --{option}; cloudlet --help lists what there is").into()),
+        }
+        Ok(())
+    }
+}
+
+fn choice<T: Copy>(option: &str, parser: &mut lexopt::Parser, choices: &[(&str, T)]) -> Result<T, Box<dyn Error>> {
+    let word = parser.value()?.string()?;
+    let found = choices.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        format!("--{option} {word:?}: it is one of {}", names.join(", ")).into()
+    })
+}
+
+fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, Box<dyn Error>> {
+    Ok(Duration::try_from_secs_f64(parser.value()?.parse()?)?)
 }
 
 fn role_alias(text: &str) -> Result<(String, u64), Box<dyn Error>> {
     match text.rsplit_once('=') {
-        Some((name, seconds)) if seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((name, seconds)) if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
             Ok((name.to_owned(), seconds.parse()?))
         }
         // An alias's name may contain an equals sign itself.

@@ -59,9 +59,9 @@ impl Cloudlet {
             .enable_all()
             .build()
             .map_err(Error::io("starting the runtime"))?;
-        let mqtt = Listener::bind(&runtime, options.mqtt_port)?;
-        let provider = Listener::bind(&runtime, options.credentials_port)?;
-        let api = Listener::bind(&runtime, options.api_port)?;
+        let mqtt = Listener::bind(&runtime, "MQTT", options.mqtt_port)?;
+        let provider = Listener::bind(&runtime, "the credentials provider", options.credentials_port)?;
+        let api = Listener::bind(&runtime, "the API", options.api_port)?;
         let (lifecycle, lifecycle_queue) = Lifecycle::new();
         let access_keys = AccessKeys::new();
         account.read(|account| access_keys.add_administrator(account.administrator()));

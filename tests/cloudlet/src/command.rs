@@ -2,18 +2,19 @@
 
 use std::error::Error;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloudlet::switches::{Lifetime, Switches};
+use cloudlet::switches::Lifetime;
 use cloudlet::{Cloudlet, Event, Observer, Options, Policy, Role, RoleAlias};
+use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Log, PolicyChoice};
+use crate::greeting::Environment;
 
 /// Starts the endpoints, says where they are, and serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
@@ -23,30 +24,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Ok::<_, std::io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
     })?;
 
-    let cloud = Cloudlet::start(options(&arguments))?;
+    let temporary;
+    let folder = match &arguments.dir {
+        Some(folder) => folder.clone(),
+        None => {
+            temporary = tempfile::Builder::new().prefix("cloudlet-").tempdir()?;
+            temporary.path().to_owned()
+        }
+    };
+    let cloud = Cloudlet::start(options(&arguments, &folder))?;
     register(&cloud, &arguments)?;
-    let administrator = cloud.administrator();
-    let endpoints = [
-        ("MQTT_ENDPOINT", cloud.mqtt_endpoint()),
-        ("CREDENTIALS_ENDPOINT", cloud.credentials_endpoint()),
-        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
-        (
-            "ROOT_CA",
-            std::path::absolute(cloud.root_ca_path())?.display().to_string(),
-        ),
-        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
-        (
-            "AWS_DEFAULT_REGION",
-            cloud.account().read(|account| account.region().to_owned()),
-        ),
-    ];
-    write_environment(&arguments.dir, &endpoints)?;
-    let mut out = std::io::stdout();
-    for (name, value) in &endpoints {
-        writeln!(out, "{name}={value}")?;
+    let environment = Environment::of(&cloud)?;
+    let file = environment.write(&folder)?;
+    if arguments.log == Log::Text {
+        environment.print(&file, arguments.dir.is_some())?;
     }
-    out.flush()?;
 
     signals.block_on(async {
         tokio::select! {
@@ -57,14 +49,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn options(arguments: &Arguments) -> Options {
-    let mut switches = Switches {
-        first_contact: arguments.first_contact,
-        ..Switches::default()
-    };
-    if let Some(delay) = arguments.jitp_delay {
-        switches.jitp_delay = delay..=delay;
-    }
+fn options(arguments: &Arguments, folder: &Path) -> Options {
+    let mut switches = arguments.switches.clone();
     let lifetimes = arguments.lifetimes.iter();
     switches.credentials.lifetime_of = lifetimes
         .map(|(name, seconds)| (name.clone(), Lifetime::Seconds(*seconds)))
@@ -75,7 +61,7 @@ fn options(arguments: &Arguments) -> Options {
         mqtt_port: arguments.mqtt_port,
         credentials_port: arguments.credentials_port,
         api_port: arguments.api_port,
-        dir: Some(arguments.dir.clone()),
+        dir: Some(folder.to_owned()),
         policy: match arguments.policy {
             PolicyChoice::SeedStrict => Policy::seed_strict(),
             PolicyChoice::SeedWithCredentials => Policy::seed_with_credentials(&defaults.account, &defaults.region),
@@ -99,23 +85,12 @@ fn register(cloud: &Cloudlet, arguments: &Arguments) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// A file for shells to source, there once the endpoints listen and never half written.
-fn write_environment(dir: &Path, endpoints: &[(&str, String)]) -> Result<(), Box<dyn Error>> {
-    let lines: String = endpoints
-        .iter()
-        .map(|(name, value)| format!("{name}='{value}'\n"))
-        .collect();
-    let new = dir.join("cloudlet.env.new");
-    // It holds the administrator's access key.
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(lines.as_bytes())?;
-    std::fs::rename(new, dir.join("cloudlet.env"))?;
-    Ok(())
+/// An event as one JSON object.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    #[serde(flatten)]
+    event: &'a Event,
 }
 
 fn observer(log: Log) -> Observer {
@@ -128,7 +103,7 @@ fn observer(log: Log) -> Observer {
             }
             Log::Json => {
                 let at = now.format(&Rfc3339).unwrap_or_default();
-                serde_json::json!({ "at": at, "event": event.to_string() }).to_string()
+                serde_json::to_string(&Line { at, event }).unwrap_or_else(|error| error.to_string())
             }
         };
         // Whoever reads it may have gone; the cloud goes on.

@@ -31,6 +31,8 @@ mod x509;
 
 use std::fmt;
 
+use serde::Serialize;
+
 pub use access_keys::{AccessKeys, LongTerm, Minted};
 pub use account::{CaId, Certificate, CertificateId, CertificateStatus, Role, RoleAlias, Thing};
 pub use broker::Broker;
@@ -43,7 +45,8 @@ pub use policy::{Decision, Policy};
 pub use provisioning::Template;
 
 /// Where clients connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// MQTT over TLS.
     Mqtt,

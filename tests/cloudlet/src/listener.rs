@@ -19,10 +19,12 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens on this port, or on a free one if it is 0.
-    pub(crate) fn bind(runtime: &Runtime, port: u16) -> Result<Self, Error> {
+    pub(crate) fn bind(runtime: &Runtime, endpoint: &str, port: u16) -> Result<Self, Error> {
         let listener = runtime
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-            .map_err(Error::io(format!("listening on 127.0.0.1:{port}")))?;
+            .map_err(Error::io(format!(
+                "listening on 127.0.0.1:{port} for {endpoint} (port 0 takes a free one)"
+            )))?;
         let port = listener.local_addr().map_err(Error::io("listening"))?.port();
         Ok(Self { listener, port })
     }

@@ -2,13 +2,19 @@
 
 mod arguments;
 mod command;
+mod greeting;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::Order;
 
 fn main() -> ExitCode {
-    match Arguments::parse(lexopt::Parser::from_env()).and_then(command::run) {
+    let done = Order::parse(lexopt::Parser::from_env()).and_then(|order| match order {
+        Order::Run(arguments) => command::run(*arguments),
+        Order::Say(text) => Ok(writeln!(std::io::stdout(), "{text}")?),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cloudlet: {error}");

@@ -1,6 +1,11 @@
 //! The command: what it prints and writes, and that it ends cleanly.
 
-#![allow(clippy::unwrap_used, reason = "test support: fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test support: fails loudly"
+)]
 
 mod common;
 
@@ -33,7 +38,7 @@ fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
-    while !line.starts_with("ROOT_CA=") {
+    while !line.contains("Ctrl-C") {
         line.clear();
         assert!(out.read_line(&mut line).unwrap() > 0, "it ended early");
     }
@@ -86,19 +91,92 @@ fn it_keeps_its_folder_and_ends_cleanly() {
     assert_eq!(roots[0], roots[1]);
 }
 
+/// Each line of the log is an object: programs find what happened by its fields, whatever its words.
 #[test]
-fn wrong_arguments_are_refused() {
-    for arguments in [
-        &[][..],
-        &["run"],
-        &["run", "--dir", "x", "--policy", "none"],
-        &["run", "--dir", "x", "--lifetime", "600"],
-        &["run", "--dir", "x", "y"],
+fn the_log_can_be_json() {
+    let fleet = Fleet::new();
+    let device = fleet.device_v1("gw-1");
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
+        .args(["run", "--mqtt-port", "0", "--credentials-port", "0", "--api-port", "0"])
+        .args(["--jitp-delay", "0", "--log", "json", "--fleet-ca"])
+        .arg(fleet.path().join("ca.pem"))
+        .arg("--dir")
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = |event: &str, field: &str| {
+        loop {
+            let line = lines.next().expect("an event").unwrap();
+            let found: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert!(found["at"].is_string(), "{line}");
+            if found["event"] == event {
+                return found[field].clone();
+            }
+        }
+    };
+    assert_eq!(next("broker", "what"), "started");
+    let environment = dir.path().join("cloudlet.env");
+    while !environment.exists() {
+        std::thread::yield_now();
+    }
+    let connect = "mosquitto_pub -h localhost -p ${MQTT_ENDPOINT#*:} --cafile \"$ROOT_CA\" --cert \"$1\" --key \"$2\" \
+                   -i gw-1 -q 1 -t gw-1/a -m hello";
+    Command::new("sh")
+        .args(["-c", &format!(". \"$0\"; {connect}")])
+        .arg(&environment)
+        .arg(&device.certificate)
+        .arg(&device.key)
+        .output()
+        .unwrap();
+    assert_eq!(next("tls-accepted", "certificate"), device.id().to_string());
+    assert_eq!(next("connect-received", "client_id"), "gw-1");
+    assert_eq!(next("jitp", "step"), "registered");
+    assert_eq!(next("jitp", "thing"), "gw-1");
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn wrong_arguments_are_refused_and_name_the_mistake() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, said) in [
+        (&[][..], "cloudlet run"),
+        (&["run", "--policy", "none"], "seed-strict, seed-with-credentials"),
+        (&["run", "--lifetime", "600"], "NAME=SECONDS"),
+        (&["run", "--tls", "1.1"], "both, 1.2, 1.3"),
+        (&["run", "--speed"], "no option --speed"),
+        (&["run", "y"], "\"y\""),
+        (&["run", "--dir", "/dev/null/x"], "/dev/null/x"),
+        (
+            &[
+                "run",
+                "--mqtt-port",
+                "0",
+                "--credentials-port",
+                "0",
+                "--api-port",
+                &port,
+            ],
+            &port,
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
             .args(arguments)
             .output()
             .unwrap();
-        assert!(!output.status.success() && !output.stderr.is_empty(), "{arguments:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(said), "{arguments:?}: {told}");
+    }
+    for (option, said) in [("--help", "usage:"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let output = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
+            .arg(option)
+            .output()
+            .unwrap();
+        assert!(output.status.success() && text(&output).contains(said), "{option}");
     }
 }

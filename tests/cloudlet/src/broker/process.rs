@@ -53,6 +53,10 @@ impl Mosquitto {
         // setpriv (util-linux) asks the kernel to kill mosquitto when this process is killed, and execs it, so the
         // child's process ID is mosquitto's. Debian installs mosquitto in /usr/sbin, not on every user's PATH.
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+        if !std::env::split_paths(&path).any(|folder| folder.join("mosquitto").is_file()) {
+            let message = "mosquitto is not installed: apt-get install mosquitto";
+            return Err(Error::Broker(message.to_owned()));
+        }
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "mosquitto", "-c"])
             .arg(&self.configuration)

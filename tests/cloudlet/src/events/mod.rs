@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
 
 use crate::account::{CertificateId, CertificateStatus};
 use crate::policy::Decision;
 use crate::{Endpoint, Error};
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
     /// A TLS handshake ended well.
@@ -78,6 +80,7 @@ pub enum Event {
         /// The certificate that is provisioned.
         certificate: CertificateId,
         /// The step.
+        #[serde(flatten)]
         step: JitpStep,
     },
     /// A policy was asked.
@@ -85,6 +88,7 @@ pub enum Event {
         /// Who asked: a client ID, or the certificate's ID for the credentials provider.
         who: String,
         /// The answer.
+        #[serde(flatten)]
         decision: Decision,
     },
     /// A message was passed to the broker.
@@ -161,7 +165,8 @@ pub enum Event {
 }
 
 /// A step of just-in-time provisioning, in the documented order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
 pub enum JitpStep {
     /// The certificate is PENDING_ACTIVATION.
     Registered,

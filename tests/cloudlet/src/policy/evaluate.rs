@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::document::Effect;
 use super::pattern::Pattern;
 use super::{Context, Policy};
@@ -16,7 +18,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// The answer, and the statement it rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// Whether the request may go on.
     pub allowed: bool,
