@@ -12,12 +12,14 @@ use crate::problem::{Exit, Fatal, Problem};
 const HELP: &str = "\
 gatepostd keeps one gateway's identity on AWS IoT Core.
 
-Usage: gatepostd [--config FILE] [--check-config]
+Usage: gatepostd [--config FILE] [--check-config | --print-policy]
 
   --config FILE    read FILE, and conf.d/*.toml beside it
                    (default: /etc/gatepost/gatepost.toml)
   --check-config   say what is wrong with the configuration and end:
                    exit code 0 if nothing is, 78 otherwise
+  --print-policy   print the AWS IoT policy that the configuration needs
+  --account ID     the AWS account in that policy (default: any)
   --help, --version
 
 Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
@@ -32,6 +34,8 @@ pub enum Wish {
     Run(PathBuf),
     /// Only check this configuration.
     CheckConfig(PathBuf),
+    /// Only print the AWS IoT policy that this configuration needs, for this account if it is known.
+    PrintPolicy(PathBuf, Option<String>),
     /// Only print this.
     Print(String),
 }
@@ -51,11 +55,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
 fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(words);
     let mut path = PathBuf::from(DEFAULT_PATH);
-    let mut check = false;
+    let mut account = None;
+    let (mut check, mut policy) = (false, false);
     while let Some(word) = parser.next()? {
         match word {
             Long("config") => path = parser.value()?.into(),
             Long("check-config") => check = true,
+            Long("print-policy") => policy = true,
+            Long("account") => account = Some(parser.value()?.parse_with(account_id)?),
             Long("help") | Short('h') => return Ok(Wish::Print(HELP.into())),
             Long("version") | Short('V') => {
                 return Ok(Wish::Print(format!("gatepostd {}\n", env!("CARGO_PKG_VERSION"))));
@@ -63,11 +70,20 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
             other => return Err(other.unexpected()),
         }
     }
-    Ok(if check {
-        Wish::CheckConfig(path)
-    } else {
-        Wish::Run(path)
-    })
+    match (check, policy) {
+        (true, true) => Err("--check-config and --print-policy exclude each other".into()),
+        (false, false) if account.is_some() => Err("--account belongs to --print-policy".into()),
+        (true, false) => Ok(Wish::CheckConfig(path)),
+        (false, true) => Ok(Wish::PrintPolicy(path, account)),
+        (false, false) => Ok(Wish::Run(path)),
+    }
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    let digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits
+        .then(|| text.to_owned())
+        .ok_or_else(|| "an AWS account has twelve digits".to_owned())
 }
 
 /// Prints on stdout; a reader that has left early is no fault.
@@ -93,8 +109,20 @@ mod tests {
             wish(&["--check-config", "--config=/x"]),
             Ok(Wish::CheckConfig("/x".into()))
         );
+        assert_eq!(
+            wish(&["--print-policy", "--account", "123456789012"]),
+            Ok(Wish::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
+        );
         assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
-        for bad in [&["--confg"][..], &["--config"], &["extra"], &["--check-config=yes"]] {
+        for bad in [
+            &["--confg"][..],
+            &["--config"],
+            &["extra"],
+            &["--check-config=yes"],
+            &["--print-policy", "--check-config"],
+            &["--print-policy", "--account", "1234"],
+            &["--account", "123456789012"],
+        ] {
             assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
         }
     }

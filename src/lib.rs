@@ -42,6 +42,7 @@ pub mod identity;
 pub mod local;
 pub mod logging;
 pub mod percent;
+pub mod print_policy;
 pub mod problem;
 pub mod secret;
 pub mod status;

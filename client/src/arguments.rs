@@ -13,9 +13,17 @@ pub(crate) const SOCKET_VARIABLE: &str = "GATEPOST_SOCKET";
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Credentials { alias: Option<OsString> },
-    Status { json: bool },
+    Credentials {
+        alias: Option<OsString>,
+    },
+    Status {
+        json: bool,
+    },
     Csr,
+    /// What follows the word is for gatepostd.
+    Policy {
+        arguments: Vec<OsString>,
+    },
     Help(Topic),
     Version,
 }
@@ -42,6 +50,19 @@ pub(crate) fn parse(
     arguments: impl Iterator<Item = OsString>,
     environment: Option<OsString>,
 ) -> Result<Invocation, Failure> {
+    let mut arguments = arguments.peekable();
+    // Its options are not ours to understand.
+    if arguments.next_if(|word| word == "policy").is_some() {
+        let arguments: Vec<OsString> = arguments.collect();
+        let help = arguments.iter().any(|word| word == "--help" || word == "-h");
+        return Ok(Invocation {
+            socket: DEFAULT_SOCKET.into(),
+            command: match help {
+                true => Command::Help(Topic::Policy),
+                false => Command::Policy { arguments },
+            },
+        });
+    }
     let Words {
         socket,
         json,
@@ -129,6 +150,7 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("credentials") => Ok(Topic::Credentials),
         Some("status") => Ok(Topic::Status),
         Some("csr") => Ok(Topic::Csr),
+        Some("policy") => Ok(Topic::Policy),
         Some("help") => Ok(Topic::All),
         _ => Err(usage(format!("no help for {word:?}"))),
     }
@@ -164,6 +186,15 @@ mod tests {
             ("status", Command::Status { json: false }),
             ("--json status", Command::Status { json: true }),
             ("csr", Command::Csr),
+            ("policy", Command::Policy { arguments: vec![] }),
+            (
+                "policy --account 1",
+                Command::Policy {
+                    arguments: vec!["--account".into(), "1".into()],
+                },
+            ),
+            ("policy --help", Command::Help(Topic::Policy)),
+            ("help policy", Command::Help(Topic::Policy)),
             ("--help", Command::Help(Topic::All)),
             ("help", Command::Help(Topic::All)),
             ("help csr", Command::Help(Topic::Csr)),

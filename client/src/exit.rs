@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::output;
+use crate::printable::printable;
 
 /// The exit codes, as sysexits.h numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,9 @@ impl Failure {
     /// Says the reason on stderr. A closed stderr changes nothing: the exit code still tells.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {
-            let mut text = format!("gatepost: {}\n", output::printable(&message));
+            let mut text = format!("gatepost: {}\n", printable(&message));
             if let Some(hint) = self.hint {
-                text.push_str(&format!("gatepost: {}\n", output::printable(&hint)));
+                text.push_str(&format!("gatepost: {}\n", printable(&hint)));
             }
             let _ = std::io::stderr().write_all(text.as_bytes());
         }

@@ -7,6 +7,7 @@ pub(crate) enum Topic {
     Credentials,
     Status,
     Csr,
+    Policy,
 }
 
 /// The help about a topic.
@@ -16,6 +17,7 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Credentials => CREDENTIALS,
         Topic::Status => STATUS,
         Topic::Csr => CSR,
+        Topic::Policy => POLICY,
     }
 }
 
@@ -28,6 +30,7 @@ Commands:
   credentials [ALIAS]   temporary AWS credentials, for credential_process
   status [--json]       what the gateway is doing, and what to do about it
   csr                   the certificate signing request of the device key
+  policy                the AWS IoT policy that the configuration needs
   help [COMMAND]        this text, or more about a command
 
 Options:
@@ -82,13 +85,29 @@ the fleet's certificate authority to sign:
 Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
 ";
 
+const POLICY: &str = "\
+gatepost policy [--config FILE] [--account ID]: the AWS IoT policy
+
+Prints the policy that the configuration needs (default:
+/etc/gatepost/gatepost.toml), with nothing beyond it: the connection as the
+thing itself, presence, and the role aliases. --account narrows it to an AWS
+account. For a fleet's provisioning template, or for
+
+  gatepost policy --account 123456789012 > policy.json
+  aws iot create-policy --policy-name gatepost \\
+      --policy-document file://policy.json
+
+The daemon need not run. Exit codes: 69 gatepostd is not installed, 78 the
+configuration is wrong.
+";
+
 #[cfg(test)]
 mod tests {
     use super::{Topic, text};
 
     #[test]
     fn help_fits_a_terminal() {
-        for topic in [Topic::All, Topic::Credentials, Topic::Status, Topic::Csr] {
+        for topic in [Topic::All, Topic::Credentials, Topic::Status, Topic::Csr, Topic::Policy] {
             assert!(text(topic).ends_with('\n'));
             assert!(text(topic).lines().count() <= 40 && text(topic).lines().all(|line| line.len() <= 80));
         }

@@ -9,6 +9,8 @@ mod help;
 mod http;
 mod json;
 mod output;
+mod policy;
+mod printable;
 mod status;
 
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ fn run() -> Result<Exit, Failure> {
         Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
         Command::Status { json } => status::run(&socket, json),
         Command::Csr => csr::run(&socket),
+        Command::Policy { arguments } => policy::run(&arguments),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),
         Command::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
     }

@@ -14,18 +14,6 @@ pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
     }
 }
 
-/// Text from elsewhere, made fit for a terminal: AWS's words and file names may carry line ends and escape sequences.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\r' | '\t' => ' ',
-        // The bidirectional overrides of Unicode (UAX #9) reorder what stands around them.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    text.trim().chars().map(shown).collect()
-}
-
 /// Breaks text into lines of at most `width` characters, between words; a longer word stays whole so it can be copied.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -47,20 +35,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{printable, wrap};
-
-    #[test]
-    fn nothing_steers_the_terminal() {
-        for (given, shown) in [
-            ("plain, ünïcode", "plain, ünïcode"),
-            ("two\r\nlines\n", "two  lines"),
-            ("\u{1b}[2Jgone", "\u{fffd}[2Jgone"),
-            ("c1 \u{9b}31m", "c1 \u{fffd}31m"),
-            ("abc\u{202e}fed", "abc\u{fffd}fed"),
-        ] {
-            assert_eq!(printable(given), shown);
-        }
-    }
+    use super::wrap;
 
     #[test]
     fn lines_break_between_words() {

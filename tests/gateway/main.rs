@@ -13,6 +13,7 @@ mod credentials;
 mod demo;
 mod faketime;
 mod first_boot;
+mod policy;
 mod provisioning;
 mod registry;
 mod relay;

@@ -2,7 +2,8 @@
 
 use super::instant::{Instant, duration};
 use crate::json::Value;
-use crate::output::{printable, wrap};
+use crate::output::wrap;
+use crate::printable::printable;
 
 const TITLE_WIDTH: usize = 14;
 const TEXT_WIDTH: usize = 80 - TITLE_WIDTH;

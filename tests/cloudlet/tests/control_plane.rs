@@ -100,14 +100,17 @@ fn a_role_s_session_may_not_call_the_control_plane() {
 #[test]
 fn broken_requests_are_answered() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
-    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(70_000));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(700_000));
     let scope = "Credential=AKIA/20300101/us-east-1/iot/aws4_request, SignedHeaders=host, Signature=00";
     let unsigned = format!(
-        "GET /things HTTP/1.1\r\nhost: x\r\nx-amz-date: 20300101T000000Z\r\nauthorization: AWS4-HMAC-SHA256 {scope}\r\n\r\n"
+        "GET /things HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-date: 20300101T000000Z\r\nauthorization: AWS4-HMAC-SHA256 {scope}\r\n\r\n"
     );
     for (request, answer) in [
         ("\0\0\0\0\r\n\r\n", ""),
-        ("GET /things HTTP/1.1\r\nhost: x\r\n\r\n", "MissingAction"),
+        (
+            "GET /things HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            "MissingAction",
+        ),
         (long.as_str(), "HTTP/1.1 4"),
         (unsigned.as_str(), "UnrecognizedClientException"),
         (
@@ -117,8 +120,8 @@ fn broken_requests_are_answered() {
     ] {
         let endpoint = cloud.api_endpoint();
         let mut stream = TcpStream::connect(endpoint.trim_start_matches("http://")).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        // It may have refused before all of it is written.
+        let _ = stream.write_all(request.as_bytes());
         let mut found = String::new();
         // It may close before it has read all of it.
         let _ = stream.read_to_string(&mut found);

@@ -1,0 +1,32 @@
+//! `gatepost policy`: the AWS IoT policy that the configuration needs.
+//!
+//! The configuration is gatepostd's to understand, and the policy is wanted before any daemon runs; so gatepostd takes
+//! this process over and prints it.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::exit::{Exit, Failure};
+
+/// Where Debian installs daemons; not on an ordinary user's PATH.
+const SYSTEM: &str = "/usr/sbin/gatepostd";
+
+/// Becomes gatepostd, which prints the policy; returns only where that fails.
+pub(crate) fn run(arguments: &[OsString]) -> Result<Exit, Failure> {
+    let beside = std::env::current_exe().map(|own| own.with_file_name("gatepostd"));
+    let known = [beside.unwrap_or_default(), PathBuf::from(SYSTEM)];
+    let program = known.into_iter().find(|path| path.is_file());
+    let program = program.unwrap_or_else(|| PathBuf::from("gatepostd"));
+    let error = Command::new(&program).arg("--print-policy").args(arguments).exec();
+    let program = program.display();
+    Err(match error.kind() {
+        ErrorKind::NotFound => Failure::new(
+            Exit::Unavailable,
+            "gatepostd, which prints the policy, is not installed here",
+        ),
+        _ => Failure::new(Exit::Unavailable, format!("{program} cannot be started: {error}")),
+    })
+}
