@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup-test setup-lint setup-demo check test demo bench
+.PHONY: help setup-test setup-lint setup-demo check test demo bench fleet-ca
 
 # .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
@@ -31,6 +31,9 @@ test: setup-test ## every test, against a real PKCS#11 token, a software TPM and
 
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run
+
+fleet-ca: ## the CA of your fleet, for AWS or the local cloud (OUT=, MODE=; config/aws/fleet-ca lists them)
+	@config/aws/fleet-ca
 
 bench: setup-demo ## speed, size and idle cost, each beside its floor
 	@bench/run

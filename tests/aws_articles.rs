@@ -19,129 +19,34 @@
 mod world;
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cloudlet::{Cloudlet, Options};
+use rig::shell::Shell;
 use rig::token::{SoftHsm, Token};
 use rig::wait;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use world::{Gateway, PIN, THING};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A shell at a user's prompt: one folder, one set of variables, every step in it.
-struct Shell {
-    folder: TempDir,
-    variables: Vec<(String, String)>,
-}
-
-/// What a step printed, and how it ended.
-struct Printed {
-    success: bool,
-    out: String,
-    both: String,
-}
-
-impl Shell {
-    /// With the AWS CLI set up as `cloudlet run` tells its user to.
-    fn new(cloud: &Cloudlet) -> Self {
-        let administrator = cloud.administrator();
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().display().to_string();
-        let variables = [
-            ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
-            ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
-            ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
-            ("AWS_PAGER", String::new()),
-            ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
-            ("HOME", home),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value));
-        Self {
-            folder,
-            variables: variables.into(),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.variables.push((name.to_owned(), value.into()));
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn try_step(&self, command: &str, answers: &str) -> Printed {
-        let mut child = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", command])
-            .current_dir(self.path())
-            .env_remove("AWS_PROFILE")
-            .env_remove("AWS_SESSION_TOKEN")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // Dropped at the end of the statement, so that what reads to the end finds one.
-        child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let out = String::from_utf8(output.stdout).unwrap();
-        Printed {
-            success: output.status.success(),
-            both: format!("{out}{}", String::from_utf8_lossy(&output.stderr)),
-            out,
-        }
-    }
-
-    /// A step that works.
-    fn step(&self, command: &str) -> String {
-        self.answered(command, "")
-    }
-
-    /// A step that asks, and works.
-    fn answered(&self, command: &str, answers: &str) -> String {
-        let printed = self.try_step(command, answers);
-        assert!(printed.success, "$ {command}\n{}", printed.both);
-        printed.out
-    }
-
-    /// A step that fails, as the article or AWS says it does; what it printed.
-    fn failing(&self, command: &str) -> String {
-        let printed = self.try_step(command, "");
-        assert!(!printed.success, "$ {command}\nworked: {}", printed.both);
-        printed.both
-    }
-
-    /// A step that prints JSON.
-    fn json(&self, command: &str) -> Value {
-        let out = self.step(command);
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("$ {command}\n{error}: {out}"))
-    }
-
-    /// One text in the JSON that a step prints, such as `/registrationCode`.
-    fn text(&self, command: &str, pointer: &str) -> String {
-        let answer = self.json(command);
-        let text = answer.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_else(|| panic!("$ {command}\nno {pointer} in {answer}"))
-            .to_owned()
-    }
+/// With the AWS CLI set up as `cloudlet run` tells its user to.
+fn shell(cloud: &Cloudlet) -> Shell {
+    let administrator = cloud.administrator();
+    Shell::new([
+        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
+        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+    ])
+    .unwrap()
 }
 
 #[test]
 fn both_articles_run_verbatim_and_then_gatepost_joins() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
-    let mut shell = Shell::new(&cloud);
+    let mut shell = shell(&cloud);
     shell.set("ACCOUNT", shell.text("aws sts get-caller-identity", "/Account"));
 
     create_the_root_ca(&mut shell);

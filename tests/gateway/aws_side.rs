@@ -1,33 +1,121 @@
-//! The AWS side as config/aws describes it: what the README tells people to register is enough for a first boot.
+//! The AWS side as config/aws makes it: what people are told to register is enough for a first boot.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 
-use cloudlet::{Policy, Template};
+use cloudlet::Cloudlet;
+use rig::shell::Shell;
+use rig::token::SoftHsm;
 
-use crate::world::{World, options};
+use crate::world::{Gateway, PIN, options};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/aws");
+
+fn shell(cloud: &Cloudlet) -> Shell {
+    let administrator = cloud.administrator();
+    Shell::new([
+        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
+        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+    ])
+    .unwrap()
+}
+
+/// The commands that `make fleet-ca` prints, pasted as they are, then a gateway whose request its CA signs.
+#[test]
+fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
+    for mode in ["MODE=DEFAULT", "MODE=SNI_ONLY KEY=rsa-2048 ROLE_ALIAS=other"] {
+        let cloud = Cloudlet::start(options()).unwrap();
+        let shell = shell(&cloud);
+        let commands = shell.step(&format!("{mode} ORGANIZATION='A/B + C' COUNTRY=IN {FOLDER}/fleet-ca"));
+        shell.step(&commands);
+        let ca = shell.json("aws iot list-ca-certificates");
+        assert_eq!(ca["certificates"][0]["status"], "ACTIVE", "{mode}");
+
+        let token = SoftHsm::new("gateway", PIN).unwrap();
+        let mut gateway = Gateway::new(&cloud, &token, &shell.path().join("fleet-ca/fleet-ca.pem"));
+        if mode.contains("other") {
+            gateway.configure("name = \"telemetry\"", "name = \"other\"");
+        }
+        gateway.start();
+        std::fs::copy(gateway.wait_for_csr(), shell.path().join("device.csr")).unwrap();
+        let sign = commands.lines().skip_while(|line| !line.contains("openssl x509"));
+        let sign: Vec<&str> = sign.map(|line| line.trim_start_matches("# ")).collect();
+        shell.step(&sign.join("\n"));
+        gateway.install(&std::fs::read_to_string(shell.path().join("device.pem")).unwrap());
+        gateway.wait_online();
+        assert!(gateway.status()["session"]["problem"].is_null(), "presence is allowed");
+    }
+}
 
 #[test]
-fn the_shipped_provisioning_template_brings_a_gateway_online() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/aws/provisioning-template.json");
-    let cloud = options();
-    let text = std::fs::read_to_string(path)
-        .unwrap()
-        .replace("REGION", &cloud.region)
-        .replace("ACCOUNT", &cloud.account);
-    let template = Template::parse(&text).unwrap();
-    let mut world = World::with(
-        Box::new(rig::token::SoftHsm::new("gateway", crate::world::PIN).unwrap()),
-        cloudlet::Options {
-            // The template's own policy must be enough; this one is for the article's template.
-            policy: Policy::seed_strict(),
-            ..cloud
-        },
-    );
-    world.cloud.register_ca(&world.ca.ca_pem().unwrap(), template).unwrap();
-    world.bring_online();
+fn fleet_ca_overwrites_no_key_and_names_mistakes() {
+    let cloud = Cloudlet::start(options()).unwrap();
+    let mut shell = shell(&cloud);
+    let fleet_ca = format!("{FOLDER}/fleet-ca");
+    shell.step(&fleet_ca);
+    let read = |name: &str| std::fs::read(shell.path().join("fleet-ca").join(name)).unwrap();
+    let made = (read("fleet-ca.key"), read("fleet-ca.pem"));
+    let key = std::fs::metadata(shell.path().join("fleet-ca/fleet-ca.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    shell.step(&format!("NAME=other DAYS=1 {fleet_ca}"));
+    assert_eq!((read("fleet-ca.key"), read("fleet-ca.pem")), made);
+
+    for (mistake, said) in [
+        ("MODE=OTHER", "DEFAULT or SNI_ONLY"),
+        ("KEY=dsa OUT=new", "ec-p256 or rsa-2048"),
+        ("OUT=/dev/null/x", "/dev/null"),
+        ("AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new", "REGISTRATION_CODE"),
+    ] {
+        let told = shell.failing(&format!("{mistake} {fleet_ca}"));
+        assert!(told.contains(said), "{mistake}: {told}");
+    }
+    assert!(!shell.path().join("new/fleet-ca.key.new").exists());
+
+    // Without AWS at hand it is made all the same, and says how far the policy reaches.
+    shell.set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let printed = shell.try_step(&format!("MODE=SNI_ONLY OUT=alone {fleet_ca}"), "");
     assert!(
-        world.gateway.status()["session"]["problem"].is_null(),
-        "presence is allowed"
+        printed.success && printed.both.contains("account *"),
+        "{}",
+        printed.both
     );
-    world.gateway.stop();
+}
+
+/// The CloudFormation template holds the policy and the provisioning template again, as it must: they are the same.
+#[test]
+fn cloudformation_says_what_the_files_say() {
+    let cloud = Cloudlet::start(options()).unwrap();
+    let compare = r#"
+import json, sys, yaml
+
+class Loader(yaml.SafeLoader):
+    pass
+
+# !Sub's text is what counts; what else is looked up is no part of this.
+Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
+folder = sys.argv[1]
+resources = yaml.load(open(f"{folder}/gatepost.yaml"), Loader)["Resources"]
+
+def text(value):
+    for old, new in [("${AWS::Partition}", "aws"), ("${AWS::Region}", "REGION"), ("${AWS::AccountId}", "ACCOUNT"),
+                     ("${RoleAliasName}", "ROLE_ALIAS"), ("${!", "${"), ("${GatewayPolicy}", "gatepost")]:
+        value = value.replace(old, new)
+    return value
+
+policy = json.loads(text(json.dumps(resources["GatewayPolicy"]["Properties"]["PolicyDocument"])))
+assert policy == json.load(open(f"{folder}/policy.json")), policy
+template = json.loads(text(resources["ProvisioningTemplate"]["Properties"]["TemplateBody"]))
+assert template == json.load(open(f"{folder}/provisioning-template.json")), template
+"#;
+    let shell = shell(&cloud);
+    shell.write("compare.py", compare);
+    // `make setup-test` puts one with PyYAML there, with the AWS CLI, where the machine's own has none.
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/target/awscli/bin/python3");
+    let python = if std::path::Path::new(own).exists() {
+        own
+    } else {
+        "python3"
+    };
+    shell.step(&format!("'{python}' compare.py {FOLDER}"));
 }

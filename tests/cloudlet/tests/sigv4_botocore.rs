@@ -1,8 +1,9 @@
 //! What botocore signs is verified, odd paths and queries included.
 #![allow(clippy::unwrap_used, reason = "a test that cannot sign has failed")]
 
+mod common;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +11,6 @@ use cloudlet::sigv4::{self, Code, Endpoint};
 use cloudlet::{AccessKeys, Minted};
 use hyper::Request;
 use serde_json::{Value, json};
-
-/// The Python of the AWS CLI that `make setup-test` has installed, else the machine's: one that has botocore.
-fn python() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
-    if own.exists() { own } else { PathBuf::from("python3") }
-}
 
 fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
     let task = json!({
@@ -25,7 +20,7 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
         "cases": cases,
     });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sign.py");
-    let mut python = Command::new(python())
+    let mut python = Command::new(common::python())
         .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

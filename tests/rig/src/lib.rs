@@ -14,6 +14,7 @@ pub mod command;
 pub mod fleet_ca;
 pub mod port;
 pub mod process;
+pub mod shell;
 pub mod token;
 pub mod unix_http;
 pub mod user;
