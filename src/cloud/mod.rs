@@ -62,7 +62,12 @@ impl Cloud {
     /// # Errors
     /// When the system gives no thread or no runtime.
     pub fn spawn(self) -> io::Result<mpsc::Receiver<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The session looks up after every task: with the default, 61 of them, each of which may be a handshake that waits
+        // for the token, would come between a shutdown and its goodbye.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(1)
+            .build()?;
         let (alive, ended) = mpsc::channel();
         std::thread::Builder::new().name("cloud".into()).spawn(move || {
             let _alive = alive;

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use cloudlet::switches::FirstContact;
-use cloudlet::{Endpoint, Event};
+use cloudlet::{Endpoint, Event, RoleAlias};
 use rig::process::Signal;
+use rig::token::{SlowSigner, SoftHsm};
 
 use crate::clock::UnpluggedToken;
 use crate::cloud_view::{end_of_connection, mark};
 use crate::faketime::WallClock;
 use crate::registry::{bring_online_known, start_known};
 use crate::relay::Relay;
-use crate::world::{Gateway, SOON, World};
+use crate::world::{Gateway, PIN, SOON, World, options};
 
 /// Longer than any test.
 const AN_HOUR: Duration = Duration::from_secs(3600);
@@ -109,4 +110,41 @@ fn promise_8_a_connected_gateway_says_goodbye_so_that_no_will_is_published() {
     world.gateway.end(Signal::INT);
     assert_eq!(end_of_connection(&world.cloud, before), "the client said DISCONNECT");
     assert!(world.gateway.log().contains("gatepostd has stopped"));
+}
+
+/// A TPM's signature takes 600 ms, and rustls signs in the middle of the runtime: at the worst moment every keeper is in
+/// a handshake. AWS is told goodbye all the same.
+#[test]
+fn a_slow_token_in_many_handshakes_does_not_cost_the_goodbye() {
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let token = SlowSigner::new(token, Duration::from_millis(600)).unwrap();
+    let mut world = World::with(Box::new(token), options());
+    let role = "arn:aws:iam::123456789012:role/telemetry";
+    let mut aliases = String::new();
+    for number in 0..12 {
+        let name = format!("alias-{number}");
+        world.cloud.add_role_alias(RoleAlias::new(&name, role)).unwrap();
+        aliases.push_str(&format!("[[role-alias]]\nname = \"{name}\"\n"));
+    }
+    world.gateway.configure("[[access]]", &format!("{aliases}[[access]]"));
+    world.gateway.start();
+    world.certify();
+    // The first of them has its signature; the token signs for the others one after the other.
+    let first = |event: &Event| {
+        matches!(
+            event,
+            Event::TlsAccepted {
+                endpoint: Endpoint::Credentials,
+                ..
+            }
+        )
+    };
+    world.cloud.wait_for(SOON, first).unwrap();
+    let (before, signed) = (mark(&world.cloud), world.cloud.handshakes(Endpoint::Credentials));
+    world.gateway.stop();
+    let reason = end_of_connection(&world.cloud, before);
+    assert!(reason.contains("DISCONNECT"), "{reason}");
+    // One was under way when the signal came, and one may have begun before the session looked up.
+    let more = world.cloud.handshakes(Endpoint::Credentials) - signed;
+    assert!(more <= 2, "the token signed {more} times before the daemon ended");
 }

@@ -1,7 +1,8 @@
-//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`].
+//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`]; and a slow one.
 
 mod object;
 mod pkcs11_tool;
+mod slow;
 mod softhsm;
 mod tpm;
 mod tpm_daemons;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 pub use object::{Class, Object};
+pub use slow::SlowSigner;
 pub use softhsm::SoftHsm;
 pub use tpm::Tpm;
 
