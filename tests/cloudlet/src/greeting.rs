@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use cloudlet::Cloudlet;
 
+/// The one that is written into the file, and not onto the screen.
+const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+
 /// The endpoints and the administrator's key, as shell variables.
 pub(crate) struct Environment(Vec<(&'static str, String)>);
 
@@ -20,7 +23,7 @@ impl Environment {
             ("ROOT_CA", root.display().to_string()),
             ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
             ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+            (SECRET, administrator.secret_access_key),
             ("AWS_DEFAULT_REGION", region),
         ]))
     }
@@ -48,7 +51,7 @@ impl Environment {
     pub(crate) fn print(&self, file: &Path, kept: bool) -> std::io::Result<()> {
         let mut out = std::io::stdout();
         writeln!(out, "This is AWS IoT Core for this machine. It listens on\n")?;
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter().filter(|(name, _)| *name != SECRET) {
             writeln!(out, "  {name}={value}")?;
         }
         let (host, port) = self.value("MQTT_ENDPOINT").split_once(':').unwrap_or_default();

@@ -11,6 +11,8 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// Who asked, as far as that is known.
     pub(super) access_key_id: Option<String>,
+    /// What was asked for, as far as that is known.
+    pub(super) operation: Option<&'static str>,
     /// What else AWS's answer holds, as in `resourceArn`.
     pub(super) details: Vec<(&'static str, String)>,
 }
@@ -22,11 +24,19 @@ impl Failure {
             code: code.into(),
             message: message.into(),
             access_key_id: None,
+            operation: None,
             details: Vec::new(),
         }
     }
 
     pub(super) fn of(self, access_key_id: Option<String>) -> Self {
         Self { access_key_id, ..self }
+    }
+
+    pub(super) fn in_operation(self, operation: &'static str) -> Self {
+        Self {
+            operation: Some(operation),
+            ..self
+        }
     }
 }

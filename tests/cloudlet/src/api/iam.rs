@@ -46,6 +46,7 @@ pub(super) fn answer(
     let (action, parameters) = PROTOCOL.read(head, body).map_err(of_caller)?;
     let (operation, carry_out) =
         find(&action).ok_or_else(|| of_caller(PROTOCOL.no_such_action(&action, PROTOCOL.version)))?;
+    let of_caller = |failure: Failure| of_caller(failure.in_operation(operation));
     if !caller.is_administrator {
         let message = format!("User: {} is not authorized to perform: iam:{operation}", caller.arn);
         return Err(of_caller(Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message)));

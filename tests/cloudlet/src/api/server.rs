@@ -67,6 +67,8 @@ async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<Full
     };
     answer.unwrap_or_else(|failure| {
         cloud.events.push(Event::CallerRefused {
+            service: service.name(),
+            operation: failure.operation,
             access_key_id: failure.access_key_id.clone(),
             code: failure.code.clone(),
             message: failure.message.clone(),
@@ -83,6 +85,14 @@ impl Service {
             // Older SDKs sign for `execute-api` (botocore before 1.29, service model iot/2015-05-28).
             Some("iot" | "execute-api") => Self::Iot,
             _ => Self::Sts,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Iot => "iot",
         }
     }
 

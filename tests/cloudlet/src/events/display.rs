@@ -60,20 +60,33 @@ impl fmt::Display for Event {
             Self::Credentials {
                 alias, status, detail, ..
             } => write!(f, "CREDS {alias}: {status} {detail}"),
-            Self::CallerIdentified { access_key_id, arn } => write!(f, "STS   {access_key_id}: is {arn}"),
+            Self::CallerIdentified { access_key_id, arn } => {
+                write!(f, "API   sts:GetCallerIdentity: {access_key_id} is {arn}")
+            }
             Self::ApiCalled {
                 service,
                 operation,
                 caller,
                 resource,
-            } => write!(f, "API   {service}:{operation} {resource} by {caller}"),
+            } => {
+                let resource = if resource.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {resource}")
+                };
+                let caller = caller.split_once('/').map_or(caller.as_str(), |(_, name)| name);
+                write!(f, "API   {service}:{operation}{resource} by {caller}")
+            }
             Self::CallerRefused {
+                service,
+                operation,
                 access_key_id,
                 code,
                 message,
             } => {
                 let who = access_key_id.as_deref().unwrap_or("nobody");
-                write!(f, "STS   {who}: refused: {code}: {message}")
+                let operation = operation.map_or_else(String::new, |operation| format!(":{operation}"));
+                write!(f, "API   {service}{operation} refused to {who}: {code}: {message}")
             }
             Self::CertificateStatusSet { certificate, status } => {
                 write!(f, "IOT   certificate {}: set {status}", short(certificate))

@@ -143,6 +143,10 @@ pub enum Event {
     },
     /// A request to the API was refused.
     CallerRefused {
+        /// As in `iot`; `sts` too where it could not be told.
+        service: &'static str,
+        /// As in `RegisterCACertificate`, if it got as far as naming one.
+        operation: Option<&'static str>,
         /// The ID of the access key it claims, if it got as far as claiming one.
         access_key_id: Option<String>,
         /// AWS's error code.

@@ -48,6 +48,7 @@ pub(super) fn answer(
     let call = Call::read(cloud, head, body).map_err(of_caller)?;
     let route = routes::find(&head.method, &call.segments())
         .ok_or_else(|| of_caller(answer::unknown_operation(&head.method, head.uri.path())))?;
+    let of_caller = |failure: Failure| of_caller(failure.in_operation(route.operation));
     if !caller.is_administrator {
         let message = format!(
             "User: {} is not authorized to perform: iot:{}",
