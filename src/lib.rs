@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check_config | arguments | systemd | hardening
+//! daemon | check_config | print_policy | arguments | systemd | hardening
 //! local | cloud                     never import each other
 //! identity | timekeeper
 //! config

@@ -31,22 +31,10 @@ use world::{Gateway, PIN, THING};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// With the AWS CLI set up as `cloudlet run` tells its user to.
-fn shell(cloud: &Cloudlet) -> Shell {
-    let administrator = cloud.administrator();
-    Shell::new([
-        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
-        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
-        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
-    ])
-    .unwrap()
-}
-
 #[test]
 fn both_articles_run_verbatim_and_then_gatepost_joins() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
-    let mut shell = shell(&cloud);
+    let mut shell = world::shell(&cloud);
     shell.set("ACCOUNT", shell.text("aws sts get-caller-identity", "/Account"));
 
     create_the_root_ca(&mut shell);

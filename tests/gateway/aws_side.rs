@@ -3,30 +3,18 @@
 use std::os::unix::fs::PermissionsExt;
 
 use cloudlet::Cloudlet;
-use rig::shell::Shell;
 use rig::token::SoftHsm;
 
-use crate::world::{Gateway, PIN, options};
+use crate::world::{self, Gateway, PIN, options};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/aws");
-
-fn shell(cloud: &Cloudlet) -> Shell {
-    let administrator = cloud.administrator();
-    Shell::new([
-        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
-        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
-        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
-    ])
-    .unwrap()
-}
 
 /// The commands that `make fleet-ca` prints, pasted as they are, then a gateway whose request its CA signs.
 #[test]
 fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
     for mode in ["MODE=DEFAULT", "MODE=SNI_ONLY KEY=rsa-2048 ROLE_ALIAS=other"] {
         let cloud = Cloudlet::start(options()).unwrap();
-        let shell = shell(&cloud);
+        let shell = world::shell(&cloud);
         let commands = shell.step(&format!("{mode} ORGANIZATION='A/B + C' COUNTRY=IN {FOLDER}/fleet-ca"));
         shell.step(&commands);
         let ca = shell.json("aws iot list-ca-certificates");
@@ -51,7 +39,7 @@ fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
 #[test]
 fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     let cloud = Cloudlet::start(options()).unwrap();
-    let mut shell = shell(&cloud);
+    let mut shell = world::shell(&cloud);
     let fleet_ca = format!("{FOLDER}/fleet-ca");
     shell.step(&fleet_ca);
     let read = |name: &str| std::fs::read(shell.path().join("fleet-ca").join(name)).unwrap();
@@ -108,7 +96,7 @@ assert policy == json.load(open(f"{folder}/policy.json")), policy
 template = json.loads(text(resources["ProvisioningTemplate"]["Properties"]["TemplateBody"]))
 assert template == json.load(open(f"{folder}/provisioning-template.json")), template
 "#;
-    let shell = shell(&cloud);
+    let shell = world::shell(&cloud);
     shell.write("compare.py", compare);
     // `make setup-test` puts one with PyYAML there, with the AWS CLI, where the machine's own has none.
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/target/awscli/bin/python3");

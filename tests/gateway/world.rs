@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloudlet::{Cloudlet, Options, Policy, Role, RoleAlias};
 use rig::fleet_ca::FleetCa;
 use rig::process::{Process, Signal};
+use rig::shell::Shell;
 use rig::token::{SoftHsm, Token};
 use rig::unix_http::{self, Response};
 use rig::wait;
@@ -87,6 +88,18 @@ pub fn options() -> Options {
         policy: Policy::seed_with_credentials(&quick.account, &quick.region),
         ..quick
     }
+}
+
+/// A user's shell with the AWS CLI set up as `cloudlet run` tells its user to.
+pub fn shell(cloud: &Cloudlet) -> Shell {
+    let administrator = cloud.administrator();
+    Shell::new([
+        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
+        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+    ])
+    .unwrap()
 }
 
 /// The daemon, its folders and its configuration. It may be started, killed and started again.
