@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::end::End;
-use super::session::{BrokerReader, Session};
+use super::session::{BrokerReader, Session, Subscribing};
 use super::writer::Outgoing;
 use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};
 
@@ -40,6 +40,11 @@ pub(super) async fn run(
                 ..publish
             }),
             Packet::Suback(suback) => Packet::Suback(with_refused(session, suback)),
+            Packet::Unsuback(unsuback) => {
+                let filters = session.state.lock().unsubscribing.remove(&unsuback.packet_id);
+                session.tell_subscriptions("unsubscribed", &filters.unwrap_or_default());
+                Packet::Unsuback(unsuback)
+            }
             other => other,
         };
         let bytes = outgoing.encode(session.protocol);
@@ -63,9 +68,12 @@ fn may_receive(session: &Session, publish: &Publish) -> bool {
     session.decide("iot:Receive", "topic", &publish.topic).allowed
 }
 
-/// Puts the codes of the filters that were refused here back among the broker's.
+/// Puts the codes of the filters that were refused here back among the broker's. From now on the others are in force,
+/// which the lifecycle event tells.
 fn with_refused(session: &Session, mut suback: Suback) -> Suback {
-    if let Some(refused) = session.state.lock().refused_filters.remove(&suback.packet_id) {
+    let under_way = session.state.lock().subscribing.remove(&suback.packet_id);
+    if let Some(Subscribing { refused, filters }) = under_way {
+        session.tell_subscriptions("subscribed", &filters);
         let mut granted = suback.codes.into_iter();
         suback.codes = refused
             .into_iter()

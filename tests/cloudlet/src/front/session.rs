@@ -54,13 +54,29 @@ pub(super) struct State {
     pub(super) unacknowledged: HashSet<u16>,
     pub(super) aliases: HashMap<u16, String>,
     pub(super) subscriptions: HashSet<String>,
-    /// Of each SUBSCRIBE under way: the code of each filter that the broker was not asked for.
-    pub(super) refused_filters: HashMap<u16, Vec<Option<u8>>>,
+    /// Each SUBSCRIBE under way.
+    pub(super) subscribing: HashMap<u16, Subscribing>,
+    /// The filters of each UNSUBSCRIBE under way.
+    pub(super) unsubscribing: HashMap<u16, Vec<String>>,
     pub(super) packets: u64,
     pub(super) pace: Option<Pace>,
 }
 
+/// A SUBSCRIBE that the broker has been asked for.
+pub(super) struct Subscribing {
+    /// The code of each filter that the broker was not asked for.
+    pub(super) refused: Vec<Option<u8>>,
+    /// The filters that it was asked for.
+    pub(super) filters: Vec<String>,
+}
+
 impl Session {
+    /// Tells the lifecycle event of these filters; `verb` is `subscribed` or `unsubscribed`.
+    pub(super) fn tell_subscriptions(&self, verb: &str, filters: &[String]) {
+        let lifecycle = &self.cloud.lifecycle;
+        lifecycle.subscriptions(&self.connection, &self.identifier, verb, filters);
+    }
+
     pub(super) fn decide(&self, action: &str, kind: &str, name: &str) -> Decision {
         self.cloud
             .decide(&self.client_id, &self.certificate, &self.context, action, (kind, name))

@@ -96,14 +96,9 @@ async fn handle(ways: &Ways<'_>, packet: Packet) -> Result<(), End> {
                 for filter in &unsubscribe.filters {
                     state.subscriptions.remove(filter);
                 }
+                let filters = unsubscribe.filters.clone();
+                state.unsubscribing.insert(unsubscribe.packet_id, filters);
             }
-            let lifecycle = &session.cloud.lifecycle;
-            lifecycle.subscriptions(
-                &session.connection,
-                &session.identifier,
-                "unsubscribed",
-                &unsubscribe.filters,
-            );
             ways.forward(Packet::Unsubscribe(unsubscribe)).await
         }
         Packet::Puback(_) | Packet::Pingreq => ways.forward(packet).await,

@@ -3,6 +3,7 @@
 use super::Ways;
 use crate::front::end::{Cause, End};
 use crate::front::limits;
+use crate::front::session::Subscribing;
 use crate::mqtt::{Filter, Packet, Properties, Protocol, QoS, Suback, Subscribe, property, reason, topic};
 use crate::switches::DeniedSubscribe;
 
@@ -51,11 +52,11 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
         state
             .subscriptions
             .extend(subscribe.filters.iter().map(|filter| filter.filter.clone()));
-        state.refused_filters.insert(subscribe.packet_id, refused);
+        let filters = subscribe.filters.iter().map(|filter| filter.filter.clone()).collect();
+        state
+            .subscribing
+            .insert(subscribe.packet_id, Subscribing { refused, filters });
     }
-    let taken: Vec<String> = subscribe.filters.iter().map(|filter| filter.filter.clone()).collect();
-    let lifecycle = &session.cloud.lifecycle;
-    lifecycle.subscriptions(&session.connection, &session.identifier, "subscribed", &taken);
     for filter in &mut subscribe.filters {
         // developer guide, mqtt: retained messages come to exact subscriptions only. MQTT 3.1.1 has no such option, and
         // its wildcard subscriptions get them here.
