@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
 use crate::help::Topic;
+use crate::setup_profile::Wanted;
 
 const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
 /// The environment variable that names another socket.
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Policy {
         arguments: Vec<OsString>,
     },
+    SetupProfile(Wanted),
     Help(Topic),
     Version,
 }
@@ -39,6 +41,9 @@ pub(crate) struct Invocation {
 #[derive(Default)]
 struct Words {
     socket: Option<OsString>,
+    profile: Option<OsString>,
+    region: Option<OsString>,
+    file: Option<OsString>,
     json: bool,
     help: bool,
     version: bool,
@@ -65,11 +70,15 @@ pub(crate) fn parse(
     }
     let Words {
         socket,
+        profile,
+        region,
+        file,
         json,
         help,
         version,
         words,
     } = sort(arguments)?;
+    let of_profile = profile.is_some() || region.is_some() || file.is_some();
     let mut words = words.into_iter();
     let name = words.next();
     let name = name.as_deref().map(OsStr::to_string_lossy);
@@ -84,14 +93,26 @@ pub(crate) fn parse(
         },
         Some("status") => Command::Status { json },
         Some("csr") => Command::Csr,
+        Some("setup-profile") => Command::SetupProfile(Wanted {
+            alias: alias(words.next())?,
+            profile,
+            region,
+            file,
+            socket: socket.clone(),
+        }),
         Some(other) => return Err(usage(format!("unknown command {other:?}"))),
         None => return Err(usage("no command given")),
     };
     if let Some(extra) = words.next().filter(|_| !help && !version) {
         return Err(usage(format!("unexpected argument {extra:?}")));
     }
-    if json && matches!(command, Command::Credentials { .. } | Command::Csr) {
+    if json && !matches!(command, Command::Status { .. } | Command::Help(_) | Command::Version) {
         return Err(usage("--json belongs to the command status"));
+    }
+    if of_profile && !matches!(command, Command::SetupProfile(_) | Command::Help(_) | Command::Version) {
+        return Err(usage(
+            "--profile, --region and --file belong to the command setup-profile",
+        ));
     }
 
     let socket = socket
@@ -111,17 +132,38 @@ fn sort(mut arguments: impl Iterator<Item = OsString>) -> Result<Words, Failure>
             Some("--json") => sorted.json = true,
             Some("--help" | "-h") => sorted.help = true,
             Some("--version" | "-V") => sorted.version = true,
-            Some("--socket") => sorted.socket = Some(path(arguments.next())?),
-            _ => match value_of(&argument, "--socket=") {
-                Some(value) => sorted.socket = Some(path(Some(value))?),
-                None if argument.len() > 1 && argument.as_encoded_bytes().starts_with(b"-") => {
+            _ => match sorted.take_value(&argument, &mut arguments)? {
+                true => {}
+                false if argument.len() > 1 && argument.as_encoded_bytes().starts_with(b"-") => {
                     return Err(usage(format!("unknown option {argument:?}")));
                 }
-                None => sorted.words.push(argument),
+                false => sorted.words.push(argument),
             },
         }
     }
     Ok(sorted)
+}
+
+impl Words {
+    /// Takes an option that has a value, written `--option VALUE` or `--option=VALUE`; false if it is none.
+    fn take_value(&mut self, argument: &OsStr, rest: &mut impl Iterator<Item = OsString>) -> Result<bool, Failure> {
+        for (option, place) in [
+            ("--socket", &mut self.socket),
+            ("--profile", &mut self.profile),
+            ("--region", &mut self.region),
+            ("--file", &mut self.file),
+        ] {
+            let value = match value_of(argument, &format!("{option}=")) {
+                Some(value) => Some(value),
+                None if argument == option => rest.next(),
+                None => continue,
+            };
+            let value = value.filter(|value| !value.is_empty());
+            *place = Some(value.ok_or_else(|| usage(format!("{option} needs a value")))?);
+            return Ok(true);
+        }
+        Ok(false)
+    }
 }
 
 /// What follows `option` in an argument; paths need not be UTF-8.
@@ -129,12 +171,6 @@ fn value_of(argument: &OsStr, option: &str) -> Option<OsString> {
     use std::os::unix::ffi::OsStrExt;
     let value = argument.as_bytes().strip_prefix(option.as_bytes())?;
     Some(OsStr::from_bytes(value).to_owned())
-}
-
-fn path(value: Option<OsString>) -> Result<OsString, Failure> {
-    value
-        .filter(|path| !path.is_empty())
-        .ok_or_else(|| usage("--socket needs a path"))
 }
 
 fn alias(word: Option<OsString>) -> Result<Option<OsString>, Failure> {
@@ -151,6 +187,7 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("status") => Ok(Topic::Status),
         Some("csr") => Ok(Topic::Csr),
         Some("policy") => Ok(Topic::Policy),
+        Some("setup-profile") => Ok(Topic::SetupProfile),
         Some("help") => Ok(Topic::All),
         _ => Err(usage(format!("no help for {word:?}"))),
     }
@@ -165,6 +202,7 @@ mod tests {
     use super::{Command, parse};
     use crate::exit::Exit;
     use crate::help::Topic;
+    use crate::setup_profile::Wanted;
 
     fn arguments(line: &str) -> impl Iterator<Item = std::ffi::OsString> {
         line.split_whitespace().map(Into::into)
@@ -192,6 +230,15 @@ mod tests {
                 Command::Policy {
                     arguments: vec!["--account".into(), "1".into()],
                 },
+            ),
+            (
+                "setup-profile telemetry --region=us-east-2 --file /f",
+                Command::SetupProfile(Wanted {
+                    alias: Some("telemetry".into()),
+                    region: Some("us-east-2".into()),
+                    file: Some("/f".into()),
+                    ..Wanted::default()
+                }),
             ),
             ("policy --help", Command::Help(Topic::Policy)),
             ("help policy", Command::Help(Topic::Policy)),
@@ -233,6 +280,9 @@ mod tests {
             "status --jsn",
             "-x",
             "credentials --json",
+            "setup-profile --json",
+            "status --profile x",
+            "setup-profile --region",
             "csr --json",
             "--socket",
             "status --socket=",

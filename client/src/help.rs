@@ -8,6 +8,7 @@ pub(crate) enum Topic {
     Status,
     Csr,
     Policy,
+    SetupProfile,
 }
 
 /// The help about a topic.
@@ -18,6 +19,7 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Status => STATUS,
         Topic::Csr => CSR,
         Topic::Policy => POLICY,
+        Topic::SetupProfile => SETUP_PROFILE,
     }
 }
 
@@ -30,6 +32,7 @@ Commands:
   credentials [ALIAS]   temporary AWS credentials, for credential_process
   status [--json]       what the gateway is doing, and what to do about it
   csr                   the certificate signing request of the device key
+  setup-profile [ALIAS] a profile for the AWS CLI and the SDKs
   policy                the AWS IoT policy that the configuration needs
   help [COMMAND]        this text, or more about a command
 
@@ -85,6 +88,22 @@ the fleet's certificate authority to sign:
 Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
 ";
 
+const SETUP_PROFILE: &str = "\
+gatepost setup-profile [ALIAS]: a profile for the AWS CLI and the SDKs
+
+Writes a profile whose credentials come from this command into an AWS
+configuration file. It asks nothing, changes nothing else in the file, and says
+what it did; run again, it changes nothing.
+
+Options:
+  --profile NAME   the profile (default: ALIAS, or gatepost)
+  --region REGION  the profile's Region, if it is to have one
+  --file PATH      the file (default: $AWS_CONFIG_FILE, else ~/.aws/config)
+
+Exit codes: 78 the file cannot be written, or the profile gets its credentials
+elsewhere.
+";
+
 const POLICY: &str = "\
 gatepost policy [--config FILE] [--account ID]: the AWS IoT policy
 
@@ -107,7 +126,14 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for topic in [Topic::All, Topic::Credentials, Topic::Status, Topic::Csr, Topic::Policy] {
+        for topic in [
+            Topic::All,
+            Topic::Credentials,
+            Topic::Status,
+            Topic::Csr,
+            Topic::Policy,
+            Topic::SetupProfile,
+        ] {
             assert!(text(topic).ends_with('\n'));
             assert!(text(topic).lines().count() <= 40 && text(topic).lines().all(|line| line.len() <= 80));
         }

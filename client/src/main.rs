@@ -11,6 +11,7 @@ mod json;
 mod output;
 mod policy;
 mod printable;
+mod setup_profile;
 mod status;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ fn run() -> Result<Exit, Failure> {
         Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
         Command::Status { json } => status::run(&socket, json),
         Command::Csr => csr::run(&socket),
+        Command::SetupProfile(wanted) => setup_profile::run(&wanted),
         Command::Policy { arguments } => policy::run(&arguments),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),
         Command::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),

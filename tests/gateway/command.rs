@@ -130,16 +130,39 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     let mut world = World::new();
     world.bring_online();
     let config = world.gateway.folder.path().join("aws-config");
-    let text = format!(
-        "[profile gateway]\ncredential_process = {} --socket {} credentials telemetry\n",
-        world.gateway.client().display(),
-        world.gateway.socket().display()
+    fs::write(&config, "# mine\n[default]\nregion = eu-west-1\n").unwrap();
+    let socket = world.gateway.socket().display().to_string();
+    let set_up = |arguments: &[&str]| {
+        let mut client = Command::new(world.gateway.client());
+        client.env("AWS_CONFIG_FILE", &config).arg("setup-profile");
+        run(client.args(arguments))
+    };
+    let wanted = [
+        "telemetry",
+        "--profile",
+        "gateway",
+        "--region",
+        "us-east-1",
+        "--socket",
+        &socket,
+    ];
+    let (code, said, _) = set_up(&wanted);
+    assert_eq!(code, 0);
+    contains_all(&said, &["profile gateway now has", "region = us-east-1"]);
+    let written = fs::read_to_string(&config).unwrap();
+    assert!(
+        written.starts_with("# mine\n[default]\nregion = eu-west-1\n\n[profile gateway]\n"),
+        "{written}"
     );
-    fs::write(&config, text).unwrap();
+    let (code, said, _) = set_up(&wanted);
+    assert_eq!(code, 0);
+    contains_all(&said, &["nothing changed"]);
+    assert_eq!(fs::read_to_string(&config).unwrap(), written);
+
     // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and where they came from.
     let mut aws = command::command("aws");
     aws.args(["configure", "list", "--profile", "gateway"])
-        .env("AWS_CONFIG_FILE", config)
+        .env("AWS_CONFIG_FILE", &config)
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     let list = command::run(&mut aws, "awscli").unwrap();
     let given = world.gateway.credentials().json().unwrap();
@@ -151,4 +174,53 @@ fn the_aws_cli_takes_credentials_from_the_command() {
             "{list}"
         );
     }
+    let mut aws = command::command("aws");
+    aws.args(["sts", "get-caller-identity", "--profile", "gateway", "--endpoint-url"])
+        .arg(world.cloud.api_endpoint())
+        .env("AWS_CONFIG_FILE", &config)
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("NO_PROXY", "127.0.0.1");
+    let caller = command::run(&mut aws, "awscli").unwrap();
+    assert!(caller.contains("assumed-role/telemetry/"), "{caller}");
+}
+
+/// Whatever is in the way of the profile is named, and the file stays as it was.
+#[test]
+fn a_profile_is_not_set_up_over_something_else() {
+    let world = World::new();
+    let folder = world.gateway.folder.path();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let taken = file("taken", b"[profile telemetry]\naws_access_key_id = AKIAEXAMPLE\n");
+    let binary = file("binary", b"[profile a]\n\xff\n");
+    let below_a_file = format!("{taken}/config");
+    for (path, code, said) in [
+        (taken.as_str(), 78, "aws_access_key_id"),
+        (&binary, 78, "not UTF-8"),
+        (&below_a_file, 78, "Not a directory"),
+        ("/proc/gatepost/config", 78, "/proc/gatepost/config"),
+    ] {
+        let before = fs::read(path).ok();
+        let mut client = Command::new(world.gateway.client());
+        let (found, out, reason) = run(client.args(["setup-profile", "telemetry", "--file", path]));
+        assert_eq!((found, out.as_str()), (code, ""), "{path}");
+        contains_all(&reason, &[said, "nothing changed"]);
+        assert_eq!(fs::read(path).ok(), before);
+    }
+    let mut client = Command::new(world.gateway.client());
+    let (code, _, reason) = run(client.args(["setup-profile", "a]\nb"]));
+    assert_eq!(code, 64, "{reason}");
+    // A new file is for its owner alone, and so is its folder.
+    let new = folder.join("home/.aws/config");
+    let mut client = Command::new(world.gateway.client());
+    let (code, _, reason) = run(client
+        .env_remove("AWS_CONFIG_FILE")
+        .env("HOME", folder.join("home"))
+        .arg("setup-profile"));
+    assert_eq!(code, 0, "{reason}");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&new), mode(new.parent().unwrap())), (0o600, 0o700));
 }
