@@ -17,7 +17,7 @@ use crate::cloud::{Cloud, SessionReporters};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
 use crate::identity::{Files, IdentityTask, request_path, roots};
-use crate::local::{self, Access, Shared, Socket};
+use crate::local::{self, Access, Audit, Loopback, Shared, Socket};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::status::{
     Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, ProvisioningDetails, ProvisioningPhase,
@@ -87,6 +87,8 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         board: board.clone(),
         shelf,
         access,
+        loopback: Loopback::new(&config, &desk),
+        audit: Audit::new(clock.clone()),
     });
     let cloud = Cloud {
         config: config.clone(),
@@ -150,6 +152,9 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
     match loading.await {
         Ok(Ok((access, same))) => {
             shared.access.replace(access);
+            if let Some(loopback) = &shared.loopback {
+                loopback.lay_out(&shared.access).await;
+            }
             log::info!(GATEPOST_EVENT = "reload"; "configuration: the access rules were read again");
             if !same {
                 log::warn!(

@@ -124,7 +124,7 @@ fn the_shipped_sample_loads_with_every_line_uncommented() {
     let uncommented: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.contains(" = ") || rest.starts_with("[[") => rest,
+            Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
             _ => line,
         })
         .collect();

@@ -1,6 +1,7 @@
 //! The command line: options may stand before or after the command.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,9 @@ pub(crate) enum Command {
         json: bool,
     },
     Csr,
+    Env {
+        alias: Option<OsString>,
+    },
     /// What follows the word is for gatepostd.
     Policy {
         arguments: Vec<OsString>,
@@ -37,16 +41,45 @@ pub(crate) struct Invocation {
     pub(crate) command: Command,
 }
 
-/// Options and words, sorted apart but not yet judged against each other.
+/// An option, whether a value follows it, and the commands that know it; none for one that stands anywhere.
+struct Known {
+    name: &'static str,
+    value: bool,
+    commands: &'static [&'static str],
+}
+
+const OPTIONS: &[Known] = &[
+    Known::value("--socket", &[]),
+    Known::flag("--help", &[]),
+    Known::flag("--version", &[]),
+    Known::flag("--json", &["status"]),
+    Known::value("--profile", &["setup-profile"]),
+    Known::value("--region", &["setup-profile"]),
+    Known::value("--file", &["setup-profile"]),
+];
+
+impl Known {
+    const fn flag(name: &'static str, commands: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            value: false,
+            commands,
+        }
+    }
+
+    const fn value(name: &'static str, commands: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            value: true,
+            commands,
+        }
+    }
+}
+
+/// Options and words, sorted apart.
 #[derive(Default)]
-struct Words {
-    socket: Option<OsString>,
-    profile: Option<OsString>,
-    region: Option<OsString>,
-    file: Option<OsString>,
-    json: bool,
-    help: bool,
-    version: bool,
+struct Sorted {
+    options: Vec<(&'static Known, OsString)>,
     words: Vec<OsString>,
 }
 
@@ -68,21 +101,12 @@ pub(crate) fn parse(
             },
         });
     }
-    let Words {
-        socket,
-        profile,
-        region,
-        file,
-        json,
-        help,
-        version,
-        words,
-    } = sort(arguments)?;
-    let of_profile = profile.is_some() || region.is_some() || file.is_some();
-    let mut words = words.into_iter();
+    let mut sorted = Sorted::of(arguments)?;
+    let socket = sorted.value("--socket");
+    let (help, version) = (sorted.flag("--help"), sorted.flag("--version"));
+    let mut words = std::mem::take(&mut sorted.words).into_iter();
     let name = words.next();
     let name = name.as_deref().map(OsStr::to_string_lossy);
-
     let command = match name.as_deref() {
         _ if version => Command::Version,
         Some("help") => Command::Help(topic(words.next())?),
@@ -91,30 +115,34 @@ pub(crate) fn parse(
         Some("credentials") => Command::Credentials {
             alias: alias(words.next())?,
         },
-        Some("status") => Command::Status { json },
+        Some("status") => Command::Status {
+            json: sorted.flag("--json"),
+        },
         Some("csr") => Command::Csr,
+        Some("env") => Command::Env {
+            alias: alias(words.next())?,
+        },
         Some("setup-profile") => Command::SetupProfile(Wanted {
             alias: alias(words.next())?,
-            profile,
-            region,
-            file,
+            profile: sorted.value("--profile"),
+            region: sorted.value("--region"),
+            file: sorted.value("--file"),
             socket: socket.clone(),
         }),
         Some(other) => return Err(usage(format!("unknown command {other:?}"))),
         None => return Err(usage("no command given")),
     };
-    if let Some(extra) = words.next().filter(|_| !help && !version) {
+    if !matches!(command, Command::Help(_) | Command::Version) {
+        if let Some(extra) = words.next() {
+            return Err(usage(format!("unexpected argument {extra:?}")));
+        }
+        sorted.belong_to(name.as_deref().unwrap_or_default())?;
+    } else if !help
+        && !version
+        && let Some(extra) = words.next()
+    {
         return Err(usage(format!("unexpected argument {extra:?}")));
     }
-    if json && !matches!(command, Command::Status { .. } | Command::Help(_) | Command::Version) {
-        return Err(usage("--json belongs to the command status"));
-    }
-    if of_profile && !matches!(command, Command::SetupProfile(_) | Command::Help(_) | Command::Version) {
-        return Err(usage(
-            "--profile, --region and --file belong to the command setup-profile",
-        ));
-    }
-
     let socket = socket
         .or_else(|| environment.filter(|path| !path.is_empty()))
         .unwrap_or_else(|| DEFAULT_SOCKET.into());
@@ -124,53 +152,65 @@ pub(crate) fn parse(
     })
 }
 
-fn sort(mut arguments: impl Iterator<Item = OsString>) -> Result<Words, Failure> {
-    let mut sorted = Words::default();
-    while let Some(argument) = arguments.next() {
-        match argument.to_str() {
-            Some("--") => sorted.words.extend(arguments.by_ref()),
-            Some("--json") => sorted.json = true,
-            Some("--help" | "-h") => sorted.help = true,
-            Some("--version" | "-V") => sorted.version = true,
-            _ => match sorted.take_value(&argument, &mut arguments)? {
-                true => {}
-                false if argument.len() > 1 && argument.as_encoded_bytes().starts_with(b"-") => {
+impl Sorted {
+    fn of(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut sorted = Self::default();
+        while let Some(argument) = arguments.next() {
+            // Paths need not be UTF-8.
+            let bytes = argument.as_bytes();
+            let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
+                Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
+                None => (bytes, None),
+            };
+            let name: &[u8] = match name {
+                b"--" if value.is_none() => {
+                    sorted.words.extend(arguments.by_ref());
+                    break;
+                }
+                b"-h" => b"--help",
+                b"-V" => b"--version",
+                name => name,
+            };
+            let known = OPTIONS.iter().find(|known| known.name.as_bytes() == name);
+            let value = value.map(|value| OsStr::from_bytes(value).to_owned());
+            match known {
+                Some(known) if known.value => {
+                    let value = value.or_else(|| arguments.next()).filter(|value| !value.is_empty());
+                    let value = value.ok_or_else(|| usage(format!("{} needs a value", known.name)))?;
+                    sorted.options.push((known, value));
+                }
+                Some(known) if value.is_none() => sorted.options.push((known, OsString::new())),
+                Some(known) => return Err(usage(format!("{} takes no value", known.name))),
+                None if bytes.len() > 1 && bytes.starts_with(b"-") => {
                     return Err(usage(format!("unknown option {argument:?}")));
                 }
-                false => sorted.words.push(argument),
-            },
+                None => sorted.words.push(argument),
+            }
+        }
+        Ok(sorted)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.options.iter().any(|(known, _)| known.name == name)
+    }
+
+    /// An option's value; the last one counts.
+    fn value(&self, name: &str) -> Option<OsString> {
+        let mut values = self.options.iter().filter(|(known, _)| known.name == name);
+        values.next_back().map(|(_, value)| value.clone())
+    }
+
+    fn belong_to(&self, command: &str) -> Result<(), Failure> {
+        let belongs = |known: &Known| known.commands.is_empty() || known.commands.contains(&command);
+        match self.options.iter().find(|(known, _)| !belongs(known)) {
+            None => Ok(()),
+            Some((known, _)) => Err(usage(format!(
+                "{} belongs to the command {}",
+                known.name,
+                known.commands.join(" or ")
+            ))),
         }
     }
-    Ok(sorted)
-}
-
-impl Words {
-    /// Takes an option that has a value, written `--option VALUE` or `--option=VALUE`; false if it is none.
-    fn take_value(&mut self, argument: &OsStr, rest: &mut impl Iterator<Item = OsString>) -> Result<bool, Failure> {
-        for (option, place) in [
-            ("--socket", &mut self.socket),
-            ("--profile", &mut self.profile),
-            ("--region", &mut self.region),
-            ("--file", &mut self.file),
-        ] {
-            let value = match value_of(argument, &format!("{option}=")) {
-                Some(value) => Some(value),
-                None if argument == option => rest.next(),
-                None => continue,
-            };
-            let value = value.filter(|value| !value.is_empty());
-            *place = Some(value.ok_or_else(|| usage(format!("{option} needs a value")))?);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-}
-
-/// What follows `option` in an argument; paths need not be UTF-8.
-fn value_of(argument: &OsStr, option: &str) -> Option<OsString> {
-    use std::os::unix::ffi::OsStrExt;
-    let value = argument.as_bytes().strip_prefix(option.as_bytes())?;
-    Some(OsStr::from_bytes(value).to_owned())
 }
 
 fn alias(word: Option<OsString>) -> Result<Option<OsString>, Failure> {
@@ -186,6 +226,7 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("credentials") => Ok(Topic::Credentials),
         Some("status") => Ok(Topic::Status),
         Some("csr") => Ok(Topic::Csr),
+        Some("env") => Ok(Topic::Env),
         Some("policy") => Ok(Topic::Policy),
         Some("setup-profile") => Ok(Topic::SetupProfile),
         Some("help") => Ok(Topic::All),
@@ -198,105 +239,4 @@ fn usage(message: impl AsRef<str>) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Command, parse};
-    use crate::exit::Exit;
-    use crate::help::Topic;
-    use crate::setup_profile::Wanted;
-
-    fn arguments(line: &str) -> impl Iterator<Item = std::ffi::OsString> {
-        line.split_whitespace().map(Into::into)
-    }
-
-    #[test]
-    fn understood() {
-        let alias = |name: &str| Command::Credentials {
-            alias: Some(name.into()),
-        };
-        for (line, command) in [
-            ("credentials", Command::Credentials { alias: None }),
-            ("credentials telemetry", alias("telemetry")),
-            ("--socket /s credentials telemetry", alias("telemetry")),
-            ("credentials --socket=/s telemetry", alias("telemetry")),
-            ("credentials telemetry --socket /s", alias("telemetry")),
-            ("credentials -- --odd", alias("--odd")),
-            ("credentials -", alias("-")),
-            ("status", Command::Status { json: false }),
-            ("--json status", Command::Status { json: true }),
-            ("csr", Command::Csr),
-            ("policy", Command::Policy { arguments: vec![] }),
-            (
-                "policy --account 1",
-                Command::Policy {
-                    arguments: vec!["--account".into(), "1".into()],
-                },
-            ),
-            (
-                "setup-profile telemetry --region=us-east-2 --file /f",
-                Command::SetupProfile(Wanted {
-                    alias: Some("telemetry".into()),
-                    region: Some("us-east-2".into()),
-                    file: Some("/f".into()),
-                    ..Wanted::default()
-                }),
-            ),
-            ("policy --help", Command::Help(Topic::Policy)),
-            ("help policy", Command::Help(Topic::Policy)),
-            ("--help", Command::Help(Topic::All)),
-            ("help", Command::Help(Topic::All)),
-            ("help csr", Command::Help(Topic::Csr)),
-            ("status -h", Command::Help(Topic::Status)),
-            ("credentials some alias --help", Command::Help(Topic::Credentials)),
-            ("-V", Command::Version),
-            ("status --version", Command::Version),
-        ] {
-            let invocation = parse(arguments(line), None).unwrap();
-            assert_eq!(invocation.command, command, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_socket_is_the_option_or_the_environment_or_the_default() {
-        for (line, environment, socket) in [
-            ("csr", None, "/run/gatepost/gatepost.sock"),
-            ("csr", Some(""), "/run/gatepost/gatepost.sock"),
-            ("csr", Some("/e"), "/e"),
-            ("csr --socket /s", Some("/e"), "/s"),
-            ("--socket=/s csr", None, "/s"),
-        ] {
-            let invocation = parse(arguments(line), environment.map(Into::into)).unwrap();
-            assert_eq!(invocation.socket.to_str(), Some(socket), "{line} {environment:?}");
-        }
-    }
-
-    #[test]
-    fn refused_in_one_line() {
-        for line in [
-            "",
-            "credential",
-            "credentials a b",
-            "status now",
-            "csr x",
-            "status --jsn",
-            "-x",
-            "credentials --json",
-            "setup-profile --json",
-            "status --profile x",
-            "setup-profile --region",
-            "csr --json",
-            "--socket",
-            "status --socket=",
-            "help frobnicate",
-            "help csr status",
-            "frobnicate --help",
-        ] {
-            let failure = parse(arguments(line), None).unwrap_err();
-            assert_eq!(failure.exit(), Exit::Usage, "{line}");
-            assert!(
-                failure.message().contains("--help") && !failure.message().contains('\n'),
-                "{line}"
-            );
-        }
-        assert!(parse(["credentials".into(), "".into()].into_iter(), None).is_err());
-    }
-}
+mod tests;

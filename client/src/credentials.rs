@@ -14,11 +14,7 @@ const REQUIRED: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "
 
 /// Prints the credentials of a role alias, or of the default one.
 pub(crate) fn run(socket: &Path, alias: Option<&OsStr>) -> Result<Exit, Failure> {
-    let target = match alias {
-        Some(alias) => format!("/v1/credentials/{}", percent_encode(alias.as_bytes())),
-        None => "/v1/credentials".to_owned(),
-    };
-    let body = daemon::get(socket, &target)?;
+    let body = daemon::get(socket, &target("/v1/credentials", alias))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     if document.get("Version").whole_number() != Some(1) {
         return Err(daemon::not_gatepost("\"Version\" is not the number 1"));
@@ -38,6 +34,14 @@ fn one_line(body: &[u8]) -> Vec<u8> {
     let mut line: Vec<u8> = body.trim_ascii().iter().map(space).collect();
     line.push(b'\n');
     line
+}
+
+/// The path of a role alias, or of the default one, below `resource`.
+pub(crate) fn target(resource: &str, alias: Option<&OsStr>) -> String {
+    match alias {
+        Some(alias) => format!("{resource}/{}", percent_encode(alias.as_bytes())),
+        None => resource.to_owned(),
+    }
 }
 
 /// Keeps RFC 3986's unreserved characters.

@@ -92,6 +92,7 @@ fn refusal(response: &Response) -> Failure {
         400 => Exit::Usage,
         403 => Exit::NotAllowed,
         404 => Exit::Unknown,
+        409 => Exit::Attention,
         503 => Exit::Unavailable,
         408 | 413 | 429 | 500..=599 => Exit::Temporary,
         _ => Exit::Protocol,

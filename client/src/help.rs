@@ -7,6 +7,7 @@ pub(crate) enum Topic {
     Credentials,
     Status,
     Csr,
+    Env,
     Policy,
     SetupProfile,
 }
@@ -18,6 +19,7 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Credentials => CREDENTIALS,
         Topic::Status => STATUS,
         Topic::Csr => CSR,
+        Topic::Env => ENV,
         Topic::Policy => POLICY,
         Topic::SetupProfile => SETUP_PROFILE,
     }
@@ -33,6 +35,7 @@ Commands:
   status [--json]       what the gateway is doing, and what to do about it
   csr                   the certificate signing request of the device key
   setup-profile [ALIAS] a profile for the AWS CLI and the SDKs
+  env [ALIAS]           what an SDK's container provider needs to know
   policy                the AWS IoT policy that the configuration needs
   help [COMMAND]        this text, or more about a command
 
@@ -88,6 +91,23 @@ the fleet's certificate authority to sign:
 Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
 ";
 
+const ENV: &str = "\
+gatepost env [ALIAS]: for SDKs that get credentials over HTTP
+
+Prints, for a shell, what an SDK's container provider must find in its
+environment to get the role alias ALIAS, or the default one, from the daemon's
+loopback listener:
+
+  eval \"$(gatepost env telemetry)\"
+
+The token file it names can be read by the user or group of the caller's
+[[access]] rule only, and holds another token after each start of the daemon.
+Credentials that an SDK finds before these (AWS_ACCESS_KEY_ID, a profile) win.
+
+Exit codes: 66 no such alias, 69 the daemon is not running, 77 not allowed,
+78 the loopback listener is off, or the rule has no token file for this caller.
+";
+
 const SETUP_PROFILE: &str = "\
 gatepost setup-profile [ALIAS]: a profile for the AWS CLI and the SDKs
 
@@ -131,6 +151,7 @@ mod tests {
             Topic::Credentials,
             Topic::Status,
             Topic::Csr,
+            Topic::Env,
             Topic::Policy,
             Topic::SetupProfile,
         ] {

@@ -4,6 +4,7 @@ mod arguments;
 mod credentials;
 mod csr;
 mod daemon;
+mod env;
 mod exit;
 mod help;
 mod http;
@@ -35,6 +36,7 @@ fn run() -> Result<Exit, Failure> {
         Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
         Command::Status { json } => status::run(&socket, json),
         Command::Csr => csr::run(&socket),
+        Command::Env { alias } => env::run(&socket, alias.as_deref()),
         Command::SetupProfile(wanted) => setup_profile::run(&wanted),
         Command::Policy { arguments } => policy::run(&arguments),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::load::{Loaded, Sources};
 use super::raw::{RawAccess, RawAws, RawIdentity, RawMqtt, RawRoleAlias, RawSubject, RawToken};
-use super::values::{absolute, alias_name, duration, presence_topic};
+use super::values::{absolute, alias_name, duration, loopback_address, presence_topic, unit_name};
 use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject};
 use crate::token::{Generate, KeyUri, TokenConfig};
 
@@ -67,6 +67,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<Str
     let role_aliases = role_aliases(raw.role_alias, &mut findings);
     let access = access(raw.access, &role_aliases, &mut findings);
     let mqtt = mqtt(raw.mqtt, &mut findings);
+    let loopback = findings.optional("loopback.listen", raw.loopback.listen, loopback_address);
     match (aws, token, identity, mqtt) {
         (Some(aws), Some(token), Some(identity), Some(mqtt)) if findings.messages.is_empty() => Ok(Config {
             aws,
@@ -75,6 +76,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<Str
             role_aliases,
             access,
             mqtt,
+            loopback,
             folders: folders.clone(),
         }),
         _ => Err(findings.messages),
@@ -197,14 +199,19 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
     let mut rules = Vec::new();
     for (index, item) in raw.into_iter().enumerate() {
         let key = format!("access[{index}]");
+        let unit = item.unit;
+        if let Some(unit) = &unit {
+            findings.keep(&format!("{key}.unit"), unit_name(unit));
+        }
         let who = Selectors {
             user: item.user,
             group: item.group,
             uid: item.uid,
             gid: item.gid,
+            unit,
         };
         if who == Selectors::default() {
-            findings.wrong(&key, "says nobody: it needs user, group, uid or gid");
+            findings.wrong(&key, "says nobody: it needs user, group, uid, gid or unit");
         }
         for name in &item.role_aliases {
             if name != "*" && !aliases.iter().any(|alias| alias.name == *name) {
@@ -218,7 +225,12 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             true => Aliases::All,
             false => Aliases::These(item.role_aliases),
         };
-        rules.push(AccessRule { who, role_aliases });
+        let place = format!("{key} of {}", findings.sources.file_of(&key).display());
+        rules.push(AccessRule {
+            place,
+            who,
+            role_aliases,
+        });
     }
     rules
 }

@@ -11,6 +11,7 @@ mod subject;
 mod values;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub access: Vec<AccessRule>,
     /// The session.
     pub mqtt: Mqtt,
+    /// `[loopback]`: where container providers of SDKs are answered; `None` where it is off.
+    pub loopback: Option<SocketAddr>,
     /// Where the daemon's own files are.
     pub folders: Folders,
 }
@@ -84,6 +87,8 @@ pub struct RoleAlias {
 /// `[[access]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
+    /// Where it stands, for messages: `access[0] of /etc/gatepost/gatepost.toml`.
+    pub place: String,
     /// Whom the rule is for.
     pub who: Selectors,
     /// What it gives.
@@ -101,6 +106,25 @@ pub struct Selectors {
     pub uid: Option<u32>,
     /// A primary group by number.
     pub gid: Option<u32>,
+    /// A systemd unit: a service or a scope.
+    pub unit: Option<String>,
+}
+
+impl fmt::Display for Selectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |number: &Option<u32>| number.map(|number| number.to_string());
+        let all = [
+            ("user", self.user.clone()),
+            ("group", self.group.clone()),
+            ("uid", number(&self.uid)),
+            ("gid", number(&self.gid)),
+            ("unit", self.unit.clone()),
+        ];
+        let given = all
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+        f.write_str(&given.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Which role aliases a rule gives.
@@ -179,14 +203,21 @@ impl Config {
 
     /// Whether nothing but the access rules differs: they alone can be changed while the daemon runs.
     pub fn same_but_for_access(&self, other: &Self) -> bool {
-        (&self.aws, &self.token, &self.identity, &self.role_aliases, &self.mqtt)
-            == (
-                &other.aws,
-                &other.token,
-                &other.identity,
-                &other.role_aliases,
-                &other.mqtt,
-            )
+        (
+            &self.aws,
+            &self.token,
+            &self.identity,
+            &self.role_aliases,
+            &self.mqtt,
+            &self.loopback,
+        ) == (
+            &other.aws,
+            &other.token,
+            &other.identity,
+            &other.role_aliases,
+            &other.mqtt,
+            &other.loopback,
+        )
     }
 
     /// The alias that a request without a name means.

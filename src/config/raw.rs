@@ -15,6 +15,13 @@ pub(super) struct Raw {
     pub(super) role_alias: Vec<RawRoleAlias>,
     pub(super) access: Vec<RawAccess>,
     pub(super) mqtt: RawMqtt,
+    pub(super) loopback: RawLoopback,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawLoopback {
+    pub(super) listen: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +77,7 @@ pub(super) struct RawAccess {
     pub(super) group: Option<String>,
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
+    pub(super) unit: Option<String>,
     pub(super) role_aliases: Vec<String>,
 }
 

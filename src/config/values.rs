@@ -1,5 +1,6 @@
 //! Single values as they are written in the files, and the reason where they cannot be used.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,33 @@ pub(super) fn alias_name(text: &str) -> Result<String, String> {
             "\"{text}\" is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -"
         )),
     }
+}
+
+/// A systemd unit that processes run in. systemd.unit(5): up to 255 ASCII letters, digits and `:-_.\@`.
+pub(super) fn unit_name(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+    let kind = text
+        .rsplit_once('.')
+        .filter(|(name, _)| !name.is_empty() && !name.ends_with('@'));
+    match kind {
+        Some((_, "service" | "scope")) if text.len() <= 255 && text.bytes().all(legal) => Ok(()),
+        _ => Err(format!(
+            "\"{}\" is not the whole name of a service or scope, like \"camera.service\"",
+            text.escape_debug()
+        )),
+    }
+}
+
+/// Where the loopback listener listens: never where another machine could come.
+pub(super) fn loopback_address(text: &str) -> Result<SocketAddr, String> {
+    let own = |address: &SocketAddr| {
+        let ip = address.ip();
+        (ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST) && address.port() != 0
+    };
+    text.parse()
+        .ok()
+        .filter(own)
+        .ok_or_else(|| format!("\"{}\" is neither 127.0.0.1:PORT nor [::1]:PORT", text.escape_debug()))
 }
 
 /// A span of time in words, within AWS's bounds.

@@ -3,8 +3,12 @@
 //! Names are looked up when the rules are made, never while a caller waits: the user database may be on a disk or a
 //! network. What no rule gives is refused.
 
+use std::sync::Arc;
+
 use nix::unistd::{Group, User};
 
+use super::caller::Caller;
+use super::loopback::Reader;
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
 
@@ -14,8 +18,12 @@ pub struct Access {
     rules: Vec<Rule>,
 }
 
+/// One rule.
 #[derive(Debug)]
-struct Rule {
+pub struct Rule {
+    /// Where it stands and whom it is for, as messages name it.
+    name: String,
+    selectors: Arc<Selectors>,
     who: Who,
     role_aliases: Aliases,
 }
@@ -27,6 +35,7 @@ struct Who {
     gid: Option<u32>,
     user: Option<u32>,
     group: Option<Members>,
+    unit: Option<Arc<str>>,
 }
 
 /// A group: by primary group or by the group database's list of members.
@@ -42,28 +51,64 @@ impl Access {
     pub fn new(rules: &[AccessRule]) -> Self {
         let mut made = Vec::new();
         for rule in rules {
+            let name = format!("{} ({})", rule.place, rule.who);
             match Who::look_up(&rule.who) {
                 Ok(who) => made.push(Rule {
+                    name,
+                    selectors: Arc::new(rule.who.clone()),
                     who,
                     role_aliases: rule.role_aliases.clone(),
                 }),
                 Err(why) => log::warn!(
-                    "access: a rule is for nobody: {why}; next: create the account or correct the rule, then restart gatepost"
+                    "access: the rule {name} is for nobody: {why}; next: create the account or correct the rule, then: systemctl reload gatepost"
                 ),
             }
         }
         Self { rules: made }
     }
 
-    /// Whether some rule gives `peer` the credentials of `alias`.
-    pub fn allows(&self, peer: Peer, alias: &str) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.who.is(peer)
-                && match &rule.role_aliases {
-                    Aliases::All => true,
-                    Aliases::These(names) => names.iter().any(|name| name == alias),
-                }
-        })
+    /// Whom the rules are for, each once, and who among them could read a file.
+    pub fn holders(&self) -> impl Iterator<Item = (Arc<Selectors>, Reader)> {
+        let first = |(index, rule): &(usize, &Rule)| {
+            let earlier = self.rules.iter().take(*index);
+            !earlier.into_iter().any(|earlier| earlier.selectors == rule.selectors)
+        };
+        let rules = self.rules.iter().enumerate().filter(first);
+        rules.map(|(_, rule)| (rule.selectors.clone(), rule.who.reader()))
+    }
+
+    /// Whom the rules are for that give `caller` the credentials of `alias`.
+    pub fn holders_for(&self, caller: &Caller, alias: &str) -> impl Iterator<Item = &Selectors> {
+        let rules = self
+            .rules
+            .iter()
+            .filter(move |rule| rule.is_for(caller) && rule.gives(alias));
+        rules.map(|rule| &*rule.selectors)
+    }
+
+    /// The rule that gives `caller` the credentials of `alias`, by its name; `None` where no rule does.
+    pub fn rule_for(&self, caller: &Caller, alias: &str) -> Option<&str> {
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.is_for(caller) && rule.gives(alias))?;
+        Some(&rule.name)
+    }
+}
+
+impl Rule {
+    fn is_for(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Peer(peer) => self.who.is(peer),
+            Caller::Bearer(selectors) => self.selectors == *selectors,
+        }
+    }
+
+    fn gives(&self, alias: &str) -> bool {
+        match &self.role_aliases {
+            Aliases::All => true,
+            Aliases::These(names) => names.iter().any(|name| name == alias),
+        }
     }
 }
 
@@ -76,11 +121,13 @@ impl Who {
             gid: selectors.gid,
             user,
             group,
+            unit: selectors.unit.as_deref().map(Arc::from),
         })
     }
 
-    fn is(&self, peer: Peer) -> bool {
-        let given = self.uid.is_some() || self.gid.is_some() || self.user.is_some() || self.group.is_some();
+    fn is(&self, peer: &Peer) -> bool {
+        let anybody = self.uid.is_none() && self.gid.is_none() && self.user.is_none() && self.group.is_none();
+        let given = !anybody || self.unit.is_some();
         given
             && self.uid.is_none_or(|uid| uid == peer.uid)
             && self.user.is_none_or(|uid| uid == peer.uid)
@@ -89,6 +136,19 @@ impl Who {
                 .group
                 .as_ref()
                 .is_none_or(|group| group.gid == peer.gid || group.uids.contains(&peer.uid))
+            && self.unit.as_ref().is_none_or(|unit| peer.unit.as_ref() == Some(unit))
+    }
+}
+
+impl Who {
+    /// Who could read a file that is for these.
+    fn reader(&self) -> Reader {
+        let group = self.group.as_ref().map(|group| group.gid);
+        match (self.user.or(self.uid), group.or(self.gid), &self.unit) {
+            (Some(uid), None, None) if self.user.is_none() || self.uid.is_none() => Reader::User(uid),
+            (None, Some(gid), None) if self.group.is_none() || self.gid.is_none() => Reader::Group(gid),
+            _ => Reader::Nobody,
+        }
     }
 }
 
@@ -119,91 +179,101 @@ fn uid_of(name: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Folders};
 
-    fn rule(who: Selectors, aliases: &[&str]) -> AccessRule {
-        let role_aliases = match aliases {
-            ["*"] => Aliases::All,
-            names => Aliases::These(names.iter().map(|name| name.to_string()).collect()),
-        };
-        AccessRule { who, role_aliases }
+    const RULES: &str = r#"
+        access = [
+            { uid = 1000, role-aliases = ["telemetry"] },
+            { gid = 50, role-aliases = ["video", "telemetry"] },
+            { uid = 7, gid = 8, role-aliases = ["*"] },
+            { user = "root", role-aliases = ["*"] },
+            { group = "daemon", role-aliases = ["group"] },
+            { user = "no-such-user", role-aliases = ["*"] },
+            { unit = "camera.service", role-aliases = ["camera"] },
+            { uid = 9, unit = "audio.service", role-aliases = ["audio"] },
+        ]
+        role-alias = [{ name = "telemetry" }, { name = "video" }, { name = "group" }, { name = "camera" }, { name = "audio" }]
+        aws = { mqtt-endpoint = "m", credentials-endpoint = "c" }
+        token = { module = "/m", key = "pkcs11:object=o" }
+    "#;
+
+    fn rules() -> Vec<AccessRule> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gatepost.toml");
+        std::fs::write(&path, RULES).unwrap();
+        Config::load(&path, &Folders::from_environment()).unwrap().access
+    }
+
+    fn peer(uid: u32, gid: u32, unit: Option<&str>) -> Caller {
+        Caller::Peer(Peer {
+            uid,
+            gid,
+            pid: None,
+            unit: unit.map(Arc::from),
+        })
     }
 
     #[test]
     fn promise_7_a_rule_must_give_it() {
-        let nobody = Selectors::default();
-        let rules = [
-            rule(
-                Selectors {
-                    uid: Some(1000),
-                    ..nobody.clone()
-                },
-                &["telemetry"],
-            ),
-            rule(
-                Selectors {
-                    gid: Some(50),
-                    ..nobody.clone()
-                },
-                &["video", "telemetry"],
-            ),
-            rule(
-                Selectors {
-                    uid: Some(7),
-                    gid: Some(8),
-                    ..nobody.clone()
-                },
-                &["*"],
-            ),
-            rule(
-                Selectors {
-                    user: Some("root".into()),
-                    ..nobody.clone()
-                },
-                &["*"],
-            ),
-            rule(
-                Selectors {
-                    group: Some("daemon".into()),
-                    ..nobody.clone()
-                },
-                &["group"],
-            ),
-            rule(
-                Selectors {
-                    user: Some("no-such-user".into()),
-                    ..nobody.clone()
-                },
-                &["*"],
-            ),
-            rule(nobody, &["*"]),
-        ];
-        let access = Access::new(&rules);
+        let access = Access::new(&rules());
+        let (camera, audio) = (Some("camera.service"), Some("audio.service"));
         let cases = [
-            (1000, 1000, "telemetry", true),
-            (1000, 1000, "video", false),
-            (1001, 50, "video", true),
-            (7, 8, "anything", true),
-            (7, 9, "anything", false),
-            (9, 8, "anything", false),
-            (0, 0, "anything", true),
-            (1234, 1, "group", true),
-            (1234, 1, "telemetry", false),
-            (4242, 4242, "telemetry", false),
+            (1000, 1000, None, "telemetry", Some(0)),
+            (1000, 1000, None, "video", None),
+            (1001, 50, None, "video", Some(1)),
+            (1000, 50, None, "telemetry", Some(0)),
+            (7, 8, None, "anything", Some(2)),
+            (7, 9, None, "anything", None),
+            (9, 8, None, "anything", None),
+            (0, 0, None, "anything", Some(3)),
+            (1234, 1, None, "group", Some(4)),
+            (1234, 1, None, "telemetry", None),
+            (4242, 4242, None, "telemetry", None),
+            (4242, 4242, camera, "camera", Some(6)),
+            (4242, 4242, camera, "telemetry", None),
+            (4242, 4242, Some("camera.scope"), "camera", None),
+            (4242, 4242, None, "camera", None),
+            (9, 9, audio, "audio", Some(7)),
+            (9, 9, None, "audio", None),
+            (10, 9, audio, "audio", None),
         ];
-        for (uid, gid, alias, allowed) in cases {
-            let peer = Peer { uid, gid, pid: None };
-            assert_eq!(access.allows(peer, alias), allowed, "uid {uid} gid {gid} {alias}");
+        for (uid, gid, unit, alias, rule) in cases {
+            let given = access.rule_for(&peer(uid, gid, unit), alias);
+            let number = given.map(|name| name.split([' ', '[', ']']).nth(1).unwrap().parse().unwrap());
+            assert_eq!(number, rule, "uid {uid} gid {gid} {unit:?} {alias}: {given:?}");
         }
-        assert!(
-            !Access::default().allows(
-                Peer {
-                    uid: 0,
-                    gid: 0,
-                    pid: None
-                },
-                "x"
-            ),
+        assert_eq!(
+            Access::default().rule_for(&peer(0, 0, camera), "x"),
+            None,
             "the default is no"
+        );
+    }
+
+    #[test]
+    fn promise_7_a_rule_without_selectors_is_for_nobody() {
+        let nobody = AccessRule {
+            place: "access[0]".into(),
+            who: Selectors::default(),
+            role_aliases: Aliases::All,
+        };
+        assert_eq!(Access::new(&[nobody]).rule_for(&peer(0, 0, None), "x"), None);
+    }
+
+    #[test]
+    fn a_token_speaks_for_the_rules_with_its_selectors() {
+        let access = Access::new(&rules());
+        let bearer = |uid| {
+            Caller::Bearer(Arc::new(Selectors {
+                uid: Some(uid),
+                ..Selectors::default()
+            }))
+        };
+        assert!(access.rule_for(&bearer(1000), "telemetry").is_some());
+        assert_eq!(access.rule_for(&bearer(1000), "video"), None);
+        assert_eq!(
+            access.rule_for(&bearer(7), "telemetry"),
+            None,
+            "that rule wants a group as well"
         );
     }
 }

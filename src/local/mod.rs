@@ -1,19 +1,26 @@
-//! What local programs see: the Unix socket.
+//! What local programs see: the Unix socket, and for SDKs that cannot use one, the loopback listener.
 //!
 //! One thread, one runtime, and every answer from memory: nothing here waits for the cloud wing, the token or the disk.
-//! The way of a request: `server` -> `peer` -> `resources` -> `access` -> a snapshot in `view` -> `answer`.
+//! The way of a request: `server` -> a door (`socket`, `loopback`) that says who the `caller` is -> `resources` -> `access`
+//! (noted in `audit`) -> a snapshot in `view` -> `answer`.
 
 mod access;
 mod answer;
-mod callers;
+mod audit;
+mod caller;
+mod connections;
+mod loopback;
 mod peer;
 mod resources;
 mod server;
 mod socket;
+mod unit;
 mod view;
 mod wing;
 
 pub use access::Access;
+pub use audit::Audit;
+pub use loopback::Loopback;
 pub use resources::summary;
 pub use socket::{Socket, bind};
 pub use view::Shared;

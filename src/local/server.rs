@@ -1,19 +1,21 @@
 //! Accepts connections and speaks HTTP/1.1 on each, for as long as the daemon runs and whatever the callers do.
 
 use std::convert::Infallible;
+use std::fmt::Display;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 
-use super::callers::{Callers, Entered};
-use super::peer::Peer;
-use super::resources;
-use super::view::Shared;
+use super::answer::Answer;
+use super::connections::{Connections, Entered, Origin};
 
 /// For a request's head, and between two requests on one connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -24,19 +26,35 @@ const MAX_HEADERS: usize = 32;
 /// After an accept error. Most are about one connection; the others (no descriptors left) need a moment to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where callers come in.
+pub trait Door: 'static {
+    /// The door as messages name it.
+    const NAME: &'static str;
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+    /// What is known of a caller before it has asked.
+    type Guest: Display + 'static;
+
+    /// The next connection.
+    async fn accept(&self) -> io::Result<Self::Stream>;
+    /// Who is at its other end.
+    fn greet(&self, stream: &Self::Stream) -> io::Result<(Origin, Self::Guest)>;
+    /// Answers one request.
+    async fn answer(&self, guest: &Self::Guest, request: Request<Incoming>) -> Answer;
+}
+
 /// Accepts until the runtime ends. An accept error never ends it.
-pub async fn serve(listener: UnixListener, shared: Rc<Shared>) {
-    let callers = Callers::default();
+pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
     let mut failing = false;
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match door.accept().await {
+            Ok(stream) => {
                 failing = false;
-                admit(stream, &callers, &shared);
+                admit(&door, stream, &connections);
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    log::error!("socket: accepting fails, and is tried again: {error}");
+                    log::error!("{}: accepting fails, and is tried again: {error}", D::NAME);
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -44,19 +62,24 @@ pub async fn serve(listener: UnixListener, shared: Rc<Shared>) {
     }
 }
 
-fn admit(stream: UnixStream, callers: &Callers, shared: &Rc<Shared>) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
-        Err(error) => return log::warn!("socket: a caller that the kernel does not name was sent away: {error}"),
+fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
+    let (origin, guest) = match door.greet(&stream) {
+        Ok(known) => known,
+        Err(error) => {
+            return log::warn!(
+                "{}: a caller that the kernel does not name was sent away: {error}",
+                D::NAME
+            );
+        }
     };
-    spawn_local(converse(stream, peer, callers.enter(peer.uid), shared.clone()));
+    spawn_local(converse(door.clone(), stream, guest, connections.enter(origin)));
 }
 
-async fn converse(stream: UnixStream, peer: Peer, entered: Entered, shared: Rc<Shared>) {
+async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, entered: Entered) {
     let service = service_fn(|request| {
         entered.heard();
-        let answer = resources::answer(&shared, peer, &request);
-        async move { Ok::<_, Infallible>(answer) }
+        let (door, guest) = (&door, &guest);
+        async move { Ok::<_, Infallible>(door.answer(guest, request).await) }
     });
     let connection = protocol().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
@@ -64,9 +87,11 @@ async fn converse(stream: UnixStream, peer: Peer, entered: Entered, shared: Rc<S
         biased;
         outcome = connection => if let Err(error) = outcome {
             // The caller's fault, and the caller has been told where HTTP has words for it.
-            log::debug!("socket: connection of {peer} ended: {error}");
+            log::debug!("{}: connection of {guest} ended: {error}", D::NAME);
         },
-        () = entered.caller.asked_to_leave() => log::debug!("socket: a quiet connection of {peer} made room for another"),
+        () = entered.connection.asked_to_leave() => {
+            log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
+        }
     }
 }
 

@@ -5,7 +5,19 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::rc::Rc;
 
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::net::UnixStream as Stream;
+
+use super::answer::{Answer, Refusal};
+use super::caller::Caller;
+use super::connections::Origin;
+use super::peer::Peer;
+use super::resources;
+use super::server::Door;
+use super::view::Shared;
 use crate::config::Folders;
 use crate::problem::{Exit, Fatal, Problem};
 
@@ -78,4 +90,42 @@ fn cannot_create(path: &Path, error: &io::Error) -> Fatal {
         Problem::configuration(format!("{} cannot be made or written: {error}", path.display()))
             .next("check the owner of the folder, and that its disk is neither full nor read-only"),
     )
+}
+
+/// The socket at work.
+#[derive(Debug)]
+pub struct SocketDoor {
+    listener: tokio::net::UnixListener,
+    shared: Rc<Shared>,
+}
+
+impl SocketDoor {
+    /// A door at `listener`.
+    ///
+    /// # Errors
+    /// When the runtime does not take the socket.
+    pub fn new(listener: UnixListener, shared: Rc<Shared>) -> io::Result<Self> {
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        Ok(Self { listener, shared })
+    }
+}
+
+impl Door for SocketDoor {
+    const NAME: &'static str = "socket";
+    type Stream = Stream;
+    type Guest = Caller;
+
+    async fn accept(&self) -> io::Result<Stream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn greet(&self, stream: &Stream) -> io::Result<(Origin, Caller)> {
+        let peer = Peer::of(stream)?;
+        Ok((Origin::User(peer.uid), Caller::Peer(peer)))
+    }
+
+    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
+        let answer = resources::answer(&self.shared, caller, &request).await;
+        answer.unwrap_or_else(|refusal| Refusal::answer(&refusal))
+    }
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::access::Access;
+use super::audit::Audit;
+use super::loopback::Loopback;
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
 use crate::status::Board;
@@ -21,4 +23,8 @@ pub struct Shared {
     pub shelf: Shelf,
     /// Who may have what; replaced as a whole when the configuration is read again.
     pub access: RefCell<Access>,
+    /// The loopback listener, if it is configured.
+    pub loopback: Option<Loopback>,
+    /// Where each decision is noted.
+    pub audit: Audit,
 }

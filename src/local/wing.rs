@@ -5,10 +5,12 @@ use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 
 use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
-use super::server;
+use super::connections::Connections;
+use super::socket::SocketDoor;
 use super::view::Shared;
+use super::{loopback, server};
 
 /// Answers on the socket, on this thread, until `until` is done; returns what that gave.
 ///
@@ -21,8 +23,10 @@ pub fn run<T>(
     until: impl Future<Output = T>,
 ) -> io::Result<T> {
     LocalSet::new().block_on(runtime, async move {
-        let listener = tokio::net::UnixListener::from_std(listener)?;
-        tokio::task::spawn_local(server::serve(listener, shared));
+        let door = SocketDoor::new(listener, shared.clone())?;
+        let connections = Connections::default();
+        spawn_local(server::serve(Rc::new(door), connections.clone()));
+        spawn_local(loopback::listen(shared, connections));
         Ok(until.await)
     })
 }

@@ -12,20 +12,20 @@ use serde_json::Value;
 use crate::world::{Gateway, THING, World};
 
 /// The command for this daemon.
-fn client(gateway: &Gateway, arguments: &[&str]) -> Command {
+pub fn client(gateway: &Gateway, arguments: &[&str]) -> Command {
     let mut client = Command::new(gateway.client());
     client.env("GATEPOST_SOCKET", gateway.socket()).args(arguments);
     client
 }
 
 /// Its exit code, stdout and stderr.
-fn run(command: &mut Command) -> (i32, String, String) {
+pub fn run(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-fn contains_all(text: &str, words: &[&str]) {
+pub fn contains_all(text: &str, words: &[&str]) {
     // The screen is broken into lines of 80 characters anywhere between two words.
     let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {

@@ -13,6 +13,7 @@ mod credentials;
 mod demo;
 mod faketime;
 mod first_boot;
+mod loopback;
 mod policy;
 mod provisioning;
 mod registry;

@@ -4,3 +4,4 @@ mod access;
 mod crowd;
 mod http;
 mod stuck;
+mod units;

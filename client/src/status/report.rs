@@ -30,6 +30,10 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     for alias in document.get("role_aliases").items() {
         role_alias(&mut screen, alias);
     }
+    let loopback = document.get("loopback");
+    if loopback.is_object() {
+        screen.part("Loopback", "", loopback, &[named("at", loopback.get("listen"))]);
+    }
 
     screen.blank();
     let version = document

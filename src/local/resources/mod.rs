@@ -1,42 +1,71 @@
-//! The socket's resources, one file each, and the way from a request to one of them.
+//! The resources, one file each, and the way from a request to one of them.
 
 mod credentials;
 mod csr;
+mod environment;
 mod status;
 
 use hyper::{Method, Request, StatusCode};
 
-use super::answer::{self, Answer};
-use super::peer::Peer;
+use super::answer::{Answer, Refusal};
+use super::caller::Caller;
 use super::view::Shared;
 use crate::percent;
 
 pub use status::summary;
 
-/// Answers one request. Never waits for anything.
-pub fn answer<B>(shared: &Shared, peer: Peer, request: &Request<B>) -> Answer {
-    let Some(segments) = segments(request.uri().path()) else {
-        return answer::error(
+/// Answers one request.
+///
+/// # Errors
+/// With the reason, for the caller.
+pub async fn answer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -> Result<Answer, Refusal> {
+    let segments = segments(request.uri().path()).ok_or_else(|| {
+        Refusal::new(
             StatusCode::BAD_REQUEST,
             "malformed",
             "the path is not percent-encoded UTF-8",
-            None,
-        );
-    };
+        )
+    })?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let resource: &dyn Fn() -> Answer = match segments.as_slice() {
-        ["v1", "credentials"] => &|| credentials::get(shared, peer, None),
-        ["v1", "credentials", alias] => &|| credentials::get(shared, peer, Some(alias)),
+    let resource: &dyn Fn() -> Result<Answer, Refusal> = match segments.as_slice() {
+        ["v1", "credentials"] => &|| credentials::get(shared, caller, None),
+        ["v1", "credentials", alias] => &|| credentials::get(shared, caller, Some(alias)),
+        ["v1", "loopback"] => &|| environment::get(shared, caller, None),
+        ["v1", "loopback", alias] => &|| environment::get(shared, caller, Some(alias)),
         ["v1", "status"] => &|| status::get(shared),
         ["v1", "csr"] => &|| csr::get(shared),
         _ => {
-            let hint = "there are /v1/credentials, /v1/credentials/{alias}, /v1/status and /v1/csr";
-            return answer::error(StatusCode::NOT_FOUND, "not_found", "no such resource", Some(hint));
+            return Err(
+                Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
+                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/status and /v1/csr",
+                ),
+            );
         }
     };
     match *request.method() {
         Method::GET => resource(),
-        _ => answer::only_get(),
+        _ => Err(Refusal::only("GET")),
+    }
+}
+
+/// Answers one request on the loopback listener, where credentials are all there is.
+///
+/// # Errors
+/// With the reason, for the caller.
+pub fn answer_to_bearer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -> Result<Answer, Refusal> {
+    let segments = segments(request.uri().path()).unwrap_or_default();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let alias = match segments.as_slice() {
+        ["v1", "credentials"] => None,
+        ["v1", "credentials", alias] => Some(*alias),
+        _ => {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource")
+                .hint("on the loopback listener there are /v1/credentials and /v1/credentials/{alias}"));
+        }
+    };
+    match *request.method() {
+        Method::GET => credentials::get(shared, caller, alias),
+        _ => Err(Refusal::only("GET")),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::answer::{self, Answer};
+use super::super::answer::{self, Answer, Refusal};
+use super::super::loopback::LoopbackDetails;
 use super::super::view::Shared;
 use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
@@ -25,6 +26,7 @@ struct Document {
     provisioning: PartDocument<ProvisioningDetails>,
     session: PartDocument<SessionDetails>,
     role_aliases: Vec<PartDocument<AliasDetails>>,
+    loopback: Option<PartDocument<LoopbackDetails>>,
 }
 
 /// The worst of all parts, in one word.
@@ -40,7 +42,7 @@ pub enum State {
 }
 
 /// The answer.
-pub fn get(shared: &Shared) -> Answer {
+pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     let clock = &*shared.clock;
     let board = &shared.board;
     let (state, summary) = summary(shared);
@@ -63,6 +65,7 @@ pub fn get(shared: &Shared) -> Answer {
             .iter()
             .map(|part| part.document(clock))
             .collect(),
+        loopback: shared.loopback.as_ref().map(|loopback| loopback.part().document(clock)),
     })
 }
 
@@ -73,6 +76,7 @@ pub fn summary(shared: &Shared) -> (State, String) {
     let valid = aliases.iter().filter(|part| part.phase == AliasPhase::Valid).count();
     let connected = session.phase == SessionPhase::Connected;
     let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
+    problems.extend(shared.loopback.as_ref().and_then(|loopback| loopback.part().problem));
     problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));
     let needs_somebody = |problem: &&Problem| matches!(problem.remedy, Remedy::Configuration | Remedy::Factory);
     let counts = match aliases.len() {

@@ -4,6 +4,7 @@
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
 //! - [`process`]: a program under test, its output line by line, its signals and its end
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
+//! - [`unit`]: a control group as systemd makes one for a unit
 //! - [`port`]: free ports for servers that must have the same one again
 //! - [`wait`]: conditions that another process makes true
 //!
@@ -16,6 +17,7 @@ pub mod port;
 pub mod process;
 pub mod shell;
 pub mod token;
+pub mod unit;
 pub mod unix_http;
 pub mod user;
 pub mod wait;

@@ -68,7 +68,14 @@ pub fn request_raw(socket: &Path, request: &[u8]) -> Result<Response> {
 /// # Errors
 /// If nobody listens, or the server stays silent without closing.
 pub fn exchange(socket: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut stream = connect(socket)?;
+    converse(connect(socket)?, bytes)
+}
+
+/// The same over a connection of any kind, which ends an answer that does not come.
+///
+/// # Errors
+/// If the connection fails, or the server stays silent without closing.
+pub fn converse(mut stream: impl Read + Write, bytes: &[u8]) -> Result<Vec<u8>> {
     match stream.write_all(bytes) {
         Err(error) if !is_closed(&error) => return Err(error).context("could not send"),
         _ => {}

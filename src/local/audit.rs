@@ -1,0 +1,175 @@
+//! Who was given what, in the journal: every decision is one structured line, and a caller in a loop cannot fill the disk
+//! with them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::caller::Caller;
+use crate::clock::SharedClock;
+
+/// Decisions alike (who, what, by which rule) that are written within one [`WINDOW`]; the others are counted.
+const LINES: u32 = 5;
+/// How long decisions alike are counted together.
+const WINDOW: Duration = Duration::from_secs(600);
+/// Kinds of decisions that are remembered; of more, the oldest is forgotten.
+const KINDS: usize = 256;
+
+/// The journal of decisions.
+#[derive(Debug)]
+pub struct Audit {
+    clock: SharedClock,
+    kinds: RefCell<HashMap<Kind, Count>>,
+}
+
+/// What makes two decisions alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    who: String,
+    alias: String,
+    rule: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    since: Duration,
+    decisions: u32,
+}
+
+impl Audit {
+    /// An empty one.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            kinds: RefCell::default(),
+        }
+    }
+
+    /// Notes that somebody showed a token that is none of ours.
+    pub fn note_stranger(&self) {
+        let kind = Kind {
+            who: "a stranger".to_owned(),
+            alias: String::new(),
+            rule: None,
+        };
+        if let Some(silent) = self.count(kind) {
+            log::warn!(
+                GATEPOST_EVENT = "access", ACCESS_DECISION = "refused";
+                "access: a caller of the loopback listener showed a token that is none of ours{}",
+                more(silent)
+            );
+        }
+    }
+
+    /// Notes that `rule` gave `caller` the role alias, or that none did.
+    pub fn note(&self, caller: &Caller, alias: &str, rule: Option<&str>) {
+        let who = match caller {
+            Caller::Peer(peer) => format!("uid {}", peer.uid),
+            Caller::Bearer(_) => caller.to_string(),
+        };
+        let kind = Kind {
+            who,
+            alias: alias.to_owned(),
+            rule: rule.map(str::to_owned),
+        };
+        let Some(silent) = self.count(kind) else { return };
+        let (uid, gid, pid, unit) = match caller {
+            Caller::Peer(peer) => (Some(peer.uid), Some(peer.gid), peer.pid, peer.unit.as_deref()),
+            Caller::Bearer(_) => (None, None, None, None),
+        };
+        // A field without a value is an empty one.
+        let number = |number: Option<String>| number.unwrap_or_default();
+        let (level, decision, by) = match rule {
+            Some(rule) => (log::Level::Info, "allowed", format!("by {rule}")),
+            None => (log::Level::Warn, "refused", "because no rule gives it".to_owned()),
+        };
+        log::log!(
+            level,
+            GATEPOST_EVENT = "access",
+            ACCESS_DECISION = decision,
+            ACCESS_RULE = rule.unwrap_or_default(),
+            ROLE_ALIAS = alias,
+            PEER_UID = number(uid.map(|uid| uid.to_string())).as_str(),
+            PEER_GID = number(gid.map(|gid| gid.to_string())).as_str(),
+            PEER_PID = number(pid.map(|pid| pid.to_string())).as_str(),
+            PEER_UNIT = unit.unwrap_or_default();
+            "access: {caller} was {decision} role alias {alias} {by}{}",
+            more(silent)
+        );
+    }
+
+    /// Counts a decision: `None` where it is not to be written, else how many have not been since the last that was.
+    fn count(&self, kind: Kind) -> Option<u32> {
+        let now = self.clock.boot();
+        let mut kinds = self.kinds.borrow_mut();
+        let mut silent = 0;
+        if let Some(count) = kinds.get_mut(&kind) {
+            if now.saturating_sub(count.since) < WINDOW {
+                count.decisions = count.decisions.saturating_add(1);
+                return (count.decisions <= LINES).then_some(0);
+            }
+            silent = count.decisions.saturating_sub(LINES);
+        } else if kinds.len() >= KINDS {
+            let oldest = kinds.iter().min_by_key(|(_, count)| count.since);
+            if let Some(oldest) = oldest.map(|(kind, _)| kind.clone()) {
+                kinds.remove(&oldest);
+            }
+        }
+        let begun = Count {
+            since: now,
+            decisions: 1,
+        };
+        kinds.insert(kind, begun);
+        Some(silent)
+    }
+}
+
+fn more(silent: u32) -> String {
+    match silent {
+        0 => String::new(),
+        silent => format!(" ({silent} more like it before were not logged)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+
+    fn kind(uid: u32, rule: Option<&str>) -> Kind {
+        Kind {
+            who: format!("uid {uid}"),
+            alias: "telemetry".to_owned(),
+            rule: rule.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_loop_is_counted_and_told_of_later() {
+        let clock = ManualClock::at(1_800_000_000);
+        let audit = Audit::new(clock.clone());
+        let written = |uid, rule| audit.count(kind(uid, rule));
+        let first: Vec<_> = (0..10_000).filter_map(|_| written(1, None)).collect();
+        assert_eq!(first, [0; LINES as usize]);
+        assert_eq!(
+            written(1, Some("access[0]")),
+            Some(0),
+            "another decision is another line"
+        );
+        assert_eq!(written(2, None), Some(0), "and so is another user");
+        clock.pass(WINDOW);
+        assert_eq!(written(1, None), Some(10_000 - LINES));
+        assert_eq!(written(1, None), Some(0));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let clock = ManualClock::at(1_800_000_000);
+        let audit = Audit::new(clock.clone());
+        for uid in 0..10 * u32::try_from(KINDS).unwrap() {
+            clock.pass(Duration::from_millis(1));
+            audit.count(kind(uid, None));
+        }
+        assert_eq!(audit.kinds.borrow().len(), KINDS);
+    }
+}

@@ -1,0 +1,144 @@
+//! How many connections there may be, and which one goes when another wants in.
+//!
+//! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room. A request
+//! is answered at once and from memory, so a connection is never in the middle of one when it is asked to leave, and the
+//! limit on a user's connections is the limit on its requests at the same time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+
+/// Connections from one origin.
+const PER_ORIGIN: usize = 64;
+/// Connections in all; well below the 1024 descriptors that a service may have by default.
+const TOTAL: usize = 512;
+
+/// What is known of a caller before it has said a word: what its share of the connections goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A user, on the Unix socket.
+    User(u32),
+    /// Anybody, on the loopback listener.
+    Loopback,
+}
+
+/// One connection's entry.
+#[derive(Debug)]
+pub struct Connection {
+    origin: Origin,
+    /// When it was last heard of: a count, not a time.
+    heard: Cell<u64>,
+    leave: Notify,
+}
+
+impl Connection {
+    /// Waits until this connection must make room for another.
+    pub async fn asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+}
+
+/// All connections.
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    all: Rc<RefCell<Vec<Rc<Connection>>>>,
+    count: Rc<Cell<u64>>,
+}
+
+impl Connections {
+    /// Enters a connection from `origin`; if a limit is reached, the one that was quiet longest is asked to leave.
+    pub fn enter(&self, origin: Origin) -> Entered {
+        let mut connections = self.all.borrow_mut();
+        let of_origin = |connection: &Connection| connection.origin == origin;
+        if connections.iter().filter(|connection| of_origin(connection)).count() >= PER_ORIGIN {
+            send_away(&mut connections, of_origin);
+        } else if connections.len() >= TOTAL {
+            send_away(&mut connections, |_| true);
+        }
+        let connection = Rc::new(Connection {
+            origin,
+            heard: Cell::new(self.tick()),
+            leave: Notify::new(),
+        });
+        connections.push(connection.clone());
+        Entered {
+            connections: self.clone(),
+            connection,
+        }
+    }
+
+    fn tick(&self) -> u64 {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+}
+
+fn send_away(connections: &mut Vec<Rc<Connection>>, among: impl Fn(&Connection) -> bool) {
+    let among = connections
+        .iter()
+        .enumerate()
+        .filter(|(_, connection)| among(connection));
+    if let Some((quietest, _)) = among.min_by_key(|(_, connection)| connection.heard.get()) {
+        connections.swap_remove(quietest).leave.notify_one();
+    }
+}
+
+/// A connection's place; given back when dropped.
+#[derive(Debug)]
+pub struct Entered {
+    connections: Connections,
+    /// The entry.
+    pub connection: Rc<Connection>,
+}
+
+impl Entered {
+    /// A request has come on this connection.
+    pub fn heard(&self) {
+        self.connection.heard.set(self.connections.tick());
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.connections
+            .all
+            .borrow_mut()
+            .retain(|connection| !Rc::ptr_eq(connection, &self.connection));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_in(connections: &Connections, entered: &Entered) -> bool {
+        connections
+            .all
+            .borrow()
+            .iter()
+            .any(|connection| Rc::ptr_eq(connection, &entered.connection))
+    }
+
+    #[test]
+    fn the_quietest_connection_makes_room_and_other_users_keep_theirs() {
+        let connections = Connections::default();
+        let other = connections.enter(Origin::Loopback);
+        let mut mine: Vec<Entered> = (0..PER_ORIGIN).map(|_| connections.enter(Origin::User(1))).collect();
+        mine[0].heard();
+        mine.push(connections.enter(Origin::User(1)));
+        assert!(is_in(&connections, &mine[0]) && !is_in(&connections, &mine[1]) && is_in(&connections, &other));
+    }
+
+    #[test]
+    fn the_whole_socket_has_a_limit_and_places_come_back() {
+        let connections = Connections::default();
+        let uids = 0..u32::try_from(TOTAL).unwrap();
+        let mut everybody: Vec<Entered> = uids.map(|uid| connections.enter(Origin::User(uid))).collect();
+        everybody.push(connections.enter(Origin::User(u32::MAX)));
+        assert_eq!(connections.all.borrow().len(), TOTAL);
+        assert!(!is_in(&connections, &everybody[0]));
+        drop(everybody);
+        assert!(connections.all.borrow().is_empty());
+    }
+}

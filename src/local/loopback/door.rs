@@ -1,0 +1,146 @@
+//! One caller of the loopback listener: which name it used for us, which token it shows, what it wants.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName};
+use hyper::{Request, StatusCode, Uri};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::super::answer::{Answer, Refusal};
+use super::super::caller::Caller;
+use super::super::connections::Origin;
+use super::super::resources;
+use super::super::server::Door;
+use super::super::view::Shared;
+
+/// The listener at work.
+#[derive(Debug)]
+pub struct LoopbackDoor {
+    listener: TcpListener,
+    shared: Rc<Shared>,
+}
+
+impl LoopbackDoor {
+    /// A door at `listener`.
+    pub fn new(listener: TcpListener, shared: Rc<Shared>) -> Self {
+        Self { listener, shared }
+    }
+
+    async fn given(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let address = self.listener.local_addr().ok();
+        check_host(request.uri(), request.headers(), address)?;
+        let caller = self.bearer(request.headers())?;
+        resources::answer_to_bearer(&self.shared, &caller, &request)
+    }
+
+    /// Whoever has one of our tokens, by the header that the SDKs' container providers send.
+    fn bearer(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names";
+        let unauthorized = |message| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
+        let token = only(headers, &AUTHORIZATION)
+            .ok_or_else(|| unauthorized("the request has no Authorization header with a token"))?;
+        let tokens = self.shared.loopback.as_ref().map(super::Loopback::tokens);
+        let holder = tokens.and_then(|tokens| tokens.holder_of(token));
+        match holder {
+            Some(selectors) => Ok(Caller::Bearer(selectors)),
+            None => {
+                self.shared.audit.note_stranger();
+                Err(unauthorized(
+                    "the token is none of those that gatepost has laid out; it makes new ones at each start",
+                ))
+            }
+        }
+    }
+}
+
+impl Door for LoopbackDoor {
+    const NAME: &'static str = "loopback";
+    type Stream = TcpStream;
+    type Guest = SocketAddr;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn greet(&self, stream: &TcpStream) -> io::Result<(Origin, SocketAddr)> {
+        // Answers are small and whole: nothing is won by waiting for more to send.
+        stream.set_nodelay(true)?;
+        Ok((Origin::Loopback, stream.peer_addr()?))
+    }
+
+    async fn answer(&self, _: &SocketAddr, request: Request<Incoming>) -> Answer {
+        let answer = self.given(request).await;
+        answer.unwrap_or_else(|refusal| refusal.answer_to_sdk())
+    }
+}
+
+/// A web page that has its own name resolved to this machine (DNS rebinding) still sends its own name.
+fn check_host(uri: &Uri, headers: &HeaderMap, address: Option<SocketAddr>) -> Result<(), Refusal> {
+    let named = only(headers, &HOST).and_then(|host| std::str::from_utf8(host).ok());
+    let ours = |name: &str| {
+        address.is_some_and(|address| {
+            let port = address.port();
+            let host = name.strip_suffix(&format!(":{port}")).or((port == 80).then_some(name));
+            let ip = match address {
+                SocketAddr::V4(address) => address.ip().to_string(),
+                SocketAddr::V6(address) => format!("[{}]", address.ip()),
+            };
+            host.is_some_and(|host| host.eq_ignore_ascii_case("localhost") || host == ip)
+        })
+    };
+    let authority = uri.authority().map(hyper::http::uri::Authority::as_str);
+    match named.is_some_and(ours) && authority.is_none_or(ours) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "wrong_host",
+            "the request is for another host: the Host header does not name this listener",
+        )),
+    }
+}
+
+/// The value of a header that is there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_names_are_ours() {
+        let (v4, v6) = ("127.0.0.1:9911", "[::1]:9911");
+        for (address, hosts, fits) in [
+            (v4, &["127.0.0.1:9911"][..], true),
+            (v4, &["localhost:9911"], true),
+            (v4, &["LOCALHOST:9911"], true),
+            (v6, &["[::1]:9911"], true),
+            (v6, &["127.0.0.1:9911"], false),
+            ("127.0.0.1:80", &["127.0.0.1"], true),
+            (v4, &["127.0.0.1"], false),
+            (v4, &["127.0.0.1:9912"], false),
+            (v4, &["evil.example:9911"], false),
+            (v4, &["evil.example"], false),
+            (v4, &["localhost:9911", "localhost:9911"], false),
+            (v4, &["127.0.0.1:9911@evil.example"], false),
+            (v4, &[""], false),
+            (v4, &[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, host.parse().unwrap());
+            }
+            let address = address.parse().ok();
+            let outcome = check_host(&Uri::from_static("/v1/credentials"), &headers, address);
+            assert_eq!(outcome.is_ok(), fits, "{hosts:?} at {address:?}");
+            let elsewhere = Uri::from_static("http://evil.example:9911/v1/credentials");
+            assert!(check_host(&elsewhere, &headers, address).is_err(), "{hosts:?}");
+        }
+    }
+}

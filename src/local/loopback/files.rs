@@ -1,0 +1,125 @@
+//! The token files: one for each set of people that access rules are for, readable by them alone.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::acl;
+use super::tokens::{Reader, Token, Tokens};
+use crate::config::Selectors;
+use crate::problem::Problem;
+use crate::secret::ExposeSecret;
+
+/// Lays out a token for each of `holders` in `folder`, keeping those of `known` that are for the same people, and removes
+/// every other file there.
+///
+/// # Errors
+/// When the folder cannot be written. A file that cannot be given to its reader is reported and left out; the others stand.
+pub fn lay_out(folder: &Path, holders: Vec<(Arc<Selectors>, Reader)>, known: &Tokens) -> Result<Tokens, Problem> {
+    prepare(folder, known).map_err(|error| {
+        Problem::configuration(format!(
+            "the folder {} cannot be made or written: {error}",
+            folder.display()
+        ))
+        .next("check the owner of the folder, and that its file system is neither full nor read-only")
+    })?;
+    let mut tokens: Vec<Token> = Vec::new();
+    for (selectors, reader) in holders {
+        let kept = known.of(&selectors).filter(|token| token.reader == reader);
+        let token = match kept {
+            Some(token) if token.file.exists() => Ok(token.clone()),
+            _ => new(folder, selectors.clone(), reader, &tokens),
+        };
+        match token {
+            Ok(token) => tokens.push(token),
+            Err(why) => log::error!(
+                "loopback: there is no token file for {selectors}: {why}; next: mend it, then: systemctl reload gatepost"
+            ),
+        }
+    }
+    let tokens = Tokens::new(tokens);
+    for stale in entries(folder).filter(|path| !tokens.files().any(|file| file == path)) {
+        // What cannot be removed holds no token of ours that still opens anything.
+        let _ = fs::remove_file(stale);
+    }
+    Ok(tokens)
+}
+
+/// An empty folder of our own at the first time, whatever was there: it could be a link to somewhere else.
+fn prepare(folder: &Path, known: &Tokens) -> io::Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() && known.files().next().is_some() => return Ok(()),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(folder)?,
+        Ok(_) => fs::remove_file(folder)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    DirBuilder::new().mode(0o755).create(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
+fn new(folder: &Path, selectors: Arc<Selectors>, reader: Reader, others: &[Token]) -> Result<Token, String> {
+    let mut path = folder.join(name(&selectors));
+    if others.iter().any(|other| other.file == path) {
+        // Two names that differ in what a file's name cannot show.
+        path = folder.join(format!("{}-{}", name(&selectors), others.len()));
+    }
+    let token = Token::new(selectors, reader, path)?;
+    write(&token).map_err(|error| format!("{}: {error}", token.file.display()))?;
+    Ok(token)
+}
+
+/// Under another name first, which must not exist and so is no link, then renamed, which replaces a link and does not
+/// follow it. Nobody ever sees half a token or one that others could still read.
+fn write(token: &Token) -> io::Result<()> {
+    let draft = token.file.with_extension("draft");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o400).open(&draft)?;
+    let given = file
+        .write_all(token.value().expose_secret().as_bytes())
+        .and_then(|()| give(&file, token.reader))
+        .and_then(|()| fs::rename(&draft, &token.file));
+    if given.is_err() {
+        // It is reported that there is none; the rest of one is of no use.
+        let _ = fs::remove_file(&draft);
+    }
+    given
+}
+
+/// Makes the reader the file's owner, which takes a privilege, or else lets it read by an access control list.
+fn give(file: &File, reader: Reader) -> io::Result<()> {
+    let owned = match reader {
+        Reader::Nobody => return Ok(()),
+        Reader::User(uid) if uid == rustix::process::geteuid().as_raw() => return Ok(()),
+        Reader::User(uid) => fchown(file, Some(uid), None),
+        Reader::Group(gid) => {
+            fchown(file, None, Some(gid)).and_then(|()| file.set_permissions(Permissions::from_mode(0o440)))
+        }
+    };
+    match owned {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => acl::let_read(file, reader),
+        owned => owned,
+    }
+}
+
+/// `user-camera`, `uid-1000+unit-camera.service`
+fn name(selectors: &Selectors) -> String {
+    let plain = |c: char| match c {
+        ' ' => '-',
+        ',' => '+',
+        c if c.is_ascii_alphanumeric() || "-_.@:".contains(c) => c,
+        _ => '_',
+    };
+    let words = selectors.to_string().replace(", ", ",");
+    words.chars().map(plain).take(200).collect()
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
+}

@@ -1,0 +1,363 @@
+//! The loopback listener: credentials for SDKs that can only speak TCP, for whoever can read the token file.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+
+use rig::process::Signal;
+use rig::unix_http::{self, Response};
+use rig::{command, user, wait};
+
+use crate::command::{client, contains_all, run};
+use crate::world::{Gateway, SOON, World};
+
+const URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
+/// A second rule, with a token that must not open what the first one's does.
+const OTHER_RULE: &str = r#"
+[[access]]
+uid = 61001
+role-aliases = ["video"]
+[[access]]
+gid = 61002
+role-aliases = ["telemetry"]
+[[access]]
+unit = "camera.service"
+role-aliases = ["telemetry"]
+[[role-alias]]
+name = "video"
+"#;
+
+/// Switches the listener on, at a free port.
+pub fn switch_on(gateway: &mut Gateway) -> SocketAddr {
+    let address = SocketAddr::from(([127, 0, 0, 1], rig::port::free_pair().unwrap()));
+    gateway
+        .config
+        .push_str(&format!("\n[loopback]\nlisten = \"{address}\"\n"));
+    address
+}
+
+fn online() -> (World, SocketAddr) {
+    let mut world = World::new();
+    world.gateway.config.push_str(OTHER_RULE);
+    let address = switch_on(&mut world.gateway);
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    (world, address)
+}
+
+fn file(gateway: &Gateway, name: &str) -> PathBuf {
+    gateway.folder.path().join("run/loopback").join(name)
+}
+
+fn token(gateway: &Gateway, name: &str) -> String {
+    fs::read_to_string(file(gateway, name)).unwrap()
+}
+
+/// The token file of the rule for whoever runs the tests.
+fn own() -> String {
+    format!("uid-{}", rustix::process::getuid().as_raw())
+}
+
+fn ask(address: SocketAddr, request: &str) -> Response {
+    let stream = TcpStream::connect(address).unwrap();
+    unix_http::parse(&unix_http::converse(stream, request.as_bytes()).unwrap()).unwrap()
+}
+
+fn get(address: SocketAddr, path: &str, token: &str) -> Response {
+    ask(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+#[test]
+fn promise_7_a_token_opens_what_its_rule_gives_and_nothing_else() {
+    let (world, address) = online();
+    let (own, other) = (token(&world.gateway, &own()), token(&world.gateway, "uid-61001"));
+    let get = |path: &str, token: &str| get(address, path, token);
+    let answer = get("/v1/credentials/telemetry", &own);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(
+        answer.body,
+        world.gateway.credentials().body,
+        "the same as on the socket"
+    );
+    assert_eq!(get("/v1/credentials", &own).body, answer.body, "the default alias");
+
+    let from = |host: &str, more: &str| {
+        ask(
+            address,
+            &format!(
+                "GET /v1/credentials HTTP/1.1\r\nHost: {host}\r\nAuthorization: {own}\r\n{more}Connection: close\r\n\r\n"
+            ),
+        )
+    };
+    let here = address.to_string();
+    let cases = [
+        (
+            "another rule's token",
+            get("/v1/credentials/telemetry", &other),
+            403,
+            "not_allowed",
+        ),
+        (
+            "an alias that has no credentials",
+            get("/v1/credentials/video", &other),
+            503,
+            "not_ready",
+        ),
+        (
+            "an unknown alias",
+            get("/v1/credentials/nope", &own),
+            404,
+            "unknown_alias",
+        ),
+        (
+            "path traversal",
+            get("/v1/credentials/..%2fstatus", &own),
+            404,
+            "unknown_alias",
+        ),
+        (
+            "129 characters",
+            get(&format!("/v1/credentials/{}", "a".repeat(129)), &own),
+            404,
+            "unknown_alias",
+        ),
+        ("no escape", get("/v1/credentials/%zz", &own), 404, "not_found"),
+        ("the status", get("/v1/status", &own), 404, "not_found"),
+        ("the signing request", get("/v1/csr", &own), 404, "not_found"),
+        ("no token", get("/v1/credentials", ""), 401, "unauthorized"),
+        ("half a token", get("/v1/credentials", &own[..63]), 401, "unauthorized"),
+        (
+            "a token and more",
+            get("/v1/credentials", &format!("{own}0")),
+            401,
+            "unauthorized",
+        ),
+        (
+            "two tokens",
+            from(&here, &format!("Authorization: {own}\r\n")),
+            401,
+            "unauthorized",
+        ),
+        ("another host", from("evil.example", ""), 421, "wrong_host"),
+        (
+            "another host at our port",
+            from(&format!("evil.example:{}", address.port()), ""),
+            421,
+            "wrong_host",
+        ),
+        ("another port", from("127.0.0.1:1", ""), 421, "wrong_host"),
+        ("two hosts", from(&here, "Host: evil.example\r\n"), 421, "wrong_host"),
+        (
+            "another method",
+            ask(
+                address,
+                &format!(
+                    "PUT /v1/credentials HTTP/1.1\r\nHost: {address}\r\nAuthorization: {own}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                ),
+            ),
+            405,
+            "method_not_allowed",
+        ),
+    ];
+    for (what, answer, status, code) in cases {
+        let body = answer.json().unwrap();
+        assert_eq!(
+            (answer.status, body["code"].as_str()),
+            (status, Some(code)),
+            "{what}: {body}"
+        );
+        assert_eq!(
+            (&body["Code"], &body["Message"]),
+            (&body["code"], &body["message"]),
+            "{what}: for the SDKs"
+        );
+        assert!(!body.to_string().contains("SecretAccessKey"), "{what}");
+    }
+    assert_eq!(from(&format!("localhost:{}", address.port()), "").status, 200);
+    let log = world.gateway.log();
+    contains_all(
+        &log,
+        &[
+            "the holder of the token for uid 61001 was refused role alias telemetry because no rule gives it",
+            "a caller of the loopback listener showed a token that is none of ours",
+        ],
+    );
+    assert!(!log.contains(&own) && !log.contains(&other), "promise 10");
+    let status = world.gateway.status().to_string();
+    assert!(status.contains("uid-61001") && !status.contains(&own), "promise 10");
+}
+
+#[test]
+fn a_token_file_is_its_readers_alone_and_made_anew() {
+    let mut world = World::new();
+    world.gateway.config.push_str(OTHER_RULE);
+    let address = switch_on(&mut world.gateway);
+    // What was there before is neither followed nor kept.
+    let elsewhere = world.gateway.folder.path().join("elsewhere");
+    fs::write(&elsewhere, "precious").unwrap();
+    let folder = file(&world.gateway, "");
+    fs::create_dir_all(&folder).unwrap();
+    symlink(&elsewhere, folder.join(own())).unwrap();
+    symlink(&elsewhere, folder.join("uid-61001.draft")).unwrap();
+    fs::write(folder.join("left-behind"), "").unwrap();
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+
+    let first = token(&world.gateway, &own());
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "precious");
+    assert!(!folder.join("left-behind").exists());
+    assert!(
+        first.len() == 64 && !first.ends_with('\n'),
+        "botocore would send a line end along"
+    );
+    let details = |name: &str| {
+        let file = fs::symlink_metadata(file(&world.gateway, name)).unwrap();
+        (
+            file.is_file(),
+            file.uid(),
+            file.gid(),
+            file.permissions().mode() & 0o7777,
+        )
+    };
+    let uid = rustix::process::getuid().as_raw();
+    assert_eq!(details(&own()).3, 0o400);
+    if user::is_root() {
+        assert_eq!(details("uid-61001"), (true, 61001, 0, 0o400));
+        assert_eq!(details("gid-61002"), (true, 0, 61002, 0o440));
+        assert_eq!(details("unit-camera.service"), (true, 0, 0, 0o400));
+    }
+    assert_eq!(details(&own()).1, uid);
+
+    // A reload keeps what running programs hold; what no rule needs any more is gone.
+    world.gateway.configure("uid = 61001", "uid = 61003");
+    world.gateway.write_config();
+    world.gateway.process().signal(Signal::HUP).unwrap();
+    let there = |gateway: &Gateway, name: &str| file(gateway, name).exists();
+    wait::until(SOON, "the new rule's file", || {
+        there(&world.gateway, "uid-61003") && !there(&world.gateway, "uid-61001")
+    })
+    .unwrap();
+    assert_eq!(get(address, "/v1/credentials", &first).status, 200);
+
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    assert_eq!(
+        get(address, "/v1/credentials", &first).status,
+        401,
+        "a token lives as long as the daemon"
+    );
+    assert_eq!(
+        get(address, "/v1/credentials", &token(&world.gateway, &own())).status,
+        200
+    );
+}
+
+#[test]
+fn without_privileges_the_reader_is_let_in_by_an_access_control_list() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a daemon without privileges, because only root may start one as another user");
+        return;
+    }
+    let mut world = World::new();
+    world.gateway.config.push_str(OTHER_RULE);
+    switch_on(&mut world.gateway);
+    let folder = world.gateway.folder.path().to_owned();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["run", "state"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+        std::os::unix::fs::chown(folder.join(name), Some(61005), Some(61005)).unwrap();
+    }
+    let mut daemon = world.gateway.command();
+    daemon.uid(61005).gid(61005);
+    // It cannot open root's token, which does not matter here.
+    let _daemon = rig::process::Process::spawn(&mut daemon, "gatepost").unwrap();
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    let reads = |uid: u32, gid: u32, name: &str| {
+        let path = file(&world.gateway, name);
+        user::act_as(uid, gid, || fs::read(path).is_ok()).unwrap()
+    };
+    for (uid, gid, name, allowed) in [
+        (61001, 61009, "uid-61001", true),
+        (61002, 61009, "uid-61001", false),
+        (61009, 61002, "gid-61002", true),
+        (61009, 61001, "gid-61002", false),
+        (61001, 61002, "unit-camera.service", false),
+        (61005, 61005, "unit-camera.service", true),
+    ] {
+        assert_eq!(reads(uid, gid, name), allowed, "uid {uid} gid {gid}: {name}");
+    }
+    let owner = fs::metadata(file(&world.gateway, "uid-61001")).unwrap().uid();
+    assert_eq!(owner, 61005, "it has no privilege to give it away");
+}
+
+#[test]
+fn the_command_names_uri_and_token_file() {
+    let (world, address) = online();
+    let (code, lines, reason) = run(&mut client(&world.gateway, &["env", "telemetry"]));
+    assert_eq!((code, reason.as_str()), (0, ""));
+    let token_file = file(&world.gateway, &own());
+    let expected = format!(
+        "export {URI}='http://{address}/v1/credentials/telemetry'\nexport {TOKEN_FILE}='{}'\n",
+        token_file.display()
+    );
+    assert_eq!(lines, expected);
+    let (_, lines, _) = run(&mut client(&world.gateway, &["env"]));
+    assert!(lines.contains("/v1/credentials'\n"), "{lines}");
+    // As its help says it is used.
+    let shell = format!(
+        "eval \"$({} env)\" && curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: $(cat ${TOKEN_FILE})\" \"${URI}\"",
+        world.gateway.client().display()
+    );
+    let mut shell_command = command::command("sh");
+    shell_command
+        .args(["-c", &shell])
+        .env("GATEPOST_SOCKET", world.gateway.socket());
+    assert_eq!(command::run(&mut shell_command, "curl").unwrap(), "200");
+
+    let (code, _, reason) = run(&mut client(&world.gateway, &["env", "nope"]));
+    assert_eq!(code, 66, "{reason}");
+    let (code, _, reason) = run(&mut client(&world.gateway, &["env", "video"]));
+    let root = rustix::process::getuid().is_root();
+    assert_eq!(code, if root { 0 } else { 77 }, "{reason}");
+}
+
+#[test]
+fn off_unless_configured_and_an_address_that_is_taken_is_waited_for() {
+    let mut world = World::new();
+    world.bring_online();
+    assert!(world.gateway.status()["loopback"].is_null());
+    let (code, out, reason) = run(&mut client(&world.gateway, &["env"]));
+    assert_eq!((code, out.as_str()), (78, ""));
+    contains_all(
+        &reason,
+        &["the loopback listener is off", "loopback.listen = \"127.0.0.1:9911\""],
+    );
+    world.gateway.stop();
+
+    let address = switch_on(&mut world.gateway);
+    let taken = TcpListener::bind(address).unwrap();
+    world.gateway.start();
+    world
+        .gateway
+        .wait_for_words("loopback.problem.message", &format!("cannot have {address}"));
+    world.gateway.wait_for_text("session.phase", "connected");
+    assert_eq!(world.gateway.credentials().status, 200, "promise 6: the rest goes on");
+    assert_eq!(world.gateway.status()["state"], "attention");
+    drop(taken);
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    world.gateway.wait_online();
+}
