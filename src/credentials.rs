@@ -105,6 +105,17 @@ phases! {
     }
 }
 
+/// How many requests for credentials ended how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Refreshes {
+    /// With credentials.
+    pub succeeded: u64,
+    /// With nothing, and asking again may help.
+    pub transient: u64,
+    /// With a refusal.
+    pub refused: u64,
+}
+
 /// What there is to know of one role alias besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AliasDetails {
@@ -118,6 +129,9 @@ pub struct AliasDetails {
     pub refreshed: Option<String>,
     /// When the next ones are asked for, RFC 3339.
     pub next_refresh: Option<String>,
+    /// What came of the requests since start.
+    #[serde(skip)]
+    pub refreshes: Refreshes,
     /// The last good set.
     #[serde(skip)]
     pub credentials: Option<Credentials>,

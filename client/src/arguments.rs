@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::exit::{Exit, Failure};
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
+use crate::status::View;
 
 const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
 /// The environment variable that names another socket.
@@ -18,9 +19,7 @@ pub(crate) enum Command {
     Credentials {
         alias: Option<OsString>,
     },
-    Status {
-        json: bool,
-    },
+    Status(View),
     Csr,
     Env {
         alias: Option<OsString>,
@@ -53,6 +52,7 @@ const OPTIONS: &[Known] = &[
     Known::flag("--help", &[]),
     Known::flag("--version", &[]),
     Known::flag("--json", &["status"]),
+    Known::flag("--watch", &["status"]),
     Known::value("--profile", &["setup-profile"]),
     Known::value("--region", &["setup-profile"]),
     Known::value("--file", &["setup-profile"]),
@@ -115,9 +115,10 @@ pub(crate) fn parse(
         Some("credentials") => Command::Credentials {
             alias: alias(words.next())?,
         },
-        Some("status") => Command::Status {
+        Some("status") => Command::Status(View {
             json: sorted.flag("--json"),
-        },
+            watch: sorted.flag("--watch"),
+        }),
         Some("csr") => Command::Csr,
         Some("env") => Command::Env {
             alias: alias(words.next())?,

@@ -69,14 +69,14 @@ impl Failure {
 
     /// Says the reason on stderr. A closed stderr changes nothing: the exit code still tells.
     pub(crate) fn report(self) -> ExitCode {
-        if let Some(message) = self.message {
-            let mut text = format!("gatepost: {}\n", printable(&message));
-            if let Some(hint) = self.hint {
-                text.push_str(&format!("gatepost: {}\n", printable(&hint)));
-            }
-            let _ = std::io::stderr().write_all(text.as_bytes());
-        }
+        let _ = std::io::stderr().write_all(self.text().as_bytes());
         self.exit.into()
+    }
+
+    /// The reason and what to do, a line each; empty where there is nothing to say.
+    pub(crate) fn text(&self) -> String {
+        let said = self.message.iter().chain(&self.hint);
+        said.map(|line| format!("gatepost: {}\n", printable(line))).collect()
     }
 
     #[cfg(test)]

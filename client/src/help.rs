@@ -32,7 +32,7 @@ Usage: gatepost [--socket PATH] COMMAND
 
 Commands:
   credentials [ALIAS]   temporary AWS credentials, for credential_process
-  status [--json]       what the gateway is doing, and what to do about it
+  status                what the gateway is doing, and what to do about it
   csr                   the certificate signing request of the device key
   setup-profile [ALIAS] a profile for the AWS CLI and the SDKs
   env [ALIAS]           what an SDK's container provider needs to know
@@ -71,10 +71,12 @@ Exit codes: 66 no such alias, 69 nothing valid yet or the daemon is not running,
 ";
 
 const STATUS: &str = "\
-gatepost status [--json]: what the gateway is doing
+gatepost status [--json] [--watch]: what the gateway is doing
 
 Prints what is, since when, and where something is wrong, what to do next. With
---json: the daemon's own document.
+--json: the daemon's own document. With --watch: again every two seconds, until
+it is interrupted; into a file or a pipe, a line for each change (with --json a
+document every time).
 
 Exit codes: 0 ready; 69 waiting for something that comes by itself, or the
 daemon is not running; 78 attention: a person must act.

@@ -34,7 +34,7 @@ fn run() -> Result<Exit, Failure> {
     )?;
     match command {
         Command::Credentials { alias } => credentials::run(&socket, alias.as_deref()),
-        Command::Status { json } => status::run(&socket, json),
+        Command::Status(view) => status::run(&socket, view),
         Command::Csr => csr::run(&socket),
         Command::Env { alias } => env::run(&socket, alias.as_deref()),
         Command::SetupProfile(wanted) => setup_profile::run(&wanted),

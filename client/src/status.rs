@@ -3,6 +3,7 @@
 mod instant;
 mod report;
 mod screen;
+mod watch;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -11,25 +12,47 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::{daemon, output};
 
+/// How the status is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    /// The daemon's own document.
+    pub(crate) json: bool,
+    /// Again and again.
+    pub(crate) watch: bool,
+}
+
 /// Prints the status; the exit code tells the state to scripts.
-pub(crate) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
-    let body = daemon::get(socket, "/v1/status")?;
-    let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
-    if !document.is_object() {
-        return Err(daemon::not_gatepost("no JSON object"));
+pub(crate) fn run(socket: &Path, view: View) -> Result<Exit, Failure> {
+    if view.watch {
+        return watch::run(socket, view.json);
     }
-    if json {
-        let line_end: &[u8] = if body.ends_with(b"\n") { b"" } else { b"\n" };
-        output::print(&[&body, line_end].concat())?;
-    } else {
-        output::print(report::draw(&document, colours_wanted()).as_bytes())?;
-    }
+    let (body, document) = ask(socket)?;
+    match view.json {
+        true => output::print(&line(&body))?,
+        false => output::print(report::draw(&document, colours_wanted()).as_bytes())?,
+    };
     Ok(match document.get("state").text() {
         Some("ready") => Exit::Ok,
         Some("attention") => Exit::Attention,
         // "waiting", or a state of a newer daemon: in either case not known to be ready.
         _ => Exit::Unavailable,
     })
+}
+
+/// The daemon's document, as it came and understood.
+fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
+    let body = daemon::get(socket, "/v1/status")?;
+    let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
+    match document.is_object() {
+        true => Ok((body, document)),
+        false => Err(daemon::not_gatepost("no JSON object")),
+    }
+}
+
+/// The document as a line.
+fn line(body: &[u8]) -> Vec<u8> {
+    let line_end: &[u8] = if body.ends_with(b"\n") { b"" } else { b"\n" };
+    [body, line_end].concat()
 }
 
 /// Colours are for people at terminals who have not asked to be spared (<https://no-color.org>).

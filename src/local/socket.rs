@@ -11,7 +11,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tokio::net::UnixStream as Stream;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
 use super::caller::Caller;
 use super::connections::Origin;
 use super::peer::Peer;
@@ -126,6 +126,8 @@ impl Door for SocketDoor {
 
     async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
         let answer = resources::answer(&self.shared, caller, &request).await;
-        answer.unwrap_or_else(|refusal| Refusal::answer(&refusal))
+        let answer = answer.unwrap_or_else(|refusal| refusal.answer());
+        self.shared.tally.count(Self::NAME, &answer);
+        answer
     }
 }

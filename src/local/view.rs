@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access::Access;
 use super::audit::Audit;
 use super::loopback::Loopback;
+use super::tally::Tally;
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
 use crate::status::Board;
@@ -25,6 +26,8 @@ pub struct Shared {
     pub access: RefCell<Access>,
     /// The loopback listener, if it is configured.
     pub loopback: Option<Loopback>,
+    /// How requests were answered.
+    pub tally: Tally,
     /// Where each decision is noted.
     pub audit: Audit,
 }

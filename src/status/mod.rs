@@ -2,6 +2,7 @@
 //!
 //! Reporting is also where transitions are logged, once each, in the very words that the status shows.
 
+mod latencies;
 mod parts;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use log::Level;
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub use latencies::Latencies;
 pub(crate) use parts::phases;
 pub use parts::{
     Board, ClockDetails, ClockPart, ClockPhase, IdentityDetails, IdentityPart, IdentityPhase, ProvisioningDetails,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::Part;
+use super::{Latencies, Part};
 use crate::problem::Problem;
 
 /// Declares the phases of a part: an enum whose names in journal and status are given beside it.
@@ -102,6 +102,9 @@ pub struct TokenDetails {
     pub algorithm: Option<String>,
     /// Signatures made since start.
     pub signatures: u64,
+    /// How long they took.
+    #[serde(skip)]
+    pub latencies: Latencies,
 }
 
 /// What the status says of the clock besides its phase: nothing.
@@ -152,6 +155,8 @@ pub struct SessionDetails {
     pub session_expiry_seconds: Option<u32>,
     /// When the next connection is made, RFC 3339.
     pub next_attempt: Option<String>,
+    /// Connections that AWS has accepted since start.
+    pub connects: u64,
 }
 
 /// The token's part.

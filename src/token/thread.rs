@@ -126,9 +126,8 @@ impl Owner {
 
     /// Signs; a device that lost its state is opened anew and asked once more.
     fn serve(&mut self, token: OpenToken, request: super::SignRequest) -> State {
-        match token.sign(request.scheme, &request.message) {
+        match self.sign(&token, &request) {
             Ok(signature) => {
-                self.count_signature();
                 request.answer(Ok(signature));
                 State::Open(token)
             }
@@ -160,10 +159,7 @@ impl Owner {
         let state = self.open();
         match &state {
             State::Open(token) => {
-                let outcome = token.sign(request.scheme, &request.message);
-                if outcome.is_ok() {
-                    self.count_signature();
-                }
+                let outcome = self.sign(token, &request);
                 request.answer(outcome);
             }
             State::Closed { why, .. } => request.refuse(why),
@@ -171,7 +167,15 @@ impl Owner {
         state
     }
 
-    fn count_signature(&self) {
-        self.reporter.details(|details| details.signatures += 1);
+    /// Signs and counts it.
+    fn sign(&self, token: &OpenToken, request: &super::SignRequest) -> Result<Vec<u8>, TokenError> {
+        let begun = Instant::now();
+        let signature = token.sign(request.scheme, &request.message)?;
+        let took = begun.elapsed();
+        self.reporter.details(|details| {
+            details.signatures += 1;
+            details.latencies.observe(took);
+        });
+        Ok(signature)
     }
 }

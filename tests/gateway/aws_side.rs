@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use cloudlet::Cloudlet;
+use rig::command;
 use rig::token::SoftHsm;
 
 use crate::world::{self, Gateway, PIN, options};
@@ -98,12 +99,5 @@ assert template == json.load(open(f"{folder}/provisioning-template.json")), temp
 "#;
     let shell = world::shell(&cloud);
     shell.write("compare.py", compare);
-    // `make setup-test` puts one with PyYAML there, with the AWS CLI, where the machine's own has none.
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/target/awscli/bin/python3");
-    let python = if std::path::Path::new(own).exists() {
-        own
-    } else {
-        "python3"
-    };
-    shell.step(&format!("'{python}' compare.py {FOLDER}"));
+    shell.step(&format!("'{}' compare.py {FOLDER}", command::python().display()));
 }

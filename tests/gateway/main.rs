@@ -14,6 +14,7 @@ mod demo;
 mod faketime;
 mod first_boot;
 mod loopback;
+mod metrics;
 mod policy;
 mod provisioning;
 mod registry;

@@ -2,6 +2,7 @@ use super::{Command, parse};
 use crate::exit::Exit;
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
+use crate::status::View;
 
 fn arguments(line: &str) -> impl Iterator<Item = std::ffi::OsString> {
     line.split_whitespace().map(Into::into)
@@ -20,8 +21,21 @@ fn understood() {
         ("credentials telemetry --socket /s", alias("telemetry")),
         ("credentials -- --odd", alias("--odd")),
         ("credentials -", alias("-")),
-        ("status", Command::Status { json: false }),
-        ("--json status", Command::Status { json: true }),
+        ("status", Command::Status(View::default())),
+        (
+            "--json status",
+            Command::Status(View {
+                json: true,
+                watch: false,
+            }),
+        ),
+        (
+            "status --watch",
+            Command::Status(View {
+                json: false,
+                watch: true,
+            }),
+        ),
         ("csr", Command::Csr),
         ("env", Command::Env { alias: None }),
         ("policy", Command::Policy { arguments: vec![] }),
@@ -84,6 +98,7 @@ fn refused_in_one_line() {
         "status --profile x",
         "setup-profile --region",
         "csr --json",
+        "csr --watch",
         "status --json=yes",
         "env --json",
         "--socket",

@@ -108,6 +108,7 @@ impl<S: Source> Keeper<S> {
             );
         }
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
+            details.refreshes.succeeded += 1;
             // A service in trouble may give out short-lived sets; the better one stays.
             if details
                 .credentials
@@ -131,7 +132,11 @@ impl<S: Source> Keeper<S> {
         } else {
             AliasPhase::Failing
         };
-        self.reporter.report(phase, Some(failure.problem().clone()));
+        self.reporter
+            .report_with(phase, Some(failure.problem().clone()), |details| match failure {
+                Failure::Transient(_) => details.refreshes.transient += 1,
+                Failure::Refused(_) => details.refreshes.refused += 1,
+            });
         self.schedule.after_failure(failure)
     }
 }

@@ -30,6 +30,7 @@ impl SessionReporters {
     /// CONNACK received.
     pub(super) fn connected(&self, granted: Granted, problem: Option<Problem>) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
+            details.connects += 1;
             details.session_present = Some(granted.session_present);
             details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();
         });

@@ -3,6 +3,7 @@
 mod credentials;
 mod csr;
 mod environment;
+mod metrics;
 mod status;
 
 use hyper::{Method, Request, StatusCode};
@@ -33,11 +34,12 @@ pub async fn answer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -
         ["v1", "loopback"] => &|| environment::get(shared, caller, None),
         ["v1", "loopback", alias] => &|| environment::get(shared, caller, Some(alias)),
         ["v1", "status"] => &|| status::get(shared),
+        ["metrics"] => &|| metrics::get(shared),
         ["v1", "csr"] => &|| csr::get(shared),
         _ => {
             return Err(
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
-                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/status and /v1/csr",
+                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/status, /v1/csr and /metrics",
                 ),
             );
         }
@@ -65,6 +67,17 @@ pub fn answer_to_bearer<B>(shared: &Shared, caller: &Caller, request: &Request<B
     };
     match *request.method() {
         Method::GET => credentials::get(shared, caller, alias),
+        _ => Err(Refusal::only("GET")),
+    }
+}
+
+/// The metrics, which need no token on the loopback listener.
+///
+/// # Errors
+/// With the reason, for the caller.
+pub fn metrics(shared: &Shared, method: &Method) -> Result<Answer, Refusal> {
+    match *method {
+        Method::GET => metrics::get(shared),
         _ => Err(Refusal::only("GET")),
     }
 }

@@ -18,7 +18,7 @@ struct Document {
     version: &'static str,
     now: String,
     started: String,
-    state: State,
+    state: &'static str,
     summary: String,
     identity: PartDocument<IdentityDetails>,
     token: PartDocument<TokenDetails>,
@@ -30,8 +30,7 @@ struct Document {
 }
 
 /// The worst of all parts, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Everything that is configured works.
     Ready,
@@ -39,6 +38,17 @@ pub enum State {
     Waiting,
     /// Somebody must do something.
     Attention,
+}
+
+impl State {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting => "waiting",
+            Self::Attention => "attention",
+        }
+    }
 }
 
 /// The answer.
@@ -52,7 +62,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
         version: env!("CARGO_PKG_VERSION"),
         now: rfc3339(now),
         started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
-        state,
+        state: state.word(),
         summary,
         identity: board.identity.borrow().document(clock),
         token: board.token.borrow().document(clock),

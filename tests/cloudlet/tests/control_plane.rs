@@ -43,7 +43,7 @@ fn botocore_finds_the_control_plane_it_knows() {
     fs::write(folder.join("template.json"), cloud.article_template().body()).unwrap();
 
     let administrator = cloud.administrator();
-    let output = Command::new(common::python())
+    let output = Command::new(rig::command::python())
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control_plane.py"))
         .arg(folder)
         .env("AWS_ENDPOINT_URL", cloud.api_endpoint())

@@ -20,7 +20,7 @@ fn sign(minted: &Minted, cases: &[Value]) -> Vec<Value> {
         "cases": cases,
     });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sign.py");
-    let mut python = Command::new(common::python())
+    let mut python = Command::new(rig::command::python())
         .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,13 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
         .stdin(Stdio::null());
     command
+}
+
+/// The Python with the packages that the tests need: the one that `make setup-test` has made, else the machine's own.
+#[must_use]
+pub fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
+    if own.exists() { own } else { PathBuf::from("python3") }
 }
 
 /// Runs `command` to its end and returns its standard output; `package` is what to install if it is not there.

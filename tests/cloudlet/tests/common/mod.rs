@@ -211,9 +211,3 @@ pub(crate) fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     )
 }
-
-/// The Python of the AWS CLI that `make setup-test` has installed, else the machine's: one that has botocore.
-pub(crate) fn python() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
-    if own.exists() { own } else { PathBuf::from("python3") }
-}

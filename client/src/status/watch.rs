@@ -1,0 +1,72 @@
+//! `gatepost status --watch`: the status again and again, until somebody has seen enough.
+
+use std::convert::Infallible;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{ask, colours_wanted, line, report};
+use crate::exit::{Exit, Failure};
+use crate::json::Value;
+use crate::output;
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// To the upper left corner, and nothing below it (ECMA-48: CUP, ED).
+const CLEAR: &str = "\u{1b}[H\u{1b}[J";
+
+/// Looks until it is interrupted or nobody reads on. A daemon that does not answer is part of what is watched.
+pub(super) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
+    let outcome = match (json, std::io::stdout().is_terminal()) {
+        (true, _) => every_document(socket),
+        (false, true) => screen(socket),
+        (false, false) => every_change(socket),
+    };
+    outcome.map(|never| match never {})
+}
+
+fn every_document(socket: &Path) -> Result<Infallible, Failure> {
+    loop {
+        match ask(socket) {
+            Ok((body, _)) => output::print(&line(&body)).map(drop)?,
+            Err(failure) => drop(failure.report()),
+        }
+        sleep(INTERVAL);
+    }
+}
+
+fn screen(socket: &Path) -> Result<Infallible, Failure> {
+    loop {
+        let text = match ask(socket) {
+            Ok((_, document)) => report::draw(&document, colours_wanted()),
+            Err(failure) => failure.text(),
+        };
+        output::print(format!("{CLEAR}{text}").as_bytes())?;
+        sleep(INTERVAL);
+    }
+}
+
+fn every_change(socket: &Path) -> Result<Infallible, Failure> {
+    let mut before = String::new();
+    loop {
+        let (time, news) = match ask(socket) {
+            Ok((_, document)) => in_a_line(&document),
+            Err(failure) => (String::new(), failure.text()),
+        };
+        if news != before {
+            output::print(format!("{time}{news}").as_bytes())?;
+            before = news;
+        }
+        sleep(INTERVAL);
+    }
+}
+
+/// When it is, and the state with the sentence about it.
+fn in_a_line(document: &Value) -> (String, String) {
+    let text = |name| document.get(name).text().unwrap_or_default().to_owned();
+    (
+        format!("{} ", text("now")),
+        format!("{}: {}\n", text("state"), text("summary")),
+    )
+}

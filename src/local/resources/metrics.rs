@@ -1,0 +1,169 @@
+//! GET /metrics: the status in numbers, for Prometheus. Open to every local user, as the status is.
+
+mod page;
+
+use std::time::SystemTime;
+
+use hyper::StatusCode;
+
+use super::super::answer::{self, Answer, Refusal};
+use super::super::view::Shared;
+use super::status::{State, summary};
+use crate::credentials::AliasPart;
+use crate::status::{ClockPhase, ProvisioningPhase, SessionPhase, TokenPhase};
+use page::{Page, Sample};
+
+/// The page.
+pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
+    let mut page = Page::default();
+    daemon(shared, &mut page);
+    identity(shared, &mut page);
+    cloud(shared, &mut page);
+    credentials(shared, &mut page);
+    requests(shared, &mut page);
+    let text = page
+        .text()
+        .map_err(|why| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why))?;
+    Ok(answer::ok("text/plain; version=0.0.4; charset=utf-8", text.into()))
+}
+
+fn daemon(shared: &Shared, page: &mut Page) {
+    let clock = &*shared.clock;
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    page.gauge("gatepost_build_info", "The version of gatepostd.", [(version, 1.0)]);
+    let uptime = clock.boot().saturating_sub(shared.started);
+    let started = clock.wall().checked_sub(uptime).and_then(since_1970);
+    page.gauge(
+        "process_start_time_seconds",
+        "When gatepostd started, by today's clock, in seconds since 1970.",
+        started.map(plain),
+    );
+    let (state, _) = summary(shared);
+    let states = [State::Ready, State::Waiting, State::Attention];
+    page.gauge(
+        "gatepost_state",
+        "1 for the state that the status shows, 0 for the others.",
+        states.map(|one| (vec![("state", one.word())], truth(one == state))),
+    );
+    let set = shared.board.clock.borrow().phase == ClockPhase::Set;
+    page.gauge(
+        "gatepost_clock_set",
+        "Whether the wall clock is plausible.",
+        [plain(truth(set))],
+    );
+}
+
+fn identity(shared: &Shared, page: &mut Page) {
+    let token = shared.board.token.borrow();
+    page.gauge(
+        "gatepost_token_ready",
+        "Whether the token is open and has the key.",
+        [plain(truth(token.phase == TokenPhase::Ready))],
+    );
+    page.histogram(
+        "gatepost_token_signature_seconds",
+        "How long the token took for a signature.",
+        &token.details.latencies,
+    );
+    let identity = shared.board.identity.borrow();
+    let end = identity.details.not_after.as_deref();
+    let end = end.and_then(|end| humantime::parse_rfc3339(end).ok());
+    let now = since_1970(shared.clock.wall());
+    let left = end.and_then(since_1970).zip(now).map(|(end, now)| end - now);
+    page.gauge(
+        "gatepost_certificate_expiry_seconds",
+        "How long the device certificate is still valid; negative once it is not.",
+        left.map(plain),
+    );
+}
+
+fn cloud(shared: &Shared, page: &mut Page) {
+    let provisioned = shared.board.provisioning.borrow().phase == ProvisioningPhase::Provisioned;
+    page.gauge(
+        "gatepost_provisioned",
+        "Whether AWS has accepted this device.",
+        [plain(truth(provisioned))],
+    );
+    let session = shared.board.session.borrow();
+    page.gauge(
+        "gatepost_session_up",
+        "Whether the MQTT session is connected.",
+        [plain(truth(session.phase == SessionPhase::Connected))],
+    );
+    page.counter(
+        "gatepost_session_connects_total",
+        "Connections of the MQTT session that AWS has accepted.",
+        [plain(count(session.details.connects))],
+    );
+}
+
+fn credentials(shared: &Shared, page: &mut Page) {
+    let clock = &*shared.clock;
+    let parts = shared.shelf.parts(clock);
+    let alias = |part: &AliasPart| part.details.name.clone();
+    let names: Vec<String> = parts.iter().map(alias).collect();
+    let named = || names.iter().map(String::as_str).zip(&parts);
+    page.gauge(
+        "gatepost_credentials_valid",
+        "Whether programs get credentials of the role alias.",
+        named().map(|(name, part)| (vec![("role_alias", name)], truth(part.usable(clock).is_some()))),
+    );
+    page.gauge(
+        "gatepost_credentials_expiry_seconds",
+        "How long the credentials held for the role alias still live.",
+        named().filter_map(|(name, part)| {
+            let left = part.details.credentials.as_ref()?.remaining(clock);
+            Some((vec![("role_alias", name)], left.as_secs_f64()))
+        }),
+    );
+    let mut refreshes = Vec::new();
+    for (name, part) in named() {
+        let done = &part.details.refreshes;
+        for (result, number) in [
+            ("success", done.succeeded),
+            ("transient_failure", done.transient),
+            ("refused", done.refused),
+        ] {
+            refreshes.push((vec![("result", result), ("role_alias", name)], count(number)));
+        }
+    }
+    page.counter(
+        "gatepost_credentials_refreshes_total",
+        "Requests to the credentials provider, by what came of them.",
+        refreshes,
+    );
+}
+
+fn requests(shared: &Shared, page: &mut Page) {
+    let counts = shared.tally.counts();
+    let counts: Vec<_> = counts
+        .into_iter()
+        .map(|(door, status, number)| (door, status.to_string(), number))
+        .collect();
+    page.counter(
+        "gatepost_requests_total",
+        "Requests of local programs that were answered, by where they came in and the status code.",
+        counts
+            .iter()
+            .map(|(door, status, number)| (vec![("code", status.as_str()), ("listener", *door)], count(*number))),
+    );
+}
+
+fn plain<'a>(value: f64) -> Sample<'a> {
+    (Vec::new(), value)
+}
+
+fn truth(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+/// Prometheus's numbers are all f64; no count of ours comes near to where that loses one.
+#[allow(clippy::cast_precision_loss)]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn since_1970(time: SystemTime) -> Option<f64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_secs_f64())
+}
