@@ -17,7 +17,7 @@ use crate::cloud::{Cloud, SessionReporters};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
 use crate::identity::{Files, IdentityTask, request_path, roots};
-use crate::local::{self, Access, Audit, Loopback, Shared, Socket, Tally};
+use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::status::{
     Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, ProvisioningDetails, ProvisioningPhase,
@@ -88,6 +88,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         shelf,
         access,
         loopback: Loopback::new(&config, &desk),
+        pace: Pace::new(clock.clone()),
         tally: Tally::default(),
         audit: Audit::new(clock.clone()),
     });

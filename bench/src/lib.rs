@@ -2,6 +2,7 @@
 //!
 //! - [`caller`], [`load`]: programs that ask the socket, one or several at a time
 //! - [`pace`]: one that asks at fixed times, so that no stall goes unseen
+//! - [`storm`]: one that asks as fast as it can
 //! - [`floor`]: the least a server can do for the same answer
 //! - [`start`], [`command`]: processes, from their start to an answer or to their end
 //! - [`idle`], [`size`]: what it takes to do nothing
@@ -18,4 +19,5 @@ pub mod pace;
 pub mod sample;
 pub mod size;
 pub mod start;
+pub mod storm;
 pub mod table;

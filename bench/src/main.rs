@@ -1,5 +1,6 @@
 //! Measures gatepost and prints rows of the table. `bench/run` puts them together.
 
+mod fairness;
 mod report;
 mod slow_signer;
 
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::{floor, table};
+use bench::{floor, storm, table};
 
 const USAGE: &str = "\
 usage: bench socket SOCKET            answers, beside the floor
@@ -20,6 +21,9 @@ usage: bench socket SOCKET            answers, beside the floor
        bench slow-signer SOCKET CALM BUSY DAEMON...
                                       answers while a slow token signs: the daemon with each configuration as its last
                                       word, without handshakes and with them
+       bench fairness SOCKET          answers beside another user's loop (as root)
+       bench storm SOCKET CONNECTIONS keep|anew
+                                      be the loop: ask as fast as possible, over kept connections or new ones
        bench floor SOCKET ANSWER      be the floor: answer with the bytes of a file";
 
 /// sysexits.h
@@ -35,6 +39,10 @@ fn main() -> Result<ExitCode> {
         ["size", daemon, command] => report::size(Path::new(daemon), Path::new(command))?,
         ["start", socket, daemon @ ..] => report::start(Path::new(socket), daemon)?,
         ["slow-signer", socket, calm, busy, daemon @ ..] => slow_signer::rows(Path::new(socket), calm, busy, daemon)?,
+        ["fairness", socket] => fairness::rows(Path::new(socket))?,
+        ["storm", socket, connections, manner @ ("keep" | "anew")] => {
+            match storm::rage(Path::new(socket), connections.parse()?, *manner == "keep")? {}
+        }
         ["floor", socket, answer] => {
             floor::serve(Path::new(socket), Path::new(answer))?;
             Vec::new()

@@ -96,7 +96,7 @@ pub struct AccessRule {
 }
 
 /// Whom a rule is for: everything given must match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selectors {
     /// A user by name.
     pub user: Option<String>,

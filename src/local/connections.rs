@@ -1,8 +1,9 @@
 //! How many connections there may be, and which one goes when another wants in.
 //!
 //! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room. A request
-//! is answered at once and from memory, so a connection is never in the middle of one when it is asked to leave, and the
-//! limit on a user's connections is the limit on its requests at the same time.
+//! is answered at once and from memory, so a connection is not in the middle of one when it is asked to leave (unless it is
+//! held back for asking too often, see `pace`), and the limit on a user's connections is the limit on its requests at the
+//! same time.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

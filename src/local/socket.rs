@@ -125,7 +125,10 @@ impl Door for SocketDoor {
     }
 
     async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
-        let answer = resources::answer(&self.shared, caller, &request).await;
+        let answer = match self.shared.pace.admit(Some(caller)).await {
+            Ok(()) => resources::answer(&self.shared, caller, &request).await,
+            Err(refusal) => Err(refusal),
+        };
         let answer = answer.unwrap_or_else(|refusal| refusal.answer());
         self.shared.tally.count(Self::NAME, &answer);
         answer

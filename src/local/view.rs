@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access::Access;
 use super::audit::Audit;
 use super::loopback::Loopback;
+use super::pace::Pace;
 use super::tally::Tally;
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub access: RefCell<Access>,
     /// The loopback listener, if it is configured.
     pub loopback: Option<Loopback>,
+    /// How often each caller may ask.
+    pub pace: Pace,
     /// How requests were answered.
     pub tally: Tally,
     /// Where each decision is noted.

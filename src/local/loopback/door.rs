@@ -34,9 +34,17 @@ impl LoopbackDoor {
         check_host(request.uri(), request.headers(), address)?;
         if request.uri().path() == "/metrics" {
             // Every local user can read them at the socket, which Prometheus cannot speak to.
+            self.shared.pace.admit(None).await?;
             return resources::metrics(&self.shared, request.method());
         }
-        let caller = self.bearer(request.headers())?;
+        let caller = match self.bearer(request.headers()) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.shared.pace.admit(None).await?;
+                return Err(refusal);
+            }
+        };
+        self.shared.pace.admit(Some(&caller)).await?;
         resources::answer_to_bearer(&self.shared, &caller, &request)
     }
 

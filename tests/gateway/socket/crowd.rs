@@ -13,6 +13,7 @@ use super::http::read_one;
 use crate::world::{SOON, World};
 
 const CROWD: usize = 10_000;
+const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
 /// Of a user who has no rule.
 const STRANGER: u32 = 61009;
 
@@ -62,8 +63,7 @@ fn ten_thousand_idle_connections_lock_nobody_out() {
             held.len()
         );
         if user::is_root() {
-            kept.write_all(b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n")
-                .unwrap();
+            kept.write_all(REQUEST).unwrap();
             assert_eq!(
                 read_one(&mut kept).status,
                 200,
@@ -101,6 +101,53 @@ fn a_burst_of_one_users_callers_is_answered_to_the_last() {
             assert!(text.starts_with("HTTP/1.1 200"), "caller {index}: {text:?}");
         }
     }
+    world.gateway.stop();
+}
+
+#[test]
+fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: the limit on requests, because this user's own daemon does not limit it");
+        return;
+    }
+    let mut world = World::new();
+    world
+        .gateway
+        .config
+        .push_str("\n[[access]]\nuid = 61009\nrole-aliases = [\"*\"]\n");
+    world.bring_online();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let socket = world.gateway.socket();
+    // As many as a user may have connections, all asking at once and again and again.
+    let refused = user::act_as(STRANGER, STRANGER, || {
+        let mut looping: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(&socket).unwrap()).collect();
+        (0..1000).find_map(|_| {
+            looping.iter_mut().for_each(|stream| stream.write_all(REQUEST).unwrap());
+            let mut answers = looping.iter_mut().map(read_one).collect::<Vec<_>>().into_iter();
+            answers.find(|answer| answer.status != 200)
+        })
+    });
+    let refused = refused.unwrap().expect("a loop is not told of it");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    let told = refused.json().unwrap();
+    assert_eq!(told["code"], "too_many_requests");
+    assert!(
+        told["message"].as_str().unwrap().contains("more than 500 a second"),
+        "{told}"
+    );
+    for _ in 0..3000 {
+        assert_eq!(
+            world.gateway.credentials().status,
+            200,
+            "root, and whoever the daemon runs as, is trusted"
+        );
+    }
+    let again = || user::act_as(STRANGER, STRANGER, || world.gateway.credentials().status == 200).unwrap();
+    rig::wait::until(SOON, "an answer to who asks at leisure", again).unwrap();
+    let log = world.gateway.log();
+    let lines = log.lines().filter(|line| line.contains("allowed role alias")).count();
+    assert!(lines < 20, "{lines} lines in the journal for thousands of requests");
     world.gateway.stop();
 }
 

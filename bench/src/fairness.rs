@@ -1,0 +1,65 @@
+//! One program's answers beside another's loop, and without it.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bench::pace::Pace;
+use bench::sample::{Sample, middle};
+use bench::table::{Budget, Figure, Row};
+use rig::process::Process;
+use rig::user;
+
+use crate::report::CREDENTIALS;
+
+/// With and without the loop in turns; the middle of the rounds counts.
+const ROUNDS: usize = 7;
+
+const PACE: Pace = Pace {
+    requests: 2_000,
+    interval: Duration::from_millis(1),
+};
+
+/// The looping program's user: nobody has this number.
+const OTHER: u32 = 61009;
+
+/// The loops: as words of this program's command line, and as a person says it.
+const LOOPS: [(&str, &str, &str); 3] = [
+    ("1", "keep", "a loop"),
+    ("64", "keep", "64 loops"),
+    ("8", "anew", "8 loops of new connections"),
+];
+
+/// The answers of `socket`.
+pub(crate) fn rows(socket: &Path) -> Result<Vec<Row>> {
+    ensure!(
+        user::is_root(),
+        "only root can be two users, one whose answers are measured and one in a loop"
+    );
+    let mut rows = Vec::new();
+    for (connections, manner, name) in LOOPS {
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            alone.push(PACE.run(socket, CREDENTIALS)?);
+            let mut storm = Command::new(std::env::current_exe()?);
+            storm.arg("storm").arg(socket).args([connections, manner]);
+            let _storm = Process::spawn(storm.uid(OTHER).gid(OTHER), "gatepost")?;
+            beside.push(PACE.run(socket, CREDENTIALS)?);
+        }
+        for percent in [50, 99] {
+            let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
+            rows.push(Row {
+                what: format!("answer beside {name} of another user, p{percent}"),
+                value: figure(&beside),
+                floor: Some(figure(&alone)),
+                budget: match percent {
+                    99 => Budget::TimesFloor(2.0),
+                    _ => Budget::None,
+                },
+            });
+        }
+    }
+    Ok(rows)
+}
