@@ -4,6 +4,7 @@
 //! failed, only because it has expired.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -26,6 +27,28 @@ pub struct Credentials {
     /// Boottime at which the set expires, by the lifetime it had when it arrived.
     expires_at_boot: Duration,
     body: SecretBody,
+    keys: Arc<Keys>,
+}
+
+/// What signing needs.
+#[derive(Debug)]
+pub struct Keys {
+    /// The access key's ID, which is no secret.
+    pub access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: SecretString,
+}
+
+impl Keys {
+    /// The secret access key.
+    pub fn secret_access_key(&self) -> &str {
+        self.secret_access_key.expose_secret()
+    }
+
+    /// The session token, which AWS takes for a secret too.
+    pub fn session_token(&self) -> &str {
+        self.session_token.expose_secret()
+    }
 }
 
 /// The set in the one form that serves credential_process (`SessionToken`) and the container providers (`Token`).
@@ -67,12 +90,22 @@ impl Credentials {
             expiration,
             expires_at_boot: clock.boot().saturating_add(lifetime),
             body: SecretBody::new(body),
+            keys: Arc::new(Keys {
+                access_key_id: access_key_id.to_owned(),
+                secret_access_key: secret_access_key.clone(),
+                session_token: session_token.clone(),
+            }),
         }
     }
 
     /// The answer for a caller.
     pub fn body(&self) -> &SecretBody {
         &self.body
+    }
+
+    /// What signing needs.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// When AWS stops to accept the set.

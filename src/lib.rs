@@ -20,6 +20,7 @@
 //! identity | timekeeper
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
+//! sigv4
 //! credentials
 //! status
 //! problem | clock | backoff | secret | topic | percent | durable | logging
@@ -45,6 +46,7 @@ pub mod percent;
 pub mod print_policy;
 pub mod problem;
 pub mod secret;
+pub mod sigv4;
 pub mod status;
 pub mod systemd;
 pub mod timekeeper;

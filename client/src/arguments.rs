@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::exit::{Exit, Failure};
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
+use crate::sign;
 use crate::status::View;
 
 const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
@@ -29,6 +30,7 @@ pub(crate) enum Command {
         arguments: Vec<OsString>,
     },
     SetupProfile(Wanted),
+    Sign(sign::Request),
     Help(Topic),
     Version,
 }
@@ -54,7 +56,14 @@ const OPTIONS: &[Known] = &[
     Known::flag("--json", &["status"]),
     Known::flag("--watch", &["status"]),
     Known::value("--profile", &["setup-profile"]),
-    Known::value("--region", &["setup-profile"]),
+    Known::value("--region", &["setup-profile", "sign"]),
+    Known::value("--alias", &["sign"]),
+    Known::value("--service", &["sign"]),
+    Known::value("--method", &["sign"]),
+    Known::value("--header", &["sign"]),
+    Known::value("--payload-hash", &["sign"]),
+    Known::flag("--unsigned-payload", &["sign"]),
+    Known::value("--expires", &["sign"]),
     Known::value("--file", &["setup-profile"]),
 ];
 
@@ -130,6 +139,17 @@ pub(crate) fn parse(
             file: sorted.value("--file"),
             socket: socket.clone(),
         }),
+        Some("sign") => Command::Sign(sign::Request {
+            url: words.next().ok_or_else(|| usage("the URL is missing"))?,
+            alias: sorted.value("--alias"),
+            service: sorted.value("--service"),
+            region: sorted.value("--region"),
+            method: sorted.value("--method"),
+            headers: sorted.values("--header"),
+            payload_hash: sorted.value("--payload-hash"),
+            unsigned_payload: sorted.flag("--unsigned-payload"),
+            expires: sorted.value("--expires"),
+        }),
         Some(other) => return Err(usage(format!("unknown command {other:?}"))),
         None => return Err(usage("no command given")),
     };
@@ -197,8 +217,13 @@ impl Sorted {
 
     /// An option's value; the last one counts.
     fn value(&self, name: &str) -> Option<OsString> {
-        let mut values = self.options.iter().filter(|(known, _)| known.name == name);
-        values.next_back().map(|(_, value)| value.clone())
+        self.values(name).pop()
+    }
+
+    /// All values of an option.
+    fn values(&self, name: &str) -> Vec<OsString> {
+        let values = self.options.iter().filter(|(known, _)| known.name == name);
+        values.map(|(_, value)| value.clone()).collect()
     }
 
     fn belong_to(&self, command: &str) -> Result<(), Failure> {
@@ -230,6 +255,7 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("env") => Ok(Topic::Env),
         Some("policy") => Ok(Topic::Policy),
         Some("setup-profile") => Ok(Topic::SetupProfile),
+        Some("sign") => Ok(Topic::Sign),
         Some("help") => Ok(Topic::All),
         _ => Err(usage(format!("no help for {word:?}"))),
     }

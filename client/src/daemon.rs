@@ -17,10 +17,19 @@ const HOW_TO_LOOK: &str = "look at: systemctl status gatepost";
 
 /// Asks for `target` and returns the body of a 200 answer.
 pub(crate) fn get(socket: &Path, target: &str) -> Result<Vec<u8>, Failure> {
+    ask(socket, http::get(target))
+}
+
+/// Hands a JSON document to `target` and returns the body of a 200 answer.
+pub(crate) fn post(socket: &Path, target: &str, json: &str) -> Result<Vec<u8>, Failure> {
+    ask(socket, http::post(target, json))
+}
+
+fn ask(socket: &Path, request: String) -> Result<Vec<u8>, Failure> {
     // std cannot limit the time of connecting to a Unix socket (a full backlog blocks), and a limit per read would
     // let a dribbling peer go on for ever. One thread that is waited for just so long covers everything.
     let (sender, receiver) = mpsc::sync_channel(1);
-    let (path, request) = (socket.to_owned(), http::request(target));
+    let path = socket.to_owned();
     std::thread::Builder::new()
         .spawn(move || sender.send(exchange(&path, &request)))
         .map_err(|error| Failure::new(Exit::Temporary, format!("cannot start a thread: {error}")))?;

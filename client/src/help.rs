@@ -10,6 +10,7 @@ pub(crate) enum Topic {
     Env,
     Policy,
     SetupProfile,
+    Sign,
 }
 
 /// The help about a topic.
@@ -22,6 +23,7 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Env => ENV,
         Topic::Policy => POLICY,
         Topic::SetupProfile => SETUP_PROFILE,
+        Topic::Sign => SIGN,
     }
 }
 
@@ -36,6 +38,7 @@ Commands:
   csr                   the certificate signing request of the device key
   setup-profile [ALIAS] a profile for the AWS CLI and the SDKs
   env [ALIAS]           what an SDK's container provider needs to know
+  sign URL              a request's AWS signature, for curl
   policy                the AWS IoT policy that the configuration needs
   help [COMMAND]        this text, or more about a command
 
@@ -126,6 +129,29 @@ Exit codes: 78 the file cannot be written, or the profile gets its credentials
 elsewhere.
 ";
 
+const SIGN: &str = "\
+gatepost sign --service NAME --region REGION [OPTIONS] URL: an AWS signature
+
+Prints the header fields that sign a request (SigV4), for a program without an
+SDK:
+
+  url=https://BUCKET.s3.us-east-2.amazonaws.com/photo.jpg
+  gatepost sign --service s3 --region us-east-2 \"$url\" | curl -H @- \"$url\"
+
+Options:
+  --alias ALIAS        the role alias (default: the default one)
+  --method METHOD      the method (default: GET)
+  --header NAME:VALUE  a header field that will be sent too; may be repeated
+  --payload-hash HASH  the body's SHA-256 in hex (sha256sum); needed by a method
+                       that has a body
+  --unsigned-payload   do without the hash, where the service takes that (S3)
+  --expires SECONDS    print a presigned URL instead; it is not good for longer
+                       than the credentials
+
+Exit codes: 64 the request cannot be signed, 66 no such alias, 69 nothing valid
+yet or the daemon is not running, 77 not allowed.
+";
+
 const POLICY: &str = "\
 gatepost policy [--config FILE] [--account ID]: the AWS IoT policy
 
@@ -156,6 +182,7 @@ mod tests {
             Topic::Env,
             Topic::Policy,
             Topic::SetupProfile,
+            Topic::Sign,
         ] {
             assert!(text(topic).ends_with('\n'));
             assert!(text(topic).lines().count() <= 40 && text(topic).lines().all(|line| line.len() <= 80));

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 (RFC 9112) as one GET needs, and strict about it.
+//! As much of HTTP/1.1 (RFC 9112) as one question needs, and strict about it.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -55,10 +55,22 @@ enum Framing {
     Chunked,
 }
 
-/// The request for `target`, which is already percent-encoded.
-pub(crate) fn request(target: &str) -> String {
+/// The GET of `target`, which is already percent-encoded.
+pub(crate) fn get(target: &str) -> String {
+    request("GET", target, "", "")
+}
+
+/// The POST of a JSON document.
+pub(crate) fn post(target: &str, json: &str) -> String {
+    let fields = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len());
+    request("POST", target, &fields, json)
+}
+
+fn request(method: &str, target: &str, fields: &str, body: &str) -> String {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
-    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{VERSION}\r\nConnection: close\r\n\r\n")
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{VERSION}\r\nConnection: close\r\n{fields}\r\n{body}"
+    )
 }
 
 /// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.

@@ -1,4 +1,4 @@
-//! A strict JSON reader (RFC 8259) for the daemon's answers.
+//! A strict JSON reader (RFC 8259) for the daemon's answers, and as much of a writer as a question needs.
 //!
 //! Stricter than the RFC demands in two points: an object's names must differ, and nesting is bounded.
 
@@ -30,6 +30,20 @@ impl fmt::Display for NotJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no JSON from byte {} on", self.offset)
     }
+}
+
+/// A text as JSON writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl Value {
@@ -74,6 +88,11 @@ impl Value {
 
     pub(crate) fn items(&self) -> &[Self] {
         if let Self::Array(items) = self { items } else { &[] }
+    }
+
+    /// The members of an object, in their order.
+    pub(crate) fn members(&self) -> &[(String, Self)] {
+        if let Self::Object(members) = self { members } else { &[] }
     }
 
     pub(crate) fn is_object(&self) -> bool {

@@ -13,6 +13,7 @@ mod output;
 mod policy;
 mod printable;
 mod setup_profile;
+mod sign;
 mod status;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn run() -> Result<Exit, Failure> {
         Command::Status(view) => status::run(&socket, view),
         Command::Csr => csr::run(&socket),
         Command::Env { alias } => env::run(&socket, alias.as_deref()),
+        Command::Sign(request) => sign::run(&socket, &request),
         Command::SetupProfile(wanted) => setup_profile::run(&wanted),
         Command::Policy { arguments } => policy::run(&arguments),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),

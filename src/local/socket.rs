@@ -126,7 +126,7 @@ impl Door for SocketDoor {
 
     async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
         let answer = match self.shared.pace.admit(Some(caller)).await {
-            Ok(()) => resources::answer(&self.shared, caller, &request).await,
+            Ok(()) => resources::answer(&self.shared, caller, request).await,
             Err(refusal) => Err(refusal),
         };
         let answer = answer.unwrap_or_else(|refusal| refusal.answer());

@@ -22,6 +22,7 @@ mod relay;
 mod secrets;
 mod session;
 mod shutdown;
+mod sign;
 mod socket;
 mod tokens;
 mod world;

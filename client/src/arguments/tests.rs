@@ -2,6 +2,7 @@ use super::{Command, parse};
 use crate::exit::Exit;
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
+use crate::sign;
 use crate::status::View;
 
 fn arguments(line: &str) -> impl Iterator<Item = std::ffi::OsString> {
@@ -54,6 +55,16 @@ fn understood() {
                 ..Wanted::default()
             }),
         ),
+        (
+            "sign --service s3 --region us-east-2 --header a:b https://h/ --header c:d",
+            Command::Sign(sign::Request {
+                url: "https://h/".into(),
+                service: Some("s3".into()),
+                region: Some("us-east-2".into()),
+                headers: vec!["a:b".into(), "c:d".into()],
+                ..sign::Request::default()
+            }),
+        ),
         ("policy --help", Command::Help(Topic::Policy)),
         ("help policy", Command::Help(Topic::Policy)),
         ("--help", Command::Help(Topic::All)),
@@ -99,6 +110,8 @@ fn refused_in_one_line() {
         "setup-profile --region",
         "csr --json",
         "csr --watch",
+        "sign",
+        "credentials --service s3",
         "status --json=yes",
         "env --json",
         "--socket",

@@ -186,3 +186,11 @@ proptest! {
         prop_assert_eq!(parse(&whole[..cut]), None);
     }
 }
+
+#[test]
+fn what_is_written_is_read_again() {
+    for text in ["", "a", "\"\\/", "a\r\n\t\u{0}\u{1b}\u{7f}\u{85}", "ü€𝄞"] {
+        let read = Value::parse(super::quoted(text).as_bytes()).unwrap();
+        assert_eq!(read.text(), Some(text));
+    }
+}

@@ -4,8 +4,10 @@ mod credentials;
 mod csr;
 mod environment;
 mod metrics;
+mod sign;
 mod status;
 
+use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Answer, Refusal};
@@ -19,7 +21,7 @@ pub use status::summary;
 ///
 /// # Errors
 /// With the reason, for the caller.
-pub async fn answer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -> Result<Answer, Refusal> {
+pub async fn answer(shared: &Shared, caller: &Caller, request: Request<Incoming>) -> Result<Answer, Refusal> {
     let segments = segments(request.uri().path()).ok_or_else(|| {
         Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -28,6 +30,12 @@ pub async fn answer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -
         )
     })?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    if segments == ["v1", "sign"] {
+        return match *request.method() {
+            Method::POST => sign::post(shared, caller, request.into_body()).await,
+            _ => Err(Refusal::only("POST")),
+        };
+    }
     let resource: &dyn Fn() -> Result<Answer, Refusal> = match segments.as_slice() {
         ["v1", "credentials"] => &|| credentials::get(shared, caller, None),
         ["v1", "credentials", alias] => &|| credentials::get(shared, caller, Some(alias)),
@@ -39,7 +47,7 @@ pub async fn answer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -
         _ => {
             return Err(
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
-                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/status, /v1/csr and /metrics",
+                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/sign, /v1/status, /v1/csr and /metrics",
                 ),
             );
         }

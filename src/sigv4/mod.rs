@@ -1,0 +1,184 @@
+//! AWS Signature Version 4 of one HTTP request: as header fields, or as a presigned URL.
+//!
+//! The signature itself is made by AWS's own crate; this room knows which service wants it how.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials as AwsCredentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningInstructions, SigningSettings, UriPathNormalizationMode,
+};
+use aws_sigv4::sign::v4::SigningParams;
+use hyper::http::uri::{Scheme, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::credentials::Credentials;
+
+/// AWS accepts no presigned URL for longer (SigV4, "X-Amz-Expires": 604800 s).
+pub const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The SHA-256 of nothing, which is what a request without a body has.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// What stands in place of a hash that was not made (S3 API Reference, "Unsigned payload option").
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+/// What a query parameter keeps: RFC 3986's unreserved characters.
+const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A request to be signed.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The service's signing name: `s3`, `sts`, `execute-api`.
+    pub service: &'a str,
+    /// The Region it is asked in.
+    pub region: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The whole URL.
+    pub url: &'a str,
+    /// The header fields that will be sent and shall be signed; Host is taken from the URL.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// SHA-256 of the body in lower-case hex, or [`UNSIGNED_PAYLOAD`]; `None` for a request without a body.
+    pub payload_hash: Option<&'a str>,
+}
+
+/// Why a request cannot be signed, as a sentence about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsignable(pub String);
+
+impl Request<'_> {
+    /// The header fields to add.
+    ///
+    /// # Errors
+    /// When the request is none.
+    pub fn headers(&self, credentials: &Credentials, now: SystemTime) -> Result<Vec<(String, String)>, Unsignable> {
+        let signed = self.sign(credentials, now, None)?;
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Ok(signed.headers().map(own).collect())
+    }
+
+    /// The presigned URL, which is good for `expiry`.
+    ///
+    /// # Errors
+    /// When the request is none.
+    pub fn presigned(
+        &self,
+        credentials: &Credentials,
+        now: SystemTime,
+        expiry: Duration,
+    ) -> Result<String, Unsignable> {
+        let signed = self.sign(credentials, now, Some(expiry))?;
+        let mut url = self.url.to_owned();
+        for (name, value) in signed.params() {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.extend([name, "="]);
+            url.extend(utf8_percent_encode(value, PARAMETER));
+        }
+        Ok(url)
+    }
+
+    fn sign(
+        &self,
+        credentials: &Credentials,
+        now: SystemTime,
+        expiry: Option<Duration>,
+    ) -> Result<SigningInstructions, Unsignable> {
+        self.check()?;
+        let keys = credentials.keys();
+        let identity = AwsCredentials::new(
+            &keys.access_key_id,
+            keys.secret_access_key(),
+            Some(keys.session_token())
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned),
+            None,
+            "gatepost",
+        )
+        .into();
+        let settings = self.settings(expiry);
+        let body = match self.payload_hash {
+            // What is presigned for S3 may have any body: its canonical request has no hash (S3 API Reference,
+            // "Authenticating Requests: Using Query Parameters").
+            _ if expiry.is_some() && self.is_s3() => SignableBody::UnsignedPayload,
+            Some(UNSIGNED_PAYLOAD) => SignableBody::UnsignedPayload,
+            Some(hash) => SignableBody::Precomputed(hash.to_owned()),
+            None => SignableBody::Precomputed(EMPTY.to_owned()),
+        };
+        let unsignable = |error: &dyn std::fmt::Display| Unsignable(format!("the request cannot be signed: {error}"));
+        let request = SignableRequest::new(self.method, self.url, self.headers.iter().copied(), body)
+            .map_err(|error| unsignable(&error))?;
+        let parameters = SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.service)
+            .time(now)
+            .settings(settings)
+            .build()
+            .map_err(|error| unsignable(&error))?;
+        let signed = aws_sigv4::http_request::sign(request, &parameters.into()).map_err(|error| unsignable(&error))?;
+        Ok(signed.into_parts().0)
+    }
+
+    fn settings(&self, expiry: Option<Duration>) -> SigningSettings {
+        let mut settings = SigningSettings::default();
+        if expiry.is_some() {
+            settings.signature_location = SignatureLocation::QueryParams;
+            settings.expires_in = expiry;
+        }
+        // S3 takes a path as it stands, and wants the payload's hash as a header field (S3 API Reference, "Authenticating
+        // Requests: Using the Authorization Header").
+        if self.is_s3() {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        // MQTT over WebSocket: the token follows the signature (AWS IoT developer guide, "Device communication protocols").
+        if self.service == "iotdevicegateway" {
+            settings.session_token_mode = SessionTokenMode::Exclude;
+        }
+        settings
+    }
+
+    fn is_s3(&self) -> bool {
+        matches!(self.service, "s3" | "s3-object-lambda" | "s3-outposts" | "s3express")
+    }
+
+    /// What the crate takes without a word, or refuses with one that helps nobody.
+    fn check(&self) -> Result<(), Unsignable> {
+        let wrong = |what: &str| Err(Unsignable(what.to_owned()));
+        let name =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !name(self.service) || !name(self.region) {
+            return wrong("service and region are names like \"s3\" and \"us-east-2\"");
+        }
+        if hyper::Method::from_bytes(self.method.as_bytes()).is_err() || self.method.to_ascii_uppercase() != self.method
+        {
+            return wrong("the method is none: GET, PUT, POST, ...");
+        }
+        let url: Option<Uri> = self.url.parse().ok();
+        let whole = |url: &Uri| {
+            let plain = url
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'));
+            plain && (url.scheme() == Some(&Scheme::HTTP) || url.scheme() == Some(&Scheme::HTTPS))
+        };
+        if !url.as_ref().is_some_and(whole) || self.url.contains('#') {
+            return wrong("the url is not a whole one with http or https, a host and no fragment");
+        }
+        for (name, value) in &self.headers {
+            let legal = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && hyper::header::HeaderValue::from_str(value).is_ok();
+            if !legal {
+                return wrong("a header has a name or a value that HTTP does not allow");
+            }
+        }
+        let hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        match self.payload_hash {
+            Some(UNSIGNED_PAYLOAD) | None => Ok(()),
+            Some(given) if hash(given) => Ok(()),
+            Some(_) => wrong("payload_hash is neither a SHA-256 in lower-case hex nor \"UNSIGNED-PAYLOAD\""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
