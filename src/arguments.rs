@@ -12,10 +12,14 @@ use crate::problem::{Exit, Fatal, Problem};
 const HELP: &str = "\
 gatepostd keeps one gateway's identity on AWS IoT Core.
 
-Usage: gatepostd [--config FILE] [--check-config | --print-policy]
+Usage: gatepostd [--config FILE] [--check | --check-config | --print-policy]
 
   --config FILE    read FILE, and conf.d/*.toml beside it
                    (default: /etc/gatepost/gatepost.toml)
+  --check          look at everything that must be right, from the configuration
+                   to a signed call, and end; `gatepost check` is this
+  --as USER        with --check: only say what this user may have
+  --json           with --check: as a document
   --check-config   say what is wrong with the configuration and end:
                    exit code 0 if nothing is, 78 otherwise
   --print-policy   print the AWS IoT policy that the configuration needs
@@ -34,6 +38,15 @@ pub enum Wish {
     Run(PathBuf),
     /// Only check this configuration.
     CheckConfig(PathBuf),
+    /// Only check everything that must be right.
+    Check {
+        /// By this configuration.
+        path: PathBuf,
+        /// Only what this user may have.
+        user: Option<String>,
+        /// As a document.
+        json: bool,
+    },
     /// Only print the AWS IoT policy that this configuration needs, for this account if it is known.
     PrintPolicy(PathBuf, Option<String>),
     /// Only print this.
@@ -55,13 +68,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
 fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(words);
     let mut path = PathBuf::from(DEFAULT_PATH);
-    let mut account = None;
-    let (mut check, mut policy) = (false, false);
+    let (mut account, mut as_user) = (None, None);
+    let (mut wishes, mut json) = (Vec::new(), false);
     while let Some(word) = parser.next()? {
         match word {
             Long("config") => path = parser.value()?.into(),
-            Long("check-config") => check = true,
-            Long("print-policy") => policy = true,
+            Long(wish @ ("check" | "check-config" | "print-policy")) => wishes.push(wish.to_owned()),
+            Long("as") => as_user = Some(parser.value()?.string()?),
+            Long("json") => json = true,
             Long("account") => account = Some(parser.value()?.parse_with(account_id)?),
             Long("help") | Short('h') => return Ok(Wish::Print(HELP.into())),
             Long("version") | Short('V') => {
@@ -70,13 +84,27 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
             other => return Err(other.unexpected()),
         }
     }
-    match (check, policy) {
-        (true, true) => Err("--check-config and --print-policy exclude each other".into()),
-        (false, false) if account.is_some() => Err("--account belongs to --print-policy".into()),
-        (true, false) => Ok(Wish::CheckConfig(path)),
-        (false, true) => Ok(Wish::PrintPolicy(path, account)),
-        (false, false) => Ok(Wish::Run(path)),
+    let wish = match wishes.as_slice() {
+        [] => None,
+        [wish] => Some(wish.as_str()),
+        _ => return Err("--check, --check-config and --print-policy exclude each other".into()),
+    };
+    if account.is_some() && wish != Some("print-policy") {
+        return Err("--account belongs to --print-policy".into());
     }
+    if (json || as_user.is_some()) && wish != Some("check") {
+        return Err("--json and --as belong to --check".into());
+    }
+    Ok(match wish {
+        Some("check") => Wish::Check {
+            path,
+            user: as_user,
+            json,
+        },
+        Some("check-config") => Wish::CheckConfig(path),
+        Some(_) => Wish::PrintPolicy(path, account),
+        None => Wish::Run(path),
+    })
 }
 
 fn account_id(text: &str) -> Result<String, String> {
@@ -113,6 +141,12 @@ mod tests {
             wish(&["--print-policy", "--account", "123456789012"]),
             Ok(Wish::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
         );
+        let check = Wish::Check {
+            path: DEFAULT_PATH.into(),
+            user: Some("camera".into()),
+            json: true,
+        };
+        assert_eq!(wish(&["--check", "--json", "--as", "camera"]), Ok(check));
         assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
         for bad in [
             &["--confg"][..],
@@ -122,6 +156,10 @@ mod tests {
             &["--print-policy", "--check-config"],
             &["--print-policy", "--account", "1234"],
             &["--account", "123456789012"],
+            &["--check", "--check-config"],
+            &["--json"],
+            &["--as", "root", "--check-config"],
+            &["--check", "--as"],
         ] {
             assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
         }

@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check_config | print_policy | arguments | systemd | hardening
+//! daemon | check | check_config | print_policy | arguments | systemd | hardening
 //! local | cloud                     never import each other
 //! identity | timekeeper
 //! config
@@ -31,6 +31,7 @@
 
 pub mod arguments;
 pub mod backoff;
+pub mod check;
 pub mod check_config;
 pub mod clock;
 pub mod cloud;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
-use gatepost::{check_config, daemon, hardening, logging, print_policy};
+use gatepost::{check, check_config, daemon, hardening, logging, print_policy};
 
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os()) {
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             daemon::run(&path)
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
+        Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
         Ok(Wish::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
         Ok(Wish::Print(text)) => arguments::print(&text),
         Err(fatal) => Err(fatal),

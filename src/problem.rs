@@ -124,6 +124,10 @@ pub struct Fatal {
 pub enum Exit {
     /// EX_USAGE: wrong command line.
     Usage = 64,
+    /// EX_NOUSER: there is no such user.
+    NoUser = 67,
+    /// EX_UNAVAILABLE: something that is needed is not there, and comes by itself.
+    Unavailable = 69,
     /// EX_OSERR: the system refuses what any program may ask (a thread, a pipe, a clock).
     System = 71,
     /// EX_CANTCREAT: a folder or socket of ours cannot be made or written.

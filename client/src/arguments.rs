@@ -25,8 +25,9 @@ pub(crate) enum Command {
     Env {
         alias: Option<OsString>,
     },
-    /// What follows the word is for gatepostd.
-    Policy {
+    /// What follows the word is for gatepostd, which knows the wish by this option.
+    Gatepostd {
+        wish: &'static str,
         arguments: Vec<OsString>,
     },
     SetupProfile(Wanted),
@@ -41,6 +42,12 @@ pub(crate) struct Invocation {
     pub(crate) socket: PathBuf,
     pub(crate) command: Command,
 }
+
+/// Commands that are gatepostd's: it needs no running daemon for them.
+const DELEGATED: [(&str, &str, Topic); 2] = [
+    ("check", "--check", Topic::Check),
+    ("policy", "--print-policy", Topic::Policy),
+];
 
 /// An option, whether a value follows it, and the commands that know it; none for one that stands anywhere.
 struct Known {
@@ -99,14 +106,17 @@ pub(crate) fn parse(
 ) -> Result<Invocation, Failure> {
     let mut arguments = arguments.peekable();
     // Its options are not ours to understand.
-    if arguments.next_if(|word| word == "policy").is_some() {
+    for (word, wish, topic) in DELEGATED {
+        if arguments.next_if(|first| first == word).is_none() {
+            continue;
+        }
         let arguments: Vec<OsString> = arguments.collect();
         let help = arguments.iter().any(|word| word == "--help" || word == "-h");
         return Ok(Invocation {
             socket: DEFAULT_SOCKET.into(),
             command: match help {
-                true => Command::Help(Topic::Policy),
-                false => Command::Policy { arguments },
+                true => Command::Help(topic),
+                false => Command::Gatepostd { wish, arguments },
             },
         });
     }
@@ -150,6 +160,9 @@ pub(crate) fn parse(
             unsigned_payload: sorted.flag("--unsigned-payload"),
             expires: sorted.value("--expires"),
         }),
+        Some(word) if DELEGATED.iter().any(|(known, ..)| *known == word) => {
+            return Err(usage(format!("options of the command {word} stand after it")));
+        }
         Some(other) => return Err(usage(format!("unknown command {other:?}"))),
         None => return Err(usage("no command given")),
     };
@@ -253,6 +266,7 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("status") => Ok(Topic::Status),
         Some("csr") => Ok(Topic::Csr),
         Some("env") => Ok(Topic::Env),
+        Some("check") => Ok(Topic::Check),
         Some("policy") => Ok(Topic::Policy),
         Some("setup-profile") => Ok(Topic::SetupProfile),
         Some("sign") => Ok(Topic::Sign),

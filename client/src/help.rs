@@ -7,6 +7,7 @@ pub(crate) enum Topic {
     Credentials,
     Status,
     Csr,
+    Check,
     Env,
     Policy,
     SetupProfile,
@@ -20,6 +21,7 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Credentials => CREDENTIALS,
         Topic::Status => STATUS,
         Topic::Csr => CSR,
+        Topic::Check => CHECK,
         Topic::Env => ENV,
         Topic::Policy => POLICY,
         Topic::SetupProfile => SETUP_PROFILE,
@@ -35,6 +37,7 @@ Usage: gatepost [--socket PATH] COMMAND
 Commands:
   credentials [ALIAS]   temporary AWS credentials, for credential_process
   status                what the gateway is doing, and what to do about it
+  check                 what is wrong, and the next step
   csr                   the certificate signing request of the device key
   setup-profile [ALIAS] a profile for the AWS CLI and the SDKs
   env [ALIAS]           what an SDK's container provider needs to know
@@ -94,6 +97,22 @@ the fleet's certificate authority to sign:
   gatepost csr > gateway.csr
 
 Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
+";
+
+const CHECK: &str = "\
+gatepost check [--json] [--config FILE]: what is wrong, and the next step
+gatepost check --as USER: what this user may have, and which rule says so
+
+Looks at everything that must be right: configuration, token, PIN, key,
+certificate, clock, the way to AWS, the connection, each role alias in AWS's own
+words, and one signed call (sts:GetCallerIdentity).
+
+While the daemon runs, it is asked. While it does not, run this as root: its
+parts are then tried one by one. A PIN is tried once, and a wrong one counts
+against the token.
+
+Exit codes: 0 nothing failed, 69 something that comes by itself is missing,
+77 the PIN, 78 somebody must change something, 67 there is no such user.
 ";
 
 const ENV: &str = "\
@@ -179,6 +198,7 @@ mod tests {
             Topic::Credentials,
             Topic::Status,
             Topic::Csr,
+            Topic::Check,
             Topic::Env,
             Topic::Policy,
             Topic::SetupProfile,

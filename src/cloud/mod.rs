@@ -8,8 +8,10 @@ mod mqtt;
 mod provisioning;
 mod reach;
 mod session;
+mod trial;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -18,11 +20,12 @@ use tokio::sync::watch;
 
 pub use provisioning::Provisioning;
 pub use session::{SessionInputs, SessionReporters};
+pub use trial::Trial;
 
 use self::credentials::{Cues, Keeper, Provider};
 use self::session::{Presence, Session};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
 use crate::identity::{IdentityReceiver, IdentityTask};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
@@ -103,7 +106,7 @@ impl Cloud {
             shutdown: self.shutdown,
         };
         let presence = Presence::new(self.config.mqtt.presence_topic.clone());
-        let record = self.config.folders.state.join("provisioning.json");
+        let record = record_path(&self.config.folders);
         Session {
             endpoint: self.config.aws.mqtt_endpoint,
             mqtt: self.config.mqtt,
@@ -119,4 +122,9 @@ impl Cloud {
         .run()
         .await;
     }
+}
+
+/// Where provisioning keeps how far it came.
+fn record_path(folders: &Folders) -> PathBuf {
+    folders.state.join("provisioning.json")
 }

@@ -78,13 +78,26 @@ impl Provisioning {
         }
     }
 
+    /// The machine of a certificate that nothing is known about, whose record is kept nowhere.
+    pub fn unrecorded() -> Self {
+        Self {
+            path: PathBuf::new(),
+            record: None,
+            drops: 0,
+            random: fastrand::Rng::new(),
+        }
+    }
+
+    /// Whether the record is about the certificate of this ID.
+    pub fn is_about(&self, certificate_id: &str) -> bool {
+        self.record
+            .as_ref()
+            .is_some_and(|record| record.certificate_id == certificate_id)
+    }
+
     /// Goes on with the certificate of this ID: from the record if it is about this certificate, else from first contact.
     pub fn begin(&mut self, certificate_id: &str) {
-        if self
-            .record
-            .as_ref()
-            .is_none_or(|record| record.certificate_id != certificate_id)
-        {
+        if !self.is_about(certificate_id) {
             self.set(Record {
                 certificate_id: certificate_id.to_owned(),
                 phase: RecordedPhase::FirstContact,

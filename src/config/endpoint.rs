@@ -46,6 +46,13 @@ impl Endpoint {
         }
     }
 
+    /// The Region in the name of an AWS endpoint (AWS General Reference, "AWS IoT Core endpoints and quotas").
+    pub fn region(&self) -> Option<String> {
+        let (_, rest) = self.host.split_once(".iot.")?;
+        let (region, domain) = rest.split_once('.')?;
+        domain.starts_with("amazonaws.com").then(|| region.to_owned())
+    }
+
     /// The host as TLS wants it; cannot fail for a host that [`parse`](Self::parse) let through.
     ///
     /// # Errors
@@ -64,6 +71,21 @@ impl fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_is_in_the_name_of_an_aws_endpoint_only() {
+        for (host, expected) in [
+            ("a1b2c3-ats.iot.us-east-2.amazonaws.com", Some("us-east-2")),
+            ("c4d5e6.credentials.iot.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("a1b2c3.iot.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("iot.example.com", None),
+            ("a.iot.example.com", None),
+            ("localhost", None),
+        ] {
+            let endpoint = Endpoint::parse(host, 443).unwrap();
+            assert_eq!(endpoint.region().as_deref(), expected, "{host}");
+        }
+    }
 
     #[test]
     fn hosts_with_and_without_port() {

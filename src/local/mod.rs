@@ -22,10 +22,12 @@ mod wing;
 
 pub use access::Access;
 pub use audit::Audit;
+pub use caller::Caller;
 pub use loopback::Loopback;
 pub use pace::Pace;
+pub use peer::Peer;
 pub use resources::summary;
-pub use socket::{Socket, bind};
+pub use socket::{Socket, bind, lock, path};
 pub use tally::Tally;
 pub use view::Shared;
 pub use wing::run;

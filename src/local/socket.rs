@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hyper::Request;
@@ -38,8 +38,8 @@ pub struct Socket {
 pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
     make(&folders.state, 0o700)?;
     make(&folders.runtime, 0o755)?;
-    let lock = take_lock(&folders.state.join("lock"))?;
-    let path = folders.runtime.join("gatepost.sock");
+    let lock = lock(folders)?;
+    let path = path(folders);
     let failed = |error: io::Error| cannot_create(&path, &error);
     // Nobody answers at a socket file that was left behind; where somebody does, he has another state folder.
     if UnixStream::connect(&path).is_ok() {
@@ -54,6 +54,19 @@ pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(Socket { listener, lock })
+}
+
+/// Where the socket is.
+pub fn path(folders: &Folders) -> PathBuf {
+    folders.runtime.join("gatepost.sock")
+}
+
+/// Takes the state folder's lock; it is given back when the file is dropped.
+///
+/// # Errors
+/// When another instance has it, or the file cannot be written.
+pub fn lock(folders: &Folders) -> Result<File, Fatal> {
+    take_lock(&folders.state.join("lock"))
 }
 
 fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {

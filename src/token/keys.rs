@@ -19,6 +19,15 @@ pub(super) struct FoundKey {
     pub(super) public: PublicKey,
 }
 
+/// Finds the key that `uri` means, if the token has it.
+pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Option<FoundKey>, TokenError> {
+    let Some(private) = find_private(session, uri)? else {
+        return Ok(None);
+    };
+    let public = PublicKey::read(session, find_public(session, private)?)?;
+    Ok(Some(FoundKey { private, public }))
+}
+
 /// Finds the key that `uri` means, or makes it as `generate` says.
 pub(super) fn find_or_generate(session: &Session, uri: &KeyUri, generate: Generate) -> Result<FoundKey, TokenError> {
     let private = match (find_private(session, uri)?, generate) {

@@ -161,6 +161,38 @@ impl Token {
     }
 }
 
+/// The steps on the way to the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The module is loaded and initialised.
+    Module,
+    /// The token is there.
+    Token,
+    /// The PIN is accepted.
+    Pin,
+    /// The key is in it.
+    Key,
+}
+
+/// What an examination has found.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The token's label.
+    pub label: String,
+    /// Whether it wants a PIN.
+    pub login: bool,
+    /// The key's algorithm; `None` where there is no key yet.
+    pub key: Option<KeyAlgorithm>,
+}
+
+/// Opens the token once, makes nothing in it, and closes it again. A wrong PIN counts against the token.
+///
+/// # Errors
+/// With the step that failed; those before it have succeeded.
+pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
+    module::examine(config, pin)
+}
+
 /// What is wrong with the module and the PIN file, as far as that can be said without touching a token.
 pub fn check(config: &TokenConfig) -> Vec<Problem> {
     let module = module::load_uninitialised(&config.module).map(drop);

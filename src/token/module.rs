@@ -9,12 +9,12 @@ use cryptoki::slot::{Slot, TokenInfo};
 
 use super::TokenConfig;
 use super::error::TokenError;
-use super::keys::{FoundKey, find_or_generate};
+use super::keys::{FoundKey, find, find_or_generate};
 use super::pin::PinSource;
 use super::public_key::PublicKey;
 use super::signing::{self, pss_works};
 use super::uri::KeyUri;
-use super::{KeyAlgorithm, Scheme};
+use super::{Examined, KeyAlgorithm, Scheme, Step};
 use crate::problem::{Problem, with_causes};
 
 /// An open token. One context per module, one session, held open: login is per process and ends with the last session.
@@ -39,11 +39,7 @@ impl OpenToken {
     }
 
     fn log_in(context: &Pkcs11, config: &TokenConfig, pin: &PinSource) -> Result<(Session, FoundKey), TokenError> {
-        let (slot, info) = find_token(context, config)?;
-        let failed = |what: &str, error: &Error| TokenError::from_module(what, error);
-        let session = context
-            .open_rw_session(slot)
-            .map_err(|error| failed("opening a session", &error))?;
+        let (session, info) = session(context, config)?;
         if info.login_required() {
             log_in_once(&session, &info, pin)?;
         }
@@ -67,6 +63,35 @@ impl OpenToken {
         drop(self.session);
         finalize(self.context);
     }
+}
+
+/// Goes the way of [`OpenToken::open`] step by step, makes nothing, and closes all of it again.
+pub(super) fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
+    let at = |step| move |error| (step, error);
+    let context = load(&config.module).map_err(at(Step::Module))?;
+    let examined = (|| {
+        let (session, info) = session(&context, config).map_err(at(Step::Token))?;
+        let login = info.login_required();
+        if login {
+            log_in_once(&session, &info, pin).map_err(at(Step::Pin))?;
+        }
+        let key = find(&session, &config.key).map_err(at(Step::Key))?;
+        Ok(Examined {
+            label: trimmed(info.label()).to_owned(),
+            login,
+            key: key.map(|key| key.public.algorithm),
+        })
+    })();
+    finalize(context);
+    examined
+}
+
+fn session(context: &Pkcs11, config: &TokenConfig) -> Result<(Session, TokenInfo), TokenError> {
+    let (slot, info) = find_token(context, config)?;
+    let session = context
+        .open_rw_session(slot)
+        .map_err(|error| TokenError::from_module("opening a session", &error))?;
+    Ok((session, info))
 }
 
 fn load(path: &Path) -> Result<Pkcs11, TokenError> {

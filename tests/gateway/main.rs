@@ -6,6 +6,7 @@
 
 mod aws_side;
 mod bad_input;
+mod check;
 mod clock;
 mod cloud_view;
 mod command;

@@ -39,10 +39,25 @@ fn understood() {
         ),
         ("csr", Command::Csr),
         ("env", Command::Env { alias: None }),
-        ("policy", Command::Policy { arguments: vec![] }),
+        (
+            "policy",
+            Command::Gatepostd {
+                wish: "--print-policy",
+                arguments: vec![],
+            },
+        ),
+        (
+            "check --as camera",
+            Command::Gatepostd {
+                wish: "--check",
+                arguments: vec!["--as".into(), "camera".into()],
+            },
+        ),
+        ("check -h", Command::Help(Topic::Check)),
         (
             "policy --account 1",
-            Command::Policy {
+            Command::Gatepostd {
+                wish: "--print-policy",
                 arguments: vec!["--account".into(), "1".into()],
             },
         ),
@@ -111,6 +126,7 @@ fn refused_in_one_line() {
         "csr --json",
         "csr --watch",
         "sign",
+        "--socket /s check",
         "credentials --service s3",
         "status --json=yes",
         "env --json",

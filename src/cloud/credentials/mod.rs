@@ -5,5 +5,5 @@ mod keeper;
 mod provider;
 mod refresh;
 
-pub use keeper::{Cues, Keeper};
+pub use keeper::{Cues, Keeper, Source};
 pub use provider::Provider;

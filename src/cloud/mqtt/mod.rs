@@ -5,11 +5,25 @@
 mod connection;
 mod pipe;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 pub use connection::Connection;
 
+use super::reach;
+use crate::config::Endpoint;
 use crate::problem::Problem;
+
+/// TLS with `endpoint` and nothing more.
+///
+/// # Errors
+/// With what keeps it from succeeding.
+pub async fn handshake(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<(), Problem> {
+    let pipe = pipe::Pipe::open(endpoint, tls).await;
+    pipe.map(drop).map_err(|error| reach::problem(endpoint, &error))
+}
 
 /// What is asked of AWS in CONNECT.
 #[derive(Clone, Debug)]

@@ -9,12 +9,13 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub use presence::Presence;
 pub use reporters::SessionReporters;
+pub(super) use words::{dropped, refused};
 
 use self::presence::State;
 use super::mqtt::{ConnectError, Connection, Event, Lost, Options};
@@ -22,7 +23,7 @@ use super::provisioning::Provisioning;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
 use crate::config::{Endpoint, Mqtt};
-use crate::identity::{Identity, IdentityReceiver, client_config};
+use crate::identity::{Identity, IdentityReceiver, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, ProvisioningPhase, SessionPhase};
 
@@ -34,9 +35,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// A session that lasted so long was stable; only then does the backoff start anew.
 const STABLE: Duration = Duration::from_secs(30);
 /// For the farewell: presence and DISCONNECT.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 /// On port 443 AWS IoT tells MQTT from HTTPS by this (developer guide, "Device communication protocols").
 const ALPN_MQTT: &str = "x-amzn-mqtt-ca";
+
+/// TLS to the MQTT endpoint.
+pub(super) fn tls(
+    endpoint: &Endpoint,
+    identity: &Identity,
+    roots: &Arc<RootCertStore>,
+    chain: SendChain,
+    clock: &SharedClock,
+) -> Result<Arc<ClientConfig>, Problem> {
+    let alpn: &[&str] = if endpoint.port == 443 { &[ALPN_MQTT] } else { &[] };
+    client_config(identity, roots.clone(), chain, alpn, clock.clone())
+        .map_err(|error| Problem::wait(format!("no TLS: {}", with_causes(&error))))
+}
 
 /// What the task reads.
 #[derive(Debug)]
@@ -148,11 +162,10 @@ impl Session {
 
     /// One attempt; `None` when the daemon ends meanwhile.
     async fn connect(&mut self, identity: &Arc<Identity>) -> Option<Result<Connection, ConnectError>> {
-        let alpn: &[&str] = if self.endpoint.port == 443 { &[ALPN_MQTT] } else { &[] };
         let chain = self.provisioning.send_chain();
-        let tls = match client_config(identity, self.roots.clone(), chain, alpn, self.clock.clone()) {
+        let tls = match tls(&self.endpoint, identity, &self.roots, chain, &self.clock) {
             Ok(tls) => tls,
-            Err(error) => return Some(Err(ConnectError::Unreachable(Problem::wait(with_causes(&error))))),
+            Err(problem) => return Some(Err(ConnectError::Unreachable(problem))),
         };
         let thing = identity.certificate.thing_name.clone();
         let options = Options {

@@ -17,12 +17,12 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
 }
 
 /// Of a connection that AWS, which knows us, dropped before CONNACK.
-pub(super) fn dropped(endpoint: &Endpoint, seen: &str) -> Problem {
+pub(in crate::cloud) fn dropped(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!("{endpoint} dropped the connection before CONNACK ({seen})"))
 }
 
 /// Of a CONNACK that says no.
-pub(super) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem {
+pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem {
     let message = format!("{endpoint} refused the connection: {reason}");
     match reason.code {
         0x85..=0x87 | 0x90 => Problem::configuration(message).next(

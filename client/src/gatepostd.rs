@@ -1,7 +1,4 @@
-//! `gatepost policy`: the AWS IoT policy that the configuration needs.
-//!
-//! The configuration is gatepostd's to understand, and the policy is wanted before any daemon runs; so gatepostd takes
-//! this process over and prints it.
+//! What gatepostd itself does best, because the configuration is its to understand: it takes this process over.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -14,19 +11,16 @@ use crate::exit::{Exit, Failure};
 /// Where Debian installs daemons; not on an ordinary user's PATH.
 const SYSTEM: &str = "/usr/sbin/gatepostd";
 
-/// Becomes gatepostd, which prints the policy; returns only where that fails.
-pub(crate) fn run(arguments: &[OsString]) -> Result<Exit, Failure> {
+/// Becomes gatepostd with `wish` and `arguments`; returns only where that fails.
+pub(crate) fn become_it(wish: &str, arguments: &[OsString]) -> Result<Exit, Failure> {
     let beside = std::env::current_exe().map(|own| own.with_file_name("gatepostd"));
     let known = [beside.unwrap_or_default(), PathBuf::from(SYSTEM)];
     let program = known.into_iter().find(|path| path.is_file());
     let program = program.unwrap_or_else(|| PathBuf::from("gatepostd"));
-    let error = Command::new(&program).arg("--print-policy").args(arguments).exec();
+    let error = Command::new(&program).arg(wish).args(arguments).exec();
     let program = program.display();
     Err(match error.kind() {
-        ErrorKind::NotFound => Failure::new(
-            Exit::Unavailable,
-            "gatepostd, which prints the policy, is not installed here",
-        ),
+        ErrorKind::NotFound => Failure::new(Exit::Unavailable, "gatepostd, which does this, is not installed here"),
         _ => Failure::new(Exit::Unavailable, format!("{program} cannot be started: {error}")),
     })
 }

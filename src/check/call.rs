@@ -1,0 +1,113 @@
+//! The proof of the whole: a signed sts:GetCallerIdentity, which every role may call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, redirect};
+use rustls::ClientConfig;
+
+use super::report::Report;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::identity::roots;
+use crate::problem::{Problem, quoted, with_causes};
+use crate::sigv4;
+
+const NAME: &str = "AWS call";
+const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Calls with `credentials`; what AWS says of the caller is the line.
+pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
+    let Some(region) = config.aws.mqtt_endpoint.region().or_else(region_of_environment) else {
+        return report.skip(NAME, "the endpoint's name tells no Region; AWS_REGION can name one");
+    };
+    match call(&region, credentials, clock).await {
+        Ok(arn) => report.ok(NAME, format!("sts:GetCallerIdentity with {alias}: {arn}")),
+        Err(problem) => report.failed(NAME, &problem),
+    }
+}
+
+async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> Result<String, Problem> {
+    let endpoint = endpoint(region);
+    let url = format!("{}/?{QUERY}", endpoint.trim_end_matches('/'));
+    let request = sigv4::Request {
+        service: "sts",
+        region,
+        method: "GET",
+        url: &url,
+        headers: Vec::new(),
+        payload_hash: None,
+    };
+    let headers = request
+        .headers(credentials, clock.wall())
+        .map_err(|sigv4::Unsignable(why)| {
+            Problem::configuration(format!("{endpoint}: {why}")).next("check AWS_ENDPOINT_URL")
+        })?;
+    let failed = |error: reqwest::Error| Problem::wait(format!("{endpoint}: {}", with_causes(&error.without_url())));
+    let client = client()?;
+    let mut get = client.get(&url);
+    for (name, value) in headers {
+        get = get.header(name, value);
+    }
+    let answer = get.send().await.map_err(failed)?;
+    let status = answer.status();
+    let body = answer.text().await.map_err(failed)?;
+    let between = |start, end| {
+        body.split_once(start)?
+            .1
+            .split_once(end)
+            .map(|(inside, _)| quoted(inside))
+    };
+    match (status.is_success(), between("<Arn>", "</Arn>")) {
+        (true, Some(arn)) => Ok(arn),
+        (true, None) => Err(Problem::wait(format!(
+            "{endpoint} answered {status}, and not as STS does"
+        ))),
+        (false, _) => {
+            let words = between("<Message>", "</Message>").unwrap_or_else(|| status.to_string());
+            let step = "check this machine's clock, and whether a policy forbids the role to be used from here";
+            Err(Problem::configuration(format!("{endpoint} answered {}: {words}", status.as_u16())).next(step))
+        }
+    }
+}
+
+/// As the SDKs find it (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+fn endpoint(region: &str) -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    variable("AWS_ENDPOINT_URL_STS")
+        .or_else(|| variable("AWS_ENDPOINT_URL"))
+        .unwrap_or_else(|| {
+            let domain = if region.starts_with("cn-") {
+                "amazonaws.com.cn"
+            } else {
+                "amazonaws.com"
+            };
+            format!("https://sts.{region}.{domain}")
+        })
+}
+
+fn region_of_environment() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+}
+
+fn client() -> Result<Client, Problem> {
+    // STS has Amazon's certificates, whatever aws.root-ca says of the IoT endpoints.
+    let roots = roots::load(None)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Problem::wait(format!("no TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .http1_only()
+        .timeout(PATIENCE)
+        .build()
+        .map_err(|error| Problem::wait(with_causes(&error)))
+}

@@ -1,0 +1,189 @@
+//! While the daemon runs, it is asked: the token and the session are its own, and a second CONNECT with its client ID would
+//! throw its session out.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::report::{Outcome, Report};
+use super::{call, clock_line, expiry, network};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::local;
+use crate::problem::{Exit, Problem, Remedy};
+use crate::secret::SecretString;
+
+/// The daemon answers from memory.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A status document with a hundred role aliases is a quarter of this.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// An answer of the daemon's.
+pub struct Answer {
+    status: StatusCode,
+    document: Value,
+}
+
+/// The daemon's status; `None` where no daemon answers.
+pub async fn ask(config: &Config) -> Option<Answer> {
+    get(&local::path(&config.folders), "/v1/status").await
+}
+
+async fn get(socket: &Path, target: &str) -> Option<Answer> {
+    let exchange = async {
+        let stream = UnixStream::connect(socket).await.ok()?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        let request = Request::get(target).header("host", "localhost");
+        let request = request.body(Empty::<Bytes>::new()).ok()?;
+        tokio::select! {
+            answer = async {
+                let answer = sender.send_request(request).await.ok()?;
+                let status = answer.status();
+                let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?;
+                let document = serde_json::from_slice(&body.to_bytes()).ok()?;
+                Some(Answer { status, document })
+            } => answer,
+            _ = connection => None,
+        }
+    };
+    timeout(PATIENCE, exchange).await.ok()?
+}
+
+/// A line for each part, in the daemon's words.
+pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report: &mut Report) {
+    let status = &answer.document;
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    report.ok(
+        "daemon",
+        format!("gatepostd {} runs since {}", text("/version"), text("/started")),
+    );
+    clock_line(clock, report);
+    let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
+    part(status, "token", "ready", "token and key", key, report);
+    let thing = format!(
+        "{} for thing {}",
+        text("/identity/certificate_id"),
+        text("/identity/thing_name")
+    );
+    if part(status, "identity", "ready", "certificate", thing, report) {
+        let end = text("/identity/not_after");
+        let left = humantime::parse_rfc3339(end).ok();
+        let left = left.and_then(|end| end.duration_since(clock.wall()).ok());
+        let (outcome, message, step) = expiry(end, left);
+        report.add("expiry", outcome, message, step);
+    }
+    let client = format!(
+        "connected to {} as {}",
+        text("/session/endpoint"),
+        text("/session/client_id")
+    );
+    if !part(status, "session", "connected", "MQTT session", client, report) {
+        if let Some(problem) = problem(status.get("provisioning")) {
+            report.failed("provisioning", &problem);
+        }
+        network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
+    }
+    let mut proof = None;
+    for alias in &config.role_aliases {
+        let given = credentials(config, &alias.name, clock, report).await;
+        proof = proof.or(given.map(|credentials| (alias.name.clone(), credentials)));
+    }
+    match proof {
+        Some((alias, credentials)) => call::check(config, &alias, &credentials, clock, report).await,
+        None => report.skip("AWS call", "there are no credentials to sign it with"),
+    }
+    if status.get("loopback").is_some_and(|part| !part.is_null()) {
+        part(
+            status,
+            "loopback",
+            "listening",
+            "loopback",
+            text("/loopback/listen").to_owned(),
+            report,
+        );
+    }
+}
+
+/// Whether a part of the status is in its best phase.
+fn part(status: &Value, part: &str, best: &str, name: &str, found: String, report: &mut Report) -> bool {
+    let document = status.get(part);
+    let phase = document
+        .and_then(|part| part.get("phase"))
+        .and_then(Value::as_str)
+        .unwrap_or("unknown");
+    let problem = problem(document);
+    match (phase == best, problem) {
+        (true, None) => report.ok(name, found),
+        (true, Some(problem)) => report.warn(name, &problem),
+        (false, Some(problem)) => report.failed(name, &problem),
+        (false, None) => report.fail(name, Exit::Unavailable, &Problem::wait(format!("{phase}, so far"))),
+    }
+    phase == best
+}
+
+/// The daemon's problem, as it words it.
+fn problem(part: Option<&Value>) -> Option<Problem> {
+    let problem = part?.get("problem")?;
+    let message = problem.get("message")?.as_str()?;
+    let remedy = match problem.get("remedy").and_then(Value::as_str) {
+        Some("none") => Remedy::None,
+        Some("configuration") => Remedy::Configuration,
+        Some("factory") => Remedy::Factory,
+        _ => Remedy::Wait,
+    };
+    Some(Problem {
+        remedy,
+        message: message.to_owned(),
+        next_step: problem.get("next_step").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+/// What this user gets of `alias`.
+async fn credentials(config: &Config, alias: &str, clock: &SharedClock, report: &mut Report) -> Option<Credentials> {
+    let name = format!("role alias {alias}");
+    // An alias has nothing that would have to be escaped in a path.
+    let Some(answer) = get(&local::path(&config.folders), &format!("/v1/credentials/{alias}")).await else {
+        report.fail(&name, Exit::Unavailable, &Problem::wait("the daemon did not answer"));
+        return None;
+    };
+    let text = |name: &str| answer.document.get(name).and_then(Value::as_str);
+    let said = Problem {
+        remedy: Remedy::Wait,
+        message: text("message")
+            .unwrap_or("the daemon's answer is not understood")
+            .to_owned(),
+        next_step: text("hint").map(str::to_owned),
+    };
+    match answer.status {
+        StatusCode::OK => {}
+        StatusCode::FORBIDDEN => {
+            // Perhaps as it should be; who wants to know everything asks as root.
+            report.add(&name, Outcome::Warn, said.message, said.next_step.as_deref());
+            return None;
+        }
+        _ => {
+            report.failed(&name, &said);
+            return None;
+        }
+    }
+    let secret = |name: &str| text(name).map(SecretString::from);
+    let end = text("Expiration")?;
+    let expiration = humantime::parse_rfc3339(end).ok()?;
+    report.ok(&name, format!("credentials until {end}"));
+    Some(Credentials::received(
+        text("AccessKeyId")?,
+        &secret("SecretAccessKey")?,
+        &secret("SessionToken")?,
+        expiration,
+        &**clock,
+    ))
+}
