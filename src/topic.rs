@@ -1,15 +1,48 @@
-//! MQTT topics within AWS IoT's limits.
+//! MQTT topics and topic filters within AWS IoT's limits, and which filter takes in what.
 
 /// AWS IoT: a topic has at most 256 bytes of UTF-8.
 pub const MAX_BYTES: usize = 256;
 /// AWS IoT: a topic has at most 7 slashes.
 pub const MAX_SLASHES: usize = 7;
+/// What stands for the thing name in topics and filters, wherever gatepost reads one.
+pub const THING: &str = "{thing}";
 
 /// Checks a topic to publish to, once its placeholders are filled in.
 ///
 /// # Errors
 /// With the reason, when AWS would refuse it.
 pub fn check_publish(topic: &str) -> Result<(), String> {
+    check_size(topic, "topic")?;
+    match topic.contains(['+', '#']) {
+        true => Err("the topic has a wildcard".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Checks a filter to subscribe to, once its placeholders are filled in.
+///
+/// # Errors
+/// With the reason, when AWS would refuse it, or when it is a shared subscription: those divide messages among clients,
+/// and this gateway is one client.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    check_size(filter, "topic filter")?;
+    if filter.starts_with("$share/") {
+        return Err("the topic filter is a shared subscription, which a gateway does not take part in".to_owned());
+    }
+    let levels = filter.split('/').count();
+    let misplaced = filter.split('/').enumerate().find(|(index, level)| {
+        let hash = level.contains('#') && (*level != "#" || index + 1 != levels);
+        hash || (level.contains('+') && *level != "+")
+    });
+    match misplaced {
+        Some((_, level)) => Err(format!(
+            "the topic filter has a wildcard where none may be, in \"{level}\": + is a whole level, # is the last one"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_size(topic: &str, what: &str) -> Result<(), String> {
     let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
     let reason = if topic.is_empty() {
         "is empty".to_owned()
@@ -17,34 +50,125 @@ pub fn check_publish(topic: &str) -> Result<(), String> {
         format!("has {} bytes, AWS IoT takes at most {MAX_BYTES}", topic.len())
     } else if slashes > MAX_SLASHES {
         format!("has {slashes} slashes, AWS IoT takes at most {MAX_SLASHES}")
-    } else if topic.contains(['+', '#', '\0']) {
-        "has a wildcard or a NUL".to_owned()
+    } else if topic.contains('\0') {
+        "has a NUL".to_owned()
     } else {
         return Ok(());
     };
-    Err(format!("the topic {reason}"))
+    Err(format!("the {what} {reason}"))
+}
+
+/// Whether a message on `topic` goes to a subscription with `filter` (MQTT 5.0, 4.7).
+pub fn matches(filter: &str, topic: &str) -> bool {
+    covers(filter, topic)
+}
+
+/// Whether `outer` takes in every topic that `inner` takes in; a topic is a filter for itself.
+pub fn covers(outer: &str, inner: &str) -> bool {
+    // MQTT 5.0, 4.7.2: a wildcard at the beginning does not take in topics that begin with $.
+    if inner.starts_with('$') && outer.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut inner = inner.split('/');
+    let mut outer = outer.split('/');
+    loop {
+        match (outer.next(), inner.next()) {
+            // AWS IoT differs from the standard: `a/#` does not take in `a` (developer guide, mqtt).
+            (Some("#"), Some(_)) | (None, None) => return true,
+            (Some("+"), Some(level)) if level != "#" => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn topics_at_and_over_the_limits() {
         let longest = "t".repeat(MAX_BYTES);
         let cases = [
-            ("gw-1/gatepost/status", true),
-            ("a/b/c/d/e/f/g/h", true),
-            (longest.as_str(), true),
-            ("", false),
-            ("a/b/c/d/e/f/g/h/i", false),
-            ("a/+/b", false),
-            ("a/#", false),
-            ("a\0b", false),
+            ("gw-1/gatepost/status", true, true),
+            ("a/b/c/d/e/f/g/h", true, true),
+            (longest.as_str(), true, true),
+            ("", false, false),
+            ("a/b/c/d/e/f/g/h/i", false, false),
+            ("a/+/b", false, true),
+            ("+", false, true),
+            ("a/#", false, true),
+            ("#", false, true),
+            ("a/#/b", false, false),
+            ("a/b#", false, false),
+            ("a/b+/c", false, false),
+            ("a\0b", false, false),
+            ("/", true, true),
+            ("$share/group/a", true, false),
         ];
-        for (topic, good) in cases {
-            assert_eq!(check_publish(topic).is_ok(), good, "{topic:?}");
+        for (topic, publish, subscribe) in cases {
+            assert_eq!(check_publish(topic).is_ok(), publish, "{topic:?}");
+            assert_eq!(check_filter(topic).is_ok(), subscribe, "{topic:?}");
         }
-        assert!(check_publish(&"t".repeat(MAX_BYTES + 1)).is_err());
+        let too_long = "t".repeat(MAX_BYTES + 1);
+        assert!(check_publish(&too_long).is_err() && check_filter(&too_long).is_err());
+    }
+
+    #[test]
+    fn which_filter_takes_in_what() {
+        for (outer, inner, yes) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/c", false),
+            ("a/b", "a/b/c", false),
+            ("a/+", "a/b", true),
+            ("a/+", "a/", true),
+            ("a/+", "a", false),
+            ("a/+", "a/b/c", false),
+            ("a/+/c", "a/b/c", true),
+            ("a/#", "a/b/c", true),
+            ("a/#", "a", false),
+            ("#", "a/b", true),
+            ("#", "$aws/things/x", false),
+            ("+/things/x", "$aws/things/x", false),
+            ("$aws/#", "$aws/things/x", true),
+            ("a/#", "a/+", true),
+            ("a/#", "a/+/#", true),
+            ("a/+", "a/#", false),
+            ("a/+", "a/+", true),
+            ("a/b", "a/+", false),
+            ("a/#", "#", false),
+            ("#", "#", true),
+            ("+", "#", false),
+            ("gw-1/camera/#", "gw-10/camera/x", false),
+        ] {
+            assert_eq!(covers(outer, inner), yes, "{outer} takes in {inner}");
+        }
+    }
+
+    fn level() -> impl Strategy<Value = String> {
+        prop_oneof!["[abc$]{0,2}", Just("+".to_owned())]
+    }
+
+    proptest! {
+        /// What an inner filter takes in, the outer one does as well: nobody widens what a rule gives.
+        #[test]
+        fn covering_is_transitive(
+            outer in prop::collection::vec(level(), 1..4),
+            inner in prop::collection::vec(level(), 1..4),
+            topic in prop::collection::vec("[abc$]{0,2}", 1..4),
+            hashes in any::<(bool, bool)>(),
+        ) {
+            let filter = |levels: Vec<String>, hash| match hash {
+                true => format!("{}/#", levels.join("/")),
+                false => levels.join("/"),
+            };
+            let (outer, inner, topic) = (filter(outer, hashes.0), filter(inner, hashes.1), topic.join("/"));
+            prop_assert!(covers(&outer, &outer));
+            if covers(&outer, &inner) && matches(&inner, &topic) {
+                prop_assert!(matches(&outer, &topic), "{outer} > {inner} > {topic}");
+            }
+        }
     }
 }
