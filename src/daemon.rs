@@ -13,21 +13,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::cloud::{Cloud, SessionReporters};
+use crate::cloud::{Cloud, Health, Post, SessionReporters};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
 use crate::identity::{Files, IdentityTask, request_path, roots};
-use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally};
+use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::status::{
-    Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, ProvisioningDetails, ProvisioningPhase,
-    SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+    Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase,
+    ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
 };
 use crate::token::{PinSource, Token};
-use crate::{check_config, systemd};
+use crate::{check_config, messages, systemd};
 
 /// For the session's goodbye; with the token's closing it stays below the 5 s that stopping may take.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
+/// For what was acknowledged to be deleted; what is not will be sent once more.
+const WRITING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the daemon with the configuration at `path` until it is told to stop.
 ///
@@ -56,12 +58,14 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         session: desk.reporter("session", SessionPhase::Idle, session_details(&config)),
         provisioning: desk.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
     };
+    let messages_reporter = desk.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let board = Board {
         token: token_reporter.watch(),
         clock: clock_reporter.watch(),
         identity: identity_reporter.watch(),
         provisioning: session_reporters.provisioning.watch(),
         session: session_reporters.session.watch(),
+        messages: messages_reporter.watch(),
     };
     let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
     let (shelf, alias_reporters) = Shelf::new(names, config.default_alias(), &desk);
@@ -80,18 +84,31 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         steps.subscribe(),
         identity_reporter,
     );
+    let bounds = config.mqtt.bounds.clone();
+    let post = messages::spawn(&config.folders.state, bounds, clock.clone(), messages_reporter).map_err(no_thread)?;
+    let messages_ended = post.ended;
     let access = RefCell::new(Access::new(&config.access));
     let shared = Rc::new(Shared {
         clock: clock.clone(),
         started: clock.boot(),
         board: board.clone(),
-        shelf,
+        shelf: shelf.clone(),
+        outbox: post.outbox.clone(),
+        inbox: post.inbox,
+        thing: ThingName::default(),
         access,
         loopback: Loopback::new(&config, &desk),
         pace: Pace::new(clock.clone()),
         tally: Tally::default(),
         audit: Audit::new(clock.clone()),
     });
+    let health = Health {
+        board: board.clone(),
+        shelf,
+        clock: clock.clone(),
+        started: clock.boot(),
+        bell: desk.bell(),
+    };
     let cloud = Cloud {
         config: config.clone(),
         roots,
@@ -104,17 +121,25 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         clock_reporter,
         session_reporters,
         alias_reporters,
+        health,
+        post: Post {
+            outbox: post.outbox,
+            direct: post.direct,
+            wanted: post.wanted,
+            arrive: post.arrive,
+        },
         shutdown: ending,
     };
     let cloud_ended = cloud.spawn().map_err(no_thread)?;
 
     let until = stay(path.to_owned(), config, shared.clone(), desk.bell(), signals, fatals);
-    let outcome = local::run(&runtime, listener, shared, until).map_err(no_thread)?;
+    let outcome = local::run(&runtime, listener, shared, post.arrivals, until).map_err(no_thread)?;
 
     systemd::stopping();
     let _ = shutdown.send(true);
     // The channel closes when the session has said goodbye.
     let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);
+    let _ = messages_ended.recv_timeout(WRITING_PATIENCE);
     drop(token_thread);
     drop(lock);
     log::info!(GATEPOST_EVENT = "stop"; "gatepostd has stopped");

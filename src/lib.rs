@@ -43,6 +43,7 @@ pub mod hardening;
 pub mod identity;
 pub mod local;
 pub mod logging;
+pub mod messages;
 pub mod percent;
 pub mod print_policy;
 pub mod problem;

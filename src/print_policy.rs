@@ -1,5 +1,6 @@
 //! `gatepostd --print-policy`: the AWS IoT policy that this configuration needs, and nothing beyond it.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -58,10 +59,22 @@ fn policy(config: &Config, region: Option<&str>, account: &str) -> Value {
     };
     let region = region.unwrap_or("*");
     let arn = |kind: &str, name: &str| format!("arn:{partition}:iot:{region}:{account}:{kind}/{name}");
-    let allow = |sid: &str, action: &str, resources: Vec<String>| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": resources });
-    let mut statements = vec![allow("Connect", "iot:Connect", vec![arn("client", THING)])];
+    let allow = |sid: &str, actions: &[&str], resources: Vec<String>| json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources });
+    let mut statements = vec![allow("Connect", &["iot:Connect"], vec![arn("client", THING)])];
     if let Some(topic) = &config.mqtt.presence_topic {
-        statements.push(allow("Presence", "iot:Publish", vec![arn("topic", &literal(topic))]));
+        let topic = vec![arn("topic", &literal(topic))];
+        statements.push(allow("Presence", &["iot:Publish", "iot:RetainPublish"], topic));
+    }
+    let publish = topics(config.access.iter().flat_map(|rule| &rule.publish));
+    let subscribe = topics(config.access.iter().flat_map(|rule| &rule.subscribe));
+    let each = |kind: &str, topics: &BTreeSet<String>| topics.iter().map(|topic| arn(kind, topic)).collect();
+    if !publish.is_empty() {
+        let actions = &["iot:Publish", "iot:RetainPublish"];
+        statements.push(allow("Publish", actions, each("topic", &publish)));
+    }
+    if !subscribe.is_empty() {
+        statements.push(allow("Subscribe", &["iot:Subscribe"], each("topicfilter", &subscribe)));
+        statements.push(allow("Receive", &["iot:Receive"], each("topic", &subscribe)));
     }
     let aliases: Vec<String> = config
         .role_aliases
@@ -69,9 +82,32 @@ fn policy(config: &Config, region: Option<&str>, account: &str) -> Value {
         .map(|alias| arn("rolealias", &alias.name))
         .collect();
     if !aliases.is_empty() {
-        statements.push(allow("Credentials", "iot:AssumeRoleWithCertificate", aliases));
+        statements.push(allow("Credentials", &["iot:AssumeRoleWithCertificate"], aliases));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// The topics of access rules as a policy writes them. Its `*` takes in any number of levels, so that `+` becomes more than it
+/// was; what a rule gives without naming the thing is given below the thing's name only, because no gateway should be
+/// able to speak in another one's name.
+fn topics<'a>(filters: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let written = filters.map(|filter| {
+        let filter = match filter.starts_with(['#', '+']) {
+            true => format!("{}/#", crate::topic::THING),
+            false => filter.clone(),
+        };
+        let reserved = filter.strip_prefix("$aws/");
+        let levels = reserved.unwrap_or(&filter).split('/').map(|level| match level {
+            "#" | "+" => "*".to_owned(),
+            other => literal(other),
+        });
+        let levels = levels.collect::<Vec<_>>().join("/");
+        match reserved {
+            Some(_) => format!("$aws/{levels}"),
+            None => levels,
+        }
+    });
+    written.collect()
 }
 
 /// A topic as a policy writes it: what would be a wildcard or a variable there is itself (IAM User Guide, policy
@@ -90,7 +126,22 @@ fn literal(topic: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::literal;
+    use super::{literal, topics};
+
+    #[test]
+    fn filters_of_rules_become_resources() {
+        let thing = super::THING;
+        for (filter, written) in [
+            ("{thing}/camera/#", format!("{thing}/camera/*")),
+            ("{thing}/+/state", format!("{thing}/*/state")),
+            ("$aws/things/{thing}/shadow/#", format!("$aws/things/{thing}/shadow/*")),
+            ("#", format!("{thing}/*")),
+            ("alarms/$all", "alarms/${$}all".to_owned()),
+        ] {
+            let found: Vec<String> = topics([filter.to_owned()].iter()).into_iter().collect();
+            assert_eq!(found, [written]);
+        }
+    }
 
     #[test]
     fn topics_are_literal() {

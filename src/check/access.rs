@@ -8,7 +8,7 @@ use nix::unistd::{Uid, User};
 
 use super::report::{Outcome, Report};
 use crate::check_config::load;
-use crate::local::{Access, Caller, Peer};
+use crate::local::{Access, Caller, Peer, Wish};
 use crate::problem::{Exit, Fatal, Problem};
 
 /// A line for each role alias.
@@ -28,7 +28,9 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
             pid: None,
             unit: unit.map(Arc::from),
         };
-        access.rule_for(&Caller::Peer(peer), alias).map(str::to_owned)
+        access
+            .rule_for(&Caller::Peer(peer), Wish::RoleAlias(alias), "")
+            .map(str::to_owned)
     };
     for alias in &config.role_aliases {
         let (name, alias) = (format!("role alias {}", alias.name), alias.name.as_str());

@@ -19,15 +19,16 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 
 pub use provisioning::Provisioning;
-pub use session::{SessionInputs, SessionReporters};
+pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::Trial;
 
 use self::credentials::{Cues, Keeper, Provider};
-use self::session::{Presence, Session};
+use self::session::{Presence, Publisher, Session, Subscriber};
 use crate::clock::SharedClock;
 use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
 use crate::identity::{IdentityReceiver, IdentityTask};
+use crate::messages::{Arrival, Direct, Outbox, Wanted};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
@@ -55,8 +56,25 @@ pub struct Cloud {
     pub session_reporters: SessionReporters,
     /// One for each role alias.
     pub alias_reporters: Vec<AliasReporter>,
+    /// What is reported to AWS.
+    pub health: Health,
+    /// The way to AWS and back.
+    pub post: Post,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// The session's ends of `messages`.
+#[derive(Debug)]
+pub struct Post {
+    /// Messages to send.
+    pub outbox: Outbox,
+    /// Messages to send at quality of service 0.
+    pub direct: tokio::sync::mpsc::Receiver<Direct>,
+    /// Filters to subscribe to.
+    pub wanted: watch::Receiver<Wanted>,
+    /// What has come.
+    pub arrive: tokio::sync::mpsc::Sender<Arrival>,
 }
 
 impl Cloud {
@@ -105,7 +123,15 @@ impl Cloud {
             clock_part: self.clock_part,
             shutdown: self.shutdown,
         };
-        let presence = Presence::new(self.config.mqtt.presence_topic.clone());
+        let mqtt = &self.config.mqtt;
+        let presence = Presence::new(
+            mqtt.presence_topic.clone(),
+            mqtt.report_interval,
+            self.health,
+            self.post.outbox.clone(),
+        );
+        let publisher = Publisher::new(self.post.outbox.clone(), self.post.direct, mqtt.publish_rate);
+        let subscriber = Subscriber::new(self.post.outbox, self.post.wanted, self.post.arrive);
         let record = record_path(&self.config.folders);
         Session {
             endpoint: self.config.aws.mqtt_endpoint,
@@ -117,6 +143,8 @@ impl Cloud {
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
             accepted,
             presence,
+            publisher,
+            subscriber,
             backoff: Session::backoff(fastrand::Rng::new()),
         }
         .run()

@@ -1,31 +1,25 @@
 //! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
 
-use std::time::Duration;
-
 use super::load::{Loaded, Sources};
-use super::raw::{RawAccess, RawAws, RawIdentity, RawMqtt, RawRoleAlias, RawSubject, RawToken};
-use super::values::{absolute, alias_name, duration, loopback_address, presence_topic, unit_name};
-use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, Mqtt, RoleAlias, Selectors, Subject};
+use super::mqtt::mqtt;
+use super::raw::{RawAccess, RawAws, RawIdentity, RawRoleAlias, RawSubject, RawToken};
+use super::values::{absolute, alias_name, granted_topics, loopback_address, unit_name};
+use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, RoleAlias, Selectors, Subject};
 use crate::token::{Generate, KeyUri, TokenConfig};
 
-/// AWS IoT's bounds for the keep-alive (Quotas, "Keep-alive interval": 30 to 1200 s).
-const KEEP_ALIVE_RANGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1200));
-/// AWS IoT keeps no session longer than 7 days.
-const SESSION_EXPIRY_LIMIT: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// Collects what is wrong while the checks go on.
-struct Findings<'a> {
+pub(super) struct Findings<'a> {
     sources: &'a Sources,
     messages: Vec<String>,
 }
 
 impl Findings<'_> {
-    fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
         self.messages
             .push(format!("{}: {key}: {reason}", self.sources.file_of(key).display()));
     }
 
-    fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
         outcome.map_err(|reason| self.wrong(key, reason)).ok()
     }
 
@@ -225,34 +219,22 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             true => Aliases::All,
             false => Aliases::These(item.role_aliases),
         };
+        let publish = topics(item.publish, &format!("{key}.publish"), findings);
+        let subscribe = topics(item.subscribe, &format!("{key}.subscribe"), findings);
         let place = format!("{key} of {}", findings.sources.file_of(&key).display());
         rules.push(AccessRule {
             place,
             who,
             role_aliases,
+            publish,
+            subscribe,
         });
     }
     rules
 }
 
-fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
-    let (low, high) = KEEP_ALIVE_RANGE;
-    let keep_alive = findings.keep(
-        "mqtt.keep-alive",
-        duration(raw.keep_alive.as_deref().unwrap_or("60s"), low, high),
-    );
-    let expiry = raw.session_expiry.as_deref().unwrap_or("7days");
-    let session_expiry = findings.keep(
-        "mqtt.session-expiry",
-        duration(expiry, Duration::ZERO, SESSION_EXPIRY_LIMIT),
-    );
-    let topic = raw
-        .presence_topic
-        .unwrap_or_else(|| "{thing}/gatepost/status".to_owned());
-    let presence_topic = findings.keep("mqtt.presence-topic", presence_topic(topic));
-    Some(Mqtt {
-        keep_alive: keep_alive?,
-        session_expiry: session_expiry?,
-        presence_topic: presence_topic?,
-    })
+/// The topics of a rule: those that can be used; the others are reported.
+fn topics(filters: Vec<String>, key: &str, findings: &mut Findings) -> Vec<String> {
+    let checked = filters.into_iter().map(|text| granted_topics(&text));
+    checked.filter_map(|filter| findings.keep(key, filter)).collect()
 }

@@ -6,6 +6,7 @@
 mod check;
 mod endpoint;
 mod load;
+mod mqtt;
 mod raw;
 mod subject;
 mod values;
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub use endpoint::Endpoint;
 pub use subject::check_thing_name;
 
+use crate::messages::Bounds;
 use crate::token::TokenConfig;
 
 /// Where the configuration is looked for when nobody says otherwise.
@@ -91,8 +93,12 @@ pub struct AccessRule {
     pub place: String,
     /// Whom the rule is for.
     pub who: Selectors,
-    /// What it gives.
+    /// Which role aliases it gives.
     pub role_aliases: Aliases,
+    /// Topics that may be published to, as filters with `{thing}` not yet filled in.
+    pub publish: Vec<String>,
+    /// Topics that may be subscribed to, likewise.
+    pub subscribe: Vec<String>,
 }
 
 /// Whom a rule is for: everything given must match.
@@ -145,6 +151,12 @@ pub struct Mqtt {
     pub session_expiry: Duration,
     /// Where presence and will are published, `{thing}` not yet filled in; `None` where switched off.
     pub presence_topic: Option<String>,
+    /// How often the gateway's health is reported there, at least; `None` for changes of presence alone.
+    pub report_interval: Option<Duration>,
+    /// Messages published in a second at the most; AWS IoT takes 100 of a connection.
+    pub publish_rate: u32,
+    /// How much the outbox and the inbox keep.
+    pub bounds: Bounds,
 }
 
 /// The daemon's own folders, as systemd names them.

@@ -79,6 +79,8 @@ pub(super) struct RawAccess {
     pub(super) gid: Option<u32>,
     pub(super) unit: Option<String>,
     pub(super) role_aliases: Vec<String>,
+    pub(super) publish: Vec<String>,
+    pub(super) subscribe: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,4 +89,12 @@ pub(super) struct RawMqtt {
     pub(super) keep_alive: Option<String>,
     pub(super) session_expiry: Option<String>,
     pub(super) presence_topic: Option<String>,
+    pub(super) report_interval: Option<String>,
+    pub(super) publish_rate: Option<u32>,
+    pub(super) outbox_max_bytes: Option<u64>,
+    pub(super) outbox_max_messages: Option<u64>,
+    pub(super) outbox_max_age: Option<String>,
+    pub(super) outbox_when_full: Option<String>,
+    pub(super) inbox_max_bytes: Option<u64>,
+    pub(super) inbox_max_messages: Option<u64>,
 }

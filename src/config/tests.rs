@@ -125,7 +125,7 @@ fn every_message_names_file_key_and_reason() {
         ),
         (
             "[mqtt]\nkeep-alive = \"5s\"",
-            "conf.d/x.toml: mqtt.keep-alive: \"5s\" is outside of what AWS IoT takes: 30s to 20m",
+            "conf.d/x.toml: mqtt.keep-alive: \"5s\" is outside of what can be used: 30s to 20m",
         ),
         (
             "[mqtt]\nsession-expiry = \"soon\"",

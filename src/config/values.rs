@@ -1,6 +1,7 @@
 //! Single values as they are written in the files, and the reason where they cannot be used.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,7 +66,29 @@ pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Dura
     };
     match (low..=high).contains(&value) {
         true => Ok(value),
-        false => Err(format!("\"{text}\" is outside of what AWS IoT takes: {}", range())),
+        false => Err(format!("\"{text}\" is outside of what can be used: {}", range())),
+    }
+}
+
+/// A number within bounds.
+pub(super) fn number(value: u64, range: RangeInclusive<u64>) -> Result<u64, String> {
+    match range.contains(&value) {
+        true => Ok(value),
+        false => Err(format!("{value} is not between {} and {}", range.start(), range.end())),
+    }
+}
+
+/// Topics that a rule gives, as a filter with `{thing}` in it. Of AWS's own topics only those of this thing can be given.
+pub(super) fn granted_topics(text: &str) -> Result<String, String> {
+    const OWN: &str = "$aws/things/{thing}/";
+    crate::topic::check_filter(&text.replace(crate::topic::THING, "t"))
+        .map_err(|why| format!("\"{}\": {why}", text.escape_debug()))?;
+    match text.starts_with('$') && !text.starts_with(OWN) {
+        true => Err(format!(
+            "\"{}\" is a reserved topic that is not this thing's: only {OWN}... can be given",
+            text.escape_debug()
+        )),
+        false => Ok(text.to_owned()),
     }
 }
 

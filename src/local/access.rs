@@ -1,8 +1,10 @@
-//! The access rules, with names turned into numbers: who may have the credentials of which role alias.
+//! The access rules, with names turned into numbers: who may have the credentials of which role alias, and who may publish
+//! and subscribe to what.
 //!
 //! Names are looked up when the rules are made, never while a caller waits: the user database may be on a disk or a
 //! network. What no rule gives is refused.
 
+use std::fmt;
 use std::sync::Arc;
 
 use nix::unistd::{Group, User};
@@ -11,11 +13,44 @@ use super::caller::Caller;
 use super::loopback::Reader;
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
+use crate::topic;
 
 /// All rules, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Access {
     rules: Vec<Rule>,
+}
+
+/// What somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wish<'a> {
+    /// The credentials of a role alias.
+    RoleAlias(&'a str),
+    /// To publish to a topic.
+    Publish(&'a str),
+    /// To subscribe to a filter.
+    Subscribe(&'a str),
+}
+
+impl<'a> Wish<'a> {
+    /// The rule's key that gives it, and what must stand there.
+    pub fn key(&self) -> (&'static str, &'a str) {
+        match self {
+            Self::RoleAlias(alias) => ("role-aliases", alias),
+            Self::Publish(topic) => ("publish", topic),
+            Self::Subscribe(filter) => ("subscribe", filter),
+        }
+    }
+}
+
+impl fmt::Display for Wish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoleAlias(alias) => write!(f, "role alias \"{}\"", alias.escape_debug()),
+            Self::Publish(topic) => write!(f, "right to publish to \"{}\"", topic.escape_debug()),
+            Self::Subscribe(filter) => write!(f, "right to subscribe to \"{}\"", filter.escape_debug()),
+        }
+    }
 }
 
 /// One rule.
@@ -26,6 +61,8 @@ pub struct Rule {
     selectors: Arc<Selectors>,
     who: Who,
     role_aliases: Aliases,
+    publish: Vec<String>,
+    subscribe: Vec<String>,
 }
 
 /// A rule's selectors as numbers; all that are given must match.
@@ -58,6 +95,8 @@ impl Access {
                     selectors: Arc::new(rule.who.clone()),
                     who,
                     role_aliases: rule.role_aliases.clone(),
+                    publish: rule.publish.clone(),
+                    subscribe: rule.subscribe.clone(),
                 }),
                 Err(why) => log::warn!(
                     "access: the rule {name} is for nobody: {why}; next: create the account or correct the rule, then: systemctl reload gatepost"
@@ -82,16 +121,16 @@ impl Access {
         let rules = self
             .rules
             .iter()
-            .filter(move |rule| rule.is_for(caller) && rule.gives(alias));
+            .filter(move |rule| rule.is_for(caller) && rule.gives(Wish::RoleAlias(alias), ""));
         rules.map(|rule| &*rule.selectors)
     }
 
-    /// The rule that gives `caller` the credentials of `alias`, by its name; `None` where no rule does.
-    pub fn rule_for(&self, caller: &Caller, alias: &str) -> Option<&str> {
+    /// The rule that gives `caller` what it wants, by its name; `None` where no rule does. `thing` is what `{thing}` stands for.
+    pub fn rule_for(&self, caller: &Caller, wish: Wish, thing: &str) -> Option<&str> {
         let rule = self
             .rules
             .iter()
-            .find(|rule| rule.is_for(caller) && rule.gives(alias))?;
+            .find(|rule| rule.is_for(caller) && rule.gives(wish, thing))?;
         Some(&rule.name)
     }
 }
@@ -104,10 +143,16 @@ impl Rule {
         }
     }
 
-    fn gives(&self, alias: &str) -> bool {
-        match &self.role_aliases {
-            Aliases::All => true,
-            Aliases::These(names) => names.iter().any(|name| name == alias),
+    fn gives(&self, wish: Wish, thing: &str) -> bool {
+        let within = |given: &[String], wanted: &str| {
+            let mut given = given.iter().map(|filter| filter.replace(topic::THING, thing));
+            given.any(|filter| topic::covers(&filter, wanted))
+        };
+        match (wish, &self.role_aliases) {
+            (Wish::RoleAlias(_), Aliases::All) => true,
+            (Wish::RoleAlias(alias), Aliases::These(names)) => names.iter().any(|name| name == alias),
+            (Wish::Publish(topic), _) => within(&self.publish, topic),
+            (Wish::Subscribe(filter), _) => within(&self.subscribe, filter),
         }
     }
 }
@@ -238,12 +283,12 @@ mod tests {
             (10, 9, audio, "audio", None),
         ];
         for (uid, gid, unit, alias, rule) in cases {
-            let given = access.rule_for(&peer(uid, gid, unit), alias);
+            let given = access.rule_for(&peer(uid, gid, unit), Wish::RoleAlias(alias), "gw-1");
             let number = given.map(|name| name.split([' ', '[', ']']).nth(1).unwrap().parse().unwrap());
             assert_eq!(number, rule, "uid {uid} gid {gid} {unit:?} {alias}: {given:?}");
         }
         assert_eq!(
-            Access::default().rule_for(&peer(0, 0, camera), "x"),
+            Access::default().rule_for(&peer(0, 0, camera), Wish::RoleAlias("x"), "gw-1"),
             None,
             "the default is no"
         );
@@ -255,8 +300,13 @@ mod tests {
             place: "access[0]".into(),
             who: Selectors::default(),
             role_aliases: Aliases::All,
+            publish: vec!["#".into()],
+            subscribe: vec!["#".into()],
         };
-        assert_eq!(Access::new(&[nobody]).rule_for(&peer(0, 0, None), "x"), None);
+        assert_eq!(
+            Access::new(&[nobody]).rule_for(&peer(0, 0, None), Wish::RoleAlias("x"), "gw-1"),
+            None
+        );
     }
 
     #[test]
@@ -268,12 +318,52 @@ mod tests {
                 ..Selectors::default()
             }))
         };
-        assert!(access.rule_for(&bearer(1000), "telemetry").is_some());
-        assert_eq!(access.rule_for(&bearer(1000), "video"), None);
+        assert!(
+            access
+                .rule_for(&bearer(1000), Wish::RoleAlias("telemetry"), "gw-1")
+                .is_some()
+        );
+        assert_eq!(access.rule_for(&bearer(1000), Wish::RoleAlias("video"), "gw-1"), None);
         assert_eq!(
-            access.rule_for(&bearer(7), "telemetry"),
+            access.rule_for(&bearer(7), Wish::RoleAlias("telemetry"), "gw-1"),
             None,
             "that rule wants a group as well"
         );
+    }
+
+    #[test]
+    fn promise_7_topics_are_given_by_filter_and_never_more() {
+        let camera = AccessRule {
+            place: "access[0]".into(),
+            who: Selectors {
+                uid: Some(7),
+                ..Selectors::default()
+            },
+            role_aliases: Aliases::These(Vec::new()),
+            publish: vec!["{thing}/camera/#".into(), "#".into()],
+            subscribe: vec!["{thing}/camera/+".into(), "$aws/things/{thing}/shadow/#".into()],
+        };
+        let access = Access::new(&[camera]);
+        for (wish, given) in [
+            (Wish::Publish("gw-1/camera/7"), true),
+            (Wish::Publish("$aws/things/gw-1/shadow/update"), false),
+            (Wish::Subscribe("gw-1/camera/7"), true),
+            (Wish::Subscribe("gw-1/camera/+"), true),
+            (Wish::Subscribe("gw-1/camera/#"), false),
+            (Wish::Subscribe("gw-10/camera/7"), false),
+            (Wish::Subscribe("+/camera/7"), false),
+            (Wish::Subscribe("{thing}/camera/7"), false),
+            (Wish::Subscribe("$aws/things/gw-1/shadow/update/accepted"), true),
+            (Wish::Subscribe("$aws/things/gw-1/jobs/#"), false),
+            (Wish::Subscribe("$aws/things/gw-2/shadow/get"), false),
+            (Wish::RoleAlias("telemetry"), false),
+        ] {
+            assert_eq!(
+                access.rule_for(&peer(7, 7, None), wish, "gw-1").is_some(),
+                given,
+                "{wish}"
+            );
+            assert_eq!(access.rule_for(&peer(8, 7, None), wish, "gw-1"), None, "{wish}");
+        }
     }
 }

@@ -6,14 +6,28 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::access::Wish;
+use super::body::Body;
+use super::caller::Caller;
+use crate::messages::{Failure, Subscription};
 use crate::problem::Problem;
 
-/// A whole answer.
-pub type Answer = Response<Full<Bytes>>;
+/// An answer.
+pub type Answer = Response<Body>;
 
 /// A good answer.
 pub fn ok(content_type: &'static str, body: Bytes) -> Answer {
-    answer(StatusCode::OK, content_type, body)
+    answer(StatusCode::OK, content_type, Body::Whole(Full::new(body)))
+}
+
+/// A good answer that goes on: one JSON object a line.
+pub fn lines(subscription: Subscription) -> Answer {
+    // Not registered; what most who write JSON line by line use (ndjson.org).
+    answer(
+        StatusCode::OK,
+        "application/x-ndjson",
+        Body::Lines(Box::new(subscription)),
+    )
 }
 
 /// A good answer that is a document of ours.
@@ -43,7 +57,7 @@ pub struct Refusal {
 
 /// A refusal as a caller reads it.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Document<'a> {
     code: &'a str,
     message: &'a str,
     hint: Option<&'a str>,
@@ -72,13 +86,49 @@ impl Refusal {
         }
     }
 
+    /// A refusal because of a problem, in its words.
+    pub fn of(status: StatusCode, code: &'static str, why: &Problem) -> Self {
+        Self {
+            hint: why.next_step.clone(),
+            ..Self::new(status, code, &why.message)
+        }
+    }
+
+    /// 400.
+    pub fn malformed(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", why)
+    }
+
+    /// 403: no rule gives the caller what it wants.
+    pub fn not_allowed(caller: &Caller, wish: Wish) -> Self {
+        let refusal = |message| Self::new(StatusCode::FORBIDDEN, "not_allowed", message);
+        let Caller::Peer(peer) = caller else {
+            return refusal(format!("no [[access]] rule gives {caller} the {wish}"))
+                .hint("what the holder of a token may have is what its rule in gatepost's configuration gives");
+        };
+        let uid = peer.uid;
+        let unit = peer.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
+        let (key, value) = wish.key();
+        let file = match wish {
+            Wish::RoleAlias(alias) => format!("uid-{uid}-{alias}"),
+            Wish::Publish(_) | Wish::Subscribe(_) => format!("uid-{uid}-{key}"),
+        };
+        // One line that a shell takes as it is: the command puts hints on one line, and who reads this wants to paste it.
+        refusal(format!(
+            "no [[access]] rule gives uid {uid} (gid {}{unit}) the {wish}",
+            peer.gid
+        ))
+        .hint(format!(
+            "to give it: echo 'access = [{{ uid = {uid}, {key} = [\"{value}\"] }}]' > /etc/gatepost/conf.d/{file}.toml && systemctl reload gatepost"
+        ))
+    }
+
     /// 503: nothing to give yet, with the real cause, and when to ask again.
     pub fn not_ready(why: &Problem) -> Self {
         Self {
-            hint: why.next_step.clone(),
             // Asking is cheap here, and what is missing may come at any moment.
             header: Some((RETRY_AFTER, "5")),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", &why.message)
+            ..Self::of(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why)
         }
     }
 
@@ -122,7 +172,7 @@ impl Refusal {
     }
 
     fn render(&self, for_sdks: Option<SdkBody>) -> Answer {
-        let body = Body {
+        let body = Document {
             code: self.code,
             message: &self.message,
             hint: self.hint.as_deref(),
@@ -130,7 +180,8 @@ impl Refusal {
         };
         // Strings cannot fail to become JSON.
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut answer = answer(self.status, "application/json", body.into());
+        let body = Body::Whole(Full::new(body.into()));
+        let mut answer = answer(self.status, "application/json", body);
         if let Some((name, value)) = &self.header {
             answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
@@ -138,8 +189,14 @@ impl Refusal {
     }
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::not_ready(&failure.problem)
+    }
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

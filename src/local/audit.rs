@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::access::Wish;
 use super::caller::Caller;
 use crate::clock::SharedClock;
 
@@ -26,7 +27,7 @@ pub struct Audit {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     who: String,
-    alias: String,
+    what: String,
     rule: Option<String>,
 }
 
@@ -49,7 +50,7 @@ impl Audit {
     pub fn note_stranger(&self) {
         let kind = Kind {
             who: "a stranger".to_owned(),
-            alias: String::new(),
+            what: String::new(),
             rule: None,
         };
         if let Some(silent) = self.count(kind) {
@@ -61,15 +62,17 @@ impl Audit {
         }
     }
 
-    /// Notes that `rule` gave `caller` the role alias, or that none did.
-    pub fn note(&self, caller: &Caller, alias: &str, rule: Option<&str>) {
-        let who = match caller {
-            Caller::Peer(peer) => format!("uid {}", peer.uid),
-            Caller::Bearer(_) => caller.to_string(),
+    /// Notes that `rule` gave `caller` what it wanted, or that none did.
+    pub fn note(&self, caller: &Caller, wish: Wish, rule: Option<&str>) {
+        let (key, value) = wish.key();
+        let (alias, topic) = match wish {
+            Wish::RoleAlias(alias) => (alias, ""),
+            Wish::Publish(topic) | Wish::Subscribe(topic) => ("", topic),
         };
         let kind = Kind {
-            who,
-            alias: alias.to_owned(),
+            who: caller.account(),
+            // Role aliases are few; of topics there are as many as a program can think of.
+            what: format!("{key} {alias}"),
             rule: rule.map(str::to_owned),
         };
         let Some(silent) = self.count(kind) else { return };
@@ -89,11 +92,13 @@ impl Audit {
             ACCESS_DECISION = decision,
             ACCESS_RULE = rule.unwrap_or_default(),
             ROLE_ALIAS = alias,
+            TOPIC = topic,
             PEER_UID = number(uid.map(|uid| uid.to_string())).as_str(),
             PEER_GID = number(gid.map(|gid| gid.to_string())).as_str(),
             PEER_PID = number(pid.map(|pid| pid.to_string())).as_str(),
             PEER_UNIT = unit.unwrap_or_default();
-            "access: {caller} was {decision} role alias {alias} {by}{}",
+            "access: {caller} was {decision} {} {by}{}",
+            said(key, value),
             more(silent)
         );
     }
@@ -124,6 +129,11 @@ impl Audit {
     }
 }
 
+fn said(key: &str, value: &str) -> String {
+    let what = if key == "role-aliases" { "role alias" } else { key };
+    format!("{what} {}", value.escape_debug())
+}
+
 fn more(silent: u32) -> String {
     match silent {
         0 => String::new(),
@@ -139,7 +149,7 @@ mod tests {
     fn kind(uid: u32, rule: Option<&str>) -> Kind {
         Kind {
             who: format!("uid {uid}"),
-            alias: "telemetry".to_owned(),
+            what: "role-aliases telemetry".to_owned(),
             rule: rule.map(str::to_owned),
         }
     }

@@ -15,6 +15,16 @@ pub enum Caller {
     Bearer(Arc<Selectors>),
 }
 
+impl Caller {
+    /// Whose the caller's things are: a user's, or those of whom a token was laid out for.
+    pub fn account(&self) -> String {
+        match self {
+            Self::Peer(peer) => format!("uid {}", peer.uid),
+            Self::Bearer(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,7 @@
 //! How many connections there may be, and which one goes when another wants in.
 //!
-//! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room. A request
-//! is answered at once and from memory, so a connection is not in the middle of one when it is asked to leave (unless it is
-//! held back for asking too often, see `pace`), and the limit on a user's connections is the limit on its requests at the
-//! same time.
+//! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room, one that is
+//! in the middle of a request (a publish that waits for the disk, a subscription) only where there is no other.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,6 +28,7 @@ pub struct Connection {
     origin: Origin,
     /// When it was last heard of: a count, not a time.
     heard: Cell<u64>,
+    busy: Cell<bool>,
     leave: Notify,
 }
 
@@ -60,6 +59,7 @@ impl Connections {
         let connection = Rc::new(Connection {
             origin,
             heard: Cell::new(self.tick()),
+            busy: Cell::new(false),
             leave: Notify::new(),
         });
         connections.push(connection.clone());
@@ -80,7 +80,7 @@ fn send_away(connections: &mut Vec<Rc<Connection>>, among: impl Fn(&Connection) 
         .iter()
         .enumerate()
         .filter(|(_, connection)| among(connection));
-    if let Some((quietest, _)) = among.min_by_key(|(_, connection)| connection.heard.get()) {
+    if let Some((quietest, _)) = among.min_by_key(|(_, connection)| (connection.busy.get(), connection.heard.get())) {
         connections.swap_remove(quietest).leave.notify_one();
     }
 }
@@ -97,6 +97,29 @@ impl Entered {
     /// A request has come on this connection.
     pub fn heard(&self) {
         self.connection.heard.set(self.connections.tick());
+    }
+
+    /// A request is being answered, until this is dropped.
+    pub fn busy(&self) -> Busy<'_> {
+        self.connection.busy.set(true);
+        Busy(&self.connection)
+    }
+}
+
+/// That a request is being answered.
+#[derive(Debug)]
+pub struct Busy<'a>(&'a Connection);
+
+impl Busy<'_> {
+    /// The answer goes on as long as the connection does.
+    pub fn for_good(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.set(false);
     }
 }
 

@@ -1,12 +1,14 @@
 //! What local programs see: the Unix socket, and for SDKs that cannot use one, the loopback listener.
 //!
-//! One thread, one runtime, and every answer from memory: nothing here waits for the cloud wing, the token or the disk.
+//! One thread, one runtime: nothing here waits for the cloud wing or the token, and nobody but the one who publishes for
+//! the disk.
 //! The way of a request: `server` -> a door (`socket`, `loopback`) that says who the `caller` is -> `resources` -> `access`
 //! (noted in `audit`) -> a snapshot in `view` -> `answer`.
 
 mod access;
 mod answer;
 mod audit;
+mod body;
 mod caller;
 mod connections;
 mod loopback;
@@ -16,11 +18,12 @@ mod resources;
 mod server;
 mod socket;
 mod tally;
+mod thing;
 mod unit;
 mod view;
 mod wing;
 
-pub use access::Access;
+pub use access::{Access, Wish};
 pub use audit::Audit;
 pub use caller::Caller;
 pub use loopback::Loopback;
@@ -29,5 +32,6 @@ pub use peer::Peer;
 pub use resources::summary;
 pub use socket::{Socket, bind, lock, path};
 pub use tally::Tally;
+pub use thing::ThingName;
 pub use view::Shared;
 pub use wing::run;

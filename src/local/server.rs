@@ -13,12 +13,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
+use tokio_io_timeout::TimeoutStream;
 
 use super::answer::Answer;
+use super::body::Body;
 use super::connections::{Connections, Entered, Origin};
 
 /// For a request's head, and between two requests on one connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// For a caller to read on. Without any: a stream's reader may have nothing to read for days.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// A request's head; hyper's smallest buffer. Ours have a few hundred bytes.
 const MAX_HEAD: usize = 8192;
 /// Header fields in a request.
@@ -79,9 +83,22 @@ async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, ente
     let service = service_fn(|request| {
         entered.heard();
         let (door, guest) = (&door, &guest);
-        async move { Ok::<_, Infallible>(door.answer(guest, request).await) }
+        let entered = &entered;
+        async move {
+            let busy = entered.busy();
+            let answer = door.answer(guest, request).await;
+            // A stream lasts as long as its connection.
+            match answer.body() {
+                Body::Lines(_) => busy.for_good(),
+                Body::Whole(_) => drop(busy),
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let connection = protocol().serve_connection(TokioIo::new(stream), service);
+    // A program that reads nothing while there is something for it has hung.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_PATIENCE));
+    let connection = protocol().serve_connection(TokioIo::new(Box::pin(stream)), service);
     tokio::select! {
         // In this order: a request that has already arrived is answered before its connection makes room.
         biased;

@@ -1,15 +1,19 @@
 //! What every answer is made from.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::access::Access;
+use super::access::{Access, Wish};
 use super::audit::Audit;
+use super::caller::Caller;
 use super::loopback::Loopback;
 use super::pace::Pace;
 use super::tally::Tally;
+use super::thing::ThingName;
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
+use crate::messages::{Inbox, Outbox};
 use crate::status::Board;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
@@ -27,10 +31,25 @@ pub struct Shared {
     pub access: RefCell<Access>,
     /// The loopback listener, if it is configured.
     pub loopback: Option<Loopback>,
+    /// Messages to AWS.
+    pub outbox: Outbox,
+    /// Messages from AWS.
+    pub inbox: Rc<Inbox>,
+    /// What `{thing}` stands for.
+    pub thing: ThingName,
     /// How often each caller may ask.
     pub pace: Pace,
     /// How requests were answered.
     pub tally: Tally,
     /// Where each decision is noted.
     pub audit: Audit,
+}
+
+impl Shared {
+    /// Whether `caller` may publish and subscribe to everything, and so may see and touch what others have.
+    pub fn may_do_everything(&self, caller: &Caller) -> bool {
+        let access = self.access.borrow();
+        let may = |wish| access.rule_for(caller, wish, "").is_some();
+        may(Wish::Publish("#")) && may(Wish::Subscribe("#"))
+    }
 }

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 pub use latencies::Latencies;
 pub(crate) use parts::phases;
 pub use parts::{
-    Board, ClockDetails, ClockPart, ClockPhase, IdentityDetails, IdentityPart, IdentityPhase, ProvisioningDetails,
-    ProvisioningPart, ProvisioningPhase, SessionDetails, SessionPart, SessionPhase, TokenDetails, TokenPart,
-    TokenPhase,
+    Board, ClockDetails, ClockPart, ClockPhase, IdentityDetails, IdentityPart, IdentityPhase, MessagesDetails,
+    MessagesPart, MessagesPhase, ProvisioningDetails, ProvisioningPart, ProvisioningPhase, SessionDetails, SessionPart,
+    SessionPhase, TokenDetails, TokenPart, TokenPhase,
 };
 
 use crate::clock::{Clock, SharedClock, rfc3339};

@@ -91,6 +91,18 @@ phases! {
     }
 }
 
+phases! {
+    /// The message store's state.
+    MessagesPhase {
+        /// The database is being read.
+        Opening = "opening",
+        /// Messages are accepted.
+        Ready = "ready",
+        /// The database cannot be used now.
+        Failed = "failed",
+    }
+}
+
 /// What the status says of the token besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TokenDetails {
@@ -159,6 +171,31 @@ pub struct SessionDetails {
     pub connects: u64,
 }
 
+/// What the status says of the outbox and the inbox besides their phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MessagesDetails {
+    /// Messages that AWS has not acknowledged yet.
+    pub queued: u64,
+    /// Their bytes.
+    pub queued_bytes: u64,
+    /// Messages that AWS did not take, kept aside.
+    pub parked: u64,
+    /// Messages accepted since start.
+    pub accepted: u64,
+    /// Messages acknowledged since start.
+    pub acknowledged: u64,
+    /// Messages refused since start, because there was no room.
+    pub refused: u64,
+    /// Messages dropped since start: for newer ones, or purged.
+    pub dropped: u64,
+    /// Messages dropped since start because of their age.
+    pub expired: u64,
+    /// Messages that durable subscriptions have lost since start, because there was no room.
+    pub inbox_dropped: u64,
+    /// Where a database that was broken is now.
+    pub set_aside: Option<String>,
+}
+
 /// The token's part.
 pub type TokenPart = Part<TokenPhase, TokenDetails>;
 /// The clock's part.
@@ -169,6 +206,8 @@ pub type IdentityPart = Part<IdentityPhase, IdentityDetails>;
 pub type ProvisioningPart = Part<ProvisioningPhase, ProvisioningDetails>;
 /// The session's part.
 pub type SessionPart = Part<SessionPhase, SessionDetails>;
+/// The message store's part.
+pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
 
 /// The reading ends of all parts.
 #[derive(Clone, Debug)]
@@ -183,6 +222,8 @@ pub struct Board {
     pub provisioning: watch::Receiver<ProvisioningPart>,
     /// The MQTT session.
     pub session: watch::Receiver<SessionPart>,
+    /// The outbox and the inbox.
+    pub messages: watch::Receiver<MessagesPart>,
 }
 
 impl Board {

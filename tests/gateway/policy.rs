@@ -1,9 +1,11 @@
 //! `gatepost policy`: what it prints is enough, and no statement of it is too many.
 
+use std::io::Write;
 use std::process::Command;
 
 use cloudlet::{Event, Options, Policy, Role, RoleAlias};
 use rig::token::SoftHsm;
+use rig::unix_http;
 use serde_json::Value;
 
 use crate::world::{Gateway, PIN, SOON, THING, World, options};
@@ -37,6 +39,10 @@ fn configure(gateway: &mut Gateway) {
         "[[role-alias]]",
         "[mqtt]\npresence-topic = \"{thing}/presence\"\n[[role-alias]]",
     );
+    gateway.configure(
+        "role-aliases = [\"*\"]",
+        "role-aliases = [\"*\"]\npublish = [\"{thing}/data/#\"]\nsubscribe = [\"{thing}/cmd/+\"]",
+    );
 }
 
 #[test]
@@ -50,13 +56,31 @@ fn the_printed_policy_is_enough_and_no_more() {
         .iter()
         .map(|statement| statement["Sid"].as_str().unwrap())
         .collect();
-    assert_eq!(sids, ["Connect", "Presence", "Credentials"]);
+    assert_eq!(
+        sids,
+        ["Connect", "Presence", "Publish", "Subscribe", "Receive", "Credentials"]
+    );
 
     let mut world = world_with(&document);
     world.bring_online();
     let announced =
         |event: &Event| matches!(event, Event::Published { topic, .. } if *topic == format!("{THING}/presence"));
     world.cloud.wait_for(SOON, announced).unwrap();
+
+    // Messages out and in, with what the rules give.
+    let published = unix_http::request_raw(
+        &world.gateway.socket(),
+        b"POST /topics/%7Bthing%7D/data/a?retain=true&wait=ack HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+    );
+    assert_eq!(published.unwrap().status, 200);
+    let mut subscription = unix_http::connect(&world.gateway.socket()).unwrap();
+    subscription
+        .write_all(b"GET /topics/%7Bthing%7D/cmd/%2B HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let subscribed = |event: &Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe" && decision.allowed);
+    world.cloud.wait_for(SOON, subscribed).unwrap();
+    let nothing_denied = |event: &Event| matches!(event, Event::Decided { decision, .. } if !decision.allowed);
+    assert!(!world.cloud.events().iter().any(nothing_denied));
 
     // An alias that the configuration does not name is not allowed, even if there is one.
     let role = "arn:aws:iam::123456789012:role/other";

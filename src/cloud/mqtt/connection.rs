@@ -10,17 +10,17 @@ use std::time::Duration;
 use bytes::Buf;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event as CoreEvent, TimerKind};
-use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, Property, Qos, SessionExpiryInterval, v5_0};
+use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, v5_0};
 use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, MqttError};
 use mqtt_protocol_core::mqtt::{Connection as Core, Version, role};
 use rustls::ClientConfig;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::Pipe;
-use super::{ConnectError, Event, Granted, Lost, Message, Options, Reason};
+use super::{ConnectError, Event, Granted, Lost, NotSent, Options, packets};
 use crate::cloud::reach;
 use crate::config::Endpoint;
-use crate::problem::quoted;
+use crate::messages::Message;
 
 /// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
 const CONNACK_PATIENCE: Duration = Duration::from_secs(30);
@@ -84,48 +84,86 @@ impl Connection {
 
     async fn greet(&mut self, options: &Options) -> Result<Granted, ConnectError> {
         let lost = |why: String| ConnectError::LostBeforeConnack(why);
-        let packet = connect_packet(options).map_err(|error| lost(format!("CONNECT cannot be made: {error:?}")))?;
+        let packet = packets::connect(options).map_err(|error| lost(format!("CONNECT cannot be made: {error:?}")))?;
         self.send(packet.into())
             .map_err(|error| lost(format!("CONNECT cannot be sent: {error:?}")))?;
         match self.packet().await {
             Ok(Packet::V5_0Connack(connack)) if connack.reason_code() == ConnectReasonCode::Success => {
-                let granted = granted(&connack, options);
-                let keep_alive = server_keep_alive(&connack).unwrap_or(options.keep_alive);
+                let granted = packets::granted(&connack, options);
+                let keep_alive = packets::server_keep_alive(&connack).unwrap_or(options.keep_alive);
                 // Each PINGREQ starts this timer anew, so it must be shorter than the keep-alive.
                 let patience = u64::try_from(keep_alive.as_millis() / 2).unwrap_or(u64::MAX);
                 self.core.set_pingresp_recv_timeout(patience);
                 Ok(granted)
             }
-            Ok(Packet::V5_0Connack(connack)) => Err(ConnectError::Refused(Reason {
-                code: connack.reason_code() as u8,
-                words: words(&connack.props),
-            })),
+            Ok(Packet::V5_0Connack(connack)) => Err(ConnectError::Refused(packets::reason(
+                connack.reason_code() as u8,
+                &connack.props,
+            ))),
             Ok(other) => Err(lost(format!("{:?} instead of CONNACK", other.packet_type()))),
             Err(Lost::Disconnected(reason)) => Err(lost(format!("DISCONNECT: {reason}"))),
             Err(Lost::Broken(why)) => Err(lost(why)),
         }
     }
 
-    /// Hands a message over for sending; the answer comes as [`Event::Acknowledged`] with the packet ID returned here.
+    /// Hands a message over for sending at quality of service 1; the answer comes as [`Event::Acknowledged`] with the packet
+    /// ID returned here.
     ///
     /// # Errors
-    /// When AWS takes no more at once, or not so large a packet.
-    pub fn publish(&mut self, message: &Message) -> Result<u16, String> {
-        let id = self.core.acquire_packet_id().map_err(|error| format!("{error:?}"))?;
-        let packet = v5_0::Publish::builder()
-            .topic_name(message.topic.as_str())
-            .and_then(|packet| {
-                packet
-                    .qos(Qos::AtLeastOnce)
-                    .packet_id(id)
-                    .payload(message.payload.as_slice())
-                    .build()
-            });
-        match packet.and_then(|packet| self.send(packet.into())) {
+    /// When AWS takes no more at once, or never takes this one.
+    pub fn publish(&mut self, message: &Message) -> Result<u16, NotSent> {
+        if self.core.get_receive_maximum_vacancy_for_send() == Some(0) {
+            return Err(NotSent::Busy);
+        }
+        let id = self.core.acquire_packet_id().map_err(|_| NotSent::Busy)?;
+        let sent = packets::publish(message, Some(id)).and_then(|packet| self.send(packet.into()));
+        self.or_release(id, sent)
+    }
+
+    /// Hands a message over for sending at quality of service 0; there is no answer.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
+        let sent = packets::publish(message, None).and_then(|packet| self.send(packet.into()));
+        sent.map_err(never)
+    }
+
+    /// Subscribes to at most [`MAX_FILTERS_PER_PACKET`](super::MAX_FILTERS_PER_PACKET) filters with their quality of service;
+    /// the answer comes as [`Event::Subscribed`].
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn subscribe(&mut self, filters: &[(String, u8)]) -> Result<u16, NotSent> {
+        let id = self.core.acquire_packet_id().map_err(|_| NotSent::Busy)?;
+        let sent = packets::subscribe(id, filters).and_then(|packet| self.send(packet.into()));
+        self.or_release(id, sent)
+    }
+
+    /// Ends subscriptions; the answer comes as [`Event::Unsubscribed`].
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn unsubscribe(&mut self, filters: &[String]) -> Result<u16, NotSent> {
+        let id = self.core.acquire_packet_id().map_err(|_| NotSent::Busy)?;
+        let sent = packets::unsubscribe(id, filters).and_then(|packet| self.send(packet.into()));
+        self.or_release(id, sent)
+    }
+
+    /// Acknowledges a message that was received.
+    pub fn acknowledge(&mut self, packet_id: u16) {
+        let sent = packets::puback(packet_id).and_then(|packet| self.send(packet.into()));
+        if let Err(error) = sent {
+            log::debug!("session: PUBACK {packet_id} cannot be sent: {error:?}");
+        }
+    }
+
+    fn or_release(&mut self, id: u16, sent: Result<(), MqttError>) -> Result<u16, NotSent> {
+        match sent {
             Ok(()) => Ok(id),
             Err(error) => {
                 let _ = self.core.release_packet_id(id);
-                Err(format!("{error:?}"))
+                Err(never(error))
             }
         }
     }
@@ -139,18 +177,35 @@ impl Connection {
             match self.packet().await? {
                 Packet::V5_0Puback(puback) => {
                     let code = puback.reason_code().map_or(0, |code| code as u8);
-                    let words = puback.props.as_deref().and_then(words);
                     return Ok(Event::Acknowledged {
                         packet_id: puback.packet_id(),
-                        reason: Reason { code, words },
+                        reason: packets::reason(code, puback.props.as_deref().unwrap_or_default()),
+                    });
+                }
+                Packet::V5_0Publish(publish) => {
+                    return Ok(Event::Received {
+                        packet_id: publish.packet_id(),
+                        message: packets::received(&publish),
+                    });
+                }
+                Packet::V5_0Suback(suback) => {
+                    let codes = suback.reason_codes().into_iter().map(|code| code as u8);
+                    let words = packets::reason(0, &suback.props).words;
+                    return Ok(Event::Subscribed {
+                        packet_id: suback.packet_id(),
+                        codes: codes.collect(),
+                        words,
+                    });
+                }
+                Packet::V5_0Unsuback(unsuback) => {
+                    return Ok(Event::Unsubscribed {
+                        packet_id: unsuback.packet_id(),
                     });
                 }
                 Packet::V5_0Disconnect(disconnect) => {
                     let code = disconnect.reason_code().map_or(0, |code| code as u8);
-                    return Err(Lost::Disconnected(Reason {
-                        code,
-                        words: disconnect.props.as_deref().and_then(words),
-                    }));
+                    let reason = packets::reason(code, disconnect.props.as_deref().unwrap_or_default());
+                    return Err(Lost::Disconnected(reason));
                 }
                 _ => {}
             }
@@ -239,44 +294,10 @@ impl Connection {
     }
 }
 
-fn connect_packet(options: &Options) -> Result<v5_0::Connect, MqttError> {
-    let expiry = u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX);
-    let builder = v5_0::Connect::builder()
-        .client_id(options.client_id.as_str())?
-        .clean_start(false)
-        .keep_alive(u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX))
-        .props(vec![Property::SessionExpiryInterval(SessionExpiryInterval::new(
-            expiry,
-        )?)]);
-    match &options.will {
-        Some(will) => builder
-            .will_message(will.topic.as_str(), &will.payload, Qos::AtLeastOnce, false)?
-            .build(),
-        None => builder.build(),
+fn never(error: MqttError) -> NotSent {
+    match error {
+        MqttError::PacketTooLarge => NotSent::Never("it is larger than AWS takes a packet".to_owned()),
+        MqttError::ReceiveMaximumExceeded | MqttError::PacketIdentifierFullyUsed => NotSent::Busy,
+        other => NotSent::Never(format!("no packet can be made of it: {other:?}")),
     }
-}
-
-fn granted(connack: &v5_0::Connack, options: &Options) -> Granted {
-    let said = connack.props.iter().find_map(|property| match property {
-        Property::SessionExpiryInterval(value) => Some(Duration::from_secs(value.val().into())),
-        _ => None,
-    });
-    Granted {
-        session_present: connack.session_present(),
-        session_expiry: said.unwrap_or(options.session_expiry),
-    }
-}
-
-fn server_keep_alive(connack: &v5_0::Connack) -> Option<Duration> {
-    connack.props.iter().find_map(|property| match property {
-        Property::ServerKeepAlive(value) => Some(Duration::from_secs(value.val().into())),
-        _ => None,
-    })
-}
-
-fn words(properties: &[Property]) -> Option<String> {
-    properties.iter().find_map(|property| match property {
-        Property::ReasonString(text) => Some(quoted(text.val())),
-        _ => None,
-    })
 }

@@ -3,6 +3,7 @@
 //! The client crate is known to [`connection`] alone (docs/decisions/0003-mqtt-client.md).
 
 mod connection;
+mod packets;
 mod pipe;
 
 use std::sync::Arc;
@@ -14,7 +15,14 @@ pub use connection::Connection;
 
 use super::reach;
 use crate::config::Endpoint;
+use crate::messages::{Message, Received};
 use crate::problem::Problem;
+
+/// Messages at quality of service 1 that AWS may send before we have acknowledged the first of them: with 128 KiB each, the
+/// most memory that a program can take that does not read.
+pub const RECEIVE_MAXIMUM: u16 = 16;
+/// AWS IoT takes at most 8 filters in one SUBSCRIBE (quotas, "Subscriptions per subscribe request").
+pub const MAX_FILTERS_PER_PACKET: usize = 8;
 
 /// TLS with `endpoint` and nothing more.
 ///
@@ -38,15 +46,6 @@ pub struct Options {
     pub will: Option<Message>,
 }
 
-/// A message at quality of service 1.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Where to.
-    pub topic: String,
-    /// What.
-    pub payload: Vec<u8>,
-}
-
 /// What AWS granted in CONNACK.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
@@ -54,6 +53,8 @@ pub struct Granted {
     pub session_present: bool,
     /// How long it keeps the session; CONNACK says so only where that differs from what was asked.
     pub session_expiry: Duration,
+    /// How many messages at quality of service 1 it takes before it has acknowledged the first of them.
+    pub receive_maximum: u16,
 }
 
 /// Why there is no connection.
@@ -112,9 +113,39 @@ impl std::fmt::Display for Reason {
     }
 }
 
+/// Why a packet was not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// Too much is under way.
+    Busy,
+    /// It never will be, and why.
+    Never(String),
+}
+
 /// What a connection brings.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// A message; at quality of service 1 it wants an acknowledgement.
+    Received {
+        /// By which it is acknowledged.
+        packet_id: Option<u16>,
+        /// The message.
+        message: Received,
+    },
+    /// AWS answered a SUBSCRIBE, each filter by a code of its own: below 0x80 is granted.
+    Subscribed {
+        /// Which one, as [`Connection::subscribe`] named it.
+        packet_id: u16,
+        /// In the order of the filters.
+        codes: Vec<u8>,
+        /// AWS's words for it.
+        words: Option<String>,
+    },
+    /// AWS answered an UNSUBSCRIBE.
+    Unsubscribed {
+        /// Which one, as [`Connection::unsubscribe`] named it.
+        packet_id: u16,
+    },
     /// AWS answered a publish: done if the code is below 0x80.
     Acknowledged {
         /// Which one, as [`Connection::publish`] named it.

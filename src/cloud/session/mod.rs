@@ -2,8 +2,13 @@
 //!
 //! One task that connects, stays, and connects again; it never gives up and never hurries.
 
+mod health;
+mod pace;
 mod presence;
+mod publisher;
 mod reporters;
+mod subscriber;
+mod suspects;
 mod words;
 
 use std::sync::Arc;
@@ -13,12 +18,15 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+pub use health::Health;
 pub use presence::Presence;
+pub use publisher::Publisher;
 pub use reporters::SessionReporters;
+pub use subscriber::Subscriber;
 pub(super) use words::{dropped, refused};
 
-use self::presence::State;
-use super::mqtt::{ConnectError, Connection, Event, Lost, Options};
+use self::health::State;
+use super::mqtt::{ConnectError, Connection, Event, Granted, Lost, Options};
 use super::provisioning::Provisioning;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
@@ -86,6 +94,10 @@ pub struct Session {
     pub accepted: watch::Sender<Option<Arc<Identity>>>,
     /// What others hear of us.
     pub presence: Presence,
+    /// From the outbox to AWS.
+    pub publisher: Publisher,
+    /// From AWS to the inbox.
+    pub subscriber: Subscriber,
     /// Between two attempts.
     pub backoff: Backoff,
 }
@@ -106,27 +118,24 @@ impl Session {
 
     /// Runs until the daemon ends; the session is then closed with a DISCONNECT.
     pub async fn run(mut self) {
+        self.presence.remember().await;
+        self.subscriber.remember().await;
         while let Some(identity) = self.wait_until_possible().await {
             self.provisioning.begin(&identity.certificate.id);
             self.tell_who_is_accepted(&identity);
             self.reporters.provisioning(&self.provisioning, None, None);
             let wait = match self.connect(&identity).await {
                 None => return,
-                Some(Ok(connection)) => match self.stay(connection, &identity).await {
-                    Ended::Shutdown => return,
-                    Ended::IdentityChanged => CONNECT_INTERVAL,
-                    Ended::Lost(lost, lasted) => {
-                        if lasted >= STABLE {
-                            self.backoff.reset();
-                            // The policy may have been mended meanwhile.
-                            self.presence.allow();
-                        }
-                        let wait = self.next_backoff();
-                        self.reporters
-                            .waiting(Some(words::lost(&self.endpoint, &lost)), self.clock.wall() + wait);
-                        wait
+                Some(Ok((connection, granted))) => {
+                    self.connected(granted).await;
+                    let ended = self.stay(connection, &identity).await;
+                    self.disconnected(&ended).await;
+                    match ended {
+                        Ended::Shutdown => return,
+                        Ended::IdentityChanged => CONNECT_INTERVAL,
+                        Ended::Lost(lost, lasted) => self.lost(&lost, lasted),
                     }
-                },
+                }
                 Some(Err(error)) => self.failed(error),
             };
             if self.pause(wait).await.is_none() {
@@ -161,7 +170,7 @@ impl Session {
     }
 
     /// One attempt; `None` when the daemon ends meanwhile.
-    async fn connect(&mut self, identity: &Arc<Identity>) -> Option<Result<Connection, ConnectError>> {
+    async fn connect(&mut self, identity: &Arc<Identity>) -> Option<Result<(Connection, Granted), ConnectError>> {
         let chain = self.provisioning.send_chain();
         let tls = match tls(&self.endpoint, identity, &self.roots, chain, &self.clock) {
             Ok(tls) => tls,
@@ -172,8 +181,9 @@ impl Session {
             client_id: thing.clone(),
             keep_alive: self.mqtt.keep_alive,
             session_expiry: self.mqtt.session_expiry,
-            will: self.presence.message(&thing, State::Offline),
+            will: self.presence.will(&thing),
         };
+        self.presence.try_again_in_time();
         self.reporters.connecting(thing);
         let outcome = tokio::select! {
             outcome = Connection::open(&self.endpoint, tls, &options) => outcome,
@@ -184,7 +194,7 @@ impl Session {
             self.tell_who_is_accepted(identity);
             self.reporters.provisioning(&self.provisioning, None, None);
             self.reporters.connected(granted, self.presence.refusal());
-            connection
+            (connection, granted)
         }))
     }
 
@@ -201,22 +211,43 @@ impl Session {
         });
     }
 
+    /// A connection, which everybody who has something to send is told of.
+    async fn connected(&mut self, granted: Granted) {
+        self.publisher.connected(granted.receive_maximum);
+        self.subscriber.connected(granted.session_present).await;
+    }
+
+    /// Its end.
+    async fn disconnected(&mut self, ended: &Ended) {
+        let lost = matches!(ended, Ended::Lost(..));
+        self.presence.disconnected(match ended {
+            Ended::Lost(Lost::Disconnected(reason), _) => Some(reason.code),
+            _ => None,
+        });
+        self.subscriber.disconnected(lost);
+        self.publisher.disconnected(lost).await;
+    }
+
     /// Holds the connection for as long as it lasts.
     async fn stay(&mut self, mut connection: Connection, identity: &Identity) -> Ended {
         let thing = &identity.certificate.thing_name;
         let since = Instant::now();
-        let announced = self.presence.announce(&mut connection, thing, State::Online);
+        self.presence.announce(&mut connection, thing, State::Online);
         loop {
+            self.subscriber.go_on(&mut connection);
             tokio::select! {
                 event = connection.next() => match event {
-                    Ok(Event::Acknowledged { packet_id, reason }) => {
-                        if Some(packet_id) == announced && reason.code >= 0x80 {
-                            self.presence.refused();
-                            self.reporters.session.report(SessionPhase::Connected, self.presence.refusal());
-                        }
-                    }
+                    Ok(event) => self.happened(event, &mut connection, thing).await,
                     Err(lost) => return Ended::Lost(lost, since.elapsed()),
                 },
+                next = self.publisher.next() => self.publisher.send(next, &mut connection).await,
+                taken = self.subscriber.something_to_do() => for packet_id in taken {
+                    connection.acknowledge(packet_id);
+                },
+                () = self.presence.due() => {
+                    self.presence.try_again_in_time();
+                    self.presence.announce(&mut connection, thing, State::Online);
+                }
                 Ok(()) = self.inputs.identity.changed() => {
                     let _ = timeout(FAREWELL, connection.close()).await;
                     return Ended::IdentityChanged;
@@ -231,8 +262,49 @@ impl Session {
         }
     }
 
+    /// What has come from AWS, to whom it concerns.
+    async fn happened(&mut self, event: Event, connection: &mut Connection, thing: &str) {
+        match event {
+            Event::Received { packet_id, message } => {
+                self.publisher.spent();
+                self.subscriber.received(packet_id, message);
+            }
+            Event::Subscribed {
+                packet_id,
+                codes,
+                words,
+            } => self.subscriber.subscribed(packet_id, &codes, words).await,
+            Event::Unsubscribed { packet_id } => self.subscriber.unsubscribed(packet_id).await,
+            Event::Acknowledged { packet_id, reason } => match self.presence.answered(packet_id, reason.code).await {
+                None => self.publisher.answered(packet_id, &reason).await,
+                Some(false) => {}
+                Some(true) => {
+                    self.reporters
+                        .session
+                        .report(SessionPhase::Connected, self.presence.refusal());
+                    // Perhaps it is allowed in another manner.
+                    self.presence.announce(connection, thing, State::Online);
+                }
+            },
+        }
+    }
+
+    /// What to say of a connection that was lost, and how long to wait.
+    fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
+        if lasted >= STABLE {
+            self.backoff.reset();
+            self.presence.allow();
+        }
+        let wait = self.next_backoff();
+        let problem = words::lost(&self.endpoint, lost);
+        self.reporters.waiting(Some(problem), self.clock.wall() + wait);
+        wait
+    }
+
     /// What to say of a failed attempt, and how long to wait.
     fn failed(&mut self, error: ConnectError) -> Duration {
+        self.publisher.not_reached();
+        self.subscriber.not_reached();
         let (problem, wait) = match error {
             ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
             ConnectError::LostBeforeConnack(seen) => {
@@ -248,7 +320,7 @@ impl Session {
             ConnectError::Refused(reason) => {
                 // AWS refuses the whole connection when the policy forbids the will's topic.
                 if matches!(reason.code, 0x87 | 0x90) {
-                    self.presence.try_the_other_way();
+                    self.presence.try_another_way();
                 }
                 (Some(words::refused(&self.endpoint, &reason)), self.next_backoff())
             }

@@ -1,72 +1,198 @@
-//! What others hear of us: online, offline, and the will that AWS publishes when we vanish.
+//! What others hear of us: online with a report of our health, offline, and the will that AWS publishes when we vanish.
+//!
+//! Never a reason to be without a session: what the policy forbids is left alone for an hour. There are two things it may
+//! forbid, the topic and retained messages on it (iot:RetainPublish), so presence has three manners.
 
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::health::{Health, State};
 use super::words;
-use crate::cloud::mqtt::{Connection, Message};
+use crate::cloud::mqtt::Connection;
+use crate::messages::{Message, Outbox};
 use crate::problem::Problem;
 
-/// What there is to announce.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum State {
-    Online,
-    Offline,
+/// What AWS has refused is tried again after this time.
+const LEFT_ALONE: Duration = Duration::from_secs(3600);
+/// Changes are reported no more often than this.
+const LEAST: Duration = Duration::from_secs(10);
+/// The fact by which a later start knows that AWS allows a retained will; without it the will is not retained, because a will
+/// that the policy forbids costs the whole connection (developer guide, life-cycle-events).
+const RETAINED: &str = "retained";
+
+/// How presence is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Manner {
+    Retained,
+    Plain,
+    Not,
 }
 
-/// Presence, where it is wanted and AWS allows it. Never a reason to be without a session.
+impl Manner {
+    fn less(self) -> Self {
+        match self {
+            Self::Retained => Self::Plain,
+            Self::Plain | Self::Not => Self::Not,
+        }
+    }
+}
+
+/// Presence, where it is wanted and AWS allows it.
 #[derive(Debug)]
 pub struct Presence {
     topic: Option<String>,
-    allowed: bool,
+    interval: Option<Duration>,
+    health: Health,
+    outbox: Outbox,
+    manner: Manner,
+    /// Whether AWS was seen to take a retained one.
+    retain_is_known: bool,
+    refused: Option<Instant>,
+    /// The announcement under way, by its packet ID.
+    under_way: Option<u16>,
+    last: Option<Instant>,
 }
 
 impl Presence {
-    /// Presence on `topic`, in which `{thing}` stands for the thing name; none without a topic.
-    pub fn new(topic: Option<String>) -> Self {
-        Self { topic, allowed: true }
+    /// Presence on `topic`, in which `{thing}` stands for the thing name; none without a topic. Health is reported on changes
+    /// and every `interval`, or never.
+    pub fn new(topic: Option<String>, interval: Option<Duration>, health: Health, outbox: Outbox) -> Self {
+        Self {
+            topic,
+            interval,
+            health,
+            outbox,
+            manner: Manner::Retained,
+            retain_is_known: false,
+            refused: None,
+            under_way: None,
+            last: None,
+        }
     }
 
-    /// The message, unless there is no presence.
-    pub(super) fn message(&self, thing: &str, state: State) -> Option<Message> {
-        let topic = self.topic.as_ref().filter(|_| self.allowed)?;
-        let state = match state {
-            State::Online => "online",
-            State::Offline => "offline",
-        };
-        let payload = serde_json::json!({ "state": state, "version": env!("CARGO_PKG_VERSION") });
+    /// What an earlier start has found out.
+    pub(super) async fn remember(&mut self) {
+        let known = self.outbox.presence().await.ok().flatten();
+        self.retain_is_known = known.as_deref() == Some(RETAINED);
+    }
+
+    /// The will; none where presence is not published.
+    pub(super) fn will(&self, thing: &str) -> Option<Message> {
+        let retain = self.manner == Manner::Retained && self.retain_is_known;
+        self.message(thing, self.health.payload(State::Offline, false), retain)
+    }
+
+    fn message(&self, thing: &str, payload: Vec<u8>, retain: bool) -> Option<Message> {
+        let topic = self.topic.as_ref().filter(|_| self.manner != Manner::Not)?;
         Some(Message {
-            topic: topic.replace("{thing}", thing),
-            payload: payload.to_string().into_bytes(),
+            topic: topic.replace(crate::topic::THING, thing),
+            payload: payload.into(),
+            retain,
+            ..Message::default()
         })
     }
 
-    /// Publishes the message; returns the packet ID by which AWS will answer.
-    pub(super) fn announce(&self, connection: &mut Connection, thing: &str, state: State) -> Option<u16> {
-        let message = self.message(thing, state)?;
-        connection
-            .publish(&message)
-            .inspect_err(|error| log::debug!("session: presence was not sent: {error}"))
-            .ok()
+    /// Publishes that we are online or about to be offline.
+    pub(super) fn announce(&mut self, connection: &mut Connection, thing: &str, state: State) {
+        let payload = self.health.payload(state, self.interval.is_some());
+        self.last = Some(Instant::now());
+        self.health.bell.borrow_and_update();
+        let Some(message) = self.message(thing, payload, self.manner == Manner::Retained) else {
+            return;
+        };
+        match connection.publish(&message) {
+            Ok(packet_id) => self.under_way = Some(packet_id),
+            Err(why) => log::debug!("session: presence was not sent: {why:?}"),
+        }
     }
 
-    /// Presence is tried again.
+    /// Returns when a report is due. Cancel safe.
+    pub(super) async fn due(&mut self) {
+        let retry = self.refused.map(|then| then + LEFT_ALONE);
+        let (Some(interval), Some(last), true) = (self.interval, self.last, self.topic.is_some()) else {
+            return match retry {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            };
+        };
+        if self.manner == Manner::Not {
+            return sleep_until(retry.unwrap_or(last + interval)).await;
+        }
+        let bell = &mut self.health.bell;
+        tokio::select! {
+            () = sleep_until(last + interval) => {}
+            () = async {
+                // An end of the bell is the daemon's end.
+                if bell.changed().await.is_err() { pending().await }
+                bell.mark_changed();
+                sleep_until(last + LEAST).await;
+            } => {}
+        }
+    }
+
+    /// What was refused an hour ago is tried again.
+    pub(super) fn try_again_in_time(&mut self) {
+        if self.refused.is_some_and(|then| then.elapsed() >= LEFT_ALONE) {
+            self.refused = None;
+            self.manner = Manner::Retained;
+        }
+    }
+
+    /// AWS has answered an announcement: whether it was ours, and refused.
+    pub(super) async fn answered(&mut self, packet_id: u16, code: u8) -> Option<bool> {
+        self.under_way.take_if(|id| *id == packet_id)?;
+        if code >= 0x80 {
+            self.refuse();
+            return Some(true);
+        }
+        if self.manner == Manner::Retained && !self.retain_is_known {
+            self.retain_is_known = true;
+            self.outbox.note_presence(RETAINED.to_owned()).await;
+        }
+        Some(false)
+    }
+
+    fn refuse(&mut self) {
+        if self.manner == Manner::Retained && self.retain_is_known {
+            self.retain_is_known = false;
+        }
+        self.manner = self.manner.less();
+        self.refused = Some(Instant::now());
+    }
+
+    /// The connection is gone, with this reason code where AWS said one. An announcement may be answered so as well.
+    pub(super) fn disconnected(&mut self, code: Option<u8>) {
+        let not_allowed = matches!(code, Some(0x87 | 0x90 | 0x9a));
+        if self.under_way.take().is_some() && not_allowed {
+            self.refuse();
+        }
+    }
+
+    /// A stable session has ended: the policy may have been mended meanwhile.
     pub(super) fn allow(&mut self) {
-        self.allowed = true;
+        if self.manner == Manner::Not {
+            self.manner = Manner::Plain;
+        }
     }
 
-    /// AWS has refused the topic.
-    pub(super) fn refused(&mut self) {
-        self.allowed = false;
-    }
-
-    /// AWS has refused a connection, perhaps because of the will, perhaps not: the next one is made the other way.
-    pub(super) fn try_the_other_way(&mut self) {
-        self.allowed = !self.allowed;
+    /// AWS has refused a connection, perhaps because of the will, perhaps not: the next one is made another way.
+    pub(super) fn try_another_way(&mut self) {
+        self.refused = Some(Instant::now());
+        self.manner = match self.manner {
+            // The will is not retained unless AWS has allowed that before.
+            Manner::Retained if self.retain_is_known => Manner::Plain,
+            Manner::Retained | Manner::Plain => Manner::Not,
+            Manner::Not => Manner::Retained,
+        };
     }
 
     /// What to say while presence is wanted and not allowed.
     pub(super) fn refusal(&self) -> Option<Problem> {
         self.topic
             .as_deref()
-            .filter(|_| !self.allowed)
+            .filter(|_| self.manner == Manner::Not)
             .map(words::presence_refused)
     }
 }

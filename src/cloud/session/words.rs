@@ -33,6 +33,26 @@ pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem
     }
 }
 
+/// Of a topic filter that AWS does not let us subscribe to.
+pub(super) fn filter_refused(filter: &str, reason: &Reason) -> Problem {
+    let message = format!("AWS refuses the topic filter {filter}: {reason}");
+    match reason.code {
+        0x87 => Problem::configuration(message).next(
+            "allow iot:Subscribe on it as a topicfilter, and iot:Receive on its topics, in the certificate's policy; a change \
+             takes AWS a few minutes",
+        ),
+        _ => Problem::wait(message),
+    }
+}
+
+/// Of a topic filter after which AWS hangs up.
+pub(super) fn filter_drops(filter: &str) -> Problem {
+    Problem::configuration(format!(
+        "AWS dropped the connection each time within a second of subscribing to {filter}; it is left alone for an hour"
+    ))
+    .next("allow iot:Subscribe on it as a topicfilter in the certificate's policy")
+}
+
 /// Of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {
     Problem::configuration(format!(

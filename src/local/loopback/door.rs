@@ -16,6 +16,11 @@ use super::super::resources;
 use super::super::server::Door;
 use super::super::view::Shared;
 
+/// How a request begins that an SDK has signed (SigV4).
+const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
+/// Where such a request has the session token.
+const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
 /// The listener at work.
 #[derive(Debug)]
 pub struct LoopbackDoor {
@@ -45,7 +50,7 @@ impl LoopbackDoor {
             }
         };
         self.shared.pace.admit(Some(&caller)).await?;
-        resources::answer_to_bearer(&self.shared, &caller, &request)
+        resources::answer_to_bearer(&self.shared, &caller, request).await
     }
 
     /// Whoever has one of our tokens, by the header that the SDKs' container providers send.
@@ -53,6 +58,11 @@ impl LoopbackDoor {
         let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names";
         let unauthorized = |message| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
         let token = only(headers, &AUTHORIZATION)
+            // An SDK's own client for the data plane signs its requests; its session token is then ours.
+            .and_then(|value| match value.starts_with(SIGNED) {
+                true => only(headers, &SESSION_TOKEN),
+                false => Some(value),
+            })
             .ok_or_else(|| unauthorized("the request has no Authorization header with a token"))?;
         let tokens = self.shared.loopback.as_ref().map(super::Loopback::tokens);
         let holder = tokens.and_then(|tokens| tokens.holder_of(token));

@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 
+use super::super::access::Wish;
 use super::super::answer::{self, Answer, Refusal};
 use super::super::caller::Caller;
 use super::super::view::Shared;
@@ -44,28 +45,11 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
             .hint("add a [[role-alias]] to gatepost's configuration")
     })?;
     let access = shared.access.borrow();
-    let rule = access.rule_for(caller, alias);
-    shared.audit.note(caller, alias, rule);
+    let wish = Wish::RoleAlias(alias);
+    let rule = access.rule_for(caller, wish, "");
+    shared.audit.note(caller, wish, rule);
     match rule {
         Some(_) => Ok(part),
-        None => Err(not_allowed(caller, alias)),
+        None => Err(Refusal::not_allowed(caller, wish)),
     }
-}
-
-fn not_allowed(caller: &Caller, alias: &str) -> Refusal {
-    let refusal = |message| Refusal::new(StatusCode::FORBIDDEN, "not_allowed", message);
-    let Caller::Peer(peer) = caller else {
-        return refusal(format!("no [[access]] rule gives {caller} the role alias \"{alias}\""))
-            .hint("the role aliases of a token are those of its rule in gatepost's configuration");
-    };
-    let uid = peer.uid;
-    let unit = peer.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-    // One line that a shell takes as it is: the command puts hints on one line, and who reads this wants to paste it.
-    refusal(format!(
-        "no [[access]] rule gives uid {uid} (gid {}{unit}) the role alias \"{alias}\"",
-        peer.gid
-    ))
-    .hint(format!(
-        "to give it: echo 'access = [{{ uid = {uid}, role-aliases = [\"{alias}\"] }}]' > /etc/gatepost/conf.d/uid-{uid}-{alias}.toml && systemctl reload gatepost"
-    ))
 }

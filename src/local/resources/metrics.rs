@@ -10,7 +10,7 @@ use super::super::answer::{self, Answer, Refusal};
 use super::super::view::Shared;
 use super::status::{State, summary};
 use crate::credentials::AliasPart;
-use crate::status::{ClockPhase, ProvisioningPhase, SessionPhase, TokenPhase};
+use crate::status::{ClockPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
 use page::{Page, Sample};
 
 /// The page.
@@ -20,6 +20,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     identity(shared, &mut page);
     cloud(shared, &mut page);
     credentials(shared, &mut page);
+    messages(shared, &mut page);
     requests(shared, &mut page);
     let text = page
         .text()
@@ -94,6 +95,52 @@ fn cloud(shared: &Shared, page: &mut Page) {
         "gatepost_session_connects_total",
         "Connections of the MQTT session that AWS has accepted.",
         [plain(count(session.details.connects))],
+    );
+}
+
+fn messages(shared: &Shared, page: &mut Page) {
+    let part = shared.board.messages.borrow().clone();
+    let details = part.details;
+    page.gauge(
+        "gatepost_messages_ready",
+        "Whether messages are accepted.",
+        [plain(truth(part.phase == MessagesPhase::Ready))],
+    );
+    for (name, help, value) in [
+        (
+            "gatepost_outbox_messages",
+            "Messages that AWS has not acknowledged yet.",
+            details.queued,
+        ),
+        (
+            "gatepost_outbox_bytes",
+            "Bytes of those messages.",
+            details.queued_bytes,
+        ),
+        (
+            "gatepost_outbox_parked",
+            "Messages that AWS did not take, kept aside.",
+            details.parked,
+        ),
+    ] {
+        page.gauge(name, help, [plain(count(value))]);
+    }
+    let outcomes = [
+        ("accepted", details.accepted),
+        ("acknowledged", details.acknowledged),
+        ("refused", details.refused),
+        ("dropped", details.dropped),
+        ("expired", details.expired),
+    ];
+    page.counter(
+        "gatepost_outbox_messages_total",
+        "Messages of local programs by what became of them.",
+        outcomes.map(|(outcome, number)| (vec![("outcome", outcome)], count(number))),
+    );
+    page.counter(
+        "gatepost_inbox_dropped_total",
+        "Messages that durable subscriptions have lost, because there was no room.",
+        [plain(count(details.inbox_dropped))],
     );
 }
 

@@ -4,8 +4,12 @@ mod credentials;
 mod csr;
 mod environment;
 mod metrics;
+mod outbox;
 mod sign;
 mod status;
+mod topics;
+
+use std::rc::Rc;
 
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
@@ -21,7 +25,7 @@ pub use status::summary;
 ///
 /// # Errors
 /// With the reason, for the caller.
-pub async fn answer(shared: &Shared, caller: &Caller, request: Request<Incoming>) -> Result<Answer, Refusal> {
+pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incoming>) -> Result<Answer, Refusal> {
     let segments = segments(request.uri().path()).ok_or_else(|| {
         Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -30,11 +34,15 @@ pub async fn answer(shared: &Shared, caller: &Caller, request: Request<Incoming>
         )
     })?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    if segments == ["v1", "sign"] {
-        return match *request.method() {
-            Method::POST => sign::post(shared, caller, request.into_body()).await,
-            _ => Err(Refusal::only("POST")),
-        };
+    let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
+    match (segments.as_slice(), method.as_str()) {
+        (["v1", "sign"], "POST") => return sign::post(shared, caller, request.into_body()).await,
+        (["v1", "sign"], _) => return Err(Refusal::only("POST")),
+        (["v1", "outbox", path @ ..], _) => {
+            return outbox::answer(shared, caller, &method, path, query.as_deref()).await;
+        }
+        (["topics" | "subscriptions", ..], _) => return messages(shared, caller, &segments, request).await,
+        _ => {}
     }
     let resource: &dyn Fn() -> Result<Answer, Refusal> = match segments.as_slice() {
         ["v1", "credentials"] => &|| credentials::get(shared, caller, None),
@@ -47,30 +55,57 @@ pub async fn answer(shared: &Shared, caller: &Caller, request: Request<Incoming>
         _ => {
             return Err(
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
-                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/sign, /v1/status, /v1/csr and /metrics",
+                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/sign, /v1/status, /v1/outbox, /v1/csr, /topics/{topic}, /subscriptions and /metrics",
                 ),
             );
         }
     };
-    match *request.method() {
+    match method {
         Method::GET => resource(),
         _ => Err(Refusal::only("GET")),
     }
 }
 
-/// Answers one request on the loopback listener, where credentials are all there is.
+/// Publish, subscribe, and what goes with it.
+async fn messages(
+    shared: &Rc<Shared>,
+    caller: &Caller,
+    segments: &[&str],
+    request: Request<Incoming>,
+) -> Result<Answer, Refusal> {
+    match (segments, request.method().as_str()) {
+        (["topics", topic @ ..], "POST") => topics::post(shared, caller, topic, request).await,
+        (["topics", filter @ ..], "GET") => topics::get(shared, caller, filter, request.uri().query()).await,
+        (["topics", ..], _) => Err(Refusal::only("GET, POST")),
+        (["subscriptions"], "GET") => topics::list(shared, caller).await,
+        (["subscriptions", name, "ack"], "POST") => topics::acknowledge(shared, caller, name, request).await,
+        (["subscriptions", name], "DELETE") => topics::delete(shared, caller, name).await,
+        (["subscriptions"], _) => Err(Refusal::only("GET")),
+        (["subscriptions", _, "ack"], _) => Err(Refusal::only("POST")),
+        (["subscriptions", _], _) => Err(Refusal::only("DELETE")),
+        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource")
+            .hint("there are /topics/{topic}, /subscriptions, /subscriptions/{name} and /subscriptions/{name}/ack")),
+    }
+}
+
+/// Answers one request on the loopback listener, where there are credentials and messages.
 ///
 /// # Errors
 /// With the reason, for the caller.
-pub fn answer_to_bearer<B>(shared: &Shared, caller: &Caller, request: &Request<B>) -> Result<Answer, Refusal> {
+pub async fn answer_to_bearer(
+    shared: &Rc<Shared>,
+    caller: &Caller,
+    request: Request<Incoming>,
+) -> Result<Answer, Refusal> {
     let segments = segments(request.uri().path()).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let alias = match segments.as_slice() {
+        ["topics" | "subscriptions", ..] => return messages(shared, caller, &segments, request).await,
         ["v1", "credentials"] => None,
         ["v1", "credentials", alias] => Some(*alias),
         _ => {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource")
-                .hint("on the loopback listener there are /v1/credentials and /v1/credentials/{alias}"));
+                .hint("on the loopback listener there are /v1/credentials, /v1/credentials/{alias}, /topics/{topic} and /subscriptions"));
         }
     };
     match *request.method() {

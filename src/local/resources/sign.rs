@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 
 use super::super::answer::{self, Answer, Refusal};
+use super::super::body;
 use super::super::caller::Caller;
 use super::super::view::Shared;
 use super::credentials;
@@ -20,8 +19,6 @@ use crate::sigv4::{LONGEST_EXPIRY, Request, Unsignable};
 
 /// A request's body: what may be signed fits into a few kilobytes.
 const MAX_BODY: usize = 64 * 1024;
-/// For the body to be complete.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be signed.
 #[derive(Deserialize)]
@@ -49,16 +46,16 @@ enum Signed {
 
 /// The signature, if a rule gives `caller` the role alias.
 pub async fn post(shared: &Shared, caller: &Caller, body: Incoming) -> Result<Answer, Refusal> {
-    let body = read(body).await?;
+    let body = body::read(body, MAX_BODY).await?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
-        malformed(format!("the body is not what is to be signed: {error}")).hint(
+        Refusal::malformed(format!("the body is not what is to be signed: {error}")).hint(
             "a JSON object with service, region, method, url, and perhaps role_alias, headers, payload_hash, expires",
         )
     })?;
     let credentials = credentials::given(shared, caller, wanted.role_alias.as_deref())?;
     let signed = wanted
         .sign(shared, &credentials)
-        .map_err(|Unsignable(why)| malformed(why))?;
+        .map_err(|Unsignable(why)| Refusal::malformed(why))?;
     let json = serde_json::to_vec(&signed)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
     // The session token is in it.
@@ -108,28 +105,6 @@ fn expiry(wanted: u64, remaining: Duration) -> Result<Duration, Unsignable> {
             "expires is not between 1 and {most} seconds, which is AWS's limit"
         ))),
     }
-}
-
-async fn read(body: Incoming) -> Result<bytes::Bytes, Refusal> {
-    let whole = timeout(BODY_PATIENCE, Limited::new(body, MAX_BODY).collect());
-    match whole.await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("the body has more than {MAX_BODY} bytes"),
-        )),
-        Ok(Err(error)) => Err(malformed(format!("the body ended early or is malformed: {error}"))),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            format!("the body was not complete after {} s", BODY_PATIENCE.as_secs()),
-        )),
-    }
-}
-
-fn malformed(why: String) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "malformed", why)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};
 use crate::status::{
-    ClockDetails, IdentityDetails, PartDocument, ProvisioningDetails, SessionDetails, SessionPhase, TokenDetails,
+    ClockDetails, IdentityDetails, MessagesDetails, PartDocument, ProvisioningDetails, SessionDetails, SessionPhase,
+    TokenDetails,
 };
 
 /// The whole document.
@@ -26,6 +27,7 @@ struct Document {
     provisioning: PartDocument<ProvisioningDetails>,
     session: PartDocument<SessionDetails>,
     role_aliases: Vec<PartDocument<AliasDetails>>,
+    messages: PartDocument<MessagesDetails>,
     loopback: Option<PartDocument<LoopbackDetails>>,
 }
 
@@ -75,6 +77,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
             .iter()
             .map(|part| part.document(clock))
             .collect(),
+        messages: board.messages.borrow().document(clock),
         loopback: shared.loopback.as_ref().map(|loopback| loopback.part().document(clock)),
     })
 }
@@ -86,6 +89,7 @@ pub fn summary(shared: &Shared) -> (State, String) {
     let valid = aliases.iter().filter(|part| part.phase == AliasPhase::Valid).count();
     let connected = session.phase == SessionPhase::Connected;
     let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
+    problems.extend(shared.board.messages.borrow().problem.clone());
     problems.extend(shared.loopback.as_ref().and_then(|loopback| loopback.part().problem));
     problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));
     let needs_somebody = |problem: &&Problem| matches!(problem.remedy, Remedy::Configuration | Remedy::Factory);

@@ -1,0 +1,123 @@
+//! The gateway's health as others read it under the presence topic.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::clock::{SharedClock, rfc3339};
+use crate::credentials::Shelf;
+use crate::status::Board;
+
+/// Where health is read from.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Every part's state.
+    pub board: Board,
+    /// Every role alias's credentials.
+    pub shelf: Shelf,
+    /// The clock.
+    pub clock: SharedClock,
+    /// When the daemon started, by the boottime clock.
+    pub started: Duration,
+    /// Rings when any part has changed its phase or its problem.
+    pub bell: watch::Receiver<()>,
+}
+
+/// What there is to announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Online,
+    Offline,
+}
+
+/// The document; the will has only the first two.
+#[derive(Serialize)]
+struct Document<'a> {
+    state: &'a str,
+    version: &'a str,
+    #[serde(flatten)]
+    report: Option<Report>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    now: String,
+    uptime_seconds: u64,
+    connects: u64,
+    certificate_expires: Option<String>,
+    role_aliases: Vec<Alias>,
+    outbox: Depth,
+    /// In the words of the status.
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Alias {
+    name: String,
+    phase: String,
+    expires: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Depth {
+    queued: u64,
+    queued_bytes: u64,
+    parked: u64,
+    dropped: u64,
+}
+
+impl Health {
+    /// The payload that says so.
+    pub(super) fn payload(&self, state: State, with_report: bool) -> Vec<u8> {
+        let document = Document {
+            state: match state {
+                State::Online => "online",
+                State::Offline => "offline",
+            },
+            version: env!("CARGO_PKG_VERSION"),
+            report: with_report.then(|| self.report()),
+        };
+        // Strings and numbers cannot fail to become JSON.
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    fn report(&self) -> Report {
+        let clock = &*self.clock;
+        let messages = self.board.messages.borrow().clone();
+        let session = self.board.session.borrow().clone();
+        let aliases = self.shelf.parts(clock);
+        let mut problems: Vec<String> = Vec::new();
+        let parts = [self.board.obstacle(), session.problem, messages.problem];
+        let all = parts
+            .into_iter()
+            .chain(aliases.iter().map(|alias| alias.problem.clone()));
+        for problem in all.flatten() {
+            let text = problem.to_string();
+            if !problems.contains(&text) {
+                problems.push(text);
+            }
+        }
+        Report {
+            now: rfc3339(clock.wall()),
+            uptime_seconds: clock.boot().saturating_sub(self.started).as_secs(),
+            connects: session.details.connects,
+            certificate_expires: self.board.identity.borrow().details.not_after.clone(),
+            role_aliases: aliases
+                .into_iter()
+                .map(|alias| Alias {
+                    name: alias.details.name,
+                    phase: alias.phase.to_string(),
+                    expires: alias.details.expiration,
+                })
+                .collect(),
+            outbox: Depth {
+                queued: messages.details.queued,
+                queued_bytes: messages.details.queued_bytes,
+                parked: messages.details.parked,
+                dropped: messages.details.dropped + messages.details.expired,
+            },
+            problems,
+        }
+    }
+}

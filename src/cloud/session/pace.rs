@@ -1,0 +1,68 @@
+//! How fast messages go: AWS IoT takes 100 a second of a connection, in both directions together, and discards the rest
+//! (quotas, "Publish requests per second per connection").
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Virtual scheduling (ITU-T I.371, generic cell rate algorithm): no second sees more than the rate, because what may come
+/// in a burst is taken from it.
+#[derive(Debug)]
+pub(super) struct Pace {
+    one: Duration,
+    burst: Duration,
+    due: Instant,
+}
+
+impl Pace {
+    /// `rate` messages in any second, a tenth of them at once.
+    pub(super) fn new(rate: u32, now: Instant) -> Self {
+        let burst = (rate / 10).max(1);
+        let steady = rate.saturating_sub(burst).max(1);
+        let one = Duration::from_secs(1) / steady;
+        Self {
+            one,
+            burst: one * burst.saturating_sub(1),
+            due: now,
+        }
+    }
+
+    /// When the next message may go.
+    pub(super) fn free_at(&self) -> Instant {
+        self.due.checked_sub(self.burst).unwrap_or(self.due)
+    }
+
+    /// A message goes, or has come.
+    pub(super) fn spend(&mut self, now: Instant) {
+        self.due = self.due.max(now) + self.one;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_sees_more_than_the_rate_and_the_rate_is_used() {
+        for rate in [1, 2, 10, 100, 1000] {
+            let start = Instant::now();
+            let mut pace = Pace::new(rate, start);
+            let mut sent: Vec<Instant> = Vec::new();
+            let mut now = start;
+            while now < start + Duration::from_secs(5) {
+                now = now.max(pace.free_at());
+                pace.spend(now);
+                sent.push(now);
+            }
+            let most = sent.iter().map(|first| {
+                let second = *first..*first + Duration::from_secs(1);
+                sent.iter().filter(|at| second.contains(at)).count()
+            });
+            let most = u32::try_from(most.max().unwrap()).unwrap();
+            assert!(
+                most <= rate.max(2) && most * 10 + 10 >= rate * 9,
+                "{most} in a second at {rate}"
+            );
+        }
+    }
+}

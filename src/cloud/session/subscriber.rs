@@ -1,0 +1,319 @@
+//! Keeps AWS's side of the session subscribed to what the programs want, and hands on what comes.
+//!
+//! AWS keeps subscriptions with the session, so one that is there is not asked for again (Device Advisor fails a client that
+//! does); a session that is gone has none. What AWS has is noted on the disk, because the session outlives this process.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::suspects::Suspects;
+use super::words;
+use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
+use crate::messages::{Arrival, Outbox, Received, Taken, Wanted, WantedFilter, is_wild};
+use crate::problem::Problem;
+use crate::topic;
+
+/// A filter that nobody wants any more is given up after this time: programs are restarted.
+const LINGER: Duration = Duration::from_secs(10);
+/// A refused filter is not asked for again for so long; a change of policy takes AWS a few minutes.
+const REFUSED: Duration = Duration::from_secs(60);
+/// The same for one that made AWS drop the connection.
+const QUARANTINE: Duration = Duration::from_secs(3600);
+
+/// The subscriber, through all connections.
+#[derive(Debug)]
+pub struct Subscriber {
+    outbox: Outbox,
+    wanted: watch::Receiver<Wanted>,
+    arrive: mpsc::Sender<Arrival>,
+    /// What AWS has.
+    confirmed: BTreeMap<String, u8>,
+    /// Which wish for a filter was the last to be asked for.
+    asked_for: HashMap<String, u64>,
+    /// The SUBSCRIBE or UNSUBSCRIBE under way: one at a time, so that they cannot overtake each other.
+    under_way: Option<UnderWay>,
+    unwanted_since: HashMap<String, Instant>,
+    refused: HashMap<String, Refused>,
+    suspects: Suspects<String>,
+    /// What the inbox has no room for at the moment; AWS sends no more than RECEIVE_MAXIMUM unacknowledged.
+    waiting: VecDeque<Arrival>,
+    /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
+    unacknowledged: VecDeque<(u16, bool)>,
+    taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
+}
+
+#[derive(Debug)]
+enum UnderWay {
+    Subscribe(u16, Vec<(String, WantedFilter)>, Instant),
+    Unsubscribe(u16, Vec<String>),
+}
+
+#[derive(Debug)]
+struct Refused {
+    until: Instant,
+    why: Problem,
+    wish: u64,
+}
+
+impl Subscriber {
+    /// A subscriber to `wanted` that hands on to `arrive`.
+    pub fn new(outbox: Outbox, wanted: watch::Receiver<Wanted>, arrive: mpsc::Sender<Arrival>) -> Self {
+        Self {
+            outbox,
+            wanted,
+            arrive,
+            confirmed: BTreeMap::new(),
+            asked_for: HashMap::new(),
+            under_way: None,
+            unwanted_since: HashMap::new(),
+            refused: HashMap::new(),
+            suspects: Suspects::default(),
+            waiting: VecDeque::new(),
+            unacknowledged: VecDeque::new(),
+            taken: mpsc::unbounded_channel(),
+        }
+    }
+
+    /// What AWS has of an earlier start. Where that cannot be read, everything is asked for anew.
+    pub(super) async fn remember(&mut self) {
+        self.confirmed = self.outbox.subscribed().await.unwrap_or_default().into_iter().collect();
+    }
+
+    /// A connection, on which AWS has the session of before or a new one.
+    pub(super) async fn connected(&mut self, session_present: bool) {
+        self.suspects.connected();
+        if !session_present {
+            self.confirmed.clear();
+            self.asked_for.clear();
+            self.note().await;
+        }
+    }
+
+    /// An attempt to connect has failed.
+    pub(super) fn not_reached(&mut self) {
+        self.suspects.not_reached();
+    }
+
+    /// The connection is gone. `lost` if AWS or the network ended it.
+    pub(super) fn disconnected(&mut self, lost: bool) {
+        if let Some(UnderWay::Subscribe(_, filters, since)) = self.under_way.take()
+            && lost
+        {
+            self.suspects
+                .lost(filters.into_iter().map(|(filter, _)| filter), since.elapsed());
+        }
+        self.unacknowledged.clear();
+        // Acknowledgements of this connection's messages mean nothing on the next one.
+        self.taken = mpsc::unbounded_channel();
+        self.waiting.retain(|arrival| !matches!(arrival, Arrival::Message(..)));
+    }
+
+    /// Sends what is to be sent now.
+    pub(super) fn go_on(&mut self, connection: &mut Connection) {
+        if self.under_way.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let wanted = self.wanted.borrow_and_update().clone();
+        self.refused
+            .retain(|filter, refused| refused.until > now && wanted.contains_key(filter));
+        self.unwanted_since.retain(|filter, _| !wanted.contains_key(filter));
+        let mut filters = self.not_yet_subscribed(&wanted, now);
+        filters.truncate(if self.suspects.one_at_a_time() {
+            1
+        } else {
+            MAX_FILTERS_PER_PACKET
+        });
+        if !filters.is_empty() {
+            let entries: Vec<(String, u8)> = filters
+                .iter()
+                .map(|(filter, wish)| (filter.clone(), wish.qos))
+                .collect();
+            match connection.subscribe(&entries) {
+                Ok(packet_id) => self.under_way = Some(UnderWay::Subscribe(packet_id, filters, now)),
+                Err(NotSent::Busy) => {}
+                Err(NotSent::Never(why)) => {
+                    for (filter, wish) in filters {
+                        let why = Problem::configuration(format!("topic filter {filter}: {why}"));
+                        self.refuse(filter, wish, now + REFUSED, why);
+                    }
+                }
+            }
+            return;
+        }
+        let filters = self.no_longer_wanted(&wanted, now);
+        if !filters.is_empty() {
+            match connection.unsubscribe(&filters) {
+                Ok(packet_id) => self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters)),
+                // They are given up with the session, then.
+                Err(_) => self.confirmed.retain(|filter, _| !filters.contains(filter)),
+            }
+        }
+    }
+
+    fn not_yet_subscribed(&mut self, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
+        let mut filters = Vec::new();
+        for (filter, wish) in wanted {
+            if self.suspects.is_guilty(filter) {
+                self.suspects.cleared(filter);
+                self.refuse(filter.clone(), *wish, now + QUARANTINE, words::filter_drops(filter));
+            }
+            if let Some(refused) = self.refused.get_mut(filter) {
+                // Whoever comes later is told at once what the others were told.
+                if refused.wish < wish.joined {
+                    refused.wish = wish.joined;
+                    let why = refused.why.clone();
+                    self.waiting.push_back(Arrival::Refused(filter.clone(), why));
+                }
+                continue;
+            }
+            let asked_for = self.asked_for.get(filter).copied().unwrap_or(0);
+            match self.confirmed.get(filter) {
+                Some(qos) if *qos >= wish.qos => {
+                    // One more program: AWS sends the retained message at each SUBSCRIBE, but for no wildcard.
+                    let news = wish.joined > asked_for;
+                    if news && is_wild(filter) {
+                        self.asked_for.insert(filter.clone(), wish.joined);
+                        self.waiting.push_back(Arrival::Subscribed(filter.clone()));
+                    } else if news {
+                        filters.push((filter.clone(), *wish));
+                    }
+                }
+                _ => filters.push((filter.clone(), *wish)),
+            }
+        }
+        filters
+    }
+
+    fn no_longer_wanted(&mut self, wanted: &Wanted, now: Instant) -> Vec<String> {
+        let unwanted = self.confirmed.keys().filter(|filter| !wanted.contains_key(*filter));
+        let mut filters = Vec::new();
+        for filter in unwanted {
+            let since = *self.unwanted_since.entry(filter.clone()).or_insert(now);
+            // What another one covers is of no use, and brings every message twice.
+            let others = self.confirmed.keys().filter(|other| wanted.contains_key(*other));
+            let covered = others.into_iter().any(|other| topic::covers(other, filter));
+            if (covered || now >= since + LINGER) && filters.len() < MAX_FILTERS_PER_PACKET {
+                filters.push(filter.clone());
+            }
+        }
+        filters
+    }
+
+    /// Returns when there may be something to do: programs want something else, a time has come, the inbox has room, messages
+    /// were taken: those to acknowledge are returned. Cancel safe.
+    pub(super) async fn something_to_do(&mut self) -> Vec<u16> {
+        let times = self.unwanted_since.values().map(|since| *since + LINGER);
+        let next = times.chain(self.refused.values().map(|refused| refused.until)).min();
+        // While AWS has not answered, no time changes anything.
+        let next = next.filter(|_| self.under_way.is_none());
+        let mut due = Vec::new();
+        let arrive = &self.arrive;
+        let (waiting, taken) = (&mut self.waiting, &mut self.taken.1);
+        tokio::select! {
+            changed = self.wanted.changed() => if changed.is_err() { pending::<()>().await },
+            () = async { match next { Some(at) => sleep_until(at).await, None => pending().await } } => {}
+            permit = arrive.reserve(), if !waiting.is_empty() => if let (Ok(permit), Some(arrival)) = (permit, waiting.pop_front()) {
+                permit.send(arrival);
+            },
+            Some(packet_id) = taken.recv() => {
+                for (waiting, is_taken) in &mut self.unacknowledged {
+                    *is_taken |= *waiting == packet_id;
+                }
+                while let Some((packet_id, true)) = self.unacknowledged.front() {
+                    due.push(*packet_id);
+                    self.unacknowledged.pop_front();
+                }
+            }
+        }
+        due
+    }
+
+    /// A message has come.
+    pub(super) fn received(&mut self, packet_id: Option<u16>, message: Received) {
+        let taken = match packet_id {
+            Some(packet_id) => {
+                self.unacknowledged.push_back((packet_id, false));
+                Taken::new(packet_id, self.taken.0.clone())
+            }
+            None => Taken::nothing(),
+        };
+        let arrival = Arrival::Message(message, taken);
+        let arrival = match self.waiting.is_empty() {
+            true => self
+                .arrive
+                .try_send(arrival)
+                .err()
+                .map(mpsc::error::TrySendError::into_inner),
+            false => Some(arrival),
+        };
+        // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
+        if let Some(arrival) = arrival
+            && packet_id.is_some()
+        {
+            self.waiting.push_back(arrival);
+        }
+    }
+
+    /// AWS has answered a SUBSCRIBE.
+    pub(super) async fn subscribed(&mut self, packet_id: u16, codes: &[u8], said: Option<String>) {
+        let filters = match self.under_way.take() {
+            Some(UnderWay::Subscribe(id, filters, _)) if id == packet_id => filters,
+            other => return self.under_way = other,
+        };
+        let now = Instant::now();
+        for (index, (filter, wish)) in filters.into_iter().enumerate() {
+            self.suspects.cleared(&filter);
+            self.asked_for.insert(filter.clone(), wish.joined);
+            match codes.get(index).copied().unwrap_or(0x80) {
+                0..0x80 => {
+                    log::debug!("session: subscribed to {filter}");
+                    self.confirmed.insert(filter.clone(), wish.qos);
+                    self.waiting.push_back(Arrival::Subscribed(filter));
+                }
+                code => {
+                    self.confirmed.remove(&filter);
+                    let reason = Reason {
+                        code,
+                        words: said.clone(),
+                    };
+                    let why = words::filter_refused(&filter, &reason);
+                    self.refuse(filter, wish, now + REFUSED, why);
+                }
+            }
+        }
+        self.note().await;
+    }
+
+    fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
+        log::warn!(GATEPOST_EVENT = "subscription"; "session: {why}");
+        self.waiting.push_back(Arrival::Refused(filter.clone(), why.clone()));
+        let wish = wish.joined;
+        self.refused.insert(filter, Refused { until, why, wish });
+    }
+
+    /// AWS has answered an UNSUBSCRIBE.
+    pub(super) async fn unsubscribed(&mut self, packet_id: u16) {
+        match self.under_way.take() {
+            Some(UnderWay::Unsubscribe(id, filters)) if id == packet_id => {
+                for filter in filters {
+                    log::debug!("session: unsubscribed from {filter}");
+                    self.confirmed.remove(&filter);
+                    self.asked_for.remove(&filter);
+                    self.unwanted_since.remove(&filter);
+                }
+                self.note().await;
+            }
+            other => self.under_way = other,
+        }
+    }
+
+    async fn note(&self) {
+        let confirmed = self.confirmed.iter().map(|(filter, qos)| (filter.clone(), *qos));
+        self.outbox.note_subscribed(confirmed.collect()).await;
+    }
+}

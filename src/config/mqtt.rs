@@ -1,0 +1,129 @@
+//! `[mqtt]`, checked.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Mqtt;
+use super::check::Findings;
+use super::raw::RawMqtt;
+use super::values::{duration, number, presence_topic};
+use crate::messages::{Bounds, WhenFull};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// AWS IoT's bounds for the keep-alive (Quotas, "Keep-alive interval": 30 to 1200 s).
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1200));
+/// AWS IoT keeps no session longer than 7 days.
+const SESSION_EXPIRY: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(7 * 24 * 3600));
+/// More often than this nobody looks, and each report is a message that AWS charges for.
+const REPORT_INTERVAL: (Duration, Duration) = (Duration::from_secs(30), DAY);
+/// AWS IoT takes 100 a second of a connection; other brokers may take more.
+const PUBLISH_RATE: RangeInclusive<u64> = 1..=10_000;
+/// From one large message to what a database may have on an SD card.
+const MAX_BYTES: RangeInclusive<u64> = 256 * 1024..=64 * 1024 * 1024 * 1024;
+const MAX_MESSAGES: RangeInclusive<u64> = 1..=100_000_000;
+const MAX_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10 * 365 * 24 * 3600));
+
+pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
+    let keep_alive = span(findings, "keep-alive", raw.keep_alive.as_deref(), "60s", KEEP_ALIVE);
+    let session_expiry = span(
+        findings,
+        "session-expiry",
+        raw.session_expiry.as_deref(),
+        "7days",
+        SESSION_EXPIRY,
+    );
+    let topic = raw
+        .presence_topic
+        .unwrap_or_else(|| "{thing}/gatepost/status".to_owned());
+    let presence_topic = findings.keep("mqtt.presence-topic", presence_topic(topic));
+    let report_interval = match raw.report_interval.as_deref() {
+        Some("off") => Some(None),
+        text => span(findings, "report-interval", text, "5min", REPORT_INTERVAL).map(Some),
+    };
+    let publish_rate = count(
+        findings,
+        "publish-rate",
+        raw.publish_rate.map(u64::from),
+        100,
+        PUBLISH_RATE,
+    );
+    let when_full = match raw.outbox_when_full.as_deref() {
+        None | Some("refuse") => Some(WhenFull::Refuse),
+        Some("drop-oldest") => Some(WhenFull::DropOldest),
+        Some(other) => {
+            let reason = format!("\"{}\" is neither \"refuse\" nor \"drop-oldest\"", other.escape_debug());
+            findings.wrong("mqtt.outbox-when-full", reason);
+            None
+        }
+    };
+    let usual = Bounds::default();
+    let bounds = Bounds {
+        max_bytes: count(
+            findings,
+            "outbox-max-bytes",
+            raw.outbox_max_bytes,
+            usual.max_bytes,
+            MAX_BYTES,
+        )?,
+        max_messages: count(
+            findings,
+            "outbox-max-messages",
+            raw.outbox_max_messages,
+            usual.max_messages,
+            MAX_MESSAGES,
+        )?,
+        max_age: span(
+            findings,
+            "outbox-max-age",
+            raw.outbox_max_age.as_deref(),
+            "14days",
+            MAX_AGE,
+        )?,
+        when_full: when_full?,
+        inbox_max_bytes: count(
+            findings,
+            "inbox-max-bytes",
+            raw.inbox_max_bytes,
+            usual.inbox_max_bytes,
+            MAX_BYTES,
+        )?,
+        inbox_max_messages: count(
+            findings,
+            "inbox-max-messages",
+            raw.inbox_max_messages,
+            usual.inbox_max_messages,
+            MAX_MESSAGES,
+        )?,
+    };
+    Some(Mqtt {
+        keep_alive: keep_alive?,
+        session_expiry: session_expiry?,
+        presence_topic: presence_topic?,
+        report_interval: report_interval?,
+        publish_rate: u32::try_from(publish_rate?).ok()?,
+        bounds,
+    })
+}
+
+fn span(
+    findings: &mut Findings,
+    key: &str,
+    text: Option<&str>,
+    usual: &str,
+    range: (Duration, Duration),
+) -> Option<Duration> {
+    findings.keep(
+        &format!("mqtt.{key}"),
+        duration(text.unwrap_or(usual), range.0, range.1),
+    )
+}
+
+fn count(
+    findings: &mut Findings,
+    key: &str,
+    value: Option<u64>,
+    usual: u64,
+    range: RangeInclusive<u64>,
+) -> Option<u64> {
+    findings.keep(&format!("mqtt.{key}"), number(value.unwrap_or(usual), range))
+}

@@ -1,0 +1,104 @@
+//! /v1/outbox: the messages that wait and those that AWS did not take, for whoever may do everything.
+
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+
+use super::super::answer::{self, Answer, Refusal};
+use super::super::caller::Caller;
+use super::super::view::Shared;
+use crate::messages::{Entry, Which};
+
+/// A page of the list.
+#[derive(Serialize)]
+struct Page {
+    messages: Vec<Entry>,
+}
+
+/// What was done, and to how many.
+#[derive(Serialize)]
+struct Done {
+    messages: usize,
+}
+
+/// Answers a request for what is behind `/v1/outbox`.
+pub async fn answer(
+    shared: &Shared,
+    caller: &Caller,
+    method: &Method,
+    path: &[&str],
+    query: Option<&str>,
+) -> Result<Answer, Refusal> {
+    if !shared.may_do_everything(caller) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "not_allowed",
+            format!("{caller} may not look into the outbox: it holds every program's messages"),
+        )
+        .hint("it is for those who may publish and subscribe to everything (#): root and group gatepost, as shipped"));
+    }
+    match (method.as_str(), path) {
+        ("GET", ["queued" | "parked"]) => {
+            let after = after(query)?;
+            let messages = shared
+                .outbox
+                .list(after, path == ["parked"])
+                .await
+                .map_err(Refusal::from)?;
+            answer::json(&Page { messages })
+        }
+        ("GET", [id]) => match shared.outbox.show(number(id)?).await.map_err(Refusal::from)? {
+            Some(message) => answer::json(&message),
+            None => Err(unknown(id)),
+        },
+        ("DELETE", [what]) => {
+            let messages = shared.outbox.purge(which(what)?).await.map_err(Refusal::from)?;
+            done(what, messages)
+        }
+        ("POST", [what, "retry"]) => {
+            let messages = shared.outbox.retry(which(what)?).await.map_err(Refusal::from)?;
+            done(what, messages)
+        }
+        (_, [_] | [_, "retry"]) => Err(Refusal::only("GET and DELETE, and POST to its retry")),
+        _ => Err(
+            Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
+                "there are /v1/outbox/queued, /v1/outbox/parked and /v1/outbox/{id}, and /retry behind the last two",
+            ),
+        ),
+    }
+}
+
+fn done(what: &str, messages: usize) -> Result<Answer, Refusal> {
+    match (messages, which(what)?) {
+        (0, Which::One(_)) => Err(unknown(what)),
+        _ => answer::json(&Done { messages }),
+    }
+}
+
+fn which(what: &str) -> Result<Which, Refusal> {
+    match what {
+        "queued" => Ok(Which::Queued),
+        "parked" => Ok(Which::Parked),
+        id => number(id).map(Which::One),
+    }
+}
+
+fn number(id: &str) -> Result<i64, Refusal> {
+    id.parse()
+        .map_err(|_| Refusal::malformed(format!("\"{}\" is no message's number", id.escape_debug())))
+}
+
+fn after(query: Option<&str>) -> Result<i64, Refusal> {
+    match query.unwrap_or_default().split_once('=') {
+        None => Ok(0),
+        Some(("after", id)) => number(id),
+        Some((name, _)) => Err(Refusal::malformed(format!(
+            "there is no parameter \"{}\" here",
+            name.escape_debug()
+        ))),
+    }
+}
+
+fn unknown(id: &str) -> Refusal {
+    let message = format!("no message has the number {id}: it was sent, dropped or purged");
+    Refusal::new(StatusCode::NOT_FOUND, "unknown_message", message)
+}

@@ -1,0 +1,79 @@
+//! POST and GET /topics/{topic}: publish, in the form of the AWS IoT data plane's HTTP publish, and subscribe.
+
+mod publish;
+mod subscribe;
+
+pub use publish::post;
+pub use subscribe::{acknowledge, delete, get, list};
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+
+use super::super::access::Wish;
+use super::super::answer::Refusal;
+use super::super::caller::Caller;
+use super::super::view::Shared;
+use crate::problem::Problem;
+use crate::topic::THING;
+
+/// The topic or filter that a caller means: what is behind `/topics/`, with `{thing}` filled in, and the thing name.
+async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), Refusal> {
+    let thing = shared.thing.get().await.ok_or_else(|| {
+        let why = shared.board.obstacle();
+        Refusal::not_ready(&why.unwrap_or_else(|| Problem::wait("this gateway's thing name is not known yet")))
+    })?;
+    let text = segments.join("/").replace(THING, &thing);
+    Ok((text, thing))
+}
+
+/// Asks the rules, notes the decision, and says what is missing where they say no.
+fn allowed(shared: &Shared, caller: &Caller, wish: Wish, thing: &str) -> Result<(), Refusal> {
+    let access = shared.access.borrow();
+    let rule = access.rule_for(caller, wish, thing);
+    shared.audit.note(caller, wish, rule);
+    match rule {
+        Some(_) => Ok(()),
+        None => Err(Refusal::not_allowed(caller, wish)),
+    }
+}
+
+/// Names and values.
+type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// The values of a query string, decoded. An unknown name is refused: it may be a mistyped one.
+fn query<'a>(query: Option<&'a str>, known: &[&str]) -> Result<Parameters<'a>, Refusal> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let pairs: Parameters = pairs.collect();
+    match pairs.iter().find(|(name, _)| !known.contains(&name.as_ref())) {
+        Some((name, _)) => Err(
+            Refusal::malformed(format!("there is no parameter \"{}\" here", name.escape_debug()))
+                .hint(format!("there are {}", known.join(", "))),
+        ),
+        None => Ok(pairs),
+    }
+}
+
+/// The quality of service as a caller writes it.
+fn quality(text: &str) -> Result<u8, Refusal> {
+    match text {
+        "0" => Ok(0),
+        "1" => Ok(1),
+        _ => Err(Refusal::malformed(format!(
+            "qos is \"{}\", and AWS IoT has 0 and 1",
+            text.escape_debug()
+        ))),
+    }
+}
+
+fn truth(name: &str, text: &str) -> Result<bool, Refusal> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Refusal::malformed(format!("{name} is neither true nor false"))),
+    }
+}
+
+fn too_many(code: &'static str, message: String) -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+}

@@ -1,0 +1,151 @@
+//! GET /topics/{filter}: a stream of messages, one JSON object a line; and what goes with durable subscriptions.
+
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::super::super::access::Wish;
+use super::super::super::answer::{self, Answer, Refusal};
+use super::super::super::body;
+use super::super::super::caller::Caller;
+use super::super::super::view::Shared;
+use super::{allowed, meant, quality, query, too_many};
+use crate::messages::{KeptDocument, NotKept, NotSubscribed, Subscriber};
+use crate::topic;
+
+/// A durable subscription's name has at most so many characters.
+const MAX_NAME: usize = 64;
+/// The body of an acknowledgement.
+const MAX_BODY: usize = 1024;
+
+/// Subscribes: the answer goes on until one of both sides has enough.
+pub async fn get(
+    shared: &Rc<Shared>,
+    caller: &Caller,
+    segments: &[&str],
+    parameters: Option<&str>,
+) -> Result<Answer, Refusal> {
+    let (filter, thing) = meant(shared, segments).await?;
+    topic::check_filter(&filter).map_err(Refusal::malformed)?;
+    let (mut qos, mut name) = (1, None);
+    for (parameter, value) in query(parameters, &["qos", "name"])? {
+        match parameter.as_ref() {
+            "qos" => qos = quality(&value)?,
+            _ => name = Some(checked_name(&value)?),
+        }
+    }
+    allowed(shared, caller, Wish::Subscribe(&filter), &thing)?;
+    let subscriber = Subscriber {
+        reader: caller.account(),
+        filter,
+        qos,
+    };
+    let subscription = match name {
+        None => shared.inbox.subscribe(&subscriber),
+        Some(name) => shared.inbox.subscribe_kept(&subscriber, &name).await,
+    };
+    subscription.map(answer::lines).map_err(not_subscribed)
+}
+
+fn not_subscribed(why: NotSubscribed) -> Refusal {
+    match why {
+        NotSubscribed::TooManyStreams(most) => too_many(
+            "too_many_subscriptions",
+            format!("one user may have {most} subscriptions open at once"),
+        )
+        .hint("read several topics by one subscription with a wildcard"),
+        NotSubscribed::TooManyFilters(most) => too_many(
+            "too_many_filters",
+            format!("AWS IoT takes {most} subscriptions of a gateway, and the programs on it have as many filters"),
+        )
+        .hint("use a wildcard that takes in several of them"),
+        NotSubscribed::NotKept(NotKept::TooMany(most)) => too_many(
+            "too_many_subscriptions",
+            format!("a gateway has at most {most} durable subscriptions"),
+        )
+        .hint("delete those that no program uses any more: DELETE /subscriptions/NAME"),
+        NotSubscribed::NotKept(NotKept::Owned(owner)) => Refusal::new(
+            StatusCode::FORBIDDEN,
+            "not_yours",
+            format!("a durable subscription of this name belongs to {owner}"),
+        )
+        .hint("choose another name"),
+        NotSubscribed::Unusable(why) => Refusal::not_ready(&why),
+    }
+}
+
+/// The caller's durable subscriptions, or everybody's to whoever may do everything.
+pub async fn list(shared: &Shared, caller: &Caller) -> Result<Answer, Refusal> {
+    #[derive(Serialize)]
+    struct Document {
+        subscriptions: Vec<KeptDocument>,
+    }
+    let mut subscriptions = shared.inbox.list_kept().await.map_err(Refusal::from)?;
+    if !shared.may_do_everything(caller) {
+        subscriptions.retain(|kept| kept.owner == caller.account());
+    }
+    answer::json(&Document { subscriptions })
+}
+
+/// The program has everything up to a message.
+pub async fn acknowledge(
+    shared: &Shared,
+    caller: &Caller,
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct UpTo {
+        id: i64,
+    }
+    own(shared, caller, name).await?;
+    let body = body::read(request.into_body(), MAX_BODY).await?;
+    let up_to: UpTo = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::malformed(format!("the body does not name a message: {error}"))
+            .hint("{\"id\": N} with the id of the last message that is dealt with")
+    })?;
+    let known = shared.inbox.acknowledge_kept(name, up_to.id).await;
+    done(known.map_err(Refusal::from)?)
+}
+
+/// Ends a durable subscription.
+pub async fn delete(shared: &Shared, caller: &Caller, name: &str) -> Result<Answer, Refusal> {
+    own(shared, caller, name).await?;
+    let known = shared.inbox.unkeep(name).await;
+    done(known.map_err(Refusal::from)?)
+}
+
+async fn own(shared: &Shared, caller: &Caller, name: &str) -> Result<(), Refusal> {
+    let all = shared.inbox.list_kept().await.map_err(Refusal::from)?;
+    let owner = all.into_iter().find(|kept| kept.is(name)).map(|kept| kept.owner);
+    match owner {
+        None => done(false).map(drop),
+        Some(owner) if owner == caller.account() || shared.may_do_everything(caller) => Ok(()),
+        Some(owner) => Err(not_subscribed(NotSubscribed::NotKept(NotKept::Owned(owner)))),
+    }
+}
+
+fn done(known: bool) -> Result<Answer, Refusal> {
+    match known {
+        true => answer::json(&serde_json::json!({ "message": "OK" })),
+        false => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "unknown_subscription",
+            "there is no durable subscription of this name",
+        )
+        .hint("GET /subscriptions shows yours; GET /topics/FILTER?name=NAME makes one")),
+    }
+}
+
+fn checked_name(name: &str) -> Result<String, Refusal> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(legal) {
+        true => Ok(name.to_owned()),
+        false => Err(Refusal::malformed(format!(
+            "a durable subscription's name has 1 to {MAX_NAME} letters, digits and - _ ."
+        ))),
+    }
+}

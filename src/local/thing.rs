@@ -1,0 +1,83 @@
+//! What `{thing}` stands for: the thing name, which is known again before the token has shown its key.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::view::Shared;
+
+/// Between two tries to look the name up.
+const RETRY: Duration = Duration::from_secs(5);
+/// At a start a caller waits so long for the name to be looked up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known {
+    /// It is being looked up.
+    NotYet,
+    /// This gateway never had a certificate, or has forgotten it.
+    Nothing,
+    Name(String),
+}
+
+/// The thing name as last known.
+#[derive(Debug)]
+pub struct ThingName(watch::Sender<Known>);
+
+impl Default for ThingName {
+    fn default() -> Self {
+        Self(watch::Sender::new(Known::NotYet))
+    }
+}
+
+impl ThingName {
+    /// The name; `None` on a gateway that never had a certificate.
+    pub async fn get(&self) -> Option<String> {
+        let mut known = self.0.subscribe();
+        let looked_up = timeout(PATIENCE, known.wait_for(|known| *known != Known::NotYet)).await;
+        match looked_up.ok()?.ok()?.clone() {
+            Known::Name(name) => Some(name),
+            Known::NotYet | Known::Nothing => None,
+        }
+    }
+}
+
+/// Follows the identity's name, and has it remembered for the next start.
+pub async fn follow(shared: Rc<Shared>) {
+    let mut identity = shared.board.identity.clone();
+    loop {
+        let name = identity.borrow_and_update().details.thing_name.clone();
+        match name {
+            Some(name) => {
+                let before = shared.thing.0.send_replace(Known::Name(name.clone()));
+                if before != Known::Name(name.clone()) {
+                    shared.outbox.note_thing(name).await;
+                }
+            }
+            None => remember(&shared).await,
+        }
+        if identity.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The name of earlier starts. A certificate with another one comes later, if at all.
+async fn remember(shared: &Shared) {
+    let unknown = || !matches!(*shared.thing.0.borrow(), Known::Name(_));
+    while unknown() && shared.board.identity.borrow().details.thing_name.is_none() {
+        let known = match shared.outbox.thing().await {
+            Ok(known) => known.map_or(Known::Nothing, Known::Name),
+            Err(_) => {
+                shared.thing.0.send_replace(Known::Nothing);
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        shared.thing.0.send_replace(known);
+        return;
+    }
+}

@@ -1,0 +1,254 @@
+//! The database file: opened, brought to today's schema, set aside when it is broken.
+//!
+//! SQLite with a write-ahead log: one fdatasync for each commit, and the log is written from front to back, which is what
+//! an SD card likes best. Nobody else opens it, so the index of the log is in memory rather than in a file of its own
+//! (locking_mode EXCLUSIVE; SQLite, "Write-Ahead Logging", section 8).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::problem::Problem;
+
+/// Steps from one schema to the next; the number of those that were taken is the file's `user_version`.
+const STEPS: &[&str] = &["
+    CREATE TABLE outbox (
+        id         INTEGER PRIMARY KEY,
+        topic      TEXT    NOT NULL,
+        payload    BLOB    NOT NULL,
+        retain     INTEGER NOT NULL,
+        properties TEXT,
+        accepted   INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE parked (
+        id         INTEGER PRIMARY KEY,
+        topic      TEXT    NOT NULL,
+        payload    BLOB    NOT NULL,
+        retain     INTEGER NOT NULL,
+        properties TEXT,
+        accepted   INTEGER NOT NULL,
+        parked     INTEGER NOT NULL,
+        reason     TEXT    NOT NULL
+    ) STRICT;
+    CREATE TABLE subscription (
+        number     INTEGER PRIMARY KEY,
+        name       TEXT    NOT NULL UNIQUE,
+        owner      TEXT    NOT NULL,
+        filter     TEXT    NOT NULL,
+        qos        INTEGER NOT NULL,
+        last       INTEGER NOT NULL DEFAULT 0,
+        dropped    INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE inbox (
+        subscription INTEGER NOT NULL,
+        id           INTEGER NOT NULL,
+        topic        TEXT    NOT NULL,
+        payload      BLOB    NOT NULL,
+        qos          INTEGER NOT NULL,
+        retained     INTEGER NOT NULL,
+        properties   TEXT,
+        received     INTEGER NOT NULL,
+        PRIMARY KEY (subscription, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE subscribed (filter TEXT PRIMARY KEY, qos INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// Broken files that are kept for whoever wants to look; the oldest go first.
+const KEPT_ASIDE: usize = 3;
+
+/// Why there is no database.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// It is broken: set aside, a new one will do.
+    Broken(rusqlite::Error),
+    /// It is whole, and cannot be used now.
+    Not(Failure),
+}
+
+/// Why a job was not done.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What is wrong.
+    pub problem: Problem,
+    /// Whether it is that the disk has no room.
+    pub disk_full: bool,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            disk_full: false,
+        }
+    }
+}
+
+/// The file in the state folder.
+pub(super) fn path(state: &Path) -> PathBuf {
+    state.join("messages.db")
+}
+
+/// Opens the file at `path`, new if there is none.
+pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
+    let sorted = |error: rusqlite::Error| match is_broken(&error) {
+        true => Unusable::Broken(error),
+        false => Unusable::Not(cannot(path, &error)),
+    };
+    let database = Connection::open(path).map_err(sorted)?;
+    // The order matters: the first access in exclusive mode takes the lock and settles where the log's index is.
+    database
+        .execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA cache_size = -256;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA wal_autocheckpoint = 1000;
+             PRAGMA foreign_keys = OFF;",
+        )
+        .map_err(sorted)?;
+    let version: usize = database
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .map_err(sorted)?;
+    let Some(missing) = STEPS.get(version..) else {
+        let newest = STEPS.len();
+        let problem = Problem::configuration(format!(
+            "{} was written by a newer gatepost (schema {version}, this one knows {newest})",
+            path.display()
+        ))
+        .next("install that version again, or move the file away: the messages in it are then not sent");
+        return Err(Unusable::Not(problem.into()));
+    };
+    for (step, number) in missing.iter().zip(version + 1..) {
+        let whole = format!("BEGIN; {step} PRAGMA user_version = {number}; COMMIT;");
+        database.execute_batch(&whole).map_err(sorted)?;
+    }
+    Ok(database)
+}
+
+/// Moves a broken file and its log out of the way, and returns where it is now.
+pub(super) fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
+    let stamp = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let aside = (stamp..)
+        .map(|stamp| with_suffix(path, &format!(".broken-{stamp}")))
+        .find(|aside| !aside.exists())
+        .unwrap_or_default();
+    fs::rename(path, &aside)?;
+    // Without its log the file may lack what was committed last, and with another file's log it would be broken once more.
+    let log = with_suffix(path, "-wal");
+    if log.exists() {
+        fs::rename(log, with_suffix(&aside, "-wal"))?;
+    }
+    forget_oldest(path);
+    Ok(aside)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+fn forget_oldest(path: &Path) {
+    let prefix = with_suffix(path, ".broken-");
+    let Some(prefix) = prefix.file_name().and_then(|name| name.to_str()) else {
+        return;
+    };
+    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else {
+        return;
+    };
+    let mut aside: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|entry| {
+            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(prefix) && !name.ends_with("-wal")
+        })
+        .collect();
+    aside.sort();
+    for old in aside.iter().rev().skip(KEPT_ASIDE) {
+        let _ = fs::remove_file(old);
+        let _ = fs::remove_file(with_suffix(old, "-wal"));
+    }
+}
+
+/// Whether the file itself is broken, so that trying again cannot help.
+pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        // A table or column that is not there, or of another type: somebody else's database under our name.
+        rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..)
+    ) || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown) if error.to_string().contains("no such"))
+}
+
+/// What it means that the database cannot be read or written.
+pub(super) fn cannot(path: &Path, error: &rusqlite::Error) -> Failure {
+    let step = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "free space on the disk of the state folder",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "check the owner of the state folder, and that its disk is not read-only"
+        }
+        _ => "look at the disk of the state folder: dmesg",
+    };
+    Failure {
+        problem: Problem::wait(format!("{} cannot be used: {error}", path.display())).next(step),
+        disk_full: error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_has_todays_schema_and_a_newer_one_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        drop(open(&path).unwrap());
+        let database = open(&path).unwrap();
+        let count: i64 = database
+            .query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 0);
+        database.execute_batch("PRAGMA user_version = 99").unwrap();
+        drop(database);
+        match open(&path) {
+            Err(Unusable::Not(why)) => assert!(why.problem.message.contains("newer gatepost"), "{why:?}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_broken_file_is_told_from_one_that_cannot_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        fs::write(&path, vec![b'x'; 8192]).unwrap();
+        assert!(matches!(open(&path), Err(Unusable::Broken(_))));
+        let none = folder.path().join("none/messages.db");
+        assert!(matches!(open(&none), Err(Unusable::Not(_))));
+    }
+
+    #[test]
+    fn broken_files_are_kept_but_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        for number in 0..6 {
+            fs::write(&path, format!("{number}")).unwrap();
+            fs::write(with_suffix(&path, "-wal"), "log").unwrap();
+            let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000 + number / 2);
+            let aside = set_aside(&path, now).unwrap();
+            assert_eq!(fs::read_to_string(aside).unwrap(), number.to_string());
+            assert!(!path.exists() && !with_suffix(&path, "-wal").exists());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2 * KEPT_ASIDE);
+    }
+}

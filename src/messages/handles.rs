@@ -1,0 +1,284 @@
+//! What the wings hold of this room.
+
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::books::{Bookkeeper, Fate};
+use super::database::Failure;
+use super::inbox::Inbox;
+use super::inspect::{Entry, Which, Whole};
+use super::message::Message;
+use super::outbox::{NotAccepted, Outgoing, Submission, Ticket};
+use super::store::{Care, Ending, Store};
+use super::streams::Arrival;
+use super::wanted::Wanted;
+use super::{Bounds, database};
+use crate::clock::SharedClock;
+use crate::problem::Problem;
+use crate::status::{MessagesDetails, MessagesPhase, Reporter};
+
+/// Messages from the session that wait for the inbox. AWS sends at most as many unacknowledged ones as CONNECT allows it.
+const ARRIVALS: usize = 32;
+/// Messages at quality of service 0 that wait for the session.
+const DIRECT: usize = 64;
+
+/// A message at quality of service 0, which nobody keeps: sent at once or not at all.
+#[derive(Debug)]
+pub struct Direct {
+    /// The message.
+    pub message: Message,
+    /// Answered when the session has sent it, or cannot.
+    pub sent: oneshot::Sender<Result<(), Problem>>,
+}
+
+/// The outbox, for both wings.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    store: Store,
+    news: watch::Receiver<()>,
+    direct: mpsc::Sender<Direct>,
+}
+
+/// Everything that [`spawn`] makes.
+#[derive(Debug)]
+pub struct Handles {
+    /// For both wings.
+    pub outbox: Outbox,
+    /// Messages at quality of service 0, for the session.
+    pub direct: mpsc::Receiver<Direct>,
+    /// For the local wing.
+    pub inbox: Rc<Inbox>,
+    /// What the session hands over, for the inbox.
+    pub arrivals: mpsc::Receiver<Arrival>,
+    /// The session's end of that.
+    pub arrive: mpsc::Sender<Arrival>,
+    /// The filters to be subscribed to, for the session.
+    pub wanted: watch::Receiver<Wanted>,
+    /// Closes when everything is written and all handles are gone.
+    pub ended: Ending,
+}
+
+/// Starts the thread with the database in the folder `state`.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn(
+    state: &Path,
+    bounds: Bounds,
+    clock: SharedClock,
+    reporter: Reporter<MessagesPhase, MessagesDetails>,
+) -> io::Result<Handles> {
+    let (news, heard) = watch::channel(());
+    let (stored, listening) = watch::channel(());
+    let bookkeeper = Box::new(Bookkeeper::new(bounds, clock.clone(), reporter, news, stored));
+    let (store, ended) = Store::spawn(database::path(state), bookkeeper)?;
+    let (direct, directs) = mpsc::channel(DIRECT);
+    let (arrive, arrivals) = mpsc::channel(ARRIVALS);
+    let (wanting, wanted) = watch::channel(Wanted::new());
+    Ok(Handles {
+        outbox: Outbox {
+            store: store.clone(),
+            news: heard,
+            direct,
+        },
+        direct: directs,
+        inbox: Rc::new(Inbox::new(store, clock, wanting, listening)),
+        arrivals,
+        arrive,
+        wanted,
+        ended,
+    })
+}
+
+impl Outbox {
+    /// Accepts a message: it is on the disk when this returns its number. Its fate comes later, if somebody waits for it.
+    ///
+    /// # Errors
+    /// When it is not accepted, with why.
+    pub async fn accept(&self, message: Message) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
+        let (fate, told) = oneshot::channel();
+        let submission = Submission {
+            message,
+            fate: Some(fate),
+        };
+        let id = self
+            .store
+            .run(Care::Lasts, move |books| books.accept(submission))
+            .await
+            .map_err(|why| match why.disk_full {
+                true => NotAccepted::DiskFull(why.problem),
+                false => NotAccepted::Unusable(why.problem),
+            })??;
+        Ok((id, told))
+    }
+
+    /// Hands a message at quality of service 0 to the session.
+    ///
+    /// # Errors
+    /// When it could not be sent, with why.
+    pub async fn send_directly(&self, message: Message) -> Result<(), Problem> {
+        let (sent, told) = oneshot::channel();
+        let busy = || Problem::wait("more messages at quality of service 0 wait than the session can send");
+        self.direct.try_send(Direct { message, sent }).map_err(|_| busy())?;
+        told.await
+            .unwrap_or_else(|_| Err(Problem::wait("the MQTT session ended before the message was sent")))
+    }
+
+    /// Rings when there may be something to send.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.clone()
+    }
+
+    /// Asks for the next messages to send; they come as the answer.
+    ///
+    /// # Errors
+    /// When the store has ended.
+    pub async fn take(
+        &self,
+        most: usize,
+        bytes: u64,
+    ) -> Result<oneshot::Receiver<Result<Vec<Outgoing>, Failure>>, Failure> {
+        self.store
+            .start(Care::Reads, move |books| books.take(most, bytes))
+            .await
+    }
+
+    /// AWS has acknowledged this one.
+    pub async fn acknowledged(&self, ticket: Ticket) {
+        let work = move |books: &mut super::books::Books| {
+            books.acknowledged(&ticket);
+            Ok(())
+        };
+        let _ = self.store.start(Care::Reads, work).await;
+    }
+
+    /// AWS was too busy for this one: it is sent again.
+    pub async fn again(&self, ticket: Ticket) {
+        let work = move |books: &mut super::books::Books| {
+            books.lanes.again(ticket.id);
+            Ok(())
+        };
+        let _ = self.store.start(Care::Reads, work).await;
+    }
+
+    /// AWS does not take this one: it is kept aside with the reason.
+    pub async fn park(&self, ticket: Ticket, reason: String) {
+        log::warn!(
+            GATEPOST_EVENT = "parked";
+            "outbox: message {} on {} is parked: {reason}; next: gatepost outbox show {}",
+            ticket.id, ticket.topic, ticket.id
+        );
+        let _ = self
+            .store
+            .start(Care::Writes, move |books| books.park(&ticket, &reason))
+            .await;
+    }
+
+    /// The connection is lost: what was sent and not acknowledged is to be sent again.
+    pub async fn connection_lost(&self) {
+        let work = |books: &mut super::books::Books| {
+            books.lanes.connection_lost();
+            Ok(())
+        };
+        let _ = self.store.start(Care::Reads, work).await;
+    }
+
+    /// A page of messages after number `after`: those that wait, or the parked ones.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn list(&self, after: i64, parked: bool) -> Result<Vec<Entry>, Failure> {
+        self.store
+            .run(Care::Reads, move |books| books.list(after, parked))
+            .await
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn show(&self, id: i64) -> Result<Option<Whole>, Failure> {
+        self.store.run(Care::Reads, move |books| books.show_one(id)).await
+    }
+
+    /// Deletes messages, and returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be used; some may be deleted then.
+    pub async fn purge(&self, which: Which) -> Result<usize, Failure> {
+        let mut purged = 0;
+        loop {
+            let (some, more) = self.store.run(Care::Lasts, move |books| books.purge(which)).await?;
+            purged += some;
+            if !more {
+                return Ok(purged);
+            }
+        }
+    }
+
+    /// Puts parked messages back into the outbox, and returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be used; some may be back then.
+    pub async fn retry(&self, which: Which) -> Result<usize, Failure> {
+        let mut retried = 0;
+        loop {
+            let (some, more) = self.store.run(Care::Lasts, move |books| books.retry(which)).await?;
+            retried += some;
+            if !more {
+                return Ok(retried);
+            }
+        }
+    }
+
+    /// The filters that AWS's side of the session has, as far as we know.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn subscribed(&self) -> Result<Vec<(String, u8)>, Failure> {
+        self.store.run(Care::Reads, |books| books.subscribed()).await
+    }
+
+    /// Notes which filters it has now.
+    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) {
+        let _ = self
+            .store
+            .start(Care::Writes, move |books| books.note_subscribed(&filters))
+            .await;
+    }
+
+    /// The thing name of earlier starts, so that topics can be told before the token has shown its key.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn thing(&self) -> Result<Option<String>, Failure> {
+        self.store.run(Care::Reads, |books| books.fact("thing")).await
+    }
+
+    /// How presence was published, as far as earlier starts know.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn presence(&self) -> Result<Option<String>, Failure> {
+        self.store.run(Care::Reads, |books| books.fact("presence")).await
+    }
+
+    /// Notes how presence is published.
+    pub async fn note_presence(&self, manner: String) {
+        let _ = self
+            .store
+            .start(Care::Writes, move |books| books.note_fact("presence", &manner))
+            .await;
+    }
+
+    /// Notes the thing name.
+    pub async fn note_thing(&self, thing: String) {
+        let _ = self
+            .store
+            .start(Care::Writes, move |books| books.note_fact("thing", &thing))
+            .await;
+    }
+}

@@ -1,0 +1,399 @@
+//! The inbox: who is subscribed to what, and each message on its way to all of them. It lives in the local wing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_local;
+
+use super::database::Failure;
+use super::kept::{Kept, KeptDocument, NotKept};
+use super::message::Received;
+use super::store::{Care, Store};
+use super::streams::{Arrival, Stream, Subscription, Taken};
+use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
+use crate::clock::{SharedClock, rfc3339};
+use crate::problem::Problem;
+use crate::topic;
+
+/// Streams of one reader.
+const PER_READER: usize = 32;
+/// Streams in all; half of the connections that the socket takes.
+const TOTAL: usize = 256;
+/// After AWS has accepted a subscription, its retained messages come within this time.
+const RETAINED: Duration = Duration::from_secs(10);
+/// Messages of a durable subscription that are read from the disk at once, and their bytes.
+const PAGE: (usize, usize) = (32, 128 * 1024);
+
+/// Who is subscribed to what.
+#[derive(Debug)]
+pub struct Inbox {
+    store: Store,
+    clock: SharedClock,
+    wanted: watch::Sender<Wanted>,
+    stored: watch::Receiver<()>,
+    streams: RefCell<Vec<Rc<Stream>>>,
+    kept: RefCell<Vec<Kept>>,
+    /// Filters that AWS has refused the last time.
+    refused: RefCell<BTreeSet<String>>,
+    joined: Cell<u64>,
+}
+
+/// Who subscribes to what.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// Who it is; the limits and a durable subscription's owner go by this.
+    pub reader: String,
+    /// What for: checked, placeholders filled in.
+    pub filter: String,
+    /// The quality of service.
+    pub qos: u8,
+}
+
+/// Why somebody is not subscribed.
+#[derive(Clone, Debug)]
+pub enum NotSubscribed {
+    /// The reader, or all together, have too many streams.
+    TooManyStreams(usize),
+    /// AWS takes no more filters.
+    TooManyFilters(usize),
+    /// The durable subscription cannot be had.
+    NotKept(NotKept),
+    /// The disk.
+    Unusable(Problem),
+}
+
+/// What is to be done when a program leaves.
+#[derive(Debug)]
+pub(super) struct Leave(Weak<Inbox>);
+
+impl Leave {
+    pub(super) fn left(&self, stream: &Rc<Stream>) {
+        if let Some(inbox) = self.0.upgrade() {
+            inbox.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, stream));
+            inbox.want();
+        }
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(
+        store: Store,
+        clock: SharedClock,
+        wanted: watch::Sender<Wanted>,
+        stored: watch::Receiver<()>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            wanted,
+            stored,
+            streams: RefCell::default(),
+            kept: RefCell::default(),
+            refused: RefCell::default(),
+            joined: Cell::new(0),
+        }
+    }
+
+    /// Hands out what arrives, until the session has ended. Durable subscriptions of earlier starts count from the first
+    /// moment that the database can be read.
+    pub async fn run(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {
+        spawn_local(self.clone().remember());
+        while let Some(arrival) = arrivals.recv().await {
+            match arrival {
+                Arrival::Message(message, taken) => self.hand_out(message, taken).await,
+                Arrival::Subscribed(filter) => self.confirmed(&filter),
+                Arrival::Refused(filter, why) => self.refused(&filter, &why),
+            }
+        }
+    }
+
+    async fn remember(self: Rc<Self>) {
+        loop {
+            let known = self
+                .store
+                .run(Care::Reads, |books| Ok(books.kept.values().cloned().collect()));
+            match known.await {
+                Ok(kept) => {
+                    self.kept.replace(kept);
+                    return self.want();
+                }
+                Err(_) => tokio::time::sleep(Duration::from_secs(5)).await,
+            }
+        }
+    }
+
+    /// A stream of what `subscriber` wants, from now on.
+    ///
+    /// # Errors
+    /// When a limit is reached.
+    pub fn subscribe(self: &Rc<Self>, subscriber: &Subscriber) -> Result<Subscription, NotSubscribed> {
+        self.join(subscriber, None)
+    }
+
+    fn join(self: &Rc<Self>, subscriber: &Subscriber, kept: Option<&str>) -> Result<Subscription, NotSubscribed> {
+        let Subscriber { reader, filter, qos } = subscriber;
+        {
+            let streams = self.streams.borrow();
+            let same_reader = streams.iter().filter(|stream| stream.reader == *reader).count();
+            if same_reader >= PER_READER || streams.len() >= TOTAL {
+                return Err(NotSubscribed::TooManyStreams(PER_READER));
+            }
+        }
+        self.joined.set(self.joined.get() + 1);
+        let stream = Rc::new(Stream::new(filter, *qos, reader, kept, self.joined.get()));
+        self.streams.borrow_mut().push(stream.clone());
+        let wanted = self.fewest();
+        if wanted.len() > MAX_FILTERS && !self.wanted.borrow().contains_key(filter) {
+            self.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, &stream));
+            return Err(NotSubscribed::TooManyFilters(MAX_FILTERS));
+        }
+        self.publish(wanted);
+        Ok(Subscription::new(stream, Leave(Rc::downgrade(self))))
+    }
+
+    /// A stream of the durable subscription `name`: what was kept for it, then what comes. It has one reader: a second one
+    /// takes the place of the first.
+    ///
+    /// # Errors
+    /// When it is somebody else's, or a limit is reached.
+    pub async fn subscribe_kept(
+        self: &Rc<Self>,
+        subscriber: &Subscriber,
+        name: &str,
+    ) -> Result<Subscription, NotSubscribed> {
+        let (wish, owned_name) = (subscriber.clone(), name.to_owned());
+        let kept = self.store.run(Care::Lasts, move |books| {
+            books.keep(&owned_name, &wish.reader, &wish.filter, wish.qos)
+        });
+        let kept = kept
+            .await
+            .map_err(|why| NotSubscribed::Unusable(why.problem))?
+            .map_err(NotSubscribed::NotKept)?;
+        let before = self.kept.borrow().clone();
+        self.kept.borrow_mut().retain(|known| known.name != kept.name);
+        self.kept.borrow_mut().push(kept);
+        let earlier: Vec<Rc<Stream>> = {
+            let streams = self.streams.borrow();
+            let same = |stream: &&Rc<Stream>| stream.kept.as_deref() == Some(name);
+            streams.iter().filter(same).cloned().collect()
+        };
+        for stream in earlier {
+            stream.end(
+                "taken_over",
+                "another reader of this durable subscription took its place",
+                None,
+            );
+        }
+        let subscription = self.join(subscriber, Some(name)).inspect_err(|_| {
+            // What did not exist before goes again; what did is as it was.
+            if !before.iter().any(|known| known.name == name) {
+                let name = name.to_owned();
+                let store = self.store.clone();
+                spawn_local(async move { store.run(Care::Writes, move |books| books.unkeep(&name)).await });
+            }
+            self.kept.replace(before);
+            self.want();
+        })?;
+        spawn_local(feed(
+            self.store.clone(),
+            self.stored.clone(),
+            subscription.stream.clone(),
+            name.to_owned(),
+        ));
+        Ok(subscription)
+    }
+
+    /// The durable subscriptions.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn list_kept(&self) -> Result<Vec<KeptDocument>, Failure> {
+        self.store.run(Care::Reads, |books| Ok(books.list_kept())).await
+    }
+
+    /// The program has everything up to number `up_to`. False where there is no such subscription.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<bool, Failure> {
+        let name = name.to_owned();
+        let done = self
+            .store
+            .run(Care::Writes, move |books| books.acknowledge_kept(&name, up_to));
+        done.await
+    }
+
+    /// Ends a durable subscription. False where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn unkeep(&self, name: &str) -> Result<bool, Failure> {
+        let owned = name.to_owned();
+        let done = self.store.run(Care::Lasts, move |books| books.unkeep(&owned)).await?;
+        self.kept.borrow_mut().retain(|kept| kept.name != name);
+        for stream in self
+            .streams
+            .borrow()
+            .iter()
+            .filter(|stream| stream.kept.as_deref() == Some(name))
+        {
+            stream.end("deleted", "the durable subscription was deleted", None);
+        }
+        self.want();
+        Ok(done)
+    }
+
+    async fn hand_out(&self, message: Received, taken: Taken) {
+        let names: Vec<String> = {
+            let kept = self.kept.borrow();
+            let wants = |kept: &&Kept| topic::matches(&kept.filter, &message.topic);
+            kept.iter().filter(wants).map(|kept| kept.name.clone()).collect()
+        };
+        self.hand_to_streams(&message, &taken);
+        if names.is_empty() {
+            return;
+        }
+        // Not waited for here: one message after the other would be one commit each, and they are kept in their order anyway.
+        let topic = message.topic.clone();
+        let done = self
+            .store
+            .start(Care::Lasts, move |books| books.deliver(&names, &message));
+        match done.await {
+            Ok(outcome) => drop(spawn_local(async move {
+                let outcome = outcome
+                    .await
+                    .unwrap_or_else(|_| Err(Problem::wait("gatepost is ending").into()));
+                if let Err(Failure { problem, .. }) = outcome {
+                    log::error!("inbox: a message on {topic} was not kept for the durable subscriptions: {problem}");
+                }
+                drop(taken);
+            })),
+            Err(Failure { problem, .. }) => log::error!("inbox: a message on {topic} was not kept: {problem}"),
+        }
+    }
+
+    fn hand_to_streams(&self, message: &Received, taken: &Taken) {
+        let now = self.clock.boot();
+        let received = rfc3339(self.clock.wall());
+        let mut line = None;
+        let mut cut = false;
+        for stream in self.streams.borrow().iter() {
+            let wants = stream.kept.is_none() && !stream.has_ended() && topic::matches(&stream.filter, &message.topic);
+            if !wants || (message.retained && !is_fresh(stream, now)) {
+                continue;
+            }
+            let line = line.get_or_insert_with(|| message.line(&received, None));
+            if !stream.push(line.clone(), taken.clone()) {
+                log::warn!(
+                    GATEPOST_EVENT = "messages";
+                    "inbox: {} was cut off from {}, because it did not read", stream.reader, stream.filter
+                );
+                cut = true;
+            }
+        }
+        if cut {
+            self.streams.borrow_mut().retain(|stream| !stream.has_ended());
+            self.want();
+        }
+    }
+
+    fn confirmed(&self, filter: &str) {
+        let now = self.clock.boot();
+        self.refused.borrow_mut().remove(filter);
+        // AWS sends retained messages for filters without wildcards only, so those that are covered have nothing to wait for.
+        let covered = |stream: &&Rc<Stream>| {
+            stream.filter == filter || (is_wild(&stream.filter) && topic::covers(filter, &stream.filter))
+        };
+        for stream in self.streams.borrow().iter().filter(covered) {
+            stream.confirmed.set(stream.confirmed.get().or(Some(now)));
+        }
+        self.want();
+    }
+
+    fn refused(&self, filter: &str, why: &Problem) {
+        // A smaller filter may be allowed where a larger one is not: what this one covered is asked for by itself now.
+        self.refused.borrow_mut().insert(filter.to_owned());
+        for stream in self.streams.borrow().iter().filter(|stream| stream.filter == filter) {
+            stream.end("refused", &why.message, why.next_step.as_deref());
+        }
+        self.streams.borrow_mut().retain(|stream| !stream.has_ended());
+        self.want();
+    }
+
+    fn fewest(&self) -> Wanted {
+        let (streams, kept, refused) = (self.streams.borrow(), self.kept.borrow(), self.refused.borrow());
+        let of_streams = streams.iter().map(|stream| Wish {
+            filter: &stream.filter,
+            qos: stream.qos,
+            fresh: stream.kept.is_none() && stream.confirmed.get().is_none(),
+            joined: if stream.kept.is_none() { stream.joined } else { 0 },
+            refused: refused.contains(&stream.filter),
+        });
+        let of_kept = kept.iter().map(|kept| Wish {
+            filter: &kept.filter,
+            qos: kept.qos,
+            fresh: false,
+            joined: 0,
+            refused: refused.contains(&kept.filter),
+        });
+        fewest(of_streams.chain(of_kept))
+    }
+
+    /// Tells the session what is wanted now.
+    fn want(&self) {
+        self.publish(self.fewest());
+    }
+
+    fn publish(&self, wanted: Wanted) {
+        self.wanted.send_if_modified(|known| {
+            let news = *known != wanted;
+            if news {
+                *known = wanted;
+            }
+            news
+        });
+    }
+}
+
+/// Whether the retained messages for a stream have yet to come.
+fn is_fresh(stream: &Stream, now: Duration) -> bool {
+    stream
+        .confirmed
+        .get()
+        .is_none_or(|then| now.saturating_sub(then) < RETAINED)
+}
+
+/// Reads a durable subscription from the disk as fast as its program takes it.
+async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: Rc<Stream>, name: String) {
+    let mut position = 0;
+    while !stream.has_ended() {
+        stored.borrow_and_update();
+        let (most, bytes) = PAGE;
+        let page = {
+            let name = name.clone();
+            let after = position;
+            store.run(Care::Reads, move |books| books.read_kept(&name, after, most, bytes))
+        };
+        match page.await {
+            Ok(Some(page)) if !page.is_empty() => {
+                for kept in page {
+                    position = kept.id;
+                    let line = kept.message.line(&rfc3339(kept.received), Some(kept.id));
+                    stream.push(line, Taken::nothing());
+                    stream.drained().await;
+                }
+            }
+            Ok(Some(_)) => tokio::select! {
+                changed = stored.changed() => if changed.is_err() { return },
+                () = stream.ended() => {}
+            },
+            Ok(None) => return,
+            Err(Failure { problem, .. }) => {
+                return stream.end("unusable", &problem.message, problem.next_step.as_deref());
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What people see of the outbox and do to it: list, show, purge, retry.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rusqlite::{OptionalExtension as _, Row};
+use serde::Serialize;
+
+use super::books::{Books, Change, Fate};
+use super::message::Properties;
+use super::outbox::ticket;
+use crate::clock::rfc3339;
+
+/// Messages in one page of a list.
+pub const PAGE: u32 = 100;
+/// Messages that are purged or retried in one step.
+const STEP: u32 = 500;
+
+/// A message in the outbox, or parked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Its number.
+    pub id: i64,
+    /// `queued`, `sent` (with AWS, which has not answered yet) or `parked`.
+    pub state: &'static str,
+    /// Where to.
+    pub topic: String,
+    /// The payload's bytes.
+    pub bytes: usize,
+    /// When it was accepted, RFC 3339, by the clock of that moment.
+    pub accepted: String,
+    /// Whether the broker shall keep it.
+    pub retain: bool,
+    /// Why it is parked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A message with all there is to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Whole {
+    #[serde(flatten)]
+    entry: Entry,
+    #[serde(flatten)]
+    properties: Properties,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+}
+
+/// Which messages somebody means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(i64),
+    /// Everything that waits to be sent.
+    Queued,
+    /// Everything that AWS did not take.
+    Parked,
+}
+
+const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), accepted, retain";
+
+impl Books {
+    /// A page of messages after number `after`, the parked ones first.
+    pub(super) fn list(&self, after: i64, parked: bool) -> rusqlite::Result<Vec<Entry>> {
+        let (table, reason) = if parked {
+            ("parked", "reason")
+        } else {
+            ("outbox", "NULL")
+        };
+        let mut page = self.database.prepare_cached(&format!(
+            "SELECT {COLUMNS}, {reason} FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2"
+        ))?;
+        let mut rows = page.query((after, PAGE))?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let entry = self.entry(row, parked)?;
+            // Its end is only not written yet.
+            if !self.acknowledged.contains(&entry.id) {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn entry(&self, row: &Row, parked: bool) -> rusqlite::Result<Entry> {
+        let id = row.get(0)?;
+        let accepted = u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0);
+        Ok(Entry {
+            id,
+            state: match (parked, self.lanes.is_in_flight(id)) {
+                (true, _) => "parked",
+                (false, true) => "sent",
+                (false, false) => "queued",
+            },
+            topic: row.get(1)?,
+            bytes: row.get(2)?,
+            accepted: rfc3339(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(accepted)),
+            retain: row.get(5)?,
+            reason: row.get(6)?,
+        })
+    }
+
+    /// One message, if there is one of this number.
+    pub(super) fn show_one(&self, id: i64) -> rusqlite::Result<Option<Whole>> {
+        for (table, reason, parked) in [("parked", "reason", true), ("outbox", "NULL", false)] {
+            let sql = format!("SELECT {COLUMNS}, {reason}, properties, payload FROM {table} WHERE id = ?1");
+            let found = self.database.prepare_cached(&sql)?.query_row((id,), |row| {
+                let payload: Vec<u8> = row.get(8)?;
+                let (text, base64) = match String::from_utf8(payload) {
+                    Ok(text) => (Some(text), None),
+                    Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
+                };
+                Ok(Whole {
+                    entry: self.entry(row, parked)?,
+                    properties: Properties::from_json(row.get_ref(7)?.as_str_or_null()?),
+                    payload: text,
+                    payload_base64: base64,
+                })
+            });
+            if let Some(found) = found.optional()? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Deletes messages; returns how many, and whether there may be more of them.
+    pub(super) fn purge(&mut self, which: Which) -> rusqlite::Result<(usize, bool)> {
+        let purged = match which {
+            Which::Parked => self.delete_all_parked()?,
+            Which::One(id) => match self.delete_parked_one(id)? {
+                0 => self.delete_queued("id = ?1", id)?,
+                parked => parked,
+            },
+            Which::Queued => self.delete_queued("id > ?1", 0)?,
+        };
+        Ok((purged, purged == usize::try_from(STEP).unwrap_or(0)))
+    }
+
+    fn delete_all_parked(&mut self) -> rusqlite::Result<usize> {
+        let sql = format!("DELETE FROM parked WHERE id IN (SELECT id FROM parked ORDER BY id LIMIT {STEP})");
+        let deleted = self.database.prepare_cached(&sql)?.execute(())?;
+        self.with_commit(Change::Parked(-i64::try_from(deleted).unwrap_or(0)));
+        Ok(deleted)
+    }
+
+    fn delete_parked_one(&mut self, id: i64) -> rusqlite::Result<usize> {
+        let deleted = self
+            .database
+            .prepare_cached("DELETE FROM parked WHERE id = ?1")?
+            .execute((id,))?;
+        self.with_commit(Change::Parked(-i64::try_from(deleted).unwrap_or(0)));
+        Ok(deleted)
+    }
+
+    fn delete_queued(&mut self, condition: &str, id: i64) -> rusqlite::Result<usize> {
+        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE {condition} ORDER BY id LIMIT {STEP}");
+        let tickets: Vec<_> = self
+            .database
+            .prepare_cached(&sql)?
+            .query_map((id,), ticket)?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut deleted = 0;
+        for ticket in tickets {
+            if self.acknowledged.contains(&ticket.id) {
+                continue;
+            }
+            self.database
+                .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
+                .execute((ticket.id,))?;
+            self.bookkeeper.counts.dropped += 1;
+            self.with_commit(Change::Out {
+                id: ticket.id,
+                topic: ticket.topic,
+                size: ticket.size,
+                fate: Fate::Dropped("somebody purged it".to_owned()),
+            });
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+
+    /// Puts parked messages back into the outbox, behind what is there; returns how many, and whether there may be more.
+    pub(super) fn retry(&mut self, which: Which) -> rusqlite::Result<(usize, bool)> {
+        let (condition, id) = match which {
+            Which::One(id) => ("id = ?1", id),
+            Which::Queued | Which::Parked => ("id > ?1", 0),
+        };
+        let sql = format!("SELECT {COLUMNS} FROM parked WHERE {condition} ORDER BY id LIMIT {STEP}");
+        let tickets: Vec<_> = self
+            .database
+            .prepare_cached(&sql)?
+            .query_map((id,), ticket)?
+            .collect::<rusqlite::Result<_>>()?;
+        let retried = tickets.len();
+        for ticket in tickets {
+            let id = self.next_id();
+            self.database
+                .prepare_cached(
+                    "INSERT INTO outbox (id, topic, payload, retain, properties, accepted)
+                     SELECT ?2, topic, payload, retain, properties, ?3 FROM parked WHERE id = ?1",
+                )?
+                .execute((ticket.id, id, self.bookkeeper.now_ms()))?;
+            self.delete_parked_one(ticket.id)?;
+            self.with_commit(Change::In {
+                id,
+                topic: ticket.topic,
+                size: ticket.size,
+                waiting: None,
+            });
+        }
+        Ok((retried, retried == usize::try_from(STEP).unwrap_or(0)))
+    }
+}

@@ -1,0 +1,337 @@
+//! Which message is sent next: in the order of their acceptance within a topic, and no topic's backlog in another's way.
+//!
+//! Three lanes of message IDs. What was in flight when a connection was lost is sent `again` first. New messages go into
+//! the `express` lane as long as nothing of their topic waits elsewhere; the others are the `backlog`, which is only a
+//! position in the database: a million messages there take no memory. Express and backlog take turns.
+//!
+//! Topics are told apart by a hash into a fixed number of buckets. Two topics that share one are treated as the same, which
+//! keeps the order and costs at most a turn.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+/// Buckets of topics: 32 KiB of counters.
+const BUCKETS: usize = 4096;
+/// Messages in the express lane: their IDs are all that is kept of them.
+const EXPRESS: usize = 1024;
+/// Messages of one bucket in the express lane: a program that floods one topic leaves it to the others.
+const EXPRESS_PER_BUCKET: u32 = 32;
+
+/// How many messages of a bucket wait or are in flight, by the lane they came through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    express: u32,
+    backlog: u32,
+}
+
+/// Where to look for the next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// This very one.
+    This(i64),
+    /// The first one after this position that [`Lanes::is_express`] does not know.
+    BacklogAfter(i64),
+}
+
+#[derive(Debug)]
+pub(super) struct Lanes {
+    hasher: RandomState,
+    buckets: Vec<Bucket>,
+    again: VecDeque<i64>,
+    express: VecDeque<i64>,
+    /// Those of the express lane that wait or are in flight, and their bucket.
+    express_known: BTreeMap<i64, usize>,
+    /// Everything of the backlog up to here is in flight or gone.
+    position: i64,
+    backlog_waiting: u64,
+    in_flight: BTreeSet<i64>,
+    express_had_its_turn: bool,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            buckets: vec![Bucket::default(); BUCKETS],
+            again: VecDeque::new(),
+            express: VecDeque::new(),
+            express_known: BTreeMap::new(),
+            position: 0,
+            backlog_waiting: 0,
+            in_flight: BTreeSet::new(),
+            express_had_its_turn: false,
+        }
+    }
+
+    fn bucket_of(&self, topic: &str) -> usize {
+        usize::try_from(self.hasher.hash_one(topic)).unwrap_or(0) % BUCKETS
+    }
+
+    fn change(&mut self, bucket: usize, change: impl FnOnce(&mut Bucket)) {
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            change(bucket);
+        }
+    }
+
+    /// A message that was in the database before this start.
+    pub(super) fn found(&mut self, topic: &str) {
+        let bucket = self.bucket_of(topic);
+        self.change(bucket, |bucket| bucket.backlog += 1);
+        self.backlog_waiting += 1;
+    }
+
+    /// A message that was just accepted.
+    pub(super) fn accepted(&mut self, id: i64, topic: &str) {
+        let bucket = self.bucket_of(topic);
+        let counts = self.buckets.get(bucket).copied().unwrap_or_default();
+        if counts.backlog == 0 && counts.express < EXPRESS_PER_BUCKET && self.express.len() < EXPRESS {
+            self.express.push_back(id);
+            self.express_known.insert(id, bucket);
+            self.change(bucket, |bucket| bucket.express += 1);
+        } else {
+            self.change(bucket, |bucket| bucket.backlog += 1);
+            self.backlog_waiting += 1;
+        }
+    }
+
+    /// Whether anything waits to be sent.
+    pub(super) fn any_waiting(&self) -> bool {
+        !self.again.is_empty() || !self.express.is_empty() || self.backlog_waiting > 0
+    }
+
+    /// Where the next message is; `None` where nothing waits. Follow with [`sent`](Self::sent),
+    /// [`not_now`](Self::not_now) or [`gone`](Self::gone).
+    pub(super) fn next(&self, backlog_blocked: bool) -> Option<Next> {
+        if let Some(id) = self.again.front() {
+            return Some(Next::This(*id));
+        }
+        let backlog = (self.backlog_waiting > 0 && !backlog_blocked).then_some(Next::BacklogAfter(self.position));
+        match self.express.front() {
+            Some(id) if !self.express_had_its_turn || backlog.is_none() => Some(Next::This(*id)),
+            _ => backlog,
+        }
+    }
+
+    /// Whether the message came through the express lane.
+    pub(super) fn is_express(&self, id: i64) -> bool {
+        self.express_known.contains_key(&id)
+    }
+
+    /// Whether a message of the backlog with this topic may be sent: nothing older of its topic waits in the express lane.
+    pub(super) fn may_follow(&self, topic: &str) -> bool {
+        let bucket = self.buckets.get(self.bucket_of(topic));
+        bucket.is_none_or(|bucket| bucket.express == 0)
+    }
+
+    /// The message goes out now.
+    pub(super) fn sent(&mut self, id: i64) {
+        if self.again.front() == Some(&id) {
+            self.again.pop_front();
+        } else if self.express.front() == Some(&id) {
+            self.express.pop_front();
+            self.express_had_its_turn = true;
+        } else {
+            self.position = id;
+            self.backlog_waiting = self.backlog_waiting.saturating_sub(1);
+            self.express_had_its_turn = false;
+        }
+        self.in_flight.insert(id);
+    }
+
+    /// The backlog's position says that there is more, and there is not.
+    pub(super) fn backlog_is_empty(&mut self) {
+        self.backlog_waiting = 0;
+    }
+
+    /// The message is done with, wherever it was: acknowledged, parked, dropped, deleted.
+    pub(super) fn gone(&mut self, id: i64, topic: &str) {
+        let was_in_flight = self.in_flight.remove(&id);
+        let was_again = !was_in_flight && remove(&mut self.again, id);
+        let bucket = self.bucket_of(topic);
+        if let Some(bucket) = self.express_known.remove(&id) {
+            self.change(bucket, |bucket| bucket.express = bucket.express.saturating_sub(1));
+            if !was_in_flight && !was_again {
+                remove(&mut self.express, id);
+            }
+        } else {
+            self.change(bucket, |bucket| bucket.backlog = bucket.backlog.saturating_sub(1));
+            if !was_in_flight && !was_again {
+                self.backlog_waiting = self.backlog_waiting.saturating_sub(1);
+            }
+        }
+    }
+
+    /// A message of a lane of IDs that is not in the database any more.
+    pub(super) fn vanished(&mut self, id: i64) {
+        self.in_flight.remove(&id);
+        remove(&mut self.again, id);
+        remove(&mut self.express, id);
+        if let Some(bucket) = self.express_known.remove(&id) {
+            self.change(bucket, |bucket| bucket.express = bucket.express.saturating_sub(1));
+        }
+    }
+
+    /// The connection is lost: what was in flight is sent again, in its order, before anything else.
+    pub(super) fn connection_lost(&mut self) {
+        let mut again: BTreeSet<i64> = std::mem::take(&mut self.in_flight);
+        again.extend(self.again.drain(..));
+        self.again = again.into_iter().collect();
+    }
+
+    /// The broker had no room for a message that was in flight: it is sent again.
+    pub(super) fn again(&mut self, id: i64) {
+        if self.in_flight.remove(&id) {
+            let index = self.again.partition_point(|known| *known < id);
+            self.again.insert(index, id);
+        }
+    }
+
+    /// Whether the message is with the broker right now.
+    pub(super) fn is_in_flight(&self, id: i64) -> bool {
+        self.in_flight.contains(&id)
+    }
+}
+
+fn remove(lane: &mut VecDeque<i64>, id: i64) -> bool {
+    match lane.iter().position(|known| *known == id) {
+        Some(index) => lane.remove(index).is_some(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The lanes and a database to go with them.
+    struct Model {
+        lanes: Lanes,
+        rows: BTreeMap<i64, String>,
+        last: i64,
+    }
+
+    impl Model {
+        fn new(found: &[&str]) -> Self {
+            let mut model = Self {
+                lanes: Lanes::new(),
+                rows: BTreeMap::new(),
+                last: 0,
+            };
+            for topic in found {
+                model.last += 1;
+                model.rows.insert(model.last, (*topic).to_owned());
+                model.lanes.found(topic);
+            }
+            model
+        }
+
+        fn accept(&mut self, topic: &str) {
+            self.last += 1;
+            self.rows.insert(self.last, topic.to_owned());
+            self.lanes.accepted(self.last, topic);
+        }
+
+        fn send(&mut self) -> Option<i64> {
+            let mut blocked = false;
+            loop {
+                let id = match self.lanes.next(blocked)? {
+                    Next::This(id) => id,
+                    Next::BacklogAfter(position) => {
+                        let mut later = self.rows.range(position + 1..).map(|(id, _)| *id);
+                        match later.find(|id| !self.lanes.is_express(*id)) {
+                            Some(id) if self.lanes.may_follow(&self.rows[&id]) => id,
+                            Some(_) => {
+                                blocked = true;
+                                continue;
+                            }
+                            None => {
+                                self.lanes.backlog_is_empty();
+                                continue;
+                            }
+                        }
+                    }
+                };
+                self.lanes.sent(id);
+                return Some(id);
+            }
+        }
+
+        fn acknowledge(&mut self, id: i64) {
+            let topic = self.rows.remove(&id).unwrap();
+            self.lanes.gone(id, &topic);
+        }
+    }
+
+    #[test]
+    fn a_backlog_does_not_starve_what_is_new() {
+        let mut model = Model::new(&["old"; 100]);
+        model.accept("new");
+        model.accept("old");
+        let first: Vec<i64> = (0..4).filter_map(|_| model.send()).collect();
+        assert_eq!(
+            first,
+            [101, 1, 2, 3],
+            "the new topic takes its turn, the old one its order"
+        );
+    }
+
+    #[test]
+    fn one_topic_does_not_fill_the_express_lane() {
+        let mut model = Model::new(&[]);
+        for _ in 0..10_000 {
+            model.accept("flood");
+        }
+        model.accept("other");
+        assert!(model.lanes.express.len() <= usize::try_from(EXPRESS_PER_BUCKET).unwrap() + 1);
+        let until = (0..200).filter_map(|_| model.send()).position(|id| id == 10_001);
+        assert!(
+            until.unwrap() <= usize::try_from(EXPRESS_PER_BUCKET).unwrap(),
+            "{until:?}"
+        );
+    }
+
+    proptest! {
+        /// Whatever happens in between, a topic's messages go out in their order, and each goes out.
+        #[test]
+        fn order_within_a_topic_is_kept_and_nothing_is_forgotten(
+            found in prop::collection::vec(0..4_u8, 0..60),
+            steps in prop::collection::vec((0..10_u8, 0..4_u8), 0..300),
+        ) {
+            let names = ["a", "b", "c", "d"];
+            let topics: Vec<&str> = found.iter().map(|topic| names[usize::from(*topic)]).collect();
+            let mut model = Model::new(&topics);
+            let mut in_flight: Vec<i64> = Vec::new();
+            let mut highest: BTreeMap<String, i64> = BTreeMap::new();
+            let mut delivered = 0;
+            let total = |model: &Model| model.last;
+            for (step, topic) in steps.into_iter().chain(std::iter::repeat_n((9, 0), 2000)) {
+                match step {
+                    0..=2 => model.accept(names[usize::from(topic)]),
+                    3 => {
+                        model.lanes.connection_lost();
+                        // What comes again comes in its order from here on.
+                        in_flight.clear();
+                        highest.clear();
+                    }
+                    4..=6 => if let Some(id) = model.send() {
+                        let last = highest.insert(model.rows[&id].clone(), id);
+                        prop_assert!(last.is_none_or(|last| last < id), "{last:?} before {id}");
+                        in_flight.push(id);
+                    },
+                    _ => if in_flight.is_empty() {
+                        if let Some(id) = model.send() { in_flight.push(id); }
+                    } else {
+                        model.acknowledge(in_flight.remove(0));
+                        delivered += 1;
+                    },
+                }
+            }
+            prop_assert_eq!(delivered, total(&model));
+            prop_assert!(!model.lanes.any_waiting() && model.rows.is_empty());
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What must not be lost between the wings: messages to AWS until it has acknowledged them, and messages from AWS until the
+//! programs have taken them.
+//!
+//! `store` is the one thread that has the database. The way out: a program's message is accepted by [`Outbox::accept`]
+//! (`outbox`, on the disk), the session takes it (`lanes` say in which order) and says what became of it. The way in: the
+//! session hands each message to the [`Inbox`], which knows who is subscribed (`streams`) and keeps messages for durable
+//! subscriptions (`kept`). What people look at is in `inspect`.
+
+mod books;
+mod database;
+mod facts;
+mod handles;
+mod inbox;
+mod inspect;
+mod kept;
+mod lanes;
+mod message;
+mod outbox;
+mod store;
+mod streams;
+mod wanted;
+
+use std::time::Duration;
+
+pub use books::Fate;
+pub use database::Failure;
+pub use handles::{Direct, Handles, Outbox, spawn};
+pub use inbox::{Inbox, NotSubscribed, Subscriber};
+pub use inspect::{Entry, Which, Whole};
+pub use kept::{Kept, KeptDocument, NotKept};
+pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
+pub use outbox::{NotAccepted, Outgoing, Ticket};
+pub use streams::{Arrival, Subscription, Taken};
+pub use wanted::{Wanted, WantedFilter, is_wild};
+
+/// How much is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes in the outbox.
+    pub max_bytes: u64,
+    /// Messages in the outbox.
+    pub max_messages: u64,
+    /// How old a message may become before it is sent.
+    pub max_age: Duration,
+    /// What becomes of a message for which there is no room.
+    pub when_full: WhenFull,
+    /// Bytes kept for one durable subscription.
+    pub inbox_max_bytes: u64,
+    /// Messages kept for one durable subscription.
+    pub inbox_max_messages: u64,
+}
+
+/// What becomes of a message for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused.
+    Refuse,
+    /// The oldest in the outbox are dropped for it.
+    DropOldest,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 * 1024 * 1024,
+            max_messages: 1_000_000,
+            max_age: Duration::from_secs(14 * 24 * 3600),
+            when_full: WhenFull::Refuse,
+            inbox_max_bytes: 8 * 1024 * 1024,
+            inbox_max_messages: 10_000,
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The outbox: messages accepted and not yet acknowledged.
+//!
+//! A message is accepted when it is on the disk, and leaves only when AWS has acknowledged it, or with a reason that
+//! somebody can look up: parked, dropped because the outbox was full and the administrator wants it so, too old.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, Row};
+use tokio::sync::oneshot;
+
+use super::books::{Books, Change, Fate};
+use super::lanes::Next;
+use super::message::{Message, Properties, size};
+use super::{Bounds, WhenFull};
+use crate::problem::Problem;
+
+/// Parked messages that are kept; the oldest go first.
+const PARKED: i64 = 1000;
+/// At most so many old messages make room for a new one at once.
+const ROOM: u32 = 1000;
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Which one.
+    pub ticket: Ticket,
+    /// The message; its expiry is what is left of it.
+    pub message: Message,
+}
+
+/// By what a message that was sent is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its number: later messages have larger ones.
+    pub id: i64,
+    /// Its topic.
+    pub topic: String,
+    /// What it counts for.
+    pub size: u64,
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Debug)]
+pub enum NotAccepted {
+    /// There is no room for it.
+    Full(Problem),
+    /// There is no room on the disk.
+    DiskFull(Problem),
+    /// Nothing can be written now.
+    Unusable(Problem),
+}
+
+/// A message to accept, and who waits for its fate.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) message: Message,
+    pub(super) fate: Option<oneshot::Sender<Fate>>,
+}
+
+impl Books {
+    /// Accepts a message, if there is room for it.
+    pub(super) fn accept(&mut self, submission: Submission) -> rusqlite::Result<Result<i64, NotAccepted>> {
+        let Submission { message, fate } = submission;
+        let size = message.size();
+        if let Some(problem) = self.make_room(size)? {
+            self.bookkeeper.counts.refused += 1;
+            return Ok(Err(NotAccepted::Full(problem)));
+        }
+        let id = self.next_id();
+        self.database
+            .prepare_cached(
+                "INSERT INTO outbox (id, topic, payload, retain, properties, accepted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                id,
+                &message.topic,
+                &message.payload[..],
+                message.retain,
+                message.properties.to_json(),
+                self.bookkeeper.now_ms(),
+            ))?;
+        self.bookkeeper.counts.accepted += 1;
+        self.with_commit(Change::In {
+            id,
+            topic: message.topic,
+            size,
+            waiting: fate,
+        });
+        Ok(Ok(id))
+    }
+
+    /// Sees to it that `size` bytes more fit, or says why they do not.
+    fn make_room(&mut self, size: u64) -> rusqlite::Result<Option<Problem>> {
+        let bounds = self.bookkeeper.bounds.clone();
+        if self.fits(&bounds, size) {
+            return Ok(None);
+        }
+        self.drop_front(&bounds, size, true)?;
+        if bounds.when_full == WhenFull::DropOldest && size <= bounds.max_bytes {
+            self.drop_front(&bounds, size, false)?;
+        }
+        Ok((!self.fits(&bounds, size)).then(|| full(&bounds, size)))
+    }
+
+    fn fits(&self, bounds: &Bounds, size: u64) -> bool {
+        let then = self.queued_then();
+        then.messages < bounds.max_messages && then.bytes.saturating_add(size) <= bounds.max_bytes
+    }
+
+    /// Drops messages from the front until `size` bytes more fit: those that are too old, or any that are not being sent.
+    fn drop_front(&mut self, bounds: &Bounds, size: u64, too_old: bool) -> rusqlite::Result<()> {
+        let mut dropped = Vec::new();
+        {
+            let mut oldest = self.database.prepare_cached(
+                "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)), accepted FROM outbox ORDER BY id LIMIT ?1",
+            )?;
+            let mut rows = oldest.query((ROOM,))?;
+            let then = self.queued_then();
+            let (mut messages, mut bytes) = (then.messages, then.bytes);
+            while let Some(row) = rows.next()? {
+                let fits = messages < bounds.max_messages && bytes.saturating_add(size) <= bounds.max_bytes;
+                let old = self.bookkeeper.age(row.get(4)?).is_some_and(|age| age > bounds.max_age);
+                if fits || (too_old && !old) {
+                    break;
+                }
+                let ticket = ticket(row)?;
+                if self.lanes.is_in_flight(ticket.id) || self.acknowledged.contains(&ticket.id) {
+                    continue;
+                }
+                messages = messages.saturating_sub(1);
+                bytes = bytes.saturating_sub(ticket.size);
+                dropped.push(ticket);
+            }
+        }
+        for ticket in dropped {
+            let why = match too_old {
+                true => "it was older than mqtt.outbox-max-age",
+                false => "the outbox was full, and mqtt.outbox-when-full is \"drop-oldest\"",
+            };
+            self.delete(&ticket, Fate::Dropped(why.to_owned()))?;
+            match too_old {
+                true => self.bookkeeper.counts.expired += 1,
+                false => self.bookkeeper.counts.dropped += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, ticket: &Ticket, fate: Fate) -> rusqlite::Result<()> {
+        self.database
+            .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
+            .execute((ticket.id,))?;
+        self.with_commit(Change::Out {
+            id: ticket.id,
+            topic: ticket.topic.clone(),
+            size: ticket.size,
+            fate,
+        });
+        Ok(())
+    }
+
+    /// The next messages to send: at most `most`, and no more than `bytes` of them unless it is one.
+    pub(super) fn take(&mut self, most: usize, bytes: u64) -> rusqlite::Result<Vec<Outgoing>> {
+        let (mut taken, mut taken_bytes, mut blocked) = (Vec::new(), 0, false);
+        while taken.len() < most && taken_bytes < bytes {
+            let Some(next) = self.lanes.next(blocked) else { break };
+            let found = match next {
+                Next::This(id) => self.row(id)?,
+                Next::BacklogAfter(position) => self.first_of_backlog(position)?,
+            };
+            let (outgoing, accepted) = match (next, found) {
+                (Next::This(id), None) => {
+                    self.lanes.vanished(id);
+                    continue;
+                }
+                (Next::BacklogAfter(_), None) => {
+                    self.lanes.backlog_is_empty();
+                    continue;
+                }
+                (Next::BacklogAfter(_), Some((outgoing, _))) if !self.lanes.may_follow(&outgoing.message.topic) => {
+                    blocked = true;
+                    continue;
+                }
+                (_, Some(found)) => found,
+            };
+            self.lanes.sent(outgoing.ticket.id);
+            match self.still_wanted(outgoing, accepted) {
+                Ok(outgoing) => {
+                    taken_bytes += outgoing.ticket.size;
+                    taken.push(outgoing);
+                }
+                Err(ticket) => {
+                    self.bookkeeper.counts.expired += 1;
+                    self.out(
+                        &ticket,
+                        Fate::Dropped("it had expired before it could be sent".to_owned()),
+                    );
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The message with what is left of its expiry; its ticket where it is too old.
+    fn still_wanted(&self, mut outgoing: Outgoing, accepted: i64) -> Result<Outgoing, Ticket> {
+        let Some(age) = self.bookkeeper.age(accepted) else {
+            return Ok(outgoing);
+        };
+        let expiry = &mut outgoing.message.properties.message_expiry;
+        if let Some(seconds) = expiry {
+            let left = Duration::from_secs((*seconds).into()).saturating_sub(age).as_secs();
+            // AWS takes no expiry below a second, so what has less than that left is too old.
+            *seconds = u32::try_from(left).unwrap_or(u32::MAX);
+        }
+        match *expiry == Some(0) || age > self.bookkeeper.bounds.max_age {
+            true => Err(outgoing.ticket),
+            false => Ok(outgoing),
+        }
+    }
+
+    fn row(&self, id: i64) -> rusqlite::Result<Option<(Outgoing, i64)>> {
+        self.database
+            .prepare_cached("SELECT id, topic, payload, properties, accepted, retain FROM outbox WHERE id = ?1")?
+            .query_row((id,), outgoing)
+            .optional()
+    }
+
+    fn first_of_backlog(&self, mut position: i64) -> rusqlite::Result<Option<(Outgoing, i64)>> {
+        let mut first = self.database.prepare_cached(
+            "SELECT id, topic, payload, properties, accepted, retain FROM outbox WHERE id > ?1 ORDER BY id LIMIT 1",
+        )?;
+        loop {
+            match first.query_row((position,), outgoing).optional()? {
+                // What has come through the express lane, is going to, or was acknowledged there and is only not deleted yet.
+                Some((found, _))
+                    if self.lanes.is_express(found.ticket.id) || self.acknowledged.contains(&found.ticket.id) =>
+                {
+                    position = found.ticket.id;
+                }
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// AWS has acknowledged the message. It is deleted with the next commit; a loss of power before that sends it again.
+    pub(super) fn acknowledged(&mut self, ticket: &Ticket) {
+        // Somebody may have purged it meanwhile.
+        if self.lanes.is_in_flight(ticket.id) {
+            self.bookkeeper.counts.acknowledged += 1;
+            self.out(ticket, Fate::Acknowledged);
+        }
+    }
+
+    fn out(&mut self, ticket: &Ticket, fate: Fate) {
+        self.lanes.gone(ticket.id, &ticket.topic);
+        self.queued.less(ticket.size);
+        self.acknowledged.insert(ticket.id);
+        self.bookkeeper.tell(ticket.id, fate);
+    }
+
+    /// AWS does not take the message: it is kept aside with the reason.
+    pub(super) fn park(&mut self, ticket: &Ticket, reason: &str) -> rusqlite::Result<()> {
+        if !self.lanes.is_in_flight(ticket.id) {
+            return Ok(());
+        }
+        let parked = self
+            .database
+            .prepare_cached(
+                "INSERT OR REPLACE INTO parked (id, topic, payload, retain, properties, accepted, parked, reason)
+                 SELECT id, topic, payload, retain, properties, accepted, ?2, ?3 FROM outbox WHERE id = ?1",
+            )?
+            .execute((ticket.id, self.bookkeeper.now_ms(), reason))?;
+        self.delete(ticket, Fate::Parked(reason.to_owned()))?;
+        self.bookkeeper.counts.parked += 1;
+        let forgotten = self
+            .database
+            .prepare_cached(
+                "DELETE FROM parked WHERE id <= (SELECT id FROM parked ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+            )?
+            .execute((PARKED,))?;
+        self.bookkeeper.counts.dropped += u64::try_from(forgotten).unwrap_or(0);
+        let more = i64::try_from(parked).unwrap_or(0) - i64::try_from(forgotten).unwrap_or(0);
+        self.with_commit(Change::Parked(more));
+        Ok(())
+    }
+}
+
+fn full(bounds: &Bounds, size: u64) -> Problem {
+    let message = match size > bounds.max_bytes {
+        true => format!(
+            "a message of {size} bytes never fits into the outbox (mqtt.outbox-max-bytes = {})",
+            bounds.max_bytes
+        ),
+        false => format!(
+            "the outbox is full: it holds at most {} bytes and {} messages (mqtt.outbox-max-bytes, mqtt.outbox-max-messages)",
+            bounds.max_bytes, bounds.max_messages
+        ),
+    };
+    Problem::wait(message).next("gatepost status shows why messages are not sent; gatepost outbox list, which they are")
+}
+
+/// The ticket in the first four columns: id, topic, payload's length, properties' length.
+pub(super) fn ticket(row: &Row) -> rusqlite::Result<Ticket> {
+    let topic: String = row.get(1)?;
+    Ok(Ticket {
+        id: row.get(0)?,
+        size: size(&topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0)),
+        topic,
+    })
+}
+
+fn outgoing(row: &Row) -> rusqlite::Result<(Outgoing, i64)> {
+    let topic: String = row.get(1)?;
+    let payload = row.get_ref(2)?.as_blob()?;
+    let properties = row.get_ref(3)?.as_str_or_null()?;
+    let message = Message {
+        payload: bytes::Bytes::copy_from_slice(payload),
+        retain: row.get(5)?,
+        properties: Properties::from_json(properties),
+        topic: topic.clone(),
+    };
+    let ticket = Ticket {
+        id: row.get(0)?,
+        size: size(&topic, payload.len(), properties.map_or(0, str::len)),
+        topic,
+    };
+    Ok((Outgoing { ticket, message }, row.get(4)?))
+}

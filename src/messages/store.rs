@@ -1,0 +1,274 @@
+//! The thread that owns the database. Everybody else hands it jobs and waits for their outcome, or does not wait.
+//!
+//! Group commit: while one commit is being synced, jobs pile up, and all of them are the next commit. A job's outcome is told
+//! when it is on the disk, not before.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::books::{Bookkeeper, Books};
+use super::database::{self, Failure, Unusable};
+use crate::problem::Problem;
+
+/// Jobs that wait; who comes after them waits for a place.
+const QUEUE: usize = 64;
+/// Jobs in one commit.
+const GROUP: usize = 256;
+/// What is not urgent (that a message was acknowledged) is written with the next commit, or after this time.
+const LAZINESS: Duration = Duration::from_secs(2);
+/// Between two tries to open a database that cannot be opened.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How much a job's outcome is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// It reads, or changes what is in memory alone.
+    Reads,
+    /// It writes; a loss of power may undo it.
+    Writes,
+    /// It writes, and its outcome is told once no loss of power can undo it.
+    Lasts,
+}
+
+/// Closes with the thread.
+pub type Ending = std::sync::mpsc::Receiver<()>;
+
+type Tell = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+/// Done with the books, or told why they cannot be had.
+type Work = Box<dyn FnOnce(Result<&mut Books, Failure>) -> (rusqlite::Result<()>, Tell) + Send>;
+
+struct Job {
+    care: Care,
+    work: Work,
+}
+
+/// Where jobs are handed in.
+#[derive(Clone)]
+pub(super) struct Store {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Starts the thread with the database at `path`. It ends when all handles are dropped, with everything written, and the
+    /// channel returned closes.
+    pub(super) fn spawn(path: PathBuf, bookkeeper: Box<Bookkeeper>) -> io::Result<(Self, Ending)> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (alive, ending) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("messages".into()).spawn(move || {
+            let _alive = alive;
+            runtime.block_on(keep(path, bookkeeper, queue));
+        })?;
+        Ok((Self { jobs }, ending))
+    }
+
+    /// Has `work` done, and waits for its outcome.
+    ///
+    /// # Errors
+    /// When the database cannot be used, with why.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        care: Care,
+        work: impl FnOnce(&mut Books) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let outcome = self.start(care, work).await?;
+        outcome.await.map_err(|_| ended())?
+    }
+
+    /// Has `work` done; the outcome comes by itself, so that waiting for it can be given up and taken up again.
+    pub(super) async fn start<T: Send + 'static>(
+        &self,
+        care: Care,
+        work: impl FnOnce(&mut Books) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, Failure>>, Failure> {
+        let (reply, outcome) = oneshot::channel();
+        let work: Work = Box::new(move |books| {
+            let (done, value) = match books.map(work) {
+                Ok(Ok(value)) => (Ok(()), Ok(value)),
+                Ok(Err(error)) => (Err(error), Err(ended())),
+                Err(failure) => (Ok(()), Err(failure)),
+            };
+            let tell = move |committed: Result<(), Failure>| drop(reply.send(committed.and(value)));
+            (done, Box::new(tell))
+        });
+        self.jobs.send(Job { care, work }).await.map_err(|_| ended())?;
+        Ok(outcome)
+    }
+}
+
+fn ended() -> Failure {
+    Problem::wait("gatepost is ending, or its message store has").into()
+}
+
+/// The thread.
+async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::Receiver<Job>) {
+    loop {
+        match open(&path, bookkeeper) {
+            Ok(mut books) => match serve(&path, &mut books, &mut queue).await {
+                Ended::Broken => bookkeeper = books.close(),
+                Ended::NobodyLeft => return drop(books.close()),
+            },
+            Err((failure, kept)) => {
+                bookkeeper = kept;
+                bookkeeper.failed(&failure.problem);
+                if !refuse_for_a_while(&failure, &mut queue).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Opens the database; one that is broken is set aside, and a new one begun.
+fn open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Failure, Box<Bookkeeper>)> {
+    let (unusable, mut bookkeeper) = match try_to_open(path, bookkeeper) {
+        Ok(books) => return Ok(books),
+        Err(why) => why,
+    };
+    let error = match unusable {
+        Unusable::Not(failure) => return Err((failure, bookkeeper)),
+        Unusable::Broken(error) => error,
+    };
+    match database::set_aside(path, bookkeeper.now()) {
+        Ok(aside) => bookkeeper.was_set_aside(path, &aside, &error),
+        Err(moving) => {
+            let message = format!(
+                "{} is broken ({error}) and cannot be set aside: {moving}",
+                path.display()
+            );
+            return Err((Problem::wait(message).into(), bookkeeper));
+        }
+    }
+    try_to_open(path, bookkeeper).map_err(|(unusable, bookkeeper)| match unusable {
+        Unusable::Not(failure) => (failure, bookkeeper),
+        Unusable::Broken(error) => (database::cannot(path, &error), bookkeeper),
+    })
+}
+
+fn try_to_open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Unusable, Box<Bookkeeper>)> {
+    let database = match database::open(path) {
+        Ok(database) => database,
+        Err(unusable) => return Err((unusable, bookkeeper)),
+    };
+    Books::read(database, bookkeeper).map_err(|(error, bookkeeper)| match database::is_broken(&error) {
+        true => (Unusable::Broken(error), bookkeeper),
+        false => (Unusable::Not(database::cannot(path, &error)), bookkeeper),
+    })
+}
+
+/// Why jobs are not done any more.
+enum Ended {
+    Broken,
+    NobodyLeft,
+}
+
+async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
+    loop {
+        let first = match books.has_lazy_work() {
+            true => timeout(LAZINESS, queue.recv()).await,
+            false => Ok(queue.recv().await),
+        };
+        let mut jobs = VecDeque::new();
+        match first {
+            Ok(Some(job)) => jobs.push_back(job),
+            Ok(None) => {
+                let _ = commit(books, Care::Writes, |_| Ok(()));
+                return Ended::NobodyLeft;
+            }
+            Err(_) => {}
+        }
+        while jobs.len() < GROUP
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push_back(job);
+        }
+        if !work_off(path, books, jobs) {
+            return Ended::Broken;
+        }
+    }
+}
+
+/// Does a group of jobs: those that write as one commit, then those that read. False when the database is broken.
+fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
+    let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
+    let mut whole = true;
+    let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
+    // Without any job it is the lazy work's turn. A job that fails takes those before it along, and not those behind it.
+    let mut once = reads.is_empty();
+    while whole && (std::mem::take(&mut once) || !writes.is_empty()) {
+        let lasts = writes.iter().any(|job| job.care == Care::Lasts);
+        let mut told: Vec<Tell> = Vec::new();
+        let outcome = commit(books, if lasts { Care::Lasts } else { Care::Writes }, |books| {
+            while let Some(job) = writes.pop_front() {
+                let (outcome, tell) = (job.work)(Ok(books));
+                told.push(tell);
+                outcome?;
+            }
+            Ok(())
+        });
+        let outcome = outcome.map_err(|error| {
+            whole = !database::is_broken(&error);
+            let failure = database::cannot(path, &error);
+            books.bookkeeper.failed(&failure.problem);
+            failure
+        });
+        all_told.extend(told.into_iter().map(|tell| (tell, outcome.clone())));
+    }
+    for job in reads.into_iter().chain(writes) {
+        let (outcome, tell) = (job.work)(Ok(books));
+        let outcome = outcome.map_err(|error| {
+            whole &= !database::is_broken(&error);
+            database::cannot(path, &error)
+        });
+        all_told.push((tell, outcome));
+    }
+    // Who hears of the outcome finds it in the status as well.
+    books.show();
+    for (tell, outcome) in all_told {
+        tell(outcome);
+    }
+    whole
+}
+
+/// One transaction: `work`, and what could wait until now.
+fn commit(
+    books: &mut Books,
+    care: Care,
+    work: impl FnOnce(&mut Books) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let outcome = books
+        .begin(care == Care::Lasts)
+        .and_then(|()| work(books))
+        .and_then(|()| books.write_lazy_work())
+        .and_then(|()| books.commit());
+    if outcome.is_err() {
+        books.roll_back();
+    }
+    outcome
+}
+
+/// Answers everybody with the problem for a while. False when nobody is left.
+async fn refuse_for_a_while(failure: &Failure, queue: &mut mpsc::Receiver<Job>) -> bool {
+    let until = Instant::now() + RETRY;
+    loop {
+        match timeout_at(until, queue.recv()).await {
+            Ok(Some(job)) => {
+                let (_, tell) = (job.work)(Err(failure.clone()));
+                tell(Ok(()));
+            }
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
+    }
+}

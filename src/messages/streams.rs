@@ -1,0 +1,211 @@
+//! One program's stream of lines: what the inbox puts in and the program takes out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc};
+
+use super::message::Received;
+use crate::problem::Problem;
+
+/// Lines that wait for a program: a program that is so far behind is cut.
+const MAX_LINES: usize = 256;
+/// The same in bytes; a single line may have more.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// What the session hands over.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A message.
+    Message(Received, Taken),
+    /// AWS has accepted the subscription to a filter.
+    Subscribed(String),
+    /// AWS has refused it, and why.
+    Refused(String, Problem),
+}
+
+/// That a message is taken: when the last copy of this is dropped, the session acknowledges the message.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    _last: Option<Arc<Acknowledge>>,
+}
+
+#[derive(Debug)]
+struct Acknowledge {
+    packet_id: u16,
+    back: mpsc::UnboundedSender<u16>,
+}
+
+impl Taken {
+    /// For a message that `back` acknowledges by `packet_id`.
+    pub fn new(packet_id: u16, back: mpsc::UnboundedSender<u16>) -> Self {
+        Self {
+            _last: Some(Arc::new(Acknowledge { packet_id, back })),
+        }
+    }
+
+    /// For a message that nobody needs to acknowledge.
+    pub fn nothing() -> Self {
+        Self { _last: None }
+    }
+}
+
+impl Drop for Acknowledge {
+    fn drop(&mut self) {
+        // The connection that the message came on may be gone; AWS then sends it again.
+        let _ = self.back.send(self.packet_id);
+    }
+}
+
+/// The inbox's end of a stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) filter: String,
+    pub(super) qos: u8,
+    /// Who reads it, for the limits.
+    pub(super) reader: String,
+    /// The durable subscription whose messages it carries.
+    pub(super) kept: Option<String>,
+    pub(super) joined: u64,
+    /// When AWS had accepted the subscription, by the boottime clock.
+    pub(super) confirmed: Cell<Option<Duration>>,
+    lines: RefCell<VecDeque<(Bytes, Taken)>>,
+    bytes: Cell<usize>,
+    last_words: RefCell<Option<Bytes>>,
+    ended: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    /// Rings when the program has taken a line, or has left.
+    drained: Notify,
+}
+
+impl Stream {
+    pub(super) fn new(filter: &str, qos: u8, reader: &str, kept: Option<&str>, joined: u64) -> Self {
+        Self {
+            filter: filter.to_owned(),
+            qos,
+            reader: reader.to_owned(),
+            kept: kept.map(str::to_owned),
+            joined,
+            confirmed: Cell::new(None),
+            lines: RefCell::default(),
+            bytes: Cell::new(0),
+            last_words: RefCell::default(),
+            ended: Cell::new(false),
+            waker: RefCell::default(),
+            drained: Notify::new(),
+        }
+    }
+
+    /// Puts a line in, or cuts the stream if its program is too far behind. False when it was cut.
+    pub(super) fn push(&self, line: Bytes, taken: Taken) -> bool {
+        if self.ended.get() {
+            return true;
+        }
+        let (lines, bytes) = (self.lines.borrow().len(), self.bytes.get());
+        let too_far_behind = lines >= MAX_LINES || (lines > 0 && bytes + line.len() > MAX_BYTES);
+        if too_far_behind {
+            self.end(
+                "too_slow",
+                &format!("the program did not read: {lines} messages ({bytes} bytes) were waiting for it"),
+                Some("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
+            );
+            return false;
+        }
+        self.bytes.set(bytes + line.len());
+        self.lines.borrow_mut().push_back((line, taken));
+        self.wake();
+        true
+    }
+
+    /// Ends the stream with a reason; what it still had is let go.
+    pub(super) fn end(&self, code: &str, message: &str, hint: Option<&str>) {
+        let mut line = serde_json::json!({ "code": code, "message": message, "hint": hint }).to_string();
+        line.push('\n');
+        self.lines.borrow_mut().clear();
+        self.bytes.set(0);
+        self.last_words.replace(Some(line.into()));
+        self.close();
+    }
+
+    /// Ends the stream.
+    fn close(&self) {
+        self.ended.set(true);
+        self.drained.notify_one();
+        self.wake();
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Waits until everything was taken; returns at once where the stream has ended.
+    pub(super) async fn drained(&self) {
+        while !self.ended.get() && !self.lines.borrow().is_empty() {
+            self.drained.notified().await;
+        }
+    }
+
+    /// Waits until the stream has ended.
+    pub(super) async fn ended(&self) {
+        while !self.ended.get() {
+            self.drained.notified().await;
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The program's end of a stream; dropped when the program leaves.
+#[derive(Debug)]
+pub struct Subscription {
+    pub(super) stream: Rc<Stream>,
+    pub(super) on_leave: super::inbox::Leave,
+    /// The line that was handed over last: it counts as taken once the next one is asked for.
+    under_way: Option<Taken>,
+}
+
+impl Subscription {
+    pub(super) fn new(stream: Rc<Stream>, on_leave: super::inbox::Leave) -> Self {
+        Self {
+            stream,
+            on_leave,
+            under_way: None,
+        }
+    }
+
+    /// The next line; `None` at the end.
+    pub fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.under_way = None;
+        let next = self.stream.lines.borrow_mut().pop_front();
+        if let Some((line, taken)) = next {
+            self.stream
+                .bytes
+                .set(self.stream.bytes.get().saturating_sub(line.len()));
+            self.under_way = Some(taken);
+            self.stream.drained.notify_one();
+            return Poll::Ready(Some(line));
+        }
+        if self.stream.ended.get() {
+            return Poll::Ready(self.stream.last_words.borrow_mut().take());
+        }
+        self.stream.waker.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.stream.lines.borrow_mut().clear();
+        self.stream.close();
+        self.on_leave.left(&self.stream);
+    }
+}

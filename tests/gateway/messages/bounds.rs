@@ -1,0 +1,91 @@
+//! The outbox is bounded, says so when it is full, and survives a broken database.
+
+use std::fs;
+
+use super::{back_online, post, publish, take_offline};
+use crate::registry::bring_online_known;
+use crate::world::{THING, World};
+
+fn offline(bounds: &str) -> World {
+    let mut world = World::new();
+    super::configure(&mut world);
+    world.gateway.config.push_str(&format!("[mqtt]\n{bounds}\n"));
+    bring_online_known(&mut world);
+    take_offline(&world);
+    world
+}
+
+#[test]
+fn promise_5_full_is_said_and_never_silent() {
+    for (bounds, payload, fit) in [
+        ("outbox-max-messages = 3", "x".to_owned(), 3),
+        ("outbox-max-bytes = 262144", "x".repeat(100_000), 2),
+    ] {
+        let world = offline(bounds);
+        let target = format!("/topics/{THING}/data");
+        for _ in 0..fit {
+            publish(&world.gateway, &format!("{THING}/data"), &payload);
+        }
+        let answer = post(&world.gateway, &target, "", payload.as_bytes());
+        assert_eq!(answer.status, 507, "{bounds}: {:?}", answer.json());
+        let refusal = answer.json().unwrap();
+        assert_eq!(refusal["code"], "outbox_full");
+        assert!(
+            refusal["message"].as_str().unwrap().contains("the outbox is full"),
+            "{refusal}"
+        );
+        let status = world.gateway.status();
+        assert_eq!(
+            (&status["messages"]["queued"], &status["messages"]["refused"]),
+            (&fit.into(), &1.into())
+        );
+        back_online(&world);
+        world.gateway.wait_for("messages.queued", |queued| queued == 0);
+        publish(&world.gateway, &format!("{THING}/data"), &payload);
+    }
+}
+
+#[test]
+fn the_oldest_make_room_where_the_administrator_wants_it_so() {
+    let world = offline("outbox-max-messages = 3\noutbox-when-full = \"drop-oldest\"");
+    for number in 0..5 {
+        publish(&world.gateway, &format!("{THING}/data"), &number.to_string());
+    }
+    let list = world.gateway.get("/v1/outbox/queued").json().unwrap();
+    let numbers: Vec<u64> = list["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [3, 4, 5]);
+    assert_eq!(world.gateway.status()["messages"]["dropped"], 2);
+}
+
+#[test]
+fn promise_8_a_broken_database_is_set_aside_and_a_new_one_begun() {
+    let mut world = offline("");
+    publish(&world.gateway, &format!("{THING}/data"), "in the old one");
+    world.gateway.stop();
+    let path = world.gateway.state("messages.db");
+    let whole = fs::read(&path).unwrap();
+    // A header that is no database's, a page in the middle, and half a file.
+    let mut page = whole.clone();
+    page[4096..8192].fill(0x55);
+    for (what, broken) in [
+        ("header", vec![0x55; 8192]),
+        ("page", page),
+        ("half", whole[..whole.len() / 2].to_vec()),
+    ] {
+        fs::write(&path, &broken).unwrap();
+        world.gateway.start();
+        world
+            .gateway
+            .wait_for("messages.set_aside", |aside| aside.is_string() || what == "half");
+        world.gateway.wait_for_text("messages.phase", "ready");
+        world.gateway.wait_for_text("identity.phase", "ready");
+        publish(&world.gateway, &format!("{THING}/data"), "in the new one");
+        assert!(world.gateway.log().contains("was broken"), "{what}");
+        world.gateway.stop();
+    }
+}

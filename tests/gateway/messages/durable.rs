@@ -1,0 +1,103 @@
+//! GET /topics/{filter}?name=N: what comes while the program is away waits for it on the disk.
+
+use super::{Subscription, post, request, world};
+use crate::dashboard::Dashboard;
+use crate::world::{SOON, THING};
+
+#[test]
+fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_of_the_daemon() {
+    let mut world = world();
+    let dashboard = Dashboard::start(&world);
+    let target = format!("{THING}/jobs/%23?name=worker");
+    let mut program = Subscription::open(&world.gateway, &target);
+    world
+        .cloud
+        .wait_for(
+            SOON,
+            |event| matches!(event, cloudlet::Event::Decided { decision, .. } if decision.action == "iot:Subscribe"),
+        )
+        .unwrap();
+    for number in 0..3 {
+        dashboard.publish(&format!("{THING}/jobs/a"), &number.to_string(), &[]);
+    }
+    let first = program.next().unwrap();
+    assert_eq!(first["payload"], "0");
+    let acknowledge = |gateway: &crate::world::Gateway, id: &serde_json::Value| {
+        let body = serde_json::json!({ "id": id }).to_string();
+        post(gateway, "/subscriptions/worker/ack", "", body.as_bytes()).status
+    };
+    assert_eq!(acknowledge(&world.gateway, &first["id"]), 200);
+    assert_eq!(program.payload(), "1");
+    // The program dies with "1" in its hands; more comes meanwhile.
+    drop(program);
+    for number in 3..6 {
+        dashboard.publish(&format!("{THING}/jobs/a"), &number.to_string(), &[]);
+    }
+    let waiting = |gateway: &crate::world::Gateway| {
+        let list = gateway.get("/subscriptions").json().unwrap_or_default();
+        list["subscriptions"][0]["waiting"].as_u64().unwrap_or(0)
+    };
+    rig::wait::until(SOON, "five messages wait", || waiting(&world.gateway) == 5).unwrap();
+    world.gateway.kill();
+    world.gateway.start();
+    rig::wait::until(SOON, "the socket answers", || {
+        world.gateway.status() != serde_json::Value::Null
+    })
+    .unwrap();
+    let mut program = Subscription::open(&world.gateway, &target);
+    let seen: Vec<serde_json::Value> = (0..5).map(|_| program.next().unwrap()).collect();
+    let payloads: Vec<&str> = seen.iter().map(|line| line["payload"].as_str().unwrap()).collect();
+    assert_eq!(payloads, ["1", "2", "3", "4", "5"]);
+    assert_eq!(acknowledge(&world.gateway, &seen[4]["id"]), 200);
+    world.gateway.wait_online();
+    dashboard.publish(&format!("{THING}/jobs/a"), "live", &[]);
+    // What was stored and not yet acknowledged to AWS when the daemon was killed has come once more.
+    let live = loop {
+        let line = program.next().unwrap();
+        match line["payload"].as_str().unwrap() {
+            "live" => break line,
+            again => assert!(payloads.contains(&again), "{line}"),
+        }
+    };
+    assert!(
+        live["id"].as_i64() > seen[4]["id"].as_i64(),
+        "a number is never used again"
+    );
+    // A second reader takes the place of the first; the end is told.
+    let mut second = Subscription::open(&world.gateway, &target);
+    assert_eq!(program.next().unwrap()["code"], "taken_over");
+    second.expect("live");
+    assert_eq!(
+        request(&world.gateway, "DELETE", "/subscriptions/worker", "", b"").status,
+        200
+    );
+    assert_eq!(second.next().unwrap()["code"], "deleted");
+    assert_eq!(acknowledge(&world.gateway, &live["id"]), 404);
+}
+
+#[test]
+fn what_a_durable_subscription_keeps_is_bounded_and_the_loss_is_counted() {
+    let mut world = crate::world::World::new();
+    super::configure(&mut world);
+    world.gateway.config.push_str("[mqtt]\ninbox-max-messages = 3\n");
+    crate::registry::bring_online_known(&mut world);
+    let dashboard = Dashboard::start(&world);
+    let target = format!("{THING}/jobs?name=worker");
+    drop(Subscription::open(&world.gateway, &target));
+    world
+        .cloud
+        .wait_for(
+            SOON,
+            |event| matches!(event, cloudlet::Event::Decided { decision, .. } if decision.action == "iot:Subscribe"),
+        )
+        .unwrap();
+    for number in 0..5 {
+        dashboard.publish(&format!("{THING}/jobs"), &number.to_string(), &[]);
+    }
+    world.gateway.wait_for("messages.inbox_dropped", |dropped| dropped == 2);
+    let mut program = Subscription::open(&world.gateway, &target);
+    let seen: Vec<String> = (0..3).map(|_| program.payload()).collect();
+    assert_eq!(seen, ["2", "3", "4"]);
+    let list = world.gateway.get("/subscriptions").json().unwrap();
+    assert_eq!(list["subscriptions"][0]["dropped"], 2, "{list}");
+}

@@ -1,0 +1,121 @@
+//! Bad input at /topics and /subscriptions: a clear error, and nothing is lost by it.
+
+use super::{post, publish, request, world};
+use crate::dashboard::Dashboard;
+use crate::world::{THING, World};
+
+#[test]
+fn what_aws_would_not_take_is_refused_at_the_door() {
+    let world = world();
+    let longest = "t".repeat(256);
+    let too_long = "t".repeat(257);
+    let cases: &[(&str, &str, u16)] = &[
+        ("a/b/c/d/e/f/g/h", "POST", 200),
+        (&longest, "POST", 200),
+        (&too_long, "POST", 400),
+        ("a/b/c/d/e/f/g/h/i", "POST", 400),
+        ("", "POST", 400),
+        ("a%00b", "POST", 400),
+        ("a/%23", "POST", 400),
+        ("a/%2B", "POST", 400),
+        ("a%FF", "POST", 400),
+        ("a%2", "POST", 400),
+        ("a?qos=2", "POST", 400),
+        ("a?unknown=1", "POST", 400),
+        ("a", "PUT", 405),
+        ("a", "DELETE", 405),
+        (&too_long, "GET", 400),
+        ("", "GET", 400),
+        ("a/%23/b", "GET", 400),
+        ("a%2B", "GET", 400),
+        ("%24share/g/a", "GET", 400),
+        ("a?name=", "GET", 400),
+        ("a?name=a%2Fb", "GET", 400),
+        ("a?qos=7", "GET", 400),
+    ];
+    for (target, method, status) in cases {
+        let answer = request(&world.gateway, method, &format!("/topics/{target}"), "", b"x");
+        assert_eq!(answer.status, *status, "{method} {target}: {:?}", answer.json());
+        if *status != 200 {
+            assert!(answer.json().unwrap()["message"].is_string());
+        }
+    }
+    // What the policy does not allow is parked; nothing else has come of it.
+    world.gateway.wait_for("messages.parked", |parked| parked == 2);
+    assert_eq!(world.gateway.status()["messages"]["queued"], 0);
+    assert_eq!(world.gateway.status()["session"]["connects"], 1);
+}
+
+#[test]
+fn a_payload_at_the_limit_is_taken_and_one_byte_more_is_not() {
+    let world = world();
+    let target = format!("/topics/{THING}/data");
+    // Topic and head of the packet come on top, and AWS's limit is the packet's.
+    let dashboard = Dashboard::start(&world);
+    let fits = vec![b'x'; 128 * 1024 - 64];
+    assert_eq!(
+        post(&world.gateway, &format!("{target}?wait=ack"), "", &fits).status,
+        200
+    );
+    let answer = post(&world.gateway, &target, "", &vec![b'x'; 128 * 1024 + 1]);
+    assert_eq!(answer.status, 413, "{:?}", answer.json());
+    publish(&world.gateway, &format!("{THING}/data"), "after it");
+    dashboard.wait_for(&format!("{THING}/data"), "after it");
+}
+
+#[test]
+fn promise_7_topics_need_a_rule_and_the_default_is_no() {
+    let mut world = World::new();
+    crate::registry::bring_online_known(&mut world);
+    for (method, key) in [("POST", "publish"), ("GET", "subscribe")] {
+        let answer = request(&world.gateway, method, &format!("/topics/{THING}/data"), "", b"");
+        assert_eq!(answer.status, 403, "{:?}", answer.json());
+        let refusal = answer.json().unwrap();
+        assert_eq!(refusal["code"], "not_allowed");
+        let hint = refusal["hint"].as_str().unwrap();
+        assert!(hint.contains(&format!("{key} = [\"{THING}/data\"]")), "{hint}");
+    }
+    for path in ["/v1/outbox/queued", "/v1/outbox/1"] {
+        assert_eq!(world.gateway.get(path).status, 403, "{path}");
+    }
+}
+
+#[test]
+fn promise_6_subscriptions_are_limited_and_the_limit_is_told() {
+    let world = world();
+    let mut open = Vec::new();
+    let refusal = loop {
+        let number = open.len();
+        let target = format!("/topics/{THING}/{number}");
+        let mut stream = rig::unix_http::connect(&world.gateway.socket()).unwrap();
+        std::io::Write::write_all(
+            &mut stream,
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
+        let mut head = [0; 12];
+        std::io::Read::read_exact(&mut stream, &mut head).unwrap();
+        match &head[9..] {
+            b"200" => open.push(stream),
+            other => break String::from_utf8_lossy(other).into_owned(),
+        }
+        assert!(open.len() < 100, "there is no limit");
+    };
+    assert_eq!((open.len(), refusal.as_str()), (32, "429"));
+    // Who has open streams still gets credentials, and publishes.
+    assert_eq!(world.gateway.credentials().status, 200);
+    publish(&world.gateway, &format!("{THING}/data"), "x");
+    drop(open);
+    rig::wait::until(crate::world::SOON, "room again", || {
+        let mut stream = rig::unix_http::connect(&world.gateway.socket()).unwrap();
+        std::io::Write::write_all(
+            &mut stream,
+            format!("GET /topics/{THING}/a HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
+        let mut head = [0; 12];
+        std::io::Read::read_exact(&mut stream, &mut head).unwrap();
+        &head[9..] == b"200"
+    })
+    .unwrap();
+}
