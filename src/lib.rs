@@ -23,7 +23,7 @@
 //! sigv4
 //! credentials
 //! status
-//! problem | clock | backoff | secret | topic | percent | durable | logging
+//! problem | pulse | clock | backoff | secret | topic | percent | durable | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -46,6 +46,7 @@ pub mod logging;
 pub mod percent;
 pub mod print_policy;
 pub mod problem;
+pub mod pulse;
 pub mod secret;
 pub mod sigv4;
 pub mod status;

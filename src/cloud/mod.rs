@@ -28,6 +28,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
 use crate::identity::{IdentityReceiver, IdentityTask};
+use crate::pulse::Pulse;
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
@@ -57,6 +58,8 @@ pub struct Cloud {
     pub alias_reporters: Vec<AliasReporter>,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
+    /// The thread's signs of life.
+    pub pulse: Pulse,
 }
 
 impl Cloud {
@@ -94,6 +97,8 @@ impl Cloud {
             steps: self.steps.subscribe(),
             identity: known,
         };
+        let pulse = self.pulse;
+        tokio::spawn(async move { pulse.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
         for reporter in self.alias_reporters {

@@ -31,16 +31,21 @@ pub struct Socket {
 }
 
 /// Takes the state folder's lock, so that no second instance ever touches token or session, and binds the socket unless
-/// somebody answers there already.
+/// somebody answers there already. A socket that systemd listens on for us is taken as it is: the file and its permissions
+/// are systemd's.
 ///
 /// # Errors
 /// When another instance has either, or a folder cannot be written.
-pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
+pub fn bind(folders: &Folders, passed: Option<UnixListener>) -> Result<Socket, Fatal> {
     make(&folders.state, 0o700)?;
     make(&folders.runtime, 0o755)?;
     let lock = lock(folders)?;
     let path = path(folders);
     let failed = |error: io::Error| cannot_create(&path, &error);
+    if let Some(listener) = passed {
+        listener.set_nonblocking(true).map_err(failed)?;
+        return Ok(Socket { listener, lock });
+    }
     // Nobody answers at a socket file that was left behind; where somebody does, he has another state folder.
     if UnixStream::connect(&path).is_ok() {
         return Err(busy(&format!("it answers at {}", path.display())));

@@ -25,5 +25,6 @@ mod session;
 mod shutdown;
 mod sign;
 mod socket;
+mod systemd;
 mod tokens;
 mod world;

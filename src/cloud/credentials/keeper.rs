@@ -109,11 +109,11 @@ impl<S: Source> Keeper<S> {
         }
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
             details.refreshes.succeeded += 1;
-            // A service in trouble may give out short-lived sets; the better one stays.
+            // A service in trouble may give out short-lived sets; the better one stays, unless it is another thing's.
             if details
                 .credentials
                 .as_ref()
-                .is_some_and(|held| held.remaining(clock) > lifetime)
+                .is_some_and(|held| held.thing_name() == credentials.thing_name() && held.remaining(clock) > lifetime)
             {
                 return;
             }
