@@ -122,11 +122,12 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         spawn_local(systemd::keep_status(shared.clone(), desk.bell()));
         spawn_local(systemd::feed(pulse, token));
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
-        stay(path.to_owned(), config, shared.clone(), signals, fatals).await
+        let outcome = stay(path.to_owned(), config, shared.clone(), signals, fatals).await;
+        systemd::stopping();
+        outcome
     };
     let outcome = local::run(&runtime, listener, shared.clone(), until).map_err(no_thread)?;
 
-    systemd::stopping();
     let _ = shutdown.send(true);
     // The channel closes when the session has said goodbye.
     let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);

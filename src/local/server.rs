@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::connections::{Connections, Entered, Origin};
@@ -23,6 +25,8 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 8192;
 /// Header fields in a request.
 const MAX_HEADERS: usize = 32;
+/// At the end of the daemon, for a caller that has connected and not asked yet. It asks within a millisecond.
+const FIRST_REQUEST: Duration = Duration::from_millis(100);
 /// After an accept error. Most are about one connection; the others (no descriptors left) need a moment to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -81,17 +85,29 @@ async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, ente
         let (door, guest) = (&door, &guest);
         async move { Ok::<_, Infallible>(door.answer(guest, request).await) }
     });
-    let connection = protocol().serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
+    let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
+    let outcome = tokio::select! {
         // In this order: a request that has already arrived is answered before its connection makes room.
         biased;
-        outcome = connection => if let Err(error) = outcome {
-            // The caller's fault, and the caller has been told where HTTP has words for it.
-            log::debug!("{}: connection of {guest} ended: {error}", D::NAME);
-        },
+        outcome = connection.as_mut() => outcome,
         () = entered.connection.asked_to_leave() => {
-            log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
+            return log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
         }
+        () = entered.asked_to_finish() => {
+            // A caller that has connected just now gets a moment to ask; the others get what they have asked for.
+            let fresh = !entered.connection.has_asked();
+            match if fresh { timeout(FIRST_REQUEST, connection.as_mut()).await.ok() } else { None } {
+                Some(outcome) => outcome,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        // The caller's fault, and the caller has been told where HTTP has words for it.
+        log::debug!("{}: connection of {guest} ended: {error}", D::NAME);
     }
 }
 

@@ -1,11 +1,17 @@
 //! The socket that systemd listens on for the daemon.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use super::managed;
+use rig::process::Signal;
+
+use super::{has, managed};
 use crate::world::{SOON, World};
 
 /// A world in which the socket is there before the daemon.
@@ -21,7 +27,7 @@ fn a_program_that_asked_before_the_daemon_ran_gets_its_answer() {
     let mut world = activated();
     let socket = world.gateway.socket();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o660)).unwrap();
-    let early = std::thread::spawn({
+    let early = thread::spawn({
         let socket = socket.clone();
         move || rig::unix_http::get(&socket, "/v1/status").unwrap()
     });
@@ -70,4 +76,56 @@ fn a_second_instance_with_the_same_state_ends_with_75() {
         String::from_utf8_lossy(&second.stderr)
     );
     assert_eq!(world.gateway.get("/v1/status").status, 200);
+}
+
+#[test]
+fn no_request_fails_while_the_daemon_is_restarted_again_and_again() {
+    let mut world = activated();
+    let socket = world.gateway.socket();
+    world.gateway.start();
+    let over = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (socket, over) = (socket.clone(), over.clone());
+            thread::spawn(move || {
+                let mut answers = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let answer = rig::unix_http::get(&socket, "/v1/status");
+                    assert_eq!(
+                        answer.map_err(|error| format!("{error:#}")).map(|it| it.status),
+                        Ok(200)
+                    );
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        world.gateway.wait_for_text("token.phase", "ready");
+        world.gateway.stop();
+        world.gateway.start();
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.join().unwrap() > 10);
+    }
+}
+
+#[test]
+fn a_request_that_is_on_its_way_at_the_end_is_answered() {
+    let mut world = activated();
+    world.gateway.start();
+    world.gateway.wait_for_text("token.phase", "ready");
+    let mut caller = UnixStream::connect(world.gateway.socket()).unwrap();
+    caller.write_all(b"GET /v1/status HTTP/1.1\r\nHost: local").unwrap();
+    // One that came later has its answer: this one has been let in.
+    assert_eq!(world.gateway.get("/v1/status").status, 200);
+    world.gateway.process().signal(Signal::TERM).unwrap();
+    world.gateway.manager().wait_for(SOON, has("STOPPING=1")).unwrap();
+    caller.write_all(b"host\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
+    assert!(world.gateway.process().wait(SOON).unwrap().success());
 }
