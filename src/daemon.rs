@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -17,6 +18,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::cloud::{Cloud, SessionReporters};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
+use crate::event::{Event, journal};
 use crate::identity::{Files, IdentityTask, request_path, roots};
 use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally};
 use crate::problem::{Exit, Fatal, Problem};
@@ -48,7 +50,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let Passed { listener, stored } = Passed::take();
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
     let files = Files::watch(&config.identity)?;
-    log::info!(GATEPOST_EVENT = "start"; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
+    journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
 
     let clock: SharedClock = Arc::new(SystemClock);
     let desk = Desk::new(clock.clone());
@@ -133,7 +135,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);
     drop(token_thread);
     drop(lock);
-    log::info!(GATEPOST_EVENT = "stop"; "gatepostd has stopped");
+    journal!(Level::Info, Event::Stop; "gatepostd has stopped");
     // A look-up that hangs in a thread of the runtime's is not waited for.
     runtime.shutdown_background();
     outcome.inspect(|()| systemd::stopped())
@@ -171,15 +173,18 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
             if let Some(loopback) = &shared.loopback {
                 loopback.lay_out(&shared.access).await;
             }
-            log::info!(GATEPOST_EVENT = "reload"; "configuration: the access rules were read again");
+            journal!(Level::Info, Event::Reload; "configuration: the access rules were read again");
             if !same {
-                log::warn!(
+                journal!(
+                    Level::Warn, Event::ReloadIncomplete;
                     "configuration: something besides the access rules has changed; next: systemctl restart gatepost"
                 );
             }
         }
-        Ok(Err(error)) => log::error!("configuration: nothing was changed, because the files are wrong:\n{error}"),
-        Err(error) => log::error!("configuration: nothing was changed: {error}"),
+        Ok(Err(error)) => {
+            journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed, because the files are wrong:\n{error}")
+        }
+        Err(error) => journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed: {error}"),
     }
     systemd::ready();
 }
@@ -207,7 +212,7 @@ pub fn exit_code(outcome: Result<(), Fatal>) -> ExitCode {
     systemd::failed(&fatal);
     for line in fatal.to_string().lines() {
         match log::log_enabled!(log::Level::Error) {
-            true => log::error!(GATEPOST_EVENT = "fatal"; "{line}"),
+            true => journal!(Level::Error, fatal.exit.event(); "{line}"),
             false => eprintln!("gatepostd: {line}"),
         }
     }

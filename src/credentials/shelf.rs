@@ -10,17 +10,17 @@ use tokio::sync::watch;
 
 use super::Credentials;
 use crate::clock::Clock;
-use crate::status::{Desk, Part, Reporter, phases};
+use crate::status::{Desk, Details, Part, Reporter, phases};
 
 phases! {
     /// A role alias's state.
     AliasPhase {
         /// Nothing asked for yet, or nothing came yet.
-        Waiting = "waiting",
+        Waiting = "waiting", AliasWaiting;
         /// Good credentials are there.
-        Valid = "valid",
+        Valid = "valid", AliasValid;
         /// None are there, and the last attempt failed.
-        Failing = "failing",
+        Failing = "failing", AliasFailing;
     }
 }
 
@@ -54,6 +54,12 @@ pub struct AliasDetails {
     /// The last good set.
     #[serde(skip)]
     pub credentials: Option<Credentials>,
+}
+
+impl Details for AliasDetails {
+    fn role_alias(&self) -> Option<&str> {
+        Some(&self.name)
+    }
 }
 
 /// One role alias's part.

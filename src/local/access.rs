@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use log::Level;
 use nix::unistd::{Group, User};
 
 use super::caller::Caller;
 use super::loopback::Reader;
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
+use crate::event::{Event, journal};
 
 /// All rules, ready to be asked.
 #[derive(Debug, Default)]
@@ -59,7 +61,8 @@ impl Access {
                     who,
                     role_aliases: rule.role_aliases.clone(),
                 }),
-                Err(why) => log::warn!(
+                Err(why) => journal!(
+                    Level::Warn, Event::AccessRuleForNobody;
                     "access: the rule {name} is for nobody: {why}; next: create the account or correct the rule, then: systemctl reload gatepost"
                 ),
             }

@@ -12,12 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use log::Level;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::connections::{Connections, Entered, Origin};
+use crate::event::{Event, journal};
 
 /// For a request's head, and between two requests on one connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +60,7 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    log::error!("{}: accepting fails, and is tried again: {error}", D::NAME);
+                    journal!(Level::Error, Event::AcceptFailing; "{}: accepting fails, and is tried again: {error}", D::NAME);
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -70,7 +72,8 @@ fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
     let (origin, guest) = match door.greet(&stream) {
         Ok(known) => known,
         Err(error) => {
-            return log::warn!(
+            return journal!(
+                Level::Warn, Event::CallerUnknown;
                 "{}: a caller that the kernel does not name was sent away: {error}",
                 D::NAME
             );

@@ -4,11 +4,13 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
+use log::Level;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
 use rustix::net::{AddressFamily, SocketType};
 
 use super::store;
+use crate::event::{Event, journal};
 
 /// What was passed.
 #[derive(Debug, Default)]
@@ -29,7 +31,9 @@ impl Passed {
                     passed.sort(name.unwrap_or_default(), descriptor.into_std());
                 }
             }
-            Err(error) => log::warn!("systemd: what it passes is not taken: {error}"),
+            Err(error) => {
+                journal!(Level::Warn, Event::DescriptorRefused; "systemd: what it passes is not taken: {error}")
+            }
         }
         passed
     }
@@ -37,7 +41,7 @@ impl Passed {
     fn sort(&mut self, name: String, descriptor: OwnedFd) {
         // They are inherited across exec, or they would not be here; none of ours should inherit them again.
         if let Err(error) = fcntl_setfd(&descriptor, FdFlags::CLOEXEC) {
-            log::warn!("systemd: the descriptor {name:?} is none: {error}");
+            journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is none: {error}");
             return;
         }
         if store::is_ours(&name) {
@@ -45,7 +49,8 @@ impl Passed {
         } else if self.listener.is_none() && listens(&descriptor) {
             self.listener = Some(descriptor.into());
         } else {
-            log::warn!(
+            journal!(
+                Level::Warn, Event::DescriptorRefused;
                 "systemd: the descriptor {name:?} is neither the listening Unix socket nor stored credentials, and is closed"
             );
             // What is in the store would come again at each start; of a socket's name the store has nothing.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 
+use log::Level;
 use sd_notify::NotifyState;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
@@ -14,6 +15,7 @@ use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::Config;
 use crate::credentials::handover::{self, Entry, Purpose};
 use crate::credentials::{AliasPart, AliasPhase, AliasReporter, Shelf};
+use crate::event::{Event, journal};
 use crate::identity;
 
 /// Two names in turn: the new file is stored before the old one is removed, so that there is no moment without one.
@@ -59,13 +61,13 @@ impl Store {
                         match entry {
                             Ok(entry) => put(entry, reporters, clock),
                             Err(why) => {
-                                log::warn!("systemd: credentials of the run before are not taken over: {why}");
+                                journal!(Level::Warn, Event::CredentialsNotTakenOver; "systemd: credentials of the run before are not taken over: {why}");
                             }
                         }
                     }
                 }
                 Err(why) => {
-                    log::warn!("systemd: the stored descriptor {name:?} is not taken over: {why}");
+                    journal!(Level::Warn, Event::DescriptorRefused; "systemd: the stored descriptor {name:?} is not taken over: {why}");
                     remove(&name);
                 }
             }
@@ -88,7 +90,7 @@ impl Store {
             let entries: Vec<_> = parts.filter_map(|part| entry(part, &*clock)).collect();
             let sealed = handover::seal(&entries, &endpoint, &*clock);
             if let Err(error) = sealed.and_then(|file| self.replace(&file)) {
-                log::warn!("systemd: credentials are not kept for the next run: {error}");
+                journal!(Level::Warn, Event::CredentialsNotKept; "systemd: credentials are not kept for the next run: {error}");
             }
         }
     }
@@ -120,8 +122,8 @@ fn put(entry: Entry, reporters: &[AliasReporter], clock: &dyn Clock) {
         return;
     }
     let expiration = rfc3339(entry.credentials.expiration());
-    log::info!(
-        GATEPOST_EVENT = "credentials-taken-over", ROLE_ALIAS = entry.role_alias.as_str();
+    journal!(
+        Level::Info, Event::CredentialsTakenOver, ROLE_ALIAS = entry.role_alias.as_str();
         "role alias {}: credentials of the run before, until {expiration}", entry.role_alias
     );
     reporter.report_with(AliasPhase::Valid, None, |details| {

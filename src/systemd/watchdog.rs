@@ -3,9 +3,11 @@
 //! This runs in the local wing: if that stands still, nothing is said. The other threads are asked for a sign of life that
 //! each must give itself. Neither the cloud nor the token has any part in an answer: an outage is no reason to restart.
 
+use log::Level;
 use sd_notify::NotifyState;
 
 use super::notify;
+use crate::event::{Event, journal};
 use crate::pulse::Pulse;
 use crate::token::Token;
 
@@ -40,8 +42,9 @@ pub async fn feed(cloud: Pulse, token: Token) {
 
 fn report(stuck: &[&str]) {
     match stuck {
-        [] => log::warn!("watchdog: every thread answers again"),
-        _ => log::error!(
+        [] => journal!(Level::Warn, Event::WatchdogFed; "watchdog: every thread answers again"),
+        _ => journal!(
+            Level::Error, Event::WatchdogStarved;
             "watchdog: no sign of life from the thread {}; unless one comes, systemd restarts gatepost",
             stuck.join(" nor from the thread ")
         ),

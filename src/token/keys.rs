@@ -5,6 +5,7 @@ use std::ffi::c_ulong;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use log::Level;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::GENERATION_PATIENCE;
@@ -12,6 +13,7 @@ use super::algorithm::{Generate, KeyAlgorithm};
 use super::error::TokenError;
 use super::public_key::{P256_PARAMETERS, P384_PARAMETERS, PublicKey};
 use super::uri::KeyUri;
+use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
 
@@ -153,7 +155,7 @@ fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<
         Attribute::Label(label),
         Attribute::Id(id),
     ];
-    log::info!(GATEPOST_EVENT = "key-generation"; "token: no key matches {uri}; generating {algorithm} inside the token");
+    journal!(Level::Info, Event::KeyGeneration; "token: no key matches {uri}; generating {algorithm} inside the token");
     let (_, private) = session
         .generate_key_pair(&mechanism, &public, &private)
         .map_err(|error| TokenError::from_module(&format!("generating a key of type {algorithm}"), &error))?;

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use tokio::sync::watch;
 
 use super::TokenConfig;
@@ -10,6 +11,7 @@ use super::error::TokenError;
 use super::module::OpenToken;
 use super::pin::PinSource;
 use super::{Generate, OPEN_PATIENCE, PATIENCE, PublicKey, Request, TokenReporter};
+use crate::event::{Event, journal};
 use crate::problem::{Fatal, Problem};
 use crate::pulse::Pulse;
 use crate::status::TokenPhase;
@@ -140,7 +142,7 @@ impl Owner {
             }
             // A token that was pulled out is lost like one that was reset: both are opened anew.
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
-                log::warn!("{problem}");
+                journal!(Level::Warn, Event::TokenFault; "{problem}");
                 self.pulse.excused(PATIENCE, || token.close());
                 let now = Instant::now();
                 let too_soon = self.last_reopen.is_some_and(|last| now < last + REOPEN_INTERVAL);
