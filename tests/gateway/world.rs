@@ -108,6 +108,8 @@ pub struct Gateway {
     pub folder: TempDir,
     pub config: String,
     pub env: Vec<(String, String)>,
+    /// The words before its command: what it is started through.
+    pub through: Vec<String>,
     /// Who starts it, if that is a service manager.
     pub manager: Option<Manager>,
     process: Option<Process>,
@@ -159,6 +161,7 @@ role-aliases = ["*"]
             folder,
             config,
             env,
+            through: Vec::new(),
             manager: None,
             process: None,
             earlier: String::new(),
@@ -180,8 +183,11 @@ role-aliases = ["*"]
 
     /// A command for the daemon with its environment, not started yet.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepostd"));
+        let words = self.through.iter().map(String::as_str);
+        let mut words = words.chain([env!("CARGO_BIN_EXE_gatepostd")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .env_remove("JOURNAL_STREAM")
             .env_remove("NOTIFY_SOCKET")
             .envs(self.env.iter().map(|(name, value)| (name, value)));
