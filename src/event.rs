@@ -1,6 +1,6 @@
 //! Everything that is worth a line at info or above, by name: `GATEPOST_EVENT` and `MESSAGE_ID` in the journal.
 //!
-//! This is the one place where an event gets both, and [`journal!`] the one way to write such a line, so that none can be
+//! This is the one place where an event gets both, and `journal!` the one way to write such a line, so that none can be
 //! forgotten. What each means, and the next step, is in systemd/gatepost.catalog, which `journalctl -x` shows; a test
 //! compares the two, and docs/operations.md.
 
