@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -16,15 +17,18 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::cloud::{Cloud, Health, Post, SessionReporters};
 use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
+use crate::event::{Event, journal};
 use crate::identity::{Files, IdentityTask, request_path, roots};
 use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName};
 use crate::problem::{Exit, Fatal, Problem};
+use crate::pulse::Pulse;
 use crate::status::{
     Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase,
     ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
 };
+use crate::systemd::{self, Passed, Store};
 use crate::token::{PinSource, Token};
-use crate::{check_config, messages, systemd};
+use crate::{check_config, messages};
 
 /// For the session's goodbye; with the token's closing it stays below the 5 s that stopping may take.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
@@ -45,9 +49,10 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
     let config = check_config::load(path)?;
     let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
-    let Socket { listener, lock } = local::bind(&config.folders)?;
+    let Passed { listener, stored } = Passed::take();
+    let Socket { listener, lock } = local::bind(&config.folders, listener)?;
     let files = Files::watch(&config.identity)?;
-    log::info!(GATEPOST_EVENT = "start"; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
+    journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
 
     let clock: SharedClock = Arc::new(SystemClock);
     let desk = Desk::new(clock.clone());
@@ -70,16 +75,20 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
     let (shelf, alias_reporters) = Shelf::new(names, config.default_alias(), &desk);
 
+    let store = Store::take_over(stored, &config, &alias_reporters, &*clock);
+
     let (fatal, fatals) = mpsc::channel(1);
     let (shutdown, ending) = watch::channel(false);
     let (steps, _) = watch::channel(0);
     let pin = PinSource::new(config.token.pin_file.as_deref(), config.folders.credentials.as_deref());
-    let (token, token_thread) = Token::spawn(config.token.clone(), pin, token_reporter, fatal).map_err(no_thread)?;
+    let pulse = Pulse::new();
+    let (token, token_thread) =
+        Token::spawn(config.token.clone(), pin, token_reporter, fatal, pulse.clone()).map_err(no_thread)?;
     let (identity_task, identity) = IdentityTask::new(
         config.identity.clone(),
         &config.folders,
         files,
-        token,
+        token.clone(),
         clock.clone(),
         steps.subscribe(),
         identity_reporter,
@@ -129,23 +138,33 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             arrive: post.arrive,
         },
         shutdown: ending,
+        pulse: pulse.clone(),
     };
     let cloud_ended = cloud.spawn().map_err(no_thread)?;
 
-    let until = stay(path.to_owned(), config, shared.clone(), desk.bell(), signals, fatals);
-    let outcome = local::run(&runtime, listener, shared, post.arrivals, until).map_err(no_thread)?;
+    let endpoint = config.aws.credentials_endpoint.to_string();
+    let until = async {
+        systemd::ready();
+        spawn_local(systemd::keep_status(shared.clone(), desk.bell()));
+        spawn_local(systemd::feed(pulse, token));
+        spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
+        let outcome = stay(path.to_owned(), config, shared.clone(), signals, fatals).await;
+        systemd::stopping();
+        outcome
+    };
+    let outcome = local::run(&runtime, listener, shared.clone(), post.arrivals, until).map_err(no_thread)?;
+    drop(shared);
 
-    systemd::stopping();
     let _ = shutdown.send(true);
     // The channel closes when the session has said goodbye.
     let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);
     let _ = messages_ended.recv_timeout(WRITING_PATIENCE);
     drop(token_thread);
     drop(lock);
-    log::info!(GATEPOST_EVENT = "stop"; "gatepostd has stopped");
+    journal!(Level::Info, Event::Stop; "gatepostd has stopped");
     // A look-up that hangs in a thread of the runtime's is not waited for.
     runtime.shutdown_background();
-    outcome
+    outcome.inspect(|()| systemd::stopped())
 }
 
 /// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP.
@@ -153,12 +172,9 @@ async fn stay(
     path: PathBuf,
     config: Config,
     shared: Rc<Shared>,
-    bell: watch::Receiver<()>,
     mut signals: Signals,
     mut fatals: mpsc::Receiver<Fatal>,
 ) -> Result<(), Fatal> {
-    systemd::ready();
-    spawn_local(systemd::keep_status(shared.clone(), bell));
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => return Ok(()),
@@ -172,6 +188,7 @@ async fn stay(
 /// Parse, check, then swap: a bad file changes nothing. Files and names are looked up in a thread of their own, because
 /// callers do not wait for the disk or for a directory service.
 async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
+    systemd::reloading();
     let loading = spawn_blocking(move || {
         let config = Config::load(&path, &running.folders)?;
         Ok::<_, ConfigError>((Access::new(&config.access), config.same_but_for_access(&running)))
@@ -182,16 +199,20 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
             if let Some(loopback) = &shared.loopback {
                 loopback.lay_out(&shared.access).await;
             }
-            log::info!(GATEPOST_EVENT = "reload"; "configuration: the access rules were read again");
+            journal!(Level::Info, Event::Reload; "configuration: the access rules were read again");
             if !same {
-                log::warn!(
+                journal!(
+                    Level::Warn, Event::ReloadIncomplete;
                     "configuration: something besides the access rules has changed; next: systemctl restart gatepost"
                 );
             }
         }
-        Ok(Err(error)) => log::error!("configuration: nothing was changed, because the files are wrong:\n{error}"),
-        Err(error) => log::error!("configuration: nothing was changed: {error}"),
+        Ok(Err(error)) => {
+            journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed, because the files are wrong:\n{error}")
+        }
+        Err(error) => journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed: {error}"),
     }
+    systemd::ready();
 }
 
 /// The signals that mean something to us.
@@ -214,9 +235,10 @@ impl Signals {
 /// What the process says at its end.
 pub fn exit_code(outcome: Result<(), Fatal>) -> ExitCode {
     let Err(fatal) = outcome else { return ExitCode::SUCCESS };
+    systemd::failed(&fatal);
     for line in fatal.to_string().lines() {
         match log::log_enabled!(log::Level::Error) {
-            true => log::error!(GATEPOST_EVENT = "fatal"; "{line}"),
+            true => journal!(Level::Error, fatal.exit.event(); "{line}"),
             false => eprintln!("gatepostd: {line}"),
         }
     }

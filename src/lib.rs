@@ -23,7 +23,7 @@
 //! sigv4
 //! credentials
 //! status
-//! problem | clock | backoff | secret | topic | percent | durable | logging
+//! problem | event | pulse | clock | backoff | secret | topic | percent | durable | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -39,6 +39,7 @@ pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod durable;
+pub mod event;
 pub mod hardening;
 pub mod identity;
 pub mod local;
@@ -47,6 +48,7 @@ pub mod messages;
 pub mod percent;
 pub mod print_policy;
 pub mod problem;
+pub mod pulse;
 pub mod secret;
 pub mod sigv4;
 pub mod status;

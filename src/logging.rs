@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+use crate::event::{Event, journal};
 
 /// Says how much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`; anything else counts as `info`, the default.
 pub const LEVEL_VARIABLE: &str = "GATEPOST_LOG";
@@ -39,7 +41,7 @@ pub fn start() {
 /// socket that looks healthy. The journal gets to know why.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        log::error!(GATEPOST_EVENT = "panic"; "gatepostd has a fault and ends: {panic}");
+        journal!(Level::Error, Event::Panic; "gatepostd has a fault and ends: {panic}");
         std::process::abort();
     }));
 }

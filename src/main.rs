@@ -10,9 +10,7 @@ fn main() -> ExitCode {
         Ok(Wish::Run(path)) => {
             logging::start();
             logging::end_on_panic();
-            if let Err(error) = hardening::no_core_dumps() {
-                log::error!("a crash would leave a core dump with secrets in it: {error}");
-            }
+            hardening::no_core_dumps();
             daemon::run(&path)
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::event::Event;
+
 /// Who can mend a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -30,6 +32,9 @@ pub struct Problem {
     pub message: String,
     /// What the reader should do or look at; `None` where there is nothing to do but wait.
     pub next_step: Option<String>,
+    /// What the journal calls it, where the phase that it leads to says too little.
+    #[serde(skip)]
+    pub event: Option<Event>,
 }
 
 impl Problem {
@@ -60,11 +65,19 @@ impl Problem {
         self
     }
 
+    /// Gives it a name of its own in the journal.
+    #[must_use]
+    pub fn about(mut self, event: Event) -> Self {
+        self.event = Some(event);
+        self
+    }
+
     fn new(remedy: Remedy, message: impl Into<String>) -> Self {
         Self {
             remedy,
             message: message.into(),
             next_step: None,
+            event: None,
         }
     }
 }
@@ -144,6 +157,19 @@ impl Fatal {
     /// Ends the process with `exit` because of `problem`.
     pub fn new(exit: Exit, problem: Problem) -> Self {
         Self { exit, problem }
+    }
+}
+
+impl Exit {
+    /// What the journal calls such an end.
+    pub fn event(self) -> Event {
+        match self {
+            Self::Configuration => Event::FatalConfiguration,
+            Self::Pin => Event::FatalPin,
+            Self::Busy => Event::FatalBusy,
+            Self::CannotCreate => Event::FatalFolder,
+            Self::Usage | Self::NoUser | Self::Unavailable | Self::System => Event::FatalOther,
+        }
     }
 }
 

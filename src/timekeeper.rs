@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Steps, build_date, is_set, rfc3339};
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{ClockDetails, ClockPhase, Reporter};
 
@@ -14,7 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Runs for as long as the daemon does. `steps` counts the times the clock was set.
 pub async fn run(clock: SharedClock, reporter: Reporter<ClockPhase, ClockDetails>, steps: watch::Sender<u64>) {
     let mut listener = Steps::listen()
-        .inspect_err(|error| log::error!("clock: steps of the wall clock are not noticed: {error}"))
+        .inspect_err(|error| journal!(Level::Error, Event::ClockStepsUnnoticed; "clock: steps of the wall clock are not noticed: {error}"))
         .ok();
     loop {
         let set = report(&clock, &reporter);
@@ -22,7 +24,7 @@ pub async fn run(clock: SharedClock, reporter: Reporter<ClockPhase, ClockDetails
         tokio::select! {
             stepped = next_step(&mut listener) => match stepped {
                 true => {
-                    log::info!(GATEPOST_EVENT = "clock-step"; "clock: the wall clock was set; it is {}", rfc3339(clock.wall()));
+                    journal!(Level::Info, Event::ClockStep; "clock: the wall clock was set; it is {}", rfc3339(clock.wall()));
                     // The phase first: who hears of the step reads it.
                     report(&clock, &reporter);
                     steps.send_modify(|count| *count += 1);
@@ -44,7 +46,7 @@ async fn next_step(listener: &mut Option<Steps>) -> bool {
         Some(steps) => match steps.next().await {
             Ok(()) => true,
             Err(error) => {
-                log::error!("clock: steps of the wall clock are no longer noticed: {error}");
+                journal!(Level::Error, Event::ClockStepsUnnoticed; "clock: steps of the wall clock are no longer noticed: {error}");
                 false
             }
         },

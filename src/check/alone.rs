@@ -16,6 +16,7 @@ use crate::config::{Config, Endpoint};
 use crate::identity::{Certificate, Identity, Refusal, TokenKey, roots};
 use crate::local;
 use crate::problem::{Exit, Problem};
+use crate::pulse::Pulse;
 use crate::status::{Desk, TokenDetails, TokenPhase};
 use crate::token::{Examined, Generate, PinSource, Step, Token, TokenError, TokenThread, examine};
 
@@ -226,7 +227,7 @@ async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread),
     let desk = Desk::new(Arc::new(crate::clock::SystemClock));
     let reporter = desk.reporter("token", TokenPhase::Waiting, TokenDetails::default());
     let (fatal, mut fatals) = mpsc::channel(1);
-    let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal)
+    let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Pulse::new())
         .map_err(|error| Problem::wait(format!("the system gives no thread: {error}")))?;
     let mut key = token.public_key();
     let shown = async {

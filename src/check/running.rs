@@ -141,6 +141,7 @@ fn problem(part: Option<&Value>) -> Option<Problem> {
         _ => Remedy::Wait,
     };
     Some(Problem {
+        event: None,
         remedy,
         message: message.to_owned(),
         next_step: problem.get("next_step").and_then(Value::as_str).map(str::to_owned),
@@ -157,6 +158,7 @@ async fn credentials(config: &Config, alias: &str, clock: &SharedClock, report: 
     };
     let text = |name: &str| answer.document.get(name).and_then(Value::as_str);
     let said = Problem {
+        event: None,
         remedy: Remedy::Wait,
         message: text("message")
             .unwrap_or("the daemon's answer is not understood")

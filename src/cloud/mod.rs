@@ -29,6 +29,7 @@ use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
 use crate::identity::{IdentityReceiver, IdentityTask};
 use crate::messages::{Arrival, Direct, Outbox, Wanted};
+use crate::pulse::Pulse;
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
@@ -62,6 +63,8 @@ pub struct Cloud {
     pub post: Post,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
+    /// The thread's signs of life.
+    pub pulse: Pulse,
 }
 
 /// The session's ends of `messages`.
@@ -112,6 +115,8 @@ impl Cloud {
             steps: self.steps.subscribe(),
             identity: known,
         };
+        let pulse = self.pulse;
+        tokio::spawn(async move { pulse.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
         for reporter in self.alias_reporters {

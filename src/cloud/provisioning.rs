@@ -9,10 +9,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use log::Level;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::jitter;
 use crate::durable;
+use crate::event::{Event, journal};
 use crate::identity::SendChain;
 use crate::problem::Problem;
 use crate::status::ProvisioningPhase;
@@ -66,7 +68,7 @@ impl Provisioning {
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let record = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| log::warn!("provisioning: {} is damaged and is begun anew: {error}", path.display()))
+                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged and is begun anew: {error}", path.display()))
                 .ok(),
             Err(_) => None,
         };
@@ -208,7 +210,8 @@ impl Provisioning {
 
     fn set(&mut self, record: Record) {
         if let Err(error) = self.write(&record) {
-            log::warn!(
+            journal!(
+                Level::Warn, Event::StateUnwritable;
                 "provisioning: {} cannot be written; after a restart provisioning begins anew: {error}",
                 self.path.display()
             );

@@ -66,6 +66,14 @@ impl Certificate {
     }
 }
 
+/// The thing name in the certificate at `path`, as far as that can be said without the key; `None` where there is no usable
+/// certificate.
+pub fn thing_name(path: &Path) -> Option<String> {
+    let certificates = read_pem(path).ok()?;
+    let (_, device) = X509Certificate::from_der(certificates.first()?).ok()?;
+    common_name(path, &device).ok()
+}
+
 fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
     let text = std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Refusal::Missing,

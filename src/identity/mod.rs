@@ -8,7 +8,7 @@ mod signing_key;
 mod task;
 mod tls;
 
-pub use certificate::{Certificate, Refusal};
+pub use certificate::{Certificate, Refusal, thing_name};
 pub use files::Files;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityTask, request_path};

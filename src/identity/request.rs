@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use log::Level;
 use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, string::PrintableString};
 use rustls::pki_types::CertificateSigningRequestDer;
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +13,7 @@ use x509_parser::prelude::FromDer;
 use super::signing_key::{RequestKey, TokenKey};
 use crate::config::Subject;
 use crate::durable;
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 
 /// A subject attribute as X.509 writes it: its object identifier, and whether RFC 5280 (appendix A) wants PrintableString.
@@ -63,8 +65,9 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
             path.display()
         ))
         .next("check the folder's owner and free space")
+        .about(Event::StateUnwritable)
     })?;
-    log::info!(GATEPOST_EVENT = "csr-written"; "identity: signing request for {} written to {}", subject.common_name, path.display());
+    journal!(Level::Info, Event::CsrWritten; "identity: signing request for {} written to {}", subject.common_name, path.display());
     Ok(pem)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::watch;
 
 use super::certificate::{Certificate, Refusal};
@@ -10,6 +11,7 @@ use super::files::Files;
 use super::{Identity, IdentityReporter, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{IdentityDetails, IdentityPhase};
 use crate::token::{PublicKey, Token};
@@ -115,8 +117,8 @@ impl IdentityTask {
         self.reporter
             .report_with(IdentityPhase::Ready, None, |details| describe(details, certificate));
         if self.identity.borrow().as_deref() != Some(&identity) {
-            log::info!(
-                GATEPOST_EVENT = "certificate-taken", THING_NAME = certificate.thing_name.as_str();
+            journal!(
+                Level::Info, Event::CertificateTaken, THING_NAME = certificate.thing_name.as_str();
                 "identity: certificate {} for thing {} taken, valid until {}",
                 certificate.id, certificate.thing_name, rfc3339(certificate.not_after)
             );

@@ -7,12 +7,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use log::Level;
 use nix::unistd::{Group, User};
 
 use super::caller::Caller;
 use super::loopback::Reader;
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
+use crate::event::{Event, journal};
 use crate::topic;
 
 /// All rules, ready to be asked.
@@ -98,7 +100,8 @@ impl Access {
                     publish: rule.publish.clone(),
                     subscribe: rule.subscribe.clone(),
                 }),
-                Err(why) => log::warn!(
+                Err(why) => journal!(
+                    Level::Warn, Event::AccessRuleForNobody;
                     "access: the rule {name} is for nobody: {why}; next: create the account or correct the rule, then: systemctl reload gatepost"
                 ),
             }

@@ -5,9 +5,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use log::Level;
+
 use super::access::Wish;
 use super::caller::Caller;
 use crate::clock::SharedClock;
+use crate::event::{Event, journal};
 
 /// Decisions alike (who, what, by which rule) that are written within one [`WINDOW`]; the others are counted.
 const LINES: u32 = 5;
@@ -54,8 +57,8 @@ impl Audit {
             rule: None,
         };
         if let Some(silent) = self.count(kind) {
-            log::warn!(
-                GATEPOST_EVENT = "access", ACCESS_DECISION = "refused";
+            journal!(
+                Level::Warn, Event::AccessStranger, ACCESS_DECISION = "refused";
                 "access: a caller of the loopback listener showed a token that is none of ours{}",
                 more(silent)
             );
@@ -82,13 +85,18 @@ impl Audit {
         };
         // A field without a value is an empty one.
         let number = |number: Option<String>| number.unwrap_or_default();
-        let (level, decision, by) = match rule {
-            Some(rule) => (log::Level::Info, "allowed", format!("by {rule}")),
-            None => (log::Level::Warn, "refused", "because no rule gives it".to_owned()),
+        let (level, event, decision, by) = match rule {
+            Some(rule) => (Level::Info, Event::AccessAllowed, "allowed", format!("by {rule}")),
+            None => (
+                Level::Warn,
+                Event::AccessRefused,
+                "refused",
+                "because no rule gives it".to_owned(),
+            ),
         };
-        log::log!(
+        journal!(
             level,
-            GATEPOST_EVENT = "access",
+            event,
             ACCESS_DECISION = decision,
             ACCESS_RULE = rule.unwrap_or_default(),
             ROLE_ALIAS = alias,

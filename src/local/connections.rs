@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Connections from one origin.
 const PER_ORIGIN: usize = 64;
@@ -29,10 +29,17 @@ pub struct Connection {
     /// When it was last heard of: a count, not a time.
     heard: Cell<u64>,
     busy: Cell<bool>,
+    /// Whether a request has come on it.
+    has_asked: Cell<bool>,
     leave: Notify,
 }
 
 impl Connection {
+    /// Whether a request has come on it.
+    pub fn has_asked(&self) -> bool {
+        self.has_asked.get()
+    }
+
     /// Waits until this connection must make room for another.
     pub async fn asked_to_leave(&self) {
         self.leave.notified().await;
@@ -44,6 +51,9 @@ impl Connection {
 pub struct Connections {
     all: Rc<RefCell<Vec<Rc<Connection>>>>,
     count: Rc<Cell<u64>>,
+    /// Becomes true at the end of the daemon.
+    ending: watch::Sender<bool>,
+    left: Rc<Notify>,
 }
 
 impl Connections {
@@ -60,12 +70,21 @@ impl Connections {
             origin,
             heard: Cell::new(self.tick()),
             busy: Cell::new(false),
+            has_asked: Cell::new(false),
             leave: Notify::new(),
         });
         connections.push(connection.clone());
         Entered {
             connections: self.clone(),
             connection,
+        }
+    }
+
+    /// Lets every connection finish what it is at, and waits until all of them have.
+    pub async fn finish(&self) {
+        self.ending.send_replace(true);
+        while !self.all.borrow().is_empty() {
+            self.left.notified().await;
         }
     }
 
@@ -97,6 +116,13 @@ impl Entered {
     /// A request has come on this connection.
     pub fn heard(&self) {
         self.connection.heard.set(self.connections.tick());
+        self.connection.has_asked.set(true);
+    }
+
+    /// Waits until the daemon ends.
+    pub async fn asked_to_finish(&self) {
+        // The sender is in `self`, so that this cannot fail.
+        let _ = self.connections.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// A request is being answered, until this is dropped.
@@ -129,6 +155,7 @@ impl Drop for Entered {
             .all
             .borrow_mut()
             .retain(|connection| !Rc::ptr_eq(connection, &self.connection));
+        self.connections.left.notify_one();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use log::Level;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
 use super::answer::Answer;
 use super::body::Body;
 use super::connections::{Connections, Entered, Origin};
+use crate::event::{Event, journal};
 
 /// For a request's head, and between two requests on one connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -27,6 +31,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 8192;
 /// Header fields in a request.
 const MAX_HEADERS: usize = 32;
+/// At the end of the daemon, for a caller that has connected and not asked yet. It asks within a millisecond.
+const FIRST_REQUEST: Duration = Duration::from_millis(100);
 /// After an accept error. Most are about one connection; the others (no descriptors left) need a moment to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,7 +64,7 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    log::error!("{}: accepting fails, and is tried again: {error}", D::NAME);
+                    journal!(Level::Error, Event::AcceptFailing; "{}: accepting fails, and is tried again: {error}", D::NAME);
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -70,7 +76,8 @@ fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
     let (origin, guest) = match door.greet(&stream) {
         Ok(known) => known,
         Err(error) => {
-            return log::warn!(
+            return journal!(
+                Level::Warn, Event::CallerUnknown;
                 "{}: a caller that the kernel does not name was sent away: {error}",
                 D::NAME
             );
@@ -98,17 +105,29 @@ async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, ente
     // A program that reads nothing while there is something for it has hung.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_PATIENCE));
-    let connection = protocol().serve_connection(TokioIo::new(Box::pin(stream)), service);
-    tokio::select! {
+    let mut connection = pin!(protocol().serve_connection(TokioIo::new(Box::pin(stream)), service));
+    let outcome = tokio::select! {
         // In this order: a request that has already arrived is answered before its connection makes room.
         biased;
-        outcome = connection => if let Err(error) = outcome {
-            // The caller's fault, and the caller has been told where HTTP has words for it.
-            log::debug!("{}: connection of {guest} ended: {error}", D::NAME);
-        },
+        outcome = connection.as_mut() => outcome,
         () = entered.connection.asked_to_leave() => {
-            log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
+            return log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
         }
+        () = entered.asked_to_finish() => {
+            // A caller that has connected just now gets a moment to ask; the others get what they have asked for.
+            let fresh = !entered.connection.has_asked();
+            match if fresh { timeout(FIRST_REQUEST, connection.as_mut()).await.ok() } else { None } {
+                Some(outcome) => outcome,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        // The caller's fault, and the caller has been told where HTTP has words for it.
+        log::debug!("{}: connection of {guest} ended: {error}", D::NAME);
     }
 }
 

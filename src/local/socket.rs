@@ -31,16 +31,21 @@ pub struct Socket {
 }
 
 /// Takes the state folder's lock, so that no second instance ever touches token or session, and binds the socket unless
-/// somebody answers there already.
+/// somebody answers there already. A socket that systemd listens on for us is taken as it is: the file and its permissions
+/// are systemd's.
 ///
 /// # Errors
 /// When another instance has either, or a folder cannot be written.
-pub fn bind(folders: &Folders) -> Result<Socket, Fatal> {
+pub fn bind(folders: &Folders, passed: Option<UnixListener>) -> Result<Socket, Fatal> {
     make(&folders.state, 0o700)?;
     make(&folders.runtime, 0o755)?;
     let lock = lock(folders)?;
     let path = path(folders);
     let failed = |error: io::Error| cannot_create(&path, &error);
+    if let Some(listener) = passed {
+        listener.set_nonblocking(true).map_err(failed)?;
+        return Ok(Socket { listener, lock });
+    }
     // Nobody answers at a socket file that was left behind; where somebody does, he has another state folder.
     if UnixStream::connect(&path).is_ok() {
         return Err(busy(&format!("it answers at {}", path.display())));
@@ -61,12 +66,19 @@ pub fn path(folders: &Folders) -> PathBuf {
     folders.runtime.join("gatepost.sock")
 }
 
-/// Takes the state folder's lock; it is given back when the file is dropped.
+/// Takes the state folder's lock; it is given back when the file is dropped. It is the folder itself that is locked
+/// (flock(2)): on a disk that is full or has become read-only that goes as well.
 ///
 /// # Errors
-/// When another instance has it, or the file cannot be written.
+/// When another instance has it, or the folder cannot be read.
 pub fn lock(folders: &Folders) -> Result<File, Fatal> {
-    take_lock(&folders.state.join("lock"))
+    let path = &folders.state;
+    let folder = File::open(path).map_err(|error| cannot_create(path, &error))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => Err(busy(&format!("it holds {}", path.display()))),
+        Err(TryLockError::Error(error)) => Err(cannot_create(path, &error)),
+    }
 }
 
 fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {
@@ -75,20 +87,6 @@ fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|error| cannot_create(folder, &error))?;
     }
     Ok(())
-}
-
-fn take_lock(path: &Path) -> Result<File, Fatal> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|error| cannot_create(path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(busy(&format!("it holds {}", path.display()))),
-        Err(TryLockError::Error(error)) => Err(cannot_create(path, &error)),
-    }
 }
 
 fn busy(sign: &str) -> Fatal {

@@ -3,16 +3,21 @@
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use super::connections::Connections;
 use super::socket::SocketDoor;
 use super::view::Shared;
 use super::{loopback, server, thing};
 use crate::messages::Arrival;
+
+/// At the end, for the requests that are being answered: those that are held back for asking too often need the longest.
+const FINISH_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Answers on the socket, on this thread, until `until` is done; returns what that gave.
 ///
@@ -28,10 +33,20 @@ pub fn run<T>(
     LocalSet::new().block_on(runtime, async move {
         let door = SocketDoor::new(listener, shared.clone())?;
         let connections = Connections::default();
-        spawn_local(server::serve(Rc::new(door), connections.clone()));
+        let doors = [
+            spawn_local(server::serve(Rc::new(door), connections.clone())),
+            spawn_local(loopback::listen(shared.clone(), connections.clone())),
+        ];
         spawn_local(thing::follow(shared.clone()));
-        spawn_local(shared.inbox.clone().run(arrivals));
-        spawn_local(loopback::listen(shared, connections));
-        Ok(until.await)
+        let inbox = shared.inbox.clone();
+        spawn_local(inbox.clone().run(arrivals));
+        let outcome = until.await;
+        // Who comes now is the next run's, where systemd listens.
+        doors.iter().for_each(JoinHandle::abort);
+        inbox.close();
+        if timeout(FINISH_PATIENCE, connections.finish()).await.is_err() {
+            log::debug!("socket: connections that did not come to an end were closed");
+        }
+        Ok(outcome)
     })
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use log::Level;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
@@ -12,6 +13,7 @@ use super::kept::{self, Kept};
 use super::lanes::Lanes;
 use super::message::size;
 use crate::clock::{SharedClock, build_date};
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
@@ -103,8 +105,8 @@ impl Bookkeeper {
 
     /// The database was broken.
     pub(super) fn was_set_aside(&mut self, path: &Path, aside: &Path, error: &rusqlite::Error) {
-        log::error!(
-            GATEPOST_EVENT = "messages";
+        journal!(
+            Level::Error, Event::DatabaseSetAside;
             "messages: {} was broken ({error}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one",
             path.display(), aside.display()
         );
@@ -201,7 +203,7 @@ impl Books {
     /// Closes the database; its log is then part of it.
     pub(super) fn close(self) -> Box<Bookkeeper> {
         if let Err((_, error)) = self.database.close() {
-            log::warn!("messages: closing the database: {error}");
+            log::debug!("messages: closing the database: {error}");
         }
         self.bookkeeper
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use log::Level;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::books::{Bookkeeper, Fate};
@@ -17,6 +18,7 @@ use super::streams::Arrival;
 use super::wanted::Wanted;
 use super::{Bounds, database};
 use crate::clock::SharedClock;
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
@@ -166,8 +168,8 @@ impl Outbox {
 
     /// AWS does not take this one: it is kept aside with the reason.
     pub async fn park(&self, ticket: Ticket, reason: String) {
-        log::warn!(
-            GATEPOST_EVENT = "parked";
+        journal!(
+            Level::Warn, Event::MessageParked, TOPIC = ticket.topic.as_str();
             "outbox: message {} on {} is parked: {reason}; next: gatepost outbox show {}",
             ticket.id, ticket.topic, ticket.id
         );

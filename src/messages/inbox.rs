@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
@@ -15,6 +16,7 @@ use super::store::{Care, Store};
 use super::streams::{Arrival, Stream, Subscription, Taken};
 use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
 use crate::clock::{SharedClock, rfc3339};
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -246,6 +248,17 @@ impl Inbox {
         Ok(done)
     }
 
+    /// Ends all streams: the daemon ends.
+    pub fn close(&self) {
+        for stream in self.streams.borrow().iter() {
+            stream.end(
+                "ending",
+                "gatepost is ending",
+                Some("subscribe again: it is started anew as a rule"),
+            );
+        }
+    }
+
     async fn hand_out(&self, message: Received, taken: Taken) {
         let names: Vec<String> = {
             let kept = self.kept.borrow();
@@ -267,11 +280,11 @@ impl Inbox {
                     .await
                     .unwrap_or_else(|_| Err(Problem::wait("gatepost is ending").into()));
                 if let Err(Failure { problem, .. }) = outcome {
-                    log::error!("inbox: a message on {topic} was not kept for the durable subscriptions: {problem}");
+                    not_kept(&topic, &problem);
                 }
                 drop(taken);
             })),
-            Err(Failure { problem, .. }) => log::error!("inbox: a message on {topic} was not kept: {problem}"),
+            Err(Failure { problem, .. }) => not_kept(&topic, &problem),
         }
     }
 
@@ -287,8 +300,8 @@ impl Inbox {
             }
             let line = line.get_or_insert_with(|| message.line(&received, None));
             if !stream.push(line.clone(), taken.clone()) {
-                log::warn!(
-                    GATEPOST_EVENT = "messages";
+                journal!(
+                    Level::Warn, Event::ReaderCut, TOPIC = stream.filter.as_str();
                     "inbox: {} was cut off from {}, because it did not read", stream.reader, stream.filter
                 );
                 cut = true;
@@ -356,6 +369,13 @@ impl Inbox {
             news
         });
     }
+}
+
+fn not_kept(topic: &str, problem: &Problem) {
+    journal!(
+        Level::Error, Event::InboxLost, TOPIC = topic;
+        "inbox: a message on {topic} was not kept for the durable subscriptions: {problem}"
+    );
 }
 
 /// Whether the retained messages for a stream have yet to come.

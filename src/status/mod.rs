@@ -15,12 +15,13 @@ use tokio::sync::watch;
 pub use latencies::Latencies;
 pub(crate) use parts::phases;
 pub use parts::{
-    Board, ClockDetails, ClockPart, ClockPhase, IdentityDetails, IdentityPart, IdentityPhase, MessagesDetails,
-    MessagesPart, MessagesPhase, ProvisioningDetails, ProvisioningPart, ProvisioningPhase, SessionDetails, SessionPart,
-    SessionPhase, TokenDetails, TokenPart, TokenPhase,
+    Board, ClockDetails, ClockPart, ClockPhase, Details, IdentityDetails, IdentityPart, IdentityPhase, MessagesDetails,
+    MessagesPart, MessagesPhase, Phase, ProvisioningDetails, ProvisioningPart, ProvisioningPhase, SessionDetails,
+    SessionPart, SessionPhase, TokenDetails, TokenPart, TokenPhase,
 };
 
 use crate::clock::{Clock, SharedClock, rfc3339};
+use crate::event::journal;
 use crate::problem::{Problem, Remedy};
 
 /// One part's state at a moment.
@@ -81,11 +82,7 @@ pub struct Reporter<P, D> {
     sender: watch::Sender<Part<P, D>>,
 }
 
-impl<P, D> Reporter<P, D>
-where
-    P: Copy + PartialEq + fmt::Display,
-    D: Clone,
-{
+impl<P: Phase, D: Details> Reporter<P, D> {
     /// A reading end.
     pub fn watch(&self) -> watch::Receiver<Part<P, D>> {
         self.sender.subscribe()
@@ -108,9 +105,6 @@ where
             let known = part.problem.is_some() && part.problem == problem;
             (part.phase != phase || part.problem != problem, known)
         };
-        if news {
-            self.log(phase, problem.as_ref(), known_problem);
-        }
         let now = self.desk.clock.boot();
         self.sender.send_modify(|part| {
             if part.phase != phase {
@@ -121,6 +115,7 @@ where
             change(&mut part.details);
         });
         if news {
+            self.log(&self.sender.borrow(), known_problem);
             self.desk.bell.send_replace(());
         }
     }
@@ -131,19 +126,31 @@ where
     }
 
     /// A problem is news once; that the attempts go on under it is for whoever looks closer.
-    fn log(&self, phase: P, problem: Option<&Problem>, known_problem: bool) {
-        let level = match problem.map(|problem| problem.remedy) {
+    fn log(&self, part: &Part<P, D>, known_problem: bool) {
+        let Part {
+            phase,
+            problem,
+            details,
+            ..
+        } = part;
+        let level = match problem.as_ref().map(|problem| problem.remedy) {
             _ if known_problem => Level::Debug,
             None | Some(Remedy::None) => Level::Info,
             Some(Remedy::Wait) => Level::Warn,
             Some(Remedy::Configuration | Remedy::Factory) => Level::Error,
         };
-        let name = &self.name;
-        let event = name.as_str();
-        match problem {
-            Some(problem) => log::log!(level, GATEPOST_EVENT = event; "{name}: {phase}: {problem}"),
-            None => log::log!(level, GATEPOST_EVENT = event; "{name}: {phase}"),
-        }
+        let named = problem.as_ref().and_then(|problem| problem.event);
+        let step = problem.as_ref().and_then(|problem| problem.next_step.as_deref());
+        let (name, what) = (&self.name, problem.as_ref().map(|problem| format!(": {problem}")));
+        journal!(
+            level,
+            named.unwrap_or_else(|| phase.event()),
+            // A field without a value is an empty one; the catalog shows the next step as it stands.
+            ROLE_ALIAS = details.role_alias().unwrap_or_default(),
+            THING_NAME = details.thing_name().unwrap_or_default(),
+            NEXT_STEP = step.unwrap_or("nothing");
+            "{name}: {phase}{}", what.unwrap_or_default()
+        );
     }
 }
 

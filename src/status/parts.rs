@@ -1,16 +1,18 @@
 //! The parts of the status: which phases each goes through, and what else it shows.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{Latencies, Part};
+use crate::event::Event;
 use crate::problem::Problem;
 
-/// Declares the phases of a part: an enum whose names in journal and status are given beside it.
+/// Declares the phases of a part: an enum whose names in the status, and whose events in the journal, are given beside it.
 macro_rules! phases {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal, $event:ident;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
@@ -20,6 +22,12 @@ macro_rules! phases {
                 f.write_str(match self { $(Self::$variant => $word,)+ })
             }
         }
+
+        impl $crate::status::Phase for $name {
+            fn event(self) -> $crate::event::Event {
+                match self { $(Self::$variant => $crate::event::Event::$event,)+ }
+            }
+        }
     };
 }
 
@@ -27,11 +35,11 @@ phases! {
     /// The token's state.
     TokenPhase {
         /// Not there yet, or being opened again.
-        Waiting = "waiting",
+        Waiting = "waiting", TokenWaiting;
         /// Logged in, key found.
-        Ready = "ready",
+        Ready = "ready", TokenReady;
         /// Only hands can mend it.
-        Failed = "failed",
+        Failed = "failed", TokenFailed;
     }
 }
 
@@ -39,9 +47,9 @@ phases! {
     /// The wall clock's state.
     ClockPhase {
         /// Earlier than this program's build date.
-        Unset = "unset",
+        Unset = "unset", ClockUnset;
         /// Plausible.
-        Set = "set",
+        Set = "set", ClockSet;
     }
 }
 
@@ -49,13 +57,13 @@ phases! {
     /// The state of key and certificate as one.
     IdentityPhase {
         /// The token has not shown the key yet.
-        NoKey = "no-key",
+        NoKey = "no-key", IdentityNoKey;
         /// The request is written; a certificate is awaited.
-        NoCertificate = "no-certificate",
+        NoCertificate = "no-certificate", IdentityNoCertificate;
         /// A certificate is there and cannot be used.
-        Refused = "refused",
+        Refused = "refused", IdentityRefused;
         /// Certificate and key belong together and are valid.
-        Ready = "ready",
+        Ready = "ready", IdentityReady;
     }
 }
 
@@ -63,17 +71,17 @@ phases! {
     /// How far AWS knows this gateway (just-in-time provisioning).
     ProvisioningPhase {
         /// No key in the token.
-        NoKey = "no-key",
+        NoKey = "no-key", ProvisioningNoKey;
         /// No usable certificate.
-        NoCertificate = "no-certificate",
+        NoCertificate = "no-certificate", ProvisioningNoCertificate;
         /// The clock is unset, so TLS would refuse every server.
-        WaitingForClock = "waiting-for-clock",
+        WaitingForClock = "waiting-for-clock", ProvisioningWaitingForClock;
         /// The first connection is being made, or was not made yet.
-        FirstContact = "first-contact",
+        FirstContact = "first-contact", ProvisioningFirstContact;
         /// AWS dropped the first connection and registers the certificate meanwhile.
-        Pending = "pending",
+        Pending = "pending", ProvisioningPending;
         /// AWS has accepted a connection.
-        Provisioned = "provisioned",
+        Provisioned = "provisioned", Provisioned;
     }
 }
 
@@ -81,13 +89,49 @@ phases! {
     /// The MQTT session's state.
     SessionPhase {
         /// Nothing to connect with yet.
-        Idle = "idle",
+        Idle = "idle", SessionIdle;
         /// A connection is being made.
-        Connecting = "connecting",
+        Connecting = "connecting", SessionConnecting;
         /// CONNACK received.
-        Connected = "connected",
+        Connected = "connected", SessionConnected;
         /// Between two attempts.
-        Waiting = "waiting",
+        Waiting = "waiting", SessionWaiting;
+    }
+}
+
+/// A state that a part can be in.
+pub trait Phase: Copy + PartialEq + fmt::Display {
+    /// What the journal calls it when the part enters it.
+    fn event(self) -> Event;
+}
+
+/// What there is to know of a part besides its phase; some of it is a field in the journal.
+pub trait Details: Clone {
+    /// The role alias that it is about.
+    fn role_alias(&self) -> Option<&str> {
+        None
+    }
+
+    /// The thing that the gateway is to AWS.
+    fn thing_name(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Details for TokenDetails {}
+impl Details for ClockDetails {}
+impl Details for ProvisioningDetails {}
+impl Details for MessagesDetails {}
+
+impl Details for IdentityDetails {
+    fn thing_name(&self) -> Option<&str> {
+        self.thing_name.as_deref()
+    }
+}
+
+impl Details for SessionDetails {
+    fn thing_name(&self) -> Option<&str> {
+        self.client_id.as_deref()
     }
 }
 
@@ -95,11 +139,11 @@ phases! {
     /// The message store's state.
     MessagesPhase {
         /// The database is being read.
-        Opening = "opening",
+        Opening = "opening", MessagesOpening;
         /// Messages are accepted.
-        Ready = "ready",
+        Ready = "ready", MessagesReady;
         /// The database cannot be used now.
-        Failed = "failed",
+        Failed = "failed", MessagesFailed;
     }
 }
 

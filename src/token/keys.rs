@@ -5,13 +5,17 @@ use std::ffi::c_ulong;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use log::Level;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::GENERATION_PATIENCE;
 use super::algorithm::{Generate, KeyAlgorithm};
 use super::error::TokenError;
 use super::public_key::{P256_PARAMETERS, P384_PARAMETERS, PublicKey};
 use super::uri::KeyUri;
+use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
+use crate::pulse::Pulse;
 
 /// A private key and its public half.
 pub(super) struct FoundKey {
@@ -29,10 +33,17 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Option<FoundKey>, 
 }
 
 /// Finds the key that `uri` means, or makes it as `generate` says.
-pub(super) fn find_or_generate(session: &Session, uri: &KeyUri, generate: Generate) -> Result<FoundKey, TokenError> {
+pub(super) fn find_or_generate(
+    session: &Session,
+    uri: &KeyUri,
+    generate: Generate,
+    pulse: &Pulse,
+) -> Result<FoundKey, TokenError> {
     let private = match (find_private(session, uri)?, generate) {
         (Some(private), _) => private,
-        (None, Generate::Key(algorithm)) => self::generate(session, uri, algorithm)?,
+        (None, Generate::Key(algorithm)) => {
+            pulse.excused(GENERATION_PATIENCE, || self::generate(session, uri, algorithm))?
+        }
         (None, Generate::Never) => {
             return Err(TokenError::Absent(
                 Problem::configuration(format!("no private key matches {uri}"))
@@ -144,7 +155,7 @@ fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<
         Attribute::Label(label),
         Attribute::Id(id),
     ];
-    log::info!(GATEPOST_EVENT = "key-generation"; "token: no key matches {uri}; generating {algorithm} inside the token");
+    journal!(Level::Info, Event::KeyGeneration; "token: no key matches {uri}; generating {algorithm} inside the token");
     let (_, private) = session
         .generate_key_pair(&mechanism, &public, &private)
         .map_err(|error| TokenError::from_module(&format!("generating a key of type {algorithm}"), &error))?;

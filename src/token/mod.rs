@@ -26,12 +26,19 @@ pub use public_key::PublicKey;
 pub use uri::{KeyUri, UriError};
 
 use crate::problem::{Fatal, Problem};
+use crate::pulse::Pulse;
 use crate::status::{Reporter, TokenDetails, TokenPhase};
 
 /// How many signatures may wait their turn. More than a handful means that the token is stuck.
 const QUEUE: usize = 16;
 /// How long a caller waits for its signature. The slowest TPMs of Chrome's study take 600 ms; several may queue.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the thread may be away in the module to open the token. A restart in the middle of that counts against a TPM's
+/// dictionary lockout, so that it has more time than a signature.
+const OPEN_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a key may take. A TPM looks for the primes of an RSA key by itself, which takes it seconds as a rule and minutes
+/// at worst; whoever interrupts it makes it begin anew.
+const GENERATION_PATIENCE: Duration = Duration::from_secs(600);
 
 /// `[token]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ pub type TokenReporter = Reporter<TokenPhase, TokenDetails>;
 #[derive(Debug)]
 enum Request {
     Sign(SignRequest),
+    /// Whether the thread comes round to its requests.
+    Beat,
     Stop,
 }
 
@@ -98,10 +107,14 @@ impl Drop for TokenThread {
 pub struct Token {
     requests: SyncSender<Request>,
     public_key: watch::Receiver<Option<PublicKey>>,
+    pulse: Pulse,
+    /// Of the thread that waits for signatures.
+    waiting: Pulse,
 }
 
 impl Token {
-    /// Starts the thread that owns the module. What no retry can mend before the first success goes to `fatal`.
+    /// Starts the thread that owns the module. What no retry can mend before the first success goes to `fatal`; `waiting` is
+    /// the pulse of the thread that will ask for signatures.
     ///
     /// # Errors
     /// When the system starts no thread.
@@ -110,8 +123,10 @@ impl Token {
         pin: PinSource,
         reporter: TokenReporter,
         fatal: mpsc::Sender<Fatal>,
+        waiting: Pulse,
     ) -> std::io::Result<(Self, TokenThread)> {
         let (requests, incoming) = sync_channel(QUEUE);
+        let pulse = Pulse::new();
         let (key_sender, public_key) = watch::channel(None);
         let owner = thread::Owner {
             config,
@@ -121,6 +136,7 @@ impl Token {
             public_key: key_sender,
             fatal,
             last_reopen: None,
+            pulse: pulse.clone(),
         };
         let (alive, ended) = channel();
         std::thread::Builder::new().name("token".into()).spawn(move || {
@@ -131,7 +147,28 @@ impl Token {
             requests: requests.clone(),
             ended,
         };
-        Ok((Self { requests, public_key }, thread))
+        let token = Self {
+            requests,
+            public_key,
+            pulse,
+            waiting,
+        };
+        Ok((token, thread))
+    }
+
+    /// Asks the thread for a sign of life.
+    pub fn ask(&self) {
+        let waits_already = !self.pulse.has_answered();
+        self.pulse.ask();
+        if !waits_already {
+            // A full queue is answered by nobody either.
+            let _ = self.requests.try_send(Request::Beat);
+        }
+    }
+
+    /// Whether the thread has given one, or is at something that may take so long.
+    pub fn is_alive(&self) -> bool {
+        self.pulse.is_alive()
     }
 
     /// The key's public half, from when the token has first shown it; a change means another key.
@@ -154,7 +191,8 @@ impl Token {
             TrySendError::Full(_) => stuck(&format!("{QUEUE} signatures are waiting for it already")),
             TrySendError::Disconnected(_) => stuck("its thread has ended"),
         })?;
-        answer.recv_timeout(PATIENCE).map_err(|error| match error {
+        let answer = self.waiting.excused(PATIENCE, || answer.recv_timeout(PATIENCE));
+        answer.map_err(|error| match error {
             RecvTimeoutError::Timeout => stuck(&format!("no signature within {} s", PATIENCE.as_secs())),
             RecvTimeoutError::Disconnected => stuck("its thread has ended"),
         })?

@@ -16,6 +16,7 @@ use super::signing::{self, pss_works};
 use super::uri::KeyUri;
 use super::{Examined, KeyAlgorithm, Scheme, Step};
 use crate::problem::{Problem, with_causes};
+use crate::pulse::Pulse;
 
 /// An open token. One context per module, one session, held open: login is per process and ends with the last session.
 pub(super) struct OpenToken {
@@ -27,9 +28,9 @@ pub(super) struct OpenToken {
 
 impl OpenToken {
     /// Opens everything from the module to the key, generating the key if the token has none and that is allowed.
-    pub(super) fn open(config: &TokenConfig, pin: &PinSource) -> Result<Self, TokenError> {
+    pub(super) fn open(config: &TokenConfig, pin: &PinSource, pulse: &Pulse) -> Result<Self, TokenError> {
         let context = load(&config.module)?;
-        match Self::log_in(&context, config, pin) {
+        match Self::log_in(&context, config, pin, pulse) {
             Ok((session, key)) => Ok(Self { session, context, key }),
             Err(error) => {
                 finalize(context);
@@ -38,12 +39,17 @@ impl OpenToken {
         }
     }
 
-    fn log_in(context: &Pkcs11, config: &TokenConfig, pin: &PinSource) -> Result<(Session, FoundKey), TokenError> {
+    fn log_in(
+        context: &Pkcs11,
+        config: &TokenConfig,
+        pin: &PinSource,
+        pulse: &Pulse,
+    ) -> Result<(Session, FoundKey), TokenError> {
         let (session, info) = session(context, config)?;
         if info.login_required() {
             log_in_once(&session, &info, pin)?;
         }
-        let mut key = find_or_generate(&session, &config.key, config.generate)?;
+        let mut key = find_or_generate(&session, &config.key, config.generate, pulse)?;
         if let KeyAlgorithm::Rsa(_) = key.public.algorithm {
             key.public.pss = pss_works(&session, key.private, &key.public)?;
         }

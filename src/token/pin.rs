@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use log::Level;
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
+use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
 
@@ -59,7 +61,8 @@ fn warn_if_exposed(path: &Path) {
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
-        log::warn!(
+        journal!(
+            Level::Warn, Event::PinFileOpen;
             "token: the PIN file {} is open to every user (mode {mode:03o}); next: chmod 0400 {}",
             path.display(),
             path.display()

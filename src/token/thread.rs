@@ -3,14 +3,17 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use tokio::sync::watch;
 
 use super::TokenConfig;
 use super::error::TokenError;
 use super::module::OpenToken;
 use super::pin::PinSource;
-use super::{Generate, PublicKey, Request, TokenReporter};
+use super::{Generate, OPEN_PATIENCE, PATIENCE, PublicKey, Request, TokenReporter};
+use crate::event::{Event, journal};
 use crate::problem::{Fatal, Problem};
+use crate::pulse::Pulse;
 use crate::status::TokenPhase;
 
 /// How long to wait before looking again for a token that is not there.
@@ -26,6 +29,7 @@ pub(super) struct Owner {
     pub(super) public_key: watch::Sender<Option<PublicKey>>,
     pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
     pub(super) last_reopen: Option<Instant>,
+    pub(super) pulse: Pulse,
 }
 
 /// What the thread does next.
@@ -43,9 +47,12 @@ impl Owner {
     pub(super) fn run(mut self) {
         let mut state = self.open();
         loop {
+            // Every request that is done with is a sign of life, whatever else waits in the queue.
+            self.pulse.beat();
             state = match state {
                 State::Open(token) => match self.requests.recv() {
                     Ok(Request::Sign(request)) => self.serve(token, request),
+                    Ok(Request::Beat) => State::Open(token),
                     Ok(Request::Stop) | Err(_) => return token.close(),
                 },
                 State::Closed { again, why } => match self.next_while_closed(again) {
@@ -53,6 +60,7 @@ impl Owner {
                         request.refuse(&why);
                         State::Closed { again, why }
                     }
+                    Ok(Some(Request::Beat)) => State::Closed { again, why },
                     Ok(None) => self.open(),
                     Ok(Some(Request::Stop)) | Err(_) => return,
                 },
@@ -84,7 +92,8 @@ impl Owner {
         if self.public_key.borrow().is_some() {
             self.config.generate = Generate::Never;
         }
-        match OpenToken::open(&self.config, &self.pin) {
+        let pulse = self.pulse.clone();
+        match pulse.excused(OPEN_PATIENCE, || OpenToken::open(&self.config, &self.pin, &pulse)) {
             Ok(token) => {
                 let key = token.public_key();
                 self.reporter.report_with(TokenPhase::Ready, None, |details| {
@@ -133,8 +142,8 @@ impl Owner {
             }
             // A token that was pulled out is lost like one that was reset: both are opened anew.
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
-                log::warn!("{problem}");
-                token.close();
+                journal!(Level::Warn, Event::TokenFault; "{problem}");
+                self.pulse.excused(PATIENCE, || token.close());
                 let now = Instant::now();
                 let too_soon = self.last_reopen.is_some_and(|last| now < last + REOPEN_INTERVAL);
                 if let (true, Some(last)) = (too_soon, self.last_reopen) {
@@ -170,7 +179,9 @@ impl Owner {
     /// Signs and counts it.
     fn sign(&self, token: &OpenToken, request: &super::SignRequest) -> Result<Vec<u8>, TokenError> {
         let begun = Instant::now();
-        let signature = token.sign(request.scheme, &request.message)?;
+        let signature = self
+            .pulse
+            .excused(PATIENCE, || token.sign(request.scheme, &request.message))?;
         let took = begun.elapsed();
         self.reporter.details(|details| {
             details.signatures += 1;

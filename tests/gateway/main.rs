@@ -27,5 +27,6 @@ mod session;
 mod shutdown;
 mod sign;
 mod socket;
+mod systemd;
 mod tokens;
 mod world;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cloudlet::{Cloudlet, Options, Policy, Role, RoleAlias};
 use rig::fleet_ca::FleetCa;
+use rig::manager::Manager;
 use rig::process::{Process, Signal};
 use rig::shell::Shell;
 use rig::token::{SoftHsm, Token};
@@ -107,6 +108,10 @@ pub struct Gateway {
     pub folder: TempDir,
     pub config: String,
     pub env: Vec<(String, String)>,
+    /// The words before its command: what it is started through.
+    pub through: Vec<String>,
+    /// Who starts it, if that is a service manager.
+    pub manager: Option<Manager>,
     process: Option<Process>,
     /// What earlier runs of the daemon have logged.
     earlier: String,
@@ -156,6 +161,8 @@ role-aliases = ["*"]
             folder,
             config,
             env,
+            through: Vec::new(),
+            manager: None,
             process: None,
             earlier: String::new(),
         }
@@ -176,9 +183,13 @@ role-aliases = ["*"]
 
     /// A command for the daemon with its environment, not started yet.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepostd"));
+        let words = self.through.iter().map(String::as_str);
+        let mut words = words.chain([env!("CARGO_BIN_EXE_gatepostd")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .env_remove("JOURNAL_STREAM")
+            .env_remove("NOTIFY_SOCKET")
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.write_config());
         command
@@ -186,7 +197,12 @@ role-aliases = ["*"]
 
     /// Starts the daemon.
     pub fn start(&mut self) {
-        self.process = Some(Process::spawn(&mut self.command(), "gatepost").unwrap());
+        let command = self.command();
+        let mut command = match &self.manager {
+            Some(manager) => manager.started(&command).unwrap(),
+            None => command,
+        };
+        self.process = Some(Process::spawn(&mut command, "gatepost").unwrap());
     }
 
     /// Starts the daemon and waits for its end.
@@ -214,6 +230,11 @@ role-aliases = ["*"]
         self.process().signal(Signal::KILL).unwrap();
         self.process().wait(SOON).unwrap();
         self.forget();
+    }
+
+    /// The service manager that starts it.
+    pub fn manager(&self) -> &Manager {
+        self.manager.as_ref().expect("there is no service manager")
     }
 
     /// The running process.

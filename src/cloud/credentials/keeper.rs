@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -9,6 +10,7 @@ use super::answer::Failure;
 use super::refresh::{LEAST_GAP, Schedule};
 use crate::clock::{SharedClock, rfc3339};
 use crate::credentials::{AliasPhase, AliasReporter, Credentials};
+use crate::event::{Event, journal};
 
 /// botocore asks again at each signing once less than 15 min are left; refreshing at half of the life keeps it out of that
 /// window only from this lifetime on (with the spread of a tenth).
@@ -95,12 +97,13 @@ impl<S: Source> Keeper<S> {
         let clock = &*self.cues.clock;
         let lifetime = credentials.remaining(clock);
         let (expiration, refreshed) = (rfc3339(credentials.expiration()), rfc3339(clock.wall()));
-        log::debug!(
-            GATEPOST_EVENT = "credentials-refreshed", ROLE_ALIAS = self.alias.as_str();
+        journal!(
+            Level::Debug, Event::CredentialsRefreshed, ROLE_ALIAS = self.alias.as_str();
             "role alias {}: credentials until {expiration}", self.alias
         );
         if lifetime < SHORTEST_GOOD_LIFETIME && !std::mem::replace(&mut self.warned_of_lifetime, true) {
-            log::warn!(
+            journal!(
+                Level::Warn, Event::ShortLifetime, ROLE_ALIAS = self.alias.as_str();
                 "role alias {}: its credentials live {} s; with less than {} s the AWS CLI and boto3 ask again at every call; next: raise credentialDurationSeconds",
                 self.alias,
                 lifetime.as_secs(),
@@ -109,11 +112,11 @@ impl<S: Source> Keeper<S> {
         }
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
             details.refreshes.succeeded += 1;
-            // A service in trouble may give out short-lived sets; the better one stays.
+            // A service in trouble may give out short-lived sets; the better one stays, unless it is another thing's.
             if details
                 .credentials
                 .as_ref()
-                .is_some_and(|held| held.remaining(clock) > lifetime)
+                .is_some_and(|held| held.thing_name() == credentials.thing_name() && held.remaining(clock) > lifetime)
             {
                 return;
             }

@@ -91,7 +91,9 @@ async fn fetch(
         .await
         .map_err(|what| transient(format!("{endpoint} {what}")))?;
     match status {
-        StatusCode::OK => parse(&body, clock).map_err(|what| transient(format!("{endpoint} answered 200, but {what}"))),
+        StatusCode::OK => parse(&body, clock)
+            .map(|credentials| credentials.for_thing(thing_name))
+            .map_err(|what| transient(format!("{endpoint} answered 200, but {what}"))),
         _ => {
             // Not part of the problem: a new ID at each attempt would make the same problem news each time.
             let id = request_id.unwrap_or_default();

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::pending;
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::suspects::Suspects;
 use super::words;
 use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
+use crate::event::{Event, journal};
 use crate::messages::{Arrival, Outbox, Received, Taken, Wanted, WantedFilter, is_wild};
 use crate::problem::Problem;
 use crate::topic;
@@ -290,7 +292,7 @@ impl Subscriber {
     }
 
     fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
-        log::warn!(GATEPOST_EVENT = "subscription"; "session: {why}");
+        journal!(Level::Warn, Event::FilterRefused, TOPIC = filter.as_str(); "session: {why}");
         self.waiting.push_back(Arrival::Refused(filter.clone(), why.clone()));
         let wish = wish.joined;
         self.refused.insert(filter, Refused { until, why, wish });

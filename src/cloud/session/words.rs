@@ -2,6 +2,7 @@
 
 use crate::cloud::mqtt::{Lost, Reason};
 use crate::config::Endpoint;
+use crate::event::Event;
 use crate::problem::Problem;
 
 /// Of a connection that was lost.
@@ -10,7 +11,8 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
         Lost::Broken(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
         Lost::Disconnected(reason) if reason.code == 0x8e => {
             Problem::configuration("another client has taken the session over: this thing name is in use twice")
-                .next("find the other device with this common name; an image cloned with its state folder does this")
+                .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
+                .about(Event::SessionTakenOver)
         }
         Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
     }

@@ -6,9 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::Arc;
 
+use log::Level;
+
 use super::acl;
 use super::tokens::{Reader, Token, Tokens};
 use crate::config::Selectors;
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::secret::ExposeSecret;
 
@@ -34,7 +37,8 @@ pub fn lay_out(folder: &Path, holders: Vec<(Arc<Selectors>, Reader)>, known: &To
         };
         match token {
             Ok(token) => tokens.push(token),
-            Err(why) => log::error!(
+            Err(why) => journal!(
+                Level::Error, Event::LoopbackTokenFile;
                 "loopback: there is no token file for {selectors}: {why}; next: mend it, then: systemctl reload gatepost"
             ),
         }

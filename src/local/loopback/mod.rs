@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use log::Level;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -25,8 +26,9 @@ use super::connections::Connections;
 use super::server;
 use super::view::Shared;
 use crate::config::Config;
+use crate::event::{Event, journal};
 use crate::problem::Problem;
-use crate::status::{Desk, Part, Reporter, phases};
+use crate::status::{Desk, Details, Part, Reporter, phases};
 use door::LoopbackDoor;
 use tokens::Tokens;
 
@@ -39,9 +41,9 @@ phases! {
     /// The loopback listener's state.
     LoopbackPhase {
         /// Not listening yet.
-        Waiting = "waiting",
+        Waiting = "waiting", LoopbackWaiting;
         /// Programs can come.
-        Listening = "listening",
+        Listening = "listening", LoopbackListening;
     }
 }
 
@@ -53,6 +55,8 @@ pub struct LoopbackDetails {
     /// The token files that are laid out.
     pub token_files: Vec<PathBuf>,
 }
+
+impl Details for LoopbackDetails {}
 
 /// The listener, as everything in the local wing sees it.
 #[derive(Debug)]
@@ -106,8 +110,10 @@ impl Loopback {
                 self.tokens.replace(Rc::new(tokens));
                 self.reporter.details(|details| details.token_files = files);
             }
-            Ok(Err(problem)) => log::error!("loopback: {problem}"),
-            Err(error) => log::error!("loopback: the token files were not written: {error}"),
+            Ok(Err(problem)) => journal!(Level::Error, Event::LoopbackTokenFile; "loopback: {problem}"),
+            Err(error) => {
+                journal!(Level::Error, Event::LoopbackTokenFile; "loopback: the token files were not written: {error}")
+            }
         }
     }
 }

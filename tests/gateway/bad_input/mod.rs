@@ -3,6 +3,7 @@
 
 mod certificate;
 mod configuration;
+mod disk;
 mod instance;
 mod key;
 mod module;

@@ -24,6 +24,21 @@ pub fn python() -> PathBuf {
     if own.exists() { own } else { PathBuf::from("python3") }
 }
 
+/// Compiles a C file to a shared library in `folder`, and returns its path.
+///
+/// # Errors
+/// If there is no C compiler.
+pub fn shared_library(source: impl AsRef<Path>, folder: &Path) -> Result<PathBuf> {
+    let source = source.as_ref();
+    let library = folder.join(source.with_extension("so").file_name().unwrap_or_default());
+    let mut compiler = command("cc");
+    compiler.args([
+        "-std=c11", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", "-o",
+    ]);
+    run(compiler.arg(&library).arg(source), "gcc")?;
+    Ok(library)
+}
+
 /// Runs `command` to its end and returns its standard output; `package` is what to install if it is not there.
 ///
 /// # Errors

@@ -2,7 +2,9 @@
 //!
 //! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
+//! - [`manager`]: a service manager, to one service
 //! - [`process`]: a program under test, its output line by line, its signals and its end
+//! - [`thread_stopper`]: one thread of a program, stopped
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
 //! - [`unit`]: a control group as systemd makes one for a unit
 //! - [`port`]: free ports for servers that must have the same one again
@@ -13,9 +15,11 @@
 
 pub mod command;
 pub mod fleet_ca;
+pub mod manager;
 pub mod port;
 pub mod process;
 pub mod shell;
+pub mod thread_stopper;
 pub mod token;
 pub mod unit;
 pub mod unix_http;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use super::{SoftHsm, Token};
-use crate::command::{command, run};
+use crate::command::shared_library;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/slow_signer.c");
 
@@ -26,10 +26,7 @@ impl SlowSigner {
     /// If there is no C compiler.
     pub fn new(inner: SoftHsm, delay: Duration) -> Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the slow module")?;
-        let module = folder.path().join("slow_signer.so");
-        let mut compiler = command("cc");
-        compiler.args(["-std=c11", "-O2", "-shared", "-fPIC", "-o"]);
-        run(compiler.arg(&module).arg(SOURCE), "gcc")?;
+        let module = shared_library(SOURCE, folder.path())?;
         Ok(Self {
             inner,
             delay,

@@ -1,18 +1,12 @@
-//! A set of temporary AWS credentials, its age, and the shelf on which the wings share them.
-//!
-//! The cloud wing's keepers put sets on the shelf; the local wing reads them. A set is never taken off because a refresh
-//! failed, only because it has expired.
+//! A set of temporary AWS credentials and its age.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::clock::{Clock, rfc3339};
 use crate::secret::{ExposeSecret, SecretBody, SecretString};
-use crate::status::{Desk, Part, Reporter, phases};
 
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
@@ -28,6 +22,7 @@ pub struct Credentials {
     expires_at_boot: Duration,
     body: SecretBody,
     keys: Arc<Keys>,
+    thing_name: Arc<str>,
 }
 
 /// What signing needs.
@@ -95,7 +90,22 @@ impl Credentials {
                 secret_access_key: secret_access_key.clone(),
                 session_token: session_token.clone(),
             }),
+            thing_name: Arc::default(),
         }
+    }
+
+    /// Notes as whom the set was asked for: it is no other thing's.
+    #[must_use]
+    pub fn for_thing(mut self, thing_name: &str) -> Self {
+        self.thing_name = thing_name.into();
+        self
+    }
+
+    /// A set that came earlier: its age is counted from then.
+    #[must_use]
+    pub(super) fn expiring_at_boot(mut self, expires_at_boot: Duration) -> Self {
+        self.expires_at_boot = expires_at_boot;
+        self
     }
 
     /// The answer for a caller.
@@ -113,6 +123,16 @@ impl Credentials {
         self.expiration
     }
 
+    /// Boottime at which the set expires.
+    pub(super) fn expires_at_boot(&self) -> Duration {
+        self.expires_at_boot
+    }
+
+    /// The thing that asked for it.
+    pub fn thing_name(&self) -> &str {
+        &self.thing_name
+    }
+
     /// How long the set is good for, by the more pessimistic of the two clocks; zero once it is over.
     pub fn remaining(&self, clock: &dyn Clock) -> Duration {
         let by_wall = self.expiration.duration_since(clock.wall()).unwrap_or_default();
@@ -126,139 +146,16 @@ impl Credentials {
     }
 }
 
-phases! {
-    /// A role alias's state.
-    AliasPhase {
-        /// Nothing asked for yet, or nothing came yet.
-        Waiting = "waiting",
-        /// Good credentials are there.
-        Valid = "valid",
-        /// None are there, and the last attempt failed.
-        Failing = "failing",
-    }
-}
-
-/// How many requests for credentials ended how.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Refreshes {
-    /// With credentials.
-    pub succeeded: u64,
-    /// With nothing, and asking again may help.
-    pub transient: u64,
-    /// With a refusal.
-    pub refused: u64,
-}
-
-/// What there is to know of one role alias besides its phase.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct AliasDetails {
-    /// Its name at AWS.
-    pub name: String,
-    /// Whether a request without a name means it.
-    pub default: bool,
-    /// When the credentials expire, RFC 3339.
-    pub expiration: Option<String>,
-    /// When they came, RFC 3339.
-    pub refreshed: Option<String>,
-    /// When the next ones are asked for, RFC 3339.
-    pub next_refresh: Option<String>,
-    /// What came of the requests since start.
-    #[serde(skip)]
-    pub refreshes: Refreshes,
-    /// The last good set.
-    #[serde(skip)]
-    pub credentials: Option<Credentials>,
-}
-
-/// One role alias's part.
-pub type AliasPart = Part<AliasPhase, AliasDetails>;
-/// Its reporting end, for its keeper.
-pub type AliasReporter = Reporter<AliasPhase, AliasDetails>;
-
-impl AliasPart {
-    /// The set a caller may have now.
-    pub fn usable(&self, clock: &dyn Clock) -> Option<&Credentials> {
-        self.details
-            .credentials
-            .as_ref()
-            .filter(|credentials| credentials.usable(clock))
-    }
-
-    /// The part as it is at this moment: credentials that have expired since the last report are not valid any more.
-    #[must_use]
-    pub fn at_present(mut self, clock: &dyn Clock) -> Self {
-        if self.phase == AliasPhase::Valid && self.usable(clock).is_none() {
-            self.phase = AliasPhase::Failing;
-        }
-        self
-    }
-}
-
-/// The reading ends of every configured role alias, by name.
-#[derive(Clone, Debug, Default)]
-pub struct Shelf {
-    aliases: BTreeMap<String, watch::Receiver<AliasPart>>,
-    default: Option<String>,
-}
-
-impl Shelf {
-    /// A shelf for `names`, and the reporting ends of its places.
-    pub fn new<'a>(
-        names: impl IntoIterator<Item = &'a str>,
-        default: Option<&str>,
-        desk: &Desk,
-    ) -> (Self, Vec<AliasReporter>) {
-        let mut shelf = Self {
-            aliases: BTreeMap::new(),
-            default: default.map(str::to_owned),
-        };
-        let mut reporters = Vec::new();
-        for name in names {
-            let default = default == Some(name);
-            let details = AliasDetails {
-                name: name.to_owned(),
-                default,
-                ..AliasDetails::default()
-            };
-            let reporter = desk.reporter(format!("role alias {name}"), AliasPhase::Waiting, details);
-            shelf.aliases.insert(name.to_owned(), reporter.watch());
-            reporters.push(reporter);
-        }
-        (shelf, reporters)
-    }
-
-    /// One alias as it is now; `None` where it is not configured.
-    pub fn get(&self, alias: &str, clock: &dyn Clock) -> Option<AliasPart> {
-        self.aliases
-            .get(alias)
-            .map(|place| place.borrow().clone().at_present(clock))
-    }
-
-    /// The alias that a request without a name means.
-    pub fn default_alias(&self) -> Option<&str> {
-        self.default.as_deref()
-    }
-
-    /// Every alias as it is now, by name.
-    pub fn parts(&self, clock: &dyn Clock) -> Vec<AliasPart> {
-        self.aliases
-            .values()
-            .map(|place| place.borrow().clone().at_present(clock))
-            .collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
-    use crate::problem::Problem;
 
-    const NOW: u64 = 1_800_000_000;
+    pub(in crate::credentials) const NOW: u64 = 1_800_000_000;
 
-    fn set(lifetime: u64, clock: &dyn Clock) -> Credentials {
+    pub(in crate::credentials) fn set(lifetime: u64, clock: &dyn Clock) -> Credentials {
         let expiration = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + lifetime);
-        Credentials::received("ASIAEXAMPLE", &"secret".into(), &"token".into(), expiration, clock)
+        Credentials::received("ASIAEXAMPLE", &"secret".into(), &"token".into(), expiration, clock).for_thing("gw-1")
     }
 
     #[test]
@@ -296,22 +193,6 @@ mod tests {
         assert!(
             !credentials.usable(&*clock),
             "time that passed counts even if the wall clock stood still"
-        );
-    }
-
-    #[test]
-    fn a_problem_does_not_take_good_credentials_away() {
-        let clock = ManualClock::at(NOW);
-        let (shelf, reporters) = Shelf::new(["telemetry"], None, &Desk::new(clock.clone()));
-        let good = set(3600, &*clock);
-        reporters[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
-        reporters[0].report(AliasPhase::Valid, Some(Problem::wait("AWS answered 500")));
-        assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
-        clock.pass(Duration::from_secs(3600));
-        let part = shelf.get("telemetry", &*clock).unwrap();
-        assert_eq!(
-            (part.phase, part.usable(&*clock).is_none()),
-            (AliasPhase::Failing, true)
         );
     }
 }

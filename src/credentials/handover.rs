@@ -1,0 +1,263 @@
+//! The form in which credentials pass from one run of the daemon to the next: a file in memory, sealed so that nobody can
+//! change it, which never touches a disk. Who keeps it meanwhile is none of this room's business.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
+use rustix::io::{Errno, pread};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::Credentials;
+use crate::clock::{Clock, rfc3339};
+use crate::problem::quoted;
+use crate::secret::{ExposeSecret, SecretString};
+
+/// The form below. Fields may be added to it; one that changes its meaning is another version.
+const VERSION: u32 = 1;
+/// More than any configuration gives; a set has about 1.5 KB.
+const MAX_SIZE: u64 = 1024 * 1024;
+/// What a set has in the file besides its strings: names, punctuation, numbers, times.
+const FRAME: usize = 512;
+/// AWS gives credentials of a role alias for 12 h at most (CreateRoleAlias, credentialDurationSeconds): who claims more is
+/// not believed.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// Nobody changes what has all of these (memfd_create(2), "File sealing").
+const SEALED: SealFlags = SealFlags::SEAL
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
+
+/// A set and whose it is.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The role alias.
+    pub role_alias: String,
+    /// When the set came, RFC 3339.
+    pub refreshed: Option<String>,
+    /// The set.
+    pub credentials: Credentials,
+}
+
+/// What this run of the daemon is for: what was received for anything else is not its own.
+#[derive(Clone, Debug)]
+pub struct Purpose<'a> {
+    /// Where credentials come from.
+    pub endpoint: String,
+    /// The role aliases.
+    pub role_aliases: Vec<&'a str>,
+    /// The thing, where that is known already.
+    pub thing_name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    endpoint: &'a str,
+    sealed_at_boot_ms: u64,
+    sets: Vec<WrittenSet<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenSet<'a> {
+    role_alias: &'a str,
+    thing_name: &'a str,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expiration: String,
+    expires_at_boot_ms: u64,
+    refreshed: Option<&'a str>,
+}
+
+/// Only the version, for a file that is of another one.
+#[derive(Deserialize)]
+struct ReadVersion {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    endpoint: String,
+    sealed_at_boot_ms: u64,
+    sets: Vec<ReadSet>,
+}
+
+#[derive(Deserialize)]
+struct ReadSet {
+    role_alias: String,
+    thing_name: String,
+    access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: SecretString,
+    expiration: String,
+    expires_at_boot_ms: u64,
+    refreshed: Option<String>,
+}
+
+/// A sealed file with these sets, which came from `endpoint`.
+///
+/// # Errors
+/// When the kernel gives no such file.
+pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<OwnedFd> {
+    let sets: Vec<_> = entries.iter().map(WrittenSet::of).collect();
+    let size: usize = sets.iter().map(WrittenSet::size).sum();
+    // Large enough from the start: a buffer that grows leaves copies of secrets behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(size + endpoint.len() + FRAME));
+    let written = Written {
+        version: VERSION,
+        endpoint,
+        sealed_at_boot_ms: milliseconds(clock.boot()),
+        sets,
+    };
+    serde_json::to_writer(&mut *text, &written)?;
+    let mut file = File::from(create()?);
+    file.write_all(&text)?;
+    fcntl_add_seals(&file, SEALED)?;
+    Ok(file.into())
+}
+
+/// A file in memory that cannot be executed, where the kernel knows of that (since Linux 6.3).
+fn create() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(c"gatepost-credentials", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => Ok(memfd_create(c"gatepost-credentials", flags)?),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// What is in a file that [`seal`] made; each set that does not fit the purpose, or the clocks, is a reason instead.
+///
+/// # Errors
+/// With the reason why it is none of ours.
+pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<Vec<Result<Entry, String>>, String> {
+    let seals = fcntl_get_seals(&file).map_err(|_| "it is no file in memory".to_owned())?;
+    if !seals.contains(SEALED) {
+        return Err("it is not sealed, so that anybody may have changed it".into());
+    }
+    let text = read(&file)?;
+    // serde_json's messages may quote a value: the place is enough.
+    let place = |error: serde_json::Error| format!("it is damaged (line {}, column {})", error.line(), error.column());
+    let ReadVersion { version } = serde_json::from_slice(&text).map_err(place)?;
+    if version != VERSION {
+        return Err(format!(
+            "it is of version {version}, and this gatepostd reads version {VERSION}"
+        ));
+    }
+    let read: Read = serde_json::from_slice(&text).map_err(place)?;
+    if read.endpoint != purpose.endpoint {
+        return Err(format!(
+            "its credentials came from {}, and aws.credentials-endpoint is {}",
+            quoted(&read.endpoint),
+            purpose.endpoint
+        ));
+    }
+    if Duration::from_millis(read.sealed_at_boot_ms) > clock.boot() {
+        return Err("it was made before this machine was booted".into());
+    }
+    Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
+}
+
+fn read(file: &impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |error: Errno| format!("it cannot be read: {error}");
+    let size = u64::try_from(fstat(file).map_err(unreadable)?.st_size).unwrap_or(0);
+    if size > MAX_SIZE {
+        return Err(format!("it has {size} bytes, and {MAX_SIZE} are allowed"));
+    }
+    let mut text = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
+    let mut filled = 0;
+    while let Some(rest) = text.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        // By place: the descriptor shares its position with whoever else has it.
+        match pread(file, rest, filled as u64).map_err(unreadable)? {
+            0 => return Err("it ends early".into()),
+            count => filled += count,
+        }
+    }
+    Ok(text)
+}
+
+impl<'a> WrittenSet<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        let Entry {
+            role_alias,
+            refreshed,
+            credentials,
+        } = entry;
+        Self {
+            role_alias,
+            thing_name: credentials.thing_name(),
+            access_key_id: &credentials.keys().access_key_id,
+            secret_access_key: credentials.keys().secret_access_key(),
+            session_token: credentials.keys().session_token(),
+            expiration: rfc3339(credentials.expiration()),
+            expires_at_boot_ms: milliseconds(credentials.expires_at_boot()),
+            refreshed: refreshed.as_deref(),
+        }
+    }
+
+    /// How much room it takes at most: each letter may have to be escaped.
+    fn size(&self) -> usize {
+        let strings = [
+            self.role_alias,
+            self.thing_name,
+            self.access_key_id,
+            self.secret_access_key,
+            self.session_token,
+        ];
+        strings.iter().map(|text| 6 * text.len()).sum::<usize>() + FRAME
+    }
+}
+
+impl ReadSet {
+    fn check(self, purpose: &Purpose, clock: &dyn Clock) -> Result<Entry, String> {
+        let refused = |why: String| Err(format!("role alias {}: {why}", quoted(&self.role_alias)));
+        if !purpose.role_aliases.contains(&self.role_alias.as_str()) {
+            return refused("it is not configured any more".into());
+        }
+        if let Some(thing_name) = &purpose.thing_name
+            && *thing_name != self.thing_name
+        {
+            return refused(format!(
+                "its credentials are thing {}'s, and this is {thing_name}",
+                quoted(&self.thing_name)
+            ));
+        }
+        let secrets = [&self.secret_access_key, &self.session_token];
+        if self.access_key_id.is_empty() || secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
+            return refused("a part of its credentials is empty".into());
+        }
+        let Ok(expiration) = humantime::parse_rfc3339(&self.expiration) else {
+            return refused("its expiration is no time".into());
+        };
+        let credentials = Credentials::received(
+            &self.access_key_id,
+            &self.secret_access_key,
+            &self.session_token,
+            expiration,
+            clock,
+        )
+        .for_thing(&self.thing_name)
+        .expiring_at_boot(Duration::from_millis(self.expires_at_boot_ms));
+        if credentials.expires_at_boot().saturating_sub(clock.boot()) > LONGEST_LIFETIME {
+            return refused("its credentials claim to live longer than AWS lets any".into());
+        }
+        if !credentials.usable(clock) {
+            return refused(format!("its credentials live only until {}", rfc3339(expiration)));
+        }
+        Ok(Entry {
+            role_alias: self.role_alias,
+            refreshed: self.refreshed,
+            credentials,
+        })
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

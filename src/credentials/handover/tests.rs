@@ -1,0 +1,138 @@
+use super::*;
+use crate::clock::manual::ManualClock;
+use crate::credentials::set::tests::{NOW, set};
+
+const ENDPOINT: &str = "c.example:443";
+
+fn purpose<'a>() -> Purpose<'a> {
+    Purpose {
+        endpoint: ENDPOINT.to_owned(),
+        role_aliases: vec!["telemetry", "video"],
+        thing_name: Some("gw-1".to_owned()),
+    }
+}
+
+fn entry(role_alias: &str, lifetime: u64, clock: &dyn Clock) -> Entry {
+    Entry {
+        role_alias: role_alias.to_owned(),
+        refreshed: Some("2027-01-15T08:00:00Z".to_owned()),
+        credentials: set(lifetime, clock),
+    }
+}
+
+/// What comes out, each set as its alias or the reason against it.
+fn handed_over(entries: &[Entry], made: &dyn Clock, read: &dyn Clock) -> Vec<String> {
+    let file = seal(entries, ENDPOINT, made).unwrap();
+    let sets = unseal(&file, &purpose(), read).unwrap();
+    sets.into_iter()
+        .map(|set| set.map_or_else(|why| why, |entry| entry.role_alias))
+        .collect()
+}
+
+#[test]
+fn a_set_comes_out_as_it_went_in_and_goes_on_ageing_by_both_clocks() {
+    let clock = ManualClock::at(NOW);
+    let before = entry("telemetry", 3600, &*clock);
+    let file = seal(std::slice::from_ref(&before), ENDPOINT, &*clock).unwrap();
+    clock.pass(Duration::from_secs(600));
+    // Set back by a day meanwhile: the life of the set does not grow.
+    clock.step_to(clock.wall() - Duration::from_secs(24 * 3600));
+    let after = unseal(&file, &purpose(), &*clock).unwrap().remove(0).unwrap();
+    assert_eq!(after.credentials.body().expose(), before.credentials.body().expose());
+    assert_eq!(after.credentials.keys().session_token(), "token");
+    assert_eq!(after.credentials.thing_name(), "gw-1");
+    assert_eq!(after.refreshed, before.refreshed);
+    assert_eq!(after.credentials.remaining(&*clock), Duration::from_secs(3000));
+}
+
+#[test]
+fn each_set_is_judged_by_itself() {
+    let clock = ManualClock::at(NOW);
+    let mut other = entry("video", 3600, &*clock);
+    other.credentials = other.credentials.for_thing("gw-2");
+    let claims_too_much = entry("video", 13 * 3600, &*clock);
+    let empty = Credentials::received(
+        "",
+        &"s".into(),
+        &"t".into(),
+        clock.wall() + Duration::from_secs(900),
+        &*clock,
+    );
+    let empty = Entry {
+        credentials: empty.for_thing("gw-1"),
+        ..entry("video", 900, &*clock)
+    };
+    let entries = [
+        entry("gone", 3600, &*clock),
+        other,
+        claims_too_much,
+        empty,
+        entry("video", 60, &*clock),
+        entry("telemetry", 61, &*clock),
+    ];
+    let outcome = handed_over(&entries, &*clock, &*clock);
+    let expected = [
+        "role alias gone: it is not configured any more",
+        "role alias video: its credentials are thing gw-2's, and this is gw-1",
+        "role alias video: its credentials claim to live longer than AWS lets any",
+        "role alias video: a part of its credentials is empty",
+        "role alias video: its credentials live only until 2027-01-15T08:01:00Z",
+        "telemetry",
+    ];
+    assert_eq!(outcome, expected);
+}
+
+#[test]
+fn expired_by_either_clock_is_expired() {
+    let made = ManualClock::at(NOW);
+    for (boot, wall) in [(3600, 0), (0, 3600), (3600, 3600)] {
+        let read = ManualClock::at(NOW);
+        read.pass(Duration::from_secs(boot));
+        read.step_to(std::time::UNIX_EPOCH + Duration::from_secs(NOW + wall));
+        let outcome = handed_over(&[entry("telemetry", 3600, &*made)], &*made, &*read);
+        assert!(outcome[0].contains("live only until"), "{boot} {wall}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_file_of_another_boot_or_endpoint_is_refused_as_a_whole() {
+    let made = ManualClock::at(NOW);
+    made.pass(Duration::from_secs(5));
+    let file = seal(&[entry("telemetry", 3600, &*made)], ENDPOINT, &*made).unwrap();
+    let rebooted = ManualClock::at(NOW + 5);
+    let refusal = unseal(&file, &purpose(), &*rebooted).unwrap_err();
+    assert_eq!(refusal, "it was made before this machine was booted");
+    let elsewhere = Purpose {
+        endpoint: "d.example:443".to_owned(),
+        ..purpose()
+    };
+    let refusal = unseal(&file, &elsewhere, &*made).unwrap_err();
+    assert_eq!(
+        refusal,
+        "its credentials came from c.example:443, and aws.credentials-endpoint is d.example:443"
+    );
+}
+
+#[test]
+fn nobody_can_change_what_is_sealed() {
+    let clock = ManualClock::at(NOW);
+    let file = seal(&[entry("telemetry", 3600, &*clock)], ENDPOINT, &*clock).unwrap();
+    assert!(fcntl_get_seals(&file).unwrap().contains(SEALED));
+    assert_eq!(rustix::io::pwrite(&file, b"x", 0), Err(Errno::PERM));
+    assert_eq!(rustix::fs::ftruncate(&file, 0), Err(Errno::PERM));
+}
+
+#[test]
+fn the_buffer_is_large_enough_from_the_start() {
+    let clock = ManualClock::at(NOW);
+    let mut hard = entry("\u{1}", 3600, &*clock);
+    hard.credentials = Credentials::received(
+        "\u{1}",
+        &"\u{1}".repeat(5000).into(),
+        &"\u{1}".repeat(9000).into(),
+        clock.wall(),
+        &*clock,
+    );
+    let written = WrittenSet::of(&hard);
+    assert!(serde_json::to_vec(&written).unwrap().len() <= written.size());
+}

@@ -1,0 +1,195 @@
+//! Everything that is worth a line at info or above, by name: `GATEPOST_EVENT` and `MESSAGE_ID` in the journal.
+//!
+//! This is the one place where an event gets both, and `journal!` the one way to write such a line, so that none can be
+//! forgotten. What each means, and the next step, is in systemd/gatepost.catalog, which `journalctl -x` shows; a test
+//! compares the two, and docs/operations.md.
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $id:literal;)+) => {
+        /// What has happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Event { $($(#[$doc])* $variant,)+ }
+
+        impl Event {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name, as `GATEPOST_EVENT`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The 128 bits by which the journal's catalog knows it, as `MESSAGE_ID`: made once with
+            /// `systemd-id128 new`, and never changed.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$variant => $id,)+ }
+            }
+        }
+    };
+}
+
+events! {
+    // The daemon
+    /// The daemon starts.
+    Start = "start", "7b3da66a012241e29a673710bb3bf9db";
+    /// It has stopped as it was told to.
+    Stop = "stop", "9c261561dd58427aa763060171d809c2";
+    /// It ends: the configuration, or what it points at, is wrong (78).
+    FatalConfiguration = "fatal-configuration", "e02a7d14476f4cd2b82f5eec29a96a44";
+    /// It ends: the token has rejected the PIN, or it is locked (77).
+    FatalPin = "fatal-pin", "d81c61582fd246bd9170262a31f59f99";
+    /// It ends: another instance is running (75).
+    FatalBusy = "fatal-busy", "bc3ddebaacba4ebc8c471837766f497f";
+    /// It ends: a folder or the socket cannot be written (73).
+    FatalFolder = "fatal-folder", "d07695a7e865440dba6c50481cbe4180";
+    /// It ends for a reason that is not listed.
+    FatalOther = "fatal", "01ba03b5648b4955b861fd07157ec3cd";
+    /// A fault in gatepost.
+    Panic = "panic", "182f3aeb57e0416f83f432ef11fe7acf";
+    /// A crash would leave a core dump.
+    CoreDumps = "core-dumps", "38c1718f5d634bf5a82af6bd56aa416f";
+    // Configuration
+    /// The access rules were read again.
+    Reload = "reload", "c4439c62aeaf478585affd7b20977222";
+    /// Something besides the access rules has changed.
+    ReloadIncomplete = "reload-incomplete", "030d2aa867a14e1dadf9fcbc40cd153d";
+    /// The files are wrong; nothing was changed.
+    ReloadRefused = "reload-refused", "c7a278b7bf884653adc746a25b79d6b1";
+    // systemd
+    /// systemd has passed something that is not gatepost's.
+    DescriptorRefused = "descriptor-refused", "f0426569abb04e7eaf5e99aeccac89ca";
+    /// Credentials of the run before are handed out.
+    CredentialsTakenOver = "credentials-taken-over", "7a3cbd82aff34f6f95c8349d59a656f0";
+    /// Credentials of the run before do not fit.
+    CredentialsNotTakenOver = "credentials-not-taken-over", "d5f7a98bf2824dec88d48773c6d4dd28";
+    /// systemd does not take the credentials.
+    CredentialsNotKept = "credentials-not-kept", "aa0fd35c7e2c42e08bdad5973f30f798";
+    /// A thread gives no sign of life.
+    WatchdogStarved = "watchdog-starved", "b71c1dded5a84a5791791688d983e85b";
+    /// Every thread answers again.
+    WatchdogFed = "watchdog-fed", "45fd2d14219b4a4c92d9f0f9abce350a";
+    // Token
+    /// The token is not there, or is being opened again.
+    TokenWaiting = "token-waiting", "0b3f76610f154c32a24545e83c8d957e";
+    /// The token is open and the key is found.
+    TokenReady = "token-ready", "7b386f948285487891fdefa5521be504";
+    /// Only hands can mend the token.
+    TokenFailed = "token-failed", "e9d4107a3b0a40e9bd60c9f0b074b02b";
+    /// A signature has failed; the token is opened anew.
+    TokenFault = "token-fault", "48bb34f885914b86bd0b8a830d4a3e45";
+    /// A key is being generated.
+    KeyGeneration = "key-generation", "65c37604110a49bb87c8a6a8149ec181";
+    /// The PIN file is open to every user.
+    PinFileOpen = "pin-file-open", "69c8e5857f564234842ec7cb2d8ec426";
+    // Clock
+    /// The clock is earlier than the build date.
+    ClockUnset = "clock-unset", "8e0a9288967c4c14891a29f349b97540";
+    /// The clock is plausible.
+    ClockSet = "clock-set", "41766d6e5b62440eb3368faf22af0c7b";
+    /// Somebody has set the clock.
+    ClockStep = "clock-step", "2c8409deb78c4452ba1665e18082c97c";
+    /// Steps of the clock are not noticed.
+    ClockStepsUnnoticed = "clock-steps-unnoticed", "8241d622aaa74851a75be1001e661b53";
+    // Identity
+    /// The token has not shown its key yet.
+    IdentityNoKey = "identity-no-key", "3261ff6151c34b5886ff88c213af51af";
+    /// A certificate is awaited.
+    IdentityNoCertificate = "identity-no-certificate", "55c9457b63a44240ae28255250fe2fd2";
+    /// The certificate cannot be used.
+    IdentityRefused = "identity-refused", "3dbd596bee884adbac4097d48fbed08a";
+    /// Key and certificate belong together.
+    IdentityReady = "identity-ready", "9d6d808387404d85a9552fbccb3521ba";
+    /// The signing request was written.
+    CsrWritten = "csr-written", "9617a4db184b471f9d5ac4902de5e62c";
+    /// A certificate was taken.
+    CertificateTaken = "certificate-taken", "43981266db0b47fa9bbcb94c0d45751e";
+    /// A file in the state folder cannot be written.
+    StateUnwritable = "state-unwritable", "4cc6428f8a804d8883463f3a89f7e85a";
+    /// A file in the state folder is damaged.
+    StateDamaged = "state-damaged", "e1dc7d03aba6447b90c4965181be1a6c";
+    // Provisioning
+    /// There is no key to introduce.
+    ProvisioningNoKey = "provisioning-no-key", "884f271ccbd64781911d7b7be30bbd2a";
+    /// There is no certificate to introduce.
+    ProvisioningNoCertificate = "provisioning-no-certificate", "2acc5bd11d9344f691bd689bed0b6de1";
+    /// The clock is awaited.
+    ProvisioningWaitingForClock = "provisioning-waiting-for-clock", "d0c6ff00376a459794c6ae0ded556ed5";
+    /// The first connection with this certificate.
+    ProvisioningFirstContact = "provisioning-first-contact", "977cf5fe6a16415791214223ec2679d9";
+    /// AWS registers the certificate.
+    ProvisioningPending = "provisioning-pending", "194a70de3a694beda69bbe35c93ab10c";
+    /// AWS has accepted this gateway.
+    Provisioned = "provisioned", "be4f13518e73416291c8f75f435d8ef4";
+    // Session
+    /// There is nothing to connect with.
+    SessionIdle = "session-idle", "2fa565f124bb49efa268742cdad911f5";
+    /// A connection is being made.
+    SessionConnecting = "session-connecting", "97b7f497a01946ababae6f4854a92387";
+    /// The session is up.
+    SessionConnected = "session-connected", "3231bd78496847cd9574f4c15145a6ad";
+    /// Between two attempts.
+    SessionWaiting = "session-waiting", "1b463a7c1c86416298e8b9dcb4787c0c";
+    /// Another client uses this thing name.
+    SessionTakenOver = "session-taken-over", "fe180b2e62ec4367b0669e7ff3b7dce3";
+    // Role aliases
+    /// No credentials were asked for yet.
+    AliasWaiting = "alias-waiting", "3db0985d4ac94ae9a0ce51be36d0cbc9";
+    /// There are good credentials.
+    AliasValid = "alias-valid", "72cbcd2339094c1b8be28e4102a95f48";
+    /// There are no credentials.
+    AliasFailing = "alias-failing", "c912aaaed9754f0b8874f37b8cb012b2";
+    /// Fresh credentials have come (debug).
+    CredentialsRefreshed = "credentials-refreshed", "e0e775e099cc4ef59b0c5d3a16db7498";
+    /// Credentials live less than 2000 s.
+    ShortLifetime = "short-lifetime", "f2881c649038468f9d87f42fcef866fd";
+    // Programs
+    /// A program was given what it wanted: a role alias or a topic.
+    AccessAllowed = "access-allowed", "91d5e54df62b4897aab9efacd2ec2681";
+    /// A program was refused what it wanted.
+    AccessRefused = "access-refused", "405c7e0943a540f397daaa1b03afd72f";
+    // Messages
+    /// The message database is being read.
+    MessagesOpening = "messages-opening", "6dcb04a3d4b24bc0975832f03810b851";
+    /// Messages are accepted.
+    MessagesReady = "messages-ready", "193edbfc53c44a49b22194af29f8b119";
+    /// The message database cannot be used.
+    MessagesFailed = "messages-failed", "825f68d4f2a54a7fa12040194843d9cd";
+    /// A broken message database was set aside.
+    DatabaseSetAside = "database-set-aside", "a687a04631f946fe9d8485c67abe1936";
+    /// AWS does not take a message.
+    MessageParked = "message-parked", "93a7b87406e147fb8fbace1c6b7267ab";
+    /// A message for a durable subscription was not kept.
+    InboxLost = "inbox-lost", "801e001bc48446859a123c880c3b829a";
+    /// A subscriber did not read.
+    ReaderCut = "reader-cut", "7c5565c56a05462483293630c81a34b0";
+    /// AWS refuses a subscription.
+    FilterRefused = "filter-refused", "7f351ff8579449f1b9c65eb56ffa5393";
+    // The loopback listener
+    /// A caller of the loopback listener has shown a wrong token.
+    AccessStranger = "access-stranger", "8a026aa5772b4019be762a93bab023e5";
+    /// A rule names an account that there is not.
+    AccessRuleForNobody = "access-rule-for-nobody", "59de2d93bc8149478a2f60655d19f8c8";
+    /// The loopback listener has no address yet.
+    LoopbackWaiting = "loopback-waiting", "fdad777cb3154339ba280194f5d4fb19";
+    /// The loopback listener listens.
+    LoopbackListening = "loopback-listening", "e42003ae85964e469f537aa26dc2d4a3";
+    /// A token file was not written.
+    LoopbackTokenFile = "loopback-token-file", "85e08586ebfa41bc8c0526758f30c846";
+    /// Connections of programs are not accepted.
+    AcceptFailing = "accept-failing", "fb4dcea511304e96890b19823a5d2ac8";
+    /// The kernel does not name a caller.
+    CallerUnknown = "caller-unknown", "48967e4db86a43f091b957c7fdbec1b8";
+}
+
+/// Writes a line about an [`Event`] at a [`log::Level`], with further fields of the journal as `log` takes them:
+/// `journal!(Level::Info, Event::Start; "gatepostd starts")`.
+macro_rules! journal {
+    ($level:expr, $event:expr $(, $field:ident = $value:expr)* ; $($message:tt)+) => {{
+        let event: $crate::event::Event = $event;
+        log::log!(
+            $level, GATEPOST_EVENT = event.name(), MESSAGE_ID = event.id() $(, $field = $value)*; $($message)+
+        );
+    }};
+}
+
+pub(crate) use journal;

@@ -1,0 +1,76 @@
+//! What the service manager is told (ready, one line of status, reloading, stopping, still alive) and what it keeps and
+//! hands over (the listening socket, the credentials of the run before).
+//!
+//! All of it is done only where the environment names a service manager: sd_notify(3), sd_listen_fds(3).
+
+mod passed;
+mod store;
+mod watchdog;
+
+use std::rc::Rc;
+
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+
+pub use passed::Passed;
+pub use store::Store;
+pub use watchdog::feed;
+
+use crate::local::{Shared, summary};
+use crate::problem::Fatal;
+
+/// READY=1: the socket answers, by the configuration as it is now.
+pub fn ready() {
+    notify(&[NotifyState::Ready]);
+}
+
+/// RELOADING=1: the configuration is being read again, until [`ready`].
+pub fn reloading() {
+    // Without the time, systemd 253 and later take it for an answer to no question (Type=notify-reload).
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => log::debug!("systemd is not told of the reload: {error}"),
+    }
+}
+
+/// STOPPING=1: the daemon is closing its session.
+pub fn stopping() {
+    notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+}
+
+/// The line that `systemctl status` shows of a unit that was stopped.
+pub fn stopped() {
+    notify(&[NotifyState::Status("stopped")]);
+}
+
+/// Leaves the reason in the line that `systemctl status` shows of a unit that has failed.
+pub fn failed(fatal: &Fatal) {
+    notify(&[NotifyState::Status(&one_line(&fatal.to_string()))]);
+}
+
+/// Keeps the line that `systemctl status` shows true, for as long as the daemon runs.
+pub async fn keep_status(shared: Rc<Shared>, mut bell: watch::Receiver<()>) {
+    let mut shown = String::new();
+    loop {
+        let (_, line) = summary(&shared);
+        if line != shown {
+            notify(&[NotifyState::Status(&one_line(&line))]);
+            shown = line;
+        }
+        if bell.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A line of its own would be a message of its own.
+fn one_line(text: &str) -> String {
+    text.replace('\n', "; ")
+}
+
+fn notify(states: &[NotifyState]) {
+    // Without systemd there is nobody to tell.
+    if let Err(error) = sd_notify::notify(states) {
+        log::debug!("systemd cannot be told: {error}");
+    }
+}
