@@ -6,7 +6,8 @@
 //! Three faces around one identity: [`token`] is what the hardware sees, [`cloud`] what AWS sees, [`local`] what programs
 //! on the gateway see. Each has a thread of its own, so that none can stall another: the token's owner waits for the
 //! hardware, the cloud wing for the network and for signatures, the local wing for nobody. They meet in snapshots
-//! ([`credentials`], [`status`]), where the last value wins.
+//! ([`credentials`], [`status`]), where the last value wins, and in [`messages`], where nothing may be lost: what programs
+//! publish and subscribe to is on the disk, which a fourth thread waits for.
 //!
 //! [`daemon`] starts it all, on one screen. What the administrator says is in [`config`]; who the gateway is, in
 //! [`identity`]; what can be wrong and who can mend it, in [`problem`].
@@ -21,7 +22,7 @@
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
 //! sigv4
-//! credentials
+//! messages | credentials
 //! status
 //! problem | event | pulse | clock | backoff | secret | topic | percent | durable | logging
 //! ```

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use log::Level;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::books::{Bookkeeper, Fate};
+use super::bookkeeper::{Bookkeeper, Fate};
 use super::database::Failure;
 use super::inbox::Inbox;
 use super::inspect::{Entry, Which, Whole};
@@ -96,25 +96,33 @@ pub fn spawn(
 }
 
 impl Outbox {
-    /// Accepts a message: it is on the disk when this returns its number. Its fate comes later, if somebody waits for it.
+    /// Accepts a message: it is on the disk when this returns its number.
     ///
     /// # Errors
     /// When it is not accepted, with why.
-    pub async fn accept(&self, message: Message) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
+    pub async fn accept(&self, message: Message) -> Result<i64, NotAccepted> {
+        self.submit(Submission { message, fate: None }).await
+    }
+
+    /// The same for somebody who waits for what becomes of it.
+    ///
+    /// # Errors
+    /// When it is not accepted, with why.
+    pub async fn accept_and_tell(&self, message: Message) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
         let (fate, told) = oneshot::channel();
         let submission = Submission {
             message,
             fate: Some(fate),
         };
-        let id = self
-            .store
-            .run(Care::Lasts, move |books| books.accept(submission))
-            .await
-            .map_err(|why| match why.disk_full {
-                true => NotAccepted::DiskFull(why.problem),
-                false => NotAccepted::Unusable(why.problem),
-            })??;
-        Ok((id, told))
+        Ok((self.submit(submission).await?, told))
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<i64, NotAccepted> {
+        let accepted = self.store.run(Care::Lasts, move |books| books.accept(submission));
+        accepted.await.map_err(|why| match why.disk_full {
+            true => NotAccepted::DiskFull(why.problem),
+            false => NotAccepted::Unusable(why.problem),
+        })?
     }
 
     /// Hands a message at quality of service 0 to the session.

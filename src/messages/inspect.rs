@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{OptionalExtension as _, Row};
 use serde::Serialize;
 
-use super::books::{Books, Change, Fate};
+use super::bookkeeper::Fate;
+use super::books::{Books, Change};
 use super::message::Properties;
 use super::outbox::ticket;
 use crate::clock::rfc3339;

@@ -6,8 +6,10 @@
 //! session hands each message to the [`Inbox`], which knows who is subscribed (`streams`) and keeps messages for durable
 //! subscriptions (`kept`). What people look at is in `inspect`.
 
+mod bookkeeper;
 mod books;
 mod database;
+mod delivery;
 mod facts;
 mod handles;
 mod inbox;
@@ -22,7 +24,7 @@ mod wanted;
 
 use std::time::Duration;
 
-pub use books::Fate;
+pub use bookkeeper::Fate;
 pub use database::Failure;
 pub use handles::{Direct, Handles, Outbox, spawn};
 pub use inbox::{Inbox, NotSubscribed, Subscriber};

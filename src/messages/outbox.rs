@@ -8,7 +8,8 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, Row};
 use tokio::sync::oneshot;
 
-use super::books::{Books, Change, Fate};
+use super::bookkeeper::Fate;
+use super::books::{Books, Change};
 use super::lanes::Next;
 use super::message::{Message, Properties, size};
 use super::{Bounds, WhenFull};

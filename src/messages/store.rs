@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::books::{Bookkeeper, Books};
+use super::bookkeeper::Bookkeeper;
+use super::books::Books;
 use super::database::{self, Failure, Unusable};
 use crate::problem::Problem;
 

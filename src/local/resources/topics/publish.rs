@@ -93,18 +93,15 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
 }
 
 async fn keep(shared: &Shared, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
-    let accepted = shared.outbox.accept(message).await;
-    let (id, fate) = accepted.map_err(|why| match why {
-        NotAccepted::Full(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
-        NotAccepted::DiskFull(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
-        NotAccepted::Unusable(why) => Refusal::not_ready(&why),
-    })?;
-    let published = |message| Published { message, id: Some(id) };
+    let published = |message, id| Published { message, id: Some(id) };
     let Some(wait) = wait else {
-        return answer::json(&published("OK"));
+        let id = shared.outbox.accept(message).await.map_err(not_accepted)?;
+        return answer::json(&published("OK", id));
     };
+    let accepted = shared.outbox.accept_and_tell(message).await;
+    let (id, fate) = accepted.map_err(not_accepted)?;
     match timeout(wait, fate).await {
-        Ok(Ok(Fate::Acknowledged)) => answer::json(&published("OK")),
+        Ok(Ok(Fate::Acknowledged)) => answer::json(&published("OK", id)),
         Ok(Ok(Fate::Parked(reason))) => {
             let message = format!("AWS does not take the message: {reason}");
             let hint = format!("gatepost outbox show {id}; once it is mended: gatepost outbox retry {id}");
@@ -117,10 +114,18 @@ async fn keep(shared: &Shared, message: Message, wait: Option<Duration>) -> Resu
         )),
         Ok(Err(_)) | Err(_) => {
             // It is not lost; only its end could not be waited for.
-            let mut answer = answer::json(&published("Accepted"))?;
+            let mut answer = answer::json(&published("Accepted", id))?;
             *answer.status_mut() = StatusCode::ACCEPTED;
             Ok(answer)
         }
+    }
+}
+
+fn not_accepted(why: NotAccepted) -> Refusal {
+    match why {
+        NotAccepted::Full(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
+        NotAccepted::DiskFull(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
+        NotAccepted::Unusable(why) => Refusal::not_ready(&why),
     }
 }
 

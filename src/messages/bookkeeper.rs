@@ -1,0 +1,129 @@
+//! What outlives a database: the bounds, the clock, where to report, and who waits for what.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use log::Level;
+use tokio::sync::{oneshot, watch};
+
+use super::Bounds;
+use crate::clock::{SharedClock, build_date};
+use crate::event::{Event, journal};
+use crate::problem::Problem;
+use crate::status::{MessagesDetails, MessagesPhase, Reporter};
+
+/// Those who wait for a message's fate, before it is looked which of them have given up.
+const WAITING: usize = 1024;
+
+/// What became of a message that somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// AWS has it.
+    Acknowledged,
+    /// AWS does not take it, and why: it is kept aside.
+    Parked(String),
+    /// It was dropped, and why.
+    Dropped(String),
+}
+
+/// What outlives a database: the bounds, the clock, where to report, and who waits for what.
+#[derive(Debug)]
+pub(super) struct Bookkeeper {
+    pub(super) bounds: Bounds,
+    clock: SharedClock,
+    pub(super) reporter: Reporter<MessagesPhase, MessagesDetails>,
+    /// Rings when there may be something to send.
+    pub(super) news: watch::Sender<()>,
+    /// Rings when a durable subscription may have something to read.
+    pub(super) stored: watch::Sender<()>,
+    waiting: HashMap<i64, oneshot::Sender<Fate>>,
+    pub(super) counts: Counts,
+    pub(super) set_aside: Option<String>,
+}
+
+/// What has happened since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) accepted: u64,
+    pub(super) acknowledged: u64,
+    pub(super) parked: u64,
+    pub(super) dropped: u64,
+    pub(super) expired: u64,
+    pub(super) refused: u64,
+    pub(super) inbox_dropped: u64,
+}
+
+impl Bookkeeper {
+    pub(super) fn new(
+        bounds: Bounds,
+        clock: SharedClock,
+        reporter: Reporter<MessagesPhase, MessagesDetails>,
+        news: watch::Sender<()>,
+        stored: watch::Sender<()>,
+    ) -> Self {
+        Self {
+            bounds,
+            clock,
+            reporter,
+            news,
+            stored,
+            waiting: HashMap::new(),
+            counts: Counts::default(),
+            set_aside: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    /// The wall clock in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        ms(self.now())
+    }
+
+    /// How old something is that was noted down at `then`; nothing where either clock was not set.
+    pub(super) fn age(&self, then: i64) -> Option<Duration> {
+        let (now, set) = (self.now_ms(), ms(build_date()));
+        let age = u64::try_from(now.checked_sub(then)?).ok()?;
+        (then >= set && now >= set).then(|| Duration::from_millis(age))
+    }
+
+    /// Somebody waits for the message's fate.
+    pub(super) fn waits(&mut self, id: i64, waiting: oneshot::Sender<Fate>) {
+        // Who has given up is forgotten now and then, so that a million messages do not leave a million of them behind.
+        if self.waiting.len() >= WAITING {
+            self.waiting.retain(|_, waiting| !waiting.is_closed());
+        }
+        self.waiting.insert(id, waiting);
+    }
+
+    /// Tells whoever waits what became of the message.
+    pub(super) fn tell(&mut self, id: i64, fate: Fate) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            let _ = waiting.send(fate);
+        }
+    }
+
+    /// The database cannot be used.
+    pub(super) fn failed(&self, problem: &Problem) {
+        self.reporter.report(MessagesPhase::Failed, Some(problem.clone()));
+    }
+
+    /// The database was broken.
+    pub(super) fn was_set_aside(&mut self, path: &Path, aside: &Path, error: &rusqlite::Error) {
+        journal!(
+            Level::Error, Event::DatabaseSetAside;
+            "messages: {} was broken ({error}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one",
+            path.display(), aside.display()
+        );
+        self.set_aside = Some(aside.display().to_string());
+        self.waiting.clear();
+    }
+}
+
+fn ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
