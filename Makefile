@@ -27,6 +27,7 @@ check: ## format, clippy and unit tests: the quick round while editing
 
 test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
 	cargo build --workspace --bins --locked
+	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
 
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)

@@ -185,6 +185,7 @@ and then, for example
 
   gatepost status
   gatepost credentials
+  gatepost check --config $work/gatepost.toml
   curl --unix-socket \$GATEPOST_SOCKET http://localhost/v1/status
   aws --profile gatepost --endpoint-url \$AWS_ENDPOINT_URL sts get-caller-identity
   tail -f $work/log/gatepostd $work/log/cloudlet

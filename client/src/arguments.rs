@@ -10,7 +10,7 @@ use crate::setup_profile::Wanted;
 use crate::sign;
 use crate::status::View;
 
-const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
+pub(crate) const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
 /// The environment variable that names another socket.
 pub(crate) const SOCKET_VARIABLE: &str = "GATEPOST_SOCKET";
 
@@ -99,28 +99,42 @@ struct Sorted {
     words: Vec<OsString>,
 }
 
+/// The command is gatepostd's; its options are not ours to understand, only a socket before it.
+fn delegated(arguments: &[OsString], environment: Option<&OsStr>) -> Option<Invocation> {
+    let (socket, arguments) = match arguments {
+        [option, socket, rest @ ..] if option == "--socket" => (Some(socket.as_os_str()), rest),
+        [option, rest @ ..] => match option.to_str().and_then(|option| option.strip_prefix("--socket=")) {
+            Some(socket) => (Some(OsStr::new(socket)), rest),
+            None => (environment, arguments),
+        },
+        [] => return None,
+    };
+    let (name, arguments) = arguments.split_first()?;
+    let (_, wish, topic) = DELEGATED.into_iter().find(|(word, ..)| name == word)?;
+    let help = arguments.iter().any(|word| word == "--help" || word == "-h");
+    let socket = socket.filter(|socket| !socket.is_empty());
+    Some(Invocation {
+        socket: socket.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from),
+        command: match help {
+            true => Command::Help(topic),
+            false => Command::Gatepostd {
+                wish,
+                arguments: arguments.to_vec(),
+            },
+        },
+    })
+}
+
 /// Understands the arguments after the program's name; `environment` is the value of [`SOCKET_VARIABLE`].
 pub(crate) fn parse(
     arguments: impl Iterator<Item = OsString>,
     environment: Option<OsString>,
 ) -> Result<Invocation, Failure> {
-    let mut arguments = arguments.peekable();
-    // Its options are not ours to understand.
-    for (word, wish, topic) in DELEGATED {
-        if arguments.next_if(|first| first == word).is_none() {
-            continue;
-        }
-        let arguments: Vec<OsString> = arguments.collect();
-        let help = arguments.iter().any(|word| word == "--help" || word == "-h");
-        return Ok(Invocation {
-            socket: DEFAULT_SOCKET.into(),
-            command: match help {
-                true => Command::Help(topic),
-                false => Command::Gatepostd { wish, arguments },
-            },
-        });
+    let arguments: Vec<OsString> = arguments.collect();
+    if let Some(invocation) = delegated(&arguments, environment.as_deref()) {
+        return Ok(invocation);
     }
-    let mut sorted = Sorted::of(arguments)?;
+    let mut sorted = Sorted::of(arguments.into_iter())?;
     let socket = sorted.value("--socket");
     let (help, version) = (sorted.flag("--help"), sorted.flag("--version"));
     let mut words = std::mem::take(&mut sorted.words).into_iter();

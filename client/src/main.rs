@@ -40,7 +40,7 @@ fn run() -> Result<Exit, Failure> {
         Command::Env { alias } => env::run(&socket, alias.as_deref()),
         Command::Sign(request) => sign::run(&socket, &request),
         Command::SetupProfile(wanted) => setup_profile::run(&wanted),
-        Command::Gatepostd { wish, arguments } => gatepostd::become_it(wish, &arguments),
+        Command::Gatepostd { wish, arguments } => gatepostd::become_it(wish, &arguments, &socket),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),
         Command::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
     }

@@ -1,7 +1,7 @@
 //! While the daemon runs, it is asked: the token and the session are its own, and a second CONNECT with its client ID would
 //! throw its session out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
@@ -35,7 +35,13 @@ pub struct Answer {
 
 /// The daemon's status; `None` where no daemon answers.
 pub async fn ask(config: &Config) -> Option<Answer> {
-    get(&local::path(&config.folders), "/v1/status").await
+    get(&socket(config), "/v1/status").await
+}
+
+/// Where the daemon is asked: the command `gatepost` hands its `--socket` over in its own variable.
+fn socket(config: &Config) -> PathBuf {
+    let given = std::env::var_os("GATEPOST_SOCKET").filter(|given| !given.is_empty());
+    given.map_or_else(|| local::path(&config.folders), PathBuf::from)
 }
 
 async fn get(socket: &Path, target: &str) -> Option<Answer> {
@@ -152,7 +158,7 @@ fn problem(part: Option<&Value>) -> Option<Problem> {
 async fn credentials(config: &Config, alias: &str, clock: &SharedClock, report: &mut Report) -> Option<Credentials> {
     let name = format!("role alias {alias}");
     // An alias has nothing that would have to be escaped in a path.
-    let Some(answer) = get(&local::path(&config.folders), &format!("/v1/credentials/{alias}")).await else {
+    let Some(answer) = get(&socket(config), &format!("/v1/credentials/{alias}")).await else {
         report.fail(&name, Exit::Unavailable, &Problem::wait("the daemon did not answer"));
         return None;
     };

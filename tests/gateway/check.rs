@@ -89,6 +89,23 @@ fn all_is_well_with_the_daemon_and_without_it() {
     let (code, text, _) = run(&mut check(&world.gateway, &world.cloud, &[]));
     assert_eq!(code, 0);
     assert!(text.starts_with("ok    configuration"), "{text}");
+    // A daemon with folders of its own is found by its socket, as by every other command.
+    let socket = world.gateway.socket();
+    let mut elsewhere = check(&world.gateway, &world.cloud, &[]);
+    let (code, text, _) = run(elsewhere
+        .env_remove("RUNTIME_DIRECTORY")
+        .env("GATEPOST_SOCKET", &socket));
+    assert_eq!(code, 0, "{text}");
+    let mut elsewhere = Command::new(world.gateway.client());
+    elsewhere.args([
+        "--socket".as_ref(),
+        socket.as_os_str(),
+        "check".as_ref(),
+        "--config".as_ref(),
+    ]);
+    elsewhere.arg(world.gateway.write_config());
+    let (_, text, _) = run(&mut elsewhere);
+    assert!(text.contains("\nok    daemon "), "{text}");
     world.gateway.stop();
 
     let (code, without) = document(&world);

@@ -59,6 +59,11 @@ fn token(gateway: &Gateway, name: &str) -> String {
     fs::read_to_string(file(gateway, name)).unwrap()
 }
 
+/// The token of the rule for whoever runs the tests.
+pub fn own_token(gateway: &Gateway) -> String {
+    token(gateway, &own())
+}
+
 /// The token file of the rule for whoever runs the tests.
 fn own() -> String {
     format!("uid-{}", rustix::process::getuid().as_raw())

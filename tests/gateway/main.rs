@@ -19,6 +19,7 @@ mod loopback;
 mod messages;
 mod metrics;
 mod policy;
+mod programs;
 mod provisioning;
 mod registry;
 mod relay;

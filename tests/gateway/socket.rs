@@ -2,6 +2,7 @@
 
 mod access;
 mod crowd;
+mod framing;
 mod http;
 mod stuck;
 mod units;

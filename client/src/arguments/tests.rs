@@ -55,6 +55,13 @@ fn understood() {
         ),
         ("check -h", Command::Help(Topic::Check)),
         (
+            "--socket /s check",
+            Command::Gatepostd {
+                wish: "--check",
+                arguments: vec![],
+            },
+        ),
+        (
             "policy --account 1",
             Command::Gatepostd {
                 wish: "--print-policy",
@@ -126,7 +133,6 @@ fn refused_in_one_line() {
         "csr --json",
         "csr --watch",
         "sign",
-        "--socket /s check",
         "credentials --service s3",
         "status --json=yes",
         "env --json",

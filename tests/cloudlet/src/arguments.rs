@@ -17,7 +17,7 @@ usage: cloudlet run [OPTION]...
   --host NAME                the endpoints' host name (localhost)
   --mqtt-port N              MQTT with mTLS (8883); 0 takes a free port, here and below
   --credentials-port N       the credentials provider (8444)
-  --api-port N               what the AWS CLI speaks to: IoT, IAM, STS (8445)
+  --api-port N               what the AWS CLI speaks to: IoT, IAM, STS, S3 (8445)
   --log text|json            how events are printed (text)
 
 What would take AWS CLI commands can be there from the start:

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
+use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
 use crate::front::{Connections, Lifecycle};
 use crate::policy::{Context, Decision, Request, evaluate};
@@ -50,6 +51,7 @@ pub(crate) struct Cloud {
     pub(crate) broker_socket: PathBuf,
     pub(crate) rng: Mutex<fastrand::Rng>,
     pub(crate) access_keys: AccessKeys,
+    pub(crate) objects: Objects,
     pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::access_keys::LongTerm;
 use crate::account::{Account, SharedAccount};
+use crate::api::Objects;
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::front::{Connections, Lifecycle};
@@ -74,6 +75,7 @@ impl Cloudlet {
             broker_socket: broker.socket().to_owned(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             access_keys,
+            objects: Objects::default(),
             endpoints: Endpoints {
                 host: options.host.clone(),
                 mqtt_port: mqtt.port,

@@ -55,6 +55,7 @@ pub(super) fn answer(
     cloud.events.push(Event::ApiCalled {
         service: "iam",
         operation,
+        access_key_id: caller.access_key_id,
         caller: caller.arn,
         resource: parameters.get("RoleName").unwrap_or_default().to_owned(),
     });

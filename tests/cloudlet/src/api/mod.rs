@@ -1,4 +1,4 @@
-//! What the AWS CLI and the SDKs talk to: STS, IAM and the AWS IoT control plane on one port, without TLS. What is
+//! What the AWS CLI and the SDKs talk to: STS, IAM, S3 and the AWS IoT control plane on one port, without TLS. What is
 //! proved here is the signature; its scope says which service is meant.
 
 mod caller;
@@ -6,7 +6,9 @@ mod failure;
 mod iam;
 mod iot;
 mod query;
+mod s3;
 mod server;
 mod sts;
 
+pub(crate) use s3::Objects;
 pub(crate) use server::serve;

@@ -14,14 +14,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::failure::Failure;
-use super::{iam, iot, sts};
+use super::{iam, iot, s3, sts};
 use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::listener::Listener;
 use crate::sigv4;
 
-/// No request to these services is near this.
+/// No request to the control plane is near this.
 const BODY_LIMIT: usize = 64 * 1024;
+/// An object of S3, which is what a program's test puts there.
+const OBJECT_LIMIT: usize = 1024 * 1024;
 /// What a connection may take for its next request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,7 @@ enum Service {
     Sts,
     Iam,
     Iot,
+    S3,
 }
 
 /// Serves the API.
@@ -57,7 +60,7 @@ async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<Full
     let (head, body) = request.into_parts();
     let service = Service::of(&head);
     let request_id = cloud.random_uuid().to_string();
-    let answer = match Limited::new(body, BODY_LIMIT).collect().await {
+    let answer = match Limited::new(body, service.body_limit()).collect().await {
         Ok(body) => service.answer(cloud, &head, &body.to_bytes(), &request_id),
         Err(_) => Err(Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -84,7 +87,15 @@ impl Service {
             Some("iam") => Self::Iam,
             // Older SDKs sign for `execute-api` (botocore before 1.29, service model iot/2015-05-28).
             Some("iot" | "execute-api") => Self::Iot,
+            Some("s3") => Self::S3,
             _ => Self::Sts,
+        }
+    }
+
+    fn body_limit(self) -> usize {
+        match self {
+            Self::S3 => OBJECT_LIMIT,
+            _ => BODY_LIMIT,
         }
     }
 
@@ -93,6 +104,7 @@ impl Service {
             Self::Sts => "sts",
             Self::Iam => "iam",
             Self::Iot => "iot",
+            Self::S3 => "s3",
         }
     }
 
@@ -107,6 +119,7 @@ impl Service {
             Self::Sts => sts::answer(cloud, head, body, request_id),
             Self::Iam => iam::answer(cloud, head, body, request_id),
             Self::Iot => iot::answer(cloud, head, body, request_id),
+            Self::S3 => s3::answer(cloud, head, body, request_id),
         }
     }
 
@@ -115,6 +128,7 @@ impl Service {
             Self::Sts => sts::PROTOCOL.refuse(failure, request_id),
             Self::Iam => iam::PROTOCOL.refuse(failure, request_id),
             Self::Iot => iot::refuse(failure, request_id),
+            Self::S3 => s3::refuse(failure, request_id),
         }
     }
 }

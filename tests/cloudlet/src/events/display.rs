@@ -68,6 +68,7 @@ impl fmt::Display for Event {
                 operation,
                 caller,
                 resource,
+                ..
             } => {
                 let resource = if resource.is_empty() {
                     String::new()

@@ -130,7 +130,7 @@ pub enum Event {
         /// The assumed role it is.
         arn: String,
     },
-    /// An operation of the AWS IoT control plane or of IAM was carried out.
+    /// An operation of the AWS IoT control plane, of IAM or of S3 was carried out.
     ApiCalled {
         /// As in `iot`.
         service: &'static str,
@@ -138,6 +138,8 @@ pub enum Event {
         operation: &'static str,
         /// The ARN of whoever called it.
         caller: String,
+        /// The ID of the access key it signed with.
+        access_key_id: String,
         /// What it was about: a name, an ID; empty for a list of everything.
         resource: String,
     },

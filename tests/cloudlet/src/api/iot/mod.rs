@@ -64,6 +64,7 @@ pub(super) fn answer(
     cloud.events.push(Event::ApiCalled {
         service: "iot",
         operation: route.operation,
+        access_key_id: caller.access_key_id,
         caller: caller.arn,
         resource: call.resource().to_owned(),
     });
