@@ -6,7 +6,9 @@ mod health;
 mod pace;
 mod presence;
 mod publisher;
+mod receiver;
 mod reporters;
+mod stay;
 mod subscriber;
 mod suspects;
 mod words;
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 pub use health::Health;
 pub use presence::Presence;
@@ -25,8 +27,8 @@ pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
 pub(super) use words::{dropped, refused};
 
-use self::health::State;
-use super::mqtt::{ConnectError, Connection, Event, Granted, Lost, Options};
+use self::stay::Ended;
+use super::mqtt::{ConnectError, Connection, Granted, Lost, Options};
 use super::provisioning::Provisioning;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
@@ -100,14 +102,6 @@ pub struct Session {
     pub subscriber: Subscriber,
     /// Between two attempts.
     pub backoff: Backoff,
-}
-
-/// What ended a stay.
-enum Ended {
-    /// With how long it had lasted.
-    Lost(Lost, Duration),
-    IdentityChanged,
-    Shutdown,
 }
 
 impl Session {
@@ -209,84 +203,6 @@ impl Session {
             }
             news
         });
-    }
-
-    /// A connection, which everybody who has something to send is told of.
-    async fn connected(&mut self, granted: Granted) {
-        self.publisher.connected(granted.receive_maximum);
-        self.subscriber.connected(granted.session_present).await;
-    }
-
-    /// Its end.
-    async fn disconnected(&mut self, ended: &Ended) {
-        let lost = matches!(ended, Ended::Lost(..));
-        self.presence.disconnected(match ended {
-            Ended::Lost(Lost::Disconnected(reason), _) => Some(reason.code),
-            _ => None,
-        });
-        self.subscriber.disconnected(lost);
-        self.publisher.disconnected(lost).await;
-    }
-
-    /// Holds the connection for as long as it lasts.
-    async fn stay(&mut self, mut connection: Connection, identity: &Identity) -> Ended {
-        let thing = &identity.certificate.thing_name;
-        let since = Instant::now();
-        self.presence.announce(&mut connection, thing, State::Online);
-        loop {
-            self.subscriber.go_on(&mut connection);
-            tokio::select! {
-                event = connection.next() => match event {
-                    Ok(event) => self.happened(event, &mut connection, thing).await,
-                    Err(lost) => return Ended::Lost(lost, since.elapsed()),
-                },
-                next = self.publisher.next() => self.publisher.send(next, &mut connection).await,
-                taken = self.subscriber.something_to_do() => for packet_id in taken {
-                    connection.acknowledge(packet_id);
-                },
-                () = self.presence.due() => {
-                    self.presence.try_again_in_time();
-                    self.presence.announce(&mut connection, thing, State::Online);
-                }
-                Ok(()) = self.inputs.identity.changed() => {
-                    let _ = timeout(FAREWELL, connection.close()).await;
-                    return Ended::IdentityChanged;
-                }
-                () = ending(&mut self.inputs.shutdown) => {
-                    self.presence.announce(&mut connection, thing, State::Offline);
-                    let _ = timeout(FAREWELL, connection.close()).await;
-                    self.reporters.session.report(SessionPhase::Idle, None);
-                    return Ended::Shutdown;
-                }
-            }
-        }
-    }
-
-    /// What has come from AWS, to whom it concerns.
-    async fn happened(&mut self, event: Event, connection: &mut Connection, thing: &str) {
-        match event {
-            Event::Received { packet_id, message } => {
-                self.publisher.spent();
-                self.subscriber.received(packet_id, message);
-            }
-            Event::Subscribed {
-                packet_id,
-                codes,
-                words,
-            } => self.subscriber.subscribed(packet_id, &codes, words).await,
-            Event::Unsubscribed { packet_id } => self.subscriber.unsubscribed(packet_id).await,
-            Event::Acknowledged { packet_id, reason } => match self.presence.answered(packet_id, reason.code).await {
-                None => self.publisher.answered(packet_id, &reason).await,
-                Some(false) => {}
-                Some(true) => {
-                    self.reporters
-                        .session
-                        .report(SessionPhase::Connected, self.presence.refusal());
-                    // Perhaps it is allowed in another manner.
-                    self.presence.announce(connection, thing, State::Online);
-                }
-            },
-        }
     }
 
     /// What to say of a connection that was lost, and how long to wait.

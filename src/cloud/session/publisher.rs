@@ -106,6 +106,11 @@ impl Publisher {
         self.outbox.connection_lost().await;
     }
 
+    /// Whether AWS has yet to acknowledge something.
+    pub(super) fn anything_under_way(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+
     /// The next message, when it may be sent. Cancel safe.
     pub(super) async fn next(&mut self) -> Next {
         let room = match self.suspects.one_at_a_time() {

@@ -3,7 +3,7 @@
 //! AWS keeps subscriptions with the session, so one that is there is not asked for again (Device Advisor fails a client that
 //! does); a session that is gone has none. What AWS has is noted on the disk, because the session outlives this process.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use log::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::receiver::Receiver;
 use super::suspects::Suspects;
 use super::words;
 use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
 use crate::event::{Event, journal};
-use crate::messages::{Arrival, Outbox, Received, Taken, Wanted, WantedFilter, is_wild};
+use crate::messages::{Arrival, Outbox, Wanted, WantedFilter, is_wild};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -31,7 +32,8 @@ const QUARANTINE: Duration = Duration::from_secs(3600);
 pub struct Subscriber {
     outbox: Outbox,
     wanted: watch::Receiver<Wanted>,
-    arrive: mpsc::Sender<Arrival>,
+    /// What comes on the subscriptions.
+    pub(super) receiver: Receiver,
     /// What AWS has.
     confirmed: BTreeMap<String, u8>,
     /// Which wish for a filter was the last to be asked for.
@@ -41,11 +43,6 @@ pub struct Subscriber {
     unwanted_since: HashMap<String, Instant>,
     refused: HashMap<String, Refused>,
     suspects: Suspects<String>,
-    /// What the inbox has no room for at the moment; AWS sends no more than RECEIVE_MAXIMUM unacknowledged.
-    waiting: VecDeque<Arrival>,
-    /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
-    unacknowledged: VecDeque<(u16, bool)>,
-    taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
 }
 
 #[derive(Debug)]
@@ -67,16 +64,13 @@ impl Subscriber {
         Self {
             outbox,
             wanted,
-            arrive,
+            receiver: Receiver::new(arrive),
             confirmed: BTreeMap::new(),
             asked_for: HashMap::new(),
             under_way: None,
             unwanted_since: HashMap::new(),
             refused: HashMap::new(),
             suspects: Suspects::default(),
-            waiting: VecDeque::new(),
-            unacknowledged: VecDeque::new(),
-            taken: mpsc::unbounded_channel(),
         }
     }
 
@@ -108,10 +102,7 @@ impl Subscriber {
             self.suspects
                 .lost(filters.into_iter().map(|(filter, _)| filter), since.elapsed());
         }
-        self.unacknowledged.clear();
-        // Acknowledgements of this connection's messages mean nothing on the next one.
-        self.taken = mpsc::unbounded_channel();
-        self.waiting.retain(|arrival| !matches!(arrival, Arrival::Message(..)));
+        self.receiver.disconnected();
     }
 
     /// Sends what is to be sent now.
@@ -169,7 +160,7 @@ impl Subscriber {
                 if refused.wish < wish.joined {
                     refused.wish = wish.joined;
                     let why = refused.why.clone();
-                    self.waiting.push_back(Arrival::Refused(filter.clone(), why));
+                    self.receiver.tell(Arrival::Refused(filter.clone(), why));
                 }
                 continue;
             }
@@ -180,7 +171,7 @@ impl Subscriber {
                     let news = wish.joined > asked_for;
                     if news && is_wild(filter) {
                         self.asked_for.insert(filter.clone(), wish.joined);
-                        self.waiting.push_back(Arrival::Subscribed(filter.clone()));
+                        self.receiver.tell(Arrival::Subscribed(filter.clone()));
                     } else if news {
                         filters.push((filter.clone(), *wish));
                     }
@@ -206,58 +197,20 @@ impl Subscriber {
         filters
     }
 
-    /// Returns when there may be something to do: programs want something else, a time has come, the inbox has room, messages
-    /// were taken: those to acknowledge are returned. Cancel safe.
+    /// Returns when there may be something to do: programs want something else, a time has come, or messages were taken: those
+    /// to acknowledge are returned. Cancel safe.
     pub(super) async fn something_to_do(&mut self) -> Vec<u16> {
         let times = self.unwanted_since.values().map(|since| *since + LINGER);
         let next = times.chain(self.refused.values().map(|refused| refused.until)).min();
         // While AWS has not answered, no time changes anything.
         let next = next.filter(|_| self.under_way.is_none());
-        let mut due = Vec::new();
-        let arrive = &self.arrive;
-        let (waiting, taken) = (&mut self.waiting, &mut self.taken.1);
         tokio::select! {
-            changed = self.wanted.changed() => if changed.is_err() { pending::<()>().await },
-            () = async { match next { Some(at) => sleep_until(at).await, None => pending().await } } => {}
-            permit = arrive.reserve(), if !waiting.is_empty() => if let (Ok(permit), Some(arrival)) = (permit, waiting.pop_front()) {
-                permit.send(arrival);
+            changed = self.wanted.changed() => match changed {
+                Ok(()) => Vec::new(),
+                Err(_) => pending().await,
             },
-            Some(packet_id) = taken.recv() => {
-                for (waiting, is_taken) in &mut self.unacknowledged {
-                    *is_taken |= *waiting == packet_id;
-                }
-                while let Some((packet_id, true)) = self.unacknowledged.front() {
-                    due.push(*packet_id);
-                    self.unacknowledged.pop_front();
-                }
-            }
-        }
-        due
-    }
-
-    /// A message has come.
-    pub(super) fn received(&mut self, packet_id: Option<u16>, message: Received) {
-        let taken = match packet_id {
-            Some(packet_id) => {
-                self.unacknowledged.push_back((packet_id, false));
-                Taken::new(packet_id, self.taken.0.clone())
-            }
-            None => Taken::nothing(),
-        };
-        let arrival = Arrival::Message(message, taken);
-        let arrival = match self.waiting.is_empty() {
-            true => self
-                .arrive
-                .try_send(arrival)
-                .err()
-                .map(mpsc::error::TrySendError::into_inner),
-            false => Some(arrival),
-        };
-        // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
-        if let Some(arrival) = arrival
-            && packet_id.is_some()
-        {
-            self.waiting.push_back(arrival);
+            () = async { match next { Some(at) => sleep_until(at).await, None => pending().await } } => Vec::new(),
+            taken = self.receiver.taken() => taken,
         }
     }
 
@@ -275,7 +228,7 @@ impl Subscriber {
                 0..0x80 => {
                     log::debug!("session: subscribed to {filter}");
                     self.confirmed.insert(filter.clone(), wish.qos);
-                    self.waiting.push_back(Arrival::Subscribed(filter));
+                    self.receiver.tell(Arrival::Subscribed(filter));
                 }
                 code => {
                     self.confirmed.remove(&filter);
@@ -293,7 +246,7 @@ impl Subscriber {
 
     fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
         journal!(Level::Warn, Event::FilterRefused, TOPIC = filter.as_str(); "session: {why}");
-        self.waiting.push_back(Arrival::Refused(filter.clone(), why.clone()));
+        self.receiver.tell(Arrival::Refused(filter.clone(), why.clone()));
         let wish = wish.joined;
         self.refused.insert(filter, Refused { until, why, wish });
     }

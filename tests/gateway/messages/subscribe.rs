@@ -133,7 +133,9 @@ fn promise_8_subscriptions_outlive_connections_sessions_and_the_broker() {
     dashboard.publish(&format!("{THING}/cmd"), "anew", &[]);
     program.expect("anew");
     world.gateway.stop();
-    assert_eq!(program.next(), None, "the stream ends with the daemon");
+    let end = program.next().unwrap();
+    assert_eq!(end["code"], "ending", "the stream ends with the daemon: {end}");
+    assert_eq!(program.next(), None);
 }
 
 #[test]
