@@ -360,6 +360,7 @@ fn off_unless_configured_and_an_address_that_is_taken_is_waited_for() {
         .gateway
         .wait_for_words("loopback.problem.message", &format!("cannot have {address}"));
     world.gateway.wait_for_text("session.phase", "connected");
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
     assert_eq!(world.gateway.credentials().status, 200, "promise 6: the rest goes on");
     assert_eq!(world.gateway.status()["state"], "attention");
     drop(taken);
