@@ -1,6 +1,7 @@
 //! The command from outside: what it prints, where, and how it ends.
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its command has failed")]
 
+mod messages;
 mod support;
 
 use std::io::{Read, Write};
