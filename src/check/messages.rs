@@ -87,3 +87,44 @@ pub fn check_alone(config: &Config, clock: &SharedClock, report: &mut Report) {
         Err(problem) => report.failed(NAME, &problem),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::manual::ManualClock;
+
+    #[test]
+    fn what_waits_for_somebody_is_a_warning() {
+        let part = |parked: u64, aside: Option<&str>| json!({ "queued": 2, "parked": parked, "set_aside": aside });
+        let page = |accepted: &str| json!({ "messages": [{ "accepted": accepted }, { "accepted": "later" }] });
+        // 2027-01-15T08:00:00Z
+        let clock: SharedClock = ManualClock::at(1_800_000_000);
+        let cases = [
+            (part(0, None), None, "ok", ""),
+            (part(0, None), Some(page("2027-01-15T07:30:00.000Z")), "ok", ""),
+            (part(0, None), Some(page("garbage")), "ok", ""),
+            (part(0, None), Some(json!({ "code": "not_allowed" })), "ok", ""),
+            (part(0, None), Some(page("2027-01-16T07:30:00.000Z")), "ok", ""),
+            (
+                part(0, None),
+                Some(page("2027-01-15T06:30:00.000Z")),
+                "warn",
+                "was accepted at 2027-01-15T06:30:00",
+            ),
+            (part(3, None), None, "warn", "AWS did not take 3 of them"),
+            (part(0, Some("/old")), None, "warn", "is in /old"),
+        ];
+        for (part, page, outcome, words) in cases {
+            let mut report = Report::default();
+            Found::by_daemon(&part, page.as_ref()).tell(&clock, &mut report);
+            let text = report.text();
+            assert!(
+                text.starts_with(outcome) && text.contains(words),
+                "{part} {page:?}: {text}"
+            );
+            assert_eq!(text.contains("next: "), outcome == "warn", "{text}");
+        }
+    }
+}
