@@ -6,7 +6,7 @@ mod refusal;
 use std::io::{BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use conversation::Conversation;
@@ -54,15 +54,19 @@ pub(crate) fn ask_document(socket: &Path, request: Request, patience: Duration) 
 /// Asks for a stream of lines.
 pub(crate) fn stream(socket: &Path, target: &str) -> Result<Lines<UnixStream>, Failure> {
     let (path, request) = (socket.to_owned(), Request::get(target));
-    let opened = within(socket, DISK, move || {
-        let reader = connect(&path)?;
-        send(&reader, &request).map_err(|error| interrupted(&error))?;
-        http::open(reader).map_err(ended)
-    })??;
+    let opened = within(
+        socket,
+        DISK,
+        Box::new(move || {
+            let reader = connect(&path)?;
+            send(&reader, &request).map_err(|error| interrupted(&error))?;
+            http::open(reader).map_err(ended)
+        }),
+    )?;
     match opened {
         Opened::Lines(lines) => Ok(lines),
-        Opened::Whole(response) if response.status == 200 => Err(not_gatepost("it is no stream")),
-        Opened::Whole(response) => Err(refusal(&response)),
+        Opened::Whole(response, _) if response.status == 200 => Err(not_gatepost("it is no stream")),
+        Opened::Whole(response, _) => Err(refusal(&response)),
     }
 }
 
@@ -71,19 +75,28 @@ pub(crate) fn next_line(lines: &mut Lines<UnixStream>) -> Result<Option<Vec<u8>>
     lines.next().map_err(ended)
 }
 
+/// What a thread is asked to do, and what comes of it. One type for all, because each takes its kilobytes.
+type Outcome = Result<Opened<UnixStream>, Failure>;
+type Work = Box<dyn FnOnce() -> Outcome + Send>;
+
 /// Does `work`, or gives it up after `patience`. std cannot limit the time of connecting to a Unix socket (a full backlog
 /// blocks), and a limit per read would let a dribbling peer go on for ever. One thread that is waited for just so long
 /// covers everything.
-fn within<T: Send + 'static>(
-    socket: &Path,
-    patience: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    let (sender, receiver) = mpsc::sync_channel(1);
+fn within(socket: &Path, patience: Duration, work: Work) -> Outcome {
+    let place = Arc::new((Mutex::new(None), Condvar::new()));
+    let there = place.clone();
     std::thread::Builder::new()
-        .spawn(move || sender.send(work()))
+        .spawn(move || {
+            let outcome = work();
+            *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            there.1.notify_one();
+        })
         .map_err(|error| Failure::new(Exit::Temporary, format!("cannot start a thread: {error}")))?;
-    receiver.recv_timeout(patience).map_err(|_| timeout(socket, patience))
+    let (outcome, arrived) = &*place;
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = arrived.wait_timeout_while(outcome, patience, |outcome| outcome.is_none());
+    let mut outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
+    outcome.take().unwrap_or_else(|| Err(timeout(socket, patience)))
 }
 
 fn connect(socket: &Path) -> Result<BufReader<UnixStream>, Failure> {

@@ -78,8 +78,8 @@ struct Head {
 pub(crate) enum Opened<R> {
     /// A stream.
     Lines(Lines<R>),
-    /// Something else, and all of it.
-    Whole(Response),
+    /// Something else, and all of it; with the connection where that takes another question.
+    Whole(Response, Option<BufReader<R>>),
 }
 
 /// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.
@@ -93,7 +93,7 @@ pub(crate) fn open<R: Read>(mut input: BufReader<R>) -> Result<Opened<R>, Respon
     let head = read_head(&mut input)?;
     match (head.status, &head.framing) {
         (200, Framing::Chunked) => Ok(Opened::Lines(Lines::new(input))),
-        _ => read_body(&mut input, head).map(Opened::Whole),
+        _ => Ok(Opened::Whole(read_body(&mut input, head)?, None)),
     }
 }
 

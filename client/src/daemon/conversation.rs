@@ -5,9 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{connect, ended, exchange, within};
+use super::{connect, ended, exchange, not_gatepost, within};
 use crate::exit::Failure;
-use crate::http::{Request, Response, ResponseError};
+use crate::http::{Opened, Request, Response, ResponseError};
 
 /// One question after the other. The daemon closes a connection that was quiet for a while; the next question then opens
 /// another one.
@@ -28,9 +28,14 @@ impl Conversation {
     /// The answer, whatever it is, if it comes within `patience`.
     pub(crate) fn ask(&mut self, request: Request, patience: Duration) -> Result<Response, Failure> {
         let (socket, open) = (self.socket.clone(), self.open.take());
-        let (response, open) = within(&self.socket, patience, move || answer(&socket, open, &request))??;
-        self.open = open;
-        Ok(response)
+        let work = Box::new(move || answer(&socket, open, &request));
+        match within(&self.socket, patience, work)? {
+            Opened::Whole(response, open) => {
+                self.open = open;
+                Ok(response)
+            }
+            Opened::Lines(_) => Err(not_gatepost("it goes on")),
+        }
     }
 }
 
@@ -39,7 +44,7 @@ fn answer(
     socket: &Path,
     open: Option<BufReader<UnixStream>>,
     request: &Request,
-) -> Result<(Response, Option<BufReader<UnixStream>>), Failure> {
+) -> Result<Opened<UnixStream>, Failure> {
     let open = open.filter(is_open);
     let mut reader = open.map_or_else(|| connect(socket), Ok)?;
     let mut outcome = exchange(&mut reader, request);
@@ -50,7 +55,7 @@ fn answer(
     }
     let response = outcome.map_err(ended)?;
     let open = (request.keep_open && !response.closes).then_some(reader);
-    Ok((response, open))
+    Ok(Opened::Whole(response, open))
 }
 
 /// Whether the daemon has neither closed the connection nor said anything that was not asked.

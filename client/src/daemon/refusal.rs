@@ -48,7 +48,7 @@ pub(super) fn interrupted(error: &Error) -> Failure {
 }
 
 pub(super) fn timeout(socket: &Path, patience: Duration) -> Failure {
-    let seconds = patience.as_secs_f32().ceil();
+    let seconds = patience.as_millis().div_ceil(1000);
     let message = format!("no complete answer from {} within {seconds} s", socket.display());
     Failure::new(Exit::Temporary, message).with_hint(HOW_TO_LOOK)
 }

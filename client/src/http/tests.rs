@@ -14,7 +14,7 @@ fn read(answer: &[u8]) -> Result<Response, ResponseError> {
 fn lines(answer: impl Read) -> (Vec<Vec<u8>>, Result<(), ResponseError>) {
     let mut stream: Lines<_> = match open(BufReader::with_capacity(7, answer)) {
         Ok(Opened::Lines(stream)) => stream,
-        Ok(Opened::Whole(response)) => panic!("{response:?}"),
+        Ok(Opened::Whole(response, _)) => panic!("{response:?}"),
         Err(error) => return (vec![], Err(error)),
     };
     let mut lines = Vec::new();
@@ -243,7 +243,7 @@ fn what_is_no_stream_is_read_whole() {
         "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     ] {
         match open(BufReader::new(answer.as_bytes())) {
-            Ok(Opened::Whole(response)) => assert_eq!(response.body, b"{}", "{answer}"),
+            Ok(Opened::Whole(response, _)) => assert_eq!(response.body, b"{}", "{answer}"),
             Ok(Opened::Lines(_)) => panic!("{answer}"),
             Err(error) => panic!("{answer}: {error}"),
         }
