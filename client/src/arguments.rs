@@ -1,14 +1,17 @@
 //! The command line: options may stand before or after the command.
 
+mod options;
+mod verbs;
+
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
-use crate::sign;
 use crate::status::View;
+use crate::{outbox, publish, sign, subscribe, subscriptions};
+use options::Sorted;
 
 pub(crate) const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
 /// The environment variable that names another socket.
@@ -32,6 +35,10 @@ pub(crate) enum Command {
     },
     SetupProfile(Wanted),
     Sign(sign::Request),
+    Publish(publish::Wanted),
+    Subscribe(subscribe::Wanted),
+    Subscriptions(subscriptions::Wish),
+    Outbox(outbox::Wish),
     Help(Topic),
     Version,
 }
@@ -48,56 +55,6 @@ const DELEGATED: [(&str, &str, Topic); 2] = [
     ("check", "--check", Topic::Check),
     ("policy", "--print-policy", Topic::Policy),
 ];
-
-/// An option, whether a value follows it, and the commands that know it; none for one that stands anywhere.
-struct Known {
-    name: &'static str,
-    value: bool,
-    commands: &'static [&'static str],
-}
-
-const OPTIONS: &[Known] = &[
-    Known::value("--socket", &[]),
-    Known::flag("--help", &[]),
-    Known::flag("--version", &[]),
-    Known::flag("--json", &["status"]),
-    Known::flag("--watch", &["status"]),
-    Known::value("--profile", &["setup-profile"]),
-    Known::value("--region", &["setup-profile", "sign"]),
-    Known::value("--alias", &["sign"]),
-    Known::value("--service", &["sign"]),
-    Known::value("--method", &["sign"]),
-    Known::value("--header", &["sign"]),
-    Known::value("--payload-hash", &["sign"]),
-    Known::flag("--unsigned-payload", &["sign"]),
-    Known::value("--expires", &["sign"]),
-    Known::value("--file", &["setup-profile"]),
-];
-
-impl Known {
-    const fn flag(name: &'static str, commands: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            value: false,
-            commands,
-        }
-    }
-
-    const fn value(name: &'static str, commands: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            value: true,
-            commands,
-        }
-    }
-}
-
-/// Options and words, sorted apart.
-#[derive(Default)]
-struct Sorted {
-    options: Vec<(&'static Known, OsString)>,
-    words: Vec<OsString>,
-}
 
 /// The command is gatepostd's; its options are not ours to understand, only a socket before it.
 fn delegated(arguments: &[OsString], environment: Option<&OsStr>) -> Option<Invocation> {
@@ -164,7 +121,7 @@ pub(crate) fn parse(
             socket: socket.clone(),
         }),
         Some("sign") => Command::Sign(sign::Request {
-            url: words.next().ok_or_else(|| usage("the URL is missing"))?,
+            url: needed(words.next(), "the URL")?,
             alias: sorted.value("--alias"),
             service: sorted.value("--service"),
             region: sorted.value("--region"),
@@ -174,6 +131,26 @@ pub(crate) fn parse(
             unsigned_payload: sorted.flag("--unsigned-payload"),
             expires: sorted.value("--expires"),
         }),
+        Some("publish") => Command::Publish(publish::Wanted {
+            topic: needed(words.next(), "the topic")?,
+            message: words.next(),
+            qos: sorted.value("--qos"),
+            retain: sorted.flag("--retain"),
+            wait: sorted.flag("--wait"),
+            timeout: sorted.value("--timeout"),
+            content_type: sorted.value("--content-type"),
+            expiry: sorted.value("--expiry"),
+            lines: sorted.flag("--lines"),
+        }),
+        Some("subscribe") => Command::Subscribe(subscribe::Wanted {
+            filter: needed(words.next(), "the topic filter")?,
+            qos: sorted.value("--qos"),
+            name: sorted.value("--name"),
+            no_ack: sorted.flag("--no-ack"),
+            count: sorted.value("--count"),
+        }),
+        Some("subscriptions") => Command::Subscriptions(verbs::subscriptions(&mut words, &sorted)?),
+        Some("outbox") => Command::Outbox(verbs::outbox(&mut words, &sorted)?),
         Some(word) if DELEGATED.iter().any(|(known, ..)| *known == word) => {
             return Err(usage(format!("options of the command {word} stand after it")));
         }
@@ -200,70 +177,9 @@ pub(crate) fn parse(
     })
 }
 
-impl Sorted {
-    fn of(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
-        let mut sorted = Self::default();
-        while let Some(argument) = arguments.next() {
-            // Paths need not be UTF-8.
-            let bytes = argument.as_bytes();
-            let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
-                Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
-                None => (bytes, None),
-            };
-            let name: &[u8] = match name {
-                b"--" if value.is_none() => {
-                    sorted.words.extend(arguments.by_ref());
-                    break;
-                }
-                b"-h" => b"--help",
-                b"-V" => b"--version",
-                name => name,
-            };
-            let known = OPTIONS.iter().find(|known| known.name.as_bytes() == name);
-            let value = value.map(|value| OsStr::from_bytes(value).to_owned());
-            match known {
-                Some(known) if known.value => {
-                    let value = value.or_else(|| arguments.next()).filter(|value| !value.is_empty());
-                    let value = value.ok_or_else(|| usage(format!("{} needs a value", known.name)))?;
-                    sorted.options.push((known, value));
-                }
-                Some(known) if value.is_none() => sorted.options.push((known, OsString::new())),
-                Some(known) => return Err(usage(format!("{} takes no value", known.name))),
-                None if bytes.len() > 1 && bytes.starts_with(b"-") => {
-                    return Err(usage(format!("unknown option {argument:?}")));
-                }
-                None => sorted.words.push(argument),
-            }
-        }
-        Ok(sorted)
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.options.iter().any(|(known, _)| known.name == name)
-    }
-
-    /// An option's value; the last one counts.
-    fn value(&self, name: &str) -> Option<OsString> {
-        self.values(name).pop()
-    }
-
-    /// All values of an option.
-    fn values(&self, name: &str) -> Vec<OsString> {
-        let values = self.options.iter().filter(|(known, _)| known.name == name);
-        values.map(|(_, value)| value.clone()).collect()
-    }
-
-    fn belong_to(&self, command: &str) -> Result<(), Failure> {
-        let belongs = |known: &Known| known.commands.is_empty() || known.commands.contains(&command);
-        match self.options.iter().find(|(known, _)| !belongs(known)) {
-            None => Ok(()),
-            Some((known, _)) => Err(usage(format!(
-                "{} belongs to the command {}",
-                known.name,
-                known.commands.join(" or ")
-            ))),
-        }
-    }
+fn needed(word: Option<OsString>, what: &str) -> Result<OsString, Failure> {
+    let word = word.filter(|word| !word.is_empty());
+    word.ok_or_else(|| usage(format!("{what} is missing")))
 }
 
 fn alias(word: Option<OsString>) -> Result<Option<OsString>, Failure> {
@@ -284,6 +200,10 @@ fn topic(word: Option<OsString>) -> Result<Topic, Failure> {
         Some("policy") => Ok(Topic::Policy),
         Some("setup-profile") => Ok(Topic::SetupProfile),
         Some("sign") => Ok(Topic::Sign),
+        Some("publish") => Ok(Topic::Publish),
+        Some("subscribe") => Ok(Topic::Subscribe),
+        Some("subscriptions") => Ok(Topic::Subscriptions),
+        Some("outbox") => Ok(Topic::Outbox),
         Some("help") => Ok(Topic::All),
         _ => Err(usage(format!("no help for {word:?}"))),
     }

@@ -12,13 +12,17 @@ pub(crate) enum Exit {
     Ok = 0,
     /// EX_USAGE: the command line is wrong.
     Usage = 64,
-    /// EX_NOINPUT: the daemon knows no such role alias.
+    /// EX_DATAERR: this message will not arrive as it is: too large, refused by AWS, or dropped before AWS had it.
+    Data = 65,
+    /// EX_NOINPUT: the daemon knows no such role alias, message or subscription.
     Unknown = 66,
     /// EX_UNAVAILABLE: the daemon is not running, or has nothing valid yet.
     Unavailable = 69,
-    /// EX_IOERR: the answer could not be written to stdout.
+    /// EX_CANTCREAT: there is no room for the message, in the outbox or on the disk.
+    Full = 73,
+    /// EX_IOERR: stdin could not be read, or the answer not be written to stdout.
     Output = 74,
-    /// EX_TEMPFAIL: trying again may help.
+    /// EX_TEMPFAIL: trying again may help; or the message is kept, and what became of it was not waited for.
     Temporary = 75,
     /// EX_PROTOCOL: what came back is no answer of a gatepost daemon.
     Protocol = 76,
@@ -63,6 +67,14 @@ impl Failure {
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// The same, and what it is about.
+    pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
+        Self {
+            message: self.message.map(|message| format!("{what}: {message}")),
             ..self
         }
     }

@@ -1,5 +1,7 @@
 //! What `--help` prints.
 
+mod messages;
+
 /// What help is wanted about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
@@ -12,6 +14,10 @@ pub(crate) enum Topic {
     Policy,
     SetupProfile,
     Sign,
+    Publish,
+    Subscribe,
+    Subscriptions,
+    Outbox,
 }
 
 /// The help about a topic.
@@ -26,6 +32,10 @@ pub(crate) fn text(topic: Topic) -> &'static str {
         Topic::Policy => POLICY,
         Topic::SetupProfile => SETUP_PROFILE,
         Topic::Sign => SIGN,
+        Topic::Publish => messages::PUBLISH,
+        Topic::Subscribe => messages::SUBSCRIBE,
+        Topic::Subscriptions => messages::SUBSCRIPTIONS,
+        Topic::Outbox => messages::OUTBOX,
     }
 }
 
@@ -43,6 +53,10 @@ Commands:
   env [ALIAS]           what an SDK's container provider needs to know
   sign URL              a request's AWS signature, for curl
   policy                the AWS IoT policy that the configuration needs
+  publish TOPIC         a message to AWS, kept until AWS has it
+  subscribe FILTER      messages from AWS, a line each
+  subscriptions         those that are kept while their program is away
+  outbox                messages that wait, and those that AWS did not take
   help [COMMAND]        this text, or more about a command
 
 Options:
@@ -51,13 +65,14 @@ Options:
   -h, --help      this text, or more about a command
   -V, --version   the version of this command
 
-The answer must come within 2 seconds. On failure stdout stays empty, stderr
-says why, and the exit code (see sysexits.h) says what kind:
-  64 wrong usage            75 temporary: try again
-  66 no such role alias     76 no gatepost answers there
+Answers from memory must come within 2 seconds. On failure stdout stays empty,
+stderr says why, and the exit code (see sysexits.h) says what kind:
+  64 wrong usage            74 stdin or stdout fails
+  65 the message is refused 75 temporary: try again
+  66 no such thing          76 no gatepost answers there
   69 not ready, or the      77 not allowed
      daemon is not running  78 status: a person must act
-  74 stdout cannot be written
+  73 no room for a message
 ";
 
 const CREDENTIALS: &str = "\
@@ -203,6 +218,10 @@ mod tests {
             Topic::Policy,
             Topic::SetupProfile,
             Topic::Sign,
+            Topic::Publish,
+            Topic::Subscribe,
+            Topic::Subscriptions,
+            Topic::Outbox,
         ] {
             assert!(text(topic).ends_with('\n'));
             assert!(text(topic).lines().count() <= 40 && text(topic).lines().all(|line| line.len() <= 80));

@@ -1,10 +1,19 @@
-//! As much of HTTP/1.1 (RFC 9112) as one question needs, and strict about it.
+//! As much of HTTP/1.1 (RFC 9112) as questions and a stream need, and strict about it.
+
+mod chunked;
+mod request;
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
-/// A status document with a hundred role aliases is a quarter of this.
-const BODY_LIMIT: u64 = 256 * 1024;
+pub(crate) use chunked::Lines;
+pub(crate) use request::Request;
+
+use chunked::next_chunk;
+
+/// Of an answer's body, and of a line in one that goes on. The largest is a message: 128 KiB of payload, every byte of
+/// which JSON may write as six, and properties.
+const LIMIT: u64 = 1024 * 1024;
 const LINE_LIMIT: u64 = 8 * 1024;
 const HEADER_LIMIT: usize = 64;
 
@@ -13,6 +22,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     /// Seconds, if the answer says when to try again.
     pub(crate) retry_after: Option<u32>,
+    /// Whether the daemon closes the connection after it.
+    pub(crate) closes: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -55,30 +66,42 @@ enum Framing {
     Chunked,
 }
 
-/// The GET of `target`, which is already percent-encoded.
-pub(crate) fn get(target: &str) -> String {
-    request("GET", target, "", "")
+/// What comes before the body.
+struct Head {
+    status: u16,
+    retry_after: Option<u32>,
+    closes: bool,
+    framing: Framing,
 }
 
-/// The POST of a JSON document.
-pub(crate) fn post(target: &str, json: &str) -> String {
-    let fields = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len());
-    request("POST", target, &fields, json)
-}
-
-fn request(method: &str, target: &str, fields: &str, body: &str) -> String {
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
-    format!(
-        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{VERSION}\r\nConnection: close\r\n{fields}\r\n{body}"
-    )
+/// An answer whose body may go on.
+pub(crate) enum Opened<R> {
+    /// A stream.
+    Lines(Lines<R>),
+    /// Something else, and all of it; with the connection where that takes another question.
+    Whole(Response, Option<BufReader<R>>),
 }
 
 /// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.
-pub(crate) fn read_response(mut input: impl BufRead) -> Result<Response, ResponseError> {
-    let status = status_code(&read_line(&mut input)?)?;
-    let (mut length, mut chunked, mut retry_after) = (None, false, None);
+pub(crate) fn read_response(input: &mut impl BufRead) -> Result<Response, ResponseError> {
+    let head = read_head(input)?;
+    read_body(input, head)
+}
+
+/// Reads an answer up to where its lines begin; one that is no stream is read to its end.
+pub(crate) fn open<R: Read>(mut input: BufReader<R>) -> Result<Opened<R>, ResponseError> {
+    let head = read_head(&mut input)?;
+    match (head.status, &head.framing) {
+        (200, Framing::Chunked) => Ok(Opened::Lines(Lines::new(input))),
+        _ => Ok(Opened::Whole(read_body(&mut input, head)?, None)),
+    }
+}
+
+fn read_head(input: &mut impl BufRead) -> Result<Head, ResponseError> {
+    let status = status_code(&read_line(input)?)?;
+    let (mut length, mut chunked, mut retry_after, mut closes) = (None, false, None, false);
     for _ in 0..=HEADER_LIMIT {
-        let line = read_line(&mut input)?;
+        let line = read_line(input)?;
         if line.is_empty() {
             let framing = match (length, chunked) {
                 (Some(length), false) => Framing::Length(length),
@@ -89,10 +112,11 @@ pub(crate) fn read_response(mut input: impl BufRead) -> Result<Response, Respons
                     ));
                 }
             };
-            return Ok(Response {
+            return Ok(Head {
                 status,
                 retry_after,
-                body: read_body(&mut input, &framing)?,
+                closes,
+                framing,
             });
         }
         let (name, value) = header(&line)?;
@@ -106,6 +130,8 @@ pub(crate) fn read_response(mut input: impl BufRead) -> Result<Response, Respons
                 return Err(ResponseError::Malformed("Transfer-Encoding"));
             }
             chunked = true;
+        } else if name.eq_ignore_ascii_case("connection") {
+            closes |= value.eq_ignore_ascii_case("close");
         } else if name.eq_ignore_ascii_case("retry-after") {
             // The other form, a date, is not worth a calendar here.
             retry_after = decimal(value).and_then(|seconds| u32::try_from(seconds).ok());
@@ -136,33 +162,22 @@ fn header(line: &str) -> Result<(&str, &str), ResponseError> {
     }
 }
 
-fn read_body(input: &mut impl BufRead, framing: &Framing) -> Result<Vec<u8>, ResponseError> {
+fn read_body(input: &mut impl BufRead, head: Head) -> Result<Response, ResponseError> {
     let mut body = Vec::new();
-    match *framing {
-        Framing::Length(length) => read_exactly(input, length, &mut body)?,
-        Framing::Chunked => loop {
-            let line = read_line(input)?;
-            // Chunk extensions exist in the grammar only.
-            match hexadecimal(&line).ok_or(ResponseError::Malformed("chunk size"))? {
-                0 => {
-                    // Trailers are refused: no daemon of ours sends any.
-                    return match read_line(input)?.as_str() {
-                        "" => Ok(body),
-                        _ => Err(ResponseError::Malformed("trailer")),
-                    };
-                }
-                size => read_exactly(input, size, &mut body)?,
-            }
-            if !read_line(input)?.is_empty() {
-                return Err(ResponseError::Malformed("chunk end"));
-            }
-        },
+    match head.framing {
+        Framing::Length(length) => read_exactly(input, length, LIMIT, &mut body)?,
+        Framing::Chunked => while next_chunk(input, LIMIT, &mut body)? {},
     }
-    Ok(body)
+    Ok(Response {
+        status: head.status,
+        retry_after: head.retry_after,
+        closes: head.closes,
+        body,
+    })
 }
 
-fn read_exactly(input: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Result<(), ResponseError> {
-    if length.saturating_add(body.len() as u64) > BODY_LIMIT {
+fn read_exactly(input: &mut impl BufRead, length: u64, most: u64, body: &mut Vec<u8>) -> Result<(), ResponseError> {
+    if length.saturating_add(body.len() as u64) > most {
         return Err(ResponseError::TooLarge);
     }
     match input.take(length).read_to_end(body)? as u64 == length {

@@ -1,4 +1,4 @@
-//! A strict JSON reader (RFC 8259) for the daemon's answers, and as much of a writer as a question needs.
+//! A strict JSON reader (RFC 8259) for the daemon's answers, and a writer for questions and for what is passed on.
 //!
 //! Stricter than the RFC demands in two points: an object's names must differ, and nesting is bounded.
 
@@ -93,6 +93,22 @@ impl Value {
     /// The members of an object, in their order.
     pub(crate) fn members(&self) -> &[(String, Self)] {
         if let Self::Object(members) = self { members } else { &[] }
+    }
+
+    /// The value as JSON, in one line.
+    pub(crate) fn json(&self) -> String {
+        let joined = |parts: Vec<String>| parts.join(",");
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(flag) => flag.to_string(),
+            Self::Number(digits) => digits.clone(),
+            Self::String(text) => quoted(text),
+            Self::Array(items) => format!("[{}]", joined(items.iter().map(Self::json).collect())),
+            Self::Object(members) => {
+                let member = |(name, value): &(String, Self)| format!("{}:{}", quoted(name), value.json());
+                format!("{{{}}}", joined(members.iter().map(member).collect()))
+            }
+        }
     }
 
     pub(crate) fn is_object(&self) -> bool {

@@ -9,12 +9,21 @@ mod exit;
 mod gatepostd;
 mod help;
 mod http;
+mod instant;
 mod json;
+mod outbox;
 mod output;
+mod percent;
 mod printable;
+mod publish;
 mod setup_profile;
 mod sign;
+mod size;
 mod status;
+mod subscribe;
+mod subscriptions;
+mod table;
+mod words;
 
 use std::process::ExitCode;
 
@@ -39,6 +48,10 @@ fn run() -> Result<Exit, Failure> {
         Command::Csr => csr::run(&socket),
         Command::Env { alias } => env::run(&socket, alias.as_deref()),
         Command::Sign(request) => sign::run(&socket, &request),
+        Command::Publish(wanted) => publish::run(&socket, &wanted),
+        Command::Subscribe(wanted) => subscribe::run(&socket, &wanted),
+        Command::Subscriptions(wish) => subscriptions::run(&socket, &wish),
+        Command::Outbox(wish) => outbox::run(&socket, &wish),
         Command::SetupProfile(wanted) => setup_profile::run(&wanted),
         Command::Gatepostd { wish, arguments } => gatepostd::become_it(wish, &arguments, &socket),
         Command::Help(topic) => output::print(help::text(topic).as_bytes()),

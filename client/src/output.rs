@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use crate::exit::{Exit, Failure};
+use crate::json::Value;
 
 /// Writes all of it to stdout, or fails in a way that can be told.
 pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
@@ -12,6 +13,12 @@ pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::silent(Exit::Output)),
         Err(error) => Err(Failure::new(Exit::Output, format!("cannot write to stdout: {error}"))),
     }
+}
+
+/// The documents, a line each.
+pub(crate) fn json_lines(documents: &[Value]) -> Vec<u8> {
+    let lines = documents.iter().map(|document| document.json() + "\n");
+    lines.collect::<String>().into_bytes()
 }
 
 /// Breaks text into lines of at most `width` characters, between words; a longer word stays whole so it can be copied.

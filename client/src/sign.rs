@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::exit::{Exit, Failure};
 use crate::json::{self, Value};
+use crate::words::{number, text};
 use crate::{daemon, output};
 
 /// What the command line says.
@@ -75,12 +76,7 @@ impl Request {
             }
         }
         if let Some(expires) = &self.expires {
-            let seconds: u32 = text(expires)?.parse().map_err(|_| {
-                Failure::new(
-                    Exit::Usage,
-                    format!("--expires: {expires:?} is not a number of seconds"),
-                )
-            })?;
+            let seconds: u32 = number("--expires", expires, "seconds")?;
             members.push(format!("\"expires\":{seconds}"));
         }
         let mut headers = Vec::new();
@@ -93,11 +89,6 @@ impl Request {
         members.push(format!("\"headers\":{{{}}}", headers.join(",")));
         Ok(format!("{{{}}}", members.join(",")))
     }
-}
-
-fn text(word: &OsString) -> Result<&str, Failure> {
-    word.to_str()
-        .ok_or_else(|| Failure::new(Exit::Usage, format!("{word:?} is not UTF-8")))
 }
 
 #[cfg(test)]

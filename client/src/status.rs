@@ -1,6 +1,5 @@
 //! `gatepost status`: what the gateway is doing.
 
-mod instant;
 mod report;
 mod screen;
 mod watch;

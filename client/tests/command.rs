@@ -1,6 +1,7 @@
 //! The command from outside: what it prints, where, and how it ends.
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its command has failed")]
 
+mod messages;
 mod support;
 
 use std::io::{Read, Write};
@@ -71,9 +72,12 @@ fn refusals_keep_their_reason_and_get_an_exit_code() {
         ("400 Bad Request", 64),
         ("403 Forbidden", 77),
         ("404 Not Found", 66),
-        ("413 Content Too Large", 75),
+        ("410 Gone", 65),
+        ("413 Content Too Large", 65),
         ("429 Too Many Requests", 75),
         ("500 Internal Server Error", 75),
+        ("502 Bad Gateway", 65),
+        ("507 Insufficient Storage", 73),
         ("503 Service Unavailable", 69),
         ("302 Found", 76),
         ("418 ", 76),

@@ -8,46 +8,58 @@ use nix::unistd::{Uid, User};
 
 use super::report::{Outcome, Report};
 use crate::check_config::load;
-use crate::local::{Access, Caller, Peer, Wish};
+use crate::config::Config;
+use crate::local::{Access, Caller, Peer, Topics, Wish};
 use crate::problem::{Exit, Fatal, Problem};
 
-/// A line for each role alias.
+/// Somebody with an account, in whatever unit.
+struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+}
+
+/// A line for each role alias, then what may be published and subscribed to.
 pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal> {
     let config = load(path)?;
-    let (user, uid, gid) = account(user)?;
+    let account = Account::of(user)?;
     let access = Access::new(&config.access);
     let units: BTreeSet<&str> = config
         .access
         .iter()
         .filter_map(|rule| rule.who.unit.as_deref())
         .collect();
-    let rule_for = |unit: Option<&str>, alias: &str| {
-        let peer = Peer {
-            uid,
-            gid,
-            pid: None,
-            unit: unit.map(Arc::from),
-        };
-        access
-            .rule_for(&Caller::Peer(peer), Wish::RoleAlias(alias), "")
-            .map(str::to_owned)
-    };
+    role_aliases(&config, &account, &access, &units, report);
+    topics("publish", |topics| topics.publish, &account, &access, &units, report);
+    topics(
+        "subscribe",
+        |topics| topics.subscribe,
+        &account,
+        &access,
+        &units,
+        report,
+    );
+    Ok(())
+}
+
+fn role_aliases(config: &Config, account: &Account, access: &Access, units: &BTreeSet<&str>, report: &mut Report) {
     for alias in &config.role_aliases {
-        let (name, alias) = (format!("role alias {}", alias.name), alias.name.as_str());
-        if let Some(rule) = rule_for(None, alias) {
-            report.ok(&name, format!("{user} (uid {uid}) may have it by {rule}"));
+        let (name, wish) = (format!("role alias {}", alias.name), Wish::RoleAlias(&alias.name));
+        if let Some(rule) = access.rule_for(&account.within(None), wish, "") {
+            report.ok(&name, format!("{account} may have it by {rule}"));
             continue;
         }
-        let in_units: Vec<String> = units
-            .iter()
-            .filter_map(|unit| Some(format!("only in {unit}, by {}", rule_for(Some(unit), alias)?)))
-            .collect();
+        let in_unit = |unit: &&str| {
+            let rule = access.rule_for(&account.within(Some(unit)), wish, "")?;
+            Some(format!("only in {unit}, by {rule}"))
+        };
+        let in_units: Vec<String> = units.iter().filter_map(in_unit).collect();
         match in_units.is_empty() {
             false => report.ok(&name, in_units.join("\n")),
             true => report.add(
                 &name,
                 Outcome::Warn,
-                format!("{user} (uid {uid}) may not have it: no rule gives it"),
+                format!("{account} may not have it: no rule gives it"),
                 None,
             ),
         }
@@ -55,23 +67,86 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
     if config.role_aliases.is_empty() {
         report.skip("role aliases", "none is configured");
     }
-    Ok(())
 }
 
-/// A user by name or by number: its name, number and primary group. A number that nobody has is somebody too: a rule can be
-/// about it, but no group is known of it.
-fn account(user: &str) -> Result<(String, u32, u32), Fatal> {
-    let number = user.parse::<u32>().ok();
-    let found = match number {
-        Some(uid) => User::from_uid(Uid::from_raw(uid)),
-        None => User::from_name(user),
-    };
-    let why = match (found, number) {
-        (Ok(Some(account)), _) => return Ok((account.name, account.uid.as_raw(), account.gid.as_raw())),
-        (Ok(None), Some(uid)) => return Ok(("a user without a name".to_owned(), uid, u32::MAX)),
-        (Ok(None), None) => format!("there is no user {user:?}"),
-        (Err(error), _) => format!("the user {user:?} cannot be looked up: {error}"),
-    };
-    let step = "getent passwd shows those there are; a number is taken as well";
-    Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
+/// A line for each filter that a rule gives.
+fn topics(
+    key: &str,
+    of: fn(Topics<'_>) -> &[String],
+    account: &Account,
+    access: &Access,
+    units: &BTreeSet<&str>,
+    report: &mut Report,
+) {
+    let everywhere: BTreeSet<&str> = access
+        .topics_for(&account.within(None))
+        .map(|topics| topics.rule)
+        .collect();
+    let mut lines = Vec::new();
+    for unit in std::iter::once(None).chain(units.iter().copied().map(Some)) {
+        for topics in access.topics_for(&account.within(unit)) {
+            if unit.is_some() && everywhere.contains(topics.rule) {
+                continue;
+            }
+            let place = unit.map(|unit| format!(", only in {unit}")).unwrap_or_default();
+            let filters = of(topics).iter();
+            lines.extend(filters.map(|filter| format!("{filter}{place}, by {}", topics.rule)));
+        }
+    }
+    match lines.is_empty() {
+        false => report.ok(key, lines.join("\n")),
+        true => report.add(
+            key,
+            Outcome::Warn,
+            format!("{account} may {key} to nothing: no rule gives it a topic"),
+            None,
+        ),
+    }
+}
+
+impl Account {
+    /// A user by name or by number. A number that nobody has is somebody too: a rule can be about it, but no group is known
+    /// of it.
+    fn of(user: &str) -> Result<Self, Fatal> {
+        let number = user.parse::<u32>().ok();
+        let found = match number {
+            Some(uid) => User::from_uid(Uid::from_raw(uid)),
+            None => User::from_name(user),
+        };
+        let why = match (found, number) {
+            (Ok(Some(account)), _) => {
+                return Ok(Self {
+                    name: account.name,
+                    uid: account.uid.as_raw(),
+                    gid: account.gid.as_raw(),
+                });
+            }
+            (Ok(None), Some(uid)) => {
+                return Ok(Self {
+                    name: "a user without a name".to_owned(),
+                    uid,
+                    gid: u32::MAX,
+                });
+            }
+            (Ok(None), None) => format!("there is no user {user:?}"),
+            (Err(error), _) => format!("the user {user:?} cannot be looked up: {error}"),
+        };
+        let step = "getent passwd shows those there are; a number is taken as well";
+        Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
+    }
+
+    fn within(&self, unit: Option<&str>) -> Caller {
+        Caller::Peer(Peer {
+            uid: self.uid,
+            gid: self.gid,
+            pid: None,
+            unit: unit.map(Arc::from),
+        })
+    }
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (uid {})", self.name, self.uid)
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::report::Report;
-use super::{call, clock_line, expiry, network};
+use super::{call, clock_line, expiry, messages, network};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Trial;
 use crate::config::{Config, Endpoint};
@@ -48,6 +48,7 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
     }
     let clock_set = clock_line(clock, report);
     let identity = identity(config, clock, report).await;
+    messages::check_alone(config, clock, report);
     let roots = roots::load(config.aws.root_ca.as_deref());
     if let Err(problem) = &roots {
         report.failed("root CA", problem);

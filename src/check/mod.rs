@@ -6,6 +6,7 @@
 mod access;
 mod alone;
 mod call;
+mod messages;
 mod network;
 mod report;
 mod running;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::messages::{self, Found};
 use super::report::{Outcome, Report};
 use super::{call, clock_line, expiry, network};
 use crate::clock::SharedClock;
@@ -98,6 +99,7 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
         }
         network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
     }
+    message_store(config, clock, status, report).await;
     let mut proof = None;
     for alias in &config.role_aliases {
         let given = credentials(config, &alias.name, clock, report).await;
@@ -117,6 +119,22 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
             report,
         );
     }
+}
+
+async fn message_store(config: &Config, clock: &SharedClock, status: &Value, report: &mut Report) {
+    // A daemon that was started before it was upgraded has none.
+    let Some(document) = status.get("messages") else { return };
+    let ready = document.get("phase").and_then(Value::as_str) == Some("ready");
+    if !ready || problem(Some(document)).is_some() {
+        part(status, "messages", "ready", messages::NAME, String::new(), report);
+        return;
+    }
+    let waiting = document.get("queued").and_then(Value::as_u64) > Some(0);
+    let page = match waiting {
+        true => get(&socket(config), "/v1/outbox/queued").await,
+        false => None,
+    };
+    Found::by_daemon(document, page.as_ref().map(|page| &page.document)).tell(clock, report);
 }
 
 /// Whether a part of the status is in its best phase.

@@ -55,6 +55,17 @@ impl fmt::Display for Wish<'_> {
     }
 }
 
+/// The topics that a rule gives, as it has them: `{thing}` is not filled in.
+#[derive(Clone, Copy, Debug)]
+pub struct Topics<'a> {
+    /// The rule's name.
+    pub rule: &'a str,
+    /// What may be published to.
+    pub publish: &'a [String],
+    /// What may be subscribed to.
+    pub subscribe: &'a [String],
+}
+
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
@@ -126,6 +137,16 @@ impl Access {
             .iter()
             .filter(move |rule| rule.is_for(caller) && rule.gives(Wish::RoleAlias(alias), ""));
         rules.map(|rule| &*rule.selectors)
+    }
+
+    /// What the rules give `caller` of topics.
+    pub fn topics_for(&self, caller: &Caller) -> impl Iterator<Item = Topics<'_>> {
+        let rules = self.rules.iter().filter(move |rule| rule.is_for(caller));
+        rules.map(|rule| Topics {
+            rule: &rule.name,
+            publish: &rule.publish,
+            subscribe: &rule.subscribe,
+        })
     }
 
     /// The rule that gives `caller` what it wants, by its name; `None` where no rule does. `thing` is what `{thing}` stands for.

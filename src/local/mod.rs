@@ -23,7 +23,7 @@ mod unit;
 mod view;
 mod wing;
 
-pub use access::{Access, Wish};
+pub use access::{Access, Topics, Wish};
 pub use audit::Audit;
 pub use caller::Caller;
 pub use loopback::Loopback;

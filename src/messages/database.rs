@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::problem::Problem;
 
@@ -68,6 +69,15 @@ pub(super) enum Unusable {
     Not(Failure),
 }
 
+/// What is in the file, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Messages that wait to be sent.
+    pub queued: u64,
+    /// Messages that AWS did not take.
+    pub parked: u64,
+}
+
 /// Why a job was not done.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -93,10 +103,7 @@ pub(super) fn path(state: &Path) -> PathBuf {
 
 /// Opens the file at `path`, new if there is none.
 pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
-    let sorted = |error: rusqlite::Error| match is_broken(&error) {
-        true => Unusable::Broken(error),
-        false => Unusable::Not(cannot(path, &error)),
-    };
+    let sorted = |error| sorted(path, error);
     let database = Connection::open(path).map_err(sorted)?;
     // The order matters: the first access in exclusive mode takes the lock and settles where the log's index is.
     database
@@ -110,23 +117,65 @@ pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
              PRAGMA foreign_keys = OFF;",
         )
         .map_err(sorted)?;
-    let version: usize = database
-        .query_row("PRAGMA user_version", (), |row| row.get(0))
-        .map_err(sorted)?;
-    let Some(missing) = STEPS.get(version..) else {
-        let newest = STEPS.len();
-        let problem = Problem::configuration(format!(
-            "{} was written by a newer gatepost (schema {version}, this one knows {newest})",
-            path.display()
-        ))
-        .next("install that version again, or move the file away: the messages in it are then not sent");
-        return Err(Unusable::Not(problem.into()));
-    };
+    let version = version(&database, path)?;
+    let missing = STEPS.get(version..).unwrap_or_default();
     for (step, number) in missing.iter().zip(version + 1..) {
         let whole = format!("BEGIN; {step} PRAGMA user_version = {number}; COMMIT;");
         database.execute_batch(&whole).map_err(sorted)?;
     }
     Ok(database)
+}
+
+/// What the file at `path` has, looked at while nobody else has it open: nothing in it is changed, not even its log is
+/// written back.
+pub(super) fn look(path: &Path) -> Result<Glance, Unusable> {
+    let sorted = |error| sorted(path, error);
+    let how = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(path, how).map_err(sorted)?;
+    database
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map_err(sorted)?;
+    database
+        .pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .map_err(sorted)?;
+    if version(&database, path)? == 0 {
+        return Ok(Glance::default());
+    }
+    let glance = database.query_row(
+        "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM parked)",
+        (),
+        |row| {
+            Ok(Glance {
+                queued: row.get(0)?,
+                parked: row.get(1)?,
+            })
+        },
+    );
+    glance.map_err(sorted)
+}
+
+/// The schema's version, if it is one that is known here.
+fn version(database: &Connection, path: &Path) -> Result<usize, Unusable> {
+    let version = database
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .map_err(|error| sorted(path, error))?;
+    let newest = STEPS.len();
+    if version <= newest {
+        return Ok(version);
+    }
+    let problem = Problem::configuration(format!(
+        "{} was written by a newer gatepost (schema {version}, this one knows {newest})",
+        path.display()
+    ))
+    .next("install that version again, or move the file away: the messages in it are then not sent");
+    Err(Unusable::Not(problem.into()))
+}
+
+fn sorted(path: &Path, error: rusqlite::Error) -> Unusable {
+    match is_broken(&error) {
+        true => Unusable::Broken(error),
+        false => Unusable::Not(cannot(path, &error)),
+    }
 }
 
 /// Moves a broken file and its log out of the way, and returns where it is now.
@@ -225,6 +274,39 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_look_finds_what_is_in_the_log_and_leaves_it_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        let database = open(&path).unwrap();
+        let insert = "INSERT INTO outbox VALUES (1, 't', x'00', 0, NULL, 0), (2, 't', x'00', 0, NULL, 0);
+                      INSERT INTO parked VALUES (3, 't', x'00', 0, NULL, 0, 0, 'r');";
+        database.execute_batch(insert).unwrap();
+        // As after a kill: what was committed is in the log only.
+        let after = tempfile::tempdir().unwrap();
+        let copy = super::path(after.path());
+        fs::copy(&path, &copy).unwrap();
+        fs::copy(with_suffix(&path, "-wal"), with_suffix(&copy, "-wal")).unwrap();
+        let files = || {
+            let files = fs::read_dir(after.path()).unwrap().map(|entry| entry.unwrap().path());
+            let mut files: Vec<_> = files.map(|path| (fs::read(&path).unwrap(), path)).collect();
+            files.sort();
+            files
+        };
+        let before = files();
+        for _ in 0..2 {
+            assert_eq!(look(&copy).unwrap(), Glance { queued: 2, parked: 1 });
+        }
+        assert!(files() == before, "something was changed");
+        fs::write(&copy, vec![b'x'; 8192]).unwrap();
+        assert!(matches!(look(&copy), Err(Unusable::Broken(_))));
+        fs::remove_file(&copy).unwrap();
+        assert!(matches!(look(&copy), Err(Unusable::Not(_))) && !copy.exists());
+        database.execute_batch("PRAGMA user_version = 99").unwrap();
+        drop(database);
+        assert!(matches!(look(&path), Err(Unusable::Not(_))));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::outbox::ticket;
 use crate::clock::rfc3339;
 
 /// Messages in one page of a list.
-pub const PAGE: u32 = 100;
+pub const PAGE: usize = 100;
 /// Messages that are purged or retried in one step.
 const STEP: u32 = 500;
 
@@ -71,13 +71,15 @@ impl Books {
             ("outbox", "NULL")
         };
         let mut page = self.database.prepare_cached(&format!(
-            "SELECT {COLUMNS}, {reason} FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2"
+            "SELECT {COLUMNS}, {reason} FROM {table} WHERE id > ?1 ORDER BY id"
         ))?;
-        let mut rows = page.query((after, PAGE))?;
+        let mut rows = page.query((after,))?;
         let mut entries = Vec::new();
-        while let Some(row) = rows.next()? {
+        while entries.len() < PAGE
+            && let Some(row) = rows.next()?
+        {
             let entry = self.entry(row, parked)?;
-            // Its end is only not written yet.
+            // Its end is only not written yet. It takes no place either: a page is empty only behind the last message.
             if !self.acknowledged.contains(&entry.id) {
                 entries.push(entry);
             }
@@ -129,15 +131,17 @@ impl Books {
 
     /// Deletes messages; returns how many, and whether there may be more of them.
     pub(super) fn purge(&mut self, which: Which) -> rusqlite::Result<(usize, bool)> {
-        let purged = match which {
-            Which::Parked => self.delete_all_parked()?,
+        match which {
+            Which::Parked => {
+                let deleted = self.delete_all_parked()?;
+                Ok((deleted, deleted == usize::try_from(STEP).unwrap_or(0)))
+            }
             Which::One(id) => match self.delete_parked_one(id)? {
-                0 => self.delete_queued("id = ?1", id)?,
-                parked => parked,
+                0 => self.delete_queued("id = ?1", id),
+                parked => Ok((parked, false)),
             },
-            Which::Queued => self.delete_queued("id > ?1", 0)?,
-        };
-        Ok((purged, purged == usize::try_from(STEP).unwrap_or(0)))
+            Which::Queued => self.delete_queued("id > ?1", 0),
+        }
     }
 
     fn delete_all_parked(&mut self) -> rusqlite::Result<usize> {
@@ -156,15 +160,17 @@ impl Books {
         Ok(deleted)
     }
 
-    fn delete_queued(&mut self, condition: &str, id: i64) -> rusqlite::Result<usize> {
+    fn delete_queued(&mut self, condition: &str, id: i64) -> rusqlite::Result<(usize, bool)> {
         let sql = format!("SELECT {COLUMNS} FROM outbox WHERE {condition} ORDER BY id LIMIT {STEP}");
         let tickets: Vec<_> = self
             .database
             .prepare_cached(&sql)?
             .query_map((id,), ticket)?
             .collect::<rusqlite::Result<_>>()?;
+        let more = tickets.len() == usize::try_from(STEP).unwrap_or(0);
         let mut deleted = 0;
         for ticket in tickets {
+            // Gone as well with this commit, and not because of us.
             if self.acknowledged.contains(&ticket.id) {
                 continue;
             }
@@ -180,7 +186,7 @@ impl Books {
             });
             deleted += 1;
         }
-        Ok(deleted)
+        Ok((deleted, more))
     }
 
     /// Puts parked messages back into the outbox, behind what is there; returns how many, and whether there may be more.

@@ -22,10 +22,11 @@ mod store;
 mod streams;
 mod wanted;
 
+use std::path::Path;
 use std::time::Duration;
 
 pub use bookkeeper::Fate;
-pub use database::Failure;
+pub use database::{Failure, Glance};
 pub use handles::{Direct, Handles, Outbox, spawn};
 pub use inbox::{Inbox, NotSubscribed, Subscriber};
 pub use inspect::{Entry, Which, Whole};
@@ -34,6 +35,28 @@ pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties
 pub use outbox::{NotAccepted, Outgoing, Ticket};
 pub use streams::{Arrival, Subscription, Taken};
 pub use wanted::{Wanted, WantedFilter, is_wild};
+
+use crate::problem::Problem;
+use database::Unusable;
+
+/// What is in the state folder's database, while no daemon has it; `None` where there is none yet.
+///
+/// # Errors
+/// When the daemon could not use it either, or would set it aside.
+pub fn look(state: &Path) -> Result<Option<Glance>, Problem> {
+    let path = database::path(state);
+    // Who may not even see that is told why below.
+    if matches!(path.try_exists(), Ok(false)) {
+        return Ok(None);
+    }
+    database::look(&path).map(Some).map_err(|why| match why {
+        Unusable::Not(failure) => failure.problem,
+        Unusable::Broken(error) => {
+            let message = format!("{} is broken: {error}", path.display());
+            Problem::wait(message).next("start the daemon: it sets the file aside and begins a new one")
+        }
+    })
+}
 
 /// How much is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

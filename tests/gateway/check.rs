@@ -9,7 +9,7 @@ use rig::fleet_ca::Validity;
 use rig::token::SoftHsm;
 use serde_json::Value;
 
-use crate::command::{contains_all, run};
+use crate::command::{client, contains_all, run};
 use crate::faketime::WallClock;
 use crate::registry::bring_online_known;
 use crate::world::{Gateway, PIN, World, options};
@@ -73,6 +73,7 @@ fn all_is_well_with_the_daemon_and_without_it() {
         "certificate",
         "expiry",
         "MQTT session",
+        "messages",
         "role alias telemetry",
         "AWS call",
     ];
@@ -121,6 +122,7 @@ fn all_is_well_with_the_daemon_and_without_it() {
         "key",
         "certificate",
         "expiry",
+        "messages",
         "MQTT endpoint: DNS",
         "MQTT endpoint: TCP",
         "MQTT endpoint: TLS",
@@ -428,6 +430,48 @@ fn a_clock_that_is_not_set_is_seen() {
 }
 
 #[test]
+fn messages_that_wait_for_somebody_are_a_warning_with_and_without_the_daemon() {
+    let mut world = World::new();
+    world.gateway.configure(
+        "role-aliases = [\"*\"]",
+        "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]",
+    );
+    bring_online_known(&mut world);
+    let (code, _, reason) = run(&mut client(&world.gateway, &["publish", "others/data", "x", "--wait"]));
+    assert_eq!(code, 65, "{reason}");
+    for running in [true, false] {
+        let (code, document) = document(&world);
+        let line = line(&document, "messages");
+        assert_eq!((code, &line["outcome"]), (0, &Value::from("warn")), "{document:#}");
+        assert_eq!(line["next_step"], "gatepost outbox list --parked");
+        contains_all(
+            line["message"].as_str().unwrap(),
+            &["queued: 0, parked: 1", "AWS did not take 1 of them"],
+        );
+        if running {
+            world.gateway.stop();
+        }
+    }
+    fs::write(world.gateway.state("messages.db"), "x".repeat(8192)).unwrap();
+    let (code, document) = document(&world);
+    assert_eq!(
+        (code, &line(&document, "messages")["outcome"]),
+        (69, &Value::from("fail"))
+    );
+    contains_all(
+        &line(&document, "messages").to_string(),
+        &["messages.db is broken", "sets the file aside"],
+    );
+    world.gateway.start();
+    world.gateway.wait_online();
+    let (_, document) = self::document(&world);
+    contains_all(
+        &line(&document, "messages").to_string(),
+        &["warn", "the database was broken", ".broken-"],
+    );
+}
+
+#[test]
 fn what_a_user_may_have_is_explained() {
     let mut world = World::new();
     world.gateway.config.push_str(
@@ -441,21 +485,42 @@ role-aliases = ["video"]
 group = "daemon"
 unit = "camera.service"
 role-aliases = ["telemetry"]
+publish = ["{thing}/camera/#"]
+[[access]]
+user = "nobody"
+publish = ["{thing}/n", "all/#"]
+subscribe = ["{thing}/+"]
 "#,
     );
     let explain = |user: &str| run(&mut check(&world.gateway, &world.cloud, &["--as", user]));
-    for (user, telemetry, video) in [
+    for (user, telemetry, video, publish, subscribe) in [
         (
             "nobody",
             "nobody (uid 65534) may not have it: no rule gives it",
             "may have it by access[1] of",
+            &["{thing}/n, by access[3] of", "all/#, by access[3] of"][..],
+            "{thing}/+, by access[3] of",
         ),
-        ("65534", "nobody (uid 65534) may not have it", "(user nobody)"),
-        ("daemon", "only in camera.service, by access[2] of", "may not have it"),
+        (
+            "65534",
+            "nobody (uid 65534) may not have it",
+            "(user nobody)",
+            &["{thing}/n, by access[3] of"],
+            "(user nobody)",
+        ),
+        (
+            "daemon",
+            "only in camera.service, by access[2] of",
+            "may not have it",
+            &["{thing}/camera/#, only in camera.service, by access[2] of"],
+            "may subscribe to nothing: no rule gives it a topic",
+        ),
         (
             "61001",
             "a user without a name (uid 61001) may not have it",
             "may not have it",
+            &["a user without a name (uid 61001) may publish to nothing"],
+            "may subscribe to nothing",
         ),
     ] {
         let (code, text, reason) = explain(user);
@@ -469,6 +534,10 @@ role-aliases = ["telemetry"]
             found[1].contains("role alias video") && found[1].contains(video),
             "{user}: {text}"
         );
+        assert!(found[2].contains("publish"), "{user}: {text}");
+        contains_all(&found[2..].join("\n"), publish);
+        let last = found.last().unwrap();
+        assert!(last.contains("subscribe") && last.contains(subscribe), "{user}: {text}");
     }
     let (code, out, reason) = explain("no-such-user");
     assert_eq!((code, out.as_str()), (67, ""));

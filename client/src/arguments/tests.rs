@@ -2,8 +2,8 @@ use super::{Command, parse};
 use crate::exit::Exit;
 use crate::help::Topic;
 use crate::setup_profile::Wanted;
-use crate::sign;
 use crate::status::View;
+use crate::{outbox, publish, sign, subscribe, subscriptions};
 
 fn arguments(line: &str) -> impl Iterator<Item = std::ffi::OsString> {
     line.split_whitespace().map(Into::into)
@@ -87,6 +87,87 @@ fn understood() {
                 ..sign::Request::default()
             }),
         ),
+        (
+            "publish {thing}/a hello --retain --qos=1 --wait --timeout 5 --expiry 60 --content-type text/plain",
+            Command::Publish(publish::Wanted {
+                topic: "{thing}/a".into(),
+                message: Some("hello".into()),
+                qos: Some("1".into()),
+                retain: true,
+                wait: true,
+                timeout: Some("5".into()),
+                content_type: Some("text/plain".into()),
+                expiry: Some("60".into()),
+                lines: false,
+            }),
+        ),
+        (
+            "publish t --lines",
+            Command::Publish(publish::Wanted {
+                topic: "t".into(),
+                lines: true,
+                ..publish::Wanted::default()
+            }),
+        ),
+        (
+            "subscribe --name n t/# --no-ack --count 3 --qos 0",
+            Command::Subscribe(subscribe::Wanted {
+                filter: "t/#".into(),
+                qos: Some("0".into()),
+                name: Some("n".into()),
+                no_ack: true,
+                count: Some("3".into()),
+            }),
+        ),
+        (
+            "subscriptions",
+            Command::Subscriptions(subscriptions::Wish::List { json: false }),
+        ),
+        (
+            "subscriptions list --json",
+            Command::Subscriptions(subscriptions::Wish::List { json: true }),
+        ),
+        (
+            "subscriptions delete n",
+            Command::Subscriptions(subscriptions::Wish::Delete { name: "n".into() }),
+        ),
+        (
+            "subscriptions ack n 7",
+            Command::Subscriptions(subscriptions::Wish::Acknowledge {
+                name: "n".into(),
+                id: "7".into(),
+            }),
+        ),
+        (
+            "outbox",
+            Command::Outbox(outbox::Wish::List {
+                parked: false,
+                json: false,
+            }),
+        ),
+        (
+            "outbox list --parked --json",
+            Command::Outbox(outbox::Wish::List {
+                parked: true,
+                json: true,
+            }),
+        ),
+        (
+            "outbox show 7 --json",
+            Command::Outbox(outbox::Wish::Show {
+                id: "7".into(),
+                json: true,
+            }),
+        ),
+        (
+            "outbox purge queued",
+            Command::Outbox(outbox::Wish::Purge { which: "queued".into() }),
+        ),
+        (
+            "outbox retry parked",
+            Command::Outbox(outbox::Wish::Retry { which: "parked".into() }),
+        ),
+        ("outbox retry --help", Command::Help(Topic::Outbox)),
         ("policy --help", Command::Help(Topic::Policy)),
         ("help policy", Command::Help(Topic::Policy)),
         ("--help", Command::Help(Topic::All)),
@@ -134,6 +215,24 @@ fn refused_in_one_line() {
         "csr --watch",
         "sign",
         "credentials --service s3",
+        "publish",
+        "publish a b c",
+        "publish a --name n",
+        "publish a --lines=yes",
+        "subscribe",
+        "subscribe a b",
+        "subscribe a --retain",
+        "subscriptions show",
+        "subscriptions delete",
+        "subscriptions delete a b",
+        "subscriptions delete a --json",
+        "subscriptions ack a",
+        "outbox show",
+        "outbox purge",
+        "outbox retry queued",
+        "outbox frobnicate",
+        "outbox purge 7 --parked",
+        "outbox purge 7 --json",
         "status --json=yes",
         "env --json",
         "--socket",

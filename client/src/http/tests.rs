@@ -2,10 +2,35 @@ use std::io::{BufReader, Read};
 
 use proptest::prelude::*;
 
-use super::{Response, ResponseError, read_response};
+use super::{LIMIT, Lines, Opened, Request, Response, ResponseError, open, read_response};
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 fn read(answer: &[u8]) -> Result<Response, ResponseError> {
-    read_response(answer)
+    read_response(&mut &answer[..])
+}
+
+/// The lines of a stream, until it ends or fails.
+fn lines(answer: impl Read) -> (Vec<Vec<u8>>, Result<(), ResponseError>) {
+    let mut stream: Lines<_> = match open(BufReader::with_capacity(7, answer)) {
+        Ok(Opened::Lines(stream)) => stream,
+        Ok(Opened::Whole(response, _)) => panic!("{response:?}"),
+        Err(error) => return (vec![], Err(error)),
+    };
+    let mut lines = Vec::new();
+    loop {
+        match stream.next() {
+            Ok(Some(line)) => lines.push(line),
+            Ok(None) => return (lines, Ok(())),
+            Err(error) => return (lines, Err(error)),
+        }
+    }
+}
+
+/// `body` in chunks of `size` bytes, without the last one.
+fn chunks(body: &[u8], size: usize) -> Vec<u8> {
+    let chunk = |chunk: &[u8]| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+    body.chunks(size).flat_map(chunk).collect()
 }
 
 #[test]
@@ -99,7 +124,7 @@ fn answers_that_are_refused() {
             format!("{ok}Transfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n"),
             "trailer",
         ),
-        (format!("{ok}Content-Length: 1000000\r\n\r\n"), "too large"),
+        (format!("{ok}Content-Length: 1048577\r\n\r\n"), "too large"),
         (
             format!("{ok}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
             "too large",
@@ -125,24 +150,148 @@ fn every_cut_answer_is_an_interruption() {
     }
 }
 
+#[test]
+fn a_connection_is_said_to_close() {
+    for (field, closes) in [
+        ("", false),
+        ("Connection: close\r\n", true),
+        ("connection: keep-alive\r\n", false),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n");
+        assert_eq!(read(answer.as_bytes()).unwrap().closes, closes, "{field}");
+    }
+}
+
+#[test]
+fn questions_are_written_whole() {
+    let version = env!("CARGO_PKG_VERSION");
+    let head = |first: &str| format!("{first} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{version}\r\n");
+    for (request, written) in [
+        (Request::get("/a"), head("GET /a") + "Connection: close\r\n\r\n"),
+        (Request::delete("/a").keep_open(), head("DELETE /a") + "\r\n"),
+        (
+            Request::post("/a", b"").keep_open(),
+            head("POST /a") + "Content-Length: 0\r\n\r\n",
+        ),
+        (
+            Request::post_json("/a", "{}"),
+            head("POST /a") + "Connection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        ),
+    ] {
+        assert_eq!(String::from_utf8(request.bytes()).unwrap(), written);
+    }
+}
+
+#[test]
+fn streams_that_are_refused() {
+    for (body, good, reason) in [
+        ("2\r\na\n\r\n", 1, "end of file"),
+        ("3\r\na\nb\r\n0\r\n\r\n", 1, "the last one has no end"),
+        ("2\r\na\n\r\n2;x\r\nb\n\r\n", 1, "chunk size"),
+        ("2\r\na\nb\n", 0, "line end"),
+        ("2\r\na\nb\r\n", 0, "chunk end"),
+        ("2\r\na\n\r\n0\r\nTrailer: x\r\n", 1, "trailer"),
+        ("100001\r\n", 0, "too large"),
+    ] {
+        let (lines, end) = lines(format!("{STREAM}{body}").as_bytes());
+        let reason_given = end.unwrap_err().to_string();
+        assert!(reason_given.contains(reason), "{body:?}: {reason_given}");
+        assert_eq!(lines.len(), good, "{body:?}");
+    }
+}
+
+#[test]
+fn a_line_is_bounded_and_a_stream_is_not() {
+    let limit = usize::try_from(LIMIT).unwrap();
+    let mut longest = vec![b'x'; limit - 1];
+    longest.push(b'\n');
+    let chunk = chunks(&longest, 10_000);
+    let mut answer = STREAM.as_bytes().to_vec();
+    for _ in 0..3 {
+        answer.extend(&chunk);
+    }
+    let (all, end) = lines(&[answer.as_slice(), b"0\r\n\r\n"].concat()[..]);
+    end.unwrap();
+    assert_eq!(all, [longest.as_slice(); 3]);
+
+    let endless = chunks(&vec![b'x'; 10_000], 10_000);
+    let (none, end) = lines(STREAM.as_bytes().chain(Endless { bytes: &endless, at: 0 }));
+    assert!(matches!(end, Err(ResponseError::TooLarge)) && none.is_empty());
+}
+
+/// The same bytes again and again.
+struct Endless<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Read for Endless<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        for byte in buffer.iter_mut() {
+            *byte = self.bytes[self.at % self.bytes.len()];
+            self.at += 1;
+        }
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn what_is_no_stream_is_read_whole() {
+    for answer in [
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    ] {
+        match open(BufReader::new(answer.as_bytes())) {
+            Ok(Opened::Whole(response, _)) => assert_eq!(response.body, b"{}", "{answer}"),
+            Ok(Opened::Lines(_)) => panic!("{answer}"),
+            Err(error) => panic!("{answer}: {error}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_answer_panics(answer in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&answer);
-        let _ = read(&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", answer.as_slice()].concat());
+        let _ = read(&[STREAM.as_bytes(), answer.as_slice()].concat());
     }
 
     #[test]
     fn it_does_not_matter_how_the_answer_arrives(body in proptest::collection::vec(any::<u8>(), 0..300), at in 1_usize..40) {
-        let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-        for chunk in body.chunks(at) {
-            answer.extend(format!("{:x}\r\n", chunk.len()).bytes());
-            answer.extend(chunk);
-            answer.extend(b"\r\n");
-        }
-        answer.extend(b"0\r\n\r\n");
+        let answer = [STREAM.as_bytes(), &chunks(&body, at), b"0\r\n\r\n"].concat();
         let (first, second) = answer.split_at(at);
-        let read = read_response(BufReader::with_capacity(7, first.chain(second)));
+        let read = read_response(&mut BufReader::with_capacity(7, first.chain(second)));
         prop_assert_eq!(read.unwrap().body, body);
+    }
+
+    /// However lines are cut into chunks and chunks into reads, they come whole and in their order.
+    #[test]
+    fn it_does_not_matter_how_lines_arrive(
+        texts in proptest::collection::vec("[a-c\r]{0,20}", 0..20), size in 1_usize..60, at in 0_usize..200,
+    ) {
+        let all: Vec<Vec<u8>> = texts.iter().map(|text| format!("{text}\n").into_bytes()).collect();
+        let answer = [STREAM.as_bytes(), &chunks(&all.concat(), size), b"0\r\n\r\n"].concat();
+        let (first, second) = answer.split_at(at.min(answer.len()));
+        let (read, end) = lines(first.chain(second));
+        prop_assert!(end.is_ok());
+        prop_assert_eq!(read, all);
+    }
+
+    /// Wherever a stream is cut, only whole lines are handed out, and the cut is told.
+    #[test]
+    fn a_stream_that_is_cut_is_an_interruption(
+        texts in proptest::collection::vec("[a-c]{0,20}", 1..20), size in 1_usize..60, at in any::<prop::sample::Index>(),
+    ) {
+        let all: Vec<Vec<u8>> = texts.iter().map(|text| format!("{text}\n").into_bytes()).collect();
+        let answer = [STREAM.as_bytes(), &chunks(&all.concat(), size), b"0\r\n\r\n"].concat();
+        let (read, end) = lines(&answer[..at.index(answer.len())]);
+        prop_assert!(matches!(end, Err(ResponseError::Interrupted(_))));
+        prop_assert!(all.starts_with(&read));
+    }
+
+    #[test]
+    fn no_stream_panics(body in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..400)) {
+        let _ = lines([STREAM.as_bytes(), body.as_slice()].concat().as_slice());
     }
 }

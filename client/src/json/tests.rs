@@ -193,4 +193,12 @@ fn what_is_written_is_read_again() {
         let read = Value::parse(super::quoted(text).as_bytes()).unwrap();
         assert_eq!(read.text(), Some(text));
     }
+    for text in [
+        "null",
+        "-1.5e+3",
+        r#"{"a":[1,"ü\"\u000a",{"b":null}],"c":{},"d":[true,false]}"#,
+    ] {
+        let value = Value::parse(text.as_bytes()).unwrap();
+        assert_eq!(value.json(), text);
+    }
 }

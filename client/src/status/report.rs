@@ -1,8 +1,9 @@
 //! What the status screen says about each part of the daemon. Whatever the document lacks is left out.
 
-use super::instant::Instant;
 use super::screen::{Colour, Screen, length, named};
+use crate::instant::Instant;
 use crate::json::Value;
+use crate::size::size;
 
 /// The whole screen.
 pub(super) fn draw(document: &Value, colours: bool) -> String {
@@ -30,6 +31,7 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     for alias in document.get("role_aliases").items() {
         role_alias(&mut screen, alias);
     }
+    messages(&mut screen, document.get("messages"));
     let loopback = document.get("loopback");
     if loopback.is_object() {
         screen.part("Loopback", "", loopback, &[named("at", loopback.get("listen"))]);
@@ -106,6 +108,33 @@ fn session(screen: &mut Screen, session: &Value) {
         screen.at("next attempt", session.get("next_attempt")),
     ];
     screen.part("MQTT session", "", session, &details);
+}
+
+fn messages(screen: &mut Screen, messages: &Value) {
+    if !messages.is_object() {
+        return;
+    }
+    let count = |name: &str| messages.get(name).whole_number().filter(|count| *count > 0);
+    let bytes = messages.get("queued_bytes").whole_number().map(size);
+    let queued = messages
+        .get("queued")
+        .whole_number()
+        .map(|queued| match (queued, bytes) {
+            (0, _) => "none queued".to_owned(),
+            (queued, Some(bytes)) => format!("{queued} queued ({bytes})"),
+            (queued, None) => format!("{queued} queued"),
+        });
+    let since_start = |name, words: &str| count(name).map(|count| format!("{count} {words} since start"));
+    let details = [
+        queued,
+        count("parked").map(|count| format!("{count} parked (see: gatepost outbox list --parked)")),
+        since_start("refused", "refused for want of room"),
+        since_start("dropped", "dropped"),
+        since_start("expired", "dropped because of their age"),
+        since_start("inbox_dropped", "lost by durable subscriptions"),
+        named("a broken database was moved to", messages.get("set_aside")),
+    ];
+    screen.part("Messages", "", messages, &details);
 }
 
 fn role_alias(screen: &mut Screen, alias: &Value) {

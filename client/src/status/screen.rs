@@ -1,6 +1,6 @@
 //! The layout of the status screen: a title column, what is beside it, problems below.
 
-use super::instant::{Instant, duration};
+use crate::instant::{Instant, duration};
 use crate::json::Value;
 use crate::output::wrap;
 use crate::printable::printable;

@@ -62,11 +62,17 @@ fn every_change(socket: &Path) -> Result<Infallible, Failure> {
     }
 }
 
-/// When it is, and the state with the sentence about it.
+/// When it is, and the state with the sentence about it. How many messages wait changes all the time; that AWS did not
+/// take some is news.
 fn in_a_line(document: &Value) -> (String, String) {
     let text = |name| document.get(name).text().unwrap_or_default().to_owned();
+    let parked = document.get("messages").get("parked").whole_number();
+    let parked = parked.filter(|parked| *parked > 0);
+    let parked = parked
+        .map(|parked| format!("; {parked} messages parked"))
+        .unwrap_or_default();
     (
         format!("{} ", text("now")),
-        format!("{}: {}\n", text("state"), text("summary")),
+        format!("{}: {}{parked}\n", text("state"), text("summary")),
     )
 }

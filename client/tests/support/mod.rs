@@ -1,13 +1,17 @@
 //! A scripted daemon on a Unix socket of its own, and the real command run against it.
 
+mod conversing;
+
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use conversing::{Asked, Conversing, Reply, chunk, stream};
 
 pub(crate) const GATEPOST: &str = env!("CARGO_BIN_EXE_gatepost");
 
@@ -103,6 +107,22 @@ pub(crate) fn command(socket: &Path, arguments: &[&str]) -> Command {
 
 pub(crate) fn run(socket: &Path, arguments: &[&str]) -> io::Result<Output> {
     command(socket, arguments).output()
+}
+
+/// The real command with `input` on its stdin.
+pub(crate) fn run_with(socket: &Path, arguments: &[&str], input: &[u8]) -> io::Result<Output> {
+    let mut command = command(socket, arguments);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    std::thread::scope(|scope| {
+        // The command may end before it has read everything.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output()
+    })
 }
 
 pub(crate) fn http(status: &str, body: &str) -> String {

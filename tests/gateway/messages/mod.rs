@@ -1,6 +1,7 @@
 //! Messages of local programs: out through the outbox, in through subscriptions.
 
 mod bounds;
+mod command;
 mod durable;
 mod health;
 mod inspect;
@@ -11,6 +12,7 @@ mod subscribe;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use cloudlet::Event;
 use rig::unix_http::{self, Response};
 use serde_json::Value;
 
@@ -48,6 +50,12 @@ fn back_online(world: &World) {
     world
         .gateway
         .wait_longer_for(5 * SOON, "session.phase", |phase| phase == "connected");
+}
+
+/// Waits until the gateway has asked AWS for `filter`.
+fn subscribed(world: &World, filter: &str) {
+    let asked = |event: &Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe" && decision.resource.ends_with(filter));
+    world.cloud.wait_for(SOON, asked).unwrap();
 }
 
 /// POST to `target` (`gw-1/a?qos=1`, percent-encoded where it must be) with further header lines.

@@ -4,14 +4,9 @@ use cloudlet::Event;
 use rig::unix_http;
 use std::io::Write;
 
-use super::{Subscription, world};
+use super::{Subscription, subscribed, world};
 use crate::dashboard::Dashboard;
 use crate::world::{SOON, THING, World};
-
-fn subscribed(world: &World, filter: &str) {
-    let asked = |event: &Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe" && decision.resource.ends_with(filter));
-    world.cloud.wait_for(SOON, asked).unwrap();
-}
 
 fn subscribes(world: &World) -> usize {
     let asked = |event: &&Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe");

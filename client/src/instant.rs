@@ -1,4 +1,6 @@
-//! Times of the status document, and how far they are from its "now".
+//! Times of the daemon's documents, and how far they are from now.
+
+use std::time::SystemTime;
 
 /// Seconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -8,6 +10,12 @@ pub(crate) struct Instant(i64);
 const CLOCK_WAS_SET: Instant = Instant(1_767_225_600);
 
 impl Instant {
+    /// By this machine's clock.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
+    }
+
     /// Reads the daemon's form of RFC 3339: UTC with Z, fractions allowed and dropped.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;

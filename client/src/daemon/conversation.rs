@@ -1,0 +1,67 @@
+//! Several questions on one connection.
+
+use std::io::{BufReader, ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{connect, ended, exchange, not_gatepost, within};
+use crate::exit::Failure;
+use crate::http::{Opened, Request, Response, ResponseError};
+
+/// One question after the other. The daemon closes a connection that was quiet for a while; the next question then opens
+/// another one.
+pub(crate) struct Conversation {
+    socket: PathBuf,
+    open: Option<BufReader<UnixStream>>,
+}
+
+impl Conversation {
+    /// With the daemon that listens on `socket`; it hears of it with the first question.
+    pub(crate) fn with(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            open: None,
+        }
+    }
+
+    /// The answer, whatever it is, if it comes within `patience`.
+    pub(crate) fn ask(&mut self, request: Request, patience: Duration) -> Result<Response, Failure> {
+        let (socket, open) = (self.socket.clone(), self.open.take());
+        let work = Box::new(move || answer(&socket, open, &request));
+        match within(&self.socket, patience, work)? {
+            Opened::Whole(response, open) => {
+                self.open = open;
+                Ok(response)
+            }
+            Opened::Lines(_) => Err(not_gatepost("it goes on")),
+        }
+    }
+}
+
+/// The answer, and the connection if it can take another question.
+fn answer(
+    socket: &Path,
+    open: Option<BufReader<UnixStream>>,
+    request: &Request,
+) -> Result<Opened<UnixStream>, Failure> {
+    let open = open.filter(is_open);
+    let mut reader = open.map_or_else(|| connect(socket), Ok)?;
+    let mut outcome = exchange(&mut reader, request);
+    // A daemon that was killed while it answered is started again at once, and systemd holds the socket meanwhile.
+    if request.again && matches!(outcome, Err(ResponseError::Interrupted(_))) {
+        reader = connect(socket)?;
+        outcome = exchange(&mut reader, request);
+    }
+    let response = outcome.map_err(ended)?;
+    let open = (request.keep_open && !response.closes).then_some(reader);
+    Ok(Opened::Whole(response, open))
+}
+
+/// Whether the daemon has neither closed the connection nor said anything that was not asked.
+fn is_open(reader: &BufReader<UnixStream>) -> bool {
+    let mut stream = reader.get_ref();
+    let quiet = stream.set_nonblocking(true).is_ok()
+        && matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    quiet && reader.buffer().is_empty() && stream.set_nonblocking(false).is_ok()
+}

@@ -1,0 +1,99 @@
+//! Why there is no good answer, as an exit code and words.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::exit::{Exit, Failure};
+use crate::http::Response;
+use crate::json::Value;
+
+const HOW_TO_LOOK: &str = "look at: systemctl status gatepost";
+
+/// The failure of an answer that says 200 and still is not what a gatepost daemon says.
+pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Exit::Protocol,
+        format!("the answer is not one of a gatepost daemon: {reason}"),
+    )
+    .with_hint(HOW_TO_LOOK)
+}
+
+pub(super) fn unreachable(socket: &Path, error: &Error) -> Failure {
+    let socket = socket.display();
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::new(
+            Exit::Unavailable,
+            format!("the daemon is not running: there is no socket {socket}"),
+        ),
+        ErrorKind::ConnectionRefused => Failure::new(
+            Exit::Unavailable,
+            format!("the daemon is not running: nobody listens on {socket}"),
+        ),
+        ErrorKind::PermissionDenied => {
+            Failure::new(Exit::NotAllowed, format!("this user may not open the socket {socket}"))
+        }
+        ErrorKind::InvalidInput => Failure::new(Exit::Usage, format!("{socket} cannot be a socket: {error}")),
+        _ => Failure::new(Exit::Temporary, format!("cannot connect to {socket}: {error}")),
+    }
+    .with_hint(HOW_TO_LOOK)
+}
+
+pub(super) fn interrupted(error: &Error) -> Failure {
+    Failure::new(
+        Exit::Temporary,
+        format!("the connection broke before the answer was complete: {error}"),
+    )
+    .with_hint(HOW_TO_LOOK)
+}
+
+pub(super) fn timeout(socket: &Path, patience: Duration) -> Failure {
+    let seconds = patience.as_millis().div_ceil(1000);
+    let message = format!("no complete answer from {} within {seconds} s", socket.display());
+    Failure::new(Exit::Temporary, message).with_hint(HOW_TO_LOOK)
+}
+
+/// An answer other than 200: its own message and hint, under the exit code of its status.
+pub(crate) fn refusal(response: &Response) -> Failure {
+    let exit = match response.status {
+        400 | 414 | 431 => Exit::Usage,
+        403 => Exit::NotAllowed,
+        404 => Exit::Unknown,
+        409 => Exit::Attention,
+        // 410 and 502: of a message that was to be acknowledged by AWS.
+        410 | 413 | 502 => Exit::Data,
+        503 => Exit::Unavailable,
+        507 => Exit::Full,
+        408 | 429 | 500..=599 => Exit::Temporary,
+        _ => Exit::Protocol,
+    };
+    let document = Value::parse(&response.body).unwrap_or(Value::Null);
+    let again = response.retry_after.map(|seconds| format!("try again in {seconds} s"));
+    let otherwise = format!("the daemon answered {}", response.status);
+    said(exit, &document, &otherwise, again)
+}
+
+/// The last line of a stream that the daemon ended, by its kind.
+pub(crate) fn stream_end(document: &Value) -> Failure {
+    let exit = match document.get("code").text() {
+        // By AWS: its policy does not give the filter.
+        Some("refused") => Exit::NotAllowed,
+        Some("deleted") => Exit::Unknown,
+        // Trying again would throw the other reader out.
+        Some("taken_over" | "unusable") => Exit::Unavailable,
+        _ => Exit::Temporary,
+    };
+    said(exit, document, "the daemon has ended the stream", None)
+}
+
+/// What a document of the daemon's says of a failure.
+fn said(exit: Exit, document: &Value, otherwise: &str, again: Option<String>) -> Failure {
+    let message = document.get("message").text().unwrap_or(otherwise);
+    let failure = Failure::new(exit, message);
+    match (document.get("hint").text(), again) {
+        (Some(hint), Some(again)) => failure.with_hint(format!("{hint} ({again})")),
+        (Some(hint), None) => failure.with_hint(hint),
+        (None, Some(again)) => failure.with_hint(again),
+        (None, None) => failure,
+    }
+}
