@@ -33,6 +33,8 @@ default = true
 [[access]]
 uid          = $EUID
 role-aliases = ["telemetry"]
+publish      = ["{thing}/#"]
+subscribe    = ["{thing}/#"]
 TOML
 }
 
@@ -149,6 +151,22 @@ caller_identity() {
     echo "$arn"
 }
 
+message_is_acknowledged() {
+    gatepost publish '{thing}/door' '{"open": true}' --wait || give_up "AWS has not acknowledged it"
+    echo "$(field messages.acknowledged) of $(field messages.accepted)"
+}
+
+# What the program publishes comes back to it: it has subscribed to its own topic.
+message_comes_back() {
+    gatepost subscribe '{thing}/echo' --name demo --count 1 >"$work/line" &
+    within 30 is_subscribed_to_echo
+    gatepost publish '{thing}/echo' hello || give_up "it was not accepted"
+    wait $! || give_up "the subscription ended"
+    python3 -c 'import json, sys; line = json.load(open(sys.argv[1])); print(line["payload"], "on", line["topic"])' "$work/line"
+}
+
+is_subscribed_to_echo() { gatepost subscriptions --json | grep -q echo; }
+
 log_is_clean() {
     python3 - "$work/log/gatepostd" "$work/credentials.json" "$pin" <<'PYTHON'
 import json, sys
@@ -184,6 +202,8 @@ It goes on running. In a shell, first
 and then, for example
 
   gatepost status
+  gatepost subscribe '{thing}/#' &
+  gatepost publish '{thing}/door' closed
   gatepost credentials
   gatepost check --config $work/gatepost.toml
   curl --unix-socket \$GATEPOST_SOCKET http://localhost/v1/status

@@ -1,12 +1,15 @@
 //! docs/programs.md says how a program gets its credentials. What it says is done here, as it is written there.
 
 use std::fs;
+use std::process::Stdio;
 
+use cloudlet::Event;
 use rig::command;
 use rig::process::Process;
 
 use super::{Machine, REPOSITORY, rust_program};
-use crate::world::SOON;
+use crate::dashboard::Dashboard;
+use crate::world::{SOON, THING};
 
 const READING: &str = "{\"temperature\": 21.5}\n";
 
@@ -70,13 +73,48 @@ fn answer_for_aws(machine: &Machine) -> Process {
     front
 }
 
+impl Machine {
+    /// Expects so many more messages about the camera's state at AWS.
+    fn messages_arrived(&self, before: &mut usize, more: usize, name: &str) {
+        let arrived = || {
+            let state =
+                |event: &&Event| matches!(event, Event::Published { topic, .. } if topic.ends_with("/camera/state"));
+            self.world.cloud.events().iter().filter(state).count()
+        };
+        rig::wait::until(SOON, "the page's messages at AWS", || arrived() >= *before + more).unwrap();
+        assert_eq!(arrived(), *before + more, "{name}");
+        *before += more;
+    }
+
+    /// Runs a step that waits for a message, and sends it one.
+    fn with_a_command_from_aws(&self, text: &str) -> String {
+        let dashboard = Dashboard::start(&self.world);
+        let step = self.bash(text).stdout(Stdio::piped()).spawn().unwrap();
+        let filter = |event: &Event| {
+            matches!(event, Event::Decided { decision, .. }
+                if decision.action == "iot:Subscribe" && decision.resource.ends_with("/camera/commands/+"))
+        };
+        self.world.cloud.wait_for(SOON, filter).unwrap();
+        dashboard.publish(&format!("{THING}/camera/commands/go"), "go", &[]);
+        let step = step.wait_with_output().unwrap();
+        let step = String::from_utf8(step.stdout).unwrap();
+        assert_eq!(step, "go\n");
+        step
+    }
+}
+
 #[test]
 fn what_the_page_on_programs_says_works_as_it_is_written() {
-    let machine = Machine::new(3600);
+    let machine = Machine::with(3600, |gateway| {
+        gateway.configure(
+            "role-aliases = [\"*\"]",
+            "role-aliases = [\"*\"]\npublish = [\"{thing}/camera/#\"]\nsubscribe = [\"{thing}/camera/commands/+\"]",
+        );
+    });
     machine.install_javascript();
     let front = answer_for_aws(&machine);
     fs::write(machine.file("reading.json"), READING).unwrap();
-    let mut untested = Vec::new();
+    let (mut untested, mut states) = (Vec::new(), 0);
     for block in blocks() {
         let Block {
             section,
@@ -90,10 +128,16 @@ fn what_the_page_on_programs_says_works_as_it_is_written() {
             // tests/samples.rs loads what belongs to gatepost's configuration; containers.rs runs the container.
             "toml" => continue,
             "sh" if text.contains("podman") => continue,
+            "sh" if text.contains("gatepost subscribe") => machine.with_a_command_from_aws(text),
             "sh" => machine.step(text),
             "python" => {
                 fs::write(machine.file("program.py"), text).unwrap();
-                machine.step("python3 program.py")
+                let environment = if section == "Messages" {
+                    "eval \"$(gatepost env telemetry)\"; "
+                } else {
+                    ""
+                };
+                machine.step(&format!("{environment}python3 program.py"))
             }
             "js" => {
                 fs::write(machine.file("program.mjs"), text).unwrap();
@@ -107,6 +151,10 @@ fn what_the_page_on_programs_says_works_as_it_is_written() {
             }
         };
         assert!(!block.untested, "{name}: is tested, and the page says otherwise");
+        if section == "Messages" {
+            machine.messages_arrived(&mut states, text.matches("camera/state").count(), &name);
+            continue;
+        }
         let calls = machine.calls("example-bucket").split_off(before);
         let calls: Vec<(&str, &str)> = calls.iter().map(|(call, key, _)| (*call, key.as_str())).collect();
         let reading = "gw-1/reading.json";
