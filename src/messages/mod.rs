@@ -18,6 +18,8 @@ mod message;
 mod outbox;
 mod store;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 use std::time::Duration;
