@@ -183,9 +183,9 @@ impl Books {
         }
     }
 
-    /// Whether something is to be written that is not urgent.
-    pub(super) fn has_lazy_work(&self) -> bool {
-        !self.acknowledged.is_empty()
+    /// How much is to be written that is not urgent.
+    pub(super) fn lazy_work(&self) -> usize {
+        self.acknowledged.len()
     }
 
     /// Writes it.

@@ -242,6 +242,11 @@ impl Inbox {
         Ok(done)
     }
 
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Ends all streams: the daemon ends.
     pub fn close(&self) {
         for stream in self.streams.borrow().iter() {

@@ -20,6 +20,8 @@ mod message;
 mod outbox;
 mod store;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 use std::path::Path;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::bookkeeper::Bookkeeper;
 use super::books::Books;
@@ -20,8 +20,10 @@ use crate::problem::Problem;
 const QUEUE: usize = 64;
 /// Jobs in one commit.
 const GROUP: usize = 256;
-/// What is not urgent (that a message was acknowledged) is written with the next commit, or after this time.
+/// What is not urgent (that a message was acknowledged) is written with the next commit, after this time, or when it is so
+/// much: a kill before that sends the messages again.
 const LAZINESS: Duration = Duration::from_secs(2);
+pub(super) const MOST_LAZY: usize = 200;
 /// Between two tries to open a database that cannot be opened.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -175,10 +177,12 @@ enum Ended {
 }
 
 async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
+    // When the lazy work's turn is at the latest, and whether it could not be done the last time.
+    let (mut due, mut in_vain) = (None, false);
     loop {
-        let first = match books.has_lazy_work() {
-            true => timeout(LAZINESS, queue.recv()).await,
-            false => Ok(queue.recv().await),
+        let first = match due {
+            Some(due) => timeout_at(due, queue.recv()).await,
+            None => Ok(queue.recv().await),
         };
         let mut jobs = VecDeque::new();
         match first {
@@ -194,9 +198,19 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
         {
             jobs.push_back(job);
         }
-        if !work_off(path, books, jobs) {
+        if !jobs.is_empty() && !work_off(path, books, jobs) {
             return Ended::Broken;
         }
+        // Jobs may come without a pause, and none of them write.
+        let now = Instant::now();
+        if due.is_some_and(|due| due <= now) || (books.lazy_work() >= MOST_LAZY && !in_vain) {
+            if !work_off(path, books, VecDeque::new()) {
+                return Ended::Broken;
+            }
+            in_vain = books.lazy_work() > 0;
+            due = None;
+        }
+        due = (books.lazy_work() > 0).then(|| due.unwrap_or(now + LAZINESS));
     }
 }
 
@@ -206,7 +220,7 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
     let mut whole = true;
     let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
     // Without any job it is the lazy work's turn. A job that fails takes those before it along, and not those behind it.
-    let mut once = reads.is_empty();
+    let mut once = reads.is_empty() && writes.is_empty();
     while whole && (std::mem::take(&mut once) || !writes.is_empty()) {
         let lasts = writes.iter().any(|job| job.care == Care::Lasts);
         let mut told: Vec<Tell> = Vec::new();

@@ -3,6 +3,7 @@
 //! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
 //! - [`manager`]: a service manager, to one service
+//! - [`power_loss`]: a disk that keeps what was synced, and forgets the rest
 //! - [`process`]: a program under test, its output line by line, its signals and its end
 //! - [`thread_stopper`]: one thread of a program, stopped
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
@@ -17,6 +18,7 @@ pub mod command;
 pub mod fleet_ca;
 pub mod manager;
 pub mod port;
+pub mod power_loss;
 pub mod process;
 pub mod shell;
 pub mod thread_stopper;

@@ -1,6 +1,6 @@
-//! HTTP/1.1 over a Unix socket, one request a connection; well formed, or whatever bytes a test wants to send.
+//! HTTP/1.1 over a Unix socket, one request a connection or many; well formed, or whatever bytes a test wants to send.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +32,10 @@ impl Response {
             .iter()
             .find(|(header, _)| header == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    fn content_length(&self) -> Result<usize> {
+        Ok(self.header("content-length").context("no Content-Length")?.parse()?)
     }
 
     /// The body as JSON.
@@ -92,6 +96,41 @@ pub fn converse(mut stream: impl Read + Write, bytes: &[u8]) -> Result<Vec<u8>> 
     }
 }
 
+/// A connection over which one request follows another, as a program's HTTP library keeps it.
+#[derive(Debug)]
+pub struct KeptConnection {
+    stream: BufReader<UnixStream>,
+}
+
+impl KeptConnection {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// If nobody listens.
+    pub fn open(socket: &Path) -> Result<Self> {
+        let stream = BufReader::new(connect(socket)?);
+        Ok(Self { stream })
+    }
+
+    /// Sends `request` as it is and reads one answer, which must have a Content-Length.
+    ///
+    /// # Errors
+    /// If the connection ends before the answer does, or that is not HTTP. The connection is of no more use then.
+    pub fn ask(&mut self, request: &[u8]) -> Result<Response> {
+        self.stream.get_mut().write_all(request)?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let length = self.stream.read_until(b'\n', &mut head)?;
+            ensure!(length > 0, "the connection ended before the answer did");
+        }
+        let mut response = parse_head(&head)?;
+        let length: usize = response.content_length()?;
+        response.body.resize(length, 0);
+        self.stream.read_exact(&mut response.body)?;
+        Ok(response)
+    }
+}
+
 /// A connection for a test that wants to be slow, silent, or one of many.
 ///
 /// # Errors
@@ -108,6 +147,18 @@ pub fn connect(socket: &Path) -> Result<UnixStream> {
 /// # Errors
 /// If it is not such an answer.
 pub fn parse(bytes: &[u8]) -> Result<Response> {
+    let response = parse_head(bytes)?;
+    let (announced, got) = (response.content_length()?, response.body.len());
+    ensure!(
+        got == announced,
+        "a body of {got} bytes, but Content-Length {announced}: {}",
+        String::from_utf8_lossy(bytes)
+    );
+    Ok(response)
+}
+
+/// What begins like an answer; the body is what comes after the header.
+fn parse_head(bytes: &[u8]) -> Result<Response> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
     let text = || String::from_utf8_lossy(bytes);
@@ -124,16 +175,6 @@ pub fn parse(bytes: &[u8]) -> Result<Response> {
         response.headers.push((header.name.to_ascii_lowercase(), value));
     }
     response.body = bytes.get(length..).unwrap_or_default().to_vec();
-    let announced: usize = response
-        .header("content-length")
-        .context("no Content-Length")?
-        .parse()?;
-    let got = response.body.len();
-    ensure!(
-        got == announced,
-        "a body of {got} bytes, but Content-Length {announced}: {}",
-        text()
-    );
     Ok(response)
 }
 

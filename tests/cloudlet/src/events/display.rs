@@ -50,10 +50,13 @@ impl fmt::Display for Event {
                 topic,
                 length,
             } => write!(f, "MQTT  {client_id}: {length} bytes to {topic}"),
+            Self::Acknowledged { client_id, topic, .. } => {
+                write!(f, "MQTT  {client_id}: acknowledged by the broker: {topic}")
+            }
             Self::Discarded { client_id, topic } => {
                 write!(
                     f,
-                    "MQTT  {client_id}: discarded, above 100 messages in a second: {topic}"
+                    "MQTT  {client_id}: discarded, too many messages in a second: {topic}"
                 )
             }
             Self::PubackSwallowed { client_id } => write!(f, "MQTT  {client_id}: PUBACK swallowed by a switch"),

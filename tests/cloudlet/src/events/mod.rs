@@ -100,6 +100,15 @@ pub enum Event {
         /// Its payload's length in bytes.
         length: usize,
     },
+    /// The broker has acknowledged a message; told where the switch `tell_acknowledged` asks for it.
+    Acknowledged {
+        /// The client ID of the publisher.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+        /// Its payload, with U+FFFD for what is not UTF-8.
+        payload: String,
+    },
     /// A message was discarded: the connection had published all it may in that second.
     Discarded {
         /// The client ID.

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use super::end::End;
 use super::session::{BrokerReader, Session, Subscribing};
 use super::writer::Outgoing;
+use crate::events::Event;
 use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};
 
 pub(super) async fn run(
@@ -45,6 +46,10 @@ pub(super) async fn run(
                 session.tell_subscriptions("unsubscribed", &filters.unwrap_or_default());
                 Packet::Unsuback(unsuback)
             }
+            Packet::Puback(puback) => {
+                tell_acknowledged(session, &puback);
+                Packet::Puback(puback)
+            }
             other => other,
         };
         let bytes = outgoing.encode(session.protocol);
@@ -66,6 +71,20 @@ pub(super) async fn run(
 
 fn may_receive(session: &Session, publish: &Publish) -> bool {
     session.decide("iot:Receive", "topic", &publish.topic).allowed
+}
+
+/// The event of a message that is the broker's now, where somebody wants to hear of it.
+fn tell_acknowledged(session: &Session, puback: &Acknowledgement) {
+    let message = session.state.lock().to_tell.remove(&puback.packet_id);
+    if let Some((topic, payload)) = message
+        && puback.code < reason::UNSPECIFIED_ERROR
+    {
+        session.cloud.events.push(Event::Acknowledged {
+            client_id: session.client_id.clone(),
+            topic,
+            payload: String::from_utf8_lossy(&payload).into_owned(),
+        });
+    }
 }
 
 /// Puts the codes of the filters that were refused here back among the broker's. From now on the others are in force,

@@ -30,7 +30,7 @@ pub(super) const MAX_SUBSCRIPTIONS: usize = 50;
 
 /// The most messages that one connection may publish in a second ("inbound publish requests per second per connection
 /// 100", excess is discarded).
-pub(super) const MAX_PUBLISHES_PER_SECOND: u32 = 100;
+pub(crate) const MAX_PUBLISHES_PER_SECOND: u32 = 100;
 
 /// The most bytes of payload that one connection may publish in a second (excess is delayed).
 pub(super) const MAX_BYTES_PER_SECOND: usize = 512 * 1024;

@@ -9,7 +9,7 @@ mod connections;
 mod downstream;
 mod end;
 mod lifecycle;
-mod limits;
+pub(crate) mod limits;
 mod listener;
 mod pace;
 mod session;

@@ -32,14 +32,15 @@ impl Pace {
         }
     }
 
-    /// Counts a message: "excess is discarded" of messages, "excess is delayed" of bytes (quotas).
-    pub(super) fn count(&mut self, bytes: usize, now: Instant) -> Passage {
+    /// Counts a message: "excess is discarded" of messages, "excess is delayed" of bytes (quotas). At most
+    /// `most` messages.
+    pub(super) fn count(&mut self, bytes: usize, most: u32, now: Instant) -> Passage {
         let second = Duration::from_secs(1);
         let passed = now.saturating_duration_since(self.second);
         if passed >= second {
             *self = Self::new(now);
         }
-        if self.messages >= limits::MAX_PUBLISHES_PER_SECOND {
+        if self.messages >= most {
             return Passage::Discarded;
         }
         self.messages += 1;
@@ -67,10 +68,10 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         for _ in 0..100 {
-            assert_eq!(pace.count(1, start), Passage::Free);
+            assert_eq!(pace.count(1, 100, start), Passage::Free);
         }
-        assert_eq!(pace.count(1, start), Passage::Discarded);
-        assert_eq!(pace.count(1, start + Duration::from_secs(1)), Passage::Free);
+        assert_eq!(pace.count(1, 100, start), Passage::Discarded);
+        assert_eq!(pace.count(1, 100, start + Duration::from_secs(1)), Passage::Free);
     }
 
     #[test]
@@ -78,10 +79,10 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         for _ in 0..4 {
-            assert_eq!(pace.count(128 * 1024, start), Passage::Free);
+            assert_eq!(pace.count(128 * 1024, 100, start), Passage::Free);
         }
         assert_eq!(
-            pace.count(128 * 1024, start),
+            pace.count(128 * 1024, 100, start),
             Passage::After(Duration::from_millis(250))
         );
     }

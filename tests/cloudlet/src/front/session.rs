@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -52,6 +53,8 @@ pub(super) struct Session {
 pub(super) struct State {
     /// QoS 1 messages from the client that have had no PUBACK.
     pub(super) unacknowledged: HashSet<u16>,
+    /// Topic and payload of those whose acknowledgement is to be told.
+    pub(super) to_tell: HashMap<u16, (String, Bytes)>,
     pub(super) aliases: HashMap<u16, String>,
     pub(super) subscriptions: HashSet<String>,
     /// Each SUBSCRIBE under way.

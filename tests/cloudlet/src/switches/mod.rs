@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::front::limits;
 pub use credentials::{Answer, CredentialSwitches, Lifetime};
 
 /// What a certificate's connections get while it is not provisioned.
@@ -92,6 +93,12 @@ pub struct Switches {
     pub denied_subscribe: DeniedSubscribe,
     /// The longest session expiry that is granted.
     pub session_expiry_limit: Duration,
+    /// The most messages that a connection may publish in a second. AWS's quota is 100; a test that needs many messages in
+    /// little time raises it.
+    pub publishes_per_second: u32,
+    /// Tell of every message at QoS 1 that the broker has acknowledged, with its payload: from then on it is AWS's to
+    /// deliver, whatever the client gets to see of it.
+    pub tell_acknowledged: bool,
     /// Hold every PUBACK to a client back for this long.
     pub delay_pubacks: Option<Duration>,
     /// Swallow the PUBACK that comes as this number from now, counted from 1; then this is `None` again.
@@ -119,6 +126,8 @@ impl Default for Switches {
             denied_subscribe: DeniedSubscribe::default(),
             // developer guide, mqtt: one hour unless the account's limit was raised.
             session_expiry_limit: Duration::from_secs(3600),
+            publishes_per_second: limits::MAX_PUBLISHES_PER_SECOND,
+            tell_acknowledged: false,
             delay_pubacks: None,
             drop_puback: None,
             cut_after_packets: None,

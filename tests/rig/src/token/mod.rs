@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 
 pub use object::{Class, Object};
 pub use slow::SlowSigner;
-pub use softhsm::SoftHsm;
+pub use softhsm::{SoftHsm, TokenCopy};
 pub use tpm::Tpm;
 
 /// A kind of key pair, in the words of gatepost's configuration.

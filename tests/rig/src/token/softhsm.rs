@@ -64,9 +64,15 @@ impl SoftHsm {
     /// # Errors
     /// If the files cannot be removed.
     pub fn remove_tokens(&self) -> Result<()> {
-        let tokens = self.folder.path().join("tokens");
+        let tokens = self.tokens();
         fs::remove_dir_all(&tokens)?;
         Ok(fs::create_dir(&tokens)?)
+    }
+
+    /// The folder with everything that is in the tokens.
+    #[must_use]
+    pub fn tokens(&self) -> PathBuf {
+        self.folder.path().join("tokens")
     }
 
     fn initialize(&self, label: &str) -> Result<()> {
@@ -82,6 +88,43 @@ impl SoftHsm {
             &self.pin,
         ]);
         command::run(&mut tool, "softhsm2").map(drop)
+    }
+}
+
+/// The files of a token at some time.
+///
+/// SoftHSM writes a token's file anew at each login (`Token::loginUser` sets its flags), and a process killed in the midst of
+/// that leaves a token that nobody can read any more. Hardware does not do that, so a test that kills often puts it back.
+#[derive(Debug)]
+pub struct TokenCopy {
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl TokenCopy {
+    /// Of everything in [`SoftHsm::tokens`].
+    ///
+    /// # Errors
+    /// If the files cannot be read.
+    pub fn of(tokens: &Path) -> Result<Self> {
+        let mut files = Vec::new();
+        for token in fs::read_dir(tokens)? {
+            for file in fs::read_dir(token?.path())? {
+                let path = file?.path();
+                files.push((path.clone(), fs::read(path)?));
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// Puts the files back; nobody may have the token open.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn put_back(&self) -> Result<()> {
+        for (path, content) in &self.files {
+            fs::write(path, content)?;
+        }
+        Ok(())
     }
 }
 

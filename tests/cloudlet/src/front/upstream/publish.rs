@@ -83,6 +83,10 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
         topic: publish.topic.clone(),
         length: publish.payload.len(),
     };
+    if publish.qos == QoS::AtLeastOnce && session.cloud.switches.get(|switches| switches.tell_acknowledged) {
+        let message = (publish.topic.clone(), publish.payload.clone());
+        session.state.lock().to_tell.insert(publish.packet_id, message);
+    }
     ways.forward(Packet::Publish(publish)).await?;
     session.cloud.events.push(published);
     Ok(())
@@ -124,8 +128,9 @@ fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
 
 fn passage(session: &Session, bytes: usize) -> Passage {
     let now = Instant::now();
+    let most = session.cloud.switches.get(|switches| switches.publishes_per_second);
     let mut state = session.state.lock();
-    state.pace.get_or_insert_with(|| Pace::new(now)).count(bytes, now)
+    state.pace.get_or_insert_with(|| Pace::new(now)).count(bytes, most, now)
 }
 
 fn has_room(session: &Session, packet_id: u16) -> bool {
