@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use cloudlet::switches::{BadCertificate, DeniedConnect, DeniedSubscribe, FirstCo
 use lexopt::prelude::*;
 
 pub(crate) const USAGE: &str = "\
-cloudlet: AWS IoT Core for this machine, on loopback
+cloudlet: AWS IoT Core for this machine
 
 usage: cloudlet run [OPTION]...
 
   --dir DIR                  keep everything there, and go on from there (default: nothing is kept)
   --host NAME                the endpoints' host name (localhost)
+  --listen ADDRESS           where the endpoints listen (127.0.0.1)
   --mqtt-port N              MQTT with mTLS (8883); 0 takes a free port, here and below
   --credentials-port N       the credentials provider (8444)
   --api-port N               what the AWS CLI speaks to: IoT, IAM, STS, S3 (8445)
@@ -73,6 +75,7 @@ pub(crate) enum Order {
 pub(crate) struct Arguments {
     pub(crate) dir: Option<PathBuf>,
     pub(crate) host: String,
+    pub(crate) listen: IpAddr,
     pub(crate) mqtt_port: u16,
     pub(crate) credentials_port: u16,
     pub(crate) api_port: u16,
@@ -91,6 +94,7 @@ impl Order {
         let mut arguments = Arguments {
             dir: None,
             host: "localhost".to_owned(),
+            listen: Ipv4Addr::LOCALHOST.into(),
             mqtt_port: 8883,
             credentials_port: 8444,
             api_port: 8445,
@@ -129,6 +133,7 @@ impl Arguments {
         match option {
             "dir" => self.dir = Some(parser.value()?.into()),
             "host" => self.host = parser.value()?.string()?,
+            "listen" => self.listen = parser.value()?.parse()?,
             "mqtt-port" => self.mqtt_port = parser.value()?.parse()?,
             "credentials-port" => self.credentials_port = parser.value()?.parse()?,
             "api-port" => self.api_port = parser.value()?.parse()?,

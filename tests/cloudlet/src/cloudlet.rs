@@ -1,6 +1,7 @@
 //! A running cloudlet, as tests and the command hold it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::{
     Minted, Options, Policy, Role, RoleAlias, Template, Thing, api, credentials, front,
 };
 
-/// AWS IoT Core on loopback, until it is dropped.
+/// AWS IoT Core, on loopback unless told otherwise, until it is dropped.
 pub struct Cloudlet {
     // Dropped in this order: the endpoints, the broker, the folders.
     runtime: Option<Runtime>,
@@ -31,7 +32,7 @@ pub struct Cloudlet {
     cloud: Arc<Cloud>,
     authority: Authority,
     policy: Policy,
-    api_port: u16,
+    api_address: SocketAddr,
     _folders: (Option<TempDir>, TempDir),
 }
 
@@ -60,9 +61,9 @@ impl Cloudlet {
             .enable_all()
             .build()
             .map_err(Error::io("starting the runtime"))?;
-        let mqtt = Listener::bind(&runtime, "MQTT", options.mqtt_port)?;
-        let provider = Listener::bind(&runtime, "the credentials provider", options.credentials_port)?;
-        let api = Listener::bind(&runtime, "the API", options.api_port)?;
+        let mqtt = Listener::bind(&runtime, "MQTT", options.listen, options.mqtt_port)?;
+        let provider = Listener::bind(&runtime, "the credentials provider", options.listen, options.credentials_port)?;
+        let api = Listener::bind(&runtime, "the API", options.listen, options.api_port)?;
         let (lifecycle, lifecycle_queue) = Lifecycle::new();
         let access_keys = AccessKeys::new();
         account.read(|account| access_keys.add_administrator(account.administrator()));
@@ -88,7 +89,7 @@ impl Cloudlet {
             connection_counts: Mutex::default(),
             last_connect: Mutex::new(HashMap::new()),
         });
-        let api_port = api.port;
+        let api_address = SocketAddr::new(options.listen, api.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
         runtime.spawn(front::publish_lifecycle(cloud.clone(), lifecycle_queue));
@@ -99,7 +100,7 @@ impl Cloudlet {
             cloud,
             authority,
             policy: options.policy,
-            api_port,
+            api_address,
             _folders: (own_folder, runtime_folder),
         })
     }
@@ -116,7 +117,7 @@ impl Cloudlet {
 
     /// The URL of STS, IAM and the AWS IoT control plane, as `aws --endpoint-url` and AWS_ENDPOINT_URL take it.
     pub fn api_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.api_port)
+        format!("http://{}", self.api_address)
     }
 
     /// The root that clients must trust, in the place of Amazon's roots.

@@ -58,6 +58,7 @@ fn options(arguments: &Arguments, folder: &Path) -> Options {
     let defaults = Options::default();
     Options {
         host: arguments.host.clone(),
+        listen: arguments.listen,
         mqtt_port: arguments.mqtt_port,
         credentials_port: arguments.credentials_port,
         api_port: arguments.api_port,

@@ -1,6 +1,6 @@
 //! Accepts connections, whatever the machine has run out of.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -11,19 +11,19 @@ use crate::Error;
 /// After an accept error, which is most often "too many open files": trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A port on loopback that takes connections.
+/// A port that takes connections.
 pub(crate) struct Listener {
     listener: TcpListener,
     pub(crate) port: u16,
 }
 
 impl Listener {
-    /// Listens on this port, or on a free one if it is 0.
-    pub(crate) fn bind(runtime: &Runtime, endpoint: &str, port: u16) -> Result<Self, Error> {
+    /// Listens on this port of this address, or on a free one if it is 0.
+    pub(crate) fn bind(runtime: &Runtime, endpoint: &str, address: IpAddr, port: u16) -> Result<Self, Error> {
         let listener = runtime
-            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+            .block_on(TcpListener::bind((address, port)))
             .map_err(Error::io(format!(
-                "listening on 127.0.0.1:{port} for {endpoint} (port 0 takes a free one)"
+                "listening on {address} port {port} for {endpoint} (port 0 takes a free one)"
             )))?;
         let port = listener.local_addr().map_err(Error::io("listening"))?.port();
         Ok(Self { listener, port })

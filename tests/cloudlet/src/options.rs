@@ -1,6 +1,7 @@
 //! How a cloudlet is set up.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::switches::Switches;
 pub struct Options {
     /// The endpoints' host name: in the server's certificate, and the SNI every client must send.
     pub host: String,
+    /// Where all three listen; for devices on other machines or in other network namespaces, not loopback.
+    pub listen: IpAddr,
     /// The MQTT endpoint's port; 0 for a free one.
     pub mqtt_port: u16,
     /// The credentials endpoint's port; 0 for a free one.
@@ -39,6 +42,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             host: "localhost".to_owned(),
+            listen: Ipv4Addr::LOCALHOST.into(),
             mqtt_port: 0,
             credentials_port: 0,
             api_port: 0,
@@ -73,6 +77,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("host", &self.host)
+            .field("listen", &self.listen)
             .field("mqtt_port", &self.mqtt_port)
             .field("credentials_port", &self.credentials_port)
             .field("api_port", &self.api_port)
