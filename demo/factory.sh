@@ -1,6 +1,6 @@
 # What happens before a gateway is shipped: the build, the token, the fleet's CA, and the AWS side.
 # shellcheck shell=bash
-# Sourced by demo/run.
+# Sourced by demo/run and tests/system/run.
 
 profile=debug
 [[ ${PROFILE:-} != release ]] || profile=release
@@ -71,10 +71,10 @@ CONF
     openssl x509 -in deviceRootCA.pem -noout -subject -nameopt compat | sed 's/^subject= *//'
 }
 
-# start_cloud OPTION...: the local AWS, on ports that are free.
+# start_cloud OPTION...: the local AWS, on ports that are free; cloud_place is a command that runs it elsewhere.
 start_cloud() {
-    start cloudlet "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 --api-port 0 \
-        --fleet-ca "$fleet_ca" --policy seed-with-credentials "$@"
+    start cloudlet "${cloud_place[@]}" "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 \
+        --api-port 0 --fleet-ca "$fleet_ca" --policy seed-with-credentials "$@"
 }
 
 # The cloudlet writes its endpoints into a file once it listens on all of them.

@@ -1,10 +1,11 @@
 # How the demo tells its story: one line a step, with the time since the start, and the reason if a step is not true.
 # shellcheck shell=bash
-# Sourced by demo/run. Uses $work (the folder of this run).
+# Sourced by demo/run and tests/system/run. Uses $work (the folder of this run).
 
 readonly started=$EPOCHREALTIME
 daemons=() # process ids, in the order in which they were started
 names=()   # of the daemons
+at_the_end=() # functions that undo what is more than a daemon or a file, the youngest last
 finished=no
 current_step="the preparations"
 
@@ -62,7 +63,7 @@ give_up() {
 
 # Whatever ends this script ends here: success, a step that is not true, or Ctrl-C.
 finish() {
-    local status=$?
+    local status=$? i
     trap - EXIT
     trap '' INT TERM
     if [[ $finished == yes && -n ${KEEP:-} ]]; then
@@ -73,6 +74,9 @@ finish() {
         keep_folder=yes
     fi
     stop_daemons
+    for ((i = ${#at_the_end[@]} - 1; i >= 0; i--)); do
+        "${at_the_end[i]}" || true
+    done
     [[ -n ${keep_folder:-} ]] || rm -rf -- "$work"
     exit "$status"
 }

@@ -1,0 +1,47 @@
+# The local AWS in a network namespace of its own, with a cable to the machine's.
+# shellcheck shell=bash
+# Sourced by tests/system/run.
+
+# RFC 5737 keeps these for documentation: nobody's.
+readonly cloud_address=192.0.2.1 machine_address=192.0.2.2 cloud_host=aws.example
+readonly cloud_net="gatepost-cloud-$$" machine_net="gatepost-gateway-$$"
+
+make_networks() {
+    ip netns add "$cloud_net"
+    ip netns add "$machine_net"
+    ip -n "$cloud_net" link add cloud type veth peer name uplink netns "$machine_net"
+    ip -n "$cloud_net" address add "$cloud_address/24" dev cloud
+    ip -n "$machine_net" address add "$machine_address/24" dev uplink
+    local net
+    for net in "$cloud_net" "$machine_net"; do ip -n "$net" link set lo up; done
+    plug_in
+}
+
+plug_in() {
+    ip -n "$cloud_net" link set cloud up
+    ip -n "$machine_net" link set uplink up
+}
+
+# unplug: the cloud's end only, as when a router dies; the machine sees its own link without a carrier.
+unplug() { ip -n "$cloud_net" link set cloud down; }
+
+remove_networks() {
+    local net
+    for net in "$cloud_net" "$machine_net"; do ip netns delete "$net" 2>/dev/null || true; done
+}
+
+# In the namespace, and where the machine reaches it.
+readonly cloud_place=(ip netns exec "$cloud_net") cloud_options=(--listen "$cloud_address" --host "$cloud_host")
+
+# certify NAME: signs the machine's request, and lays the certificate beside it as an administrator would: written under
+# another name, then renamed.
+certify() {
+    local ca="${fleet_ca%.pem}"
+    within 30 in_shell 'test -s /var/lib/gatepost/device.csr'
+    inside gatepost csr >"$work/device.csr"
+    openssl req -in "$work/device.csr" -verify -noout 2>&1 | grep -q "verify OK"
+    openssl x509 -req -in "$work/device.csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial -days 365 -sha256 \
+        -out "$work/device.pem" 2>/dev/null
+    in_shell 'cat >/var/lib/gatepost/new && mv /var/lib/gatepost/new /var/lib/gatepost/device.pem' <"$work/device.pem"
+    openssl x509 -in "$work/device.pem" -noout -subject -nameopt compat | sed 's/^subject= *//'
+}

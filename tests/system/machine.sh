@@ -1,0 +1,134 @@
+# A Debian that boots in systemd-nspawn: its own systemd, users, journal and network, on this machine's kernel.
+# shellcheck shell=bash
+# Sourced by tests/system/run. Uses $work (the folder of this run) and $cache (kept for the next one).
+
+# What a Debian has, and what the test looks through; gatepost's own dependencies are among it, because the machine
+# reaches no package server.
+readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps
+    init-system-helpers softhsm2 opensc curl libfaketime)
+
+# root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
+root_of() {
+    local release=$1 root="$cache/$1"
+    if [[ ! -e $root.complete ]]; then
+        rm -rf "$root"
+        # --include takes a list with commas.
+        local IFS=,
+        mmdebstrap --quiet --variant=minbase --include="${base_packages[*]}" "$release" "$root" >&2
+        rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+        # No two machines are one: the first boot makes its own.
+        : >"$root/etc/machine-id"
+        touch "$root.complete"
+    fi
+    echo "$root"
+}
+
+# make_machine RELEASE: a fresh machine, whose changes go into this run's folder.
+make_machine() {
+    local root
+    root=$(root_of "$1")
+    mkdir -p "$work/machine"/{changes,scratch,root}
+    mount -t overlay overlay -o "lowerdir=$root,upperdir=$work/machine/changes,workdir=$work/machine/scratch" \
+        "$work/machine/root"
+    machine_root="$work/machine/root"
+    echo "$machine_address gateway" >>"$machine_root/etc/hosts"
+    echo "$cloud_address $cloud_host" >>"$machine_root/etc/hosts"
+    echo gateway >"$machine_root/etc/hostname"
+}
+
+# Its control groups are its own, so that systemd in it is the master of them, and it outlives no test run.
+readonly control_group="gatepost-system-test-$$"
+control_groups() {
+    if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+        echo "/sys/fs/cgroup/$control_group"
+    else
+        printf "%s/$control_group\n" /sys/fs/cgroup/{systemd,unified,memory,pids,cpu}
+    fi
+}
+
+# run_machine: what `start` runs. nspawn ends with 133 when the machine reboots, for its unit to start it again.
+run_machine() {
+    local folder status=133
+    for folder in $(control_groups); do
+        mkdir -p "$folder"
+        echo "$BASHPID" >"$folder/cgroup.procs"
+    done
+    while ((status == 133)); do
+        status=0
+        SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid --wait systemd-nspawn --quiet --directory "$machine_root" \
+            --machine "gatepost-test-$$" --register=no --keep-unit --network-namespace-path "/run/netns/$machine_net" \
+            --bind-ro "$PWD/target/deb:/packages" --boot systemd.unit=multi-user.target || status=$?
+    done
+    return "$status"
+}
+
+# The machine's PID 1, as this machine numbers it.
+leader() { pgrep -f "^systemd-nspawn .*--machine gatepost-test-$$ " | head -n 1 | xargs -r pgrep -P | head -n 1; }
+
+# inside COMMAND...: runs it in the machine, as a unit of its systemd, with what a unit is allowed there.
+inside() { within_unit -- "$@"; }
+
+# as_user USER COMMAND...
+as_user() {
+    local user=$1
+    shift
+    within_unit --uid="$user" -- "$@"
+}
+
+# within_unit OPTION... -- COMMAND...
+within_unit() {
+    local pid
+    pid=$(leader)
+    [[ -n $pid ]] || give_up "the machine does not run" || return 1
+    nsenter -t "$pid" -a systemd-run --quiet --pipe --wait --collect "$@"
+}
+
+# in_shell SCRIPT: the same, for a line of shell.
+in_shell() { inside bash -euo pipefail -c "$1"; }
+
+has_booted() {
+    # is-system-running waits by itself, and is not to be had before systemd answers.
+    [[ -n $(leader) ]] && inside systemctl is-system-running --wait 2>/dev/null | grep -Eq '^(running|degraded)'
+}
+
+no_unit_failed() {
+    local failed
+    failed=$(inside systemctl list-units --failed --plain --no-legend | grep -v '^systemd-' || true)
+    [[ -z $failed ]] || give_up "failed units: $failed"
+}
+
+machine_boots() {
+    within 60 has_booted
+    inside systemctl --version | head -n 1
+}
+
+reboot_machine() {
+    local before
+    before=$(leader)
+    inside systemctl reboot --no-block || true
+    within 60 is_another_leader "$before"
+    machine_boots
+}
+
+is_another_leader() {
+    local now
+    now=$(leader)
+    [[ -n $now && $now != "$1" ]]
+}
+
+stop_machine() {
+    local folder
+    if [[ -n $(leader) ]]; then
+        inside systemctl poweroff --no-block || true
+        local tenth
+        for ((tenth = 0; tenth < 300; tenth++)); do
+            [[ -n $(leader) ]] || break
+            sleep 0.1
+        done
+    fi
+    for folder in $(control_groups); do
+        [[ ! -d $folder ]] || find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    done
+    if mountpoint -q "$work/machine/root"; then umount "$work/machine/root"; fi
+    rm -rf "$work/machine"
+}
