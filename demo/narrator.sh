@@ -104,6 +104,16 @@ stop_daemons() {
     done
 }
 
+# forget NAME: a daemon that was ended on purpose.
+forget() {
+    local i
+    for i in "${!names[@]}"; do
+        [[ ${names[i]} != "$1" ]] || unset 'names[i]' 'daemons[i]'
+    done
+    names=("${names[@]}")
+    daemons=("${daemons[@]}")
+}
+
 stop_daemon() {
     local pid=$1 tenth
     kill "$pid" 2>/dev/null || return 0

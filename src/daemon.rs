@@ -150,14 +150,15 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
         let outcome = stay(path.to_owned(), config, shared.clone(), signals, fatals).await;
         systemd::stopping();
+        let _ = shutdown.send(true);
+        // The channel closes when the session has said goodbye. Without the network that takes all the time it may, which
+        // is longer than programs wait for an answer: so they are answered meanwhile.
+        let _ = spawn_blocking(move || cloud_ended.recv_timeout(FAREWELL_PATIENCE)).await;
         outcome
     };
     let outcome = local::run(&runtime, listener, shared.clone(), post.arrivals, until).map_err(no_thread)?;
     drop(shared);
 
-    let _ = shutdown.send(true);
-    // The channel closes when the session has said goodbye.
-    let _ = cloud_ended.recv_timeout(FAREWELL_PATIENCE);
     let _ = messages_ended.recv_timeout(WRITING_PATIENCE);
     drop(token_thread);
     drop(lock);

@@ -33,15 +33,17 @@ remove_networks() {
 # In the namespace, and where the machine reaches it.
 readonly cloud_place=(ip netns exec "$cloud_net") cloud_options=(--listen "$cloud_address" --host "$cloud_host")
 
-# certify NAME: signs the machine's request, and lays the certificate beside it as an administrator would: written under
+certify() { certify_in /var/lib/gatepost; }
+
+# certify_in STATE: signs the request there, and lays the certificate beside it as an administrator would: written under
 # another name, then renamed.
-certify() {
-    local ca="${fleet_ca%.pem}"
-    within 30 in_shell 'test -s /var/lib/gatepost/device.csr'
-    inside gatepost csr >"$work/device.csr"
+certify_in() {
+    local ca="${fleet_ca%.pem}" state=$1
+    within 30 inside test -s "$state/device.csr"
+    inside cat "$state/device.csr" >"$work/device.csr"
     openssl req -in "$work/device.csr" -verify -noout 2>&1 | grep -q "verify OK"
     openssl x509 -req -in "$work/device.csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial -days 365 -sha256 \
         -out "$work/device.pem" 2>/dev/null
-    in_shell 'cat >/var/lib/gatepost/new && mv /var/lib/gatepost/new /var/lib/gatepost/device.pem' <"$work/device.pem"
+    in_shell "cat >$state/new && chmod 0644 $state/new && mv $state/new $state/device.pem" <"$work/device.pem"
     openssl x509 -in "$work/device.pem" -noout -subject -nameopt compat | sed 's/^subject= *//'
 }

@@ -80,7 +80,8 @@ within_unit() {
     local pid
     pid=$(leader)
     [[ -n $pid ]] || give_up "the machine does not run" || return 1
-    nsenter -t "$pid" -a systemd-run --quiet --pipe --wait --collect "$@"
+    # What stands after a dollar sign would be taken for one of systemd's variables (systemd.service(5), "Command lines").
+    nsenter -t "$pid" -a systemd-run --quiet --pipe --wait --collect "${@//\$/\$\$}"
 }
 
 # in_shell SCRIPT: the same, for a line of shell.

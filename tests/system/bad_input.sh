@@ -1,0 +1,165 @@
+# What people and hardware do wrong.
+# shellcheck shell=bash
+# Sourced by tests/system/run.
+
+readonly wrong=/etc/gatepost/conf.d/99-wrong.toml
+break_configuration() { in_shell "echo 'no-such-key = 1' >$wrong"; }
+mend_configuration() { inside rm -f "$wrong"; }
+
+journal_since() { inside journalctl --quiet --unit gatepost --after-cursor "$1" --output cat; }
+journal_cursor() { inside journalctl --quiet --lines 0 --show-cursor | sed -n 's/^-- cursor: //p'; }
+
+wrong_reload() {
+    local old
+    old=$(main_process)
+    break_configuration
+    ! inside systemctl reload gatepost 2>/dev/null
+    [[ $(main_process) == "$old" ]]
+    is_ready >&2
+    mend_configuration
+    inside systemctl reload gatepost
+    [[ $(main_process) == "$old" ]]
+    echo "process $old goes on"
+}
+
+wrong_start() {
+    local cursor
+    cursor=$(journal_cursor)
+    break_configuration
+    inside systemctl restart gatepost || true
+    within 20 has_failed_with 78
+    # Nobody knocks at a closed door for ever.
+    within 20 socket_is inactive
+    journal_since "$cursor" | grep -F no-such-key | head -n 1
+    mend_configuration
+    inside systemctl restart gatepost
+    is_ready >&2
+    units_are enabled active >&2
+}
+
+has_failed_with() {
+    [[ $(inside systemctl show --property=ActiveState,ExecMainStatus --value gatepost | paste -sd ' ') =~ ^($1 failed|failed $1)$ ]]
+}
+socket_is() { [[ $(inside systemctl is-active gatepost.socket || true) == "$1" ]]; }
+
+# A token counts rejected PINs and locks itself, so it must not be the knocking that has it tried again.
+wrong_pin() {
+    local cursor starts
+    set_pin wrong-pin
+    cursor=$(journal_cursor)
+    inside systemctl stop gatepost
+    in_shell 'for i in {1..20}; do gatepost credentials telemetry >/dev/null 2>&1 & done; wait'
+    within 20 has_failed_with 77
+    within 20 socket_is inactive
+    in_shell 'for i in {1..20}; do gatepost credentials telemetry >/dev/null 2>&1 || true; done'
+    starts=$(journal_since "$cursor" | grep -c '^gatepostd .* starts with' || true)
+    [[ $starts == 1 ]] || give_up "it was started $starts times"
+    set_pin "$pin"
+    inside systemctl restart gatepost
+    is_ready >&2
+    journal_since "$cursor" | grep -o 'the token rejected the PIN[^;]*' | head -n 1
+}
+
+second_instance() {
+    ! within_unit --uid=gatepost --setenv=SOFTHSM2_CONF=/etc/gatepost/softhsm2.conf -- gatepostd 2>"$work/second" >&2
+    inside systemctl start gatepost
+    grep -o 'another gatepostd is running' "$work/second"
+}
+
+# with_small_state COMMAND...: the state folder on a file system of its own, of two megabytes, while COMMAND runs.
+with_small_state() {
+    local status=0
+    in_shell '
+        systemctl stop gatepost.socket gatepost.service
+        mount -t tmpfs -o size=2m,mode=0700,uid=$(id -u gatepost),gid=$(id -g gatepost) small /mnt
+        cp -a /var/lib/gatepost/. /mnt/
+        mount --move /mnt /var/lib/gatepost 2>/dev/null || { mount --bind /mnt /var/lib/gatepost; umount /mnt; }
+        systemctl start gatepost'
+    is_ready >&2
+    (set -e && "$@") || status=$?
+    in_shell '
+        systemctl stop gatepost.socket gatepost.service
+        umount /var/lib/gatepost
+        systemctl start gatepost'
+    is_ready >&2
+    return "$status"
+}
+
+var_full() { with_small_state full_state; }
+full_state() {
+    in_shell '! dd if=/dev/zero of=/var/lib/gatepost/filler bs=4k 2>/dev/null; ! (echo x >/var/lib/gatepost/more) 2>/dev/null'
+    user_gets_credentials >&2
+    inside systemctl restart gatepost
+    is_ready
+}
+
+var_read_only() { with_small_state read_only_state; }
+read_only_state() {
+    local cursor
+    cursor=$(journal_cursor)
+    in_shell 'systemctl stop gatepost.socket gatepost.service
+        mount -o remount,ro /var/lib/gatepost
+        systemctl start --no-block gatepost'
+    within 20 journal_has "$cursor" 'cannot be made or written: Read-only file system'
+    inside mount -o remount,rw /var/lib/gatepost
+    # By itself: it is tried again.
+    is_ready >&2
+    journal_since "$cursor" | grep -o '/var/lib/gatepost.*Read-only file system' | head -n 1
+}
+
+journal_has() { journal_since "$1" | grep -qF "$2"; }
+
+# libfaketime reads the time's offset anew whenever it is asked for the time.
+clock_at_1970() {
+    local library
+    library=$(in_shell 'ls /usr/lib/*/faketime/libfaketimeMT.so.1')
+    in_shell "
+        echo '-$(($(date +%s) - 60))' >/etc/gatepost/faketime
+        printf '[Service]\nEnvironment=LD_PRELOAD=%s FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE=/etc/gatepost/faketime FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1\n' \
+            '$library' >/etc/systemd/system/gatepost.service.d/clock.conf
+        systemctl daemon-reload
+        systemctl stop gatepost && systemctl start gatepost"
+    status_becomes clock.phase unset
+    inside gatepost status --json >"$work/unset" || true
+    in_shell 'echo +0 >/etc/gatepost/faketime'
+    is_ready >&2
+    in_shell 'rm /etc/systemd/system/gatepost.service.d/clock.conf /etc/gatepost/faketime
+        systemctl daemon-reload && systemctl restart gatepost'
+    is_ready >&2
+    grep -o 'the clock shows [^,]*' "$work/unset" | head -n 1
+}
+
+# The boot is not held up, the socket answers, and says what is missing.
+network_late() {
+    local reason
+    unplug
+    reboot_machine >&2
+    no_unit_failed
+    within 30 inside systemctl is-active --quiet gatepost multi-user.target
+    status_becomes session.phase waiting
+    reason=$(status session.problem.message)
+    plug_in
+    is_ready >&2
+    echo "$reason"
+}
+
+# Two gateways from one image: keys of their own, as the first boot makes them, but one machine-id and so one name.
+cloned_machine_id() {
+    in_shell "
+        mkdir -m 0700 -p /root/clone/state /root/clone/run /root/clone/token
+        echo 'directories.tokendir = /root/clone/token' >/root/clone/softhsm2.conf
+        printf %s '$pin' >/root/clone/pin && chmod 0600 /root/clone/pin
+        export SOFTHSM2_CONF=/root/clone/softhsm2.conf
+        softhsm2-util --init-token --free --label gateway --so-pin 13579111 --pin '$pin' >/dev/null
+        sed '/^key /a pin-file = \"/root/clone/pin\"' /etc/gatepost/gatepost.toml | sed '/^.loopback/,\$d' >/root/clone/gatepost.toml"
+    within_unit --unit=clone --setenv=SOFTHSM2_CONF=/root/clone/softhsm2.conf --setenv=STATE_DIRECTORY=/root/clone/state \
+        --setenv=RUNTIME_DIRECTORY=/root/clone/run -- gatepostd --config /root/clone/gatepost.toml >"$work/log/clone" 2>&1 &
+    certify_in /root/clone/state >&2
+    within 60 says_twice
+    status session.problem.message
+    inside systemctl stop clone.service
+    wait $! || true
+    is_ready >&2
+    inside rm -r /root/clone
+}
+says_twice() { [[ $(status session.problem.message) == *"in use twice"* ]]; }

@@ -1,0 +1,187 @@
+# What the gateway's administrator does, and what its programs see.
+# shellcheck shell=bash
+# Sourced by tests/system/run.
+
+reaches_the_cloud() {
+    local api=${AWS_ENDPOINT_URL#http://}
+    within 10 in_shell "exec 3<>/dev/tcp/${api%:*}/${api#*:}"
+    inside ip -brief route
+}
+
+# The score counts what a daemon on the network cannot give up (3 of 10 by its address families and network alone).
+readonly exposure=14
+little_exposure() {
+    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-close.service gatepost-tpm-arrived.service
+    inside systemd-analyze security --no-pager --threshold="$exposure" gatepost.service | tail -n 1
+}
+
+# As docs/install.md has it for a trial without a TPM.
+make_softhsm_token() {
+    in_shell "
+        useradd --system --shell /usr/sbin/nologin camera
+        install -d -o gatepost -g gatepost -m 0700 /var/lib/gatepost/softhsm
+        echo 'directories.tokendir = /var/lib/gatepost/softhsm' >/etc/gatepost/softhsm2.conf
+        mkdir -p /etc/systemd/system/gatepost.service.d /etc/credstore.encrypted
+        printf '[Service]\nEnvironment=SOFTHSM2_CONF=/etc/gatepost/softhsm2.conf\n' \
+            >/etc/systemd/system/gatepost.service.d/softhsm.conf
+        systemctl daemon-reload
+        setpriv --reuid gatepost --regid gatepost --clear-groups env SOFTHSM2_CONF=/etc/gatepost/softhsm2.conf \
+            softhsm2-util --init-token --free --label gateway --so-pin 13579111 --pin '$pin' >/dev/null"
+    set_pin "$pin"
+    in_shell 'stat -c "%a %n" /etc/credstore.encrypted/gatepost.pin'
+}
+
+set_pin() {
+    in_shell "printf %s '$1' | systemd-creds encrypt --name=pin - /etc/credstore.encrypted/gatepost.pin 2>/dev/null"
+}
+
+configuration() {
+    cat <<TOML
+[aws]
+mqtt-endpoint        = "$MQTT_ENDPOINT"
+credentials-endpoint = "$CREDENTIALS_ENDPOINT"
+root-ca              = "/etc/gatepost/root-ca.pem"
+
+[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+key    = "pkcs11:token=gateway;object=device"
+
+[identity]
+ca-chain = "/etc/gatepost/fleet-ca.pem"
+subject  = { common-name = "$release-{machine-id}", country = "IN", organization = "Example" }
+
+[[role-alias]]
+name = "telemetry"
+
+[[access]]
+user         = "root"
+role-aliases = ["*"]
+
+[[access]]
+user         = "camera"
+role-aliases = ["telemetry"]
+
+[[access]]
+unit         = "meter.service"
+role-aliases = ["telemetry"]
+
+[loopback]
+listen = "127.0.0.1:9911"
+TOML
+}
+
+configure_and_enable() {
+    install -m 0644 "$ROOT_CA" "$machine_root/etc/gatepost/root-ca.pem"
+    install -m 0644 "$fleet_ca" "$machine_root/etc/gatepost/fleet-ca.pem"
+    configuration | in_shell 'cat >/etc/gatepost/gatepost.toml'
+    inside systemctl enable --quiet --now gatepost
+    units_are enabled active
+}
+
+# status FIELD: one field of the status document, such as session.phase.
+status() {
+    inside gatepost status --json 2>/dev/null | python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for name in sys.argv[1].split("."):
+    value = value[name]
+print(value)' "$1" 2>/dev/null
+}
+
+status_becomes() { within 90 status_equals "$1" "$2"; }
+status_equals() { [[ $(status "$1") == "$2" ]]; }
+
+is_ready() {
+    status_becomes state ready
+    echo "online as $(status identity.thing_name)"
+}
+
+# The signed call goes to the local AWS.
+check_is_good() {
+    within_unit --setenv=AWS_ENDPOINT_URL="$AWS_ENDPOINT_URL" --setenv=AWS_REGION=us-east-1 -- gatepost check >"$work/check" || {
+        cat "$work/check" >&2
+        return 1
+    }
+    grep -c '^ok' "$work/check" | sed 's/$/ lines, each of them ok/'
+}
+
+status_line() { inside systemctl show --property=StatusText --value gatepost | grep .; }
+
+is_a_set() { grep -q '"SecretAccessKey"' && echo "a set of credentials"; }
+
+user_gets_credentials() { as_user camera gatepost credentials telemetry | is_a_set; }
+
+stranger_is_refused() {
+    ! as_user nobody gatepost credentials telemetry 2>"$work/refusal" >&2
+    grep -o 'no \[\[access\]\].*\|\[\[access\]\].*' "$work/refusal" | head -n 1
+}
+
+unit_gets_credentials() {
+    within_unit --unit=meter --property=DynamicUser=yes -- gatepost credentials telemetry | is_a_set
+}
+
+# gatepostd may not give files away, so the reader is let in by an access control list.
+loopback_token() {
+    local token=/run/gatepost/loopback/user-camera
+    ! as_user nobody cat "$token" >/dev/null 2>&1
+    as_user camera bash -c "curl --silent --fail --header \"Authorization: \$(cat $token)\" \
+        http://127.0.0.1:9911/v1/credentials/telemetry" | is_a_set
+}
+
+# A program that opens a connection for each request, as fast as it can, and says how each ended.
+start_asking() {
+    within_unit --unit=asking --uid=camera -- bash -c '
+        while :; do
+            gatepost credentials telemetry >/dev/null 2>/tmp/asking.error && echo ok || cat /tmp/asking.error
+        done' >"$work/asked" 2>&1 &
+    asking=$!
+    : >>"$work/asked"
+    within 10 grep -q ok "$work/asked"
+}
+
+stop_asking() {
+    inside systemctl stop asking.service
+    wait "$asking" || true
+}
+
+# nobody_noticed COMMAND...: what happens to gatepostd meanwhile costs no request.
+nobody_noticed() {
+    local before after failed old
+    old=$(main_process)
+    before=$(wc -l <"$work/asked")
+    "$@" >&2
+    within 30 another_process "$old"
+    after=$(wc -l <"$work/asked")
+    within 10 asked_more_than $((after + 100))
+    failed=$(tail -n "+$((before + 1))" "$work/asked" | grep -vc '^ok$' || true)
+    [[ $failed == 0 ]] || give_up "$failed requests failed, such as: $(tail -n "+$((before + 1))" "$work/asked" | grep -v '^ok$' | head -n 1)"
+    echo "$(($(wc -l <"$work/asked") - before)) requests, none failed"
+}
+
+asked_more_than() { (($(wc -l <"$work/asked") > $1)); }
+main_process() { inside systemctl show --property=MainPID --value gatepost; }
+another_process() {
+    local now
+    now=$(main_process)
+    [[ $now != 0 && $now != "$1" ]] && inside systemctl is-active --quiet gatepost
+}
+
+restart_it() { inside systemctl restart gatepost; }
+kill_it() { inside systemctl kill --signal=KILL gatepost; }
+
+still_configured() {
+    diff <(configuration) <(inside cat /etc/gatepost/gatepost.toml) >&2
+    is_ready
+}
+
+reboot_and_ready() {
+    reboot_machine >&2
+    is_ready
+}
+
+machine_ends() {
+    no_unit_failed
+    stop_machine
+    forget machine
+    echo "it is off"
+}

@@ -1,0 +1,120 @@
+# Installing, upgrading, removing: what apt and dpkg do with the package.
+# shellcheck shell=bash
+# Sourced by tests/system/run.
+
+newest_package() {
+    local found
+    found=$(compgen -G "target/deb/gatepost_*_$(dpkg --print-architecture).deb" | head -n 1)
+    [[ -n $found ]] || { echo "there is no package in target/deb: make deb" >&2 && return 1; }
+    echo "$found"
+}
+
+# make_neighbours: the same package with an older and with a newer version number. gatepost has had no release yet that
+# differs in more.
+make_neighbours() {
+    local version
+    version=$(dpkg-deb --field "$package" Version)
+    renumbered "0~before" older
+    renumbered "$version+after" newer
+    echo "0~before, $version, $version+after"
+}
+
+readonly older="$work/packages/older.deb" newer="$work/packages/newer.deb"
+renumbered() {
+    mkdir -p "$work/packages"
+    dpkg-deb --raw-extract "$package" "$work/packages/$2"
+    sed -i "s/^Version: .*/Version: $1/" "$work/packages/$2/DEBIAN/control"
+    dpkg-deb --build --root-owner-group -Znone "$work/packages/$2" "$work/packages/$2.deb" >/dev/null
+    rm -r "${work:?}/packages/$2"
+}
+
+# apt inside COMMAND OPTION...: never a question, and the reason if it fails.
+apt_inside() {
+    # A leftover of an earlier question would be answered by nobody: no terminal, no debconf.
+    within_unit --setenv=DEBIAN_FRONTEND=noninteractive -- apt-get --yes --quiet "$@" </dev/null 2>&1
+}
+
+# put FILE: where the machine sees it.
+put() {
+    install -m 0644 "$1" "$machine_root/root/$(basename "$1")"
+    echo "/root/$(basename "$1")"
+}
+
+install_package() {
+    apt_inside install "$(put "$1")" >&2
+    inside dpkg-query --show --showformat='${Package} ${Version} ${Status}\n' gatepost
+}
+
+upgrade_to() {
+    apt_inside install --allow-downgrades "$(put "$1")"
+}
+
+account_and_folders() {
+    in_shell '
+        [[ $(getent passwd gatepost) == gatepost:*:/var/lib/gatepost:/usr/sbin/nologin ]]
+        [[ $(stat -c "%U:%G %a" /var/lib/gatepost) == "gatepost:gatepost 700" ]]
+        [[ $(stat -c "%U:%G %a" /run/gatepost) == "gatepost:gatepost 755" ]]
+        [[ $(stat -c "%U:%G %a" /etc/gatepost/gatepost.toml) == "root:root 644" ]]
+        [[ $(dpkg-query --show --showformat="\${Conffiles}" gatepost) == *"/etc/gatepost/gatepost.toml "* ]]
+        stat -c "%U:%G %a %n" /var/lib/gatepost'
+}
+
+# units_are ENABLED ACTIVE: of service and socket.
+units_are() {
+    local unit
+    for unit in gatepost.service gatepost.socket; do
+        [[ $(inside systemctl is-enabled "$unit" || true) == "$1" ]] || give_up "$unit is not $1" || return 1
+        [[ $(inside systemctl is-active "$unit" || true) == "$2" ]] || give_up "$unit is not $2" || return 1
+    done
+    echo "$1, $2"
+}
+
+# Everything in it is understood; what it points at is not there on this machine.
+sample_is_good() {
+    ! inside gatepostd --check-config 2>"$work/sample" >&2
+    grep -o 'the PKCS#11 module /usr/lib/.*/libtpm2_pkcs11.so cannot be loaded' "$work/sample"
+}
+
+manual_and_completions() {
+    in_shell '
+        for page in man8/gatepostd.8 man1/gatepost.1 man5/gatepost.toml.5 man8/gatepost-tpm-setup.8; do
+            zcat "/usr/share/man/$page.gz" | grep -q "^\.TH "
+        done
+        test -s /usr/share/bash-completion/completions/gatepost
+        test -s /usr/share/zsh/vendor-completions/_gatepost
+        test -s /usr/share/fish/vendor_completions.d/gatepost.fish
+        gatepost --version'
+}
+
+# Everything below these that is there and was not before the installation is something that purging has left. What
+# changes by itself is not looked at: logs, caches, what apt and dpkg know.
+list_files() {
+    in_shell 'find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run -o -path /root \
+        -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/tmp \
+        -o -path /var/lib/systemd -o -path /packages \) -prune -o -print | sort
+        find /run /var/lib/dpkg /var/lib/systemd -name "*gatepost*" | sort
+        getent passwd | cut -d : -f 1; getent group | cut -d : -f 1'
+}
+
+remember_files() { list_files >"$work/files"; }
+
+remove_package() {
+    apt_inside remove gatepost
+    in_shell 'test -s /etc/gatepost/gatepost.toml && test -s /var/lib/gatepost/device.pem
+        ! test -e /usr/sbin/gatepostd && ! systemctl is-active --quiet gatepost.service gatepost.socket'
+    echo "gatepost.toml, conf.d, the key and the certificate"
+}
+
+install_again() {
+    install_package "$package"
+    inside systemctl enable --quiet --now gatepost
+    is_ready
+}
+
+purge_package() {
+    apt_inside purge gatepost
+    list_files >"$work/files.after"
+    diff "$work/files" "$work/files.after" >&2 || give_up "the purge has left something, or taken too much"
+    no_unit_failed
+    echo "no file, no folder, no account"
+}

@@ -1,0 +1,63 @@
+# One machine, from its first boot to the purge, a line for each thing that must be true.
+# shellcheck shell=bash
+# Sourced by tests/system/run, once for each release.
+
+heading "Debian $release"
+step "Its root folder is there: %" root_of "$release"
+make_machine "$release"
+start machine run_machine
+step "It has booted, with %" machine_boots
+step "It reaches the local AWS, and nothing else: %" reaches_the_cloud
+remember_files
+
+heading "Installation"
+step "apt installs the package, and asks nothing: %" install_package "$package"
+step "User, folders and modes are made: %" account_and_folders
+step "Nothing runs before it is configured: %" units_are disabled inactive
+step "systemd finds no fault in the units, and little exposure: %" little_exposure
+step "The sample configuration lacks nothing but a TPM here: %" sample_is_good
+#step "The programs explain themselves: %" manual_and_completions
+
+heading "First boot, with a key in SoftHSM"
+step "A token in the state folder, its PIN encrypted for this machine: %" make_softhsm_token
+step "One file is edited, and the unit enabled and started: %" configure_and_enable
+step "The certificate is signed and delivered: %" certify
+step "It becomes ready by itself: %" is_ready
+step "gatepost check finds nothing to mend: %" check_is_good
+step "systemctl status says in one line what is: %" status_line
+
+heading "Local programs"
+step "A user with a rule gets credentials: %" user_gets_credentials
+step "A user without one is told which rule is missing: %" stranger_is_refused
+step "A unit with a dynamic user is known by its name: %" unit_gets_credentials
+step "A token file of the loopback listener is its reader's alone: %" loopback_token
+
+heading "Restarts: a program asks all the time, and the cloud cannot be reached"
+start_asking
+unplug
+step "Restarted: %" nobody_noticed restart_it
+step "Killed (kill -9): %" nobody_noticed kill_it
+step "Upgraded to the next version: %" nobody_noticed upgrade_to "$newer"
+step "Downgraded to the one before: %" nobody_noticed upgrade_to "$older"
+step "Upgraded to the one under test: %" nobody_noticed upgrade_to "$package"
+plug_in
+stop_asking
+step "The edited file is as it was, and the session comes back: %" still_configured
+step "The machine reboots, and the gateway is ready by itself: %" reboot_and_ready
+
+heading "What can be wrong"
+step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
+step "A wrong file makes the start fail with 78, and says why: %" wrong_start
+step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
+step "A second gatepostd does not start: %" second_instance
+step "With /var full it keeps what it has: %" var_full
+step "With /var read-only: %" var_read_only
+step "Its clock at 1970, it waits, and goes on when the clock is set: %" clock_at_1970
+step "The network comes late, and is met: %" network_late
+step "An image that was cloned with its machine-id is found out: %" cloned_machine_id
+
+heading "Removal"
+step "Removed, it keeps what is the administrator's and the state: %" remove_package
+step "Installed again, it goes on where it was: %" install_again
+step "Purged, nothing is left: %" purge_package
+step "The machine shuts down, with nothing failed: %" machine_ends
