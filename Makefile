@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup-test setup-lint setup-demo check test demo bench fleet-ca
+.PHONY: help setup-test setup-lint setup-demo setup-deb setup-system-test check test deb system-test demo bench fleet-ca
 
 # .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
@@ -20,15 +20,29 @@ setup-lint: ## install what the linters need and this machine lacks
 setup-demo: ## install what the demo needs and this machine lacks
 	@.ci/setup demo
 
+setup-deb: ## install what building the packages needs and this machine lacks
+	@.ci/setup deb
+
+setup-system-test: ## install what booting Debians needs and this machine lacks
+	@.ci/setup system-test
+
 check: ## format, clippy and unit tests: the quick round while editing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
-test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
+test: setup-test $(if $(CI),system-test) ## every test, against a real PKCS#11 token, a software TPM and the local cloud
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
+
+deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
+	@packaging/build $(ARCH)
+
+system-test: ARCH ?= $(shell dpkg --print-architecture)
+system-test: setup-system-test deb ## the package on Debians that boot; needs root (RELEASE="bookworm trixie")
+	cargo build --package cloudlet --bins --locked
+	@tests/system/run $(RELEASE)
 
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run

@@ -106,6 +106,20 @@ fn refusals_keep_their_reason_and_get_an_exit_code() {
 }
 
 #[test]
+fn a_daemon_that_was_killed_while_it_answered_is_asked_once_more() {
+    let answers = [String::new(), http("200 OK", CREDENTIALS)];
+    let answers = std::sync::Mutex::new(answers.into_iter());
+    let next = move |stream: &mut UnixStream| stream.write_all(answers.lock().unwrap().next().unwrap().as_bytes());
+    let daemon = Daemon::start(next).unwrap();
+    let output = daemon.run(&["credentials"]).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(daemon.targets().len(), 2);
+    let daemon = Daemon::answering("").unwrap();
+    assert_refused(&daemon.run(&["credentials"]).unwrap(), 75, "connection broke");
+    assert_eq!(daemon.targets().len(), 2, "not for ever");
+}
+
+#[test]
 fn what_no_gatepost_daemon_says() {
     let without = |name: &str| http("200 OK", &CREDENTIALS.replace(name, "X"));
     for (answer, code, reason) in [

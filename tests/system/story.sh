@@ -51,8 +51,9 @@ step "A wrong file makes the start fail with 78, and says why: %" wrong_start
 step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
 step "A second gatepostd does not start: %" second_instance
 step "With /var full it keeps what it has: %" var_full
-step "With /var read-only: %" var_read_only
-step "Its clock at 1970, it waits, and goes on when the clock is set: %" clock_at_1970
+step "With /var read-only it starts and works: %" var_read_only
+# A clock that steps unseen by the kernel, as libfaketime's does, is looked at once a minute: that much once.
+[[ $release != bookworm ]] || step "Its clock at 1970, it waits, and goes on when the clock is set: %" clock_at_1970
 step "The network comes late, and is met: %" network_late
 step "An image that was cloned with its machine-id is found out: %" cloned_machine_id
 
