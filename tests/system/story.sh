@@ -16,7 +16,7 @@ step "User, folders and modes are made: %" account_and_folders
 step "Nothing runs before it is configured: %" units_are disabled inactive
 step "systemd finds no fault in the units, and little exposure: %" little_exposure
 step "The sample configuration lacks nothing but a TPM here: %" sample_is_good
-#step "The programs explain themselves: %" manual_and_completions
+step "The programs explain themselves: %" manual_and_completions
 
 heading "First boot, with a key in SoftHSM"
 step "A token in the state folder, its PIN encrypted for this machine: %" make_softhsm_token

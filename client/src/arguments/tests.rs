@@ -250,3 +250,23 @@ fn refused_in_one_line() {
     }
     assert!(parse(["credentials".into(), "".into()].into_iter(), None).is_err());
 }
+
+/// The man page and the completions are made from the help.
+#[test]
+fn every_option_is_in_the_help_of_its_commands() {
+    let help = |command: &str| crate::help::text(topic(Some(command.into())).unwrap());
+    let everywhere = crate::help::text(Topic::All);
+    for known in OPTIONS {
+        let texts: Vec<&str> = match known.commands {
+            [] => vec![everywhere],
+            commands => commands.iter().map(|command| help(command)).collect(),
+        };
+        for text in texts {
+            let (_, after) = text.split_once(known.name).expect(known.name);
+            let value = after
+                .strip_prefix(' ')
+                .is_some_and(|word| word.starts_with(char::is_uppercase));
+            assert_eq!(value, known.value, "{}: {text}", known.name);
+        }
+    }
+}

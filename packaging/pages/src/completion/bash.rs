@@ -1,0 +1,72 @@
+//! For bash-completion, which loads the file when `gatepost` is completed first.
+
+use super::{Line, ROLE_ALIASES, Values};
+
+/// The script.
+pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
+    let mut out = String::from("# bash completion for gatepost, made from its own help.\n\n");
+    out.push_str(&format!("_gatepost_role_aliases() {{\n    {ROLE_ALIASES}\n}}\n\n"));
+    let names: Vec<&str> = commands.iter().map(|line| line.command.as_str()).collect();
+    out.push_str(
+        "_gatepost() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command word\n",
+    );
+    out.push_str("    COMPREPLY=()\n    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $word in\n");
+    out.push_str(&format!(
+        "        {}) command=${{command:-$word}} ;;\n        esac\n    done\n",
+        names.join(" | ")
+    ));
+    out.push_str("    case $command in\n");
+    for line in commands {
+        out.push_str(&format!(
+            "    {})\n{}        ;;\n",
+            line.command,
+            complete(line, &names, "        ")
+        ));
+    }
+    out.push_str(&format!("    *)\n{}", complete(own, &names, "        ")));
+    out.push_str(&format!(
+        "        [[ $cur == -* ]] || COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n        ;;\n    esac\n}}\ncomplete -F _gatepost gatepost\n",
+        names.join(" ")
+    ));
+    for (program, line) in others {
+        let function = program.replace('-', "_");
+        out.push_str(&format!(
+            "\n_{function}() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}}\n    COMPREPLY=()\n{}}}\ncomplete -F _{function} {program}\n",
+            complete(line, &names, "    ")
+        ));
+    }
+    out
+}
+
+fn complete(line: &Line, names: &[&str], indent: &str) -> String {
+    let mut out = String::new();
+    let with_value = line
+        .flags
+        .iter()
+        .filter_map(|flag| Some((&flag.name, super::values(flag.value.as_ref()?))));
+    out.push_str(&format!("{indent}case $prev in\n"));
+    for (name, values) in with_value {
+        out.push_str(&format!("{indent}{name}) {}return ;;\n", reply(values, names)));
+    }
+    out.push_str(&format!("{indent}esac\n"));
+    let flags: Vec<&str> = line.flags.iter().map(|flag| flag.name.as_str()).collect();
+    out.push_str(&format!(
+        "{indent}if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); return; fi\n",
+        flags.join(" ")
+    ));
+    let argument = reply(line.argument, names);
+    if !argument.is_empty() {
+        out.push_str(&format!("{indent}{}\n", argument.trim_end()));
+    }
+    out
+}
+
+fn reply(values: Values, names: &[&str]) -> String {
+    match values {
+        Values::Files => "COMPREPLY=($(compgen -f -- \"$cur\")); ".to_owned(),
+        Values::Users => "COMPREPLY=($(compgen -u -- \"$cur\")); ".to_owned(),
+        Values::RoleAliases => "COMPREPLY=($(compgen -W \"$(_gatepost_role_aliases)\" -- \"$cur\")); ".to_owned(),
+        Values::Commands => format!("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); ", names.join(" ")),
+        Values::Nothing => String::new(),
+    }
+}

@@ -1,0 +1,66 @@
+//! For fish.
+
+use super::{Line, ROLE_ALIASES, Values, values};
+
+/// The script.
+pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
+    let mut out = String::from("# fish completion for gatepost, made from its own help.\n\n");
+    out.push_str(&format!(
+        "function __gatepost_role_aliases\n    {ROLE_ALIASES}\nend\n\n"
+    ));
+    let names: Vec<&str> = commands.iter().map(|line| line.command.as_str()).collect();
+    let none_yet = format!("not __fish_seen_subcommand_from {}", names.join(" "));
+    out.push_str("complete -c gatepost -f\n");
+    for line in commands {
+        let summary = quoted(&line.summary);
+        out.push_str(&format!(
+            "complete -c gatepost -n '{none_yet}' -a {} -d '{summary}'\n",
+            line.command
+        ));
+    }
+    put(&mut out, "gatepost", own, Some(&none_yet), &names);
+    for line in commands {
+        let chosen = format!("__fish_seen_subcommand_from {}", line.command);
+        put(&mut out, "gatepost", line, Some(&chosen), &names);
+    }
+    for (program, line) in others {
+        out.push_str(&format!("complete -c {program} -f\n"));
+        put(&mut out, program, line, None, &names);
+    }
+    out
+}
+
+fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: &[&str]) {
+    let when = when.map(|when| format!(" -n '{when}'")).unwrap_or_default();
+    if let Some(words) = words(line.argument, names) {
+        out.push_str(&format!("complete -c {program}{when} -a '{words}'\n"));
+    }
+    for flag in &line.flags {
+        let name = flag.name.trim_start_matches('-');
+        let meaning = quoted(&flag.meaning);
+        let value = match flag.value.as_deref().map(values) {
+            None => String::new(),
+            Some(Values::Files) => " -r -F".to_owned(),
+            Some(other) => words(other, names).map_or(" -x".to_owned(), |words| format!(" -x -a '{words}'")),
+        };
+        let described = if meaning.is_empty() {
+            String::new()
+        } else {
+            format!(" -d '{meaning}'")
+        };
+        out.push_str(&format!("complete -c {program}{when} -l {name}{value}{described}\n"));
+    }
+}
+
+fn words(values: Values, names: &[&str]) -> Option<String> {
+    match values {
+        Values::Users => Some("(__fish_complete_users)".to_owned()),
+        Values::RoleAliases => Some("(__gatepost_role_aliases)".to_owned()),
+        Values::Commands => Some(names.join(" ")),
+        Values::Files | Values::Nothing => None,
+    }
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}

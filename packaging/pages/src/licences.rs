@@ -1,0 +1,256 @@
+//! The copyright file (<https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>): under which licences the
+//! crates are that the programs contain, and who wrote them, from what they say themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// The licences that are accepted, and the one that is taken where a crate leaves the choice: the first. Those without a
+/// text here are in Debian's /usr/share/common-licenses.
+const KNOWN: [(&str, Option<&str>); 7] = [
+    ("MIT", Some(include_str!("../licences/MIT.txt"))),
+    ("ISC", Some(include_str!("../licences/ISC.txt"))),
+    ("BSD-3-Clause", Some(include_str!("../licences/BSD-3-Clause.txt"))),
+    ("Zlib", Some(include_str!("../licences/Zlib.txt"))),
+    ("Unicode-3.0", Some(include_str!("../licences/Unicode-3.0.txt"))),
+    ("Apache-2.0", None),
+    ("CC0-1.0", None),
+];
+
+/// The programs that the package has.
+const ROOTS: [&str; 2] = ["gatepost", "gatepost-client"];
+
+/// What is in them and is no crate of theirs: name, authors, licence.
+const BESIDE: [(&str, &str, &str); 2] = [
+    ("rust-standard-library", "The Rust Project contributors", "MIT"),
+    ("musl", "2005-2020 Rich Felker, et al.", "MIT"),
+];
+
+/// The file, for programs that are built for `target`.
+pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
+    let own = fs::read_to_string(repository.join("LICENSE"))?;
+    let mut groups: BTreeMap<(String, Vec<String>), Vec<String>> = BTreeMap::new();
+    let mut used = BTreeSet::from(["MIT"]);
+    for package in built_in(&metadata(repository, target)?)? {
+        let name = format!("{}-{}", text(&package, "name"), text(&package, "version"));
+        let licences = choose(text(&package, "license")).with_context(|| name.clone())?;
+        used.extend(&licences);
+        let authors = authors(&package).with_context(|| name.clone())?;
+        groups.entry((licences.join(" and "), authors)).or_default().push(name);
+    }
+    for (name, authors, licence) in BESIDE {
+        groups
+            .entry((licence.to_owned(), vec![authors.to_owned()]))
+            .or_default()
+            .push(name.to_owned());
+    }
+    let mut out = format!(
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: gatepost\n\
+         Source: https://github.com/gatepost/gatepost\n\
+         Comment: Made by packaging/pages from the crates that gatepostd and gatepost contain.\n\n\
+         Files: *\nCopyright: {}\nLicense: MIT\n",
+        notices(&own).first().context("LICENSE names no holder")?
+    );
+    for ((licence, authors), names) in &groups {
+        let files: Vec<String> = names.iter().map(|name| format!("crates/{name}/*")).collect();
+        let (files, authors) = (files.join("\n       "), authors.join("\n           "));
+        out.push_str(&format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n"));
+    }
+    for (id, words) in KNOWN.iter().filter(|(id, _)| used.contains(id)) {
+        let words = match words {
+            Some(words) => (*words).to_owned(),
+            None => format!("On Debian systems, the full text is in /usr/share/common-licenses/{id}."),
+        };
+        out.push_str(&format!("\nLicense: {id}\n{}\n", indented(&words)));
+    }
+    Ok(out)
+}
+
+fn metadata(repository: &Path, target: &str) -> Result<Value> {
+    let mut cargo = Command::new("cargo");
+    cargo.args([
+        "metadata",
+        "--locked",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        target,
+    ]);
+    let said = cargo
+        .current_dir(repository)
+        .output()
+        .context("cargo cannot be started")?;
+    ensure!(
+        said.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    Ok(serde_json::from_slice(&said.stdout)?)
+}
+
+/// The crates that end up in the programs: not what only builds or tests them, nor macros, which run in the compiler.
+fn built_in(metadata: &Value) -> Result<Vec<Value>> {
+    let packages = list(metadata, "packages").iter();
+    let packages: HashMap<&str, &Value> = packages.map(|package| (text(package, "id"), package)).collect();
+    let nodes = list(metadata.get("resolve").unwrap_or(&Value::Null), "nodes").iter();
+    let nodes: HashMap<&str, &Value> = nodes.map(|node| (text(node, "id"), node)).collect();
+    let is_root =
+        |package: &&&Value| ROOTS.contains(&text(package, "name")) && package.get("source") == Some(&Value::Null);
+    let mut todo: Vec<&str> = packages
+        .values()
+        .filter(is_root)
+        .map(|package| text(package, "id"))
+        .collect();
+    ensure!(
+        todo.len() == ROOTS.len(),
+        "the workspace has not the programs {ROOTS:?}"
+    );
+    let roots = todo.clone();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    while let Some(id) = todo.pop() {
+        let (Some(package), Some(node)) = (packages.get(id), nodes.get(id)) else {
+            bail!("cargo metadata lacks {id}")
+        };
+        if !seen.insert(id) || is_macro(package) {
+            continue;
+        }
+        if !roots.contains(&id) {
+            found.push((*package).clone());
+        }
+        for dependency in list(node, "deps") {
+            if list(dependency, "dep_kinds")
+                .iter()
+                .any(|kind| kind.get("kind") == Some(&Value::Null))
+            {
+                todo.push(text(dependency, "pkg"));
+            }
+        }
+    }
+    found.sort_by_key(|package| (text(package, "name").to_owned(), text(package, "version").to_owned()));
+    Ok(found)
+}
+
+fn is_macro(package: &Value) -> bool {
+    let is_macro = |target: &Value| list(target, "kind").iter().any(|kind| kind == "proc-macro");
+    list(package, "targets").iter().any(is_macro)
+}
+
+/// Of `(MIT OR Apache-2.0) AND Unicode-3.0`: MIT and Unicode-3.0.
+fn choose(expression: &str) -> Result<Vec<&'static str>> {
+    let parts = expression.split(" AND ").map(|part| {
+        let part = part.trim_matches(['(', ')']).replace('/', " OR ");
+        let offered: Vec<&str> = part.split(" OR ").map(str::trim).collect();
+        let known = KNOWN.iter().find(|(id, _)| offered.contains(id));
+        known
+            .map(|(id, _)| *id)
+            .with_context(|| format!("its licence is {expression:?}, and none of it is known here"))
+    });
+    parts.collect()
+}
+
+/// Who holds the copyright, by the licence files, or else by the manifest.
+fn authors(package: &Value) -> Result<Vec<String>> {
+    let folder = Path::new(text(package, "manifest_path"))
+        .parent()
+        .context("a manifest has a folder")?;
+    let mut holders = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+        if path.is_file() && ["LICEN", "COPY", "NOTICE"].iter().any(|start| name.starts_with(start)) {
+            ensure!(
+                !name.starts_with("NOTICE"),
+                "it has a NOTICE, which its licence wants to be handed on"
+            );
+            holders.extend(notices(&String::from_utf8_lossy(&fs::read(&path)?)));
+        }
+    }
+    if holders.is_empty() {
+        let named = list(package, "authors")
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned);
+        holders.extend(named);
+    }
+    if holders.is_empty() {
+        let place = Some(text(package, "repository")).filter(|place| !place.is_empty());
+        holders.insert(format!(
+            "The authors of {} ({})",
+            text(package, "name"),
+            place.unwrap_or("crates.io")
+        ));
+    }
+    Ok(holders.into_iter().collect())
+}
+
+/// The lines that name a holder; not the form in which the Apache licence shows how to write one.
+fn notices(words: &str) -> Vec<String> {
+    let lines = words
+        .lines()
+        .map(|line| line.trim().trim_start_matches(['/', '#', '*', ' ']));
+    let holders = lines.filter_map(|line| line.strip_prefix("Copyright")).map(|rest| {
+        rest.trim()
+            .trim_start_matches("(c)")
+            .trim_start_matches("(C)")
+            .trim_start_matches('©')
+            .trim()
+            .to_owned()
+    });
+    // "Copyright notice", "Copyright holder", and the Apache licence's "Copyright [yyyy]" name nobody.
+    let named = |holder: &String| {
+        holder.starts_with(|c: char| c.is_ascii_digit() || c.is_uppercase())
+            && holder.contains(|c: char| c.is_alphabetic())
+            && !["License", "Notice"].iter().any(|word| holder.starts_with(word))
+    };
+    holders.filter(named).collect()
+}
+
+fn indented(words: &str) -> String {
+    let lines = words.trim().lines().map(|line| match line.trim_end() {
+        "" => " .".to_owned(),
+        line => format!(" {line}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_choice_one_is_taken_and_of_a_sum_all() {
+        for (expression, chosen) in [
+            ("MIT OR Apache-2.0", "MIT"),
+            ("Apache-2.0/MIT", "MIT"),
+            ("Apache-2.0 OR ISC OR MIT", "MIT"),
+            ("Apache-2.0 AND ISC", "Apache-2.0 and ISC"),
+            ("(MIT OR Apache-2.0) AND Unicode-3.0", "MIT and Unicode-3.0"),
+        ] {
+            assert_eq!(choose(expression).unwrap_or_default().join(" and "), chosen);
+        }
+        assert!(choose("GPL-3.0-only").is_err());
+    }
+
+    #[test]
+    fn a_holder_is_named_and_a_form_is_not() {
+        let words = "Copyright (c) 2015 Somebody\n   Copyright [yyyy] [name of copyright owner]\nCopyright Notice\n// Copyright 2016 Other.";
+        assert_eq!(notices(words), ["2015 Somebody", "2016 Other."]);
+    }
+}

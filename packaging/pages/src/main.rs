@@ -1,0 +1,81 @@
+//! Makes the pages of the package, so that nothing has to be said twice:
+//!
+//! - man pages and completions from what the programs print for `--help`, and from docs/;
+//! - the copyright file from what the crates that are built in say of themselves.
+
+mod completion;
+mod help;
+mod licences;
+mod manual;
+mod markdown;
+mod programs;
+mod roff;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use lexopt::prelude::*;
+
+use crate::programs::Programs;
+
+/// What the command line says.
+struct Order {
+    repository: PathBuf,
+    programs: PathBuf,
+    target: String,
+    date: String,
+    out: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let order = parse()?;
+    let programs = Programs::ask(&order.programs, &order.repository.join("packaging/gatepost-tpm-setup"))?;
+    let read = |name: &str| {
+        let path = order.repository.join("docs").join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let docs = manual::Docs {
+        configuration: read("configuration.md")?,
+        operations: read("operations.md")?,
+        date: order.date.clone(),
+    };
+    for (name, page) in manual::pages(&programs, &docs)? {
+        write(&order.out.join("man").join(name), &page)?;
+    }
+    for (name, script) in completion::scripts(&programs) {
+        write(&order.out.join("completions").join(name), &script)?;
+    }
+    write(
+        &order.out.join("copyright"),
+        &licences::copyright(&order.repository, &order.target)?,
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    ensure!(!text.is_empty(), "{} would be empty", path.display());
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+fn parse() -> Result<Order> {
+    let mut order = Order {
+        repository: ".".into(),
+        programs: "target/debug".into(),
+        target: "x86_64-unknown-linux-gnu".into(),
+        date: String::new(),
+        out: "target/pages".into(),
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(word) = parser.next()? {
+        match word {
+            Long("repository") => order.repository = parser.value()?.into(),
+            Long("programs") => order.programs = parser.value()?.into(),
+            Long("target") => order.target = parser.value()?.string()?,
+            Long("date") => order.date = parser.value()?.string()?,
+            Long("out") => order.out = parser.value()?.into(),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(order)
+}
