@@ -11,7 +11,7 @@ reaches_the_cloud() {
 # The score counts what a daemon on the network cannot give up (3 of 10 by its address families and network alone).
 readonly exposure=14
 little_exposure() {
-    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-close.service gatepost-tpm-arrived.service
+    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-arrived.service
     inside systemd-analyze security --no-pager --threshold="$exposure" gatepost.service | tail -n 1
 }
 
@@ -35,6 +35,7 @@ set_pin() {
     in_shell "printf %s '$1' | systemd-creds encrypt --name=pin - /etc/credstore.encrypted/gatepost.pin 2>/dev/null"
 }
 
+# configuration [TOKEN-LINES]: without them, the token's are in a file of their own.
 configuration() {
     cat <<TOML
 [aws]
@@ -42,9 +43,7 @@ mqtt-endpoint        = "$MQTT_ENDPOINT"
 credentials-endpoint = "$CREDENTIALS_ENDPOINT"
 root-ca              = "/etc/gatepost/root-ca.pem"
 
-[token]
-module = "/usr/lib/softhsm/libsofthsm2.so"
-key    = "pkcs11:token=gateway;object=device"
+${1-}
 
 [identity]
 ca-chain = "/etc/gatepost/fleet-ca.pem"
@@ -70,10 +69,14 @@ listen = "127.0.0.1:9911"
 TOML
 }
 
+readonly softhsm='[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+key    = "pkcs11:token=gateway;object=device"'
+# configure_and_enable [TOKEN-LINES]
 configure_and_enable() {
-    install -m 0644 "$ROOT_CA" "$machine_root/etc/gatepost/root-ca.pem"
-    install -m 0644 "$fleet_ca" "$machine_root/etc/gatepost/fleet-ca.pem"
-    configuration | in_shell 'cat >/etc/gatepost/gatepost.toml'
+    in_shell 'cat >/etc/gatepost/root-ca.pem' <"$ROOT_CA"
+    in_shell 'cat >/etc/gatepost/fleet-ca.pem' <"$fleet_ca"
+    configuration "$@" | in_shell 'cat >/etc/gatepost/gatepost.toml'
     inside systemctl enable --quiet --now gatepost
     units_are enabled active
 }
@@ -93,7 +96,11 @@ status_becomes() { within 90 status_equals "$1" "$2"; }
 status_equals() { [[ $(status "$1") == "$2" ]]; }
 
 is_ready() {
-    status_becomes state ready
+    status_becomes state ready || {
+        inside gatepost status >&2 || true
+        inside journalctl --quiet --unit gatepost --lines 20 --output cat >&2
+        return 1
+    }
     echo "online as $(status identity.thing_name)"
 }
 
@@ -171,7 +178,7 @@ restart_it() { inside systemctl restart gatepost; }
 kill_it() { inside systemctl kill --signal=KILL gatepost; }
 
 still_configured() {
-    diff <(configuration) <(inside cat /etc/gatepost/gatepost.toml) >&2
+    diff <(configuration "$softhsm") <(inside cat /etc/gatepost/gatepost.toml) >&2
     is_ready
 }
 

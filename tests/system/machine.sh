@@ -6,15 +6,25 @@
 # reaches no package server.
 readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps
     init-system-helpers softhsm2 opensc curl libfaketime)
+# The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
+readonly tpm_release=trixie
+readonly tpm_packages=(linux-image-amd64 initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1)
 
 # root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
 root_of() {
     local release=$1 root="$cache/$1"
     if [[ ! -e $root.complete ]]; then
         rm -rf "$root"
+        local packages=("${base_packages[@]}") options=()
+        if [[ $release == "$tpm_release" ]]; then
+            packages+=("${tpm_packages[@]}")
+            options=("--setup-hook=$here/small_initramfs \"\$1\"")
+        fi
         # --include takes a list with commas.
         local IFS=,
-        mmdebstrap --quiet --variant=minbase --include="${base_packages[*]}" "$release" "$root" >&2
+        mmdebstrap --quiet --variant=minbase "${options[@]}" --include="${packages[*]}" "$release" "$root" >&2
+        # Loading a hundred profiles of programs that are not there takes an emulated machine a minute.
+        find "$root/etc/apparmor.d" -maxdepth 1 -type f -delete 2>/dev/null || true
         rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
         # No two machines are one: the first boot makes its own.
         : >"$root/etc/machine-id"
@@ -75,21 +85,26 @@ as_user() {
     within_unit --uid="$user" -- "$@"
 }
 
-# within_unit OPTION... -- COMMAND...
-within_unit() {
+# enter COMMAND...: runs it in the machine as it is, and with more rights than a unit has: only to reach systemd-run.
+enter() {
     local pid
     pid=$(leader)
     [[ -n $pid ]] || give_up "the machine does not run" || return 1
+    nsenter -t "$pid" -a "$@"
+}
+
+# within_unit OPTION... -- COMMAND...
+within_unit() {
     # What stands after a dollar sign would be taken for one of systemd's variables (systemd.service(5), "Command lines").
-    nsenter -t "$pid" -a systemd-run --quiet --pipe --wait --collect "${@//\$/\$\$}"
+    enter systemd-run --quiet --pipe --wait --collect "${@//\$/\$\$}"
 }
 
 # in_shell SCRIPT: the same, for a line of shell.
 in_shell() { inside bash -euo pipefail -c "$1"; }
 
 has_booted() {
-    # is-system-running waits by itself, and is not to be had before systemd answers.
-    [[ -n $(leader) ]] && inside systemctl is-system-running --wait 2>/dev/null | grep -Eq '^(running|degraded)'
+    # It waits by itself, and is not to be had before systemd answers.
+    inside systemctl is-system-running --wait 2>/dev/null | grep -Eq '^(running|degraded)'
 }
 
 no_unit_failed() {

@@ -15,12 +15,12 @@ step "apt installs the package, and asks nothing: %" install_package "$package"
 step "User, folders and modes are made: %" account_and_folders
 step "Nothing runs before it is configured: %" units_are disabled inactive
 step "systemd finds no fault in the units, and little exposure: %" little_exposure
-step "The sample configuration lacks nothing but a TPM here: %" sample_is_good
+step "The sample configuration is understood: %" sample_is_good
 step "The programs explain themselves: %" manual_and_completions
 
 heading "First boot, with a key in SoftHSM"
 step "A token in the state folder, its PIN encrypted for this machine: %" make_softhsm_token
-step "One file is edited, and the unit enabled and started: %" configure_and_enable
+step "One file is edited, and the unit enabled and started: %" configure_and_enable "$softhsm"
 step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "gatepost check finds nothing to mend: %" check_is_good

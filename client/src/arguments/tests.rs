@@ -1,4 +1,4 @@
-use super::{Command, parse};
+use super::{Command, OPTIONS, parse, topic};
 use crate::exit::Exit;
 use crate::help::Topic;
 use crate::setup_profile::Wanted;

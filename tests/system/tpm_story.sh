@@ -1,0 +1,32 @@
+# A machine with a TPM, a line for each thing that must be true.
+# shellcheck shell=bash
+# Sourced by tests/system/run.
+
+# shellcheck source=tests/system/tpm_machine.sh
+source "$here/tpm_machine.sh"
+
+heading "A machine with a TPM, $tpm_release"
+step "Its TPM is swtpm %" make_tpm_machine "$tpm_release"
+start machine run_tpm_machine with-tpm
+qemu=${daemons[-1]}
+step "It has booted: %" tpm_machine_boots
+step "It reaches the local AWS: %" reaches_the_cloud
+step "apt installs the package: %" install_package "$package"
+step "One command makes the TPM ready, and does nothing when it is run again: %" set_up_tpm
+release=tpm
+step "One file is edited, and the unit enabled and started: %" configure_and_enable
+step "The certificate is signed and delivered: %" certify
+step "It becomes ready by itself: %" is_ready
+step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
+step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
+step "Little exposure: %" little_exposure
+step "gatepost check finds nothing to mend: %" check_is_good
+step "The machine reboots: %" reboot_tpm_machine
+step "It is ready by itself, still provisioned: %" is_ready
+step "The machine shuts down: %" tpm_machine_ends
+forget machine
+start machine run_tpm_machine without-tpm
+qemu=${daemons[-1]}
+step "Without its TPM it boots, and says what is missing: %" says_that_the_tpm_is_missing
+step "The machine shuts down: %" tpm_machine_ends
+forget machine
