@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup-test setup-lint setup-demo setup-deb setup-system-test check test deb system-test demo bench fleet-ca
+.PHONY: help setup-test setup-lint setup-demo setup-deb setup-system-test check test deb deb-reproducible system-test demo bench fleet-ca
 
 # .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
@@ -38,6 +38,9 @@ test: setup-test $(if $(CI),system-test) ## every test, against a real PKCS#11 t
 
 deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 	@packaging/build $(ARCH)
+
+deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (ARCH=amd64)
+	@packaging/reproducible $(ARCH)
 
 system-test: ARCH ?= $(shell dpkg --print-architecture)
 system-test: setup-system-test deb ## the package on Debians that boot; needs root (RELEASE="bookworm trixie")
