@@ -221,3 +221,40 @@ impl Books {
         Ok((retried, retried == usize::try_from(STEP).unwrap_or(0)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+    use crate::messages::{Bounds, Message, spawn};
+    use crate::status::{Desk, MessagesDetails, MessagesPhase};
+
+    /// What AWS has acknowledged stays in the database for a moment. Nobody sees it, and it ends neither a list nor a purge.
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_acknowledged_and_not_yet_written_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(1_800_000_000);
+        let reporter =
+            Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+        let outbox = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap().outbox;
+        let mut accepted = tokio::task::JoinSet::new();
+        for _ in 0..700 {
+            let message = Message {
+                topic: "t".to_owned(),
+                ..Message::default()
+            };
+            let outbox = outbox.clone();
+            accepted.spawn(async move { outbox.accept(message).await.map(drop).is_ok() });
+        }
+        assert!(accepted.join_all().await.into_iter().all(|accepted| accepted));
+        for _ in 0..PAGE + 1 {
+            let taken = outbox.take(1, 1024).await.unwrap().await.unwrap().unwrap();
+            outbox.acknowledged(taken.into_iter().next().unwrap().ticket).await;
+        }
+        let page = outbox.list(0, false).await.unwrap();
+        let ids: Vec<i64> = page.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, (102..=201).collect::<Vec<i64>>());
+        assert_eq!(outbox.purge(Which::Queued).await.unwrap(), 599);
+        assert!(outbox.list(0, false).await.unwrap().is_empty());
+    }
+}
