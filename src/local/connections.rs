@@ -1,7 +1,7 @@
 //! How many connections there may be, and which one goes when another wants in.
 //!
 //! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room, one that is
-//! in the middle of a request (a publish that waits for the disk, a subscription) only where there is no other.
+//! in the middle of a request (a publish that waits for the disk, a subscription) never does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,6 +10,8 @@ use tokio::sync::{Notify, watch};
 
 /// Connections from one origin.
 const PER_ORIGIN: usize = 64;
+/// Connections on the loopback listener, whose callers are not known before they have asked.
+const LOOPBACK: usize = 256;
 /// Connections in all; well below the 1024 descriptors that a service may have by default.
 const TOTAL: usize = 512;
 
@@ -57,14 +59,22 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Enters a connection from `origin`; if a limit is reached, the one that was quiet longest is asked to leave.
-    pub fn enter(&self, origin: Origin) -> Entered {
+    /// Enters a connection from `origin`; if a limit is reached, the one that was quiet longest is asked to leave. `None` where
+    /// all of them are in the middle of a request: then there is no room.
+    pub fn enter(&self, origin: Origin) -> Option<Entered> {
         let mut connections = self.all.borrow_mut();
         let of_origin = |connection: &Connection| connection.origin == origin;
-        if connections.iter().filter(|connection| of_origin(connection)).count() >= PER_ORIGIN {
-            send_away(&mut connections, of_origin);
-        } else if connections.len() >= TOTAL {
-            send_away(&mut connections, |_| true);
+        let most = match origin {
+            Origin::User(_) => PER_ORIGIN,
+            Origin::Loopback => LOOPBACK,
+        };
+        let room = if connections.iter().filter(|connection| of_origin(connection)).count() >= most {
+            send_away(&mut connections, of_origin)
+        } else {
+            connections.len() < TOTAL || send_away(&mut connections, |_| true)
+        };
+        if !room {
+            return None;
         }
         let connection = Rc::new(Connection {
             origin,
@@ -74,10 +84,10 @@ impl Connections {
             leave: Notify::new(),
         });
         connections.push(connection.clone());
-        Entered {
+        Some(Entered {
             connections: self.clone(),
             connection,
-        }
+        })
     }
 
     /// Lets every connection finish what it is at, and waits until all of them have.
@@ -94,14 +104,18 @@ impl Connections {
     }
 }
 
-fn send_away(connections: &mut Vec<Rc<Connection>>, among: impl Fn(&Connection) -> bool) {
+/// Sends the quietest connection away, if there is one that is not in the middle of a request.
+fn send_away(connections: &mut Vec<Rc<Connection>>, among: impl Fn(&Connection) -> bool) -> bool {
     let among = connections
         .iter()
         .enumerate()
-        .filter(|(_, connection)| among(connection));
-    if let Some((quietest, _)) = among.min_by_key(|(_, connection)| (connection.busy.get(), connection.heard.get())) {
+        .filter(|(_, connection)| among(connection) && !connection.busy.get());
+    let quietest = among.min_by_key(|(_, connection)| connection.heard.get());
+    let quietest = quietest.map(|(index, _)| index);
+    if let Some(quietest) = quietest {
         connections.swap_remove(quietest).leave.notify_one();
     }
+    quietest.is_some()
 }
 
 /// A connection's place; given back when dropped.
@@ -174,10 +188,12 @@ mod tests {
     #[test]
     fn the_quietest_connection_makes_room_and_other_users_keep_theirs() {
         let connections = Connections::default();
-        let other = connections.enter(Origin::Loopback);
-        let mut mine: Vec<Entered> = (0..PER_ORIGIN).map(|_| connections.enter(Origin::User(1))).collect();
+        let other = connections.enter(Origin::Loopback).unwrap();
+        let mut mine: Vec<Entered> = (0..PER_ORIGIN)
+            .map(|_| connections.enter(Origin::User(1)).unwrap())
+            .collect();
         mine[0].heard();
-        mine.push(connections.enter(Origin::User(1)));
+        mine.push(connections.enter(Origin::User(1)).unwrap());
         assert!(is_in(&connections, &mine[0]) && !is_in(&connections, &mine[1]) && is_in(&connections, &other));
     }
 
@@ -185,11 +201,25 @@ mod tests {
     fn the_whole_socket_has_a_limit_and_places_come_back() {
         let connections = Connections::default();
         let uids = 0..u32::try_from(TOTAL).unwrap();
-        let mut everybody: Vec<Entered> = uids.map(|uid| connections.enter(Origin::User(uid))).collect();
-        everybody.push(connections.enter(Origin::User(u32::MAX)));
+        let mut everybody: Vec<Entered> = uids.map(|uid| connections.enter(Origin::User(uid)).unwrap()).collect();
+        everybody.push(connections.enter(Origin::User(u32::MAX)).unwrap());
         assert_eq!(connections.all.borrow().len(), TOTAL);
         assert!(!is_in(&connections, &everybody[0]));
         drop(everybody);
         assert!(connections.all.borrow().is_empty());
+    }
+
+    #[test]
+    fn nobody_makes_room_in_the_middle_of_a_request() {
+        let connections = Connections::default();
+        let mine: Vec<Entered> = (0..PER_ORIGIN)
+            .map(|_| connections.enter(Origin::User(1)).unwrap())
+            .collect();
+        let mut busy: Vec<Busy> = mine.iter().map(Entered::busy).collect();
+        assert!(connections.enter(Origin::User(1)).is_none());
+        assert!(connections.enter(Origin::User(2)).is_some());
+        busy.pop();
+        assert!(connections.enter(Origin::User(1)).is_some());
+        assert!(!is_in(&connections, &mine[PER_ORIGIN - 1]));
     }
 }

@@ -27,8 +27,8 @@ use crate::event::{Event, journal};
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// For a caller to read on. Without any: a stream's reader may have nothing to read for days.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// A request's head; hyper's smallest buffer. Ours have a few hundred bytes.
-const MAX_HEAD: usize = 8192;
+/// A request's head. Ours have a few hundred bytes, but for a message's properties, which AWS names in header fields.
+const MAX_HEAD: usize = 16 * 1024;
 /// Header fields in a request.
 const MAX_HEADERS: usize = 32;
 /// At the end of the daemon, for a caller that has connected and not asked yet. It asks within a millisecond.
@@ -83,7 +83,13 @@ fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
             );
         }
     };
-    spawn_local(converse(door.clone(), stream, guest, connections.enter(origin)));
+    match connections.enter(origin) {
+        Some(entered) => drop(spawn_local(converse(door.clone(), stream, guest, entered))),
+        None => log::debug!(
+            "{}: {guest} has no connection left that could make room for another",
+            D::NAME
+        ),
+    }
 }
 
 async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, entered: Entered) {

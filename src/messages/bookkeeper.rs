@@ -8,6 +8,7 @@ use log::Level;
 use tokio::sync::{oneshot, watch};
 
 use super::Bounds;
+use super::kept::Kept;
 use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
 use crate::problem::Problem;
@@ -39,6 +40,10 @@ pub(super) struct Bookkeeper {
     pub(super) stored: watch::Sender<()>,
     waiting: HashMap<i64, oneshot::Sender<Fate>>,
     pub(super) counts: Counts,
+    /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
+    pub(super) to_keep: Vec<Kept>,
+    /// The last message's number, which the next database goes on from.
+    pub(super) last_id: i64,
     pub(super) set_aside: Option<String>,
 }
 
@@ -70,6 +75,8 @@ impl Bookkeeper {
             stored,
             waiting: HashMap::new(),
             counts: Counts::default(),
+            to_keep: Vec::new(),
+            last_id: 0,
             set_aside: None,
         }
     }

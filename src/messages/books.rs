@@ -68,6 +68,7 @@ impl Books {
         database: Connection,
         bookkeeper: Box<Bookkeeper>,
     ) -> Result<Self, (rusqlite::Error, Box<Bookkeeper>)> {
+        let known_id = bookkeeper.last_id;
         match count(&database).and_then(|counted| Ok((counted, kept::load(&database)?))) {
             Ok(((lanes, queued, parked, last_id), kept)) => {
                 let books = Self {
@@ -79,7 +80,7 @@ impl Books {
                     kept,
                     acknowledged: BTreeSet::new(),
                     changes: Vec::new(),
-                    last_id,
+                    last_id: last_id.max(known_id),
                     lasting: true,
                     healthy: false,
                 };
@@ -102,6 +103,7 @@ impl Books {
     /// The next message's number. One that is not used after all is missing, which does no harm.
     pub(super) fn next_id(&mut self) -> i64 {
         self.last_id += 1;
+        self.bookkeeper.last_id = self.last_id;
         self.last_id
     }
 
@@ -171,6 +173,16 @@ impl Books {
             self.bookkeeper.news.send_replace(());
         }
         Ok(())
+    }
+
+    /// Gives the log's room back: on a small disk it may be what fills it.
+    pub(super) fn shrink(&self) {
+        let shrunk = self
+            .database
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+        if let Err(error) = shrunk {
+            log::debug!("messages: the log cannot be made smaller: {error}");
+        }
     }
 
     /// Nothing of this transaction has happened.

@@ -300,6 +300,7 @@ mod tests {
             assert_eq!(look(&copy).unwrap(), Glance { queued: 2, parked: 1 });
         }
         assert!(files() == before, "something was changed");
+        fs::remove_file(with_suffix(&copy, "-wal")).unwrap();
         fs::write(&copy, vec![b'x'; 8192]).unwrap();
         assert!(matches!(look(&copy), Err(Unusable::Broken(_))));
         fs::remove_file(&copy).unwrap();

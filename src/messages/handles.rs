@@ -3,9 +3,11 @@
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::Level;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use super::bookkeeper::{Bookkeeper, Fate};
 use super::database::Failure;
@@ -26,6 +28,8 @@ use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 const ARRIVALS: usize = 32;
 /// Messages at quality of service 0 that wait for the session.
 const DIRECT: usize = 64;
+/// For the session to send such a message. One that is sent after that is sent in vain.
+const DIRECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message at quality of service 0, which nobody keeps: sent at once or not at all.
 #[derive(Debug)]
@@ -133,8 +137,10 @@ impl Outbox {
         let (sent, told) = oneshot::channel();
         let busy = || Problem::wait("more messages at quality of service 0 wait than the session can send");
         self.direct.try_send(Direct { message, sent }).map_err(|_| busy())?;
-        told.await
-            .unwrap_or_else(|_| Err(Problem::wait("the MQTT session ended before the message was sent")))
+        match timeout(DIRECT_PATIENCE, told).await {
+            Ok(Ok(sent)) => sent,
+            _ => Err(Problem::wait("the MQTT session ended before the message was sent")),
+        }
     }
 
     /// Rings when there may be something to send.

@@ -1,12 +1,14 @@
 //! The inbox: who is subscribed to what, and each message on its way to all of them. It lives in the local wing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use log::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use super::database::Failure;
 use super::delivery::feed;
@@ -15,9 +17,12 @@ use super::store::{Care, Store};
 use super::streams::{Arrival, Stream, Subscription};
 use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
 use crate::clock::SharedClock;
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::topic;
 
+/// At a start, for the durable subscriptions of earlier starts to be known.
+const KNOWN: Duration = Duration::from_secs(60);
 /// Streams of one reader.
 const PER_READER: usize = 32;
 /// Streams in all; half of the connections that the socket takes.
@@ -32,6 +37,8 @@ pub struct Inbox {
     stored: watch::Receiver<()>,
     pub(super) streams: RefCell<Vec<Rc<Stream>>>,
     pub(super) kept: RefCell<Vec<Kept>>,
+    /// Durable subscriptions that have begun in this run, and when AWS had accepted them.
+    pub(super) new: RefCell<BTreeMap<String, Option<Duration>>>,
     /// Filters that AWS has refused the last time.
     refused: RefCell<BTreeSet<String>>,
     joined: Cell<u64>,
@@ -88,6 +95,7 @@ impl Inbox {
             stored,
             streams: RefCell::default(),
             kept: RefCell::default(),
+            new: RefCell::default(),
             refused: RefCell::default(),
             joined: Cell::new(0),
         }
@@ -96,6 +104,8 @@ impl Inbox {
     /// Hands out what arrives, until the session has ended. Durable subscriptions of earlier starts count from the first
     /// moment that the database can be read.
     pub async fn run(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {
+        // Until the durable subscriptions are known, what comes for them would be nobody's.
+        let _ = timeout(KNOWN, self.clone().remember()).await;
         spawn_local(self.clone().remember());
         while let Some(arrival) = arrivals.recv().await {
             match arrival {
@@ -147,6 +157,16 @@ impl Inbox {
             return Err(NotSubscribed::TooManyFilters(MAX_FILTERS));
         }
         self.publish(wanted);
+        if kept.is_none() {
+            let (watched, inbox) = (stream.clone(), Rc::downgrade(self));
+            spawn_local(async move {
+                if watched.watch().await
+                    && let Some(inbox) = inbox.upgrade()
+                {
+                    inbox.was_cut(&watched);
+                }
+            });
+        }
         Ok(Subscription::new(stream, Leave(Rc::downgrade(self))))
     }
 
@@ -169,6 +189,9 @@ impl Inbox {
             .map_err(|why| NotSubscribed::Unusable(why.problem))?
             .map_err(NotSubscribed::NotKept)?;
         let before = self.kept.borrow().clone();
+        if !before.iter().any(|known| known.name == kept.name) {
+            self.new.borrow_mut().insert(kept.name.clone(), None);
+        }
         self.kept.borrow_mut().retain(|known| known.name != kept.name);
         self.kept.borrow_mut().push(kept);
         let earlier: Vec<Rc<Stream>> = {
@@ -247,6 +270,16 @@ impl Inbox {
         &self.store
     }
 
+    /// A stream was ended because its program did not read.
+    pub(super) fn was_cut(&self, stream: &Rc<Stream>) {
+        journal!(
+            Level::Warn, Event::ReaderCut, TOPIC = stream.filter.as_str();
+            "inbox: {} was cut off from {}, because it did not read", stream.reader, stream.filter
+        );
+        self.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, stream));
+        self.want();
+    }
+
     /// Ends all streams: the daemon ends.
     pub fn close(&self) {
         for stream in self.streams.borrow().iter() {
@@ -268,6 +301,11 @@ impl Inbox {
         for stream in self.streams.borrow().iter().filter(covered) {
             stream.confirmed.set(stream.confirmed.get().or(Some(now)));
         }
+        for kept in self.kept.borrow().iter().filter(|kept| kept.filter == filter) {
+            if let Some(confirmed) = self.new.borrow_mut().get_mut(&kept.name) {
+                *confirmed = confirmed.or(Some(now));
+            }
+        }
         self.want();
     }
 
@@ -288,6 +326,7 @@ impl Inbox {
             qos: stream.qos,
             fresh: stream.kept.is_none() && stream.confirmed.get().is_none(),
             joined: if stream.kept.is_none() { stream.joined } else { 0 },
+            asked: stream.joined,
             refused: refused.contains(&stream.filter),
         });
         let of_kept = kept.iter().map(|kept| Wish {
@@ -295,6 +334,7 @@ impl Inbox {
             qos: kept.qos,
             fresh: false,
             joined: 0,
+            asked: 0,
             refused: refused.contains(&kept.filter),
         });
         fewest(of_streams.chain(of_kept))

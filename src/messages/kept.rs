@@ -122,6 +122,19 @@ impl Books {
         Ok(Ok(kept))
     }
 
+    /// Takes over the subscriptions of a database that broke: without their messages, and with their numbers going on.
+    pub(super) fn keep_again(&mut self) -> rusqlite::Result<()> {
+        for kept in std::mem::take(&mut self.bookkeeper.to_keep) {
+            let again = self.keep(&kept.name, &kept.owner, &kept.filter, kept.qos)?;
+            if let Ok(mut again) = again {
+                again.last = again.last.max(kept.last);
+                self.forget(&again, 0)?;
+                self.with_commit(Change::Kept(again));
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the subscription and forgets what waits for it.
     pub(super) fn unkeep(&mut self, name: &str) -> rusqlite::Result<bool> {
         let Some(number) = self.kept_then(name).map(|kept| kept.number) else {

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 /// AWS IoT takes at most 128 KiB of payload (quotas, "Message payload").
 pub const MAX_PAYLOAD: usize = 128 * 1024;
-/// The packet that carries a message may have 128 KiB in all (CONNACK's MaximumPacketSize "cannot exceed 128 KB"), so topic and
-/// properties have their share in a large one; this is the most they may take.
-pub const MAX_PROPERTIES: usize = 16 * 1024;
+/// The packet that carries a message may have 128 KiB in all (CONNACK's MaximumPacketSize "cannot exceed 128 KB", developer
+/// guide, mqtt), so topic and properties have their share in a large one.
+pub const MAX_PACKET: usize = 128 * 1024;
+/// What the properties may take: they come in a request's head, which is bounded.
+pub const MAX_PROPERTIES: usize = 8 * 1024;
 /// AWS IoT: a message expires after 1 s to 7 days (developer guide, mqtt).
 pub const EXPIRY_RANGE: std::ops::RangeInclusive<u32> = 1..=604_800;
 
@@ -27,6 +29,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// The most bytes that its packet may take (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
+    pub fn packet_size(&self) -> usize {
+        const HEADS: usize = 5 + 2 + 2 + 4;
+        // A property's head has at most five bytes, and each of the two strings of a user property two more.
+        const PROPERTY: usize = 5;
+        let properties = 5 + self.properties.user_properties.len();
+        HEADS + self.topic.len() + self.properties.size() + PROPERTY * properties + self.payload.len()
+    }
+
     /// What it counts for in the outbox, in bytes: as much as it takes on the disk, about.
     pub fn size(&self) -> u64 {
         size(&self.topic, self.payload.len(), self.properties.size())

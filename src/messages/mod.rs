@@ -33,10 +33,10 @@ pub use handles::{Direct, Handles, Outbox, spawn};
 pub use inbox::{Inbox, NotSubscribed, Subscriber};
 pub use inspect::{Entry, Which, Whole};
 pub use kept::{Kept, KeptDocument, NotKept};
-pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
+pub use message::{EXPIRY_RANGE, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
 pub use outbox::{NotAccepted, Outgoing, Ticket};
 pub use streams::{Arrival, Subscription, Taken};
-pub use wanted::{Wanted, WantedFilter, is_wild};
+pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, is_wild};
 
 use crate::problem::Problem;
 use database::Unusable;

@@ -162,7 +162,19 @@ impl Books {
 
     /// The next messages to send: at most `most`, and no more than `bytes` of them unless it is one.
     pub(super) fn take(&mut self, most: usize, bytes: u64) -> rusqlite::Result<Vec<Outgoing>> {
-        let (mut taken, mut taken_bytes, mut blocked) = (Vec::new(), 0, false);
+        let mut taken = Vec::new();
+        let outcome = self.take_into(&mut taken, most, bytes);
+        if outcome.is_err() {
+            // Nobody sends those that were read before the error: their turn comes again.
+            for outgoing in &taken {
+                self.lanes.again(outgoing.ticket.id);
+            }
+        }
+        outcome.map(|()| taken)
+    }
+
+    fn take_into(&mut self, taken: &mut Vec<Outgoing>, most: usize, bytes: u64) -> rusqlite::Result<()> {
+        let (mut taken_bytes, mut blocked) = (0, false);
         while taken.len() < most && taken_bytes < bytes {
             let Some(next) = self.lanes.next(blocked) else { break };
             let found = match next {
@@ -199,7 +211,7 @@ impl Books {
                 }
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// The message with what is left of its expiry; its ticket where it is too old.
@@ -273,16 +285,29 @@ impl Books {
             .execute((ticket.id, self.bookkeeper.now_ms(), reason))?;
         self.delete(ticket, Fate::Parked(reason.to_owned()))?;
         self.bookkeeper.counts.parked += 1;
-        let forgotten = self
+        let mut forgotten = self
             .database
             .prepare_cached(
                 "DELETE FROM parked WHERE id <= (SELECT id FROM parked ORDER BY id DESC LIMIT 1 OFFSET ?1)",
             )?
             .execute((PARKED,))?;
+        // And no more of them than the outbox may have.
+        while self.parked_bytes()? > self.bookkeeper.bounds.max_bytes {
+            forgotten += self
+                .database
+                .execute("DELETE FROM parked WHERE id = (SELECT min(id) FROM parked)", ())?;
+        }
         self.bookkeeper.counts.dropped += u64::try_from(forgotten).unwrap_or(0);
         let more = i64::try_from(parked).unwrap_or(0) - i64::try_from(forgotten).unwrap_or(0);
         self.with_commit(Change::Parked(more));
         Ok(())
+    }
+}
+
+impl Books {
+    fn parked_bytes(&self) -> rusqlite::Result<u64> {
+        let sum = "SELECT coalesce(sum(length(payload) + length(topic)), 0) FROM parked";
+        self.database.prepare_cached(sum)?.query_row((), |row| row.get(0))
     }
 }
 

@@ -119,7 +119,10 @@ async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::R
     loop {
         match open(&path, bookkeeper) {
             Ok(mut books) => match serve(&path, &mut books, &mut queue).await {
-                Ended::Broken => bookkeeper = books.close(),
+                Ended::Broken => {
+                    books.bookkeeper.to_keep = books.kept.values().cloned().collect();
+                    bookkeeper = books.close();
+                }
                 Ended::NobodyLeft => return drop(books.close()),
             },
             Err((failure, kept)) => {
@@ -177,6 +180,11 @@ enum Ended {
 }
 
 async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
+    if !books.bookkeeper.to_keep.is_empty()
+        && let Err(error) = commit(books, Care::Lasts, Books::keep_again)
+    {
+        log::debug!("messages: the durable subscriptions were not taken over: {error}");
+    }
     // When the lazy work's turn is at the latest, and whether it could not be done the last time.
     let (mut due, mut in_vain) = (None, false);
     loop {
@@ -235,6 +243,9 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
         let outcome = outcome.map_err(|error| {
             whole = !database::is_broken(&error);
             let failure = database::cannot(path, &error);
+            if failure.disk_full {
+                books.shrink();
+            }
             books.bookkeeper.failed(&failure.problem);
             failure
         });

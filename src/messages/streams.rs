@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
 use super::message::Received;
 use crate::problem::Problem;
 
 /// Lines that wait for a program: a program that is so far behind is cut.
-const MAX_LINES: usize = 256;
-/// The same in bytes; a single line may have more.
-const MAX_BYTES: usize = 256 * 1024;
+const MAX_LINES: usize = 1024;
+/// The same in bytes, of messages at quality of service 0; a single line may have more. Those at quality of service 1 are
+/// bounded by what AWS sends before we acknowledge: 100 messages, which all streams share.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+/// A program that has something to read and takes nothing for so long is cut: what it holds, nobody else gets more of.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the session hands over.
 #[derive(Debug)]
@@ -49,6 +53,11 @@ impl Taken {
         }
     }
 
+    /// Whether AWS waits for an acknowledgement, and sends no more than it allows without.
+    fn is_awaited(&self) -> bool {
+        self._last.is_some()
+    }
+
     /// For a message that nobody needs to acknowledge.
     pub fn nothing() -> Self {
         Self { _last: None }
@@ -79,8 +88,10 @@ pub(super) struct Stream {
     last_words: RefCell<Option<Bytes>>,
     ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    /// Rings when the program has taken a line, or has left.
-    drained: Notify,
+    /// Rings when a line has come or was taken, and at the end.
+    moved: Notify,
+    /// Lines that the program has taken.
+    taken: Cell<u64>,
 }
 
 impl Stream {
@@ -97,7 +108,8 @@ impl Stream {
             last_words: RefCell::default(),
             ended: Cell::new(false),
             waker: RefCell::default(),
-            drained: Notify::new(),
+            moved: Notify::new(),
+            taken: Cell::new(0),
         }
     }
 
@@ -107,19 +119,46 @@ impl Stream {
             return true;
         }
         let (lines, bytes) = (self.lines.borrow().len(), self.bytes.get());
-        let too_far_behind = lines >= MAX_LINES || (lines > 0 && bytes + line.len() > MAX_BYTES);
-        if too_far_behind {
-            self.end(
-                "too_slow",
-                &format!("the program did not read: {lines} messages ({bytes} bytes) were waiting for it"),
-                Some("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
-            );
+        let counted = if taken.is_awaited() { 0 } else { line.len() };
+        if lines >= MAX_LINES || (lines > 0 && bytes + counted > MAX_BYTES) {
+            self.too_slow();
             return false;
         }
-        self.bytes.set(bytes + line.len());
+        self.bytes.set(bytes + counted);
         self.lines.borrow_mut().push_back((line, taken));
+        self.moved.notify_one();
         self.wake();
         true
+    }
+
+    fn too_slow(&self) {
+        let lines = self.lines.borrow().len();
+        self.end(
+            "too_slow",
+            &format!("the program did not read: {lines} messages were waiting for it"),
+            Some("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
+        );
+    }
+
+    /// Waits until the stream has ended, and ends it if its program takes nothing for too long. True if it was that.
+    pub(super) async fn watch(&self) -> bool {
+        while !self.ended.get() {
+            if self.lines.borrow().is_empty() {
+                self.moved.notified().await;
+                continue;
+            }
+            let before = self.taken.get();
+            let taking = async {
+                while self.taken.get() == before && !self.ended.get() {
+                    self.moved.notified().await;
+                }
+            };
+            if timeout(PATIENCE, taking).await.is_err() {
+                self.too_slow();
+                return true;
+            }
+        }
+        false
     }
 
     /// Ends the stream with a reason; what it still had is let go.
@@ -135,7 +174,7 @@ impl Stream {
     /// Ends the stream.
     fn close(&self) {
         self.ended.set(true);
-        self.drained.notify_one();
+        self.moved.notify_one();
         self.wake();
     }
 
@@ -146,14 +185,14 @@ impl Stream {
     /// Waits until everything was taken; returns at once where the stream has ended.
     pub(super) async fn drained(&self) {
         while !self.ended.get() && !self.lines.borrow().is_empty() {
-            self.drained.notified().await;
+            self.moved.notified().await;
         }
     }
 
     /// Waits until the stream has ended.
     pub(super) async fn ended(&self) {
         while !self.ended.get() {
-            self.drained.notified().await;
+            self.moved.notified().await;
         }
     }
 
@@ -187,11 +226,13 @@ impl Subscription {
         self.under_way = None;
         let next = self.stream.lines.borrow_mut().pop_front();
         if let Some((line, taken)) = next {
-            self.stream
-                .bytes
-                .set(self.stream.bytes.get().saturating_sub(line.len()));
+            if !taken.is_awaited() {
+                let left = self.stream.bytes.get().saturating_sub(line.len());
+                self.stream.bytes.set(left);
+            }
             self.under_way = Some(taken);
-            self.stream.drained.notify_one();
+            self.stream.taken.set(self.stream.taken.get() + 1);
+            self.stream.moved.notify_one();
             return Poll::Ready(Some(line));
         }
         if self.stream.ended.get() {

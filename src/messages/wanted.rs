@@ -17,6 +17,8 @@ pub struct WantedFilter {
     pub qos: u8,
     /// How many programs have asked for it so far: one more wants the retained message, too.
     pub joined: u64,
+    /// The same, with those whose messages are kept: each is told if AWS refuses it.
+    pub asked: u64,
 }
 
 /// A program's wish.
@@ -27,6 +29,7 @@ pub(super) struct Wish<'a> {
     /// It has not seen the retained message yet.
     pub(super) fresh: bool,
     pub(super) joined: u64,
+    pub(super) asked: u64,
     /// AWS has refused it: others cannot rely on it.
     pub(super) refused: bool,
 }
@@ -46,6 +49,7 @@ pub(super) fn fewest<'a>(wishes: impl Iterator<Item = Wish<'a>>) -> Wanted {
         let (wanted, fresh) = all.entry(wish.filter).or_default();
         wanted.qos = wanted.qos.max(wish.qos);
         wanted.joined = wanted.joined.max(wish.joined);
+        wanted.asked = wanted.asked.max(wish.asked);
         *fresh |= wish.fresh && !is_wild(wish.filter);
     }
     let covering = |filter: &str| -> Vec<&str> {
@@ -88,6 +92,7 @@ mod tests {
             qos,
             fresh,
             joined: 1,
+            asked: 1,
             refused: filter == "refused/#",
         };
         type Cases<'a> = [(&'a [(&'a str, u8, bool)], &'a [(&'a str, u8)])];

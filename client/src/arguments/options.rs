@@ -7,13 +7,13 @@ use super::usage;
 use crate::exit::Failure;
 
 /// An option, whether a value follows it, and the commands that know it; none for one that stands anywhere.
-struct Known {
-    name: &'static str,
-    value: bool,
-    commands: &'static [&'static str],
+pub(super) struct Known {
+    pub(super) name: &'static str,
+    pub(super) value: bool,
+    pub(super) commands: &'static [&'static str],
 }
 
-const OPTIONS: &[Known] = &[
+pub(super) const OPTIONS: &[Known] = &[
     Known::value("--socket", &[]),
     Known::flag("--help", &[]),
     Known::flag("--version", &[]),

@@ -1,4 +1,5 @@
-use super::{Command, OPTIONS, parse, topic};
+use super::options::OPTIONS;
+use super::{Command, parse, topic};
 use crate::exit::Exit;
 use crate::help::Topic;
 use crate::setup_profile::Wanted;

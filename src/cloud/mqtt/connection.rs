@@ -102,7 +102,7 @@ impl Connection {
             ))),
             Ok(other) => Err(lost(format!("{:?} instead of CONNACK", other.packet_type()))),
             Err(Lost::Disconnected(reason)) => Err(lost(format!("DISCONNECT: {reason}"))),
-            Err(Lost::Broken(why)) => Err(lost(why)),
+            Err(Lost::Broken(why) | Lost::GivenUp(why)) => Err(lost(why)),
         }
     }
 
@@ -229,10 +229,10 @@ impl Connection {
                 return Ok(packet);
             }
             if let Some(error) = self.failure {
-                return Err(Lost::Broken(format!("protocol: {error:?}")));
+                return Err(Lost::GivenUp(format!("protocol: {error:?}")));
             }
             if self.closing && self.pipe.output.is_empty() {
-                return Err(Lost::Broken("no PINGRESP".into()));
+                return Err(Lost::GivenUp("no PINGRESP".into()));
             }
             if !self.pipe.input.is_empty() {
                 let mut cursor = Cursor::new(&self.pipe.input[..]);

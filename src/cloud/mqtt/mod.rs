@@ -18,9 +18,6 @@ use crate::config::Endpoint;
 use crate::messages::{Message, Received};
 use crate::problem::Problem;
 
-/// Messages at quality of service 1 that AWS may send before we have acknowledged the first of them: with 128 KiB each, the
-/// most memory that a program can take that does not read.
-pub const RECEIVE_MAXIMUM: u16 = 16;
 /// AWS IoT takes at most 8 filters in one SUBSCRIBE (quotas, "Subscriptions per subscribe request").
 pub const MAX_FILTERS_PER_PACKET: usize = 8;
 
@@ -160,6 +157,8 @@ pub enum Event {
 pub enum Lost {
     /// DISCONNECT from AWS.
     Disconnected(Reason),
-    /// The network or the protocol, in one line.
+    /// The network, in one line.
     Broken(String),
+    /// We have ended it, because AWS did not keep to the protocol or gave no sign of life.
+    GivenUp(String),
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::packet::{
     ContentType, CorrelationData, MessageExpiryInterval, PayloadFormat, PayloadFormatIndicator, Property, Qos,
-    ReceiveMaximum, ResponseTopic, SessionExpiryInterval, SubEntry, SubOpts, UserProperty, v5_0,
+    ResponseTopic, SessionExpiryInterval, SubEntry, SubOpts, UserProperty, v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::MqttError;
 
-use super::{Granted, Options, RECEIVE_MAXIMUM, Reason};
+use super::{Granted, Options, Reason};
 use crate::messages::{Message, Properties, Received};
 use crate::problem::quoted;
 
@@ -22,10 +22,11 @@ pub(super) fn connect(options: &Options) -> Result<v5_0::Connect, MqttError> {
         .client_id(options.client_id.as_str())?
         .clean_start(false)
         .keep_alive(u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX))
-        .props(vec![
-            Property::SessionExpiryInterval(SessionExpiryInterval::new(expiry)?),
-            Property::ReceiveMaximum(ReceiveMaximum::new(RECEIVE_MAXIMUM)?),
-        ]);
+        // No Receive Maximum: AWS sends at most 100 messages before we acknowledge in any case, and Mosquitto 2.0 loses count of
+        // a smaller one when several are acknowledged at once, which would be a protocol error without end.
+        .props(vec![Property::SessionExpiryInterval(SessionExpiryInterval::new(
+            expiry,
+        )?)]);
     match &options.will {
         Some(will) => builder
             .will_message(

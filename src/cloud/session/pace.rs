@@ -34,7 +34,8 @@ impl Pace {
 
     /// A message goes, or has come.
     pub(super) fn spend(&mut self, now: Instant) {
-        self.due = self.due.max(now) + self.one;
+        // However many have come: after a second without any the rate is ours again.
+        self.due = (self.due.max(now) + self.one).min(now + Duration::from_secs(1) + self.burst);
     }
 }
 

@@ -30,7 +30,7 @@ impl Session {
 
     /// Its end.
     pub(super) async fn disconnected(&mut self, ended: &Ended) {
-        let lost = matches!(ended, Ended::Lost(..));
+        let lost = matches!(ended, Ended::Lost(lost, _) if may_be_a_message(lost));
         self.presence.disconnected(match ended {
             Ended::Lost(Lost::Disconnected(reason), _) => Some(reason.code),
             _ => None,
@@ -115,5 +115,20 @@ impl Session {
             }
         };
         let _ = timeout(FLUSH, flushing).await;
+    }
+}
+
+/// Whether AWS may have ended the connection because of what was sent on it. What it says of other matters (taken over, busy,
+/// a quota, maintenance), and what we have ended ourselves, is nobody's fault.
+fn may_be_a_message(lost: &Lost) -> bool {
+    match lost {
+        // Malformed packet, protocol error, not authorized, topic filter or name invalid, packet too large, payload format
+        // invalid, retain or quality of service not supported (MQTT 5.0, 3.14.2.1).
+        Lost::Disconnected(reason) => matches!(
+            reason.code,
+            0x80..=0x83 | 0x87 | 0x8f | 0x90 | 0x95 | 0x99..=0x9b | 0xa1 | 0xa2
+        ),
+        Lost::Broken(_) => true,
+        Lost::GivenUp(_) => false,
     }
 }

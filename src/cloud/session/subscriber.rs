@@ -16,7 +16,7 @@ use super::suspects::Suspects;
 use super::words;
 use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
 use crate::event::{Event, journal};
-use crate::messages::{Arrival, Outbox, Wanted, WantedFilter, is_wild};
+use crate::messages::{Arrival, MAX_FILTERS, Outbox, Wanted, WantedFilter, is_wild};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -116,11 +116,18 @@ impl Subscriber {
             .retain(|filter, refused| refused.until > now && wanted.contains_key(filter));
         self.unwanted_since.retain(|filter, _| !wanted.contains_key(filter));
         let mut filters = self.not_yet_subscribed(&wanted, now);
-        filters.truncate(if self.suspects.one_at_a_time() {
-            1
-        } else {
-            MAX_FILTERS_PER_PACKET
+        filters.truncate(match self.suspects.one_at_a_time() {
+            true => 1,
+            false => MAX_FILTERS_PER_PACKET,
         });
+        let new = filters
+            .iter()
+            .filter(|(filter, _)| !self.confirmed.contains_key(filter))
+            .count();
+        if self.confirmed.len() + new > MAX_FILTERS {
+            // AWS ends a connection with more. What lingers makes room at once; what is wanted waits for that.
+            return self.give_up(self.unwanted(&wanted), connection);
+        }
         if !filters.is_empty() {
             let entries: Vec<(String, u8)> = filters
                 .iter()
@@ -139,13 +146,24 @@ impl Subscriber {
             return;
         }
         let filters = self.no_longer_wanted(&wanted, now);
-        if !filters.is_empty() {
-            match connection.unsubscribe(&filters) {
-                Ok(packet_id) => self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters)),
-                // They are given up with the session, then.
-                Err(_) => self.confirmed.retain(|filter, _| !filters.contains(filter)),
-            }
+        self.give_up(filters, connection);
+    }
+
+    fn give_up(&mut self, mut filters: Vec<String>, connection: &mut Connection) {
+        filters.truncate(MAX_FILTERS_PER_PACKET);
+        if filters.is_empty() {
+            return;
         }
+        match connection.unsubscribe(&filters) {
+            Ok(packet_id) => self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters)),
+            // They are given up with the session, then.
+            Err(_) => self.confirmed.retain(|filter, _| !filters.contains(filter)),
+        }
+    }
+
+    fn unwanted(&self, wanted: &Wanted) -> Vec<String> {
+        let unwanted = self.confirmed.keys().filter(|filter| !wanted.contains_key(*filter));
+        unwanted.cloned().collect()
     }
 
     fn not_yet_subscribed(&mut self, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
@@ -157,8 +175,8 @@ impl Subscriber {
             }
             if let Some(refused) = self.refused.get_mut(filter) {
                 // Whoever comes later is told at once what the others were told.
-                if refused.wish < wish.joined {
-                    refused.wish = wish.joined;
+                if refused.wish < wish.asked {
+                    refused.wish = wish.asked;
                     let why = refused.why.clone();
                     self.receiver.tell(Arrival::Refused(filter.clone(), why));
                 }
@@ -183,17 +201,13 @@ impl Subscriber {
     }
 
     fn no_longer_wanted(&mut self, wanted: &Wanted, now: Instant) -> Vec<String> {
-        let unwanted = self.confirmed.keys().filter(|filter| !wanted.contains_key(*filter));
-        let mut filters = Vec::new();
-        for filter in unwanted {
+        let mut filters = self.unwanted(wanted);
+        filters.retain(|filter| {
             let since = *self.unwanted_since.entry(filter.clone()).or_insert(now);
             // What another one covers is of no use, and brings every message twice.
-            let others = self.confirmed.keys().filter(|other| wanted.contains_key(*other));
-            let covered = others.into_iter().any(|other| topic::covers(other, filter));
-            if (covered || now >= since + LINGER) && filters.len() < MAX_FILTERS_PER_PACKET {
-                filters.push(filter.clone());
-            }
-        }
+            let mut others = self.confirmed.keys().filter(|other| wanted.contains_key(*other));
+            now >= since + LINGER || others.any(|other| topic::covers(other, filter))
+        });
         filters
     }
 
@@ -247,7 +261,7 @@ impl Subscriber {
     fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
         journal!(Level::Warn, Event::FilterRefused, TOPIC = filter.as_str(); "session: {why}");
         self.receiver.tell(Arrival::Refused(filter.clone(), why.clone()));
-        let wish = wish.joined;
+        let wish = wish.asked;
         self.refused.insert(filter, Refused { until, why, wish });
     }
 

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 /// Of a connection that was lost.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
     match lost {
-        Lost::Broken(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
+        Lost::Broken(why) | Lost::GivenUp(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
         Lost::Disconnected(reason) if reason.code == 0x8e => {
             Problem::configuration("another client has taken the session over: this thing name is in use twice")
                 .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")

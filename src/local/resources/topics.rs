@@ -20,7 +20,8 @@ use crate::topic::THING;
 /// The topic or filter that a caller means: what is behind `/topics/`, with `{thing}` filled in, and the thing name.
 async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), Refusal> {
     let thing = shared.thing.get().await.ok_or_else(|| {
-        let why = shared.board.obstacle();
+        let messages = shared.board.messages.borrow().problem.clone();
+        let why = messages.or_else(|| shared.board.obstacle());
         Refusal::not_ready(&why.unwrap_or_else(|| Problem::wait("this gateway's thing name is not known yet")))
     })?;
     let text = segments.join("/").replace(THING, &thing);

@@ -62,7 +62,12 @@ impl Cloudlet {
             .build()
             .map_err(Error::io("starting the runtime"))?;
         let mqtt = Listener::bind(&runtime, "MQTT", options.listen, options.mqtt_port)?;
-        let provider = Listener::bind(&runtime, "the credentials provider", options.listen, options.credentials_port)?;
+        let provider = Listener::bind(
+            &runtime,
+            "the credentials provider",
+            options.listen,
+            options.credentials_port,
+        )?;
         let api = Listener::bind(&runtime, "the API", options.listen, options.api_port)?;
         let (lifecycle, lifecycle_queue) = Lifecycle::new();
         let access_keys = AccessKeys::new();

@@ -101,3 +101,13 @@ fn what_a_durable_subscription_keeps_is_bounded_and_the_loss_is_counted() {
     let list = world.gateway.get("/subscriptions").json().unwrap();
     assert_eq!(list["subscriptions"][0]["dropped"], 2, "{list}");
 }
+
+#[test]
+fn promise_6_a_refused_durable_subscription_is_told_each_time() {
+    let world = world();
+    for _ in 0..2 {
+        let mut program = Subscription::open(&world.gateway, "others/%23?name=refused");
+        assert_eq!(program.next().unwrap()["code"], "refused");
+        assert_eq!(program.next(), None);
+    }
+}

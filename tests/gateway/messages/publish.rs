@@ -130,12 +130,14 @@ fn promise_5_aws_discards_nothing_however_fast_a_program_publishes() {
 fn promise_6_a_message_that_makes_aws_hang_up_is_found_and_parked() {
     let world = world();
     let dashboard = Dashboard::start(&world);
-    // AWS ends the connection over a packet beyond its limit; the payload alone is within it.
-    let poison = vec![b'x'; 128 * 1024];
-    let answer = post(&world.gateway, &format!("/topics/{THING}/big"), "", &poison);
-    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    let poison = Some("/poison".to_owned());
+    world.cloud.switches().set(|switches| switches.hang_up_on = poison);
+    publish(&world.gateway, &format!("{THING}/data"), "before it");
+    publish(&world.gateway, &format!("{THING}/poison"), "x");
     publish(&world.gateway, &format!("{THING}/data"), "behind it");
     dashboard.wait_for(&format!("{THING}/data"), "behind it");
     world.gateway.wait_for("messages.parked", |parked| parked == 1);
     world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    let parked = world.gateway.get("/v1/outbox/parked").json().unwrap();
+    assert_eq!(parked["messages"][0]["topic"], format!("{THING}/poison"), "{parked}");
 }

@@ -57,8 +57,11 @@ fn a_payload_at_the_limit_is_taken_and_one_byte_more_is_not() {
         post(&world.gateway, &format!("{target}?wait=ack"), "", &fits).status,
         200
     );
-    let answer = post(&world.gateway, &target, "", &vec![b'x'; 128 * 1024 + 1]);
-    assert_eq!(answer.status, 413, "{:?}", answer.json());
+    for too_many in [128 * 1024, 128 * 1024 + 1, 1024 * 1024] {
+        let answer = post(&world.gateway, &target, "", &vec![b'x'; too_many]);
+        assert_eq!(answer.status, 413, "{:?}", answer.json());
+        assert_eq!(answer.json().unwrap()["code"], "too_large");
+    }
     publish(&world.gateway, &format!("{THING}/data"), "after it");
     dashboard.wait_for(&format!("{THING}/data"), "after it");
 }

@@ -155,3 +155,42 @@ fn promise_6_a_filter_that_the_policy_forbids_ends_its_stream_with_the_reason() 
     dashboard.publish(&format!("{THING}/cmd"), "go", &[]);
     assert_eq!(narrow.payload(), "go");
 }
+
+#[test]
+fn a_burst_of_large_messages_reaches_a_program_that_reads() {
+    let world = world();
+    let mut program = Subscription::open(&world.gateway, &format!("{THING}/cmd"));
+    subscribed(&world, &format!("{THING}/cmd"));
+    // Control characters take six bytes each in JSON.
+    let big = vec![1; 100_000];
+    for _ in 0..20 {
+        let target = format!("/topics/{THING}/cmd");
+        assert_eq!(super::post(&world.gateway, &target, "", &big).status, 200);
+    }
+    for number in 0..20 {
+        let line = program
+            .next()
+            .unwrap_or_else(|| panic!("the stream ended after {number}"));
+        assert_eq!(line["payload"].as_str().map(str::len), Some(big.len()), "{line}");
+    }
+}
+
+#[test]
+fn filters_that_linger_make_room_for_new_ones() {
+    let world = world();
+    let open = |from: usize, number: usize| -> Vec<Subscription> {
+        (from..from + number)
+            .map(|number| Subscription::open(&world.gateway, &format!("{THING}/{number}")))
+            .collect()
+    };
+    let first = open(0, 30);
+    subscribed(&world, &format!("{THING}/29"));
+    drop(first);
+    let _second = open(30, 30);
+    subscribed(&world, &format!("{THING}/59"));
+    assert_eq!(
+        world.gateway.status()["session"]["connects"],
+        1,
+        "AWS ends a connection with more than 50"
+    );
+}

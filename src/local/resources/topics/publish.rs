@@ -18,7 +18,7 @@ use super::super::super::body;
 use super::super::super::caller::Caller;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, query, truth};
-use crate::messages::{EXPIRY_RANGE, Fate, MAX_PAYLOAD, MAX_PROPERTIES, Message, NotAccepted, Properties};
+use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, NotAccepted, Properties};
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -71,6 +71,12 @@ pub async fn post(
         retain: wanted.retain,
         properties: wanted.properties,
     };
+    let size = message.packet_size();
+    if size > MAX_PACKET {
+        let message =
+            format!("topic, properties and payload make a packet of {size} bytes, and AWS IoT takes {MAX_PACKET}");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+    }
     match wanted.qos {
         0 => send(shared, message).await,
         _ => keep(shared, message, wanted.wait).await,
@@ -153,6 +159,17 @@ impl Wanted {
             }
         }
         properties_from(headers, &mut properties)?;
+        let texts = [&properties.content_type, &properties.response_topic]
+            .into_iter()
+            .flatten();
+        let users = properties
+            .user_properties
+            .iter()
+            .flat_map(|(name, value)| [name, value]);
+        // MQTT 5.0, 1.5.4: a receiver may end the connection over one.
+        if texts.chain(users).any(|text| text.contains('\0')) {
+            return Err(Refusal::malformed("a property has a NUL"));
+        }
         let size = properties.size();
         if size > MAX_PROPERTIES {
             return Err(Refusal::malformed(format!(
@@ -185,7 +202,20 @@ where
     })
 }
 
+/// The header fields that say something of a message.
+const FIELDS: [&str; 3] = [
+    "x-amz-mqtt5-payload-format-indicator",
+    "x-amz-mqtt5-correlation-data",
+    "x-amz-mqtt5-user-properties",
+];
+
 fn properties_from(headers: &HeaderMap, properties: &mut Properties) -> Result<(), Refusal> {
+    let mut fields = headers.keys().map(hyper::header::HeaderName::as_str);
+    let unknown = fields.find(|name| name.starts_with("x-amz-mqtt5-") && !FIELDS.contains(name));
+    if let Some(name) = unknown {
+        let hint = format!("there are {}", FIELDS.join(", "));
+        return Err(Refusal::malformed(format!("there is no header field {name} here")).hint(hint));
+    }
     let value = |name: &str| {
         let value = headers.get(name)?;
         Some(
@@ -297,6 +327,7 @@ mod tests {
             "wait=forever",
             "qos=0&wait=ack",
             "timeout=301",
+            "contentType=a%00",
             "unknown=1",
         ] {
             assert!(read(query, &[]).is_err(), "{query}");
@@ -306,6 +337,7 @@ mod tests {
             ("x-amz-mqtt5-user-properties", "eyJhIjoxfQ=="),
             ("x-amz-mqtt5-correlation-data", "%"),
             ("x-amz-mqtt5-payload-format-indicator", "1"),
+            ("x-amz-mqtt5-user-property", "eyJhIjoxfQ=="),
         ] {
             assert!(read("", &[header]).is_err(), "{header:?}");
         }

@@ -105,6 +105,8 @@ pub struct Switches {
     pub drop_puback: Option<u64>,
     /// Close each connection after this many packets from the client, CONNECT not counted.
     pub cut_after_packets: Option<u64>,
+    /// Hang up, without a word, on whoever publishes to a topic that ends so.
+    pub hang_up_on: Option<String>,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,
 }
@@ -131,6 +133,7 @@ impl Default for Switches {
             delay_pubacks: None,
             drop_puback: None,
             cut_after_packets: None,
+            hang_up_on: None,
             credentials: CredentialSwitches::default(),
         }
     }

@@ -20,6 +20,17 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
         };
     }
     resolve_alias(session, &mut publish)?;
+    let hang_up = |end: &String| publish.topic.ends_with(end.as_str());
+    if session
+        .cloud
+        .switches
+        .get(|switches| switches.hang_up_on.as_ref().is_some_and(hang_up))
+    {
+        return Err(End::silent(
+            Cause::of(reason::UNSPECIFIED_ERROR),
+            "the switch hang_up_on",
+        ));
+    }
     // No code for too large a packet is among those AWS lists for DISCONNECT (developer guide, mqtt).
     if publish.payload.len() > limits::MAX_PAYLOAD {
         return Err(End::telling(
