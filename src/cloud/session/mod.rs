@@ -102,6 +102,10 @@ pub struct Session {
     pub backoff: Backoff,
 }
 
+/// Why AWS ends connections without anybody's doing: server shutting down, keep-alive timeout, session taken over (there is
+/// another device of this name), administrative action (developer guide, "MQTT 5 reason codes").
+const NO_MESSAGES_FAULT: [u8; 4] = [0x8b, 0x8d, 0x8e, 0x98];
+
 /// What ended a stay.
 enum Ended {
     /// With how long it had lasted.
@@ -219,13 +223,15 @@ impl Session {
 
     /// Its end.
     async fn disconnected(&mut self, ended: &Ended) {
-        let lost = matches!(ended, Ended::Lost(..));
-        self.presence.disconnected(match ended {
+        let code = match ended {
             Ended::Lost(Lost::Disconnected(reason), _) => Some(reason.code),
             _ => None,
-        });
-        self.subscriber.disconnected(lost);
-        self.publisher.disconnected(lost).await;
+        };
+        let suspicious =
+            matches!(ended, Ended::Lost(..)) && !code.is_some_and(|code| NO_MESSAGES_FAULT.contains(&code));
+        self.presence.disconnected(code);
+        self.subscriber.disconnected(suspicious);
+        self.publisher.disconnected(suspicious).await;
     }
 
     /// Holds the connection for as long as it lasts.

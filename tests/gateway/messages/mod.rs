@@ -3,6 +3,7 @@
 mod bounds;
 mod durable;
 mod health;
+mod innocent;
 mod inspect;
 mod publish;
 mod refusals;
