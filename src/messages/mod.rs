@@ -20,6 +20,7 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod wanted;
 
 use std::time::Duration;
