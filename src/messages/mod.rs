@@ -22,6 +22,7 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod wanted;
 
 use std::path::Path;

@@ -14,6 +14,7 @@ mod credentials;
 mod dashboard;
 mod demo;
 mod faketime;
+mod faults;
 mod first_boot;
 mod loopback;
 mod messages;

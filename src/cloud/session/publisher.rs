@@ -93,9 +93,9 @@ impl Publisher {
         self.suspects.not_reached();
     }
 
-    /// The connection is gone. `lost` if AWS or the network ended it.
-    pub(super) async fn disconnected(&mut self, lost: bool) {
-        if lost {
+    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
+    pub(super) async fn disconnected(&mut self, suspicious: bool) {
+        if suspicious {
             let ago = self.last_sent.elapsed();
             self.suspects.lost(self.under_way.values().map(|ticket| ticket.id), ago);
         }

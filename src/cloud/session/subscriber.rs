@@ -94,10 +94,10 @@ impl Subscriber {
         self.suspects.not_reached();
     }
 
-    /// The connection is gone. `lost` if AWS or the network ended it.
-    pub(super) fn disconnected(&mut self, lost: bool) {
+    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
+    pub(super) fn disconnected(&mut self, suspicious: bool) {
         if let Some(UnderWay::Subscribe(_, filters, since)) = self.under_way.take()
-            && lost
+            && suspicious
         {
             self.suspects
                 .lost(filters.into_iter().map(|(filter, _)| filter), since.elapsed());

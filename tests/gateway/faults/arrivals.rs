@@ -1,0 +1,111 @@
+//! What has arrived at AWS, message by message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cloudlet::Event;
+
+use super::programs::{Record, number_of};
+
+/// The numbers on each topic in the order of their arrival, and how the gateway's sessions began.
+#[derive(Clone, Default)]
+pub struct Arrivals(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    numbers: BTreeMap<String, Vec<u32>>,
+    sessions: Sessions,
+}
+
+/// How many connections had a session, and how many a new one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sessions {
+    pub resumed: usize,
+    pub new: usize,
+}
+
+/// What became of all messages.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Accepted, and arrived.
+    pub arrived: usize,
+    /// Accepted, and not arrived: topic and number.
+    pub lost: Vec<(String, u32)>,
+    /// Arrived once more.
+    pub duplicates: usize,
+    /// Arrived for the first time after a later one of their topic.
+    pub out_of_order: Vec<(String, u32)>,
+    /// Refused, and arrived all the same.
+    pub refused_and_arrived: Vec<(String, u32)>,
+}
+
+impl Arrivals {
+    /// What tells of them.
+    pub fn observer(&self) -> cloudlet::Observer {
+        let known = self.0.clone();
+        let prefix = super::topic_prefix();
+        Arc::new(move |event| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                Event::Acknowledged { topic, payload, .. } if topic.starts_with(&prefix) => {
+                    let number = number_of(payload);
+                    known.numbers.entry(topic.clone()).or_default().push(number);
+                }
+                Event::Connected { session_present, .. } => match session_present {
+                    true => known.sessions.resumed += 1,
+                    false => known.sessions.new += 1,
+                },
+                _ => {}
+            }
+        })
+    }
+
+    /// How the gateway's sessions began.
+    pub fn sessions(&self) -> Sessions {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sessions
+    }
+
+    /// How many have arrived.
+    pub fn count(&self) -> usize {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.numbers.values().map(Vec::len).sum()
+    }
+
+    /// Compares them with what programs were told.
+    pub fn account_for(&self, records: &[Record]) -> Account {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut account = Account::default();
+        let mut seen: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for (topic, numbers) in &known.numbers {
+            let seen = seen.entry(topic).or_default();
+            for number in numbers {
+                let last = seen.last().copied();
+                if !seen.insert(*number) {
+                    account.duplicates += 1;
+                } else if last.is_some_and(|last| last > *number) {
+                    account.out_of_order.push((topic.clone(), *number));
+                }
+            }
+        }
+        let has_arrived = |topic: &str, number: &u32| seen.get(topic).is_some_and(|seen| seen.contains(number));
+        for Record {
+            topic,
+            accepted,
+            refused,
+            ..
+        } in records
+        {
+            for number in accepted {
+                match has_arrived(topic, number) {
+                    true => account.arrived += 1,
+                    false => account.lost.push((topic.clone(), *number)),
+                }
+            }
+            let against_its_word = refused.iter().filter(|number| has_arrived(topic, number));
+            account
+                .refused_and_arrived
+                .extend(against_its_word.map(|number| (topic.clone(), *number)));
+        }
+        account
+    }
+}

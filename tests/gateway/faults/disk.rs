@@ -1,0 +1,56 @@
+//! A small disk, to be filled and freed.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rig::{command, user};
+
+/// A file system of its own at a folder, in memory.
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts it; `megabytes` is all it holds.
+    pub fn at(folder: &Path, megabytes: u32) -> Self {
+        assert!(
+            user::is_root(),
+            "this test needs a disk of its own to fill: run it as root, who may mount one"
+        );
+        fs::create_dir_all(folder).unwrap();
+        let mut mount = command::command("mount");
+        let size = format!("size={megabytes}m,mode=0700");
+        mount.args(["-t", "tmpfs", "-o", &size, "gatepost-test"]).arg(folder);
+        command::run(&mut mount, "mount").unwrap();
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Takes all the space that is left.
+    pub fn fill(&self) {
+        let mut file = File::options().create(true).append(true).open(self.filler()).unwrap();
+        // In small pieces at the end, so that nothing is left.
+        for piece in [64 * 1024, 4096, 1] {
+            while file.write_all(&vec![0; piece]).is_ok() {}
+        }
+    }
+
+    /// Gives it back.
+    pub fn free(&self) {
+        let _ = fs::remove_file(self.filler());
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.folder.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: whoever still has a file open there is about to end.
+        let mut unmount = command::command("umount");
+        let _ = command::run(unmount.arg("-l").arg(&self.folder), "mount");
+    }
+}

@@ -1,0 +1,108 @@
+//! Promise 5 with everything going wrong at once: what was accepted arrives, once as a rule and in its order.
+//!
+//! `programs` publish numbered messages and remember which were accepted; `arrivals` are what AWS has taken responsibility
+//! for: what the broker behind the cloudlet's front has acknowledged, as the front saw it. A subscriber behind that broker
+//! would see less through no fault of gatepost's: Mosquitto acknowledges before it saves, so kill -9 and a wiped database
+//! take messages from it that AWS, where a session outlives any server, would deliver.
+
+mod arrivals;
+mod chaos;
+mod disk;
+mod power;
+mod programs;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rig::token::{SoftHsm, TokenCopy};
+
+use crate::registry::bring_online_known;
+use crate::relay::Relay;
+use crate::world::{PIN, SOON, THING, World, options};
+
+pub use arrivals::Arrivals;
+
+/// What is published has topics that begin so; the gateway's own health reports have not.
+fn topic_prefix() -> String {
+    format!("{THING}/data/")
+}
+
+/// A world in which this user may publish everything, as fast as it likes, and a network that a test has in its hand.
+struct Stage {
+    world: World,
+    network: Relay,
+    arrivals: Arrivals,
+    tokens: PathBuf,
+    token: Option<TokenCopy>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let arrivals = Arrivals::default();
+        let mut options = options();
+        options.observer = Some(arrivals.observer());
+        options.switches.publishes_per_second = u32::MAX;
+        options.switches.tell_acknowledged = true;
+        let token = SoftHsm::new("gateway", PIN).unwrap();
+        let tokens = token.tokens();
+        let mut world = World::with(Box::new(token), options);
+        let endpoint = world.cloud.mqtt_endpoint();
+        let network = Relay::to(&endpoint);
+        let gateway = &mut world.gateway;
+        gateway.configure(&endpoint, &network.endpoint());
+        gateway.configure("role-aliases = [\"*\"]", "role-aliases = [\"*\"]\npublish = [\"#\"]");
+        gateway.config.push_str("[mqtt]\npublish-rate = 10000\n");
+        // Every message is a line at debug.
+        gateway.env.push(("GATEPOST_LOG".to_owned(), "info".to_owned()));
+        Self {
+            world,
+            network,
+            arrivals,
+            tokens,
+            token: None,
+        }
+    }
+
+    fn bring_online(&mut self) {
+        bring_online_known(&mut self.world);
+        self.token = Some(TokenCopy::of(&self.tokens).unwrap());
+    }
+
+    /// kill -9 for gatepostd, and for nothing else.
+    fn kill_gateway(&mut self) {
+        self.world.gateway.kill();
+        self.token.as_ref().expect("it was online").put_back().unwrap();
+    }
+
+    /// Waits until everything that waits is sent, after a start.
+    fn come_to_rest(&self) {
+        let gateway = &self.world.gateway;
+        gateway.wait_for_text("session.phase", "connected");
+        gateway.wait_longer_for(3 * SOON, "messages.queued", |queued| queued == 0);
+    }
+
+    /// Nothing is kept aside, and nothing was broken.
+    fn assert_nothing_is_aside(&self) {
+        let status = self.world.gateway.status();
+        assert_eq!(status["messages"]["parked"], 0, "{status:#}");
+        assert!(
+            !self.world.gateway.log().contains("was broken"),
+            "a database was set aside"
+        );
+    }
+}
+
+/// The seed of all that happens at random, printed, so that a run can be had again as far as threads let it.
+fn seed() -> u64 {
+    let seed = match std::env::var("GATEPOST_FAULTS_SEED") {
+        Ok(seed) => seed.parse().expect("GATEPOST_FAULTS_SEED is a number"),
+        Err(_) => fastrand::u64(..),
+    };
+    eprintln!("GATEPOST_FAULTS_SEED={seed}");
+    seed
+}
+
+/// A duration between these, in milliseconds.
+fn between(random: &mut fastrand::Rng, least: u64, most: u64) -> Duration {
+    Duration::from_millis(random.u64(least..=most))
+}
