@@ -4,6 +4,7 @@
 
 heading "Debian $release"
 step "Its root folder is there: %" root_of "$release"
+step "piuparts installs, removes and purges the package in it: %" piuparts_passes
 make_machine "$release"
 start machine run_machine
 step "It has booted, with %" machine_boots
