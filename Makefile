@@ -42,8 +42,8 @@ deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (ARCH=amd64)
 	@packaging/reproducible $(ARCH)
 
-system-test: ARCH ?= $(shell dpkg --print-architecture)
-system-test: setup-system-test deb ## the package on Debians that boot; needs root (RELEASE="bookworm trixie")
+system-test: ARCH ?= amd64 arm64
+system-test: setup-system-test deb ## the package on Debians that boot; needs root (RELEASE="bookworm trixie tpm arm64")
 	cargo build --package cloudlet --bins --locked
 	@tests/system/run $(RELEASE)
 

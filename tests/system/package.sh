@@ -91,13 +91,20 @@ manual_and_completions() {
 }
 
 # Everything below these that is there and was not before the installation is something that purging has left. What
-# changes by itself is not looked at: logs, caches, what apt and dpkg know.
+# changes by itself is not looked at: logs, caches, what apt and dpkg know; and a folder that dh_apparmor clears away.
 list_files() {
     in_shell 'find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run -o -path /root \
         -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/tmp \
-        -o -path /var/lib/systemd -o -path /packages \) -prune -o -print | sort
+        -o -path /var/lib/systemd -o -path /packages -o -path /etc/apparmor.d/disable \) -prune -o -print | sort
         find /run /var/lib/dpkg /var/lib/systemd -name "*gatepost*" | sort
         getent passwd | cut -d : -f 1; getent group | cut -d : -f 1'
+}
+
+# Debian's own test of that; it works in a copy of the root folder.
+piuparts_passes() {
+    piuparts --existing-chroot="$cache/$release" --distribution="$release" --no-upgrade-test \
+        --log-file="$work/log/piuparts" "$package" >&2
+    tail -n 2 "$work/log/piuparts" | grep -o "PASS.*"
 }
 
 remember_files() { list_files >"$work/files"; }

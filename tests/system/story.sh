@@ -4,6 +4,7 @@
 
 heading "Debian $release"
 step "Its root folder is there: %" root_of "$release"
+step "piuparts installs, removes and purges the package in it: %" piuparts_passes
 make_machine "$release"
 start machine run_machine
 step "It has booted, with %" machine_boots
@@ -14,7 +15,7 @@ heading "Installation"
 step "apt installs the package, and asks nothing: %" install_package "$package"
 step "User, folders and modes are made: %" account_and_folders
 step "Nothing runs before it is configured: %" units_are disabled inactive
-step "systemd finds no fault in the units, and little exposure: %" little_exposure
+step "systemd finds no fault in the units, and little exposure: %" little_exposure 14
 step "The sample configuration is understood: %" sample_is_good
 step "The programs explain themselves: %" manual_and_completions
 

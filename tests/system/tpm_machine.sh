@@ -106,7 +106,7 @@ confined() {
         [[ $(cat /proc/$pid/attr/current) == "gatepostd (enforce)" ]]
         ! journalctl --quiet --dmesg --grep "apparmor=.DENIED.*gatepostd" --output cat
         [[ $(grep -c "^CapEff:.0*$" /proc/$pid/status) == 1 ]]
-        find /proc/$pid/root/dev/ -type c -not -path "*/pts/*" -printf "%f\n" | sort | paste -sd " "'
+        for file in /proc/$pid/root/dev/*; do [[ ! -c $file ]] || basename "$file"; done | paste -sd " " | grep tpmrm0'
 }
 
 # The TPM is gone: nothing can be decrypted, so nothing starts, and that is said.

@@ -19,7 +19,7 @@ step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
-step "Little exposure: %" little_exposure
+step "Little exposure: %" little_exposure 15
 step "gatepost check finds nothing to mend: %" check_is_good
 step "The machine reboots: %" reboot_tpm_machine
 step "It is ready by itself, still provisioned: %" is_ready

@@ -1,0 +1,63 @@
+# The package of another architecture: its programs run, emulated, and answer. A whole machine of it would take most of an
+# hour to build and boot; `docs/install.md` has been followed on none so far.
+# shellcheck shell=bash
+# Sourced by tests/system/run; release is the architecture.
+
+foreign="$work/$release"
+# In memory: an emulated 32-bit program cannot list a folder of ext4, whose positions have 64 bits.
+foreign_token="/dev/shm/gatepost-system-test-$$"
+case $release in
+arm64) emulator=qemu-aarch64 ;;
+armhf) emulator=qemu-arm ;;
+esac
+
+# What the programs link to and load, unpacked: nothing of it is configured, and nothing needs to be.
+foreign_root() {
+    local root="$cache/$release"
+    if [[ ! -e $root.complete ]]; then
+        rm -rf "$root"
+        # By its address, because the list of suites on this machine may name one architecture only.
+        mmdebstrap --quiet --architectures="$release" --variant=extract \
+            --include=libc6,libgcc-s1,libstdc++6,libssl3,softhsm2,libsofthsm2 bookworm "$root" http://deb.debian.org/debian >&2
+        touch "$root.complete"
+    fi
+    echo "$root"
+}
+
+emulated() {
+    env SOFTHSM2_CONF="$foreign/softhsm2.conf" STATE_DIRECTORY="$foreign/state" RUNTIME_DIRECTORY="$foreign/run" \
+        "$emulator" -L "$cache/$release" "$@"
+}
+
+unpack_foreign() {
+    local file
+    file=$(compgen -G "target/deb/gatepost_*_$release.deb" | head -n 1)
+    [[ -n $file ]] || give_up "there is no package in target/deb: make deb ARCH=$release" || return 1
+    mkdir -p "$foreign"/{state,run} "$foreign_token"
+    dpkg-deb --extract "$file" "$foreign/package"
+    echo "directories.tokendir = $foreign_token" >"$foreign/softhsm2.conf"
+    (umask 077 && printf %s "$pin" >"$foreign/pin")
+    emulated "$cache/$release/usr/bin/softhsm2-util" --init-token --free --label gateway --so-pin 13579111 --pin "$pin" >&2
+    configuration "$softhsm" | sed "/^key /a pin-file = \"$foreign/pin\"
+        s|/etc/gatepost/root-ca.pem|$ROOT_CA|; s|/etc/gatepost/fleet-ca.pem|$fleet_ca|; /^.loopback/,\$d" >"$foreign/gatepost.toml"
+    basename "$file"
+}
+
+foreign_gatepostd() { emulated "$foreign/package/usr/sbin/gatepostd" --config "$foreign/gatepost.toml"; }
+foreign_gatepost() { emulated "$foreign/package/usr/bin/gatepost" --socket "$foreign/run/gatepost.sock" "$@"; }
+
+answers_with_a_request() {
+    within 60 test -s "$foreign/state/device.csr"
+    foreign_gatepost csr >"$foreign/csr"
+    openssl req -in "$foreign/csr" -verify -noout 2>&1 | grep "verify OK"
+    { foreign_gatepost status || true; } | sed -n 2p
+}
+
+heading "The programs for $release, emulated"
+step "What they need of that architecture is there: %" foreign_root
+step "They are unpacked, and a token made: %" unpack_foreign
+start gatepostd foreign_gatepostd
+step "gatepostd makes a key, and answers the command on its socket: %" answers_with_a_request
+stop_daemon "${daemons[-1]}"
+forget gatepostd
+rm -r "$foreign_token"
