@@ -94,7 +94,7 @@ pub(crate) fn flags(blocks: &[Block]) -> Vec<Flag> {
         // A bracket that closes parts an option from what follows it.
         let words = words.replace(']', " ] ");
         let words: Vec<&str> = words
-            .split([' ', '=', ',', '[', '|'])
+            .split([' ', '=', ',', '['])
             .filter(|word| !word.is_empty())
             .collect();
         for (place, word) in words.iter().enumerate() {
@@ -103,7 +103,12 @@ pub(crate) fn flags(blocks: &[Block]) -> Vec<Flag> {
                 continue;
             }
             let next = words.get(place + 1).map(|next| next.trim_end_matches(':'));
-            let placeholder = |next: &&str| next.chars().all(|c| c.is_ascii_uppercase() || c == ':');
+            let placeholder = |next: &&str| {
+                next.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
+                    && next
+                        .chars()
+                        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || ":|".contains(c))
+            };
             flags.push(Flag {
                 name: name.to_owned(),
                 value: next.filter(placeholder).map(str::to_owned),
@@ -148,6 +153,7 @@ Commands:
                         for the CLI
 
   --json     as a document
+  --qos 0|1  how
   -h, --help this
 
   program keep > file
@@ -168,7 +174,11 @@ that flows.
                 entry("status", "what is"),
                 entry("setup-profile [ALIAS]", "a profile for the CLI"),
             ]),
-            Block::List(vec![entry("--json", "as a document"), entry("-h, --help", "this")]),
+            Block::List(vec![
+                entry("--json", "as a document"),
+                entry("--qos 0|1", "how"),
+                entry("-h, --help", "this"),
+            ]),
             Block::Example(vec!["program keep > file".into()]),
             Block::Paragraph("Some text\nthat flows.".into()),
         ];
@@ -177,6 +187,7 @@ that flows.
         let flag = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
         let expected = [
             flag("--json", None),
+            flag("--qos", Some("0|1")),
             flag("--help", None),
             flag("--config", Some("FILE")),
             flag("--as", Some("USER")),
