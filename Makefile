@@ -31,7 +31,7 @@ check: ## format, clippy and unit tests: the quick round while editing
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
-test: setup-test $(if $(CI),system-test) ## every test, against a real PKCS#11 token, a software TPM and the local cloud
+test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
