@@ -189,6 +189,5 @@ reboot_and_ready() {
 machine_ends() {
     no_unit_failed
     stop_machine
-    forget machine
     echo "it is off"
 }

@@ -23,8 +23,6 @@ root_of() {
         # --include takes a list with commas.
         local IFS=,
         mmdebstrap --quiet --variant=minbase "${options[@]}" --include="${packages[*]}" "$release" "$root" >&2
-        # Loading a hundred profiles of programs that are not there takes an emulated machine a minute.
-        find "$root/etc/apparmor.d" -maxdepth 1 -type f -delete 2>/dev/null || true
         rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
         # No two machines are one: the first boot makes its own.
         : >"$root/etc/machine-id"

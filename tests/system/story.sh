@@ -63,3 +63,4 @@ step "Removed, it keeps what is the administrator's and the state: %" remove_pac
 step "Installed again, it goes on where it was: %" install_again
 step "Purged, nothing is left: %" purge_package
 step "The machine shuts down, with nothing failed: %" machine_ends
+forget machine
