@@ -16,7 +16,7 @@ fn what_is_no_request_is_answered_or_ended() {
     let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n");
     let alias = |name: &str| get(&format!("/v1/credentials/{name}"), "");
     let credentials = "/v1/credentials";
-    let long = "a".repeat(9000);
+    let long = "a".repeat(17_000);
     let many = (0..40).map(|n| format!("X-{n}: 1\r\n")).collect::<String>();
     let cases: Vec<(&str, String, &[u16])> = vec![
         ("the default alias", get(credentials, ""), &[200]),
