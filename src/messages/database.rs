@@ -105,10 +105,12 @@ pub(super) fn path(state: &Path) -> PathBuf {
 pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
     let sorted = |error| sorted(path, error);
     let database = Connection::open(path).map_err(sorted)?;
-    // The order matters: the first access in exclusive mode takes the lock and settles where the log's index is.
+    // A commit writes whole pages, and most messages are small, so the pages are. The order matters: a page's size is settled
+    // with the first table, and the first access in exclusive mode takes the lock and settles where the log's index is.
     database
         .execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE;
+            "PRAGMA page_size = 1024;
+             PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA cache_size = -256;
