@@ -1,6 +1,7 @@
 //! Measures gatepost and prints rows of the table. `bench/run` puts them together.
 
 mod fairness;
+mod outbox;
 mod report;
 mod slow_signer;
 
@@ -21,6 +22,9 @@ usage: bench socket SOCKET            answers, beside the floor
        bench slow-signer SOCKET CALM BUSY DAEMON...
                                       answers while a slow token signs: the daemon with each configuration as its last
                                       word, without handshakes and with them
+       bench outbox SOCKET MESSAGES FOLDER FILLING SENDING CLOUDLOG THING DAEMON...
+                                      durable publishes, an outbox with so many messages, and their replay: the daemon with each of two
+                                      configurations as its last word
        bench fairness SOCKET          answers beside another user's loop (as root)
        bench storm SOCKET CONNECTIONS keep|anew
                                       be the loop: ask as fast as possible, over kept connections or new ones
@@ -39,6 +43,29 @@ fn main() -> Result<ExitCode> {
         ["size", daemon, command] => report::size(Path::new(daemon), Path::new(command))?,
         ["start", socket, daemon @ ..] => report::start(Path::new(socket), daemon)?,
         ["slow-signer", socket, calm, busy, daemon @ ..] => slow_signer::rows(Path::new(socket), calm, busy, daemon)?,
+        [
+            "outbox",
+            socket,
+            queued,
+            folder,
+            filling,
+            sending,
+            cloud_log,
+            thing,
+            daemon @ ..,
+        ] => {
+            let outbox = outbox::Outbox {
+                socket: Path::new(socket),
+                queued: queued.parse()?,
+                folder: Path::new(folder),
+                filling,
+                sending,
+                cloud_log: Path::new(cloud_log),
+                thing,
+                daemon,
+            };
+            outbox.rows()?
+        }
         ["fairness", socket] => fairness::rows(Path::new(socket))?,
         ["storm", socket, connections, manner @ ("keep" | "anew")] => {
             match storm::rage(Path::new(socket), connections.parse()?, *manner == "keep")? {}

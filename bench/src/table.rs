@@ -12,6 +12,10 @@ pub enum Figure {
     Bytes(u64),
     /// Events in a minute.
     PerMinute(f64),
+    /// Events in a second, of which more is better: half as many are twice the floor.
+    PerSecond(f64),
+    /// So many.
+    Count(u64),
 }
 
 /// What a figure should not exceed.
@@ -71,7 +75,7 @@ impl fmt::Display for Row {
             None => "",
         };
         let budget = match self.budget {
-            Budget::TimesFloor(times) => format!("{times:.0}x floor{verdict}"),
+            Budget::TimesFloor(times) => format!("{times}x floor{verdict}"),
             Budget::AtMost(most) => format!("{most}{verdict}"),
             Budget::None => String::new(),
         };
@@ -93,6 +97,8 @@ impl Figure {
             Self::Time(time) => time.as_secs_f64(),
             Self::Bytes(bytes) => Duration::from_secs(bytes).as_secs_f64(),
             Self::PerMinute(count) => count,
+            Self::PerSecond(count) => 1.0 / count,
+            Self::Count(count) => Duration::from_secs(count).as_secs_f64(),
         }
     }
 }
@@ -103,9 +109,13 @@ impl fmt::Display for Figure {
             Self::Time(time) if time < Duration::from_millis(1) => write!(f, "{:.1} us", time.as_secs_f64() * 1e6),
             Self::Time(time) if time < Duration::from_secs(1) => write!(f, "{:.1} ms", time.as_secs_f64() * 1e3),
             Self::Time(time) => write!(f, "{:.2} s", time.as_secs_f64()),
+            Self::Bytes(bytes) if bytes < 1_000 => write!(f, "{bytes} B"),
+            Self::Bytes(bytes) if bytes < 20_000 => write!(f, "{:.1} kB", self.magnitude() / 1e3),
             Self::Bytes(bytes) if bytes < 1_000_000 => write!(f, "{} kB", bytes / 1000),
             Self::Bytes(_) => write!(f, "{:.2} MB", self.magnitude() / 1e6),
             Self::PerMinute(count) => write!(f, "{count:.1} /min"),
+            Self::PerSecond(count) => write!(f, "{count:.0} /s"),
+            Self::Count(count) => write!(f, "{count}"),
         }
     }
 }
@@ -122,7 +132,11 @@ mod tests {
             (Figure::Time(Duration::from_millis(1_234)), "1.23 s"),
             (Figure::Bytes(599_999), "599 kB"),
             (Figure::Bytes(5_000_000), "5.00 MB"),
+            (Figure::Bytes(999), "999 B"),
+            (Figure::Bytes(8_249), "8.2 kB"),
             (Figure::PerMinute(5.96), "6.0 /min"),
+            (Figure::PerSecond(1234.5), "1234 /s"),
+            (Figure::Count(0), "0"),
         ] {
             assert_eq!(figure.to_string(), text);
         }
@@ -134,6 +148,7 @@ mod tests {
             Figure::Time(Duration::from_millis(1)),
             Figure::Time(Duration::from_millis(3)),
         );
+        let [few, many, most] = [40.0, 60.0, 100.0].map(Figure::PerSecond);
         for (value, floor, budget, verdict) in [
             (one, Some(one), Budget::TimesFloor(2.0), Some(true)),
             (three, Some(one), Budget::TimesFloor(2.0), Some(false)),
@@ -142,6 +157,8 @@ mod tests {
             (three, None, Budget::AtMost(three), Some(true)),
             (three, None, Budget::AtMost(one), Some(false)),
             (three, None, Budget::None, None),
+            (many, Some(most), Budget::TimesFloor(2.0), Some(true)),
+            (few, Some(most), Budget::TimesFloor(2.0), Some(false)),
         ] {
             let row = Row {
                 what: "answer".to_owned(),

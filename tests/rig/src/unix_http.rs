@@ -112,6 +112,15 @@ impl KeptConnection {
         Ok(Self { stream })
     }
 
+    /// Waits so long for each answer.
+    ///
+    /// # Errors
+    /// If the time is zero.
+    pub fn patient(self, patience: Duration) -> Result<Self> {
+        self.stream.get_ref().set_read_timeout(Some(patience))?;
+        Ok(self)
+    }
+
     /// Sends `request` as it is and reads one answer, which must have a Content-Length.
     ///
     /// # Errors

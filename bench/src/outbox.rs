@@ -1,0 +1,281 @@
+//! The outbox: durable publishes, what a full one costs, and how it is sent after a long time offline.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bench::group_commit::GroupCommit;
+use bench::mosquitto::{Mosquitto, Saves};
+use bench::publishers::{self, to_gatepost, written};
+use bench::sample::Sample;
+use bench::table::{Budget, Figure, Row};
+use bench::{idle, start};
+use rig::process::Process;
+use rig::{unix_http, wait};
+
+use crate::report::STATUS;
+
+/// Callers, and messages of a round: enough of them for a second or so.
+const LOADS: [(usize, usize); 3] = [(1, 500), (8, 4_000), (64, 16_000)];
+/// In turns with the floors; the middle of the rounds counts.
+const ROUNDS: usize = 3;
+/// Callers that fill it.
+const FILLERS: usize = 64;
+/// How long the replay is looked at.
+const REPLAY: Duration = Duration::from_secs(30);
+/// Messages on new topics meanwhile.
+const NEW_TOPICS: usize = 40;
+/// For a purge of all that.
+const PURGE: Duration = Duration::from_secs(600);
+/// For a session: AWS may refuse a CONNECT that comes soon after the one before.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is measured, and how it is started.
+pub(crate) struct Outbox<'a> {
+    pub(crate) socket: &'a Path,
+    /// How many messages wait in the end.
+    pub(crate) queued: usize,
+    /// On the same disk as the state folder.
+    pub(crate) folder: &'a Path,
+    /// A configuration that sends next to nothing, and one that sends as AWS takes it.
+    pub(crate) filling: &'a str,
+    pub(crate) sending: &'a str,
+    /// What the local AWS says.
+    pub(crate) cloud_log: &'a Path,
+    pub(crate) thing: &'a str,
+    pub(crate) daemon: &'a [&'a str],
+}
+
+impl Outbox<'_> {
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let mut daemon = self.start(self.filling)?;
+        idle::settle(daemon.pid())?;
+        let idle = idle::memory(daemon.pid())?.pss;
+        for (callers, messages) in LOADS {
+            rows.extend(self.publishes(daemon.pid(), callers, messages)?);
+        }
+        // What so many callers leave behind is not what the messages take.
+        let pss = || {
+            idle::settle(daemon.pid())?;
+            anyhow::Ok(idle::memory(daemon.pid())?.pss)
+        };
+        let warm = pss()?;
+        self.fill()?;
+        let full = pss()?;
+        let above = |what: String, pss: u64, least: u64, budget| Row {
+            what,
+            value: Figure::Bytes(pss.saturating_sub(least)),
+            floor: None,
+            budget,
+        };
+        rows.extend([
+            above("PSS after all of them, above idle".to_owned(), warm, idle, Budget::None),
+            above(
+                format!("PSS with {} messages, above that", self.queued),
+                full,
+                warm,
+                Budget::AtMost(Figure::Bytes(2_000_000)),
+            ),
+        ]);
+        start::stop(&mut daemon)?;
+        rows.extend(self.replay()?);
+        Ok(rows)
+    }
+
+    fn start(&self, configuration: &str) -> Result<Process> {
+        let mut command = start::daemon(self.daemon)?;
+        let daemon = start::until_answered(command.arg(configuration), self.socket, STATUS)?;
+        self.wait_for("/session/phase", |phase| phase == "connected")?;
+        Ok(daemon)
+    }
+
+    /// Messages a second, beside SQLite alone and beside Mosquitto, and what of each goes to the disk.
+    fn publishes(&self, pid: u32, callers: usize, messages: usize) -> Result<Vec<Row>> {
+        let round = || tempfile::tempdir_in(self.folder);
+        let mosquitto = |saves| {
+            let folder = round()?;
+            let mosquitto = Mosquitto::start(folder.path(), saves)?;
+            publishers::run(callers, messages, |caller| {
+                mosquitto.caller(caller, &self.topic(caller))
+            })
+        };
+        let (mut ours, mut floor, mut seldom, mut at_changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut our_bytes, mut floor_bytes) = (0, 0);
+        for _ in 0..ROUNDS {
+            let before = written(pid)?;
+            let connect = |caller| to_gatepost(self.socket, &self.topic(caller), "");
+            ours.push(publishers::run(callers, messages, connect)?);
+            our_bytes += written(pid)? - before;
+            let folder = round()?;
+            let alone = GroupCommit::new(folder.path())?;
+            let before = written(std::process::id())?;
+            floor.push(publishers::run(callers, messages, |caller| {
+                Ok(alone.caller(self.topic(caller)))
+            })?);
+            floor_bytes += written(std::process::id())? - before;
+            seldom.push(mosquitto(Saves::Seldom)?);
+            at_changes.push(mosquitto(Saves::AtChanges)?);
+        }
+        let a_second = |rounds: Vec<Duration>| {
+            let middle = Sample::new(rounds).context("no rounds")?.median();
+            anyhow::Ok(Figure::PerSecond(
+                f64::from(u32::try_from(messages)?) / middle.as_secs_f64(),
+            ))
+        };
+        let a_message = |bytes: u64| Figure::Bytes(bytes / u64::try_from(messages * ROUNDS).unwrap_or(u64::MAX));
+        let row = |what: &str, value, floor, budget| Row {
+            what: format!("{what}, {callers} at a time"),
+            value,
+            floor,
+            budget,
+        };
+        let promise = match callers {
+            8 => Budget::TimesFloor(2.0),
+            _ => Budget::None,
+        };
+        let floor = Some(a_second(floor)?);
+        Ok(vec![
+            row("durable publish", a_second(ours)?, floor, promise),
+            row(
+                "  mosquitto, saved at changes",
+                a_second(at_changes)?,
+                floor,
+                Budget::None,
+            ),
+            row(
+                "  mosquitto, saved every 30 min",
+                a_second(seldom)?,
+                floor,
+                Budget::None,
+            ),
+            row(
+                "  written to the disk a message",
+                a_message(our_bytes),
+                Some(a_message(floor_bytes)),
+                Budget::None,
+            ),
+        ])
+    }
+
+    fn topic(&self, caller: usize) -> String {
+        format!("{}/data/{caller}", self.thing)
+    }
+
+    fn fill(&self) -> Result<()> {
+        let queued = self.status("/messages/queued")?.as_u64().context("no number")?;
+        // What is acknowledged meanwhile is missing in the end, and a few more than there is room for are refused.
+        let missing = self.queued.saturating_sub(usize::try_from(queued)?);
+        publishers::run(FILLERS, missing, |caller| {
+            to_gatepost(self.socket, &self.topic(caller), "")
+        })?;
+        Ok(())
+    }
+
+    /// After a long time offline: the start, how fast it is sent, and how long a new message takes meanwhile.
+    fn replay(&self) -> Result<Vec<Row>> {
+        let began = Instant::now();
+        let mut command = start::daemon(self.daemon)?;
+        let mut daemon = start::until_answered(command.arg(self.sending), self.socket, STATUS)?;
+        // It says that it is not ready until the thing name is known, and waits for the disk until it has read the backlog.
+        let first = format!("{}/data/first", self.thing);
+        wait::until(PATIENCE, "the first message to be accepted", || {
+            to_gatepost(self.socket, &first, "").is_ok_and(|mut publish| publish().is_ok())
+        })?;
+        let opened = began.elapsed();
+        self.wait_for("/session/phase", |phase| phase == "connected")?;
+        let sent = || self.cloud_says(&format!("{}: ", self.thing), " bytes to ");
+        let (before, since) = (sent()?, Instant::now());
+        thread::sleep(REPLAY);
+        let rate = f64::from(sent()? - before) / since.elapsed().as_secs_f64();
+        let beside = self.new_topics("beside")?;
+        let discarded = self.cloud_says(&format!("{}: ", self.thing), "discarded")?;
+        let purged = Instant::now();
+        let purge = "DELETE /v1/outbox/queued HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let answer = unix_http::KeptConnection::open(self.socket)?
+            .patient(PURGE)?
+            .ask(purge.as_bytes())?;
+        ensure!(answer.status == 200, "the outbox was not purged: {:?}", answer.json());
+        let purged = purged.elapsed();
+        self.wait_for("/messages/queued", |queued| queued == 0)?;
+        let alone = self.new_topics("alone")?;
+        start::stop(&mut daemon)?;
+        let row = |what: &str, value, floor, budget| Row {
+            what: what.to_owned(),
+            value,
+            floor,
+            budget,
+        };
+        let time = |sample: &Sample, percent| Figure::Time(sample.percentile(percent));
+        let second = Budget::AtMost(Figure::Time(Duration::from_secs(1)));
+        Ok(vec![
+            row(
+                &format!("start with {} messages to the first accepted", self.queued),
+                Figure::Time(opened),
+                None,
+                Budget::None,
+            ),
+            row(
+                "replay",
+                Figure::PerSecond(rate),
+                Some(Figure::PerSecond(100.0)),
+                Budget::TimesFloor(1.25),
+            ),
+            row(
+                "replay, discarded by AWS",
+                Figure::Count(discarded.into()),
+                None,
+                Budget::AtMost(Figure::Count(0)),
+            ),
+            row(
+                "new topic to PUBACK beside the replay, p50",
+                time(&beside, 50),
+                Some(time(&alone, 50)),
+                second,
+            ),
+            row(
+                "new topic to PUBACK beside the replay, p95",
+                time(&beside, 95),
+                Some(time(&alone, 95)),
+                second,
+            ),
+            row(
+                &format!("purge of {} messages", self.queued),
+                Figure::Time(purged),
+                None,
+                Budget::None,
+            ),
+        ])
+    }
+
+    /// How long messages on topics that nothing waits for take to AWS and back.
+    fn new_topics(&self, name: &str) -> Result<Sample> {
+        let one = |number: usize| {
+            let topic = format!("{}/{name}/{number}", self.thing);
+            let mut publish = to_gatepost(self.socket, &topic, "?wait=ack")?;
+            let began = Instant::now();
+            publish()?;
+            anyhow::Ok(began.elapsed())
+        };
+        Sample::new((0..NEW_TOPICS).map(one).collect::<Result<_>>()?).context("no new topics")
+    }
+
+    /// In how many lines it says both.
+    fn cloud_says(&self, who: &str, what: &str) -> Result<u32> {
+        let log = fs::read_to_string(self.cloud_log)?;
+        let lines = log.lines().filter(|line| line.contains(who) && line.contains(what));
+        Ok(u32::try_from(lines.count())?)
+    }
+
+    fn wait_for(&self, field: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
+        wait::until(PATIENCE, field, || self.status(field).is_ok_and(|value| wanted(&value)))
+    }
+
+    fn status(&self, field: &str) -> Result<serde_json::Value> {
+        let status = unix_http::get(self.socket, STATUS)?.json()?;
+        let value = status.pointer(field).cloned();
+        value.with_context(|| format!("the status has no {field}"))
+    }
+}
