@@ -52,6 +52,8 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     assert_eq!(account.out_of_order, [], "arrived after a later one");
     stage.assert_nothing_is_aside();
     assert!(account.arrived > LOSSES, "{}", account.arrived);
-    let most = account.arrived / 20 + 100 * LOSSES;
+    // A deletion lasts once the next message is accepted (a kernel would see to it within half a minute, this disk does not), so
+    // what comes again is what was sent since the loss before, and no more.
+    let most = LOSSES * (MESSAGES + PROGRAMS);
     assert!(account.duplicates <= most, "{} duplicates", account.duplicates);
 }
