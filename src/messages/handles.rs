@@ -24,7 +24,7 @@ use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
-/// Messages from the session that wait for the inbox. AWS sends at most as many unacknowledged ones as CONNECT allows it.
+/// Messages from the session that wait for the inbox; more than these wait in the session.
 const ARRIVALS: usize = 32;
 /// Messages at quality of service 0 that wait for the session.
 const DIRECT: usize = 64;

@@ -11,7 +11,8 @@ use crate::messages::{Arrival, Received, Taken};
 #[derive(Debug)]
 pub(super) struct Receiver {
     arrive: mpsc::Sender<Arrival>,
-    /// What the inbox has no room for at the moment; AWS sends no more than RECEIVE_MAXIMUM unacknowledged.
+    /// What the inbox has no room for at the moment: AWS sends at most 100 messages before we acknowledge (AWS IoT Core
+    /// quotas, "Maximum inbound unacknowledged QoS 1 publish requests").
     waiting: VecDeque<Arrival>,
     /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
     unacknowledged: VecDeque<(u16, bool)>,
