@@ -98,6 +98,9 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
             report.failed("provisioning", &problem);
         }
         network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
+    } else if let Some(problem) = problem(status.get("provisioning")) {
+        // Connected with the certificate before the newest.
+        report.warn("provisioning", &problem);
     }
     message_store(config, clock, status, report).await;
     let mut proof = None;

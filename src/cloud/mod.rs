@@ -23,11 +23,11 @@ pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::Trial;
 
 use self::credentials::{Cues, Keeper, Provider};
-use self::session::{Presence, Publisher, Session, Subscriber};
+use self::session::{Presence, Publisher, Session, Subscriber, Successor};
 use crate::clock::SharedClock;
 use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
-use crate::identity::{IdentityReceiver, IdentityTask};
+use crate::identity::{IdentityReceiver, IdentityTask, Proven};
 use crate::messages::{Arrival, Direct, Outbox, Wanted};
 use crate::pulse::Pulse;
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
@@ -147,6 +147,8 @@ impl Cloud {
             reporters: self.session_reporters,
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
             accepted,
+            proven: Proven::new(&self.config.folders),
+            successor: Successor::none(),
             presence,
             publisher,
             subscriber,

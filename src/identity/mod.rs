@@ -2,6 +2,7 @@
 
 mod certificate;
 mod files;
+mod proven;
 mod request;
 pub mod roots;
 mod signing_key;
@@ -10,6 +11,7 @@ mod tls;
 
 pub use certificate::{Certificate, Refusal, thing_name};
 pub use files::Files;
+pub use proven::Proven;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityTask, request_path};
 pub use tls::{SendChain, client_config};

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::certificate::{Certificate, Refusal};
 use super::files::Files;
-use super::{Identity, IdentityReporter, TokenKey, request};
+use super::{Identity, IdentityReporter, Proven, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
@@ -37,6 +37,7 @@ pub struct IdentityTask {
     reporter: IdentityReporter,
     identity: watch::Sender<Option<Arc<Identity>>>,
     files: Files,
+    proven: Proven,
     /// Whether the identity's validity could not be checked when it was taken.
     taken_with_clock_unset: bool,
 }
@@ -63,6 +64,7 @@ impl IdentityTask {
             reporter,
             identity,
             files,
+            proven: Proven::new(folders),
             taken_with_clock_unset: false,
         };
         (task, receiver)
@@ -91,7 +93,7 @@ impl IdentityTask {
         let (certificate, ca_chain) = (&self.config.certificate, self.config.ca_chain.as_deref());
         let again = match Certificate::load(certificate, ca_chain, &info, &*self.clock) {
             Ok(certificate) => Some(self.take(Identity { certificate, key })),
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse(refusal, &key),
         };
         match request {
             Ok(pem) => {
@@ -127,11 +129,19 @@ impl IdentityTask {
         (left + ROUNDING).min(LOOK_AGAIN)
     }
 
-    /// A bad file changes nothing where a good one was taken before. One that was taken before the clock could tell is not
-    /// good for that.
-    fn refuse(&mut self, refusal: Refusal) -> Option<Duration> {
+    /// A bad file changes nothing where a good one was taken before, in this run or in an earlier one. One that was taken before
+    /// the clock could tell is not good for that.
+    fn refuse(&mut self, refusal: Refusal, key: &TokenKey) -> Option<Duration> {
         if std::mem::take(&mut self.taken_with_clock_unset) {
             self.identity.send_replace(None);
+        }
+        // Without a file nobody wants this gateway to be anybody.
+        let is_bad = !matches!(refusal, Refusal::Missing);
+        if is_bad
+            && self.identity.borrow().is_none()
+            && let Some(proven) = self.proven.load(key, &*self.clock)
+        {
+            self.take(proven);
         }
         let (phase, problem, again) = match refusal {
             Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),

@@ -15,7 +15,7 @@ use crate::registry::bring_online_known;
 use crate::world::{Gateway, PIN, World, options};
 
 /// `gatepost check` for this gateway, in this cloud.
-fn check(gateway: &Gateway, cloud: &Cloudlet, arguments: &[&str]) -> Command {
+pub fn check(gateway: &Gateway, cloud: &Cloudlet, arguments: &[&str]) -> Command {
     let mut check = Command::new(gateway.client());
     check
         .env_remove("JOURNAL_STREAM")

@@ -2,6 +2,7 @@
 //!
 //! One task that connects, stays, and connects again; it never gives up and never hurries.
 
+mod attempt;
 mod health;
 mod pace;
 mod presence;
@@ -10,30 +11,33 @@ mod receiver;
 mod reporters;
 mod stay;
 mod subscriber;
+mod successor;
 mod suspects;
 mod words;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 
 pub use health::Health;
 pub use presence::Presence;
 pub use publisher::Publisher;
 pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
+pub use successor::Successor;
 pub(super) use words::{dropped, refused};
 
 use self::stay::Ended;
-use super::mqtt::{ConnectError, Connection, Granted, Lost, Options};
+use self::successor::Successful;
+use super::mqtt::{Connection, Granted};
 use super::provisioning::Provisioning;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
 use crate::config::{Endpoint, Mqtt};
-use crate::identity::{Identity, IdentityReceiver, SendChain, client_config};
+use crate::identity::{Identity, IdentityReceiver, Proven, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, ProvisioningPhase, SessionPhase};
 
@@ -94,6 +98,10 @@ pub struct Session {
     pub provisioning: Provisioning,
     /// The last identity that AWS has accepted, for those who need AWS to know it.
     pub accepted: watch::Sender<Option<Arc<Identity>>>,
+    /// Its certificate, through restarts.
+    pub proven: Proven,
+    /// The certificate that is to follow it.
+    pub successor: Successor,
     /// What others hear of us.
     pub presence: Presence,
     /// From the outbox to AWS.
@@ -114,26 +122,41 @@ impl Session {
     pub async fn run(mut self) {
         self.presence.remember().await;
         self.subscriber.remember().await;
-        while let Some(identity) = self.wait_until_possible().await {
-            self.provisioning.begin(&identity.certificate.id);
-            self.tell_who_is_accepted(&identity);
-            self.reporters.provisioning(&self.provisioning, None, None);
+        while let Some(newest) = self.wait_until_possible().await {
+            self.begin(&newest);
+            let identity = self.whom_to_be(newest);
             let wait = match self.connect(&identity).await {
                 None => return,
-                Some(Ok((connection, granted))) => {
-                    self.connected(granted).await;
-                    let ended = self.stay(connection, &identity).await;
-                    self.disconnected(&ended).await;
-                    match ended {
-                        Ended::Shutdown => return,
-                        Ended::IdentityChanged => CONNECT_INTERVAL,
-                        Ended::Lost(lost, lasted) => self.lost(&lost, lasted),
-                    }
-                }
-                Some(Err(error)) => self.failed(error),
+                Some(Ok((connection, granted))) => match self.remain(connection, granted, identity).await {
+                    Ended::Lost(lost, lasted) => self.lost(&lost, lasted),
+                    Ended::Shutdown => return,
+                    Ended::IdentityChanged => CONNECT_INTERVAL,
+                },
+                Some(Err(error)) => self.failed(error, &identity),
             };
             if self.pause(wait).await.is_none() {
                 return;
+            }
+        }
+    }
+
+    /// Stays on a connection, and on each that a successor puts in its place.
+    async fn remain(&mut self, mut connection: Connection, mut granted: Granted, mut identity: Arc<Identity>) -> Ended {
+        loop {
+            self.connected(granted).await;
+            match self.stay(connection, &identity).await {
+                ControlFlow::Continue(next) => {
+                    self.disconnected(None).await;
+                    Successful {
+                        connection,
+                        granted,
+                        identity,
+                    } = next;
+                }
+                ControlFlow::Break(ended) => {
+                    self.disconnected(ended.lost()).await;
+                    return ended;
+                }
             }
         }
     }
@@ -160,115 +183,6 @@ impl Session {
                 Ok(()) = self.inputs.identity_part.changed() => {}
                 Ok(()) = self.inputs.clock_part.changed() => {}
             }
-        }
-    }
-
-    /// One attempt; `None` when the daemon ends meanwhile.
-    async fn connect(&mut self, identity: &Arc<Identity>) -> Option<Result<(Connection, Granted), ConnectError>> {
-        let chain = self.provisioning.send_chain();
-        let tls = match tls(&self.endpoint, identity, &self.roots, chain, &self.clock) {
-            Ok(tls) => tls,
-            Err(problem) => return Some(Err(ConnectError::Unreachable(problem))),
-        };
-        let thing = identity.certificate.thing_name.clone();
-        let options = Options {
-            client_id: thing.clone(),
-            keep_alive: self.mqtt.keep_alive,
-            session_expiry: self.mqtt.session_expiry,
-            will: self.presence.will(&thing),
-        };
-        self.presence.try_again_in_time();
-        self.reporters.connecting(thing);
-        let outcome = tokio::select! {
-            outcome = Connection::open(&self.endpoint, tls, &options) => outcome,
-            () = ending(&mut self.inputs.shutdown) => return None,
-        };
-        Some(outcome.map(|(connection, granted)| {
-            self.provisioning.accepted();
-            self.tell_who_is_accepted(identity);
-            self.reporters.provisioning(&self.provisioning, None, None);
-            self.reporters.connected(granted, self.presence.refusal());
-            (connection, granted)
-        }))
-    }
-
-    /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
-    /// credentials provider answers, what MQTT has to suffer does not matter.
-    fn tell_who_is_accepted(&self, identity: &Arc<Identity>) {
-        let accepted = self.provisioning.was_accepted();
-        self.accepted.send_if_modified(|known| {
-            let news = accepted && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity));
-            if news {
-                *known = Some(identity.clone());
-            }
-            news
-        });
-    }
-
-    /// What to say of a connection that was lost, and how long to wait.
-    fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
-        if lasted >= STABLE {
-            self.backoff.reset();
-            self.presence.allow();
-        }
-        let wait = self.next_backoff();
-        let problem = words::lost(&self.endpoint, lost);
-        self.reporters.waiting(Some(problem), self.clock.wall() + wait);
-        wait
-    }
-
-    /// What to say of a failed attempt, and how long to wait.
-    fn failed(&mut self, error: ConnectError) -> Duration {
-        self.publisher.not_reached();
-        self.subscriber.not_reached();
-        let (problem, wait) = match error {
-            ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
-            ConnectError::LostBeforeConnack(seen) => {
-                let least = self.provisioning.lost_before_connack();
-                let wait = least.max(self.backoff_if_known());
-                let why = self.provisioning.explain(&seen);
-                // What provisioning has to say of it need not be said twice.
-                let problem = why.is_none().then(|| words::dropped(&self.endpoint, &seen));
-                self.reporters
-                    .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
-                (problem, wait)
-            }
-            ConnectError::Refused(reason) => {
-                // AWS refuses the whole connection when the policy forbids the will's topic.
-                if matches!(reason.code, 0x87 | 0x90) {
-                    self.presence.try_another_way();
-                }
-                (Some(words::refused(&self.endpoint, &reason)), self.next_backoff())
-            }
-        };
-        self.reporters.waiting(problem, self.clock.wall() + wait);
-        wait
-    }
-
-    /// Waits; a new identity cuts it short. AWS takes one CONNECT a second from a client ID, whatever the reason.
-    async fn pause(&mut self, wait: Duration) -> Option<()> {
-        let earliest = Instant::now() + CONNECT_INTERVAL;
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            Ok(()) = self.inputs.identity.changed() => {}
-            () = ending(&mut self.inputs.shutdown) => return None,
-        }
-        tokio::select! {
-            () = sleep_until(earliest) => Some(()),
-            () = ending(&mut self.inputs.shutdown) => None,
-        }
-    }
-
-    /// Jitter comes on top of the floor: a fleet that lost its broker must not come back in the same instant.
-    fn next_backoff(&mut self) -> Duration {
-        CONNECT_INTERVAL + self.backoff.next_wait()
-    }
-
-    /// While AWS does not know us, provisioning has a pace of its own.
-    fn backoff_if_known(&mut self) -> Duration {
-        match self.provisioning.phase() {
-            ProvisioningPhase::Provisioned => self.next_backoff(),
-            _ => Duration::ZERO,
         }
     }
 }

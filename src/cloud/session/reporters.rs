@@ -28,8 +28,9 @@ impl SessionReporters {
     }
 
     /// CONNACK received.
-    pub(super) fn connected(&self, granted: Granted, problem: Option<Problem>) {
+    pub(super) fn connected(&self, client_id: String, granted: Granted, problem: Option<Problem>) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
+            details.client_id = Some(client_id);
             details.connects += 1;
             details.session_present = Some(granted.session_present);
             details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();

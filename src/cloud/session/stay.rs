@@ -1,10 +1,12 @@
 //! A connection for as long as it lasts: what comes and goes on it, and what ends it.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::health::State;
+use super::successor::Successful;
 use super::{FAREWELL, Session, ending};
 use crate::cloud::mqtt::{Connection, Event, Granted, Lost};
 use crate::identity::Identity;
@@ -21,6 +23,16 @@ pub(super) enum Ended {
     Shutdown,
 }
 
+impl Ended {
+    /// How it was lost, where it was.
+    pub(super) fn lost(&self) -> Option<&Lost> {
+        match self {
+            Self::Lost(lost, _) => Some(lost),
+            Self::IdentityChanged | Self::Shutdown => None,
+        }
+    }
+}
+
 impl Session {
     /// A connection, which everybody who has something to send is told of.
     pub(super) async fn connected(&mut self, granted: Granted) {
@@ -28,28 +40,33 @@ impl Session {
         self.subscriber.connected(granted.session_present).await;
     }
 
-    /// Its end.
-    pub(super) async fn disconnected(&mut self, ended: &Ended) {
-        let lost = matches!(ended, Ended::Lost(lost, _) if may_be_a_message(lost));
-        self.presence.disconnected(match ended {
-            Ended::Lost(Lost::Disconnected(reason), _) => Some(reason.code),
+    /// Its end, and how it was lost, where it was.
+    pub(super) async fn disconnected(&mut self, lost: Option<&Lost>) {
+        let suspicious = lost.is_some_and(may_be_a_message);
+        self.presence.disconnected(match lost {
+            Some(Lost::Disconnected(reason)) => Some(reason.code),
             _ => None,
         });
-        self.subscriber.disconnected(lost);
-        self.publisher.disconnected(lost).await;
+        self.subscriber.disconnected(suspicious);
+        self.publisher.disconnected(suspicious).await;
     }
 
-    /// Holds the connection for as long as it lasts.
-    pub(super) async fn stay(&mut self, mut connection: Connection, identity: &Identity) -> Ended {
+    /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
+    pub(super) async fn stay(
+        &mut self,
+        mut connection: Connection,
+        identity: &Identity,
+    ) -> ControlFlow<Ended, Successful> {
         let thing = &identity.certificate.thing_name;
         let since = Instant::now();
         self.presence.announce(&mut connection, thing, State::Online);
+        self.look_for_successor(identity, since);
         loop {
             self.subscriber.go_on(&mut connection);
             tokio::select! {
                 event = connection.next() => match event {
                     Ok(event) => self.happened(event, &mut connection, thing).await,
-                    Err(lost) => return Ended::Lost(lost, since.elapsed()),
+                    Err(lost) => return self.lost_or_succeeded(lost, since, identity).await,
                 },
                 next = self.publisher.next() => self.publisher.send(next, &mut connection).await,
                 taken = self.subscriber.something_to_do() => for packet_id in taken {
@@ -59,20 +76,52 @@ impl Session {
                     self.presence.try_again_in_time();
                     self.presence.announce(&mut connection, thing, State::Online);
                 }
-                Ok(()) = self.inputs.identity.changed() => {
-                    self.flush(&mut connection).await;
-                    let _ = timeout(FAREWELL, connection.close()).await;
-                    return Ended::IdentityChanged;
+                () = self.successor.due() => self.try_successor(),
+                (who, opened) = self.successor.opened() => match opened {
+                    Ok(next) => {
+                        // With the same client ID AWS has ended this one already.
+                        if who.certificate.thing_name != *thing {
+                            self.say_goodbye(connection, thing).await;
+                        }
+                        return ControlFlow::Continue(self.succeeded(who, next));
+                    }
+                    Err(error) => self.successor_failed(error, identity),
+                },
+                Ok(()) = self.inputs.identity.changed(), if !self.successor.is_under_way() => {
+                    if !self.look_for_successor(identity, since) {
+                        self.flush(&mut connection).await;
+                        let _ = timeout(FAREWELL, connection.close()).await;
+                        return ControlFlow::Break(Ended::IdentityChanged);
+                    }
                 }
                 () = ending(&mut self.inputs.shutdown) => {
-                    self.flush(&mut connection).await;
-                    self.presence.announce(&mut connection, thing, State::Offline);
-                    let _ = timeout(FAREWELL, connection.close()).await;
+                    self.say_goodbye(connection, thing).await;
                     self.reporters.session.report(SessionPhase::Idle, None);
-                    return Ended::Shutdown;
+                    return ControlFlow::Break(Ended::Shutdown);
                 }
             }
         }
+    }
+
+    async fn say_goodbye(&mut self, mut connection: Connection, thing: &str) {
+        self.flush(&mut connection).await;
+        self.presence.announce(&mut connection, thing, State::Offline);
+        let _ = timeout(FAREWELL, connection.close()).await;
+    }
+
+    /// A connection that is lost while a successor is tried was lost to it, as a rule.
+    async fn lost_or_succeeded(
+        &mut self,
+        lost: Lost,
+        since: Instant,
+        identity: &Identity,
+    ) -> ControlFlow<Ended, Successful> {
+        match self.successor.decided().await {
+            Some((who, Ok(next))) => return ControlFlow::Continue(self.succeeded(who, next)),
+            Some((_, Err(error))) => self.successor_failed(error, identity),
+            None => {}
+        }
+        ControlFlow::Break(Ended::Lost(lost, since.elapsed()))
     }
 
     /// What has come from AWS, to whom it concerns.

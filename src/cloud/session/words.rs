@@ -3,6 +3,7 @@
 use crate::cloud::mqtt::{Lost, Reason};
 use crate::config::Endpoint;
 use crate::event::Event;
+use crate::identity::Certificate;
 use crate::problem::Problem;
 
 /// Of a connection that was lost.
@@ -21,6 +22,16 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
 /// Of a connection that AWS, which knows us, dropped before CONNACK.
 pub(in crate::cloud) fn dropped(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!("{endpoint} dropped the connection before CONNACK ({seen})"))
+}
+
+/// Of a certificate that AWS has not accepted, while the one before it is in use.
+pub(super) fn meanwhile(mut why: Problem, used: &Certificate) -> Problem {
+    let id = used.id.get(..12).unwrap_or(&used.id);
+    why.message = format!(
+        "{}; meanwhile certificate {id}… is used, which AWS has accepted before",
+        why.message
+    );
+    why
 }
 
 /// Of a CONNACK that says no.

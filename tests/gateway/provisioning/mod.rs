@@ -2,4 +2,5 @@
 
 mod first_contact;
 mod restart;
+mod rotation;
 mod standing;

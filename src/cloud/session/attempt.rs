@@ -1,0 +1,151 @@
+//! One attempt to connect: as whom, what to say of it, and when to make the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{CONNECT_INTERVAL, STABLE, Session, ending, tls, words};
+use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options};
+use crate::identity::{Identity, SendChain};
+use crate::messages::Message;
+use crate::status::ProvisioningPhase;
+
+impl Session {
+    /// One attempt; `None` when the daemon ends meanwhile.
+    pub(super) async fn connect(
+        &mut self,
+        identity: &Arc<Identity>,
+    ) -> Option<Result<(Connection, Granted), ConnectError>> {
+        let thing = identity.certificate.thing_name.clone();
+        let opening = self.open(identity, self.presence.will(&thing));
+        self.presence.try_again_in_time();
+        self.reporters.connecting(thing);
+        let outcome = tokio::select! {
+            outcome = opening => outcome,
+            () = ending(&mut self.inputs.shutdown) => return None,
+        };
+        Some(outcome.inspect(|(_, granted)| self.accepted(identity, *granted)))
+    }
+
+    /// A connection as `identity`, which borrows nothing from the session.
+    pub(super) fn open(
+        &self,
+        identity: &Identity,
+        will: Option<Message>,
+    ) -> impl Future<Output = Result<(Connection, Granted), ConnectError>> + Send + use<> {
+        let chain = match self.is_newest(identity) {
+            true => self.provisioning.send_chain(),
+            false => SendChain::Leaf,
+        };
+        let tls = tls(&self.endpoint, identity, &self.roots, chain, &self.clock);
+        let endpoint = self.endpoint.clone();
+        let options = Options {
+            client_id: identity.certificate.thing_name.clone(),
+            keep_alive: self.mqtt.keep_alive,
+            session_expiry: self.mqtt.session_expiry,
+            will,
+        };
+        async move { Connection::open(&endpoint, tls.map_err(ConnectError::Unreachable)?, &options).await }
+    }
+
+    /// Whether it is the certificate that provisioning is about.
+    pub(super) fn is_newest(&self, identity: &Identity) -> bool {
+        self.provisioning.is_about(&identity.certificate.id)
+    }
+
+    /// CONNACK: AWS has accepted it.
+    pub(super) fn accepted(&mut self, identity: &Arc<Identity>, granted: Granted) {
+        if self.is_newest(identity) {
+            self.provisioning.accepted();
+            self.tell_who_is_accepted(identity);
+            self.reporters.provisioning(&self.provisioning, None, None);
+        }
+        self.proven.keep(&identity.certificate);
+        let client_id = identity.certificate.thing_name.clone();
+        self.reporters.connected(client_id, granted, self.presence.refusal());
+    }
+
+    /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
+    /// credentials provider answers, what MQTT has to suffer does not matter.
+    pub(super) fn tell_who_is_accepted(&self, identity: &Arc<Identity>) {
+        let accepted = self.provisioning.was_accepted();
+        self.accepted.send_if_modified(|known| {
+            let news = accepted && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity));
+            if news {
+                *known = Some(identity.clone());
+            }
+            news
+        });
+    }
+
+    /// What to say of a connection that was lost, and how long to wait.
+    pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
+        if lasted >= STABLE {
+            self.backoff.reset();
+            self.presence.allow();
+        }
+        let wait = self.next_backoff();
+        let problem = words::lost(&self.endpoint, lost);
+        self.reporters.waiting(Some(problem), self.clock.wall() + wait);
+        wait
+    }
+
+    /// What to say of a failed attempt, and how long to wait.
+    pub(super) fn failed(&mut self, error: ConnectError, identity: &Identity) -> Duration {
+        self.publisher.not_reached();
+        self.subscriber.not_reached();
+        let is_newest = self.is_newest(identity);
+        let (problem, wait) = match error {
+            ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
+            ConnectError::LostBeforeConnack(seen) if is_newest => {
+                let least = self.provisioning.lost_before_connack();
+                let wait = least.max(self.backoff_if_known());
+                let why = self.provisioning.explain(&seen);
+                // What provisioning has to say of it need not be said twice.
+                let problem = why.is_none().then(|| words::dropped(&self.endpoint, &seen));
+                self.reporters
+                    .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
+                (problem, wait)
+            }
+            ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
+            ConnectError::Refused(reason) => {
+                // AWS refuses the whole connection when the policy forbids the will's topic.
+                if matches!(reason.code, 0x87 | 0x90) {
+                    self.presence.try_another_way();
+                }
+                (Some(words::refused(&self.endpoint, &reason)), self.next_backoff())
+            }
+        };
+        let wait = self.take_turns(identity, wait);
+        self.reporters.waiting(problem, self.clock.wall() + wait);
+        wait
+    }
+
+    /// Waits; a new identity cuts it short. AWS takes one CONNECT a second from a client ID, whatever the reason.
+    pub(super) async fn pause(&mut self, wait: Duration) -> Option<()> {
+        let earliest = Instant::now() + CONNECT_INTERVAL;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            Ok(()) = self.inputs.identity.changed() => {}
+            () = ending(&mut self.inputs.shutdown) => return None,
+        }
+        tokio::select! {
+            () = sleep_until(earliest) => Some(()),
+            () = ending(&mut self.inputs.shutdown) => None,
+        }
+    }
+
+    /// Jitter comes on top of the floor: a fleet that lost its broker must not come back in the same instant.
+    pub(super) fn next_backoff(&mut self) -> Duration {
+        CONNECT_INTERVAL + self.backoff.next_wait()
+    }
+
+    /// While AWS does not know us, provisioning has a pace of its own.
+    fn backoff_if_known(&mut self) -> Duration {
+        match self.provisioning.phase() {
+            ProvisioningPhase::Provisioned => self.next_backoff(),
+            _ => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The certificate that AWS accepted last, kept on disk: what is laid over it is used once AWS has accepted that, too.
+
+use std::fs;
+use std::path::PathBuf;
+
+use log::Level;
+use pem::{EncodeConfig, LineEnding, Pem};
+
+use super::certificate::Certificate;
+use super::{Identity, TokenKey};
+use crate::clock::Clock;
+use crate::config::Folders;
+use crate::durable;
+use crate::event::{Event, journal};
+
+/// Where it is kept.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    path: PathBuf,
+}
+
+impl Proven {
+    /// The one in the state folder.
+    pub fn new(folders: &Folders) -> Self {
+        Self {
+            path: folders.state.join("proven.pem"),
+        }
+    }
+
+    /// Keeps the certificate and its chain, in place of the one before.
+    pub fn keep(&self, certificate: &Certificate) {
+        let text = pem(certificate);
+        if fs::read(&self.path).is_ok_and(|kept| kept == text.as_bytes()) {
+            return;
+        }
+        if let Err(error) = durable::replace(&self.path, text.as_bytes()) {
+            journal!(
+                Level::Warn, Event::StateUnwritable;
+                "identity: {} cannot be written; if AWS refuses the next certificate, a restart cannot go back to this one: {error}",
+                self.path.display()
+            );
+        }
+    }
+
+    /// The identity with this certificate, if it still belongs to the key and is still valid.
+    pub fn load(&self, key: &TokenKey, clock: &dyn Clock) -> Option<Identity> {
+        let info = key.public().subject_public_key_info();
+        let certificate = Certificate::load(&self.path, None, &info, clock).ok()?;
+        Some(Identity {
+            certificate,
+            key: key.clone(),
+        })
+    }
+}
+
+fn pem(certificate: &Certificate) -> String {
+    let all = std::iter::once(&certificate.leaf).chain(&certificate.chain);
+    let all: Vec<Pem> = all.map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect();
+    pem::encode_many_config(&all, EncodeConfig::new().set_line_ending(LineEnding::LF))
+}
