@@ -202,7 +202,10 @@ impl Host {
     }
 
     fn queue(&self, discipline: &[&str]) -> Result<()> {
-        self.run("tc", [&["qdisc", "replace", "dev", "cable", "root"], discipline].concat())
+        self.run(
+            "tc",
+            [&["qdisc", "replace", "dev", "cable", "root"], discipline].concat(),
+        )
     }
 }
 

@@ -1,6 +1,10 @@
 //! The network does to its connections what it says.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of tests may fail as loudly as they do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper of tests may fail as loudly as they do"
+)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
