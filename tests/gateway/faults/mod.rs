@@ -21,6 +21,7 @@ use crate::registry::bring_online_known;
 use crate::world::{PIN, SOON, THING, World, options};
 
 pub use arrivals::Arrivals;
+pub use disk::SmallDisk;
 
 /// What is published has topics that begin so; the gateway's own health reports have not.
 fn topic_prefix() -> String {

@@ -4,6 +4,7 @@ mod bounds;
 mod command;
 mod durable;
 mod health;
+mod held;
 mod innocent;
 mod inspect;
 mod publish;
