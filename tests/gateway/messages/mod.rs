@@ -7,6 +7,7 @@ mod health;
 mod held;
 mod innocent;
 mod inspect;
+mod order;
 mod publish;
 mod refusals;
 mod subscribe;
