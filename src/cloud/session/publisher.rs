@@ -126,14 +126,18 @@ impl Publisher {
             fetched,
             pace,
             not_before,
+            suspects,
             ..
         } = self;
+        let not_before = suspects.quiet_until().max(Some(*not_before));
         let may_go = sleep_until(pace.free_at());
         let outgoing = async {
             if !room {
                 return pending().await;
             }
-            sleep_until(*not_before).await;
+            if let Some(time) = not_before {
+                sleep_until(time).await;
+            }
             next_of(outbox, news, asked, fetched).await;
         };
         tokio::select! {
@@ -162,7 +166,8 @@ impl Publisher {
                 }));
             }
             Next::Outgoing(outgoing) if self.suspects.is_guilty(&outgoing.ticket.id) => {
-                let reason = "AWS dropped the connection each time within a second of this message";
+                let reason =
+                    "AWS dropped the connection each time within a second of this message, and never without it";
                 self.park(outgoing.ticket, reason.to_owned()).await;
             }
             Next::Outgoing(outgoing) => match connection.publish(&outgoing.message) {
