@@ -67,14 +67,18 @@ pub async fn follow(shared: Rc<Shared>) {
 
 /// The name of earlier starts. A certificate with another one comes later, if at all.
 async fn remember(shared: &Shared) {
+    let mut identity = shared.board.identity.clone();
     let unknown = || !matches!(*shared.thing.0.borrow(), Known::Name(_));
-    while unknown() && shared.board.identity.borrow().details.thing_name.is_none() {
+    while unknown() && identity.borrow_and_update().details.thing_name.is_none() {
         let known = match shared.outbox.thing().await {
             Ok(known) => known.map_or(Known::Nothing, Known::Name),
             Err(_) => {
                 shared.thing.0.send_replace(Known::Nothing);
-                tokio::time::sleep(RETRY).await;
-                continue;
+                // The identity may say it sooner than a database that cannot be read.
+                match timeout(RETRY, identity.changed()).await {
+                    Ok(Err(_)) => return,
+                    Ok(Ok(())) | Err(_) => continue,
+                }
             }
         };
         shared.thing.0.send_replace(known);

@@ -6,10 +6,14 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::bookkeeper::{Bookkeeper, Fate};
+use super::facts;
 use super::kept::{self, Kept};
 use super::lanes::Lanes;
 use super::message::size;
 use crate::status::{MessagesDetails, MessagesPhase};
+
+/// The fact under which the last message's number is noted.
+const LAST_ID: &str = "last-message";
 
 /// What becomes true with the commit.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub(super) struct Books {
     pub(super) acknowledged: BTreeSet<i64>,
     changes: Vec<Change>,
     last_id: i64,
+    /// The last number that the database knows of though no message has it.
+    noted_id: i64,
     lasting: bool,
     healthy: bool,
 }
@@ -69,8 +75,11 @@ impl Books {
         bookkeeper: Box<Bookkeeper>,
     ) -> Result<Self, (rusqlite::Error, Box<Bookkeeper>)> {
         let known_id = bookkeeper.last_id;
-        match count(&database).and_then(|counted| Ok((counted, kept::load(&database)?))) {
-            Ok(((lanes, queued, parked, last_id), kept)) => {
+        match count(&database)
+            .and_then(|counted| Ok((counted, facts::fact(&database, LAST_ID)?, kept::load(&database)?)))
+        {
+            Ok(((lanes, queued, parked, last_id), noted, kept)) => {
+                let noted_id = noted.and_then(|noted| noted.parse().ok()).unwrap_or(0);
                 let books = Self {
                     database,
                     bookkeeper,
@@ -80,7 +89,8 @@ impl Books {
                     kept,
                     acknowledged: BTreeSet::new(),
                     changes: Vec::new(),
-                    last_id: last_id.max(known_id),
+                    last_id: last_id.max(noted_id).max(known_id),
+                    noted_id,
                     lasting: true,
                     healthy: false,
                 };
@@ -141,9 +151,30 @@ impl Books {
         total
     }
 
+    /// Notes the last number when the message that has it goes: no number is used twice, not even after a restart, or what an
+    /// operator has written down would mean another message. AUTOINCREMENT would write this with each message; the last one
+    /// goes only when nothing is left.
+    fn note_last_id(&mut self) -> rusqlite::Result<i64> {
+        let gone = |change: &Change| matches!(change, Change::Out { .. });
+        if self.noted_id == self.last_id || (self.acknowledged.is_empty() && !self.changes.iter().any(gone)) {
+            return Ok(self.noted_id);
+        }
+        let is_there = self
+            .database
+            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1")?
+            .exists((self.last_id,))?;
+        if is_there {
+            return Ok(self.noted_id);
+        }
+        self.note_fact(LAST_ID, &self.last_id.to_string())?;
+        Ok(self.last_id)
+    }
+
     /// Commits.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        let noted_id = self.note_last_id()?;
         self.database.execute_batch("COMMIT")?;
+        self.noted_id = noted_id;
         self.acknowledged.clear();
         if !std::mem::replace(&mut self.healthy, true) {
             self.bookkeeper.reporter.report(MessagesPhase::Ready, None);

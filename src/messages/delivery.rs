@@ -4,10 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::Level;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 
 use super::database::Failure;
 use super::inbox::Inbox;
@@ -16,73 +14,59 @@ use super::message::Received;
 use super::store::{Care, Store};
 use super::streams::{Stream, Taken};
 use crate::clock::rfc3339;
-use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::topic;
 
 /// After AWS has accepted a subscription, its retained messages come within this time.
 const RETAINED: Duration = Duration::from_secs(10);
-/// Between two tries to keep a message on a disk that is full, and how often it is tried before it is given up.
-const RETRY: Duration = Duration::from_secs(5);
-const TRIES: u32 = 60;
 /// Messages of a durable subscription that are read from the disk at once, and their bytes.
 const PAGE: (usize, usize) = (32, 128 * 1024);
 
 impl Inbox {
     /// Hands a message to everybody who wants it.
-    pub(super) async fn hand_out(&self, message: Received, taken: Taken) {
-        let names: Vec<String> = {
-            let (kept, now) = (self.kept.borrow(), self.clock.boot());
-            let wants = |kept: &&Kept| {
-                let retained = message.retained && !self.is_new(&kept.name, now);
-                !retained && topic::matches(&kept.filter, &message.topic)
-            };
-            kept.iter().filter(wants).map(|kept| kept.name.clone()).collect()
-        };
+    pub(super) async fn hand_out(self: &Rc<Self>, message: Received, taken: Taken) {
         self.hand_to_streams(&message, &taken);
-        if names.is_empty() {
+        let names = self.known.get().then(|| self.names_for(&message));
+        if names.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
-        // Not waited for here: one message after the other would be one commit each, and they are kept in their order anyway.
-        let topic = message.topic.clone();
-        let (message, names) = (Arc::new(message), Arc::new(names));
-        let keep = {
-            let (message, names) = (message.clone(), names.clone());
-            self.store
-                .start(Care::Lasts, move |books| books.deliver(&names, &message))
+        let names = names.map(Arc::new);
+        let one = self.held.one(Arc::new(message), names, taken);
+        let Some(names) = one.names.clone().filter(|_| !self.held.is_behind_others(&one)) else {
+            // Whose it is can only be said, or its turn is only there, when the disk is usable.
+            return self.held.hold(one);
         };
+        // Not waited for here: one message after the other would be one commit each, and they are kept in their order anyway.
+        let message = one.message.clone();
+        let keep = self
+            .store
+            .start(Care::Lasts, move |books| books.deliver(&names, &message));
         let Ok(outcome) = keep.await else { return };
-        let store = self.store.clone();
+        let inbox = self.clone();
         spawn_local(async move {
-            let mut outcome = outcome.await.unwrap_or_else(|_| Err(ending()));
-            let mut tries = 1;
-            // Without an acknowledgement AWS keeps the message, and sends fewer others: better than to lose it at once.
-            while let (Err(_), true) = (&outcome, tries < TRIES) {
-                sleep(RETRY).await;
-                tries += 1;
-                let (message, names) = (message.clone(), names.clone());
-                outcome = store
-                    .run(Care::Lasts, move |books| books.deliver(&names, &message))
-                    .await;
+            if let Err(why) = outcome.await.unwrap_or_else(|_| Err(ending())) {
+                inbox.was_not_kept(one, &why).await;
             }
-            if let Err(Failure { problem, .. }) = outcome {
-                not_kept(&topic, &problem);
-                let lost = names.len() as u64;
-                let count = store.run(Care::Reads, move |books| {
-                    books.bookkeeper.counts.inbox_dropped += lost;
-                    Ok(())
-                });
-                let _ = count.await;
-            }
-            drop(taken);
         });
     }
 
-    /// Whether the durable subscription has just begun, so that retained messages are news to it.
-    fn is_new(&self, name: &str, now: Duration) -> bool {
-        let new = self.new.borrow();
-        new.get(name)
-            .is_some_and(|confirmed| confirmed.is_none_or(|then| now.saturating_sub(then) < RETAINED))
+    /// The durable subscriptions that want a message that has just come.
+    pub(super) fn names_for(&self, message: &Received) -> Vec<String> {
+        let (kept, now) = (self.kept.borrow(), self.clock.boot());
+        let wants = |kept: &&Kept| {
+            topic::matches(&kept.filter, &message.topic)
+                && (!message.retained || self.is_news(&kept.name, &message.topic, now))
+        };
+        kept.iter().filter(wants).map(|kept| kept.name.clone()).collect()
+    }
+
+    /// Whether a retained message is news to the durable subscription: it has just begun, and this is the first that comes.
+    /// Another program that subscribes to the same filter has AWS send it to all of them again.
+    fn is_news(&self, name: &str, topic: &str, now: Duration) -> bool {
+        self.new.borrow_mut().get_mut(name).is_some_and(|new| {
+            new.confirmed.is_none_or(|then| now.saturating_sub(then) < RETAINED)
+                && new.retained.insert(topic.to_owned())
+        })
     }
 
     fn hand_to_streams(&self, message: &Received, taken: &Taken) {
@@ -108,13 +92,6 @@ impl Inbox {
 
 fn ending() -> Failure {
     Problem::wait("gatepost is ending").into()
-}
-
-fn not_kept(topic: &str, problem: &Problem) {
-    journal!(
-        Level::Error, Event::InboxLost, TOPIC = topic;
-        "inbox: a message on {topic} was not kept for the durable subscriptions: {problem}"
-    );
 }
 
 /// Whether the retained messages for a stream have yet to come.

@@ -1,15 +1,20 @@
 //! The little that the session must know after a restart.
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::books::Books;
+
+/// A fact that was noted.
+pub(super) fn fact(database: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    database
+        .query_row("SELECT value FROM fact WHERE name = ?1", (name,), |row| row.get(0))
+        .optional()
+}
 
 impl Books {
     /// A fact that was noted.
     pub(super) fn fact(&self, name: &str) -> rusqlite::Result<Option<String>> {
-        self.database
-            .query_row("SELECT value FROM fact WHERE name = ?1", (name,), |row| row.get(0))
-            .optional()
+        fact(&self.database, name)
     }
 
     /// Notes a fact; the same fact again is not written again.

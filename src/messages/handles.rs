@@ -13,6 +13,7 @@ use super::bookkeeper::{Bookkeeper, Fate};
 use super::database::Failure;
 use super::inbox::Inbox;
 use super::inspect::{Entry, Which, Whole};
+use super::lanes::Lanes;
 use super::message::Message;
 use super::outbox::{NotAccepted, Outgoing, Submission, Ticket};
 use super::store::{Care, Ending, Store};
@@ -171,13 +172,14 @@ impl Outbox {
         let _ = self.store.start(Care::Reads, work).await;
     }
 
-    /// AWS was too busy for this one: it is sent again.
+    /// This one was not sent after all, or AWS could not take it: it is sent again.
     pub async fn again(&self, ticket: Ticket) {
-        let work = move |books: &mut super::books::Books| {
-            books.lanes.again(ticket.id);
-            Ok(())
-        };
-        let _ = self.store.start(Care::Reads, work).await;
+        self.change_lanes(move |lanes| lanes.again(ticket.id)).await;
+    }
+
+    /// AWS was too busy for this one: it is sent again, and what is behind it on its topic waits for it.
+    pub async fn put_off(&self, ticket: Ticket) {
+        self.change_lanes(move |lanes| lanes.put_off(ticket.id)).await;
     }
 
     /// AWS does not take this one: it is kept aside with the reason.
@@ -195,8 +197,12 @@ impl Outbox {
 
     /// The connection is lost: what was sent and not acknowledged is to be sent again.
     pub async fn connection_lost(&self) {
-        let work = |books: &mut super::books::Books| {
-            books.lanes.connection_lost();
+        self.change_lanes(Lanes::connection_lost).await;
+    }
+
+    async fn change_lanes(&self, change: impl FnOnce(&mut Lanes) + Send + 'static) {
+        let work = move |books: &mut super::books::Books| {
+            change(&mut books.lanes);
             Ok(())
         };
         let _ = self.store.start(Care::Reads, work).await;

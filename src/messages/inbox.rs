@@ -8,10 +8,11 @@ use std::time::Duration;
 use log::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::database::Failure;
 use super::delivery::feed;
+use super::held::Held;
 use super::kept::{Kept, KeptDocument, NotKept};
 use super::store::{Care, Store};
 use super::streams::{Arrival, Stream, Subscription};
@@ -21,8 +22,8 @@ use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::topic;
 
-/// At a start, for the durable subscriptions of earlier starts to be known.
-const KNOWN: Duration = Duration::from_secs(60);
+/// Between two tries to read the durable subscriptions of earlier starts.
+const RETRY: Duration = Duration::from_secs(5);
 /// Streams of one reader.
 const PER_READER: usize = 32;
 /// Streams in all; half of the connections that the socket takes.
@@ -37,11 +38,24 @@ pub struct Inbox {
     stored: watch::Receiver<()>,
     pub(super) streams: RefCell<Vec<Rc<Stream>>>,
     pub(super) kept: RefCell<Vec<Kept>>,
-    /// Durable subscriptions that have begun in this run, and when AWS had accepted them.
-    pub(super) new: RefCell<BTreeMap<String, Option<Duration>>>,
+    /// Whether the durable subscriptions of earlier starts are among them.
+    pub(super) known: Cell<bool>,
+    /// What the disk has not taken yet.
+    pub(super) held: Held,
+    /// Durable subscriptions that have begun in this run.
+    pub(super) new: RefCell<BTreeMap<String, Begun>>,
     /// Filters that AWS has refused the last time.
     refused: RefCell<BTreeSet<String>>,
     joined: Cell<u64>,
+}
+
+/// A durable subscription that has begun in this run.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    /// When AWS had accepted it, by the boottime clock.
+    pub(super) confirmed: Option<Duration>,
+    /// The topics whose retained messages it has had.
+    pub(super) retained: BTreeSet<String>,
 }
 
 /// Who subscribes to what.
@@ -95,18 +109,18 @@ impl Inbox {
             stored,
             streams: RefCell::default(),
             kept: RefCell::default(),
+            known: Cell::new(false),
+            held: Held::default(),
             new: RefCell::default(),
             refused: RefCell::default(),
             joined: Cell::new(0),
         }
     }
 
-    /// Hands out what arrives, until the session has ended. Durable subscriptions of earlier starts count from the first
-    /// moment that the database can be read.
+    /// Hands out what arrives, until the session has ended.
     pub async fn run(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {
-        // Until the durable subscriptions are known, what comes for them would be nobody's.
-        let _ = timeout(KNOWN, self.clone().remember()).await;
         spawn_local(self.clone().remember());
+        spawn_local(self.clone().keep_what_is_held());
         while let Some(arrival) = arrivals.recv().await {
             match arrival {
                 Arrival::Message(message, taken) => self.hand_out(message, taken).await,
@@ -124,9 +138,11 @@ impl Inbox {
             match known.await {
                 Ok(kept) => {
                     self.kept.replace(kept);
+                    self.known.set(true);
+                    self.held.are_for(|message| self.names_for(message));
                     return self.want();
                 }
-                Err(_) => tokio::time::sleep(Duration::from_secs(5)).await,
+                Err(_) => sleep(RETRY).await,
             }
         }
     }
@@ -189,8 +205,9 @@ impl Inbox {
             .map_err(|why| NotSubscribed::Unusable(why.problem))?
             .map_err(NotSubscribed::NotKept)?;
         let before = self.kept.borrow().clone();
-        if !before.iter().any(|known| known.name == kept.name) {
-            self.new.borrow_mut().insert(kept.name.clone(), None);
+        let same = |known: &Kept| known.name == kept.name && known.filter == kept.filter;
+        if !before.iter().any(same) {
+            self.new.borrow_mut().insert(kept.name.clone(), Begun::default());
         }
         self.kept.borrow_mut().retain(|known| known.name != kept.name);
         self.kept.borrow_mut().push(kept);
@@ -302,8 +319,8 @@ impl Inbox {
             stream.confirmed.set(stream.confirmed.get().or(Some(now)));
         }
         for kept in self.kept.borrow().iter().filter(|kept| kept.filter == filter) {
-            if let Some(confirmed) = self.new.borrow_mut().get_mut(&kept.name) {
-                *confirmed = confirmed.or(Some(now));
+            if let Some(begun) = self.new.borrow_mut().get_mut(&kept.name) {
+                begun.confirmed = begun.confirmed.or(Some(now));
             }
         }
         self.want();

@@ -3,8 +3,11 @@
 //! Three lanes of message IDs. What was in flight when a connection was lost is sent `again` first. New messages go into
 //! the `express` lane as long as nothing of their topic waits elsewhere; the others are the `backlog`, which is only a
 //! position in the database: a million messages there take no memory. Express and backlog take turns.
+//!
+//! A message that AWS puts off stops its topic: what is behind it and not yet sent waits until it is through. What was in
+//! flight behind it may have got through before it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::topics::{EXACT, Place, Topics};
 
@@ -25,14 +28,16 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Lanes {
     topics: Topics,
-    again: VecDeque<i64>,
+    again: BTreeMap<i64, Place>,
     express: VecDeque<i64>,
     /// Those of the express lane that wait or are in flight, and where their topic is counted.
     express_known: BTreeMap<i64, Place>,
     /// Everything of the backlog up to here is in flight or gone.
     position: i64,
     backlog_waiting: u64,
-    in_flight: BTreeSet<i64>,
+    in_flight: BTreeMap<i64, Place>,
+    /// Put off by AWS, and not through yet.
+    put_off: BTreeMap<i64, Place>,
     express_had_its_turn: bool,
 }
 
@@ -44,12 +49,13 @@ impl Lanes {
     fn with(topics: usize) -> Self {
         Self {
             topics: Topics::new(topics),
-            again: VecDeque::new(),
+            again: BTreeMap::new(),
             express: VecDeque::new(),
             express_known: BTreeMap::new(),
             position: 0,
             backlog_waiting: 0,
-            in_flight: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            put_off: BTreeMap::new(),
             express_had_its_turn: false,
         }
     }
@@ -83,14 +89,28 @@ impl Lanes {
     /// Where the next message is; `None` where nothing waits. Follow with [`sent`](Self::sent),
     /// [`not_now`](Self::not_now) or [`gone`](Self::gone).
     pub(super) fn next(&self, backlog_blocked: bool) -> Option<Next> {
-        if let Some(id) = self.again.front() {
+        let mut again = self.again.iter();
+        if let Some((id, _)) = again.find(|(id, place)| !self.is_stopped(**id, **place)) {
             return Some(Next::This(*id));
         }
         let backlog = (self.backlog_waiting > 0 && !backlog_blocked).then_some(Next::BacklogAfter(self.position));
-        match self.express.front() {
-            Some(id) if !self.express_had_its_turn || backlog.is_none() => Some(Next::This(*id)),
+        match self.next_express() {
+            Some(id) if !self.express_had_its_turn || backlog.is_none() => Some(Next::This(id)),
             _ => backlog,
         }
+    }
+
+    fn next_express(&self) -> Option<i64> {
+        let stopped = |id: &i64| {
+            let place = self.express_known.get(id);
+            place.is_some_and(|place| self.is_stopped(*id, *place))
+        };
+        self.express.iter().copied().find(|id| !stopped(id))
+    }
+
+    /// Whether an older message of the same topic was put off.
+    fn is_stopped(&self, id: i64, place: Place) -> bool {
+        self.put_off.range(..id).any(|(_, stopped)| *stopped == place)
     }
 
     /// Whether the message came through the express lane.
@@ -98,24 +118,27 @@ impl Lanes {
         self.express_known.contains_key(&id)
     }
 
-    /// Whether a message of the backlog with this topic may be sent: nothing older of its topic waits in the express lane.
-    pub(super) fn may_follow(&self, topic: &str) -> bool {
-        self.topics.counts(self.topics.place(topic)).express == 0
+    /// Whether a message of the backlog may be sent: nothing older of its topic waits in the express lane, or was put off.
+    pub(super) fn may_follow(&self, id: i64, topic: &str) -> bool {
+        let place = self.topics.place(topic);
+        self.topics.counts(place).express == 0 && !self.is_stopped(id, place)
     }
 
     /// The message goes out now.
-    pub(super) fn sent(&mut self, id: i64) {
-        if self.again.front() == Some(&id) {
-            self.again.pop_front();
-        } else if self.express.front() == Some(&id) {
-            self.express.pop_front();
+    pub(super) fn sent(&mut self, id: i64, topic: &str) {
+        let place = if let Some(place) = self.again.remove(&id) {
+            place
+        } else if let Some(place) = self.express_known.get(&id) {
+            remove(&mut self.express, id);
             self.express_had_its_turn = true;
+            *place
         } else {
             self.position = id;
             self.backlog_waiting = self.backlog_waiting.saturating_sub(1);
             self.express_had_its_turn = false;
-        }
-        self.in_flight.insert(id);
+            self.topics.place(topic)
+        };
+        self.in_flight.insert(id, place);
     }
 
     /// The backlog's position says that there is more, and there is not.
@@ -125,8 +148,9 @@ impl Lanes {
 
     /// The message is done with, wherever it was: acknowledged, parked, dropped, deleted.
     pub(super) fn gone(&mut self, id: i64, topic: &str) {
-        let was_in_flight = self.in_flight.remove(&id);
-        let was_again = !was_in_flight && remove(&mut self.again, id);
+        let was_in_flight = self.in_flight.remove(&id).is_some();
+        let was_again = self.again.remove(&id).is_some();
+        self.put_off.remove(&id);
         if let Some(place) = self.express_known.remove(&id) {
             self.topics
                 .change(place, |counts| counts.express = counts.express.saturating_sub(1));
@@ -146,7 +170,8 @@ impl Lanes {
     /// A message of a lane of IDs that is not in the database any more.
     pub(super) fn vanished(&mut self, id: i64) {
         self.in_flight.remove(&id);
-        remove(&mut self.again, id);
+        self.again.remove(&id);
+        self.put_off.remove(&id);
         remove(&mut self.express, id);
         if let Some(place) = self.express_known.remove(&id) {
             self.topics
@@ -156,29 +181,34 @@ impl Lanes {
 
     /// The connection is lost: what was in flight is sent again, in its order, before anything else.
     pub(super) fn connection_lost(&mut self) {
-        let mut again: BTreeSet<i64> = std::mem::take(&mut self.in_flight);
-        again.extend(self.again.drain(..));
-        self.again = again.into_iter().collect();
+        self.again.append(&mut self.in_flight);
+        self.put_off.clear();
     }
 
-    /// The broker had no room for a message that was in flight: it is sent again.
+    /// A message that was in flight was not sent after all, or AWS could not take it: it is sent again.
     pub(super) fn again(&mut self, id: i64) {
-        if self.in_flight.remove(&id) {
-            let index = self.again.partition_point(|known| *known < id);
-            self.again.insert(index, id);
+        if let Some(place) = self.in_flight.remove(&id) {
+            self.again.insert(id, place);
+        }
+    }
+
+    /// The same, and what is behind it on its topic waits for it.
+    pub(super) fn put_off(&mut self, id: i64) {
+        if let Some(place) = self.in_flight.get(&id) {
+            self.put_off.insert(id, *place);
+            self.again(id);
         }
     }
 
     /// Whether the message is with the broker right now.
     pub(super) fn is_in_flight(&self, id: i64) -> bool {
-        self.in_flight.contains(&id)
+        self.in_flight.contains_key(&id)
     }
 }
 
-fn remove(lane: &mut VecDeque<i64>, id: i64) -> bool {
-    match lane.iter().position(|known| *known == id) {
-        Some(index) => lane.remove(index).is_some(),
-        None => false,
+fn remove(lane: &mut VecDeque<i64>, id: i64) {
+    if let Some(index) = lane.iter().position(|known| *known == id) {
+        lane.remove(index);
     }
 }
 
@@ -230,7 +260,7 @@ mod tests {
                     Next::BacklogAfter(position) => {
                         let mut later = self.rows.range(position + 1..).map(|(id, _)| *id);
                         match later.find(|id| !self.lanes.is_express(*id)) {
-                            Some(id) if self.lanes.may_follow(&self.rows[&id]) => id,
+                            Some(id) if self.lanes.may_follow(id, &self.rows[&id]) => id,
                             Some(_) => {
                                 blocked = true;
                                 continue;
@@ -242,7 +272,7 @@ mod tests {
                         }
                     }
                 };
-                self.lanes.sent(id);
+                self.lanes.sent(id, &self.rows[&id]);
                 return Some(id);
             }
         }
@@ -298,13 +328,14 @@ mod tests {
         fn order_within_a_topic_is_kept_and_nothing_is_forgotten(
             exact in 0..4_usize,
             found in prop::collection::vec(0..4_u8, 0..60),
-            steps in prop::collection::vec((0..10_u8, 0..4_u8), 0..300),
+            steps in prop::collection::vec((0..11_u8, 0..4_u8), 0..300),
         ) {
             let names = ["a", "b", "c", "d"];
             let topics: Vec<&str> = found.iter().map(|topic| names[usize::from(*topic)]).collect();
             let mut model = Model::with(exact, &topics);
             let mut in_flight: Vec<i64> = Vec::new();
             let mut highest: BTreeMap<String, i64> = BTreeMap::new();
+            let mut put_off: BTreeMap<i64, String> = BTreeMap::new();
             let mut delivered = 0;
             let total = |model: &Model| model.last;
             for (step, topic) in steps.into_iter().chain(std::iter::repeat_n((9, 0), 2000)) {
@@ -315,16 +346,29 @@ mod tests {
                         // What comes again comes in its order from here on.
                         in_flight.clear();
                         highest.clear();
+                        put_off.clear();
                     }
+                    10 => if !in_flight.is_empty() {
+                        let id = in_flight.remove(usize::from(topic) % in_flight.len());
+                        model.lanes.put_off(id);
+                        put_off.insert(id, model.rows[&id].clone());
+                    },
                     4..=6 => if let Some(id) = model.send() {
-                        let last = highest.insert(model.rows[&id].clone(), id);
-                        prop_assert!(last.is_none_or(|last| last < id), "{last:?} before {id}");
+                        let topic = model.rows[&id].clone();
+                        let before = put_off.range(..id).find(|(_, stopped)| **stopped == topic);
+                        prop_assert!(before.is_none(), "{before:?} was put off, and {id} did not wait");
+                        if !put_off.contains_key(&id) {
+                            let last = highest.insert(topic, id);
+                            prop_assert!(last.is_none_or(|last| last < id), "{last:?} before {id}");
+                        }
                         in_flight.push(id);
                     },
                     _ => if in_flight.is_empty() {
                         if let Some(id) = model.send() { in_flight.push(id); }
                     } else {
-                        model.acknowledge(in_flight.remove(0));
+                        let id = in_flight.remove(0);
+                        model.acknowledge(id);
+                        put_off.remove(&id);
                         delivered += 1;
                     },
                 }

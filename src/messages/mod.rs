@@ -4,7 +4,7 @@
 //! `store` is the one thread that has the database. The way out: a program's message is accepted by [`Outbox::accept`]
 //! (`outbox`, on the disk), the session takes it (`lanes` say in which order) and says what became of it. The way in: the
 //! session hands each message to the [`Inbox`], which knows who is subscribed (`streams`) and keeps messages for durable
-//! subscriptions (`kept`). What people look at is in `inspect`.
+//! subscriptions (`kept`), or holds them where the disk does not take them (`held`). What people look at is in `inspect`.
 
 mod bookkeeper;
 mod books;
@@ -12,6 +12,7 @@ mod database;
 mod delivery;
 mod facts;
 mod handles;
+mod held;
 mod inbox;
 mod inspect;
 mod kept;

@@ -190,13 +190,15 @@ impl Books {
                     self.lanes.backlog_is_empty();
                     continue;
                 }
-                (Next::BacklogAfter(_), Some((outgoing, _))) if !self.lanes.may_follow(&outgoing.message.topic) => {
+                (Next::BacklogAfter(_), Some((outgoing, _)))
+                    if !self.lanes.may_follow(outgoing.ticket.id, &outgoing.message.topic) =>
+                {
                     blocked = true;
                     continue;
                 }
                 (_, Some(found)) => found,
             };
-            self.lanes.sent(outgoing.ticket.id);
+            self.lanes.sent(outgoing.ticket.id, &outgoing.ticket.topic);
             match self.still_wanted(outgoing, accepted) {
                 Ok(outgoing) => {
                     taken_bytes += outgoing.ticket.size;

@@ -287,14 +287,16 @@ fn commit(
 /// Answers everybody with the problem for a while. False when nobody is left.
 async fn refuse_for_a_while(failure: &Failure, queue: &mut mpsc::Receiver<Job>) -> bool {
     let until = Instant::now() + RETRY;
-    loop {
+    // Jobs may come without a pause.
+    while Instant::now() < until {
         match timeout_at(until, queue.recv()).await {
             Ok(Some(job)) => {
                 let (_, tell) = (job.work)(Err(failure.clone()));
                 tell(Ok(()));
             }
             Ok(None) => return false,
-            Err(_) => return true,
+            Err(_) => break,
         }
     }
+    true
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -36,31 +37,49 @@ pub enum Arrival {
 /// That a message is taken: when the last copy of this is dropped, the session acknowledges the message.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    _last: Option<Arc<Acknowledge>>,
+    last: Option<Arc<Acknowledge>>,
 }
 
 #[derive(Debug)]
 struct Acknowledge {
     packet_id: u16,
     back: mpsc::UnboundedSender<u16>,
+    crowded: Arc<AtomicBool>,
 }
 
 impl Taken {
-    /// For a message that `back` acknowledges by `packet_id`.
-    pub fn new(packet_id: u16, back: mpsc::UnboundedSender<u16>) -> Self {
+    /// For a message that `back` acknowledges by `packet_id`, on a connection that is `crowded` when AWS sends no more before
+    /// something is acknowledged.
+    pub fn new(packet_id: u16, back: mpsc::UnboundedSender<u16>, crowded: Arc<AtomicBool>) -> Self {
         Self {
-            _last: Some(Arc::new(Acknowledge { packet_id, back })),
+            last: Some(Arc::new(Acknowledge {
+                packet_id,
+                back,
+                crowded,
+            })),
         }
     }
 
     /// Whether AWS waits for an acknowledgement, and sends no more than it allows without.
-    fn is_awaited(&self) -> bool {
-        self._last.is_some()
+    pub(super) fn is_awaited(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Whether the connection that the message came on is gone: AWS sends it again.
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.back.is_closed())
+    }
+
+    /// Whether AWS sends nothing to anybody before this or another message is acknowledged.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.crowded.load(Ordering::Relaxed))
     }
 
     /// For a message that nobody needs to acknowledge.
     pub fn nothing() -> Self {
-        Self { _last: None }
+        Self { last: None }
     }
 }
 

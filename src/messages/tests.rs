@@ -388,3 +388,29 @@ fn acknowledged_messages_are_deleted_though_nobody_else_writes() {
         assert!(Instant::now() < soon, "they are never deleted");
     }
 }
+
+#[test]
+fn a_number_is_never_used_again_though_nothing_is_left_that_has_it() {
+    let mut opened = Opened::new();
+    let mut model = Model::default();
+    let mut numbers = Vec::new();
+    for round in 0..4 {
+        opened.accept((0..3).map(|_| model.accept(0)).collect());
+        let taken = opened.take(3);
+        numbers.extend(taken.iter().map(|outgoing| outgoing.ticket.id));
+        match round {
+            // Nobody has written anything since: the deletion comes with the end.
+            0 => taken.iter().for_each(|outgoing| opened.acknowledge(outgoing)),
+            1 => drop(opened.runtime.block_on(opened.outbox().purge(Which::Queued))),
+            _ => {
+                let park = |outgoing: &Outgoing| opened.outbox().park(outgoing.ticket.clone(), "why".to_owned());
+                taken
+                    .iter()
+                    .for_each(|outgoing| opened.runtime.block_on(park(outgoing)));
+                drop(opened.runtime.block_on(opened.outbox().purge(Which::Parked)));
+            }
+        }
+        opened = if round == 2 { opened.killed() } else { opened.reopened() };
+    }
+    assert_eq!(numbers, (1..=12).collect::<Vec<i64>>());
+}

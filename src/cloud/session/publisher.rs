@@ -30,7 +30,8 @@ const TRIES: u32 = 20;
 
 /// What AWS says when it is not the message's fault: unspecified error, implementation specific error, quota exceeded
 /// (developer guide, "MQTT 5 reason codes").
-const NOT_ITS_FAULT: [u8; 3] = [0x80, 0x83, 0x97];
+const NOT_ITS_FAULT: [u8; 3] = [0x80, 0x83, QUOTA_EXCEEDED];
+const QUOTA_EXCEEDED: u8 = 0x97;
 
 /// The publisher, through all connections.
 #[derive(Debug)]
@@ -125,14 +126,18 @@ impl Publisher {
             fetched,
             pace,
             not_before,
+            suspects,
             ..
         } = self;
+        let not_before = suspects.quiet_until().max(Some(*not_before));
         let may_go = sleep_until(pace.free_at());
         let outgoing = async {
             if !room {
                 return pending().await;
             }
-            sleep_until(*not_before).await;
+            if let Some(time) = not_before {
+                sleep_until(time).await;
+            }
             next_of(outbox, news, asked, fetched).await;
         };
         tokio::select! {
@@ -161,7 +166,8 @@ impl Publisher {
                 }));
             }
             Next::Outgoing(outgoing) if self.suspects.is_guilty(&outgoing.ticket.id) => {
-                let reason = "AWS dropped the connection each time within a second of this message";
+                let reason =
+                    "AWS dropped the connection each time within a second of this message, and never without it";
                 self.park(outgoing.ticket, reason.to_owned()).await;
             }
             Next::Outgoing(outgoing) => match connection.publish(&outgoing.message) {
@@ -203,7 +209,30 @@ impl Publisher {
         log::debug!("session: message {} is sent again later: {reason}", ticket.id);
         self.not_before = Instant::now() + TOO_MUCH * 2_u32.pow(self.too_much);
         self.too_much = (self.too_much + 1).min(TOO_MUCH_LIMIT);
-        self.outbox.again(ticket).await;
+        match reason.code {
+            QUOTA_EXCEEDED => self.put_off(ticket).await,
+            // Perhaps it is this message after all: then its topic must not wait for it.
+            _ => self.outbox.again(ticket).await,
+        }
+    }
+
+    /// What is behind it on its topic, and not sent yet, waits for it: what was read from the database goes back.
+    async fn put_off(&mut self, ticket: Ticket) {
+        if let Some(asked) = self.asked.take()
+            && let Ok(Ok(page)) = asked.await
+        {
+            self.fetched.extend(page);
+        }
+        let fetched = std::mem::take(&mut self.fetched);
+        let (behind, others) = fetched
+            .into_iter()
+            .partition(|outgoing| outgoing.ticket.topic == ticket.topic);
+        self.fetched = others;
+        let behind: VecDeque<Outgoing> = behind;
+        self.outbox.put_off(ticket).await;
+        for outgoing in behind {
+            self.outbox.again(outgoing.ticket).await;
+        }
     }
 
     async fn park(&mut self, ticket: Ticket, reason: String) {

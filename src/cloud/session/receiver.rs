@@ -2,20 +2,27 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
 use crate::messages::{Arrival, Received, Taken};
 
+/// AWS IoT sends no more before we have acknowledged something (quotas, "Maximum inbound unacknowledged QoS 1 publish
+/// requests", the same the other way).
+const MOST_UNACKNOWLEDGED: usize = 100;
+
 /// The way to the inbox.
 #[derive(Debug)]
 pub(super) struct Receiver {
     arrive: mpsc::Sender<Arrival>,
-    /// What the inbox has no room for at the moment: AWS sends at most 100 messages before we acknowledge (AWS IoT Core
-    /// quotas, "Maximum inbound unacknowledged QoS 1 publish requests").
+    /// What the inbox has no room for at the moment; AWS sends no more than [`MOST_UNACKNOWLEDGED`].
     waiting: VecDeque<Arrival>,
     /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
     unacknowledged: VecDeque<(u16, bool)>,
+    /// Whether AWS waits for one of them before it sends more.
+    crowded: Arc<AtomicBool>,
     taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
 }
 
@@ -25,6 +32,7 @@ impl Receiver {
             arrive,
             waiting: VecDeque::new(),
             unacknowledged: VecDeque::new(),
+            crowded: Arc::default(),
             taken: mpsc::unbounded_channel(),
         }
     }
@@ -32,6 +40,7 @@ impl Receiver {
     /// The connection is gone: AWS sends again what it has no acknowledgement for.
     pub(super) fn disconnected(&mut self) {
         self.unacknowledged.clear();
+        self.note_whether_crowded();
         // Acknowledgements of this connection's messages mean nothing on the next one.
         self.taken = mpsc::unbounded_channel();
         self.waiting.retain(|arrival| !matches!(arrival, Arrival::Message(..)));
@@ -42,7 +51,8 @@ impl Receiver {
         let taken = match packet_id {
             Some(packet_id) => {
                 self.unacknowledged.push_back((packet_id, false));
-                Taken::new(packet_id, self.taken.0.clone())
+                self.note_whether_crowded();
+                Taken::new(packet_id, self.taken.0.clone(), self.crowded.clone())
             }
             None => Taken::nothing(),
         };
@@ -99,7 +109,13 @@ impl Receiver {
             due.push(*packet_id);
             self.unacknowledged.pop_front();
         }
+        self.note_whether_crowded();
         due
+    }
+
+    fn note_whether_crowded(&self) {
+        let crowded = self.unacknowledged.len() >= MOST_UNACKNOWLEDGED;
+        self.crowded.store(crowded, Ordering::Relaxed);
     }
 }
 

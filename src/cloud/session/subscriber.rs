@@ -96,11 +96,12 @@ impl Subscriber {
 
     /// The connection is gone. `suspicious` if what was sent last may have been the reason.
     pub(super) fn disconnected(&mut self, suspicious: bool) {
-        if let Some(UnderWay::Subscribe(_, filters, since)) = self.under_way.take()
-            && suspicious
-        {
-            self.suspects
-                .lost(filters.into_iter().map(|(filter, _)| filter), since.elapsed());
+        let (filters, ago) = match self.under_way.take() {
+            Some(UnderWay::Subscribe(_, filters, since)) => (filters, since.elapsed()),
+            _ => (Vec::new(), Duration::ZERO),
+        };
+        if suspicious {
+            self.suspects.lost(filters.into_iter().map(|(filter, _)| filter), ago);
         }
         self.receiver.disconnected();
     }
@@ -112,6 +113,9 @@ impl Subscriber {
         }
         let now = Instant::now();
         let wanted = self.wanted.borrow_and_update().clone();
+        if self.suspects.quiet_until().is_some() {
+            return;
+        }
         self.refused
             .retain(|filter, refused| refused.until > now && wanted.contains_key(filter));
         self.unwanted_since.retain(|filter, _| !wanted.contains_key(filter));
@@ -215,7 +219,8 @@ impl Subscriber {
     /// to acknowledge are returned. Cancel safe.
     pub(super) async fn something_to_do(&mut self) -> Vec<u16> {
         let times = self.unwanted_since.values().map(|since| *since + LINGER);
-        let next = times.chain(self.refused.values().map(|refused| refused.until)).min();
+        let times = times.chain(self.refused.values().map(|refused| refused.until));
+        let next = self.suspects.quiet_until().or(times.min());
         // While AWS has not answered, no time changes anything.
         let next = next.filter(|_| self.under_way.is_none());
         tokio::select! {

@@ -1,16 +1,22 @@
 //! Which message, if any, makes AWS drop the connection.
 //!
 //! A connection that is lost within a second after a message was sent may have been lost because of it. Then messages are
-//! sent one at a time, until those that were under way have passed; the one that is alone when it happens again, twice, and
-//! with an AWS that can be reached at once, is the one. A broker that dies takes longer to come back than that.
+//! sent one at a time, until those that were under way have passed. One that is alone when it happens again, with an AWS that
+//! can be reached at once, is accused, and kept back on the next connection for twice as long: if that breaks as well, it was
+//! not the message, and all begins anew. Guilty is what was accused three times in a row so. A broker that dies takes
+//! longer to come back, and a network that breaks for reasons of its own does so without the message, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// A loss this soon after a message may be because of it.
 const SOON: Duration = Duration::from_secs(1);
+/// A connection on which the accused was kept back for so long has held without it.
+const QUIET: Duration = Duration::from_secs(2);
 /// So often it must have been alone.
-const STRIKES: u32 = 2;
+const STRIKES: u32 = 3;
 
 /// What is known about messages by their numbers (or about anything else that has an order).
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub(super) struct Suspects<T: Ord + Clone> {
     strikes: BTreeMap<T, u32>,
     /// It was alone at the last loss; whether that counts depends on how the next connection comes about.
     alone: Option<T>,
+    /// The connection must hold until then without the accused.
+    quiet_until: Option<Instant>,
 }
 
 impl<T: Ord + Clone> Default for Suspects<T> {
@@ -27,6 +35,7 @@ impl<T: Ord + Clone> Default for Suspects<T> {
             suspected: BTreeSet::new(),
             strikes: BTreeMap::new(),
             alone: None,
+            quiet_until: None,
         }
     }
 }
@@ -37,9 +46,17 @@ impl<T: Ord + Clone> Suspects<T> {
         !self.suspected.is_empty()
     }
 
+    /// Until when nothing may be sent: the connection is tried without the accused.
+    pub(super) fn quiet_until(&self) -> Option<Instant> {
+        self.quiet_until.filter(|until| Instant::now() < *until)
+    }
+
     /// The connection is lost while these were under way, the last of them sent so long ago.
     pub(super) fn lost(&mut self, under_way: impl Iterator<Item = T>, ago: Duration) {
         let under_way: BTreeSet<T> = under_way.collect();
+        if self.quiet_until().is_some() {
+            self.strikes.clear();
+        }
         if ago > SOON || under_way.is_empty() {
             return;
         }
@@ -60,17 +77,21 @@ impl<T: Ord + Clone> Suspects<T> {
         if let Some(alone) = self.alone.take() {
             *self.strikes.entry(alone).or_default() += 1;
         }
+        self.quiet_until = (!self.strikes.is_empty()).then(|| Instant::now() + QUIET);
     }
 
     /// Whether it is the one.
     pub(super) fn is_guilty(&self, what: &T) -> bool {
-        self.strikes.get(what).is_some_and(|strikes| *strikes >= STRIKES)
+        self.quiet_until().is_none() && self.strikes.get(what).is_some_and(|strikes| *strikes >= STRIKES)
     }
 
     /// It has passed, or is out of the way.
     pub(super) fn cleared(&mut self, what: &T) {
         self.suspected.remove(what);
         self.strikes.remove(what);
+        if self.strikes.is_empty() {
+            self.quiet_until = None;
+        }
     }
 }
 
@@ -80,19 +101,27 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
-    #[test]
-    fn promise_6_the_message_that_drops_the_connection_is_found_among_many() {
+    /// The next connection, once it has held for long enough.
+    async fn connected(suspects: &mut Suspects<i32>) {
+        suspects.connected();
+        if let Some(until) = suspects.quiet_until() {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_the_message_that_drops_the_connection_is_found_among_many() {
         let mut suspects = Suspects::default();
         suspects.lost(1..=50, NOW);
         assert!(suspects.one_at_a_time());
         for innocent in 1..7 {
-            suspects.connected();
+            connected(&mut suspects).await;
             suspects.cleared(&innocent);
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             assert!(!suspects.is_guilty(&7));
             suspects.lost(std::iter::once(7), NOW);
-            suspects.connected();
+            connected(&mut suspects).await;
         }
         assert!(suspects.is_guilty(&7) && !suspects.is_guilty(&8));
         suspects.cleared(&7);
@@ -102,8 +131,31 @@ mod tests {
         assert!(!suspects.one_at_a_time());
     }
 
-    #[test]
-    fn a_broker_that_dies_makes_nobody_guilty() {
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_a_network_that_breaks_without_the_message_acquits_it() {
+        let mut suspects = Suspects::default();
+        for _ in 0..100 {
+            // Twice it happens to be under way; then the connection breaks though it was kept back.
+            for _ in 0..2 {
+                suspects.lost(std::iter::once(1), NOW);
+                connected(&mut suspects).await;
+            }
+            suspects.lost(std::iter::once(1), NOW);
+            suspects.connected();
+            suspects.lost(std::iter::empty(), NOW);
+            connected(&mut suspects).await;
+            assert!(!suspects.is_guilty(&1) && suspects.one_at_a_time());
+        }
+        // What was acquitted may be accused again.
+        for _ in 0..3 {
+            suspects.lost(std::iter::once(1), NOW);
+            connected(&mut suspects).await;
+        }
+        assert!(suspects.is_guilty(&1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_dies_makes_nobody_guilty() {
         let mut suspects = Suspects::default();
         for _ in 0..100 {
             suspects.lost(std::iter::once(1), NOW);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rig::network::{End, Network};
 use rig::{user, wait};
 
 use super::disk::SmallDisk;
@@ -50,7 +51,17 @@ const FAULTS: &[(Fault, u32)] = &[
     (Fault::CertificateRotated, 3),
 ];
 
-struct Chaos {
+impl Fault {
+    fn needs_root(self) -> bool {
+        matches!(
+            self,
+            Self::NetworkCut | Self::NetworkSlow | Self::NetworkHalfOpen | Self::DiskFull
+        )
+    }
+}
+
+struct Chaos<'a> {
+    network: Option<&'a Network>,
     /// Before the stage, whose folder it is in: dropped in this order.
     disk: Option<SmallDisk>,
     stage: Stage,
@@ -62,18 +73,25 @@ struct Chaos {
 
 #[test]
 fn promise_5_whatever_is_accepted_arrives() {
-    let mut random = fastrand::Rng::with_seed(seed());
-    let mut stage = Stage::new();
-    let disk = user::is_root().then(|| SmallDisk::at(&stage.world.gateway.state(""), DISK));
-    if disk.is_none() {
-        eprintln!("NOT TESTED: a full disk, because only root may mount a small one");
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a full disk and a bad network, because only root may have some of its own");
+        return everything_goes_wrong(None);
     }
+    let network = Network::new().unwrap();
+    network.in_cloud(|| everything_goes_wrong(Some(&network))).unwrap();
+}
+
+fn everything_goes_wrong(network: Option<&Network>) {
+    let mut random = fastrand::Rng::with_seed(seed());
+    let mut stage = Stage::new(network);
+    let disk = network.map(|_| SmallDisk::at(&stage.world.gateway.state(""), DISK));
     stage.bring_online();
     let switches = stage.world.cloud.switches();
     switches.set(|switches| switches.session_expiry_limit = SESSION);
     let programs = Programs::start(PROGRAMS, &stage.world.gateway.socket(), &mut random);
-    let can_happen = |(fault, _): &&(Fault, u32)| *fault != Fault::DiskFull || disk.is_some();
+    let can_happen = |(fault, _): &&(Fault, u32)| network.is_some() || !fault.needs_root();
     let mut chaos = Chaos {
+        network,
         stage,
         faults: FAULTS.iter().filter(can_happen).copied().collect(),
         disk,
@@ -120,7 +138,7 @@ fn promise_5_whatever_is_accepted_arrives() {
     }
 }
 
-impl Chaos {
+impl Chaos<'_> {
     fn next_fault(&mut self) -> Fault {
         let all: u32 = self.faults.iter().map(|(_, weight)| weight).sum();
         let mut drawn = self.random.u32(..all);
@@ -149,23 +167,9 @@ impl Chaos {
                 self.stage.world.cloud.broker().wipe_database().unwrap();
                 self.kills += 1;
             }
-            Fault::NetworkCut => {
-                self.stage.network.set_cut(true);
-                self.go_on(0, 1000);
-                self.stage.network.set_cut(false);
-            }
-            Fault::NetworkSlow => {
-                let delay = between(&mut self.random, 10, 400);
-                self.stage.network.set_delay(delay);
-                self.go_on(200, 2000);
-                self.maybe_kill_gateway();
-                self.stage.network.set_delay(Duration::ZERO);
-            }
-            Fault::NetworkHalfOpen => {
-                self.stage.network.make_half_open();
-                self.go_on(200, 1500);
-                self.maybe_kill_gateway();
-                self.stage.network.set_silent(false);
+            Fault::NetworkCut | Fault::NetworkSlow | Fault::NetworkHalfOpen => {
+                let network = self.network.expect("only where there is one");
+                self.spoil(network, fault);
             }
             Fault::SessionExpired => self.kill_gateway(SESSION + Duration::from_secs(2)),
             Fault::DiskFull => {
@@ -182,6 +186,39 @@ impl Chaos {
             }
         }
         self.go_on(100, 900);
+    }
+
+    /// A bad network for a while.
+    fn spoil(&mut self, network: &Network, fault: Fault) {
+        match fault {
+            Fault::NetworkSlow => {
+                network.slow_down(between(&mut self.random, 10, 400)).unwrap();
+                self.go_on(200, 2000);
+                self.maybe_kill_gateway();
+            }
+            Fault::NetworkHalfOpen => {
+                let end = if self.random.bool() { End::Gateway } else { End::Cloud };
+                network.lose_all_from(end).unwrap();
+                self.maybe_forget_connections(network);
+                self.go_on(200, 1500);
+                self.maybe_kill_gateway();
+                self.maybe_forget_connections(network);
+            }
+            _ => {
+                network.set_cut(true).unwrap();
+                self.go_on(0, 1000);
+                self.maybe_forget_connections(network);
+                network.set_cut(false).unwrap();
+            }
+        }
+        network.mend().unwrap();
+    }
+
+    /// What the gateway hears of it, and when, is the network's affair.
+    fn maybe_forget_connections(&mut self, network: &Network) {
+        if self.random.bool() {
+            network.forget_connections().unwrap();
+        }
     }
 
     fn kill_gateway(&mut self, pause: Duration) {

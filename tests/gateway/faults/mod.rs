@@ -14,49 +14,50 @@ mod programs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rig::network::{CLOUD, CLOUD_NAME, Network};
 use rig::token::{SoftHsm, TokenCopy};
 
 use crate::registry::bring_online_known;
-use crate::relay::Relay;
 use crate::world::{PIN, SOON, THING, World, options};
 
 pub use arrivals::Arrivals;
+pub use disk::SmallDisk;
 
 /// What is published has topics that begin so; the gateway's own health reports have not.
 fn topic_prefix() -> String {
     format!("{THING}/data/")
 }
 
-/// A world in which this user may publish everything, as fast as it likes, and a network that a test has in its hand.
+/// A world in which this user may publish everything, as fast as it likes.
 struct Stage {
     world: World,
-    network: Relay,
     arrivals: Arrivals,
     tokens: PathBuf,
     token: Option<TokenCopy>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    /// Without a network the gateway and its cloud share this machine's; with one, this is called at the cloud's host.
+    fn new(network: Option<&Network>) -> Self {
         let arrivals = Arrivals::default();
         let mut options = options();
         options.observer = Some(arrivals.observer());
         options.switches.publishes_per_second = u32::MAX;
         options.switches.tell_acknowledged = true;
+        if network.is_some() {
+            (options.listen, options.host) = (CLOUD.parse().unwrap(), CLOUD_NAME.to_owned());
+        }
         let token = SoftHsm::new("gateway", PIN).unwrap();
         let tokens = token.tokens();
         let mut world = World::with(Box::new(token), options);
-        let endpoint = world.cloud.mqtt_endpoint();
-        let network = Relay::to(&endpoint);
         let gateway = &mut world.gateway;
-        gateway.configure(&endpoint, &network.endpoint());
+        gateway.through = network.map(Network::at_gateway).unwrap_or_default();
         gateway.configure("role-aliases = [\"*\"]", "role-aliases = [\"*\"]\npublish = [\"#\"]");
         gateway.config.push_str("[mqtt]\npublish-rate = 10000\n");
         // Every message is a line at debug.
         gateway.env.push(("GATEPOST_LOG".to_owned(), "info".to_owned()));
         Self {
             world,
-            network,
             arrivals,
             tokens,
             token: None,

@@ -22,7 +22,7 @@ const LATENCY: Duration = Duration::from_micros(400);
 #[test]
 fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     let mut random = fastrand::Rng::with_seed(seed());
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(None);
     stage.bring_online();
     let gateway = &mut stage.world.gateway;
     gateway.stop();

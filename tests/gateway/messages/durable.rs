@@ -111,3 +111,33 @@ fn promise_6_a_refused_durable_subscription_is_told_each_time() {
         assert_eq!(program.next(), None);
     }
 }
+
+#[test]
+fn a_retained_message_that_comes_again_for_others_is_kept_once() {
+    let mut world = world();
+    let dashboard = Dashboard::start(&world);
+    let topic = format!("{THING}/settings");
+    dashboard.publish(&topic, "kept", &["-r"]);
+    let mut program = Subscription::open(&world.gateway, &format!("{topic}?name=worker"));
+    assert_eq!(program.payload(), "kept");
+    let waiting = |world: &crate::world::World| {
+        let list = world.gateway.get("/subscriptions").json().unwrap();
+        list["subscriptions"][0]["waiting"].as_u64().unwrap()
+    };
+    // AWS sends it to everybody at each SUBSCRIBE: another program's, and one of a start in which nothing has begun.
+    for (number, text) in ["while it is new", "after a restart"].into_iter().enumerate() {
+        let mut other = Subscription::open(&world.gateway, &topic);
+        assert_eq!(other.payload(), "kept");
+        dashboard.publish(&topic, text, &[]);
+        other.expect(text);
+        rig::wait::until(SOON, text, || waiting(&world) >= 2 + number as u64).unwrap();
+        assert_eq!(waiting(&world), 2 + number as u64, "{text}");
+        drop((other, program));
+        world.gateway.stop();
+        world.gateway.start();
+        world.gateway.wait_online();
+        program = Subscription::open(&world.gateway, &format!("{topic}?name=worker"));
+    }
+    let seen: Vec<String> = (0..3).map(|_| program.payload()).collect();
+    assert_eq!(seen, ["kept", "while it is new", "after a restart"]);
+}

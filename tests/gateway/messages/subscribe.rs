@@ -94,10 +94,10 @@ fn promise_6_a_reader_that_never_reads_is_cut_and_the_others_get_everything() {
     dashboard.publish(&format!("{THING}/cmd"), "still here", &[]);
     assert_eq!(program.payload(), "still here");
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
-    // AWS sends no more than its window of unacknowledged messages, and the deaf reader's socket has taken one or two.
+    // What AWS sends without an acknowledgement, and what the socket's buffers take.
     assert!(
-        seen <= 105,
-        "{seen} messages were taken from AWS beside a reader that never reads"
+        seen < 110,
+        "{seen} messages of 100 kB were held for a reader that never reads"
     );
 }
 

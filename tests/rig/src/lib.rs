@@ -3,6 +3,7 @@
 //! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
 //! - [`manager`]: a service manager, to one service
+//! - [`network`]: two hosts and a cable that can be cut, slow or half-open
 //! - [`power_loss`]: a disk that keeps what was synced, and forgets the rest
 //! - [`process`]: a program under test, its output line by line, its signals and its end
 //! - [`thread_stopper`]: one thread of a program, stopped
@@ -17,6 +18,7 @@
 pub mod command;
 pub mod fleet_ca;
 pub mod manager;
+pub mod network;
 pub mod port;
 pub mod power_loss;
 pub mod process;
