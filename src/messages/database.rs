@@ -113,7 +113,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
              PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -256;
+             PRAGMA cache_size = -128;
              PRAGMA temp_store = MEMORY;
              PRAGMA wal_autocheckpoint = 1000;
              PRAGMA foreign_keys = OFF;",
