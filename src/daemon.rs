@@ -198,6 +198,7 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
     match loading.await {
         Ok(Ok((access, same))) => {
             shared.access.replace(access);
+            shared.inbox.look_who_may();
             if let Some(loopback) = &shared.loopback {
                 loopback.lay_out(&shared.access).await;
             }

@@ -93,8 +93,10 @@ impl Drop for Acknowledge {
     }
 }
 
+/// Whether a program may still have its stream.
+type May = Box<dyn Fn() -> bool>;
+
 /// The inbox's end of a stream.
-#[derive(Debug)]
 pub(super) struct Stream {
     pub(super) filter: String,
     pub(super) qos: u8,
@@ -114,6 +116,16 @@ pub(super) struct Stream {
     moved: Notify,
     /// When the program has taken a line.
     last_taken: Cell<Option<Instant>>,
+    may: RefCell<Option<May>>,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("filter", &self.filter)
+            .field("reader", &self.reader)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A line that waits.
@@ -140,6 +152,7 @@ impl Stream {
             waker: RefCell::default(),
             moved: Notify::new(),
             last_taken: Cell::new(None),
+            may: RefCell::default(),
         }
     }
 
@@ -213,6 +226,11 @@ impl Stream {
         self.wake();
     }
 
+    /// Whether its program may still have it.
+    pub(super) fn is_allowed(&self) -> bool {
+        self.may.borrow().as_ref().is_none_or(|may| may())
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended.get()
     }
@@ -254,6 +272,13 @@ impl Subscription {
             on_leave,
             under_way: None,
         }
+    }
+
+    /// The stream is the program's for as long as `may` says so.
+    #[must_use]
+    pub fn only_while(self, may: impl Fn() -> bool + 'static) -> Self {
+        self.stream.may.replace(Some(Box::new(may)));
+        self
     }
 
     /// The next line; `None` at the end.

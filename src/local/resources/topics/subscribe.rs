@@ -47,7 +47,18 @@ pub async fn get(
         None => shared.inbox.subscribe(&subscriber),
         Some(name) => shared.inbox.subscribe_kept(&subscriber, &name).await,
     };
-    subscription.map(answer::lines).map_err(not_subscribed)
+    let (view, caller, filter) = (Rc::downgrade(shared), caller.clone(), subscriber.filter);
+    let may = move || {
+        let rules = view.upgrade();
+        rules.is_some_and(|view| {
+            view.access
+                .borrow()
+                .rule_for(&caller, Wish::Subscribe(&filter), &thing)
+                .is_some()
+        })
+    };
+    let subscription = subscription.map_err(not_subscribed)?;
+    Ok(answer::lines(subscription.only_while(may)))
 }
 
 fn not_subscribed(why: NotSubscribed) -> Refusal {
