@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigError};
 use crate::credentials::Shelf;
 use crate::event::{Event, journal};
 use crate::identity::{Files, IdentityTask, request_path, roots};
-use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName};
+use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName, Waiting};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
 use crate::status::{
@@ -108,6 +108,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         access,
         loopback: Loopback::new(&config, &desk),
         pace: Pace::new(clock.clone()),
+        waiting: Waiting::default(),
         tally: Tally::default(),
         audit: Audit::new(clock.clone()),
     });
@@ -197,6 +198,7 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
     match loading.await {
         Ok(Ok((access, same))) => {
             shared.access.replace(access);
+            shared.inbox.look_who_may();
             if let Some(loopback) = &shared.loopback {
                 loopback.lay_out(&shared.access).await;
             }

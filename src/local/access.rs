@@ -163,7 +163,7 @@ impl Rule {
     fn is_for(&self, caller: &Caller) -> bool {
         match caller {
             Caller::Peer(peer) => self.who.is(peer),
-            Caller::Bearer(selectors) => self.selectors == *selectors,
+            Caller::Bearer(holder) => self.selectors == holder.selectors,
         }
     }
 
@@ -247,6 +247,7 @@ fn uid_of(name: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caller::Holder;
     use super::*;
     use crate::config::{Config, Folders};
 
@@ -337,10 +338,13 @@ mod tests {
     fn a_token_speaks_for_the_rules_with_its_selectors() {
         let access = Access::new(&rules());
         let bearer = |uid| {
-            Caller::Bearer(Arc::new(Selectors {
+            Caller::Bearer(Holder {
+                selectors: Arc::new(Selectors {
+                    uid: Some(uid),
+                    ..Selectors::default()
+                }),
                 uid: Some(uid),
-                ..Selectors::default()
-            }))
+            })
         };
         assert!(
             access

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -14,9 +13,8 @@ use hyper::header::RETRY_AFTER;
 use tokio::time::sleep;
 
 use super::answer::Refusal;
-use super::caller::Caller;
+use super::caller::{Caller, Holder};
 use crate::clock::SharedClock;
-use crate::config::Selectors;
 
 /// Requests a second that are answered for as long as they come. An SDK asks at most once for each call it signs.
 const RATE: u32 = 500;
@@ -33,7 +31,7 @@ const REMEMBERED: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Asker {
     User(u32),
-    Bearer(Arc<Selectors>),
+    Bearer(Holder),
     Stranger,
 }
 
@@ -81,7 +79,7 @@ impl Pace {
         let asker = match caller {
             Some(Caller::Peer(peer)) if peer.uid == 0 || peer.uid == self.own => return Ok(()),
             Some(Caller::Peer(peer)) => Asker::User(peer.uid),
-            Some(Caller::Bearer(selectors)) => Asker::Bearer(selectors.clone()),
+            Some(Caller::Bearer(holder)) => Asker::Bearer(holder.clone()),
             None => Asker::Stranger,
         };
         match self.turn(asker) {

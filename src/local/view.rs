@@ -11,6 +11,7 @@ use super::loopback::Loopback;
 use super::pace::Pace;
 use super::tally::Tally;
 use super::thing::ThingName;
+use super::waiting::Waiting;
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
 use crate::messages::{Inbox, Outbox};
@@ -39,6 +40,8 @@ pub struct Shared {
     pub thing: ThingName,
     /// How often each caller may ask.
     pub pace: Pace,
+    /// Who waits for AWS's acknowledgements.
+    pub waiting: Waiting,
     /// How requests were answered.
     pub tally: Tally,
     /// Where each decision is noted.

@@ -297,6 +297,23 @@ impl Inbox {
         self.want();
     }
 
+    /// Ends the streams that their programs may not have any more: the rules have changed.
+    pub fn look_who_may(&self) {
+        for stream in self.streams.borrow().iter().filter(|stream| !stream.is_allowed()) {
+            journal!(
+                Level::Info, Event::AccessRefused, TOPIC = stream.filter.as_str();
+                "inbox: the subscription of {} to {} has ended: no rule gives it any more", stream.reader, stream.filter
+            );
+            stream.end(
+                "not_allowed",
+                "no access rule gives this subscription any more",
+                Some("gatepost check --as USER says what is given, and by which rule"),
+            );
+        }
+        self.streams.borrow_mut().retain(|stream| !stream.has_ended());
+        self.want();
+    }
+
     /// Ends all streams: the daemon ends.
     pub fn close(&self) {
         for stream in self.streams.borrow().iter() {

@@ -29,18 +29,26 @@ pub struct Message {
 }
 
 impl Message {
-    /// The most bytes that its packet may take (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
+    /// The bytes of its packet at quality of service 1 (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
     pub fn packet_size(&self) -> usize {
-        const HEADS: usize = 5 + 2 + 2 + 4;
-        // A property's head has at most five bytes, and each of the two strings of a user property two more.
-        const PROPERTY: usize = 5;
-        let properties = 5 + self.properties.user_properties.len();
-        HEADS + self.topic.len() + self.properties.size() + PROPERTY * properties + self.payload.len()
+        let properties = self.properties.packet_size();
+        let rest = 2 + self.topic.len() + 2 + variable(properties) + properties + self.payload.len();
+        1 + variable(rest) + rest
     }
 
     /// What it counts for in the outbox, in bytes: as much as it takes on the disk, about.
     pub fn size(&self) -> u64 {
         size(&self.topic, self.payload.len(), self.properties.size())
+    }
+}
+
+/// The bytes of a variable byte integer (MQTT 5.0, 1.5.5).
+fn variable(number: usize) -> usize {
+    match number {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
     }
 }
 
@@ -86,6 +94,16 @@ impl Properties {
             + text(&self.response_topic)
             + self.correlation_data.as_ref().map_or(0, Vec::len)
             + user.sum::<usize>()
+    }
+
+    /// The bytes that they take in a packet (MQTT 5.0, 2.2.2): each has an identifier, and a length where it has no fixed one.
+    fn packet_size(&self) -> usize {
+        let fixed =
+            2 * usize::from(self.payload_format_indicator.is_some()) + 5 * usize::from(self.message_expiry.is_some());
+        let with_length = usize::from(self.content_type.is_some())
+            + usize::from(self.response_topic.is_some())
+            + usize::from(self.correlation_data.is_some());
+        fixed + 3 * with_length + 5 * self.user_properties.len() + self.size()
     }
 
     /// As they are kept on the disk; `None` where there are none.

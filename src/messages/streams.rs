@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::message::Received;
 use crate::problem::Problem;
@@ -20,8 +20,11 @@ const MAX_LINES: usize = 1024;
 /// The same in bytes, of messages at quality of service 0; a single line may have more. Those at quality of service 1 are
 /// bounded by what AWS sends before we acknowledge: 100 messages, which all streams share.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
-/// A program that has something to read and takes nothing for so long is cut: what it holds, nobody else gets more of.
+/// A program that takes nothing of what there is for so long is cut, and one that is so far behind while AWS sends nothing to
+/// anybody before something is acknowledged: what it holds, nobody else gets more of.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at that.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the session hands over.
 #[derive(Debug)]
@@ -90,8 +93,10 @@ impl Drop for Acknowledge {
     }
 }
 
+/// Whether a program may still have its stream.
+type May = Box<dyn Fn() -> bool>;
+
 /// The inbox's end of a stream.
-#[derive(Debug)]
 pub(super) struct Stream {
     pub(super) filter: String,
     pub(super) qos: u8,
@@ -102,15 +107,33 @@ pub(super) struct Stream {
     pub(super) joined: u64,
     /// When AWS had accepted the subscription, by the boottime clock.
     pub(super) confirmed: Cell<Option<Duration>>,
-    lines: RefCell<VecDeque<(Bytes, Taken)>>,
+    lines: RefCell<VecDeque<Line>>,
     bytes: Cell<usize>,
     last_words: RefCell<Option<Bytes>>,
     ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Rings when a line has come or was taken, and at the end.
     moved: Notify,
-    /// Lines that the program has taken.
-    taken: Cell<u64>,
+    /// When the program has taken a line.
+    last_taken: Cell<Option<Instant>>,
+    may: RefCell<Option<May>>,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("filter", &self.filter)
+            .field("reader", &self.reader)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A line that waits.
+#[derive(Debug)]
+struct Line {
+    text: Bytes,
+    taken: Taken,
+    since: Instant,
 }
 
 impl Stream {
@@ -128,7 +151,8 @@ impl Stream {
             ended: Cell::new(false),
             waker: RefCell::default(),
             moved: Notify::new(),
-            taken: Cell::new(0),
+            last_taken: Cell::new(None),
+            may: RefCell::default(),
         }
     }
 
@@ -144,7 +168,11 @@ impl Stream {
             return false;
         }
         self.bytes.set(bytes + counted);
-        self.lines.borrow_mut().push_back((line, taken));
+        self.lines.borrow_mut().push_back(Line {
+            text: line,
+            taken,
+            since: Instant::now(),
+        });
         self.moved.notify_one();
         self.wake();
         true
@@ -154,28 +182,29 @@ impl Stream {
         let lines = self.lines.borrow().len();
         self.end(
             "too_slow",
-            &format!("the program did not read: {lines} messages were waiting for it"),
+            &format!("the program did not read fast enough: {lines} messages were waiting for it"),
             Some("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
         );
     }
 
-    /// Waits until the stream has ended, and ends it if its program takes nothing for too long. True if it was that.
+    /// Waits until the stream has ended, and ends it if its program is too slow for the others. True if it was that.
     pub(super) async fn watch(&self) -> bool {
         while !self.ended.get() {
-            if self.lines.borrow().is_empty() {
+            let oldest = self
+                .lines
+                .borrow()
+                .front()
+                .map(|line| (line.since, line.taken.is_in_the_way()));
+            let Some((since, is_in_the_way)) = oldest else {
                 self.moved.notified().await;
                 continue;
-            }
-            let before = self.taken.get();
-            let taking = async {
-                while self.taken.get() == before && !self.ended.get() {
-                    self.moved.notified().await;
-                }
             };
-            if timeout(PATIENCE, taking).await.is_err() {
+            let idle_since = self.last_taken.get().map_or(since, |taken| taken.max(since));
+            if idle_since.elapsed() >= PATIENCE || is_in_the_way && since.elapsed() >= PATIENCE {
                 self.too_slow();
                 return true;
             }
+            let _ = timeout(LOOK, self.moved.notified()).await;
         }
         false
     }
@@ -195,6 +224,11 @@ impl Stream {
         self.ended.set(true);
         self.moved.notify_one();
         self.wake();
+    }
+
+    /// Whether its program may still have it.
+    pub(super) fn is_allowed(&self) -> bool {
+        self.may.borrow().as_ref().is_none_or(|may| may())
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -240,19 +274,26 @@ impl Subscription {
         }
     }
 
+    /// The stream is the program's for as long as `may` says so.
+    #[must_use]
+    pub fn only_while(self, may: impl Fn() -> bool + 'static) -> Self {
+        self.stream.may.replace(Some(Box::new(may)));
+        self
+    }
+
     /// The next line; `None` at the end.
     pub fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.under_way = None;
         let next = self.stream.lines.borrow_mut().pop_front();
-        if let Some((line, taken)) = next {
+        if let Some(Line { text, taken, .. }) = next {
             if !taken.is_awaited() {
-                let left = self.stream.bytes.get().saturating_sub(line.len());
+                let left = self.stream.bytes.get().saturating_sub(text.len());
                 self.stream.bytes.set(left);
             }
             self.under_way = Some(taken);
-            self.stream.taken.set(self.stream.taken.get() + 1);
+            self.stream.last_taken.set(Some(Instant::now()));
             self.stream.moved.notify_one();
-            return Poll::Ready(Some(line));
+            return Poll::Ready(Some(text));
         }
         if self.stream.ended.get() {
             return Poll::Ready(self.stream.last_words.borrow_mut().take());
@@ -267,5 +308,39 @@ impl Drop for Subscription {
         self.stream.lines.borrow_mut().clear();
         self.stream.close();
         self.on_leave.left(&self.stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that takes a line every three seconds, of those that come on a connection that is `crowded` or not: whether it
+    /// was cut before it had taken twenty.
+    async fn is_cut(crowded: bool) -> bool {
+        let stream = Stream::new("t", 1, "uid 1", None, 1);
+        let (back, _acknowledged) = mpsc::unbounded_channel();
+        let crowded = Arc::new(AtomicBool::new(crowded));
+        for packet_id in 0..40 {
+            let taken = Taken::new(packet_id, back.clone(), crowded.clone());
+            assert!(stream.push("line\n".into(), taken));
+        }
+        let reading = async {
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                drop(stream.lines.borrow_mut().pop_front());
+                stream.last_taken.set(Some(Instant::now()));
+            }
+        };
+        tokio::select! {
+            cut = stream.watch() => cut,
+            () = reading => false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_a_slow_reader_is_cut_when_the_others_wait_for_it_and_only_then() {
+        assert!(is_cut(true).await);
+        assert!(!is_cut(false).await);
     }
 }

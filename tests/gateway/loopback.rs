@@ -1,10 +1,12 @@
 //! The loopback listener: credentials for SDKs that can only speak TCP, for whoever can read the token file.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rig::process::Signal;
 use rig::unix_http::{self, Response};
@@ -366,4 +368,43 @@ fn off_unless_configured_and_an_address_that_is_taken_is_waited_for() {
     drop(taken);
     world.gateway.wait_for_text("loopback.phase", "listening");
     world.gateway.wait_online();
+}
+
+#[test]
+fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
+    let mut world = World::new();
+    world
+        .gateway
+        .configure("role-aliases = [\"*\"]", "role-aliases = [\"*\"]\npublish = [\"#\"]");
+    let address = switch_on(&mut world.gateway);
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    let token = own_token(&world.gateway);
+    // AWS takes nothing any more, so whoever wants its acknowledgement waits.
+    world
+        .cloud
+        .switches()
+        .set(|switches| switches.refuse_connect = Some(0x88));
+    world.cloud.disconnect(crate::world::THING);
+    world.gateway.wait_for("session.phase", |phase| phase != "connected");
+    let publish = format!(
+        "POST /topics/a?wait=ack&timeout=300 HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nContent-Length: 1\r\n\r\nx"
+    );
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(publish.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut head = [0; 12];
+        match stream.read_exact(&mut head) {
+            Ok(()) => break String::from_utf8_lossy(&head).into_owned(),
+            Err(_) => waiting.push(stream),
+        }
+        assert!(waiting.len() < 256, "there is no limit");
+    };
+    assert_eq!(refused, "HTTP/1.1 429");
+    let credentials = get(address, "/v1/credentials/telemetry", &token);
+    assert_eq!(credentials.status, 200, "{:?}", credentials.json());
 }

@@ -76,8 +76,8 @@ pub(crate) fn refusal(response: &Response) -> Failure {
 /// The last line of a stream that the daemon ended, by its kind.
 pub(crate) fn stream_end(document: &Value) -> Failure {
     let exit = match document.get("code").text() {
-        // By AWS: its policy does not give the filter.
-        Some("refused") => Exit::NotAllowed,
+        // By AWS, whose policy does not give the filter, or by a rule that is gone.
+        Some("refused" | "not_allowed") => Exit::NotAllowed,
         Some("deleted") => Exit::Unknown,
         // Trying again would throw the other reader out.
         Some("taken_over" | "unusable") => Exit::Unavailable,

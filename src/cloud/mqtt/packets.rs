@@ -159,3 +159,38 @@ pub(super) fn reason(code: u8, properties: &[Property]) -> Reason {
     });
     Reason { code, words }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_as_large_as_its_message_says() {
+        let text = |length: usize| "x".repeat(length);
+        let all = Properties {
+            content_type: Some(text(20)),
+            response_topic: Some(text(100)),
+            correlation_data: Some(vec![1; 30]),
+            payload_format_indicator: Some(1),
+            message_expiry: Some(60),
+            user_properties: vec![(text(3), text(300)), (text(1), String::new())],
+        };
+        let some = Properties {
+            message_expiry: Some(1),
+            ..Properties::default()
+        };
+        for properties in [Properties::default(), some, all] {
+            for payload in [0, 1, 100, 127, 16_000, 131_000] {
+                let message = Message {
+                    topic: "gw-1/data".into(),
+                    payload: vec![0; payload].into(),
+                    properties: properties.clone(),
+                    ..Message::default()
+                };
+                let packet = publish(&message, Some(1)).unwrap();
+                let bytes = packet.to_continuous_buffer().len();
+                assert_eq!(bytes, message.packet_size(), "{payload} {properties:?}");
+            }
+        }
+    }
+}

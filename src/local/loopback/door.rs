@@ -67,7 +67,7 @@ impl LoopbackDoor {
         let tokens = self.shared.loopback.as_ref().map(super::Loopback::tokens);
         let holder = tokens.and_then(|tokens| tokens.holder_of(token));
         match holder {
-            Some(selectors) => Ok(Caller::Bearer(selectors)),
+            Some(holder) => Ok(Caller::Bearer(holder)),
             None => {
                 self.shared.audit.note_stranger();
                 Err(unauthorized(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
+use super::super::caller::Holder;
 use crate::config::Selectors;
 use crate::secret::{ExposeSecret, SecretString};
 
@@ -77,11 +78,17 @@ impl Tokens {
     }
 
     /// Whom the token with this value speaks for. Takes as long whether and wherever it is found.
-    pub fn holder_of(&self, value: &[u8]) -> Option<Arc<Selectors>> {
+    pub fn holder_of(&self, value: &[u8]) -> Option<Holder> {
         let mut holder = None;
         for token in &self.0 {
             if bool::from(token.value.expose_secret().as_bytes().ct_eq(value)) {
-                holder = Some(token.selectors.clone());
+                holder = Some(Holder {
+                    selectors: token.selectors.clone(),
+                    uid: match token.reader {
+                        Reader::User(uid) => Some(uid),
+                        Reader::Group(_) | Reader::Nobody => None,
+                    },
+                });
             }
         }
         holder
@@ -110,12 +117,16 @@ mod tests {
                 ..Selectors::default()
             })
         };
+        let holder = |uid| Holder {
+            selectors: selectors(uid),
+            uid: Some(uid),
+        };
         let token = |uid| Token::new(selectors(uid), Reader::User(uid), "/file".into()).unwrap();
         let tokens = Tokens::new(vec![token(1), token(2)]);
         let value = |uid| tokens.of(&selectors(uid)).unwrap().value().expose_secret().to_owned();
         assert_eq!(value(1).len(), 2 * RANDOMNESS);
         assert_ne!(value(1), value(2));
-        assert_eq!(tokens.holder_of(value(2).as_bytes()), Some(selectors(2)));
+        assert_eq!(tokens.holder_of(value(2).as_bytes()), Some(holder(2)));
         for wrong in [
             "",
             "x",

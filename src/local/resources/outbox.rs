@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::super::answer::{self, Answer, Refusal};
 use super::super::caller::Caller;
+use super::super::parameters::parameters;
 use super::super::view::Shared;
 use crate::messages::{Entry, Which};
 
@@ -54,6 +55,10 @@ pub async fn answer(
             let messages = shared.outbox.purge(which(what)?).await.map_err(Refusal::from)?;
             done(what, messages)
         }
+        ("POST", [what @ "queued", "retry"]) => {
+            Err(Refusal::malformed(format!("the messages in {what} are sent anyway"))
+                .hint("those that AWS did not take are in /v1/outbox/parked"))
+        }
         ("POST", [what, "retry"]) => {
             let messages = shared.outbox.retry(which(what)?).await.map_err(Refusal::from)?;
             done(what, messages)
@@ -88,14 +93,8 @@ fn number(id: &str) -> Result<i64, Refusal> {
 }
 
 fn after(query: Option<&str>) -> Result<i64, Refusal> {
-    match query.unwrap_or_default().split_once('=') {
-        None => Ok(0),
-        Some(("after", id)) => number(id),
-        Some((name, _)) => Err(Refusal::malformed(format!(
-            "there is no parameter \"{}\" here",
-            name.escape_debug()
-        ))),
-    }
+    let parameters = parameters(query, &["after"])?;
+    parameters.first().map_or(Ok(0), |(_, id)| number(id))
 }
 
 fn unknown(id: &str) -> Refusal {

@@ -9,8 +9,8 @@ use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};
 use crate::status::{
-    ClockDetails, IdentityDetails, MessagesDetails, PartDocument, ProvisioningDetails, SessionDetails, SessionPhase,
-    TokenDetails,
+    ClockDetails, IdentityDetails, MessagesDetails, MessagesPhase, PartDocument, ProvisioningDetails, SessionDetails,
+    SessionPhase, TokenDetails,
 };
 
 /// The whole document.
@@ -100,7 +100,8 @@ pub fn summary(shared: &Shared) -> (State, String) {
     if let Some(problem) = problems.iter().find(needs_somebody) {
         return (State::Attention, problem.to_string());
     }
-    if connected && valid == aliases.len() {
+    let accepted = shared.board.messages.borrow().phase == MessagesPhase::Ready;
+    if connected && accepted && valid == aliases.len() {
         let thing = session.details.client_id.unwrap_or_default();
         return (State::Ready, format!("online as {thing}; {counts}"));
     }

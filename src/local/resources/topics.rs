@@ -6,8 +6,6 @@ mod subscribe;
 pub use publish::post;
 pub use subscribe::{acknowledge, delete, get, list};
 
-use std::borrow::Cow;
-
 use hyper::StatusCode;
 
 use super::super::access::Wish;
@@ -36,22 +34,6 @@ fn allowed(shared: &Shared, caller: &Caller, wish: Wish, thing: &str) -> Result<
     match rule {
         Some(_) => Ok(()),
         None => Err(Refusal::not_allowed(caller, wish)),
-    }
-}
-
-/// Names and values.
-type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
-
-/// The values of a query string, decoded. An unknown name is refused: it may be a mistyped one.
-fn query<'a>(query: Option<&'a str>, known: &[&str]) -> Result<Parameters<'a>, Refusal> {
-    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let pairs: Parameters = pairs.collect();
-    match pairs.iter().find(|(name, _)| !known.contains(&name.as_ref())) {
-        Some((name, _)) => Err(
-            Refusal::malformed(format!("there is no parameter \"{}\" here", name.escape_debug()))
-                .hint(format!("there are {}", known.join(", "))),
-        ),
-        None => Ok(pairs),
     }
 }
 

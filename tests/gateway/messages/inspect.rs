@@ -39,6 +39,14 @@ fn parked_messages_are_listed_shown_retried_and_purged() {
         &world.certificate_id(),
         &Policy::new("more", &allowed.to_string()).unwrap(),
     );
+    for (method, wrong) in [
+        ("POST", "queued/retry"),
+        ("GET", "parked?foo"),
+        ("GET", "parked?after=1&foo=2"),
+    ] {
+        let answer = request(&world.gateway, method, &format!("/v1/outbox/{wrong}"), "", b"");
+        assert_eq!(answer.status, 400, "{wrong}: {:?}", answer.json());
+    }
     let retried = post(&world.gateway, "/v1/outbox/parked/retry", "", b"").json().unwrap();
     assert_eq!(retried["messages"], 2);
     world

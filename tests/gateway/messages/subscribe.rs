@@ -195,3 +195,26 @@ fn filters_that_linger_make_room_for_new_ones() {
         "AWS ends a connection with more than 50"
     );
 }
+
+#[test]
+fn promise_7_a_rule_that_is_gone_ends_what_it_gave() {
+    let mut world = world();
+    let mut live = Subscription::open(&world.gateway, &format!("{THING}/cmd"));
+    let mut durable = Subscription::open(&world.gateway, &format!("{THING}/cmd?name=worker"));
+    let mut other = Subscription::open(&world.gateway, &format!("{THING}/jobs"));
+    let left = world
+        .gateway
+        .config
+        .replace("\"#\", \"$aws", &format!("\"{THING}/jobs\", \"$aws"));
+    assert_ne!(left, world.gateway.config);
+    std::fs::write(world.gateway.write_config(), left).unwrap();
+    world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    for program in [&mut live, &mut durable] {
+        assert_eq!(program.next().unwrap()["code"], "not_allowed");
+        assert_eq!(program.next(), None);
+    }
+    let dashboard = Dashboard::start(&world);
+    subscribed(&world, &format!("{THING}/jobs"));
+    dashboard.publish(&format!("{THING}/jobs"), "goes on", &[]);
+    other.expect("goes on");
+}

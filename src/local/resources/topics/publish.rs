@@ -16,8 +16,9 @@ use super::super::super::access::Wish;
 use super::super::super::answer::{self, Answer, Refusal};
 use super::super::super::body;
 use super::super::super::caller::Caller;
+use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
-use super::{allowed, meant, quality, query, truth};
+use super::{allowed, meant, quality, truth};
 use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, NotAccepted, Properties};
 use crate::status::SessionPhase;
 use crate::topic;
@@ -79,7 +80,7 @@ pub async fn post(
     }
     match wanted.qos {
         0 => send(shared, message).await,
-        _ => keep(shared, message, wanted.wait).await,
+        _ => keep(shared, caller, message, wanted.wait).await,
     }
 }
 
@@ -98,12 +99,13 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
     })
 }
 
-async fn keep(shared: &Shared, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
+async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
     let published = |message, id| Published { message, id: Some(id) };
     let Some(wait) = wait else {
         let id = shared.outbox.accept(message).await.map_err(not_accepted)?;
         return answer::json(&published("OK", id));
     };
+    let _place = shared.waiting.enter(caller.account())?;
     let accepted = shared.outbox.accept_and_tell(message).await;
     let (id, fate) = accepted.map_err(not_accepted)?;
     match timeout(wait, fate).await {
@@ -140,7 +142,7 @@ impl Wanted {
         // AWS's default for the HTTP publish is 0; here a message that is handed over is kept unless somebody says otherwise.
         let (mut qos, mut retain, mut wait, mut timeout) = (1, false, false, WAIT);
         let mut properties = Properties::default();
-        for (name, value) in query(text, PARAMETERS)? {
+        for (name, value) in parameters(text, PARAMETERS)? {
             match name.as_ref() {
                 "qos" => qos = quality(&value)?,
                 "retain" => retain = truth("retain", &value)?,

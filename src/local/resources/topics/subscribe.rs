@@ -10,8 +10,9 @@ use super::super::super::access::Wish;
 use super::super::super::answer::{self, Answer, Refusal};
 use super::super::super::body;
 use super::super::super::caller::Caller;
+use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
-use super::{allowed, meant, quality, query, too_many};
+use super::{allowed, meant, quality, too_many};
 use crate::messages::{KeptDocument, NotKept, NotSubscribed, Subscriber};
 use crate::topic;
 
@@ -25,12 +26,12 @@ pub async fn get(
     shared: &Rc<Shared>,
     caller: &Caller,
     segments: &[&str],
-    parameters: Option<&str>,
+    query: Option<&str>,
 ) -> Result<Answer, Refusal> {
     let (filter, thing) = meant(shared, segments).await?;
     topic::check_filter(&filter).map_err(Refusal::malformed)?;
     let (mut qos, mut name) = (1, None);
-    for (parameter, value) in query(parameters, &["qos", "name"])? {
+    for (parameter, value) in parameters(query, &["qos", "name"])? {
         match parameter.as_ref() {
             "qos" => qos = quality(&value)?,
             _ => name = Some(checked_name(&value)?),
@@ -46,7 +47,18 @@ pub async fn get(
         None => shared.inbox.subscribe(&subscriber),
         Some(name) => shared.inbox.subscribe_kept(&subscriber, &name).await,
     };
-    subscription.map(answer::lines).map_err(not_subscribed)
+    let (view, caller, filter) = (Rc::downgrade(shared), caller.clone(), subscriber.filter);
+    let may = move || {
+        let rules = view.upgrade();
+        rules.is_some_and(|view| {
+            view.access
+                .borrow()
+                .rule_for(&caller, Wish::Subscribe(&filter), &thing)
+                .is_some()
+        })
+    };
+    let subscription = subscription.map_err(not_subscribed)?;
+    Ok(answer::lines(subscription.only_while(may)))
 }
 
 fn not_subscribed(why: NotSubscribed) -> Refusal {
