@@ -132,6 +132,14 @@ fn there_is_no_other_way_to_write_a_line_that_matters() {
     );
 }
 
+#[test]
+fn what_a_script_writes_is_an_event_too() {
+    let script = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/after-stop")).unwrap();
+    let field = |name: &str| script.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    assert_eq!(field("MESSAGE_ID="), Event::PinUndecryptable.id());
+    assert_eq!(field("GATEPOST_EVENT="), Event::PinUndecryptable.name());
+}
+
 fn look_into(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
