@@ -1,6 +1,6 @@
 //! The way from a module's path to an open, logged-in session with its key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -107,6 +107,9 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
         Err(error) => {
             let what = format!("initialising {}", path.display());
             let problem = TokenError::from_module(&what, &error).problem().clone();
+            if let Some(lost) = lost_files(&problem.message) {
+                return Err(TokenError::Device(lost));
+            }
             // Most modules answer GeneralError when they cannot read what they need.
             Err(TokenError::Device(problem.next(
                 "gatepost tries again by itself; check that its user may read the module's own files (SoftHSM: \
@@ -114,6 +117,22 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
             )))
         }
     }
+}
+
+/// Modules answer GeneralError when their own files are gone, with which the keys are gone as well: that is worth saying.
+fn lost_files(message: &str) -> Option<Problem> {
+    let (variable, path) = ["TPM2_PKCS11_STORE", "SOFTHSM2_CONF"]
+        .into_iter()
+        .filter_map(|variable| Some((variable, PathBuf::from(std::env::var_os(variable)?))))
+        .find(|(_, path)| matches!(path.try_exists(), Ok(false)))?;
+    let message = format!("{message}, and {variable} names {}, which is not there", path.display());
+    Some(Problem::factory(message).next(match variable {
+        "TPM2_PKCS11_STORE" => {
+            "put the folder back; if it is lost, the key is lost with it: gatepost-tpm-setup makes a new one, which \
+             needs a new certificate"
+        }
+        _ => "put the file back, or correct the variable in the unit",
+    }))
 }
 
 /// Loads the library and finds its functions; no token is touched.

@@ -72,6 +72,23 @@ fn without_its_token_it_waits_and_says_which_it_sees() {
 }
 
 #[test]
+fn files_of_the_module_that_are_lost_are_named() {
+    let mut world = World::new();
+    let lost = world.gateway.folder.path().join("lost.conf").display().to_string();
+    let variable = world.gateway.env.iter_mut().find(|(name, _)| name == "SOFTHSM2_CONF");
+    variable.unwrap().1.clone_from(&lost);
+    world.gateway.start();
+    world.gateway.wait_for_words(
+        "token.problem.message",
+        &format!("C_Initialize, and SOFTHSM2_CONF names {lost}, which is not there"),
+    );
+    let status = world.gateway.status();
+    assert_eq!(status["token"]["phase"], "waiting", "it may come back");
+    assert_eq!(status["token"]["problem"]["remedy"], "factory");
+    world.gateway.stop();
+}
+
+#[test]
 fn two_tokens_that_match_are_both_named() {
     let token = Arc::new(SoftHsm::new("gateway", PIN).unwrap());
     token.add_token("gateway").unwrap();
