@@ -11,19 +11,6 @@ arm64) emulator=qemu-aarch64 ;;
 armhf) emulator=qemu-arm ;;
 esac
 
-# What the programs link to and load, unpacked: nothing of it is configured, and nothing needs to be.
-foreign_root() {
-    local root="$cache/$release"
-    if [[ ! -e $root.complete ]]; then
-        rm -rf "$root"
-        # By its address, because the list of suites on this machine may name one architecture only.
-        mmdebstrap --quiet --architectures="$release" --variant=extract \
-            --include=libc6,libgcc-s1,libstdc++6,libssl3,softhsm2,libsofthsm2 bookworm "$root" http://deb.debian.org/debian >&2
-        touch "$root.complete"
-    fi
-    echo "$root"
-}
-
 emulated() {
     env SOFTHSM2_CONF="$foreign/softhsm2.conf" STATE_DIRECTORY="$foreign/state" RUNTIME_DIRECTORY="$foreign/run" \
         "$emulator" -L "$cache/$release" "$@"
@@ -54,7 +41,7 @@ answers_with_a_request() {
 }
 
 heading "The programs for $release, emulated"
-step "What they need of that architecture is there: %" foreign_root
+step "What they need of that architecture is there: %" foreign_root "$release"
 step "They are unpacked, and a token made: %" unpack_foreign
 start gatepostd foreign_gatepostd
 step "gatepostd makes a key, and answers the command on its socket: %" answers_with_a_request

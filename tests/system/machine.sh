@@ -8,7 +8,7 @@ readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certifi
     init-system-helpers softhsm2 opensc curl libfaketime)
 # The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
 readonly tpm_release=trixie
-readonly tpm_packages=(linux-image-amd64 initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1)
+readonly tpm_packages=(linux-image-amd64 initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 
 # root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
 root_of() {
@@ -29,6 +29,34 @@ root_of() {
         touch "$root.complete"
     fi
     echo "$root"
+}
+
+# foreign_root ARCH: what its programs link to and load, unpacked: nothing of it is configured, and nothing needs to be.
+foreign_root() {
+    local root="$cache/$1"
+    if [[ ! -e $root.complete ]]; then
+        rm -rf "$root"
+        # By its address, because the list of suites on this machine may name one architecture only.
+        mmdebstrap --quiet --architectures="$1" --variant=extract \
+            --include=libc6,libgcc-s1,libstdc++6,libssl3,softhsm2,libsofthsm2 bookworm "$root" http://deb.debian.org/debian >&2
+        touch "$root.complete"
+    fi
+    echo "$root"
+}
+
+# make_roots NAME...: all of them at the same time, because unpacking keeps one processor busy.
+make_roots() {
+    local name pid pids=() names
+    names=$(printf '%s\n' "${@/#tpm/$tpm_release}" | sort -u)
+    for name in $names; do
+        case $name in
+        arm64 | armhf) foreign_root "$name" ;;
+        *) root_of "$name" ;;
+        esac >&2 &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    echo $names
 }
 
 # make_machine RELEASE: a fresh machine, whose changes go into this run's folder.
@@ -68,6 +96,11 @@ run_machine() {
             --bind-ro "$PWD/target/deb:/packages" --boot systemd.unit=multi-user.target || status=$?
     done
     return "$status"
+}
+
+# must_fail COMMAND...: after a mere `! COMMAND` that is not true bash goes on, whatever -e says.
+must_fail() {
+    ! "$@" || give_up "it should have failed: $*"
 }
 
 # The machine's PID 1, as this machine numbers it.

@@ -74,7 +74,7 @@ sample_is_good() {
     if inside test -e "/usr/lib/$(dpkg-architecture -q DEB_HOST_MULTIARCH)/pkcs11/libtpm2_pkcs11.so"; then
         inside gatepostd --check-config
     else
-        ! inside gatepostd --check-config 2>"$work/sample" >&2
+        must_fail inside gatepostd --check-config 2>"$work/sample" >&2
         grep -o 'the PKCS#11 module /usr/lib/.*/libtpm2_pkcs11.so cannot be loaded' "$work/sample"
     fi
 }
@@ -114,7 +114,8 @@ remember_files() { list_files >"$work/files"; }
 remove_package() {
     apt_inside remove gatepost
     in_shell 'test -s /etc/gatepost/gatepost.toml && test -s /var/lib/gatepost/device.pem
-        ! test -e /usr/sbin/gatepostd && ! systemctl is-active --quiet gatepost.service gatepost.socket'
+        [[ ! -e /usr/sbin/gatepostd ]]'
+    must_fail inside systemctl is-active --quiet gatepost.service gatepost.socket
     echo "gatepost.toml, conf.d, the key and the certificate"
 }
 

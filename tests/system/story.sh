@@ -25,6 +25,7 @@ step "One file is edited, and the unit enabled and started: %" configure_and_ena
 step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "gatepost check finds nothing to mend: %" check_is_good
+step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 step "systemctl status says in one line what is: %" status_line
 
 heading "Local programs"
@@ -44,13 +45,15 @@ step "Upgraded to the one under test: %" nobody_noticed upgrade_to "$package"
 plug_in
 stop_asking
 step "The edited file is as it was, and the session comes back: %" still_configured
-step "The machine reboots, and the gateway is ready by itself: %" reboot_and_ready
+step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
 
 heading "What can be wrong"
 step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
 step "A wrong file makes the start fail with 78, and says why: %" wrong_start
 step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
-step "A second gatepostd does not start: %" second_instance
+step "A PIN encrypted for another machine is named, tried again, and mended: %" foreign_pin
+step "Started twice it is one, and a second gatepostd does not start: %" started_twice
+step "A vendor's module in /opt is loaded: %" vendor_module
 step "With /var full it keeps what it has: %" var_full
 step "With /var read-only it starts and works: %" var_read_only
 # A clock that steps unseen by the kernel, as libfaketime's does, is looked at once a minute: that much once.

@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/system/tpm_machine.sh
 source "$here/tpm_machine.sh"
+# shellcheck source=tests/system/tpm_faults.sh
+source "$here/tpm_faults.sh"
 
 heading "A machine with a TPM, $tpm_release"
 step "Its TPM is swtpm %" make_tpm_machine "$tpm_release"
@@ -21,6 +23,13 @@ step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
 step "Little exposure: %" little_exposure 15
 step "gatepost check finds nothing to mend: %" check_is_good
+
+heading "What can happen to a TPM"
+step "Other programs keep it busy, and it starts all the same: %" tpm_busy
+step "Its driver comes late, and is met: %" tpm_comes_late
+step "Its driver comes after the service has started: %" tpm_arrives
+step "Locked by somebody's wrong PINs, that is said, and it goes on when it is unlocked: %" tpm_locked
+step "The store of tpm2-pkcs11 is lost: %" store_lost
 step "The machine reboots: %" reboot_tpm_machine
 step "It is ready by itself, still provisioned: %" is_ready
 step "The machine shuts down: %" tpm_machine_ends

@@ -1,0 +1,88 @@
+# What happens to a TPM, and to what belongs to it.
+# shellcheck shell=bash
+# Sourced by tests/system/tpm_story.sh.
+
+# Another program has the raw device for itself and another one asks the resource manager all the time.
+tpm_busy() {
+    within_unit --unit=hog -- bash -c 'exec 3<>/dev/tpm0
+        while :; do tpm2_createprimary -Q -C o -T device:/dev/tpmrm0 && echo asked; done' >"$work/log/hog" 2>&1 &
+    within 60 grep -q asked "$work/log/hog"
+    inside systemctl restart gatepost
+    is_ready >&2
+    inside systemctl stop hog.service
+    wait $! || true
+    echo "$(grep -c asked "$work/log/hog") keys made by the other one meanwhile"
+}
+
+# tpm_driver bind|unbind: the driver takes hold of the TPM (by the name that ACPI gives it), or lets it go.
+tpm_driver() { in_shell "echo MSFT0101:00 >/sys/bus/platform/drivers/tpm_tis/$1"; }
+
+# Nobody may hold it meanwhile: the kernel would give the one that comes another number.
+without_tpm() {
+    inside systemctl stop gatepost.socket gatepost.service
+    tpm_driver unbind
+    "$@"
+    inside systemctl start gatepost || true
+}
+
+# Started before its TPM, it cannot have its PIN either.
+tpm_comes_late() {
+    without_tpm true
+    within 60 status_line_has "this machine's TPM is not there"
+    status_line >"$work/late"
+    tpm_driver bind
+    is_ready >&2
+    grep -o "this machine's TPM is not there[^;]*" "$work/late"
+}
+
+# Running without its TPM, as with a PIN from a file, it is told by udev.
+tpm_arrives() {
+    local old
+    without_tpm inside mv /etc/credstore.encrypted/gatepost.pin /root/gatepost.pin
+    old=$(main_process)
+    inside mv /root/gatepost.pin /etc/credstore.encrypted/gatepost.pin
+    tpm_driver bind
+    within 60 another_process "$old"
+    is_ready >&2
+    inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | grep -o "Finished .*" | tail -n 1
+}
+
+# The dictionary lockout, as somebody who guesses at the PIN brings it about. systemd needs the TPM for gatepost's PIN, so
+# it is systemd that meets it.
+tpm_locked() {
+    in_shell "$with_module"'
+        for guess in {1..6}; do ! module --token-label gateway --login --pin "wrong-$guess" --list-objects 2>&1; done' >"$work/guesses"
+    grep -q CKR_PIN_LOCKED "$work/guesses"
+    inside systemctl restart gatepost || true
+    within 60 status_line_has 'the TPM is locked'
+    status_line >"$work/locked"
+    grep -F 'tpm2_dictionarylockout --clear-lockout' "$work/locked" >&2
+    inside tpm2_dictionarylockout --clear-lockout -T device:/dev/tpmrm0
+    is_ready >&2
+    grep -o 'the TPM is locked[^;]*' "$work/locked"
+}
+
+# Lost as with a damaged SD card. What gatepost-tpm-setup then makes is a new token, whose key is not the certificate's.
+store_lost() {
+    in_shell 'systemctl stop gatepost.socket gatepost.service
+        mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
+        systemctl start gatepost'
+    within 60 status_line_has 'TPM2_PKCS11_STORE names /var/lib/gatepost/tpm2-pkcs11, which is not there'
+    status_line >"$work/lost"
+    [[ $(exit_of gatepost status) == 78 ]]
+    inside gatepost-tpm-setup >&2
+    # The token is looked for every 30 s.
+    inside systemctl restart gatepost
+    within 90 status_line_has 'is for another key than the one in the token'
+    in_shell 'systemctl stop gatepost.socket gatepost.service
+        rm -r /var/lib/gatepost/tpm2-pkcs11
+        mv /var/lib/gatepost/lost /var/lib/gatepost/tpm2-pkcs11
+        systemctl start gatepost'
+    is_ready >&2
+    grep -o 'TPM2_PKCS11_STORE names [^;]*' "$work/lost"
+}
+exit_of() {
+    local status=0
+    inside "$@" >&2 || status=$?
+    echo "$status"
+}
