@@ -25,7 +25,6 @@ step "One file is edited, and the unit enabled and started: %" configure_and_ena
 step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "gatepost check finds nothing to mend: %" check_is_good
-step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 step "systemctl status says in one line what is: %" status_line
 
 heading "Local programs"
@@ -46,6 +45,7 @@ plug_in
 stop_asking
 step "The edited file is as it was, and the session comes back: %" still_configured
 step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
+step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 
 heading "What can be wrong"
 step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
