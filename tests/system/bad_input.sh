@@ -173,8 +173,8 @@ network_late() {
     reboot_machine >&2
     no_unit_failed
     within 30 inside systemctl is-active --quiet gatepost multi-user.target
-    status_becomes session.phase waiting
-    reason=$(status session.problem.message)
+    within 90 says session.problem.message "cannot be reached"
+    reason=$(<"$work/said")
     plug_in
     is_ready >&2
     echo "$reason"
@@ -192,11 +192,10 @@ cloned_machine_id() {
     within_unit --unit=clone --setenv=SOFTHSM2_CONF=/root/clone/softhsm2.conf --setenv=STATE_DIRECTORY=/root/clone/state \
         --setenv=RUNTIME_DIRECTORY=/root/clone/run -- gatepostd --config /root/clone/gatepost.toml >"$work/log/clone" 2>&1 &
     certify_in /root/clone/state >&2
-    within 60 says_twice
-    status session.problem.message
+    within 60 says session.problem.message "in use twice"
+    cat "$work/said"
     inside systemctl stop clone.service
     wait $! || true
     is_ready >&2
     inside rm -r /root/clone
 }
-says_twice() { [[ $(status session.problem.message) == *"in use twice"* ]]; }

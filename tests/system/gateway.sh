@@ -92,6 +92,8 @@ print(value)' "$1" 2>/dev/null
 }
 
 status_becomes() { within 90 status_equals "$1" "$2"; }
+# says FIELD TEXT: what it says then is kept in a file, because at the next look it may say something else.
+says() { status "$1" >"$work/said" && grep -qF "$2" "$work/said"; }
 status_equals() { [[ $(status "$1") == "$2" ]]; }
 
 is_ready() {
