@@ -6,7 +6,7 @@
 tpm_busy() {
     within_unit --unit=hog -- bash -c 'exec 3<>/dev/tpm0
         while :; do tpm2_createprimary -Q -C o -T device:/dev/tpmrm0 && echo asked; done' >"$work/log/hog" 2>&1 &
-    within 60 grep -q asked "$work/log/hog"
+    within 180 grep -q asked "$work/log/hog"
     inside systemctl restart gatepost
     is_ready >&2
     inside systemctl stop hog.service
@@ -28,7 +28,7 @@ without_tpm() {
 # Started before its TPM, it cannot have its PIN either.
 tpm_comes_late() {
     without_tpm true
-    within 60 status_line_has "this machine's TPM is not there"
+    within 180 status_line_has "this machine's TPM is not there"
     status_line >"$work/late"
     tpm_driver bind
     is_ready >&2
@@ -42,7 +42,7 @@ tpm_arrives() {
     old=$(main_process)
     inside mv /root/gatepost.pin /etc/credstore.encrypted/gatepost.pin
     tpm_driver bind
-    within 60 another_process "$old"
+    within 180 another_process "$old"
     is_ready >&2
     inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | grep -o "Finished .*" | tail -n 1
 }
@@ -54,7 +54,7 @@ tpm_locked() {
         for guess in {1..6}; do ! module --token-label gateway --login --pin "wrong-$guess" --list-objects 2>&1; done' >"$work/guesses"
     grep -q CKR_PIN_LOCKED "$work/guesses"
     inside systemctl restart gatepost || true
-    within 60 status_line_has 'the TPM is locked'
+    within 180 status_line_has 'the TPM is locked'
     status_line >"$work/locked"
     grep -F 'tpm2_dictionarylockout --clear-lockout' "$work/locked" >&2
     inside tpm2_dictionarylockout --clear-lockout -T device:/dev/tpmrm0
@@ -67,13 +67,13 @@ store_lost() {
     in_shell 'systemctl stop gatepost.socket gatepost.service
         mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
         systemctl start gatepost'
-    within 60 status_line_has 'TPM2_PKCS11_STORE names /var/lib/gatepost/tpm2-pkcs11, which is not there'
+    within 180 status_line_has 'TPM2_PKCS11_STORE names /var/lib/gatepost/tpm2-pkcs11, which is not there'
     status_line >"$work/lost"
     [[ $(exit_of gatepost status) == 78 ]]
     inside gatepost-tpm-setup >&2
     # The token is looked for every 30 s.
     inside systemctl restart gatepost
-    within 90 status_line_has 'is for another key than the one in the token'
+    within 180 status_line_has 'is for another key than the one in the token'
     in_shell 'systemctl stop gatepost.socket gatepost.service
         rm -r /var/lib/gatepost/tpm2-pkcs11
         mv /var/lib/gatepost/lost /var/lib/gatepost/tpm2-pkcs11

@@ -74,6 +74,7 @@ enter() {
 }
 
 # Slower by far than a container.
+status_becomes() { within 300 status_equals "$1" "$2"; }
 tpm_machine_boots() {
     within 300 has_booted
     inside systemctl --version | head -n 1
