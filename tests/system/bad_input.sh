@@ -78,7 +78,8 @@ foreign_pin() {
     is_ready >&2
     journal_since "$cursor" | grep -o 'systemd cannot decrypt the PIN in [^;]*' | head -n 1
 }
-status_line_has() { status_line | grep -qF "$1"; }
+# status_line_has TEXT: the line is kept, because between two starts there is none.
+status_line_has() { status_line >"$work/status-line" && grep -qF "$1" "$work/status-line"; }
 
 started_twice() {
     local old

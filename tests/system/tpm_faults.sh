@@ -29,7 +29,7 @@ without_tpm() {
 tpm_comes_late() {
     without_tpm true
     within 180 status_line_has "this machine's TPM is not there"
-    status_line >"$work/late"
+    cp "$work/status-line" "$work/late"
     tpm_driver bind
     is_ready >&2
     grep -o "this machine's TPM is not there[^;]*" "$work/late"
@@ -55,7 +55,7 @@ tpm_locked() {
     grep -q CKR_PIN_LOCKED "$work/guesses"
     inside systemctl restart gatepost || true
     within 180 status_line_has 'the TPM is locked'
-    status_line >"$work/locked"
+    cp "$work/status-line" "$work/locked"
     grep -F 'tpm2_dictionarylockout --clear-lockout' "$work/locked" >&2
     inside tpm2_dictionarylockout --clear-lockout -T device:/dev/tpmrm0
     is_ready >&2
@@ -68,7 +68,7 @@ store_lost() {
         mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
         systemctl start gatepost'
     within 180 status_line_has 'TPM2_PKCS11_STORE names /var/lib/gatepost/tpm2-pkcs11, which is not there'
-    status_line >"$work/lost"
+    cp "$work/status-line" "$work/lost"
     [[ $(exit_of gatepost status) == 78 ]]
     inside gatepost-tpm-setup >&2
     # The token is looked for every 30 s.
