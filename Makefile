@@ -31,10 +31,11 @@ check: ## format, clippy and unit tests: the quick round while editing
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
-test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
+test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud (with CI set: system-test too)
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
+	$(if $(CI),$(MAKE) system-test)
 
 deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 	@packaging/build $(ARCH)
@@ -43,9 +44,9 @@ deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (AR
 	@packaging/reproducible $(ARCH)
 
 system-test: ARCH ?= amd64 arm64
-system-test: setup-system-test deb ## the package on Debians that boot; needs root (RELEASE="bookworm trixie tpm arm64")
-	cargo build --package cloudlet --bins --locked
-	@tests/system/run $(RELEASE)
+system-test: setup-system-test deb ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm arm64")
+	cargo build --workspace --bins --locked
+	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP) tests/system/run $(RELEASE)
 
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run
