@@ -74,9 +74,9 @@ enter() {
 }
 
 # Slower by far than a container.
-status_becomes() { within 300 status_equals "$1" "$2"; }
+status_becomes() { within 600 status_equals "$1" "$2"; }
 tpm_machine_boots() {
-    within 300 has_booted
+    within 600 has_booted
     inside systemctl --version | head -n 1
     in_shell "grep -q $cloud_host /etc/hosts || echo $cloud_address $cloud_host >>/etc/hosts"
     inside stat -c '%n %U:%G %a' /dev/tpmrm0
@@ -86,7 +86,7 @@ reboot_tpm_machine() {
     local before
     before=$(inside cat /proc/sys/kernel/random/boot_id)
     inside systemctl reboot --no-block || true
-    within 300 booted_anew "$before"
+    within 600 booted_anew "$before"
     tpm_machine_boots
 }
 
@@ -143,7 +143,7 @@ confined() {
 
 # The TPM is gone: nothing can be decrypted, so nothing starts, and that is said.
 says_that_the_tpm_is_missing() {
-    within 300 has_booted
+    within 600 has_booted
     no_other_unit_failed
     inside systemctl is-active --quiet multi-user.target
     within 60 in_shell 'journalctl --quiet --boot --unit gatepost --output cat | grep -i "credential"' | head -n 1
