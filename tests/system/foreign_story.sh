@@ -11,10 +11,9 @@ arm64) emulator=qemu-aarch64 ;;
 armhf) emulator=qemu-arm ;;
 esac
 
-emulated() {
-    env SOFTHSM2_CONF="$foreign/softhsm2.conf" STATE_DIRECTORY="$foreign/state" RUNTIME_DIRECTORY="$foreign/run" \
-        "$emulator" -L "$cache/$release" "$@"
-}
+emulation=(env SOFTHSM2_CONF="$foreign/softhsm2.conf" STATE_DIRECTORY="$foreign/state" RUNTIME_DIRECTORY="$foreign/run"
+    "$emulator" -L "$cache/$release")
+emulated() { "${emulation[@]}" "$@"; }
 
 unpack_foreign() {
     local file
@@ -30,7 +29,8 @@ unpack_foreign() {
     basename "$file"
 }
 
-foreign_gatepostd() { emulated "$foreign/package/usr/sbin/gatepostd" --config "$foreign/gatepost.toml"; }
+# Itself, and not the child of a shell that would be stopped in its place.
+foreign_gatepostd() { exec "${emulation[@]}" "$foreign/package/usr/sbin/gatepostd" --config "$foreign/gatepost.toml"; }
 foreign_gatepost() { emulated "$foreign/package/usr/bin/gatepost" --socket "$foreign/run/gatepost.sock" "$@"; }
 
 answers_with_a_request() {
