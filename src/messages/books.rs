@@ -10,6 +10,7 @@ use super::facts;
 use super::kept::{self, Kept};
 use super::lanes::Lanes;
 use super::message::size;
+use super::reserve::Reserve;
 use crate::status::{MessagesDetails, MessagesPhase};
 
 /// The fact under which the last message's number is noted.
@@ -44,6 +45,7 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) database: Connection,
+    pub(super) reserve: Reserve,
     pub(super) bookkeeper: Box<Bookkeeper>,
     pub(super) lanes: Lanes,
     /// Messages in the outbox and their bytes.
@@ -54,6 +56,8 @@ pub(super) struct Books {
     /// Acknowledged, and not yet deleted.
     pub(super) acknowledged: BTreeSet<i64>,
     changes: Vec<Change>,
+    /// Bytes that this transaction has added.
+    added: u64,
     last_id: i64,
     /// The last number that the database knows of though no message has it.
     noted_id: i64,
@@ -72,6 +76,7 @@ impl Books {
     /// Reads what is in `database`.
     pub(super) fn read(
         database: Connection,
+        mut reserve: Reserve,
         bookkeeper: Box<Bookkeeper>,
     ) -> Result<Self, (rusqlite::Error, Box<Bookkeeper>)> {
         let known_id = bookkeeper.last_id;
@@ -79,9 +84,11 @@ impl Books {
             .and_then(|counted| Ok((counted, facts::fact(&database, LAST_ID)?, kept::load(&database)?)))
         {
             Ok(((lanes, queued, parked, last_id), noted, kept)) => {
+                reserve.take();
                 let noted_id = noted.and_then(|noted| noted.parse().ok()).unwrap_or(0);
                 let books = Self {
                     database,
+                    reserve,
                     bookkeeper,
                     lanes,
                     queued,
@@ -89,6 +96,7 @@ impl Books {
                     kept,
                     acknowledged: BTreeSet::new(),
                     changes: Vec::new(),
+                    added: 0,
                     last_id: last_id.max(noted_id).max(known_id),
                     noted_id,
                     lasting: true,
@@ -176,7 +184,8 @@ impl Books {
         self.database.execute_batch("COMMIT")?;
         self.noted_id = noted_id;
         self.acknowledged.clear();
-        if !std::mem::replace(&mut self.healthy, true) {
+        self.added = 0;
+        if self.has_room() && !std::mem::replace(&mut self.healthy, true) {
             self.bookkeeper.reporter.report(MessagesPhase::Ready, None);
         }
         for change in std::mem::take(&mut self.changes) {
@@ -206,20 +215,21 @@ impl Books {
         Ok(())
     }
 
-    /// Gives the log's room back: on a small disk it may be what fills it.
-    pub(super) fn shrink(&self) {
-        let shrunk = self
-            .database
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
-        if let Err(error) = shrunk {
-            log::debug!("messages: the log cannot be made smaller: {error}");
-        }
+    /// Notes that this transaction adds so much.
+    pub(super) fn adds(&mut self, bytes: u64) {
+        self.added = self.added.saturating_add(bytes);
+    }
+
+    /// How many bytes this transaction has added.
+    pub(super) fn added(&self) -> u64 {
+        self.added
     }
 
     /// Nothing of this transaction has happened.
     pub(super) fn roll_back(&mut self) {
         self.healthy = false;
         self.changes.clear();
+        self.added = 0;
         // Some errors have done so already.
         if !self.database.is_autocommit() {
             let _ = self.database.execute_batch("ROLLBACK");

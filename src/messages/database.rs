@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::reserve::Reserve;
 use crate::problem::Problem;
 
 /// Steps from one schema to the next; the number of those that were taken is the file's `user_version`.
@@ -99,6 +100,11 @@ impl From<Problem> for Failure {
 /// The file in the state folder.
 pub(super) fn path(state: &Path) -> PathBuf {
     state.join("messages.db")
+}
+
+/// The room beside it that is held for deletions.
+pub(super) fn reserve(path: &Path) -> Reserve {
+    Reserve::new(with_suffix(path, "-reserve"))
 }
 
 /// Opens the file at `path`, new if there is none.
@@ -238,6 +244,12 @@ pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
         // A table or column that is not there, or of another type: somebody else's database under our name.
         rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..)
     ) || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown) if error.to_string().contains("no such"))
+}
+
+/// What it means that there is no room for anything new.
+pub(super) fn full(path: &Path) -> Failure {
+    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    cannot(path, &rusqlite::Error::SqliteFailure(full, None))
 }
 
 /// What it means that the database cannot be read or written.

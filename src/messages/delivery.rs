@@ -40,7 +40,7 @@ impl Inbox {
         let message = one.message.clone();
         let keep = self
             .store
-            .start(Care::Lasts, move |books| books.deliver(&names, &message));
+            .start(Care::Adds, move |books| books.deliver(&names, &message));
         let Ok(outcome) = keep.await else { return };
         let inbox = self.clone();
         spawn_local(async move {

@@ -123,7 +123,7 @@ impl Outbox {
     }
 
     async fn submit(&self, submission: Submission) -> Result<i64, NotAccepted> {
-        let accepted = self.store.run(Care::Lasts, move |books| books.accept(submission));
+        let accepted = self.store.run(Care::Adds, move |books| books.accept(submission));
         accepted.await.map_err(|why| match why.disk_full {
             true => NotAccepted::DiskFull(why.problem),
             false => NotAccepted::Unusable(why.problem),
@@ -248,7 +248,7 @@ impl Outbox {
     pub async fn retry(&self, which: Which) -> Result<usize, Failure> {
         let mut retried = 0;
         loop {
-            let (some, more) = self.store.run(Care::Lasts, move |books| books.retry(which)).await?;
+            let (some, more) = self.store.run(Care::Adds, move |books| books.retry(which)).await?;
             retried += some;
             if !more {
                 return Ok(retried);

@@ -155,7 +155,7 @@ impl Inbox {
         let message = one.message.clone();
         let keep = self
             .store
-            .run(Care::Lasts, move |books| books.deliver(&names, &message));
+            .run(Care::Adds, move |books| books.deliver(&names, &message));
         keep.await.map_err(|why| why.problem)
     }
 

@@ -197,7 +197,7 @@ impl Inbox {
         name: &str,
     ) -> Result<Subscription, NotSubscribed> {
         let (wish, owned_name) = (subscriber.clone(), name.to_owned());
-        let kept = self.store.run(Care::Lasts, move |books| {
+        let kept = self.store.run(Care::Adds, move |books| {
             books.keep(&owned_name, &wish.reader, &wish.filter, wish.qos)
         });
         let kept = kept

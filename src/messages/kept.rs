@@ -179,6 +179,7 @@ impl Books {
                 ))?;
             kept.total.messages += 1;
             kept.total.bytes += bytes;
+            self.adds(bytes);
             self.with_commit(Change::Kept(kept));
         }
         Ok(())

@@ -19,6 +19,7 @@ mod kept;
 mod lanes;
 mod message;
 mod outbox;
+mod reserve;
 mod store;
 mod streams;
 #[cfg(test)]

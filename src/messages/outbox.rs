@@ -81,6 +81,7 @@ impl Books {
                 self.bookkeeper.now_ms(),
             ))?;
         self.bookkeeper.counts.accepted += 1;
+        self.adds(size);
         self.with_commit(Change::In {
             id,
             topic: message.topic,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::bookkeeper::Bookkeeper;
 use super::books::Books;
 use super::database::{self, Failure, Unusable};
+use super::reserve::MOST_AT_ONCE;
 use crate::problem::Problem;
 
 /// Jobs that wait; who comes after them waits for a place.
@@ -36,6 +37,8 @@ pub(super) enum Care {
     Writes,
     /// It writes, and its outcome is told once no loss of power can undo it.
     Lasts,
+    /// The same, and it needs room: on a full disk it is not even tried.
+    Adds,
 }
 
 /// Closes with the thread.
@@ -167,7 +170,7 @@ fn try_to_open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Unusa
         Ok(database) => database,
         Err(unusable) => return Err((unusable, bookkeeper)),
     };
-    Books::read(database, bookkeeper).map_err(|(error, bookkeeper)| match database::is_broken(&error) {
+    Books::read(database, database::reserve(path), bookkeeper).map_err(|(error, bookkeeper)| match database::is_broken(&error) {
         true => (Unusable::Broken(error), bookkeeper),
         false => (Unusable::Not(database::cannot(path, &error)), bookkeeper),
     })
@@ -227,13 +230,21 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
     let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
     let mut whole = true;
     let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
+    if writes.iter().any(|job| job.care == Care::Adds) && !books.has_room() {
+        let adds: VecDeque<Job>;
+        (adds, writes) = writes.into_iter().partition(|job| job.care == Care::Adds);
+        let full = database::full(path);
+        all_told.extend(adds.into_iter().map(|job| ((job.work)(Err(full.clone())).1, Ok(()))));
+    }
     // Without any job it is the lazy work's turn. A job that fails takes those before it along, and not those behind it.
-    let mut once = reads.is_empty() && writes.is_empty();
+    let mut once = reads.is_empty() && writes.is_empty() && all_told.is_empty();
     while whole && (std::mem::take(&mut once) || !writes.is_empty()) {
-        let lasts = writes.iter().any(|job| job.care == Care::Lasts);
+        let lasts = writes.iter().any(|job| job.care != Care::Writes);
         let mut told: Vec<Tell> = Vec::new();
         let outcome = commit(books, if lasts { Care::Lasts } else { Care::Writes }, |books| {
-            while let Some(job) = writes.pop_front() {
+            while books.added() < MOST_AT_ONCE
+                && let Some(job) = writes.pop_front()
+            {
                 let (outcome, tell) = (job.work)(Ok(books));
                 told.push(tell);
                 outcome?;
@@ -244,7 +255,7 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
             whole = !database::is_broken(&error);
             let failure = database::cannot(path, &error);
             if failure.disk_full {
-                books.shrink();
+                books.release_reserve();
             }
             books.bookkeeper.failed(&failure.problem);
             failure
@@ -274,7 +285,7 @@ fn commit(
     work: impl FnOnce(&mut Books) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let outcome = books
-        .begin(care == Care::Lasts)
+        .begin(care != Care::Writes)
         .and_then(|()| work(books))
         .and_then(|()| books.write_lazy_work())
         .and_then(|()| books.commit());
@@ -300,3 +311,4 @@ async fn refuse_for_a_while(failure: &Failure, queue: &mut mpsc::Receiver<Job>) 
     }
     true
 }
+
