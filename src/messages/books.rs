@@ -1,10 +1,12 @@
 //! The database and what is known of it without asking it. Only the store's thread has them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::anew::Place;
 use super::bookkeeper::{Bookkeeper, Fate};
 use super::facts;
 use super::kept::{self, Kept};
@@ -15,6 +17,8 @@ use crate::status::{MessagesDetails, MessagesPhase};
 
 /// The fact under which the last message's number is noted.
 const LAST_ID: &str = "last-message";
+/// The fact under which it is noted that no smaller number is used, if there is reason.
+pub(super) const FIRST_ID: &str = "first-number";
 
 /// What becomes true with the commit.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) database: Connection,
+    /// Where the database's file was when it was opened.
+    pub(super) place: Option<Place>,
     pub(super) reserve: Reserve,
     pub(super) bookkeeper: Box<Bookkeeper>,
     pub(super) lanes: Lanes,
@@ -77,17 +83,26 @@ impl Books {
     pub(super) fn read(
         database: Connection,
         mut reserve: Reserve,
-        bookkeeper: Box<Bookkeeper>,
+        mut bookkeeper: Box<Bookkeeper>,
     ) -> Result<Self, (rusqlite::Error, Box<Bookkeeper>)> {
-        let known_id = bookkeeper.last_id;
-        match count(&database)
-            .and_then(|counted| Ok((counted, facts::fact(&database, LAST_ID)?, kept::load(&database)?)))
-        {
-            Ok(((lanes, queued, parked, last_id), noted, kept)) => {
+        match count(&database).and_then(|counted| {
+            let subscribed = facts::subscribed(&database)?;
+            Ok((
+                counted,
+                subscribed,
+                facts::number(&database, LAST_ID)?,
+                facts::number(&database, FIRST_ID)?,
+                kept::load(&database)?,
+            ))
+        }) {
+            Ok(((lanes, queued, parked, last_id), subscribed, noted_id, first_id, kept)) => {
                 reserve.take();
-                let noted_id = noted.and_then(|noted| noted.parse().ok()).unwrap_or(0);
+                bookkeeper.first_id = bookkeeper.first_id.max(first_id);
+                bookkeeper.subscribed = bookkeeper.subscribed.or(subscribed);
+                let known_id = bookkeeper.last_id.max(bookkeeper.first_id);
                 let books = Self {
                     database,
+                    place: None,
                     reserve,
                     bookkeeper,
                     lanes,
@@ -116,6 +131,17 @@ impl Books {
             log::debug!("messages: closing the database: {error}");
         }
         self.bookkeeper
+    }
+
+    /// The database was just opened at `path`.
+    pub(super) fn is_new_here(&mut self, path: &Path) {
+        self.place = Place::of(path).ok().flatten();
+        // As it is opened.
+        self.lasting = true;
+    }
+
+    pub(super) fn last_id(&self) -> i64 {
+        self.last_id
     }
 
     /// The next message's number. One that is not used after all is missing, which does no harm.

@@ -65,6 +65,47 @@ fn the_oldest_make_room_where_the_administrator_wants_it_so() {
         .collect();
     assert_eq!(numbers, [3, 4, 5]);
     assert_eq!(world.gateway.status()["messages"]["dropped"], 2);
+    let log = world.gateway.log();
+    assert_eq!(log.matches("outbox: it is full, and the oldest").count(), 1, "{log}");
+}
+
+#[test]
+fn properties_count_for_what_they_take_on_the_disk() {
+    let mut world = offline("");
+    let user = STANDARD.encode(serde_json::json!(vec![serde_json::json!({ "": "\"" }); 500]).to_string());
+    let headers = format!("x-amz-mqtt5-user-properties: {user}\r\n");
+    for _ in 0..3 {
+        let answer = post(&world.gateway, &format!("/topics/{THING}/data"), &headers, b"x");
+        assert_eq!(answer.status, 200, "{:?}", answer.json());
+    }
+    let before = world.gateway.status()["messages"]["queued_bytes"].clone();
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_for_text("messages.phase", "ready");
+    assert_eq!(world.gateway.status()["messages"]["queued_bytes"], before);
+    back_online(&world);
+    world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    assert_eq!(world.gateway.status()["messages"]["queued_bytes"], 0);
+}
+
+#[test]
+fn parked_messages_are_tried_again_only_as_far_as_there_is_room() {
+    let mut world = World::new();
+    super::configure(&mut world);
+    world.gateway.config.push_str("[mqtt]\noutbox-max-messages = 3\n");
+    bring_online_known(&mut world);
+    for parked in 1..=3 {
+        publish(&world.gateway, "others/data", "refused");
+        world.gateway.wait_for("messages.parked", |all| *all == parked);
+    }
+    take_offline(&world);
+    publish(&world.gateway, &format!("{THING}/data"), "waits");
+    let answer = post(&world.gateway, "/v1/outbox/parked/retry", "", b"");
+    assert_eq!(answer.status, 507, "{:?}", answer.json());
+    let refusal = answer.json().unwrap();
+    assert_eq!(refusal["code"], "outbox_full", "{refusal}");
+    let messages = &world.gateway.status()["messages"];
+    assert_eq!((&messages["queued"], &messages["parked"]), (&3.into(), &1.into()));
 }
 
 #[test]
