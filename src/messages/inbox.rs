@@ -46,7 +46,7 @@ pub struct Inbox {
     /// Durable subscriptions that have begun in this run.
     pub(super) new: RefCell<BTreeMap<String, Begun>>,
     /// Whether AWS has begun a new session in this run.
-    session_is_new: Cell<bool>,
+    pub(super) session_is_new: Cell<bool>,
     /// Filters that AWS has refused the last time.
     refused: RefCell<BTreeSet<String>>,
     joined: Cell<u64>,
@@ -354,22 +354,6 @@ impl Inbox {
                 Some("subscribe again: it is started anew as a rule"),
             );
         }
-    }
-
-    /// What came meanwhile is lost, so what AWS has retained is news to everybody.
-    fn new_session(&self) {
-        self.session_is_new.set(true);
-        self.all_begin_again();
-        for stream in self.streams.borrow().iter() {
-            stream.confirmed.set(None);
-        }
-        self.want();
-    }
-
-    fn all_begin_again(&self) {
-        let all = self.kept.borrow();
-        let begun = all.iter().map(|kept| (kept.name.clone(), Begun::default()));
-        self.new.borrow_mut().extend(begun);
     }
 
     fn confirmed(&self, filter: &str) {
