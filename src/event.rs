@@ -158,6 +158,10 @@ events! {
     MessagesFailed = "messages-failed", "825f68d4f2a54a7fa12040194843d9cd";
     /// A broken message database was set aside.
     DatabaseSetAside = "database-set-aside", "a687a04631f946fe9d8485c67abe1936";
+    /// The message database was removed or replaced while it was in use.
+    DatabaseMoved = "database-moved", "8867051645d8410493a1d35ba33d7169";
+    /// The outbox is full, and drops its oldest messages.
+    OutboxOverflow = "outbox-overflow", "babd835de5154335bf3c17b73ed1b7b4";
     /// AWS does not take a message.
     MessageParked = "message-parked", "93a7b87406e147fb8fbace1c6b7267ab";
     /// A message for a durable subscription was not kept.

@@ -53,6 +53,7 @@ impl Trial {
         let tls = session::tls(endpoint, &self.identity, &self.roots, chain, &self.clock)?;
         let options = Options {
             client_id: self.identity.certificate.thing_name.clone(),
+            clean_start: false,
             keep_alive: self.config.mqtt.keep_alive,
             session_expiry: self.config.mqtt.session_expiry,
             will: None,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::access::Wish;
 use super::body::Body;
 use super::caller::Caller;
-use crate::messages::{Failure, Subscription};
+use crate::messages::{Failure, NotAccepted, Subscription};
 use crate::problem::Problem;
 
 /// An answer.
@@ -186,6 +186,16 @@ impl Refusal {
             answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         answer
+    }
+}
+
+impl From<NotAccepted> for Refusal {
+    fn from(why: NotAccepted) -> Self {
+        match why {
+            NotAccepted::Full(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
+            NotAccepted::DiskFull(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
+            NotAccepted::Unusable(why) => Self::not_ready(&why),
+        }
     }
 }
 

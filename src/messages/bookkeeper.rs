@@ -8,6 +8,7 @@ use log::Level;
 use tokio::sync::{oneshot, watch};
 
 use super::Bounds;
+use super::database::brief;
 use super::kept::Kept;
 use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
@@ -16,6 +17,8 @@ use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
 /// Those who wait for a message's fate, before it is looked which of them have given up.
 const WAITING: usize = 1024;
+/// Between two lines that messages are dropped.
+const OVERFLOW: Duration = Duration::from_secs(3600);
 
 /// What became of a message that somebody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +43,19 @@ pub(super) struct Bookkeeper {
     pub(super) stored: watch::Sender<()>,
     waiting: HashMap<i64, oneshot::Sender<Fate>>,
     pub(super) counts: Counts,
+    /// Whether the database has yet to be told what follows, because it was begun in a broken one's place.
+    pub(super) owed: bool,
     /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
     pub(super) to_keep: Vec<Kept>,
+    /// The filters that AWS's side of the session has, if that is known.
+    pub(super) subscribed: Option<Vec<(String, u8)>>,
+    /// No number is smaller: those of a database that was broken at the start are not known.
+    pub(super) first_id: i64,
     /// The last message's number, which the next database goes on from.
     pub(super) last_id: i64,
     pub(super) set_aside: Option<String>,
+    /// When the journal was told that messages are dropped, by the boottime clock.
+    said: Option<Duration>,
 }
 
 /// What has happened since the start.
@@ -75,9 +86,13 @@ impl Bookkeeper {
             stored,
             waiting: HashMap::new(),
             counts: Counts::default(),
+            owed: false,
             to_keep: Vec::new(),
+            subscribed: None,
+            first_id: 0,
             last_id: 0,
             set_aside: None,
+            said: None,
         }
     }
 
@@ -113,6 +128,21 @@ impl Bookkeeper {
         }
     }
 
+    /// So many were dropped to make room for new ones; the journal hears of it once an hour.
+    pub(super) fn made_room(&mut self, dropped: usize) {
+        self.counts.dropped += u64::try_from(dropped).unwrap_or(0);
+        let now = self.clock.boot();
+        if dropped == 0 || self.said.is_some_and(|then| now.saturating_sub(then) < OVERFLOW) {
+            return;
+        }
+        self.said = Some(now);
+        journal!(
+            Level::Warn, Event::OutboxOverflow;
+            "outbox: it is full, and the oldest messages are dropped for new ones, {} since the start; next: gatepost status shows why none are sent",
+            self.counts.dropped
+        );
+    }
+
     /// The database cannot be used.
     pub(super) fn failed(&self, problem: &Problem) {
         self.reporter.report(MessagesPhase::Failed, Some(problem.clone()));
@@ -120,13 +150,27 @@ impl Bookkeeper {
 
     /// The database was broken.
     pub(super) fn was_set_aside(&mut self, path: &Path, aside: &Path, error: &rusqlite::Error) {
+        // What was in use is known here, but for the messages.
+        let subscriptions = match self.owed {
+            true => "the durable subscriptions go on without what waited for them",
+            false => "its durable subscriptions are gone with it: their programs have to subscribe again",
+        };
         journal!(
             Level::Error, Event::DatabaseSetAside;
-            "messages: {} was broken ({error}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one",
-            path.display(), aside.display()
+            "messages: {} was broken ({}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one, and {subscriptions}",
+            path.display(), brief(error), aside.display()
         );
         self.set_aside = Some(aside.display().to_string());
-        self.waiting.clear();
+        if !self.owed {
+            // More than were ever used, as long as it was no more than one in a millisecond.
+            self.first_id = self.now_ms();
+        }
+        self.owed = true;
+        for (_, waiting) in self.waiting.drain() {
+            let _ = waiting.send(Fate::Dropped(
+                "the message database was broken and set aside".to_owned(),
+            ));
+        }
     }
 }
 

@@ -1,19 +1,24 @@
 //! The database and what is known of it without asking it. Only the store's thread has them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::anew::Place;
 use super::bookkeeper::{Bookkeeper, Fate};
 use super::facts;
 use super::kept::{self, Kept};
 use super::lanes::Lanes;
 use super::message::size;
+use super::reserve::Reserve;
 use crate::status::{MessagesDetails, MessagesPhase};
 
 /// The fact under which the last message's number is noted.
 const LAST_ID: &str = "last-message";
+/// The fact under which it is noted that no smaller number is used, if there is reason.
+pub(super) const FIRST_ID: &str = "first-number";
 
 /// What becomes true with the commit.
 #[derive(Debug)]
@@ -44,6 +49,9 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) database: Connection,
+    /// Where the database's file was when it was opened.
+    pub(super) place: Option<Place>,
+    pub(super) reserve: Reserve,
     pub(super) bookkeeper: Box<Bookkeeper>,
     pub(super) lanes: Lanes,
     /// Messages in the outbox and their bytes.
@@ -54,6 +62,8 @@ pub(super) struct Books {
     /// Acknowledged, and not yet deleted.
     pub(super) acknowledged: BTreeSet<i64>,
     changes: Vec<Change>,
+    /// Bytes that this transaction has added.
+    added: u64,
     last_id: i64,
     /// The last number that the database knows of though no message has it.
     noted_id: i64,
@@ -72,16 +82,28 @@ impl Books {
     /// Reads what is in `database`.
     pub(super) fn read(
         database: Connection,
-        bookkeeper: Box<Bookkeeper>,
+        mut reserve: Reserve,
+        mut bookkeeper: Box<Bookkeeper>,
     ) -> Result<Self, (rusqlite::Error, Box<Bookkeeper>)> {
-        let known_id = bookkeeper.last_id;
-        match count(&database)
-            .and_then(|counted| Ok((counted, facts::fact(&database, LAST_ID)?, kept::load(&database)?)))
-        {
-            Ok(((lanes, queued, parked, last_id), noted, kept)) => {
-                let noted_id = noted.and_then(|noted| noted.parse().ok()).unwrap_or(0);
+        match count(&database).and_then(|counted| {
+            let subscribed = facts::subscribed(&database)?;
+            Ok((
+                counted,
+                subscribed,
+                facts::number(&database, LAST_ID)?,
+                facts::number(&database, FIRST_ID)?,
+                kept::load(&database)?,
+            ))
+        }) {
+            Ok(((lanes, queued, parked, last_id), subscribed, noted_id, first_id, kept)) => {
+                reserve.take();
+                bookkeeper.first_id = bookkeeper.first_id.max(first_id);
+                bookkeeper.subscribed = bookkeeper.subscribed.or(subscribed);
+                let known_id = bookkeeper.last_id.max(bookkeeper.first_id);
                 let books = Self {
                     database,
+                    place: None,
+                    reserve,
                     bookkeeper,
                     lanes,
                     queued,
@@ -89,6 +111,7 @@ impl Books {
                     kept,
                     acknowledged: BTreeSet::new(),
                     changes: Vec::new(),
+                    added: 0,
                     last_id: last_id.max(noted_id).max(known_id),
                     noted_id,
                     lasting: true,
@@ -108,6 +131,17 @@ impl Books {
             log::debug!("messages: closing the database: {error}");
         }
         self.bookkeeper
+    }
+
+    /// The database was just opened at `path`.
+    pub(super) fn is_new_here(&mut self, path: &Path) {
+        self.place = Place::of(path).ok().flatten();
+        // As it is opened.
+        self.lasting = true;
+    }
+
+    pub(super) fn last_id(&self) -> i64 {
+        self.last_id
     }
 
     /// The next message's number. One that is not used after all is missing, which does no harm.
@@ -176,7 +210,8 @@ impl Books {
         self.database.execute_batch("COMMIT")?;
         self.noted_id = noted_id;
         self.acknowledged.clear();
-        if !std::mem::replace(&mut self.healthy, true) {
+        self.added = 0;
+        if self.has_room() && !std::mem::replace(&mut self.healthy, true) {
             self.bookkeeper.reporter.report(MessagesPhase::Ready, None);
         }
         for change in std::mem::take(&mut self.changes) {
@@ -206,20 +241,21 @@ impl Books {
         Ok(())
     }
 
-    /// Gives the log's room back: on a small disk it may be what fills it.
-    pub(super) fn shrink(&self) {
-        let shrunk = self
-            .database
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
-        if let Err(error) = shrunk {
-            log::debug!("messages: the log cannot be made smaller: {error}");
-        }
+    /// Notes that this transaction adds so much.
+    pub(super) fn adds(&mut self, bytes: u64) {
+        self.added = self.added.saturating_add(bytes);
+    }
+
+    /// How many bytes this transaction has added.
+    pub(super) fn added(&self) -> u64 {
+        self.added
     }
 
     /// Nothing of this transaction has happened.
     pub(super) fn roll_back(&mut self) {
         self.healthy = false;
         self.changes.clear();
+        self.added = 0;
         // Some errors have done so already.
         if !self.database.is_autocommit() {
             let _ = self.database.execute_batch("ROLLBACK");

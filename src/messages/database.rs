@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::reserve::Reserve;
 use crate::problem::Problem;
 
 /// Steps from one schema to the next; the number of those that were taken is the file's `user_version`.
@@ -101,10 +102,19 @@ pub(super) fn path(state: &Path) -> PathBuf {
     state.join("messages.db")
 }
 
+/// The room beside it that is held for deletions.
+pub(super) fn reserve(path: &Path) -> Reserve {
+    Reserve::new(with_suffix(path, "-reserve"))
+}
+
 /// Opens the file at `path`, new if there is none.
 pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
     let sorted = |error| sorted(path, error);
     let database = Connection::open(path).map_err(sorted)?;
+    // SQLite opens a file that it may only read, and fails later with an error of its own for each that it cannot do.
+    if database.is_readonly("main").map_err(sorted)? {
+        return Err(Unusable::Not(cannot(path, &sqlite(ffi::SQLITE_READONLY))));
+    }
     // A commit writes whole pages, and most messages are small, so the pages are. The order matters: a page's size is settled
     // with the first table, and the first access in exclusive mode takes the lock and settles where the log's index is.
     database
@@ -199,7 +209,7 @@ pub(super) fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf
     Ok(aside)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     path.with_file_name(name)
@@ -235,9 +245,29 @@ pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     ) || matches!(
         error,
-        // A table or column that is not there, or of another type: somebody else's database under our name.
-        rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..)
+        // A table or column that is not there, or there already, or of another type: somebody else's database under our name.
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::SqlInputError { .. }
     ) || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown) if error.to_string().contains("no such"))
+}
+
+/// What it means that there is no room for anything new.
+pub(super) fn full(path: &Path) -> Failure {
+    cannot(path, &sqlite(ffi::SQLITE_FULL))
+}
+
+fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+/// An error without the statement that it arose in.
+pub(super) fn brief(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// What it means that the database cannot be read or written.
@@ -250,7 +280,7 @@ pub(super) fn cannot(path: &Path, error: &rusqlite::Error) -> Failure {
         _ => "look at the disk of the state folder: dmesg",
     };
     Failure {
-        problem: Problem::wait(format!("{} cannot be used: {error}", path.display())).next(step),
+        problem: Problem::wait(format!("{} cannot be used: {}", path.display(), brief(error))).next(step),
         disk_full: error.sqlite_error_code() == Some(ErrorCode::DiskFull),
     }
 }

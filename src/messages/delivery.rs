@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::database::Failure;
-use super::inbox::Inbox;
+use super::inbox::{Begun, Inbox};
 use super::kept::Kept;
 use super::message::Received;
 use super::store::{Care, Store};
@@ -40,7 +40,7 @@ impl Inbox {
         let message = one.message.clone();
         let keep = self
             .store
-            .start(Care::Lasts, move |books| books.deliver(&names, &message));
+            .start(Care::Adds, move |books| books.deliver(&names, &message));
         let Ok(outcome) = keep.await else { return };
         let inbox = self.clone();
         spawn_local(async move {
@@ -58,6 +58,22 @@ impl Inbox {
                 && (!message.retained || self.is_news(&kept.name, &message.topic, now))
         };
         kept.iter().filter(wants).map(|kept| kept.name.clone()).collect()
+    }
+
+    /// What came meanwhile is lost, so what AWS has retained is news to everybody.
+    pub(super) fn new_session(&self) {
+        self.session_is_new.set(true);
+        self.all_begin_again();
+        for stream in self.streams.borrow().iter() {
+            stream.confirmed.set(None);
+        }
+        self.want();
+    }
+
+    pub(super) fn all_begin_again(&self) {
+        let all = self.kept.borrow();
+        let begun = all.iter().map(|kept| (kept.name.clone(), Begun::default()));
+        self.new.borrow_mut().extend(begun);
     }
 
     /// Whether a retained message is news to the durable subscription: it has just begun, and this is the first that comes.

@@ -4,11 +4,30 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::books::Books;
 
+/// The fact that the filters were noted, even if there are none.
+const SUBSCRIBED: &str = "subscribed";
+
 /// A fact that was noted.
 pub(super) fn fact(database: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     database
         .query_row("SELECT value FROM fact WHERE name = ?1", (name,), |row| row.get(0))
         .optional()
+}
+
+/// A number that was noted; 0 where there is none.
+pub(super) fn number(database: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let noted = fact(database, name)?;
+    Ok(noted.and_then(|noted| noted.parse().ok()).unwrap_or(0))
+}
+
+/// The filters that AWS's side of the session has; `None` where that was never noted.
+pub(super) fn subscribed(database: &Connection) -> rusqlite::Result<Option<Vec<(String, u8)>>> {
+    let mut filters = database.prepare("SELECT filter, qos FROM subscribed")?;
+    let filters: Vec<_> = filters
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let noted = !filters.is_empty() || fact(database, SUBSCRIBED)?.is_some();
+    Ok(noted.then_some(filters))
 }
 
 impl Books {
@@ -28,14 +47,10 @@ impl Books {
         Ok(())
     }
 
-    /// The filters that AWS's side of the session has.
-    pub(super) fn subscribed(&self) -> rusqlite::Result<Vec<(String, u8)>> {
-        let mut filters = self.database.prepare("SELECT filter, qos FROM subscribed")?;
-        filters.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-    }
-
-    /// Notes them.
+    /// Notes the filters that AWS's side of the session has.
     pub(super) fn note_subscribed(&mut self, filters: &[(String, u8)]) -> rusqlite::Result<()> {
+        self.bookkeeper.subscribed = Some(filters.to_vec());
+        self.note_fact(SUBSCRIBED, "noted")?;
         self.database.execute("DELETE FROM subscribed", ())?;
         for (filter, qos) in filters {
             self.database

@@ -123,11 +123,8 @@ impl Outbox {
     }
 
     async fn submit(&self, submission: Submission) -> Result<i64, NotAccepted> {
-        let accepted = self.store.run(Care::Lasts, move |books| books.accept(submission));
-        accepted.await.map_err(|why| match why.disk_full {
-            true => NotAccepted::DiskFull(why.problem),
-            false => NotAccepted::Unusable(why.problem),
-        })?
+        let accepted = self.store.run(Care::Adds, move |books| books.accept(submission));
+        accepted.await?
     }
 
     /// Hands a message at quality of service 0 to the session.
@@ -244,11 +241,11 @@ impl Outbox {
     /// Puts parked messages back into the outbox, and returns how many.
     ///
     /// # Errors
-    /// When the database cannot be used; some may be back then.
-    pub async fn retry(&self, which: Which) -> Result<usize, Failure> {
+    /// When there is no room for all of them, or the database cannot be used; some may be back then.
+    pub async fn retry(&self, which: Which) -> Result<usize, NotAccepted> {
         let mut retried = 0;
         loop {
-            let (some, more) = self.store.run(Care::Lasts, move |books| books.retry(which)).await?;
+            let (some, more) = self.store.run(Care::Adds, move |books| books.retry(which)).await??;
             retried += some;
             if !more {
                 return Ok(retried);
@@ -256,19 +253,21 @@ impl Outbox {
         }
     }
 
-    /// The filters that AWS's side of the session has, as far as we know.
+    /// The filters that AWS's side of the session has; `None` where nobody has ever noted them.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn subscribed(&self) -> Result<Vec<(String, u8)>, Failure> {
-        self.store.run(Care::Reads, |books| books.subscribed()).await
+    pub async fn subscribed(&self) -> Result<Option<Vec<(String, u8)>>, Failure> {
+        self.store
+            .run(Care::Reads, |books| Ok(books.bookkeeper.subscribed.clone()))
+            .await
     }
 
     /// Notes which filters it has now.
     pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) {
         let _ = self
             .store
-            .start(Care::Writes, move |books| books.note_subscribed(&filters))
+            .start(Care::Lasts, move |books| books.note_subscribed(&filters))
             .await;
     }
 

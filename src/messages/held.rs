@@ -153,9 +153,7 @@ impl Inbox {
             return Err(Problem::wait("which durable subscriptions there are cannot be read"));
         };
         let message = one.message.clone();
-        let keep = self
-            .store
-            .run(Care::Lasts, move |books| books.deliver(&names, &message));
+        let keep = self.store.run(Care::Adds, move |books| books.deliver(&names, &message));
         keep.await.map_err(|why| why.problem)
     }
 

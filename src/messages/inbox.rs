@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use super::books::Books;
 use super::database::Failure;
 use super::delivery::feed;
 use super::held::Held;
@@ -44,6 +45,8 @@ pub struct Inbox {
     pub(super) held: Held,
     /// Durable subscriptions that have begun in this run.
     pub(super) new: RefCell<BTreeMap<String, Begun>>,
+    /// Whether AWS has begun a new session in this run.
+    pub(super) session_is_new: Cell<bool>,
     /// Filters that AWS has refused the last time.
     refused: RefCell<BTreeSet<String>>,
     joined: Cell<u64>,
@@ -112,6 +115,7 @@ impl Inbox {
             known: Cell::new(false),
             held: Held::default(),
             new: RefCell::default(),
+            session_is_new: Cell::new(false),
             refused: RefCell::default(),
             joined: Cell::new(0),
         }
@@ -124,6 +128,7 @@ impl Inbox {
         while let Some(arrival) = arrivals.recv().await {
             match arrival {
                 Arrival::Message(message, taken) => self.hand_out(message, taken).await,
+                Arrival::NewSession => self.new_session(),
                 Arrival::Subscribed(filter) => self.confirmed(&filter),
                 Arrival::Refused(filter, why) => self.refused(&filter, &why),
             }
@@ -139,6 +144,9 @@ impl Inbox {
                 Ok(kept) => {
                     self.kept.replace(kept);
                     self.known.set(true);
+                    if self.session_is_new.get() {
+                        self.all_begin_again();
+                    }
                     self.held.are_for(|message| self.names_for(message));
                     return self.want();
                 }
@@ -196,8 +204,9 @@ impl Inbox {
         subscriber: &Subscriber,
         name: &str,
     ) -> Result<Subscription, NotSubscribed> {
+        self.may_take_over(subscriber, name)?;
         let (wish, owned_name) = (subscriber.clone(), name.to_owned());
-        let kept = self.store.run(Care::Lasts, move |books| {
+        let kept = self.store.run(Care::Adds, move |books| {
             books.keep(&owned_name, &wish.reader, &wish.filter, wish.qos)
         });
         let kept = kept
@@ -223,15 +232,19 @@ impl Inbox {
                 None,
             );
         }
+        self.streams.borrow_mut().retain(|stream| !stream.has_ended());
         let subscription = self.join(subscriber, Some(name)).inspect_err(|_| {
-            // What did not exist before goes again; what did is as it was.
-            if !before.iter().any(|known| known.name == name) {
-                let name = name.to_owned();
-                let store = self.store.clone();
-                spawn_local(async move { store.run(Care::Writes, move |books| books.unkeep(&name)).await });
-            }
-            self.kept.replace(before);
+            // Somebody else has come first. What did not exist before goes again; what did is as it was.
+            let was = before.into_iter().find(|known| known.name == name);
+            self.kept.borrow_mut().retain(|known| known.name != name);
+            self.kept.borrow_mut().extend(was.clone());
             self.want();
+            let (store, name) = (self.store.clone(), name.to_owned());
+            let undo = move |books: &mut Books| match was {
+                Some(was) => books.keep(&was.name, &was.owner, &was.filter, was.qos).map(drop),
+                None => books.unkeep(&name).map(drop),
+            };
+            spawn_local(async move { store.run(Care::Writes, undo).await });
         })?;
         spawn_local(feed(
             self.store.clone(),
@@ -240,6 +253,24 @@ impl Inbox {
             name.to_owned(),
         ));
         Ok(subscription)
+    }
+
+    /// Whether `subscriber` may read the durable subscription `name` in the place of who reads it now. Nothing is changed
+    /// for a caller who is then refused.
+    fn may_take_over(&self, subscriber: &Subscriber, name: &str) -> Result<(), NotSubscribed> {
+        let of_others = |stream: &&Rc<Stream>| stream.kept.as_deref() != Some(name) && !stream.has_ended();
+        let streams = self.streams.borrow();
+        let (same_reader, all) = streams.iter().filter(of_others).fold((0, 0), |(same, all), stream| {
+            (same + usize::from(stream.reader == subscriber.reader), all + 1)
+        });
+        if same_reader >= PER_READER || all >= TOTAL {
+            return Err(NotSubscribed::TooManyStreams(PER_READER));
+        }
+        let wanted = self.fewest_with(Some((name, subscriber)));
+        if wanted.len() > MAX_FILTERS && !self.wanted.borrow().contains_key(&subscriber.filter) {
+            return Err(NotSubscribed::TooManyFilters(MAX_FILTERS));
+        }
+        Ok(())
     }
 
     /// The durable subscriptions.
@@ -354,8 +385,15 @@ impl Inbox {
     }
 
     fn fewest(&self) -> Wanted {
+        self.fewest_with(None)
+    }
+
+    /// The fewest filters for all wishes, with this one in the place of those for the durable subscription of that name.
+    fn fewest_with(&self, instead: Option<(&str, &Subscriber)>) -> Wanted {
+        let stays = |kept: Option<&str>| kept.is_none() || kept != instead.map(|(name, _)| name);
         let (streams, kept, refused) = (self.streams.borrow(), self.kept.borrow(), self.refused.borrow());
-        let of_streams = streams.iter().map(|stream| Wish {
+        let of_streams = streams.iter().filter(|stream| stays(stream.kept.as_deref()));
+        let of_streams = of_streams.map(|stream| Wish {
             filter: &stream.filter,
             qos: stream.qos,
             fresh: stream.kept.is_none() && stream.confirmed.get().is_none(),
@@ -363,7 +401,8 @@ impl Inbox {
             asked: stream.joined,
             refused: refused.contains(&stream.filter),
         });
-        let of_kept = kept.iter().map(|kept| Wish {
+        let of_kept = kept.iter().filter(|kept| stays(Some(&kept.name)));
+        let of_kept = of_kept.map(|kept| Wish {
             filter: &kept.filter,
             qos: kept.qos,
             fresh: false,
@@ -371,7 +410,15 @@ impl Inbox {
             asked: 0,
             refused: refused.contains(&kept.filter),
         });
-        fewest(of_streams.chain(of_kept))
+        let new = instead.map(|(_, subscriber)| Wish {
+            filter: &subscriber.filter,
+            qos: subscriber.qos,
+            fresh: false,
+            joined: 0,
+            asked: 0,
+            refused: false,
+        });
+        fewest(of_streams.chain(of_kept).chain(new))
     }
 
     /// Tells the session what is wanted now.

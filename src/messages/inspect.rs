@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::bookkeeper::Fate;
 use super::books::{Books, Change};
 use super::message::Properties;
-use super::outbox::ticket;
+use super::outbox::{NotAccepted, ticket};
 use crate::clock::rfc3339;
 
 /// Messages in one page of a list.
@@ -177,7 +177,6 @@ impl Books {
             self.database
                 .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
                 .execute((ticket.id,))?;
-            self.bookkeeper.counts.dropped += 1;
             self.with_commit(Change::Out {
                 id: ticket.id,
                 topic: ticket.topic,
@@ -190,7 +189,7 @@ impl Books {
     }
 
     /// Puts parked messages back into the outbox, behind what is there; returns how many, and whether there may be more.
-    pub(super) fn retry(&mut self, which: Which) -> rusqlite::Result<(usize, bool)> {
+    pub(super) fn retry(&mut self, which: Which) -> rusqlite::Result<Result<(usize, bool), NotAccepted>> {
         let (condition, id) = match which {
             Which::One(id) => ("id = ?1", id),
             Which::Queued | Which::Parked => ("id > ?1", 0),
@@ -201,8 +200,15 @@ impl Books {
             .prepare_cached(&sql)?
             .query_map((id,), ticket)?
             .collect::<rusqlite::Result<_>>()?;
-        let retried = tickets.len();
+        let (found, mut retried) = (tickets.len(), 0);
         for ticket in tickets {
+            if let Some(problem) = self.make_room(ticket.size)? {
+                return Ok(match retried {
+                    0 => Err(NotAccepted::Full(problem)),
+                    // Those that there was room for are back all the same; the next call says why no more are.
+                    some => Ok((some, true)),
+                });
+            }
             let id = self.next_id();
             self.database
                 .prepare_cached(
@@ -217,8 +223,9 @@ impl Books {
                 size: ticket.size,
                 waiting: None,
             });
+            retried += 1;
         }
-        Ok((retried, retried == usize::try_from(STEP).unwrap_or(0)))
+        Ok(Ok((retried, found == usize::try_from(STEP).unwrap_or(0))))
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::books::{Books, Change, Total};
+use super::books::{Books, Change, FIRST_ID, Total};
 use super::message::{Properties, Received, size};
 
 /// Durable subscriptions at the most.
@@ -106,8 +106,8 @@ impl Books {
             return Ok(Err(NotKept::TooMany(MOST)));
         }
         self.database
-            .prepare_cached("INSERT INTO subscription (name, owner, filter, qos) VALUES (?1, ?2, ?3, ?4)")?
-            .execute((name, owner, filter, qos))?;
+            .prepare_cached("INSERT INTO subscription (name, owner, filter, qos, last) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute((name, owner, filter, qos, self.bookkeeper.first_id))?;
         let kept = Kept {
             name: name.to_owned(),
             number: self.database.last_insert_rowid(),
@@ -115,16 +115,35 @@ impl Books {
             filter: filter.to_owned(),
             qos,
             total: Total::default(),
-            last: 0,
+            last: self.bookkeeper.first_id,
             dropped: 0,
         };
         self.with_commit(Change::Kept(kept.clone()));
         Ok(Ok(kept))
     }
 
+    /// Leaves what the next database is to know, because this one is broken.
+    pub(super) fn hand_over(&mut self) {
+        // What this one itself had yet to be told goes on to the next.
+        let owed = std::mem::take(&mut self.bookkeeper.to_keep).into_iter();
+        let owed = owed.filter(|kept| !self.kept.contains_key(&kept.name));
+        self.bookkeeper.to_keep = owed.chain(self.kept.values().cloned()).collect();
+        self.bookkeeper.last_id = self.last_id();
+        self.bookkeeper.owed = true;
+    }
+
+    /// Notes what the broken one before it has left.
+    pub(super) fn take_over(&mut self) -> rusqlite::Result<()> {
+        self.keep_again()?;
+        if let Some(filters) = self.bookkeeper.subscribed.clone() {
+            self.note_subscribed(&filters)?;
+        }
+        self.note_fact(FIRST_ID, &self.bookkeeper.first_id.to_string())
+    }
+
     /// Takes over the subscriptions of a database that broke: without their messages, and with their numbers going on.
-    pub(super) fn keep_again(&mut self) -> rusqlite::Result<()> {
-        for kept in std::mem::take(&mut self.bookkeeper.to_keep) {
+    fn keep_again(&mut self) -> rusqlite::Result<()> {
+        for kept in self.bookkeeper.to_keep.clone() {
             let again = self.keep(&kept.name, &kept.owner, &kept.filter, kept.qos)?;
             if let Ok(mut again) = again {
                 again.last = again.last.max(kept.last);
@@ -179,6 +198,7 @@ impl Books {
                 ))?;
             kept.total.messages += 1;
             kept.total.bytes += bytes;
+            self.adds(bytes);
             self.with_commit(Change::Kept(kept));
         }
         Ok(())

@@ -35,11 +35,6 @@ impl Message {
         let rest = 2 + self.topic.len() + 2 + variable(properties) + properties + self.payload.len();
         1 + variable(rest) + rest
     }
-
-    /// What it counts for in the outbox, in bytes: as much as it takes on the disk, about.
-    pub fn size(&self) -> u64 {
-        size(&self.topic, self.payload.len(), self.properties.size())
-    }
 }
 
 /// The bytes of a variable byte integer (MQTT 5.0, 1.5.5).
@@ -52,7 +47,8 @@ fn variable(number: usize) -> usize {
     }
 }
 
-/// What a message counts for. A row of SQLite and its share of the page take some forty bytes more than what is in it.
+/// What a message counts for in the outbox, in bytes: as much as it takes on the disk, about. A row of SQLite and its
+/// share of the page take some forty bytes more than what is in it.
 pub(super) fn size(topic: &str, payload: usize, properties: usize) -> u64 {
     const ROW: usize = 40;
     u64::try_from(topic.len() + payload + properties + ROW).unwrap_or(u64::MAX)

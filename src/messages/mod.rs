@@ -6,6 +6,7 @@
 //! session hands each message to the [`Inbox`], which knows who is subscribed (`streams`) and keeps messages for durable
 //! subscriptions (`kept`), or holds them where the disk does not take them (`held`). What people look at is in `inspect`.
 
+mod anew;
 mod bookkeeper;
 mod books;
 mod database;
@@ -19,6 +20,7 @@ mod kept;
 mod lanes;
 mod message;
 mod outbox;
+mod reserve;
 mod store;
 mod streams;
 #[cfg(test)]
@@ -56,7 +58,7 @@ pub fn look(state: &Path) -> Result<Option<Glance>, Problem> {
     database::look(&path).map(Some).map_err(|why| match why {
         Unusable::Not(failure) => failure.problem,
         Unusable::Broken(error) => {
-            let message = format!("{} is broken: {error}", path.display());
+            let message = format!("{} is broken: {}", path.display(), database::brief(&error));
             Problem::wait(message).next("start the daemon: it sets the file aside and begins a new one")
         }
     })

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::bookkeeper::Fate;
 use super::books::{Books, Change};
+use super::database::Failure;
 use super::lanes::Next;
 use super::message::{Message, Properties, size};
 use super::{Bounds, WhenFull};
@@ -51,6 +52,15 @@ pub enum NotAccepted {
     Unusable(Problem),
 }
 
+impl From<Failure> for NotAccepted {
+    fn from(why: Failure) -> Self {
+        match why.disk_full {
+            true => Self::DiskFull(why.problem),
+            false => Self::Unusable(why.problem),
+        }
+    }
+}
+
 /// A message to accept, and who waits for its fate.
 #[derive(Debug)]
 pub(super) struct Submission {
@@ -62,7 +72,12 @@ impl Books {
     /// Accepts a message, if there is room for it.
     pub(super) fn accept(&mut self, submission: Submission) -> rusqlite::Result<Result<i64, NotAccepted>> {
         let Submission { message, fate } = submission;
-        let size = message.size();
+        let properties = message.properties.to_json();
+        let size = size(
+            &message.topic,
+            message.payload.len(),
+            properties.as_ref().map_or(0, String::len),
+        );
         if let Some(problem) = self.make_room(size)? {
             self.bookkeeper.counts.refused += 1;
             return Ok(Err(NotAccepted::Full(problem)));
@@ -77,10 +92,11 @@ impl Books {
                 &message.topic,
                 &message.payload[..],
                 message.retain,
-                message.properties.to_json(),
+                &properties,
                 self.bookkeeper.now_ms(),
             ))?;
         self.bookkeeper.counts.accepted += 1;
+        self.adds(size);
         self.with_commit(Change::In {
             id,
             topic: message.topic,
@@ -91,7 +107,7 @@ impl Books {
     }
 
     /// Sees to it that `size` bytes more fit, or says why they do not.
-    fn make_room(&mut self, size: u64) -> rusqlite::Result<Option<Problem>> {
+    pub(super) fn make_room(&mut self, size: u64) -> rusqlite::Result<Option<Problem>> {
         let bounds = self.bookkeeper.bounds.clone();
         if self.fits(&bounds, size) {
             return Ok(None);
@@ -133,16 +149,16 @@ impl Books {
                 dropped.push(ticket);
             }
         }
+        match too_old {
+            true => self.bookkeeper.counts.expired += u64::try_from(dropped.len()).unwrap_or(0),
+            false => self.bookkeeper.made_room(dropped.len()),
+        }
         for ticket in dropped {
             let why = match too_old {
                 true => "it was older than mqtt.outbox-max-age",
                 false => "the outbox was full, and mqtt.outbox-when-full is \"drop-oldest\"",
             };
             self.delete(&ticket, Fate::Dropped(why.to_owned()))?;
-            match too_old {
-                true => self.bookkeeper.counts.expired += 1,
-                false => self.bookkeeper.counts.dropped += 1,
-            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::bookkeeper::Bookkeeper;
 use super::books::Books;
 use super::database::{self, Failure, Unusable};
+use super::reserve::MOST_AT_ONCE;
 use crate::problem::Problem;
 
 /// Jobs that wait; who comes after them waits for a place.
@@ -36,6 +37,8 @@ pub(super) enum Care {
     Writes,
     /// It writes, and its outcome is told once no loss of power can undo it.
     Lasts,
+    /// The same, and it needs room: on a full disk it is not even tried.
+    Adds,
 }
 
 /// Closes with the thread.
@@ -120,7 +123,7 @@ async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::R
         match open(&path, bookkeeper) {
             Ok(mut books) => match serve(&path, &mut books, &mut queue).await {
                 Ended::Broken => {
-                    books.bookkeeper.to_keep = books.kept.values().cloned().collect();
+                    books.hand_over();
                     bookkeeper = books.close();
                 }
                 Ended::NobodyLeft => return drop(books.close()),
@@ -150,8 +153,9 @@ fn open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Failure, Box
         Ok(aside) => bookkeeper.was_set_aside(path, &aside, &error),
         Err(moving) => {
             let message = format!(
-                "{} is broken ({error}) and cannot be set aside: {moving}",
-                path.display()
+                "{} is broken ({}) and cannot be set aside: {moving}",
+                path.display(),
+                database::brief(&error)
             );
             return Err((Problem::wait(message).into(), bookkeeper));
         }
@@ -167,10 +171,14 @@ fn try_to_open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Unusa
         Ok(database) => database,
         Err(unusable) => return Err((unusable, bookkeeper)),
     };
-    Books::read(database, bookkeeper).map_err(|(error, bookkeeper)| match database::is_broken(&error) {
-        true => (Unusable::Broken(error), bookkeeper),
-        false => (Unusable::Not(database::cannot(path, &error)), bookkeeper),
-    })
+    match Books::read(database, database::reserve(path), bookkeeper) {
+        Ok(mut books) => {
+            books.is_new_here(path);
+            Ok(books)
+        }
+        Err((error, bookkeeper)) if database::is_broken(&error) => Err((Unusable::Broken(error), bookkeeper)),
+        Err((error, bookkeeper)) => Err((Unusable::Not(database::cannot(path, &error)), bookkeeper)),
+    }
 }
 
 /// Why jobs are not done any more.
@@ -180,14 +188,15 @@ enum Ended {
 }
 
 async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
-    if !books.bookkeeper.to_keep.is_empty()
-        && let Err(error) = commit(books, Care::Lasts, Books::keep_again)
-    {
-        log::debug!("messages: the durable subscriptions were not taken over: {error}");
-    }
     // When the lazy work's turn is at the latest, and whether it could not be done the last time.
     let (mut due, mut in_vain) = (None, false);
     loop {
+        if books.bookkeeper.owed {
+            match commit(books, Care::Lasts, Books::take_over) {
+                Ok(()) => books.bookkeeper.owed = false,
+                Err(error) => log::debug!("messages: what is known of the broken database is not noted: {error}"),
+            }
+        }
         let first = match due {
             Some(due) => timeout_at(due, queue.recv()).await,
             None => Ok(queue.recv().await),
@@ -225,15 +234,23 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
 /// Does a group of jobs: those that write as one commit, then those that read. False when the database is broken.
 fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
     let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
-    let mut whole = true;
+    let (mut whole, mut last) = (true, None);
     let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
+    if writes.iter().any(|job| job.care == Care::Adds) && !books.has_room() {
+        let adds: VecDeque<Job>;
+        (adds, writes) = writes.into_iter().partition(|job| job.care == Care::Adds);
+        let full = database::full(path);
+        all_told.extend(adds.into_iter().map(|job| ((job.work)(Err(full.clone())).1, Ok(()))));
+    }
     // Without any job it is the lazy work's turn. A job that fails takes those before it along, and not those behind it.
-    let mut once = reads.is_empty() && writes.is_empty();
+    let mut once = reads.is_empty() && writes.is_empty() && all_told.is_empty();
     while whole && (std::mem::take(&mut once) || !writes.is_empty()) {
-        let lasts = writes.iter().any(|job| job.care == Care::Lasts);
+        let lasts = writes.iter().any(|job| job.care != Care::Writes);
         let mut told: Vec<Tell> = Vec::new();
         let outcome = commit(books, if lasts { Care::Lasts } else { Care::Writes }, |books| {
-            while let Some(job) = writes.pop_front() {
+            while books.added() < MOST_AT_ONCE
+                && let Some(job) = writes.pop_front()
+            {
                 let (outcome, tell) = (job.work)(Ok(books));
                 told.push(tell);
                 outcome?;
@@ -244,14 +261,32 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
             whole = !database::is_broken(&error);
             let failure = database::cannot(path, &error);
             if failure.disk_full {
-                books.shrink();
+                books.release_reserve();
             }
             books.bookkeeper.failed(&failure.problem);
+            last = Some(failure.clone());
             failure
         });
         all_told.extend(told.into_iter().map(|tell| (tell, outcome.clone())));
     }
-    for job in reads.into_iter().chain(writes) {
+    let only_reads = all_told.is_empty() && !reads.is_empty();
+    if whole
+        && !only_reads
+        && let Err(failure) = books.stay_in_place(path)
+    {
+        books.bookkeeper.failed(&failure.problem);
+        all_told
+            .iter_mut()
+            .for_each(|(_, outcome)| *outcome = Err(failure.clone()));
+    }
+    // A broken database is given nothing more.
+    let broken = last.unwrap_or_else(ended);
+    all_told.extend(
+        writes
+            .into_iter()
+            .map(|job| ((job.work)(Err(broken.clone())).1, Ok(()))),
+    );
+    for job in reads {
         let (outcome, tell) = (job.work)(Ok(books));
         let outcome = outcome.map_err(|error| {
             whole &= !database::is_broken(&error);
@@ -274,7 +309,7 @@ fn commit(
     work: impl FnOnce(&mut Books) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let outcome = books
-        .begin(care == Care::Lasts)
+        .begin(care != Care::Writes)
         .and_then(|()| work(books))
         .and_then(|()| books.write_lazy_work())
         .and_then(|()| books.commit());
@@ -300,3 +335,6 @@ async fn refuse_for_a_while(failure: &Failure, queue: &mut mpsc::Receiver<Job>) 
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

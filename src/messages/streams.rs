@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub enum Arrival {
     /// A message.
     Message(Received, Taken),
+    /// AWS has a new session, which has no subscription yet.
+    NewSession,
     /// AWS has accepted the subscription to a filter.
     Subscribed(String),
     /// AWS has refused it, and why.

@@ -35,6 +35,8 @@ pub async fn handshake(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<()
 pub struct Options {
     /// The client ID: the thing name.
     pub client_id: String,
+    /// Whether AWS shall forget the session of before.
+    pub clean_start: bool,
     /// How often the connection is proven alive.
     pub keep_alive: Duration,
     /// How long the session should be kept after a disconnect.

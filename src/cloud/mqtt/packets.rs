@@ -20,7 +20,7 @@ pub(super) fn connect(options: &Options) -> Result<v5_0::Connect, MqttError> {
     let expiry = u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX);
     let builder = v5_0::Connect::builder()
         .client_id(options.client_id.as_str())?
-        .clean_start(false)
+        .clean_start(options.clean_start)
         .keep_alive(u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX))
         // No Receive Maximum: AWS sends at most 100 messages before we acknowledge in any case, and Mosquitto 2.0 loses count of
         // a smaller one when several are acknowledged at once, which would be a protocol error without end.

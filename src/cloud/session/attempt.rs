@@ -42,6 +42,7 @@ impl Session {
         let endpoint = self.endpoint.clone();
         let options = Options {
             client_id: identity.certificate.thing_name.clone(),
+            clean_start: self.subscriber.knows_nothing(),
             keep_alive: self.mqtt.keep_alive,
             session_expiry: self.mqtt.session_expiry,
             will,

@@ -34,6 +34,8 @@ pub struct Subscriber {
     wanted: watch::Receiver<Wanted>,
     /// What comes on the subscriptions.
     pub(super) receiver: Receiver,
+    /// Whether what AWS has was never noted.
+    knows_nothing: bool,
     /// What AWS has.
     confirmed: BTreeMap<String, u8>,
     /// Which wish for a filter was the last to be asked for.
@@ -65,6 +67,7 @@ impl Subscriber {
             outbox,
             wanted,
             receiver: Receiver::new(arrive),
+            knows_nothing: false,
             confirmed: BTreeMap::new(),
             asked_for: HashMap::new(),
             under_way: None,
@@ -76,13 +79,23 @@ impl Subscriber {
 
     /// What AWS has of an earlier start. Where that cannot be read, everything is asked for anew.
     pub(super) async fn remember(&mut self) {
-        self.confirmed = self.outbox.subscribed().await.unwrap_or_default().into_iter().collect();
+        let noted = self.outbox.subscribed().await;
+        self.knows_nothing = matches!(noted, Ok(None));
+        self.confirmed = noted.ok().flatten().into_iter().flatten().collect();
+    }
+
+    /// Whether AWS's session may have filters that nobody here knows of, because the database is a new one: messages would come
+    /// that nobody gets, and count against AWS's limits.
+    pub(super) fn knows_nothing(&self) -> bool {
+        self.knows_nothing
     }
 
     /// A connection, on which AWS has the session of before or a new one.
     pub(super) async fn connected(&mut self, session_present: bool) {
         self.suspects.connected();
+        self.knows_nothing = false;
         if !session_present {
+            self.receiver.tell(Arrival::NewSession);
             self.confirmed.clear();
             self.asked_for.clear();
             self.note().await;

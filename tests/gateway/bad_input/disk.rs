@@ -38,6 +38,9 @@ fn a_disk_that_is_read_only_keeps_a_known_gateway_neither_from_starting_nor_from
     let said = "provisioning.json cannot be written; after a restart provisioning begins anew: Read-only file system";
     assert!(world.gateway.log().contains(said), "{}", world.gateway.log());
     assert!(!world.gateway.state("provisioning.json").exists());
+    world
+        .gateway
+        .wait_for_words("messages.problem.next_step", "not read-only");
     world.gateway.stop();
 }
 

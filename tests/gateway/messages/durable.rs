@@ -141,3 +141,51 @@ fn a_retained_message_that_comes_again_for_others_is_kept_once() {
     let seen: Vec<String> = (0..3).map(|_| program.payload()).collect();
     assert_eq!(seen, ["kept", "while it is new", "after a restart"]);
 }
+
+#[test]
+fn who_is_at_a_limit_takes_over_its_own_subscription_and_a_refusal_changes_nothing() {
+    let world = world();
+    let dashboard = Dashboard::start(&world);
+    let target = format!("{THING}/jobs?name=worker");
+    let mut first = Subscription::open(&world.gateway, &target);
+    let plain = || Subscription::open(&world.gateway, &format!("{THING}/jobs"));
+    let mut others: Vec<Subscription> = (0..31).map(|_| plain()).collect();
+    let second = Subscription::open(&world.gateway, &target);
+    assert_eq!(first.next().unwrap()["code"], "taken_over");
+    drop((first, second));
+    others.push(plain());
+    let refused = world.gateway.get(&format!("/topics/{THING}/other?name=worker"));
+    assert_eq!(refused.status, 429, "{:?}", refused.json());
+    let list = world.gateway.get("/subscriptions").json().unwrap();
+    assert_eq!(list["subscriptions"][0]["filter"], format!("{THING}/jobs"));
+    drop(others);
+    super::subscribed(&world, &format!("{THING}/jobs"));
+    dashboard.publish(&format!("{THING}/jobs"), "still", &[]);
+    assert_eq!(Subscription::open(&world.gateway, &target).payload(), "still");
+}
+
+#[test]
+fn promise_5_what_aws_has_retained_meanwhile_is_news_after_a_lost_session() {
+    let mut world = crate::world::World::new();
+    super::configure(&mut world);
+    world.gateway.config.push_str("[mqtt]\nsession-expiry = \"0s\"\n");
+    crate::registry::bring_online_known(&mut world);
+    let dashboard = Dashboard::start(&world);
+    let topic = format!("{THING}/settings");
+    dashboard.publish(&topic, "one", &["-r"]);
+    let mut program = Subscription::open(&world.gateway, &format!("{topic}?name=worker"));
+    assert_eq!(program.payload(), "one");
+    drop(program);
+    world.gateway.stop();
+    dashboard.publish(&topic, "two", &["-r"]);
+    world.gateway.start();
+    world.gateway.wait_online();
+    let mut program = Subscription::open(&world.gateway, &format!("{topic}?name=worker"));
+    program.expect("two");
+    // Whoever has stayed meanwhile cannot know what it has missed either.
+    let mut plain = Subscription::open(&world.gateway, &topic);
+    plain.expect("two");
+    assert_eq!(world.cloud.disconnect(THING), 1);
+    plain.expect("two");
+    program.expect("two");
+}

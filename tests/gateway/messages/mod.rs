@@ -1,6 +1,7 @@
 //! Messages of local programs: out through the outbox, in through subscriptions.
 
 mod bounds;
+mod broken;
 mod command;
 mod durable;
 mod health;

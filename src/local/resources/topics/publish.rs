@@ -19,7 +19,7 @@ use super::super::super::caller::Caller;
 use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, truth};
-use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, NotAccepted, Properties};
+use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -102,12 +102,11 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
 async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
     let published = |message, id| Published { message, id: Some(id) };
     let Some(wait) = wait else {
-        let id = shared.outbox.accept(message).await.map_err(not_accepted)?;
+        let id = shared.outbox.accept(message).await?;
         return answer::json(&published("OK", id));
     };
     let _place = shared.waiting.enter(caller.account())?;
-    let accepted = shared.outbox.accept_and_tell(message).await;
-    let (id, fate) = accepted.map_err(not_accepted)?;
+    let (id, fate) = shared.outbox.accept_and_tell(message).await?;
     match timeout(wait, fate).await {
         Ok(Ok(Fate::Acknowledged)) => answer::json(&published("OK", id)),
         Ok(Ok(Fate::Parked(reason))) => {
@@ -126,14 +125,6 @@ async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<D
             *answer.status_mut() = StatusCode::ACCEPTED;
             Ok(answer)
         }
-    }
-}
-
-fn not_accepted(why: NotAccepted) -> Refusal {
-    match why {
-        NotAccepted::Full(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
-        NotAccepted::DiskFull(why) => Refusal::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
-        NotAccepted::Unusable(why) => Refusal::not_ready(&why),
     }
 }
 

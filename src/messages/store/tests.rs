@@ -1,0 +1,80 @@
+//! A database that breaks while it is in use.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::SharedClock;
+use crate::clock::manual::ManualClock;
+use crate::messages::{Bounds, Fate, Handles, Message, Outbox, spawn};
+use crate::status::{Desk, MessagesDetails, MessagesPhase};
+
+fn opened() -> (TempDir, Handles) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
+    (folder, handles)
+}
+
+fn message() -> Message {
+    Message {
+        topic: "t".to_owned(),
+        ..Message::default()
+    }
+}
+
+fn corrupt() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
+}
+
+/// What is to come first is found before what is handed in meanwhile.
+async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let first = store.start(Care::Reads, move |_| {
+        let _ = wait.recv();
+        Ok(())
+    });
+    drop(first.await);
+    let outcome = meanwhile.await;
+    drop(go);
+    outcome
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
+    let (_folder, handles) = opened();
+    let store = handles.inbox.store();
+    let outcome = together(store, async {
+        let breaks = store.start(Care::Lasts, |_| Err::<(), _>(corrupt())).await.unwrap();
+        let accepted = store.start(Care::Adds, |books| {
+            let submission = crate::messages::outbox::Submission {
+                message: message(),
+                fate: None,
+            };
+            Ok(books.accept(submission)?.is_ok())
+        });
+        (breaks, accepted.await.unwrap())
+    })
+    .await;
+    assert!(outcome.0.await.unwrap().is_err());
+    let accepted = outcome.1.await.unwrap();
+    let listed = handles.outbox.list(0, false).await.unwrap();
+    assert_eq!(accepted.is_ok(), !listed.is_empty(), "{accepted:?}");
+    assert!(accepted.is_err(), "it was not part of any transaction");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_message_hears_that_it_is_lost_with_the_database() {
+    let (folder, handles) = opened();
+    let outbox: &Outbox = &handles.outbox;
+    let (_, fate) = outbox.accept_and_tell(message()).await.unwrap();
+    // Its log as well, from which it would be mended.
+    for name in ["messages.db", "messages.db-wal"] {
+        fs::write(folder.path().join(name), vec![0x55; 8192]).unwrap();
+    }
+    let breaks = handles.inbox.store().run(Care::Lasts, |_| Err::<(), _>(corrupt()));
+    assert!(breaks.await.is_err());
+    assert!(matches!(fate.await, Ok(Fate::Dropped(_))));
+}
