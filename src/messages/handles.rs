@@ -264,12 +264,10 @@ impl Outbox {
         self.store.run(Care::Reads, |books| books.subscribed()).await
     }
 
-    /// Notes which filters it has now.
-    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) {
-        let _ = self
-            .store
-            .start(Care::Writes, move |books| books.note_subscribed(&filters))
-            .await;
+    /// Notes which filters it has now; that this is on the disk comes as the answer.
+    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) -> Option<oneshot::Receiver<Result<(), Failure>>> {
+        let work = move |books: &mut super::books::Books| books.note_subscribed(&filters);
+        self.store.start(Care::Lasts, work).await.ok()
     }
 
     /// The thing name of earlier starts, so that topics can be told before the token has shown its key.

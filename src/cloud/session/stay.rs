@@ -62,7 +62,7 @@ impl Session {
         self.presence.announce(&mut connection, thing, State::Online);
         self.look_for_successor(identity, since);
         loop {
-            self.subscriber.go_on(&mut connection);
+            self.subscriber.go_on(&mut connection).await;
             tokio::select! {
                 event = connection.next() => match event {
                     Ok(event) => self.happened(event, &mut connection, thing).await,

@@ -7,6 +7,7 @@ mod health;
 mod held;
 mod innocent;
 mod inspect;
+mod lost_answers;
 mod order;
 mod publish;
 mod refusals;
