@@ -12,6 +12,7 @@ mod order;
 mod publish;
 mod refusals;
 mod subscribe;
+mod unanswered;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
