@@ -164,6 +164,8 @@ events! {
     OutboxOverflow = "outbox-overflow", "babd835de5154335bf3c17b73ed1b7b4";
     /// AWS does not take a message.
     MessageParked = "message-parked", "93a7b87406e147fb8fbace1c6b7267ab";
+    /// AWS takes no message at quality of service 0 on a topic.
+    TopicRefused = "topic-refused", "5a3d0f6be1c94d7c9d0a1c2f7e48b653";
     /// A message for a durable subscription was not kept.
     InboxLost = "inbox-lost", "801e001bc48446859a123c880c3b829a";
     /// A subscriber did not read.

@@ -29,7 +29,7 @@ use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 const ARRIVALS: usize = 32;
 /// Messages at quality of service 0 that wait for the session.
 const DIRECT: usize = 64;
-/// For the session to send such a message. One that is sent after that is sent in vain.
+/// For the session to send such a message; after that it is not sent any more.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message at quality of service 0, which nobody keeps: sent at once or not at all.
@@ -137,7 +137,11 @@ impl Outbox {
         self.direct.try_send(Direct { message, sent }).map_err(|_| busy())?;
         match timeout(DIRECT_PATIENCE, told).await {
             Ok(Ok(sent)) => sent,
-            _ => Err(Problem::wait("the MQTT session ended before the message was sent")),
+            Ok(Err(_)) => Err(Problem::wait("the MQTT session ended before the message was sent")),
+            Err(_) => Err(Problem::wait(format!(
+                "the MQTT session has not sent the message in {} s: others were before it, or AWS takes nothing",
+                DIRECT_PATIENCE.as_secs()
+            ))),
         }
     }
 
@@ -263,12 +267,10 @@ impl Outbox {
             .await
     }
 
-    /// Notes which filters it has now.
-    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) {
-        let _ = self
-            .store
-            .start(Care::Lasts, move |books| books.note_subscribed(&filters))
-            .await;
+    /// Notes which filters it has now; that this is on the disk comes as the answer.
+    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) -> Option<oneshot::Receiver<Result<(), Failure>>> {
+        let work = move |books: &mut super::books::Books| books.note_subscribed(&filters);
+        self.store.start(Care::Lasts, work).await.ok()
     }
 
     /// The thing name of earlier starts, so that topics can be told before the token has shown its key.

@@ -22,6 +22,7 @@ pub struct Relay {
 #[derive(Default)]
 struct State {
     silent: AtomicBool,
+    losing_answers: AtomicBool,
     over: AtomicBool,
 }
 
@@ -57,6 +58,11 @@ impl Relay {
     pub fn set_silent(&self, silent: bool) {
         self.state.silent.store(silent, Ordering::Relaxed);
     }
+
+    /// Loses what the target says, or passes it on again: a connection that has missed something must be made anew.
+    pub fn lose_answers(&self, losing: bool) {
+        self.state.losing_answers.store(losing, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Relay {
@@ -70,23 +76,24 @@ impl Drop for Relay {
 
 impl State {
     fn carry(self: &Arc<Self>, near: &TcpStream, far: &TcpStream) {
-        for (from, to) in [(near, far), (far, near)] {
+        for (from, to, answers) in [(near, far, false), (far, near, true)] {
             if let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) {
                 let state = self.clone();
-                thread::spawn(move || state.pass(from, to));
+                thread::spawn(move || state.pass(from, to, answers));
             }
         }
     }
 
     /// One direction.
-    fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn pass(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut buffer = [0; 4096];
         loop {
             let length = from.read(&mut buffer).unwrap_or(0);
             while self.silent.load(Ordering::Relaxed) {
                 thread::sleep(LOOK);
             }
-            if length == 0 || to.write_all(&buffer[..length]).is_err() {
+            let lost = answers && length > 0 && self.losing_answers.load(Ordering::Relaxed);
+            if !lost && (length == 0 || to.write_all(&buffer[..length]).is_err()) {
                 break;
             }
         }

@@ -26,6 +26,8 @@ use crate::messages::Message;
 const CONNACK_PATIENCE: Duration = Duration::from_secs(30);
 /// AWS IoT: 128 KiB of payload; the rest is for topic and properties.
 const MAXIMUM_PACKET: u32 = 132 * 1024;
+/// What may wait to be written before a message that AWS does not acknowledge waits, too: nothing else bounds those.
+const BACKED_UP: usize = 64 * 1024;
 
 /// An open connection.
 pub struct Connection {
@@ -35,6 +37,8 @@ pub struct Connection {
     received: VecDeque<Packet>,
     failure: Option<MqttError>,
     closing: bool,
+    /// A message was sent away, and is to hear when there is room.
+    awaited: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -72,6 +76,7 @@ impl Connection {
             received: VecDeque::new(),
             failure: None,
             closing: false,
+            awaited: false,
         };
         match timeout(CONNACK_PATIENCE, connection.greet(options)).await {
             Ok(outcome) => outcome.map(|granted| (connection, granted)),
@@ -88,7 +93,8 @@ impl Connection {
         self.send(packet.into())
             .map_err(|error| lost(format!("CONNECT cannot be sent: {error:?}")))?;
         match self.packet().await {
-            Ok(Packet::V5_0Connack(connack)) if connack.reason_code() == ConnectReasonCode::Success => {
+            Ok(None) => Err(lost("nothing instead of CONNACK".to_owned())),
+            Ok(Some(Packet::V5_0Connack(connack))) if connack.reason_code() == ConnectReasonCode::Success => {
                 let granted = packets::granted(&connack, options);
                 let keep_alive = packets::server_keep_alive(&connack).unwrap_or(options.keep_alive);
                 // Each PINGREQ starts this timer anew, so it must be shorter than the keep-alive.
@@ -96,11 +102,11 @@ impl Connection {
                 self.core.set_pingresp_recv_timeout(patience);
                 Ok(granted)
             }
-            Ok(Packet::V5_0Connack(connack)) => Err(ConnectError::Refused(packets::reason(
+            Ok(Some(Packet::V5_0Connack(connack))) => Err(ConnectError::Refused(packets::reason(
                 connack.reason_code() as u8,
                 &connack.props,
             ))),
-            Ok(other) => Err(lost(format!("{:?} instead of CONNACK", other.packet_type()))),
+            Ok(Some(other)) => Err(lost(format!("{:?} instead of CONNACK", other.packet_type()))),
             Err(Lost::Disconnected(reason)) => Err(lost(format!("DISCONNECT: {reason}"))),
             Err(Lost::Broken(why) | Lost::GivenUp(why)) => Err(lost(why)),
         }
@@ -123,8 +129,12 @@ impl Connection {
     /// Hands a message over for sending at quality of service 0; there is no answer.
     ///
     /// # Errors
-    /// When it cannot be sent.
+    /// When it cannot be sent, or not before [`Event::Room`].
     pub fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
+        if self.pipe.output.len() >= BACKED_UP {
+            self.awaited = true;
+            return Err(NotSent::Busy);
+        }
         let sent = packets::publish(message, None).and_then(|packet| self.send(packet.into()));
         sent.map_err(never)
     }
@@ -174,7 +184,10 @@ impl Connection {
     /// When it has ended.
     pub async fn next(&mut self) -> Result<Event, Lost> {
         loop {
-            match self.packet().await? {
+            let Some(packet) = self.packet().await? else {
+                return Ok(Event::Room);
+            };
+            match packet {
                 Packet::V5_0Puback(puback) => {
                     let code = puback.reason_code().map_or(0, |code| code as u8);
                     return Ok(Event::Acknowledged {
@@ -222,11 +235,15 @@ impl Connection {
         }
     }
 
-    /// The next packet; timers and output are served on the way.
-    async fn packet(&mut self) -> Result<Packet, Lost> {
+    /// The next packet; timers and output are served on the way. `None` when there is room that somebody waits for.
+    async fn packet(&mut self) -> Result<Option<Packet>, Lost> {
         loop {
             if let Some(packet) = self.received.pop_front() {
-                return Ok(packet);
+                return Ok(Some(packet));
+            }
+            if self.awaited && self.pipe.output.len() < BACKED_UP {
+                self.awaited = false;
+                return Ok(None);
             }
             if let Some(error) = self.failure {
                 return Err(Lost::GivenUp(format!("protocol: {error:?}")));

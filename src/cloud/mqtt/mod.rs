@@ -152,6 +152,8 @@ pub enum Event {
         /// What AWS says.
         reason: Reason,
     },
+    /// A message that AWS does not acknowledge may be sent again: there is room for it.
+    Room,
 }
 
 /// Why a connection ended.

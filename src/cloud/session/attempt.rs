@@ -82,6 +82,10 @@ impl Session {
 
     /// What to say of a connection that was lost, and how long to wait.
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
+        // Who looks for the message that drops the connections, and finds it, need not go ever slower.
+        if self.publisher.has_found_one() {
+            self.backoff.reset();
+        }
         if lasted >= STABLE {
             self.backoff.reset();
             self.presence.allow();

@@ -3,6 +3,7 @@
 //! One task that connects, stays, and connects again; it never gives up and never hurries.
 
 mod attempt;
+mod few;
 mod health;
 mod pace;
 mod presence;
@@ -13,6 +14,7 @@ mod stay;
 mod subscriber;
 mod successor;
 mod suspects;
+mod unanswered;
 mod words;
 
 use std::ops::ControlFlow;

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::pace::Pace;
 use super::suspects::Suspects;
+use super::unanswered::{Kind, Unanswered};
 use crate::cloud::mqtt::{Connection, NotSent, Reason};
 use crate::messages::{Direct, Failure, Outbox, Outgoing, Ticket};
 use crate::problem::Problem;
@@ -25,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const TOO_MUCH: Duration = Duration::from_secs(1);
 /// The longest such pause, as a power of two of [`TOO_MUCH`].
 const TOO_MUCH_LIMIT: u32 = 5;
+/// Why a message is not sent any more.
+const DROPPED: &str = "AWS dropped the connection each time within a second of this message, and never without it";
 /// A message that AWS was too busy for so many times is parked after all.
 const TRIES: u32 = 20;
 
@@ -32,6 +35,9 @@ const TRIES: u32 = 20;
 /// (developer guide, "MQTT 5 reason codes").
 const NOT_ITS_FAULT: [u8; 3] = [0x80, 0x83, QUOTA_EXCEEDED];
 const QUOTA_EXCEEDED: u8 = 0x97;
+/// A DISCONNECT that is about a message at quality of service 0: not authorized, topic name invalid, payload format invalid.
+/// One at quality of service 1 is answered so by PUBACK.
+const ANSWERED_OTHERWISE: [u8; 3] = [0x87, 0x90, 0x99];
 
 /// The publisher, through all connections.
 #[derive(Debug)]
@@ -43,19 +49,52 @@ pub struct Publisher {
     window: usize,
     asked: Option<oneshot::Receiver<Result<Vec<Outgoing>, Failure>>>,
     fetched: VecDeque<Outgoing>,
-    under_way: HashMap<u16, Ticket>,
+    /// The next one at quality of service 0.
+    waiting: Option<Direct>,
+    /// There is no room for it on the connection.
+    backed_up: bool,
+    unanswered: Unanswered,
+    under_way: HashMap<u16, UnderWay>,
     last_sent: Instant,
-    suspects: Suspects<i64>,
+    suspects: Suspects<Suspect>,
     tries: HashMap<i64, u32>,
     too_much: u32,
     not_before: Instant,
+    /// A message that drops connections was found.
+    found_one: bool,
+}
+
+/// Sent at quality of service 1.
+#[derive(Debug)]
+enum UnderWay {
+    Outgoing(Ticket),
+    /// One at quality of service 0 that is to be answered this time.
+    Direct(Direct),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Suspect {
+    /// By its number.
+    Outgoing(i64),
+    Direct(Kind),
+}
+
+impl UnderWay {
+    fn suspect(&self) -> Suspect {
+        match self {
+            Self::Outgoing(ticket) => Suspect::Outgoing(ticket.id),
+            Self::Direct(direct) => Suspect::Direct(Kind::of(&direct.message)),
+        }
+    }
 }
 
 /// What is to be sent next.
 #[derive(Debug)]
 pub(super) enum Next {
-    Outgoing(Outgoing),
-    Direct(Direct),
+    /// The first of those that were read.
+    Outgoing,
+    /// The one at quality of service 0 that waits.
+    Direct,
 }
 
 impl Publisher {
@@ -70,12 +109,16 @@ impl Publisher {
             window: 0,
             asked: None,
             fetched: VecDeque::new(),
+            waiting: None,
+            backed_up: false,
+            unanswered: Unanswered::default(),
             under_way: HashMap::new(),
             last_sent: now,
             suspects: Suspects::default(),
             tries: HashMap::new(),
             too_much: 0,
             not_before: now,
+            found_one: false,
         }
     }
 
@@ -94,17 +137,31 @@ impl Publisher {
         self.suspects.not_reached();
     }
 
-    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
-    pub(super) async fn disconnected(&mut self, suspicious: bool) {
-        if suspicious {
-            let ago = self.last_sent.elapsed();
-            self.suspects.lost(self.under_way.values().map(|ticket| ticket.id), ago);
+    /// The connection is gone, with this reason code where AWS said one. `suspicious` if what was sent last may have been the
+    /// reason. Returns whether it is known to be a message at quality of service 0.
+    pub(super) async fn disconnected(&mut self, suspicious: bool, code: Option<u8>) -> bool {
+        let sent = self.unanswered.lost();
+        let explained = !sent.is_empty() && code.is_some_and(|code| ANSWERED_OTHERWISE.contains(&code));
+        if explained {
+            self.unanswered.doubt();
+        } else if suspicious {
+            let ago = if sent.is_empty() {
+                self.last_sent.elapsed()
+            } else {
+                Duration::ZERO
+            };
+            let under_way = self.under_way.values().map(UnderWay::suspect);
+            self.suspects
+                .lost(under_way.chain(sent.into_iter().map(Suspect::Direct)), ago);
         }
         // What was read and not sent counts as sent for the outbox, and comes again as well.
         self.asked = None;
         self.fetched.clear();
         self.under_way.clear();
+        self.waiting = None;
+        self.backed_up = false;
         self.outbox.connection_lost().await;
+        explained
     }
 
     /// Whether AWS has yet to acknowledge something.
@@ -112,25 +169,49 @@ impl Publisher {
         !self.under_way.is_empty()
     }
 
+    /// There is room on the connection again.
+    pub(super) fn room(&mut self) {
+        self.backed_up = false;
+    }
+
+    /// Whether messages of the outbox go one at a time. A suspect at quality of service 0 may never come again, and holds up
+    /// nothing while it does not.
+    fn one_at_a_time(&self) -> bool {
+        self.suspects.any(|suspect| matches!(suspect, Suspect::Outgoing(_)))
+    }
+
+    /// Whether AWS is to answer this message at quality of service 0, and whether it must be alone meanwhile.
+    fn how(&self, direct: &Direct) -> (bool, bool) {
+        let kind = Kind::of(&direct.message);
+        let doubtful = self.unanswered.is_doubtful(&kind);
+        let alone = self.one_at_a_time() || self.suspects.is_suspected(&Suspect::Direct(kind));
+        (doubtful || alone, alone)
+    }
+
     /// The next message, when it may be sent. Cancel safe.
     pub(super) async fn next(&mut self) -> Next {
-        let room = match self.suspects.one_at_a_time() {
-            true => self.under_way.is_empty(),
+        sleep_until(self.pace.free_at()).await;
+        let quiet = self.suspects.quiet_until();
+        let idle = self.under_way.is_empty();
+        let (answered, alone) = self.waiting.as_ref().map_or((false, false), |direct| self.how(direct));
+        let room = match self.one_at_a_time() || alone {
+            true => idle,
             false => self.under_way.len() < self.window,
         };
+        let direct_may_go = !self.backed_up && (room || !answered);
+        // What waits to be alone lets nothing overtake it for ever.
+        let room = room && (!alone || self.one_at_a_time());
         let Self {
             direct,
+            waiting,
             outbox,
             news,
             asked,
             fetched,
-            pace,
             not_before,
-            suspects,
             ..
         } = self;
-        let not_before = suspects.quiet_until().max(Some(*not_before));
-        let may_go = sleep_until(pace.free_at());
+        let not_before = quiet.max(Some(*not_before));
         let outgoing = async {
             if !room {
                 return pending().await;
@@ -140,46 +221,123 @@ impl Publisher {
             }
             next_of(outbox, news, asked, fetched).await;
         };
-        tokio::select! {
-            biased;
-            // Closed means that the daemon ends, which somebody else notices.
-            Some(message) = async { may_go.await; direct.recv().await } => Next::Direct(message),
-            () = outgoing => {
-                sleep_until(self.pace.free_at()).await;
-                match self.fetched.pop_front() {
-                    Some(outgoing) => Next::Outgoing(outgoing),
+        let at_once = async {
+            if waiting.is_none() {
+                // Closed means that the daemon ends, which somebody else notices.
+                *waiting = match direct.recv().await {
+                    Some(direct) => Some(direct),
                     None => pending().await,
-                }
+                };
+                return;
             }
+            if !direct_may_go {
+                return pending().await;
+            }
+            if let (Some(time), true) = (quiet, alone) {
+                sleep_until(time).await;
+            }
+        };
+        // Whichever is ready, by lot if both are: neither is in the other's way.
+        tokio::select! {
+            () = at_once => Next::Direct,
+            () = outgoing => Next::Outgoing,
         }
     }
 
     /// Sends it.
     pub(super) async fn send(&mut self, next: Next, connection: &mut Connection) {
-        match next {
-            Next::Direct(Direct { message, sent }) => {
-                self.spent();
-                let outcome = connection.publish_unacknowledged(&message);
-                let _ = sent.send(outcome.map_err(|why| match why {
-                    NotSent::Busy => Problem::wait("the MQTT session is busy"),
-                    NotSent::Never(why) => Problem::configuration(format!("the message cannot be sent: {why}")),
-                }));
-            }
-            Next::Outgoing(outgoing) if self.suspects.is_guilty(&outgoing.ticket.id) => {
-                let reason =
-                    "AWS dropped the connection each time within a second of this message, and never without it";
-                self.park(outgoing.ticket, reason.to_owned()).await;
-            }
-            Next::Outgoing(outgoing) => match connection.publish(&outgoing.message) {
-                Ok(packet_id) => {
-                    self.spent();
-                    self.last_sent = Instant::now();
-                    self.under_way.insert(packet_id, outgoing.ticket);
-                }
-                Err(NotSent::Busy) => self.fetched.push_front(outgoing),
-                Err(NotSent::Never(why)) => self.park(outgoing.ticket, why).await,
-            },
+        let outgoing = match next {
+            Next::Direct => return self.send_direct(connection),
+            Next::Outgoing => self.fetched.pop_front(),
+        };
+        let Some(outgoing) = outgoing else { return };
+        let suspect = Suspect::Outgoing(outgoing.ticket.id);
+        if self.suspects.is_guilty(&suspect) {
+            self.found_one = true;
+            return self.park(outgoing.ticket, DROPPED.to_owned()).await;
         }
+        if !self.suspects.is_suspected(&suspect) {
+            // What was under way comes again first, in the order of the numbers.
+            self.suspects.forget_before(&suspect);
+        }
+        match connection.publish(&outgoing.message) {
+            Ok(packet_id) => {
+                self.spent();
+                self.last_sent = Instant::now();
+                self.under_way.insert(packet_id, UnderWay::Outgoing(outgoing.ticket));
+            }
+            Err(NotSent::Busy) => self.fetched.push_front(outgoing),
+            Err(NotSent::Never(why)) => self.park(outgoing.ticket, why).await,
+        }
+    }
+
+    fn send_direct(&mut self, connection: &mut Connection) {
+        let Some(direct) = self.waiting.take_if(|direct| !direct.sent.is_closed()) else {
+            // Its program was answered that it was not sent.
+            self.waiting = None;
+            return;
+        };
+        let kind = Kind::of(&direct.message);
+        if let Some(why) = self.unanswered.refusal(&kind) {
+            return drop(direct.sent.send(Err(why)));
+        }
+        if self.suspects.is_guilty(&Suspect::Direct(kind.clone())) {
+            self.suspects.cleared(&Suspect::Direct(kind.clone()));
+            self.found_one = true;
+            let why = self.unanswered.refuse(kind, DROPPED);
+            return drop(direct.sent.send(Err(why)));
+        }
+        let (answered, alone) = self.how(&direct);
+        let most = if alone { 1 } else { self.window };
+        if answered && (self.under_way.len() >= most || alone && self.suspects.quiet_until().is_some()) {
+            self.waiting = Some(direct);
+            return;
+        }
+        let outcome = match answered {
+            true => connection.publish(&direct.message).map(Some),
+            false => connection.publish_unacknowledged(&direct.message).map(|()| None),
+        };
+        match outcome {
+            Ok(packet_id) => {
+                self.spent();
+                if let Some(packet_id) = packet_id {
+                    self.last_sent = Instant::now();
+                    self.under_way.insert(packet_id, UnderWay::Direct(direct));
+                } else {
+                    self.unanswered.sent(kind);
+                    let _ = direct.sent.send(Ok(()));
+                }
+            }
+            Err(NotSent::Busy) if !answered => {
+                self.backed_up = true;
+                self.waiting = Some(direct);
+            }
+            Err(NotSent::Busy) => drop(direct.sent.send(Err(Problem::wait("the MQTT session is busy")))),
+            Err(NotSent::Never(why)) => {
+                let why = Problem::configuration(format!("the message cannot be sent: {why}"));
+                let _ = direct.sent.send(Err(why));
+            }
+        }
+    }
+
+    /// AWS has answered a message at quality of service 0 as one at quality of service 1.
+    fn direct_answered(&mut self, direct: Direct, reason: &Reason) {
+        let kind = Kind::of(&direct.message);
+        self.suspects.cleared(&Suspect::Direct(kind.clone()));
+        let outcome = match reason.code {
+            0..0x80 => {
+                self.unanswered.taken(kind);
+                Ok(())
+            }
+            code if NOT_ITS_FAULT.contains(&code) => Err(Problem::wait(format!("AWS does not take it now: {reason}"))),
+            _ => Err(self.unanswered.refuse(kind, &reason.to_string())),
+        };
+        let _ = direct.sent.send(outcome);
+    }
+
+    /// Whether a message that drops connections was found since this was asked the last time.
+    pub(super) fn has_found_one(&mut self) -> bool {
+        std::mem::take(&mut self.found_one)
     }
 
     /// A message goes, or has come: both count.
@@ -189,13 +347,15 @@ impl Publisher {
 
     /// AWS has answered a message.
     pub(super) async fn answered(&mut self, packet_id: u16, reason: &Reason) {
-        let Some(ticket) = self.under_way.remove(&packet_id) else {
-            return;
+        let ticket = match self.under_way.remove(&packet_id) {
+            Some(UnderWay::Outgoing(ticket)) => ticket,
+            Some(UnderWay::Direct(direct)) => return self.direct_answered(direct, reason),
+            None => return,
         };
         if reason.code < 0x80 {
             self.too_much = 0;
             self.tries.remove(&ticket.id);
-            self.suspects.cleared(&ticket.id);
+            self.suspects.cleared(&Suspect::Outgoing(ticket.id));
             return self.outbox.acknowledged(ticket).await;
         }
         if !NOT_ITS_FAULT.contains(&reason.code) {
@@ -237,7 +397,7 @@ impl Publisher {
 
     async fn park(&mut self, ticket: Ticket, reason: String) {
         self.tries.remove(&ticket.id);
-        self.suspects.cleared(&ticket.id);
+        self.suspects.cleared(&Suspect::Outgoing(ticket.id));
         self.outbox.park(ticket, reason).await;
     }
 }

@@ -42,13 +42,14 @@ impl Session {
 
     /// Its end, and how it was lost, where it was.
     pub(super) async fn disconnected(&mut self, lost: Option<&Lost>) {
-        let suspicious = lost.is_some_and(may_be_a_message);
-        self.presence.disconnected(match lost {
+        let code = match lost {
             Some(Lost::Disconnected(reason)) => Some(reason.code),
             _ => None,
-        });
-        self.subscriber.disconnected(suspicious);
-        self.publisher.disconnected(suspicious).await;
+        };
+        let suspicious = lost.is_some_and(may_be_a_message);
+        let explained = self.publisher.disconnected(suspicious, code).await;
+        self.presence.disconnected(code.filter(|_| !explained));
+        self.subscriber.disconnected(suspicious && !explained);
     }
 
     /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
@@ -62,7 +63,7 @@ impl Session {
         self.presence.announce(&mut connection, thing, State::Online);
         self.look_for_successor(identity, since);
         loop {
-            self.subscriber.go_on(&mut connection);
+            self.subscriber.go_on(&mut connection).await;
             tokio::select! {
                 event = connection.next() => match event {
                     Ok(event) => self.happened(event, &mut connection, thing).await,
@@ -137,6 +138,7 @@ impl Session {
                 words,
             } => self.subscriber.subscribed(packet_id, &codes, words).await,
             Event::Unsubscribed { packet_id } => self.subscriber.unsubscribed(packet_id).await,
+            Event::Room => self.publisher.room(),
             Event::Acknowledged { packet_id, reason } => match self.presence.answered(packet_id, reason.code).await {
                 None => self.publisher.answered(packet_id, &reason).await,
                 Some(false) => {}

@@ -8,7 +8,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use log::Level;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::receiver::Receiver;
@@ -16,7 +16,7 @@ use super::suspects::Suspects;
 use super::words;
 use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
 use crate::event::{Event, journal};
-use crate::messages::{Arrival, MAX_FILTERS, Outbox, Wanted, WantedFilter, is_wild};
+use crate::messages::{Arrival, Failure, MAX_FILTERS, Outbox, Wanted, WantedFilter, is_wild};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -26,6 +26,9 @@ const LINGER: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(60);
 /// The same for one that made AWS drop the connection.
 const QUARANTINE: Duration = Duration::from_secs(3600);
+/// In the place of a granted quality of service (SUBACK has this for a failure): AWS was asked for the filter, or to give it
+/// up, and its answer may be lost. It is asked again, whatever is wanted by then.
+const UNCERTAIN: u8 = 0x80;
 
 /// The subscriber, through all connections.
 #[derive(Debug)]
@@ -36,8 +39,10 @@ pub struct Subscriber {
     pub(super) receiver: Receiver,
     /// Whether what AWS has was never noted.
     knows_nothing: bool,
-    /// What AWS has.
+    /// What AWS has, and what it may have.
     confirmed: BTreeMap<String, u8>,
+    /// What is on its way to the disk before anything else is asked for.
+    noting: Option<oneshot::Receiver<Result<(), Failure>>>,
     /// Which wish for a filter was the last to be asked for.
     asked_for: HashMap<String, u64>,
     /// The SUBSCRIBE or UNSUBSCRIBE under way: one at a time, so that they cannot overtake each other.
@@ -69,6 +74,7 @@ impl Subscriber {
             receiver: Receiver::new(arrive),
             knows_nothing: false,
             confirmed: BTreeMap::new(),
+            noting: None,
             asked_for: HashMap::new(),
             under_way: None,
             unwanted_since: HashMap::new(),
@@ -98,7 +104,7 @@ impl Subscriber {
             self.receiver.tell(Arrival::NewSession);
             self.confirmed.clear();
             self.asked_for.clear();
-            self.note().await;
+            self.noting = self.note().await;
         }
     }
 
@@ -113,6 +119,9 @@ impl Subscriber {
             Some(UnderWay::Subscribe(_, filters, since)) => (filters, since.elapsed()),
             _ => (Vec::new(), Duration::ZERO),
         };
+        for (filter, _) in &filters {
+            self.confirmed.entry(filter.clone()).or_insert(UNCERTAIN);
+        }
         if suspicious {
             self.suspects.lost(filters.into_iter().map(|(filter, _)| filter), ago);
         }
@@ -120,8 +129,8 @@ impl Subscriber {
     }
 
     /// Sends what is to be sent now.
-    pub(super) fn go_on(&mut self, connection: &mut Connection) {
-        if self.under_way.is_some() {
+    pub(super) async fn go_on(&mut self, connection: &mut Connection) {
+        if self.under_way.is_some() || self.noting.is_some() {
             return;
         }
         let now = Instant::now();
@@ -143,7 +152,7 @@ impl Subscriber {
             .count();
         if self.confirmed.len() + new > MAX_FILTERS {
             // AWS ends a connection with more. What lingers makes room at once; what is wanted waits for that.
-            return self.give_up(self.unwanted(&wanted), connection);
+            return self.give_up(self.unwanted(&wanted), connection).await;
         }
         if !filters.is_empty() {
             let entries: Vec<(String, u8)> = filters
@@ -163,18 +172,24 @@ impl Subscriber {
             return;
         }
         let filters = self.no_longer_wanted(&wanted, now);
-        self.give_up(filters, connection);
+        self.give_up(filters, connection).await;
     }
 
-    fn give_up(&mut self, mut filters: Vec<String>, connection: &mut Connection) {
+    /// Two steps: that AWS may not have them any more is on the disk before it is told so, because its answer may be lost.
+    async fn give_up(&mut self, mut filters: Vec<String>, connection: &mut Connection) {
         filters.truncate(MAX_FILTERS_PER_PACKET);
         if filters.is_empty() {
             return;
         }
-        match connection.unsubscribe(&filters) {
-            Ok(packet_id) => self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters)),
-            // They are given up with the session, then.
-            Err(_) => self.confirmed.retain(|filter, _| !filters.contains(filter)),
+        let mut news = false;
+        for filter in &filters {
+            self.asked_for.remove(filter);
+            news |= self.confirmed.insert(filter.clone(), UNCERTAIN) != Some(UNCERTAIN);
+        }
+        if news {
+            self.noting = self.note().await;
+        } else if let Ok(packet_id) = connection.unsubscribe(&filters) {
+            self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters));
         }
     }
 
@@ -201,7 +216,7 @@ impl Subscriber {
             }
             let asked_for = self.asked_for.get(filter).copied().unwrap_or(0);
             match self.confirmed.get(filter) {
-                Some(qos) if *qos >= wish.qos => {
+                Some(qos) if *qos != UNCERTAIN && *qos >= wish.qos => {
                     // One more program: AWS sends the retained message at each SUBSCRIBE, but for no wildcard.
                     let news = wish.joined > asked_for;
                     if news && is_wild(filter) {
@@ -235,8 +250,14 @@ impl Subscriber {
         let times = times.chain(self.refused.values().map(|refused| refused.until));
         let next = self.suspects.quiet_until().or(times.min());
         // While AWS has not answered, no time changes anything.
-        let next = next.filter(|_| self.under_way.is_none());
+        let next = next.filter(|_| self.under_way.is_none() && self.noting.is_none());
+        let noting = &mut self.noting;
         tokio::select! {
+            () = async { match noting { Some(noted) => drop(noted.await), None => pending().await } } => {
+                // A disk that takes nothing keeps nobody subscribed: what is known here holds until the next start.
+                self.noting = None;
+                Vec::new()
+            }
             changed = self.wanted.changed() => match changed {
                 Ok(()) => Vec::new(),
                 Err(_) => pending().await,
@@ -273,7 +294,7 @@ impl Subscriber {
                 }
             }
         }
-        self.note().await;
+        let _ = self.note().await;
     }
 
     fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
@@ -290,17 +311,17 @@ impl Subscriber {
                 for filter in filters {
                     log::debug!("session: unsubscribed from {filter}");
                     self.confirmed.remove(&filter);
-                    self.asked_for.remove(&filter);
                     self.unwanted_since.remove(&filter);
                 }
-                self.note().await;
+                let _ = self.note().await;
             }
             other => self.under_way = other,
         }
     }
 
-    async fn note(&self) {
+    /// What is returned comes when it is on the disk.
+    async fn note(&self) -> Option<oneshot::Receiver<Result<(), Failure>>> {
         let confirmed = self.confirmed.iter().map(|(filter, qos)| (filter.clone(), *qos));
-        self.outbox.note_subscribed(confirmed.collect()).await;
+        self.outbox.note_subscribed(confirmed.collect()).await
     }
 }

@@ -46,6 +46,25 @@ impl<T: Ord + Clone> Suspects<T> {
         !self.suspected.is_empty()
     }
 
+    /// Whether one of these is suspected.
+    pub(super) fn any(&self, is: impl FnMut(&T) -> bool) -> bool {
+        self.suspected.iter().any(is)
+    }
+
+    /// Whether it was under way when a connection was lost, and is not acquitted yet.
+    pub(super) fn is_suspected(&self, what: &T) -> bool {
+        self.suspected.contains(what)
+    }
+
+    /// Those before this one have not come again, so they never will: somebody has purged them, or they are too old.
+    pub(super) fn forget_before(&mut self, what: &T) {
+        self.suspected.retain(|known| known >= what);
+        self.strikes.retain(|known, _| known >= what);
+        if self.strikes.is_empty() {
+            self.quiet_until = None;
+        }
+    }
+
     /// Until when nothing may be sent: the connection is tried without the accused.
     pub(super) fn quiet_until(&self) -> Option<Instant> {
         self.quiet_until.filter(|until| Instant::now() < *until)

@@ -66,6 +66,18 @@ pub(super) fn filter_drops(filter: &str) -> Problem {
     .next("allow iot:Subscribe on it as a topicfilter in the certificate's policy")
 }
 
+/// Of a topic on which AWS takes no message at quality of service 0.
+pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
+    let (what, action) = match retain {
+        true => ("retained messages", "iot:Publish and iot:RetainPublish"),
+        false => ("messages", "iot:Publish"),
+    };
+    Problem::configuration(format!(
+        "AWS takes no {what} on {topic}: {why}; those at quality of service 0 are refused for an hour"
+    ))
+    .next(format!("allow {action} on it in the certificate's policy"))
+}
+
 /// Of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {
     Problem::configuration(format!(

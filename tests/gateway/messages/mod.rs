@@ -8,10 +8,12 @@ mod health;
 mod held;
 mod innocent;
 mod inspect;
+mod lost_answers;
 mod order;
 mod publish;
 mod refusals;
 mod subscribe;
+mod unanswered;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -20,6 +20,7 @@ use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, truth};
 use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
+use crate::problem::Remedy;
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -92,7 +93,11 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
         return Err(Refusal::not_ready(&why).hint("a message at qos=0 is not kept; at qos=1 it is sent later"));
     }
     let sent = shared.outbox.send_directly(message).await;
-    sent.map_err(|why| Refusal::not_ready(&why))?;
+    sent.map_err(|why| match why.remedy {
+        Remedy::Wait => Refusal::not_ready(&why),
+        // Nothing but a change mends it, and AWS has said so.
+        _ => Refusal::of(StatusCode::BAD_GATEWAY, "refused_by_aws", &why),
+    })?;
     answer::json(&Published {
         message: "OK",
         id: None,
