@@ -120,6 +120,8 @@ fn promise_8_a_database_that_is_not_gateposts_is_set_aside_in_few_words() {
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         world.gateway.start();
         world.gateway.wait_for_text("messages.phase", "ready");
+        // Topics are below the thing's name, which is in the certificate now.
+        world.gateway.wait_for_text("identity.phase", "ready");
         publish(&world.gateway, &format!("{THING}/data"), what);
         assert!(world.gateway.status()["messages"]["set_aside"].is_string(), "{what}");
         world.gateway.stop();
