@@ -259,7 +259,8 @@ pub(super) fn full(path: &Path) -> Failure {
 }
 
 fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    let words = ffi::code_to_str(code).to_owned();
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words))
 }
 
 /// An error without the statement that it arose in.

@@ -34,7 +34,10 @@ fn a_disk_that_is_read_only_keeps_a_known_gateway_neither_from_starting_nor_from
         r#"mount --bind "$STATE" "$STATE" && mount -o remount,bind,ro "$STATE""#,
     );
     world.gateway.start();
-    world.gateway.wait_online();
+    // Messages it cannot keep, and says so; the rest it can.
+    world.gateway.wait_for_text("session.phase", "connected");
+    world.gateway.wait_for("role_aliases.0.phase", |phase| phase == "valid");
+    assert_eq!(world.gateway.credentials().status, 200);
     let said = "provisioning.json cannot be written; after a restart provisioning begins anew: Read-only file system";
     assert!(world.gateway.log().contains(said), "{}", world.gateway.log());
     assert!(!world.gateway.state("provisioning.json").exists());
