@@ -50,12 +50,22 @@ fn check_size(topic: &str, what: &str) -> Result<(), String> {
         format!("has {} bytes, AWS IoT takes at most {MAX_BYTES}", topic.len())
     } else if slashes > MAX_SLASHES {
         format!("has {slashes} slashes, AWS IoT takes at most {MAX_SLASHES}")
-    } else if topic.contains('\0') {
-        "has a NUL".to_owned()
+    } else if let Some(character) = not_allowed(topic) {
+        format!("has the character {character}")
     } else {
         return Ok(());
     };
     Err(format!("the {what} {reason}"))
+}
+
+/// The first character over which a broker may end the connection, in text of any kind: NUL, control characters and what
+/// Unicode calls non-characters (MQTT 5.0, 1.5.4), as `U+0001`.
+pub fn not_allowed(text: &str) -> Option<String> {
+    let character = text.chars().find(|character| {
+        let code = u32::from(*character);
+        character.is_control() || matches!(code, 0xfdd0..=0xfdef) || code & 0xfffe == 0xfffe
+    });
+    character.map(|character| format!("U+{:04X}", u32::from(character)))
 }
 
 /// Whether a message on `topic` goes to a subscription with `filter` (MQTT 5.0, 4.7).
@@ -105,6 +115,12 @@ mod tests {
             ("a/b#", false, false),
             ("a/b+/c", false, false),
             ("a\0b", false, false),
+            ("a\nb", false, false),
+            ("a\u{7f}b", false, false),
+            ("a\u{85}b", false, false),
+            ("a\u{fdd0}b", false, false),
+            ("a\u{1ffff}b", false, false),
+            ("ä \u{fffd}", true, true),
             ("/", true, true),
             ("$share/group/a", true, false),
         ];

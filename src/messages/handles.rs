@@ -5,7 +5,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::Level;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -21,7 +20,6 @@ use super::streams::Arrival;
 use super::wanted::Wanted;
 use super::{Bounds, database};
 use crate::clock::SharedClock;
-use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
@@ -185,11 +183,6 @@ impl Outbox {
 
     /// AWS does not take this one: it is kept aside with the reason.
     pub async fn park(&self, ticket: Ticket, reason: String) {
-        journal!(
-            Level::Warn, Event::MessageParked, TOPIC = ticket.topic.as_str();
-            "outbox: message {} on {} is parked: {reason}; next: gatepost outbox show {}",
-            ticket.id, ticket.topic, ticket.id
-        );
         let _ = self
             .store
             .start(Care::Writes, move |books| books.park(&ticket, &reason))

@@ -303,17 +303,13 @@ impl Books {
             .execute((ticket.id, self.bookkeeper.now_ms(), reason))?;
         self.delete(ticket, Fate::Parked(reason.to_owned()))?;
         self.bookkeeper.counts.parked += 1;
-        let mut forgotten = self
-            .database
-            .prepare_cached(
-                "DELETE FROM parked WHERE id <= (SELECT id FROM parked ORDER BY id DESC LIMIT 1 OFFSET ?1)",
-            )?
-            .execute((PARKED,))?;
+        let mut forgotten = 0;
         // And no more of them than the outbox may have.
-        while self.parked_bytes()? > self.bookkeeper.bounds.max_bytes {
-            forgotten += self
-                .database
-                .execute("DELETE FROM parked WHERE id = (SELECT min(id) FROM parked)", ())?;
+        while self.parked_rows()? > PARKED || self.parked_bytes()? > self.bookkeeper.bounds.max_bytes {
+            match self.forget_parked()? {
+                0 => break,
+                some => forgotten += some,
+            }
         }
         self.bookkeeper.counts.dropped += u64::try_from(forgotten).unwrap_or(0);
         let more = i64::try_from(parked).unwrap_or(0) - i64::try_from(forgotten).unwrap_or(0);
@@ -323,6 +319,23 @@ impl Books {
 }
 
 impl Books {
+    fn parked_rows(&self) -> rusqlite::Result<i64> {
+        let count = "SELECT count(*) FROM parked";
+        self.database.prepare_cached(count)?.query_row((), |row| row.get(0))
+    }
+
+    /// Deletes the oldest of those whose topics, but for the last level, most parked messages have in common: who makes up
+    /// topics drives nobody else's out.
+    fn forget_parked(&self) -> rusqlite::Result<usize> {
+        self.database
+            .prepare_cached(
+                "WITH above AS (SELECT id, rtrim(topic, replace(topic, '/', '')) AS level FROM parked)
+                 DELETE FROM parked WHERE id = (SELECT min(id) FROM above WHERE level =
+                 (SELECT level FROM above GROUP BY level ORDER BY count(*) DESC, min(id) LIMIT 1))",
+            )?
+            .execute(())
+    }
+
     fn parked_bytes(&self) -> rusqlite::Result<u64> {
         let sum = "SELECT coalesce(sum(length(payload) + length(topic)), 0) FROM parked";
         self.database.prepare_cached(sum)?.query_row((), |row| row.get(0))

@@ -19,7 +19,6 @@ impl Session {
     ) -> Option<Result<(Connection, Granted), ConnectError>> {
         let thing = identity.certificate.thing_name.clone();
         let opening = self.open(identity, self.presence.will(&thing));
-        self.presence.try_again_in_time();
         self.reporters.connecting(thing);
         let outcome = tokio::select! {
             outcome = opening => outcome,
@@ -64,7 +63,8 @@ impl Session {
         }
         self.proven.keep(&identity.certificate);
         let client_id = identity.certificate.thing_name.clone();
-        self.reporters.connected(client_id, granted, self.presence.refusal());
+        let refusal = self.presence.refusal(&client_id);
+        self.reporters.connected(client_id, granted, refusal);
     }
 
     /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
@@ -88,7 +88,6 @@ impl Session {
         }
         if lasted >= STABLE {
             self.backoff.reset();
-            self.presence.allow();
         }
         let wait = self.next_backoff();
         let problem = words::lost(&self.endpoint, lost);
@@ -115,11 +114,13 @@ impl Session {
             }
             ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
             ConnectError::Refused(reason) => {
+                let will = self.presence.will(&identity.certificate.thing_name);
+                let problem = words::refused(&self.endpoint, &reason, will.as_ref());
                 // AWS refuses the whole connection when the policy forbids the will's topic.
                 if matches!(reason.code, 0x87 | 0x90) {
                     self.presence.try_another_way();
                 }
-                (Some(words::refused(&self.endpoint, &reason)), self.next_backoff())
+                (Some(problem), self.next_backoff())
             }
         };
         let wait = self.take_turns(identity, wait);

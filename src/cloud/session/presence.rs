@@ -50,6 +50,8 @@ pub struct Presence {
     /// Whether AWS was seen to take a retained one.
     retain_is_known: bool,
     refused: Option<Instant>,
+    /// Whether the next connection is tried without a will, until AWS has taken an announcement.
+    without_will: bool,
     /// The announcement under way, by its packet ID.
     under_way: Option<u16>,
     last: Option<Instant>,
@@ -67,6 +69,7 @@ impl Presence {
             manner: Manner::Retained,
             retain_is_known: false,
             refused: None,
+            without_will: false,
             under_way: None,
             last: None,
         }
@@ -80,6 +83,9 @@ impl Presence {
 
     /// The will; none where presence is not published.
     pub(super) fn will(&self, thing: &str) -> Option<Message> {
+        if self.without_will {
+            return None;
+        }
         let retain = self.manner == Manner::Retained && self.retain_is_known;
         self.message(thing, self.health.payload(State::Offline, false), retain)
     }
@@ -147,6 +153,7 @@ impl Presence {
             self.refuse();
             return Some(true);
         }
+        self.without_will = false;
         if self.manner == Manner::Retained && !self.retain_is_known {
             self.retain_is_known = true;
             self.outbox.note_presence(RETAINED.to_owned()).await;
@@ -159,6 +166,7 @@ impl Presence {
             self.retain_is_known = false;
         }
         self.manner = self.manner.less();
+        self.without_will |= self.manner == Manner::Not;
         self.refused = Some(Instant::now());
     }
 
@@ -170,29 +178,19 @@ impl Presence {
         }
     }
 
-    /// A stable session has ended: the policy may have been mended meanwhile.
-    pub(super) fn allow(&mut self) {
-        if self.manner == Manner::Not {
-            self.manner = Manner::Plain;
+    /// AWS has refused a connection, perhaps because of the will, perhaps not: the next one is made another way. An
+    /// announcement then shows what is allowed, and costs no connection.
+    pub(super) fn try_another_way(&mut self) {
+        match self.retain_is_known && !self.without_will {
+            // The will is not retained unless AWS has allowed that before.
+            true => self.retain_is_known = false,
+            false => self.without_will = !self.without_will,
         }
     }
 
-    /// AWS has refused a connection, perhaps because of the will, perhaps not: the next one is made another way.
-    pub(super) fn try_another_way(&mut self) {
-        self.refused = Some(Instant::now());
-        self.manner = match self.manner {
-            // The will is not retained unless AWS has allowed that before.
-            Manner::Retained if self.retain_is_known => Manner::Plain,
-            Manner::Retained | Manner::Plain => Manner::Not,
-            Manner::Not => Manner::Retained,
-        };
-    }
-
     /// What to say while presence is wanted and not allowed.
-    pub(super) fn refusal(&self) -> Option<Problem> {
-        self.topic
-            .as_deref()
-            .filter(|_| self.manner == Manner::Not)
-            .map(words::presence_refused)
+    pub(super) fn refusal(&self, thing: &str) -> Option<Problem> {
+        let topic = self.topic.as_ref().filter(|_| self.manner == Manner::Not)?;
+        Some(words::presence_refused(&topic.replace(crate::topic::THING, thing)))
     }
 }

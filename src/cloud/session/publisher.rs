@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::few::Few;
 use super::pace::Pace;
 use super::suspects::Suspects;
 use super::unanswered::{Kind, Unanswered};
 use crate::cloud::mqtt::{Connection, NotSent, Reason};
+use crate::event::{Event, journal};
 use crate::messages::{Direct, Failure, Outbox, Outgoing, Ticket};
 use crate::problem::Problem;
 
@@ -62,6 +64,8 @@ pub struct Publisher {
     not_before: Instant,
     /// A message that drops connections was found.
     found_one: bool,
+    /// Of what was parked.
+    lines: Few,
 }
 
 /// Sent at quality of service 1.
@@ -119,6 +123,7 @@ impl Publisher {
             too_much: 0,
             not_before: now,
             found_one: false,
+            lines: Few::default(),
         }
     }
 
@@ -398,6 +403,13 @@ impl Publisher {
     async fn park(&mut self, ticket: Ticket, reason: String) {
         self.tries.remove(&ticket.id);
         self.suspects.cleared(&Suspect::Outgoing(ticket.id));
+        let (id, topic) = (ticket.id, ticket.topic.as_str());
+        self.lines.one_more(|level, more| {
+            journal!(
+                level, Event::MessageParked, TOPIC = topic;
+                "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"
+            );
+        });
         self.outbox.park(ticket, reason).await;
     }
 }

@@ -60,6 +60,7 @@ impl Session {
     ) -> ControlFlow<Ended, Successful> {
         let thing = &identity.certificate.thing_name;
         let since = Instant::now();
+        self.presence.try_again_in_time();
         self.presence.announce(&mut connection, thing, State::Online);
         self.look_for_successor(identity, since);
         loop {
@@ -145,7 +146,7 @@ impl Session {
                 Some(true) => {
                     self.reporters
                         .session
-                        .report(SessionPhase::Connected, self.presence.refusal());
+                        .report(SessionPhase::Connected, self.presence.refusal(thing));
                     // Perhaps it is allowed in another manner.
                     self.presence.announce(connection, thing, State::Online);
                 }

@@ -11,6 +11,7 @@ use log::Level;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::few::Few;
 use super::receiver::Receiver;
 use super::suspects::Suspects;
 use super::words;
@@ -22,10 +23,13 @@ use crate::topic;
 
 /// A filter that nobody wants any more is given up after this time: programs are restarted.
 const LINGER: Duration = Duration::from_secs(10);
-/// A refused filter is not asked for again for so long; a change of policy takes AWS a few minutes.
+/// A refused filter is not asked for again for so long, and each time in a row for twice as long: a change of policy takes AWS
+/// a few minutes.
 const REFUSED: Duration = Duration::from_secs(60);
-/// The same for one that made AWS drop the connection.
+/// The longest such time; the same for one that made AWS drop the connection.
 const QUARANTINE: Duration = Duration::from_secs(3600);
+/// Refused filters that are remembered though nobody wants them at the moment.
+const REMEMBERED: usize = 256;
 /// In the place of a granted quality of service (SUBACK has this for a failure): AWS was asked for the filter, or to give it
 /// up, and its answer may be lost. It is asked again, whatever is wanted by then.
 const UNCERTAIN: u8 = 0x80;
@@ -49,6 +53,7 @@ pub struct Subscriber {
     under_way: Option<UnderWay>,
     unwanted_since: HashMap<String, Instant>,
     refused: HashMap<String, Refused>,
+    lines: Few,
     suspects: Suspects<String>,
 }
 
@@ -61,6 +66,8 @@ enum UnderWay {
 #[derive(Debug)]
 struct Refused {
     until: Instant,
+    /// How long that was.
+    wait: Duration,
     why: Problem,
     wish: u64,
 }
@@ -79,6 +86,7 @@ impl Subscriber {
             under_way: None,
             unwanted_since: HashMap::new(),
             refused: HashMap::new(),
+            lines: Few::default(),
             suspects: Suspects::default(),
         }
     }
@@ -138,8 +146,9 @@ impl Subscriber {
         if self.suspects.quiet_until().is_some() {
             return;
         }
+        let crowded = self.refused.len() > REMEMBERED;
         self.refused
-            .retain(|filter, refused| refused.until > now && wanted.contains_key(filter));
+            .retain(|filter, refused| wanted.contains_key(filter) || (refused.until > now && !crowded));
         self.unwanted_since.retain(|filter, _| !wanted.contains_key(filter));
         let mut filters = self.not_yet_subscribed(&wanted, now);
         filters.truncate(match self.suspects.one_at_a_time() {
@@ -165,7 +174,7 @@ impl Subscriber {
                 Err(NotSent::Never(why)) => {
                     for (filter, wish) in filters {
                         let why = Problem::configuration(format!("topic filter {filter}: {why}"));
-                        self.refuse(filter, wish, now + REFUSED, why);
+                        self.refuse(filter, wish, REFUSED, why);
                     }
                 }
             }
@@ -203,9 +212,9 @@ impl Subscriber {
         for (filter, wish) in wanted {
             if self.suspects.is_guilty(filter) {
                 self.suspects.cleared(filter);
-                self.refuse(filter.clone(), *wish, now + QUARANTINE, words::filter_drops(filter));
+                self.refuse(filter.clone(), *wish, QUARANTINE, words::filter_drops(filter));
             }
-            if let Some(refused) = self.refused.get_mut(filter) {
+            if let Some(refused) = self.refused.get_mut(filter).filter(|refused| refused.until > now) {
                 // Whoever comes later is told at once what the others were told.
                 if refused.wish < wish.asked {
                     refused.wish = wish.asked;
@@ -247,7 +256,8 @@ impl Subscriber {
     /// to acknowledge are returned. Cancel safe.
     pub(super) async fn something_to_do(&mut self) -> Vec<u16> {
         let times = self.unwanted_since.values().map(|since| *since + LINGER);
-        let times = times.chain(self.refused.values().map(|refused| refused.until));
+        let refused = self.refused.values().map(|refused| refused.until);
+        let times = times.chain(refused.filter(|until| *until > Instant::now()));
         let next = self.suspects.quiet_until().or(times.min());
         // While AWS has not answered, no time changes anything.
         let next = next.filter(|_| self.under_way.is_none() && self.noting.is_none());
@@ -273,7 +283,6 @@ impl Subscriber {
             Some(UnderWay::Subscribe(id, filters, _)) if id == packet_id => filters,
             other => return self.under_way = other,
         };
-        let now = Instant::now();
         for (index, (filter, wish)) in filters.into_iter().enumerate() {
             self.suspects.cleared(&filter);
             self.asked_for.insert(filter.clone(), wish.joined);
@@ -281,6 +290,7 @@ impl Subscriber {
                 0..0x80 => {
                     log::debug!("session: subscribed to {filter}");
                     self.confirmed.insert(filter.clone(), wish.qos);
+                    self.refused.remove(&filter);
                     self.receiver.tell(Arrival::Subscribed(filter));
                 }
                 code => {
@@ -290,18 +300,31 @@ impl Subscriber {
                         words: said.clone(),
                     };
                     let why = words::filter_refused(&filter, &reason);
-                    self.refuse(filter, wish, now + REFUSED, why);
+                    self.refuse(filter, wish, REFUSED, why);
                 }
             }
         }
         let _ = self.note().await;
     }
 
-    fn refuse(&mut self, filter: String, wish: WantedFilter, until: Instant, why: Problem) {
-        journal!(Level::Warn, Event::FilterRefused, TOPIC = filter.as_str(); "session: {why}");
+    fn refuse(&mut self, filter: String, wish: WantedFilter, least: Duration, why: Problem) {
+        let before = self.refused.get(&filter).map(|refused| refused.wait);
+        let wait = before.map_or(least, |before| least.max(before * 2).min(QUARANTINE));
+        let write = |level, more: &str| {
+            journal!(level, Event::FilterRefused, TOPIC = filter.as_str(); "session: {why}{more}");
+        };
+        match before {
+            None => self.lines.one_more(write),
+            Some(_) => write(Level::Debug, ""),
+        }
         self.receiver.tell(Arrival::Refused(filter.clone(), why.clone()));
-        let wish = wish.asked;
-        self.refused.insert(filter, Refused { until, why, wish });
+        let refused = Refused {
+            until: Instant::now() + wait,
+            wait,
+            why,
+            wish: wish.asked,
+        };
+        self.refused.insert(filter, refused);
     }
 
     /// AWS has answered an UNSUBSCRIBE.

@@ -228,7 +228,7 @@ impl Session {
             }
             ConnectError::Refused(reason) => {
                 self.successor.without_will ^= matches!(reason.code, 0x87 | 0x90);
-                (Some(words::refused(&self.endpoint, &reason)), self.next_backoff())
+                (Some(words::refused(&self.endpoint, &reason, None)), self.next_backoff())
             }
         };
         self.successor.not_before = Instant::now() + wait;

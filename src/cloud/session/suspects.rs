@@ -174,6 +174,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_suspect_that_never_comes_again_is_forgotten() {
+        let mut suspects = Suspects::default();
+        suspects.lost(1..=2, NOW);
+        suspects.lost(std::iter::once(1), NOW);
+        connected(&mut suspects).await;
+        suspects.forget_before(&2);
+        assert!(suspects.one_at_a_time() && suspects.is_suspected(&2) && !suspects.is_suspected(&1));
+        suspects.forget_before(&3);
+        assert!(!suspects.one_at_a_time() && suspects.quiet_until().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_broker_that_dies_makes_nobody_guilty() {
         let mut suspects = Suspects::default();
         for _ in 0..100 {

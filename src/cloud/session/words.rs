@@ -4,6 +4,7 @@ use crate::cloud::mqtt::{Lost, Reason};
 use crate::config::Endpoint;
 use crate::event::Event;
 use crate::identity::Certificate;
+use crate::messages::Message;
 use crate::problem::Problem;
 
 /// Of a connection that was lost.
@@ -35,13 +36,15 @@ pub(super) fn meanwhile(mut why: Problem, used: &Certificate) -> Problem {
 }
 
 /// Of a CONNACK that says no.
-pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason) -> Problem {
+pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason, will: Option<&Message>) -> Problem {
     let message = format!("{endpoint} refused the connection: {reason}");
+    // AWS refuses a connection over its will as well (developer guide, life-cycle-events), and does not say which it was.
+    let will = will.map_or_else(String::new, |will| format!(" and iot:Publish on {}", will.topic));
     match reason.code {
-        0x85..=0x87 | 0x90 => Problem::configuration(message).next(
-            "allow iot:Connect for client/${iot:Connection.Thing.ThingName} in the certificate's policy, and attach the \
-             certificate to the thing; a change takes AWS a few minutes",
-        ),
+        0x85..=0x87 | 0x90 => Problem::configuration(message).next(format!(
+            "allow iot:Connect for client/${{iot:Connection.Thing.ThingName}}{will} in the certificate's policy, and attach \
+             the certificate to the thing; a change takes AWS a few minutes",
+        )),
         _ => Problem::wait(message),
     }
 }

@@ -16,6 +16,12 @@ fn what_aws_would_not_take_is_refused_at_the_door() {
         ("a/b/c/d/e/f/g/h/i", "POST", 400),
         ("", "POST", 400),
         ("a%00b", "POST", 400),
+        ("a%01b", "POST", 400),
+        ("a%7Fb", "POST", 400),
+        ("a%C2%85b", "POST", 400),
+        ("a%EF%BF%BF", "POST", 400),
+        ("a?contentType=a%0Ab", "POST", 400),
+        ("a%0A", "GET", 400),
         ("a/%23", "POST", 400),
         ("a/%2B", "POST", 400),
         ("a%FF", "POST", 400),
@@ -126,4 +132,21 @@ fn promise_6_subscriptions_are_limited_and_the_limit_is_told() {
         &head[9..] == b"200"
     })
     .unwrap();
+}
+
+#[test]
+fn a_flood_of_denied_messages_is_told_of_in_a_few_lines_and_drives_nobody_elses_out() {
+    let world = world();
+    publish(&world.gateway, "others/data", "of another program");
+    world.gateway.wait_for("messages.parked", |parked| parked == 1);
+    for number in 0..1010 {
+        publish(&world.gateway, &format!("denied/by/aws/{number}"), "x");
+    }
+    world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    world.gateway.wait_for("messages.dropped", |dropped| dropped == 11);
+    let parked = world.gateway.get("/v1/outbox/parked").json().unwrap();
+    assert_eq!(parked["messages"][0]["topic"], "others/data", "{parked}");
+    let log = world.gateway.log();
+    let lines = log.lines().filter(|line| line.contains("warn: outbox: message"));
+    assert_eq!(lines.count(), 10);
 }

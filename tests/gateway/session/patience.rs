@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use cloudlet::switches::FirstContact;
 
-use crate::cloud_view::{connects, mark};
-use crate::registry::{attach, bring_online_known, certificate_with, start_known};
+use crate::cloud_view::{connects, mark, refusals, session_present};
+use crate::registry::{bring_online_known, certificate_with, start_known};
 use crate::relay::Relay;
-use crate::world::{THING, World, options};
+use crate::world::{THING, World};
 
 use super::refusals::policy_without_presence;
 
@@ -46,14 +46,15 @@ fn promise_8_silence_is_not_waited_for_for_ever() {
     let quiet_since = mark(&quiet.cloud);
     network.set_silent(true);
 
-    // A gateway that does without presence, and a policy that is mended once it does.
+    // A gateway that does without presence.
     let mut modest = World::new();
     modest.gateway.start();
     let csr = modest.gateway.wait_for_csr();
-    let (pem, id) = certificate_with(&modest, &csr, &policy_without_presence());
+    let (pem, _) = certificate_with(&modest, &csr, &policy_without_presence());
     modest.gateway.install(&pem);
     modest.gateway.wait_for_text("state", "attention");
-    attach(&modest.cloud, &id, &options().policy);
+    let words = format!("the presence topic {THING}/gatepost/status");
+    modest.gateway.wait_for_words("session.problem.message", &words);
 
     let pending = hanging
         .gateway
@@ -89,7 +90,9 @@ fn promise_8_silence_is_not_waited_for_for_ever() {
             .any(|connection| connection.client_id == THING)
     );
 
-    // So long a session was stable, and the next one tries presence again.
+    // So long a session was stable, and presence is left alone all the same: the next one has no will that costs it.
+    let before = mark(&modest.cloud);
     modest.cloud.disconnect(THING);
-    modest.gateway.wait_online();
+    session_present(&modest.cloud, before);
+    assert_eq!(refusals(&modest.cloud, before), Vec::<String>::new());
 }

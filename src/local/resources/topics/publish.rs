@@ -164,9 +164,10 @@ impl Wanted {
             .user_properties
             .iter()
             .flat_map(|(name, value)| [name, value]);
-        // MQTT 5.0, 1.5.4: a receiver may end the connection over one.
-        if texts.chain(users).any(|text| text.contains('\0')) {
-            return Err(Refusal::malformed("a property has a NUL"));
+        if let Some(character) = texts.chain(users).find_map(|text| topic::not_allowed(text)) {
+            return Err(Refusal::malformed(format!(
+                "a property has the character {character}, over which a broker may end the connection"
+            )));
         }
         let size = properties.size();
         if size > MAX_PROPERTIES {
@@ -326,6 +327,8 @@ mod tests {
             "qos=0&wait=ack",
             "timeout=301",
             "contentType=a%00",
+            "contentType=a%0Ab",
+            "responseTopic=a%7F",
             "unknown=1",
         ] {
             assert!(read(query, &[]).is_err(), "{query}");
@@ -335,6 +338,7 @@ mod tests {
             ("x-amz-mqtt5-user-properties", "eyJhIjoxfQ=="),
             ("x-amz-mqtt5-correlation-data", "%"),
             ("x-amz-mqtt5-payload-format-indicator", "1"),
+            ("x-amz-mqtt5-user-properties", "W3siYSI6Ilx1MDAwMSJ9XQ=="),
             ("x-amz-mqtt5-user-property", "eyJhIjoxfQ=="),
         ] {
             assert!(read("", &[header]).is_err(), "{header:?}");
