@@ -14,7 +14,7 @@ use super::books::Books;
 use super::database::Failure;
 use super::delivery::feed;
 use super::held::Held;
-use super::kept::{Kept, KeptDocument, NotKept};
+use super::kept::{Acknowledged, Kept, KeptDocument, NotKept};
 use super::store::{Care, Store};
 use super::streams::{Arrival, Stream, Subscription};
 use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
@@ -70,6 +70,8 @@ pub struct Subscriber {
     pub filter: String,
     /// The quality of service.
     pub qos: u8,
+    /// How many different filters this reader may have.
+    pub most_filters: usize,
 }
 
 /// Why somebody is not subscribed.
@@ -79,6 +81,8 @@ pub enum NotSubscribed {
     TooManyStreams(usize),
     /// AWS takes no more filters.
     TooManyFilters(usize),
+    /// The reader has its share of them.
+    TooManyOfOne(usize),
     /// The durable subscription cannot be had.
     NotKept(NotKept),
     /// The disk.
@@ -164,7 +168,12 @@ impl Inbox {
     }
 
     fn join(self: &Rc<Self>, subscriber: &Subscriber, kept: Option<&str>) -> Result<Subscription, NotSubscribed> {
-        let Subscriber { reader, filter, qos } = subscriber;
+        let Subscriber {
+            reader, filter, qos, ..
+        } = subscriber;
+        if kept.is_none() {
+            self.has_a_share_left(subscriber, None)?;
+        }
         {
             let streams = self.streams.borrow();
             let same_reader = streams.iter().filter(|stream| stream.reader == *reader).count();
@@ -258,6 +267,7 @@ impl Inbox {
     /// Whether `subscriber` may read the durable subscription `name` in the place of who reads it now. Nothing is changed
     /// for a caller who is then refused.
     fn may_take_over(&self, subscriber: &Subscriber, name: &str) -> Result<(), NotSubscribed> {
+        self.has_a_share_left(subscriber, Some(name))?;
         let of_others = |stream: &&Rc<Stream>| stream.kept.as_deref() != Some(name) && !stream.has_ended();
         let streams = self.streams.borrow();
         let (same_reader, all) = streams.iter().filter(of_others).fold((0, 0), |(same, all), stream| {
@@ -273,6 +283,24 @@ impl Inbox {
         Ok(())
     }
 
+    /// Whether the reader may have one more filter, beside those of its streams and of its durable subscriptions but `name`.
+    fn has_a_share_left(&self, subscriber: &Subscriber, name: Option<&str>) -> Result<(), NotSubscribed> {
+        let (streams, kept) = (self.streams.borrow(), self.kept.borrow());
+        let live = streams
+            .iter()
+            .filter(|stream| stream.reader == subscriber.reader && (name.is_none() || stream.kept.as_deref() != name));
+        let durable = kept
+            .iter()
+            .filter(|kept| kept.owner == subscriber.reader && Some(kept.name.as_str()) != name);
+        let mut filters: BTreeSet<&str> = live.map(|stream| stream.filter.as_str()).collect();
+        filters.extend(durable.map(|kept| kept.filter.as_str()));
+        filters.insert(&subscriber.filter);
+        match filters.len() > subscriber.most_filters {
+            true => Err(NotSubscribed::TooManyOfOne(subscriber.most_filters)),
+            false => Ok(()),
+        }
+    }
+
     /// The durable subscriptions.
     ///
     /// # Errors
@@ -281,11 +309,11 @@ impl Inbox {
         self.store.run(Care::Reads, |books| Ok(books.list_kept())).await
     }
 
-    /// The program has everything up to number `up_to`. False where there is no such subscription.
+    /// The program has everything up to number `up_to`.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<bool, Failure> {
+    pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<Acknowledged, Failure> {
         let name = name.to_owned();
         let done = self
             .store

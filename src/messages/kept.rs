@@ -76,6 +76,17 @@ pub enum NotKept {
     TooMany(usize),
 }
 
+/// What became of an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// What was acknowledged is deleted.
+    Done,
+    /// There is no such subscription.
+    Unknown,
+    /// No message has that number yet: the last one has this.
+    Beyond(i64),
+}
+
 impl Books {
     /// Makes the subscription, or takes it up again; whose it is does not change.
     pub(super) fn keep(
@@ -273,11 +284,14 @@ impl Books {
         Ok(Some(messages))
     }
 
-    /// The program has everything up to number `up_to`. False where there is no such subscription.
-    pub(super) fn acknowledge_kept(&mut self, name: &str, up_to: i64) -> rusqlite::Result<bool> {
+    /// The program has everything up to number `up_to`.
+    pub(super) fn acknowledge_kept(&mut self, name: &str, up_to: i64) -> rusqlite::Result<Acknowledged> {
         let Some(mut kept) = self.kept_then(name).cloned() else {
-            return Ok(false);
+            return Ok(Acknowledged::Unknown);
         };
+        if up_to > kept.last {
+            return Ok(Acknowledged::Beyond(kept.last));
+        }
         {
             let mut gone = self.database.prepare_cached(
                 "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)) FROM inbox
@@ -290,7 +304,7 @@ impl Books {
         }
         self.forget(&kept, up_to)?;
         self.with_commit(Change::Kept(kept));
-        Ok(true)
+        Ok(Acknowledged::Done)
     }
 
     /// What there is.

@@ -408,3 +408,41 @@ fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
     let credentials = get(address, "/v1/credentials/telemetry", &token);
     assert_eq!(credentials.status, 200, "{:?}", credentials.json());
 }
+
+#[test]
+fn promise_6_one_user_does_not_take_everybodys_filters() {
+    let mut world = World::new();
+    let rules = OTHER_RULE.replacen("role-aliases", "subscribe = [\"#\"]\nrole-aliases", 1);
+    world.gateway.config.push_str(&rules);
+    let everything = "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]";
+    world.gateway.configure("role-aliases = [\"*\"]", everything);
+    let address = switch_on(&mut world.gateway);
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("messages.phase", "ready");
+    world.gateway.wait_for_text("identity.phase", "ready");
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    let subscribe = |token: &str, number: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /topics/t{number}?name=n{number} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        String::from_utf8_lossy(&head).into_owned()
+    };
+    let others = token(&world.gateway, "uid-61001");
+    let answers: Vec<String> = (0..26).map(|number| subscribe(&others, number)).collect();
+    assert!(
+        answers[..25].iter().all(|answer| answer == "HTTP/1.1 200"),
+        "{answers:?}"
+    );
+    assert_eq!(answers[25], "HTTP/1.1 429");
+    assert_eq!(subscribe(&others, 3), "HTTP/1.1 200", "its own it may take up again");
+    assert_eq!(
+        subscribe(&own_token(&world.gateway), 26),
+        "HTTP/1.1 200",
+        "there is room for others"
+    );
+}

@@ -27,6 +27,8 @@ fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_o
         post(gateway, "/subscriptions/worker/ack", "", body.as_bytes()).status
     };
     assert_eq!(acknowledge(&world.gateway, &first["id"]), 200);
+    let unseen = serde_json::json!(1_000_000);
+    assert_eq!(acknowledge(&world.gateway, &unseen), 400, "nobody has that one yet");
     assert_eq!(program.payload(), "1");
     // The program dies with "1" in its hands; more comes meanwhile.
     drop(program);

@@ -13,7 +13,7 @@ use super::super::super::caller::Caller;
 use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, too_many};
-use crate::messages::{KeptDocument, NotKept, NotSubscribed, Subscriber};
+use crate::messages::{Acknowledged, KeptDocument, MAX_FILTERS, NotKept, NotSubscribed, Subscriber};
 use crate::topic;
 
 /// A durable subscription's name has at most so many characters.
@@ -42,6 +42,10 @@ pub async fn get(
         reader: caller.account(),
         filter,
         qos,
+        most_filters: match shared.may_do_everything(caller) {
+            true => MAX_FILTERS,
+            false => MAX_FILTERS / 2,
+        },
     };
     let subscription = match name {
         None => shared.inbox.subscribe(&subscriber),
@@ -72,7 +76,12 @@ fn not_subscribed(why: NotSubscribed) -> Refusal {
             "too_many_filters",
             format!("AWS IoT takes {most} subscriptions of a gateway, and the programs on it have as many filters"),
         )
-        .hint("use a wildcard that takes in several of them"),
+        .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
+        NotSubscribed::TooManyOfOne(most) => too_many(
+            "too_many_filters",
+            format!("one user may have {most} topic filters, half of what AWS IoT takes of a gateway"),
+        )
+        .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
         NotSubscribed::NotKept(NotKept::TooMany(most)) => too_many(
             "too_many_subscriptions",
             format!("a gateway has at most {most} durable subscriptions"),
@@ -119,8 +128,15 @@ pub async fn acknowledge(
         Refusal::malformed(format!("the body does not name a message: {error}"))
             .hint("{\"id\": N} with the id of the last message that is dealt with")
     })?;
-    let known = shared.inbox.acknowledge_kept(name, up_to.id).await;
-    done(known.map_err(Refusal::from)?)
+    let acknowledged = shared.inbox.acknowledge_kept(name, up_to.id).await;
+    match acknowledged.map_err(Refusal::from)? {
+        Acknowledged::Done => done(true),
+        Acknowledged::Unknown => done(false),
+        Acknowledged::Beyond(last) => Err(Refusal::malformed(format!(
+            "no message has the number {} yet: the last one has {last}",
+            up_to.id
+        ))),
+    }
 }
 
 /// Ends a durable subscription.
