@@ -53,7 +53,8 @@ impl Pulse {
         }
     }
 
-    /// Does something that may rightly keep the thread from answering for so long, and no longer.
+    /// Does something that may rightly keep the thread from answering for so long, and no longer. Its end is a sign of life,
+    /// whatever the thread is at next.
     pub fn excused<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> T {
         let outer = self.0.excused_until.load(Ordering::Relaxed);
         let until = self.0.begun.elapsed() + patience;
@@ -61,6 +62,7 @@ impl Pulse {
             .excused_until
             .store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let outcome = work();
+        self.beat();
         self.0.excused_until.store(outer, Ordering::Relaxed);
         outcome
     }
@@ -98,6 +100,8 @@ mod tests {
             pulse.excused(Duration::ZERO, || assert!(!pulse.is_alive(), "the excuse has run out"));
             assert!(pulse.is_alive());
         });
+        assert!(pulse.is_alive(), "it has come back");
+        pulse.ask();
         assert!(!pulse.is_alive());
         pulse.beat();
         assert!(pulse.is_alive());

@@ -73,7 +73,11 @@ impl Audit {
             Wish::Publish(topic) | Wish::Subscribe(topic) => ("", topic),
         };
         let kind = Kind {
-            who: caller.account(),
+            // By the door: who comes by both is two.
+            who: match caller {
+                Caller::Peer(_) => caller.account(),
+                Caller::Bearer(_) => caller.to_string(),
+            },
             // Role aliases are few; of topics there are as many as a program can think of.
             what: format!("{key} {alias}"),
             rule: rule.map(str::to_owned),

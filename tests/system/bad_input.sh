@@ -141,7 +141,10 @@ read_only_state() {
         systemctl start gatepost'
     must_fail inside touch /var/lib/gatepost/x
     user_gets_credentials_soon >&2
-    is_ready
+    status_becomes session.phase connected
+    # Not ready: messages cannot be accepted, and that is said.
+    status_becomes messages.phase failed
+    status summary
 }
 user_gets_credentials_soon() { within 30 as_user camera gatepost credentials telemetry >/dev/null; }
 
