@@ -14,7 +14,6 @@ mod stay;
 mod subscriber;
 mod successor;
 mod suspects;
-mod unanswered;
 mod words;
 
 use std::ops::ControlFlow;

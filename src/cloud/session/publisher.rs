@@ -1,4 +1,9 @@
-//! From the outbox to AWS: at AWS's pace, no more under way than it allows, and each message until AWS has answered it.
+//! From the outbox to AWS: at AWS's pace, no more under way than it allows, and each message until AWS has answered it
+//! (`answers`). Beside it what is sent at once or not at all (`direct`).
+
+mod answers;
+mod direct;
+mod unanswered;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -7,12 +12,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::unanswered::{Kind, Unanswered};
 use super::few::Few;
 use super::pace::Pace;
 use super::suspects::Suspects;
-use super::unanswered::{Kind, Unanswered};
-use crate::cloud::mqtt::{Connection, NotSent, Reason};
-use crate::event::{Event, journal};
+use crate::cloud::mqtt::{Connection, NotSent};
 use crate::messages::{Direct, Failure, Outbox, Outgoing, Ticket};
 use crate::problem::Problem;
 
@@ -24,19 +28,8 @@ const SPARE: usize = 4;
 const PAGE: (usize, u64) = (16, 128 * 1024);
 /// Between two looks into a database that cannot be read.
 const RETRY: Duration = Duration::from_secs(5);
-/// After AWS has said that there was too much; it grows with each time in a row.
-const TOO_MUCH: Duration = Duration::from_secs(1);
-/// The longest such pause, as a power of two of [`TOO_MUCH`].
-const TOO_MUCH_LIMIT: u32 = 5;
 /// Why a message is not sent any more.
 const DROPPED: &str = "AWS dropped the connection each time within a second of this message, and never without it";
-/// A message that AWS was too busy for so many times is parked after all.
-const TRIES: u32 = 20;
-
-/// What AWS says when it is not the message's fault: unspecified error, implementation specific error, quota exceeded
-/// (developer guide, "MQTT 5 reason codes").
-const NOT_ITS_FAULT: [u8; 3] = [0x80, 0x83, QUOTA_EXCEEDED];
-const QUOTA_EXCEEDED: u8 = 0x97;
 /// A DISCONNECT that is about a message at quality of service 0: not authorized, topic name invalid, payload format invalid.
 /// One at quality of service 1 is answered so by PUBACK.
 const ANSWERED_OTHERWISE: [u8; 3] = [0x87, 0x90, 0x99];
@@ -185,14 +178,6 @@ impl Publisher {
         self.suspects.any(|suspect| matches!(suspect, Suspect::Outgoing(_)))
     }
 
-    /// Whether AWS is to answer this message at quality of service 0, and whether it must be alone meanwhile.
-    fn how(&self, direct: &Direct) -> (bool, bool) {
-        let kind = Kind::of(&direct.message);
-        let doubtful = self.unanswered.is_doubtful(&kind);
-        let alone = self.one_at_a_time() || self.suspects.is_suspected(&Suspect::Direct(kind));
-        (doubtful || alone, alone)
-    }
-
     /// The next message, when it may be sent. Cancel safe.
     pub(super) async fn next(&mut self) -> Next {
         sleep_until(self.pace.free_at()).await;
@@ -276,70 +261,6 @@ impl Publisher {
         }
     }
 
-    fn send_direct(&mut self, connection: &mut Connection) {
-        let Some(direct) = self.waiting.take_if(|direct| !direct.sent.is_closed()) else {
-            // Its program was answered that it was not sent.
-            self.waiting = None;
-            return;
-        };
-        let kind = Kind::of(&direct.message);
-        if let Some(why) = self.unanswered.refusal(&kind) {
-            return drop(direct.sent.send(Err(why)));
-        }
-        if self.suspects.is_guilty(&Suspect::Direct(kind.clone())) {
-            self.suspects.cleared(&Suspect::Direct(kind.clone()));
-            self.found_one = true;
-            let why = self.unanswered.refuse(kind, DROPPED);
-            return drop(direct.sent.send(Err(why)));
-        }
-        let (answered, alone) = self.how(&direct);
-        let most = if alone { 1 } else { self.window };
-        if answered && (self.under_way.len() >= most || alone && self.suspects.quiet_until().is_some()) {
-            self.waiting = Some(direct);
-            return;
-        }
-        let outcome = match answered {
-            true => connection.publish(&direct.message).map(Some),
-            false => connection.publish_unacknowledged(&direct.message).map(|()| None),
-        };
-        match outcome {
-            Ok(packet_id) => {
-                self.spent();
-                if let Some(packet_id) = packet_id {
-                    self.last_sent = Instant::now();
-                    self.under_way.insert(packet_id, UnderWay::Direct(direct));
-                } else {
-                    self.unanswered.sent(kind);
-                    let _ = direct.sent.send(Ok(()));
-                }
-            }
-            Err(NotSent::Busy) if !answered => {
-                self.backed_up = true;
-                self.waiting = Some(direct);
-            }
-            Err(NotSent::Busy) => drop(direct.sent.send(Err(Problem::wait("the MQTT session is busy")))),
-            Err(NotSent::Never(why)) => {
-                let why = Problem::configuration(format!("the message cannot be sent: {why}"));
-                let _ = direct.sent.send(Err(why));
-            }
-        }
-    }
-
-    /// AWS has answered a message at quality of service 0 as one at quality of service 1.
-    fn direct_answered(&mut self, direct: Direct, reason: &Reason) {
-        let kind = Kind::of(&direct.message);
-        self.suspects.cleared(&Suspect::Direct(kind.clone()));
-        let outcome = match reason.code {
-            0..0x80 => {
-                self.unanswered.taken(kind);
-                Ok(())
-            }
-            code if NOT_ITS_FAULT.contains(&code) => Err(Problem::wait(format!("AWS does not take it now: {reason}"))),
-            _ => Err(self.unanswered.refuse(kind, &reason.to_string())),
-        };
-        let _ = direct.sent.send(outcome);
-    }
-
     /// Whether a message that drops connections was found since this was asked the last time.
     pub(super) fn has_found_one(&mut self) -> bool {
         std::mem::take(&mut self.found_one)
@@ -348,69 +269,6 @@ impl Publisher {
     /// A message goes, or has come: both count.
     pub(super) fn spent(&mut self) {
         self.pace.spend(Instant::now());
-    }
-
-    /// AWS has answered a message.
-    pub(super) async fn answered(&mut self, packet_id: u16, reason: &Reason) {
-        let ticket = match self.under_way.remove(&packet_id) {
-            Some(UnderWay::Outgoing(ticket)) => ticket,
-            Some(UnderWay::Direct(direct)) => return self.direct_answered(direct, reason),
-            None => return,
-        };
-        if reason.code < 0x80 {
-            self.too_much = 0;
-            self.tries.remove(&ticket.id);
-            self.suspects.cleared(&Suspect::Outgoing(ticket.id));
-            return self.outbox.acknowledged(ticket).await;
-        }
-        if !NOT_ITS_FAULT.contains(&reason.code) {
-            return self.park(ticket, reason.to_string()).await;
-        }
-        let tries = self.tries.entry(ticket.id).or_default();
-        *tries += 1;
-        if *tries >= TRIES {
-            return self.park(ticket, reason.to_string()).await;
-        }
-        log::debug!("session: message {} is sent again later: {reason}", ticket.id);
-        self.not_before = Instant::now() + TOO_MUCH * 2_u32.pow(self.too_much);
-        self.too_much = (self.too_much + 1).min(TOO_MUCH_LIMIT);
-        match reason.code {
-            QUOTA_EXCEEDED => self.put_off(ticket).await,
-            // Perhaps it is this message after all: then its topic must not wait for it.
-            _ => self.outbox.again(ticket).await,
-        }
-    }
-
-    /// What is behind it on its topic, and not sent yet, waits for it: what was read from the database goes back.
-    async fn put_off(&mut self, ticket: Ticket) {
-        if let Some(asked) = self.asked.take()
-            && let Ok(Ok(page)) = asked.await
-        {
-            self.fetched.extend(page);
-        }
-        let fetched = std::mem::take(&mut self.fetched);
-        let (behind, others) = fetched
-            .into_iter()
-            .partition(|outgoing| outgoing.ticket.topic == ticket.topic);
-        self.fetched = others;
-        let behind: VecDeque<Outgoing> = behind;
-        self.outbox.put_off(ticket).await;
-        for outgoing in behind {
-            self.outbox.again(outgoing.ticket).await;
-        }
-    }
-
-    async fn park(&mut self, ticket: Ticket, reason: String) {
-        self.tries.remove(&ticket.id);
-        self.suspects.cleared(&Suspect::Outgoing(ticket.id));
-        let (id, topic) = (ticket.id, ticket.topic.as_str());
-        self.lines.one_more(|level, more| {
-            journal!(
-                level, Event::MessageParked, TOPIC = topic;
-                "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"
-            );
-        });
-        self.outbox.park(ticket, reason).await;
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::few::Few;
-use super::words;
+use super::super::few::Few;
+use super::super::words;
 use crate::event::{Event, journal};
 use crate::messages::Message;
 use crate::problem::Problem;
