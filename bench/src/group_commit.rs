@@ -38,7 +38,7 @@ impl GroupCommit {
              PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -256;
+             PRAGMA cache_size = -128;
              PRAGMA temp_store = MEMORY;
              PRAGMA wal_autocheckpoint = 1000;
              CREATE TABLE outbox (
