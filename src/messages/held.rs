@@ -220,16 +220,14 @@ mod tests {
     use super::*;
     use crate::clock::SharedClock;
     use crate::clock::manual::ManualClock;
-    use crate::messages::{Arrival, Bounds, Properties, database, spawn};
+    use crate::messages::{Arrival, Bounds, database, spawn};
     use crate::status::{Desk, MessagesDetails, MessagesPhase};
 
     fn message() -> Received {
         Received {
             topic: "t".into(),
-            payload: bytes::Bytes::new(),
             qos: 1,
-            retained: false,
-            properties: Properties::default(),
+            ..Received::default()
         }
     }
 

@@ -133,7 +133,7 @@ mod in_base64 {
 }
 
 /// A message that has come from the broker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Received {
     /// Where it was published.
     pub topic: String,

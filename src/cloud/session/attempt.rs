@@ -83,10 +83,8 @@ impl Session {
     /// What to say of a connection that was lost, and how long to wait.
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
         // Who looks for the message that drops the connections, and finds it, need not go ever slower.
-        if self.publisher.has_found_one() {
-            self.backoff.reset();
-        }
-        if lasted >= STABLE {
+        let found_one = self.publisher.has_found_one();
+        if found_one || lasted >= STABLE {
             self.backoff.reset();
         }
         let wait = self.next_backoff();

@@ -126,10 +126,8 @@ mod tests {
     fn message() -> Received {
         Received {
             topic: "t".into(),
-            payload: bytes::Bytes::new(),
             qos: 1,
-            retained: false,
-            properties: crate::messages::Properties::default(),
+            ..Received::default()
         }
     }
 

@@ -100,7 +100,7 @@ impl Successor {
     }
 
     /// A certificate has come that was never tried: it goes first.
-    fn is_new(&mut self) {
+    fn begin_anew(&mut self) {
         self.not_before = Instant::now();
         self.its_turn = true;
         self.without_will = false;
@@ -111,7 +111,7 @@ impl Session {
     /// A certificate has come, or is there at the start.
     pub(super) fn begin(&mut self, newest: &Arc<Identity>) {
         if !self.is_newest(newest) {
-            self.successor.is_new();
+            self.successor.begin_anew();
         }
         self.provisioning.begin(&newest.certificate.id);
         if self.accepted.borrow().is_none()

@@ -1,21 +1,13 @@
 //! AWS does what it was asked for, and its answer is lost.
 
-use super::{Subscription, configure};
+use super::{Subscription, world_behind_a_relay};
 use crate::cloud_view::{mark, session_present};
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
-use crate::relay::Relay;
 use crate::world::{SOON, THING, World};
 
 #[test]
 fn promise_8_a_lost_answer_to_unsubscribe_makes_nobody_deaf() {
-    let mut world = World::new();
-    configure(&mut world);
-    let network = Relay::to(&world.cloud.mqtt_endpoint());
-    world
-        .gateway
-        .configure(&world.cloud.mqtt_endpoint(), &network.endpoint());
-    bring_online_known(&mut world);
+    let (mut world, network) = world_behind_a_relay();
     let dashboard = Dashboard::start(&world);
     for (filter, topic, killed) in [("cmd", "cmd", false), ("news/#", "news/a", true)] {
         let (filter, topic) = (format!("{THING}/{filter}"), format!("{THING}/{topic}"));

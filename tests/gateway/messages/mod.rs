@@ -23,6 +23,7 @@ use rig::unix_http::{self, Response};
 use serde_json::Value;
 
 use crate::registry::bring_online_known;
+use crate::relay::Relay;
 use crate::world::{Gateway, SOON, THING, World};
 
 /// A world in which this user may publish and subscribe to everything, online.
@@ -31,6 +32,18 @@ fn world() -> World {
     configure(&mut world);
     bring_online_known(&mut world);
     world
+}
+
+/// The same, with a network between the gateway and AWS that can be broken.
+fn world_behind_a_relay() -> (World, Relay) {
+    let mut world = World::new();
+    configure(&mut world);
+    let network = Relay::to(&world.cloud.mqtt_endpoint());
+    world
+        .gateway
+        .configure(&world.cloud.mqtt_endpoint(), &network.endpoint());
+    bring_online_known(&mut world);
+    (world, network)
 }
 
 fn configure(world: &mut World) {

@@ -1,9 +1,8 @@
 //! Quality of service 0, which AWS answers by ending the connection or not at all.
 
-use super::{configure, post, publish, world};
+use super::{configure, post, publish, world, world_behind_a_relay};
 use crate::dashboard::Dashboard;
 use crate::registry::bring_online_known;
-use crate::relay::Relay;
 use crate::world::{SOON, THING, World};
 
 #[test]
@@ -81,13 +80,7 @@ fn promise_6_qos_0_has_its_turn_beside_a_backlog() {
 
 #[test]
 fn promise_6_qos_0_on_a_silent_connection_takes_no_memory_and_is_not_sent_late() {
-    let mut world = World::new();
-    configure(&mut world);
-    let network = Relay::to(&world.cloud.mqtt_endpoint());
-    world
-        .gateway
-        .configure(&world.cloud.mqtt_endpoint(), &network.endpoint());
-    bring_online_known(&mut world);
+    let (world, network) = world_behind_a_relay();
     let dashboard = Dashboard::start(&world);
     network.set_silent(true);
     let target = format!("/topics/{THING}/data?qos=0");
