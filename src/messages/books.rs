@@ -279,9 +279,6 @@ impl Books {
     /// The status.
     pub(super) fn show(&self) {
         let counts = self.bookkeeper.counts;
-        if self.bookkeeper.reporter.phase() == MessagesPhase::Opening {
-            self.bookkeeper.reporter.report(MessagesPhase::Ready, None);
-        }
         self.bookkeeper.reporter.details(|details| {
             *details = MessagesDetails {
                 queued: self.queued.messages,
@@ -296,6 +293,10 @@ impl Books {
                 set_aside: self.bookkeeper.set_aside.clone(),
             };
         });
+        // Ready is what the figures are, too.
+        if self.bookkeeper.reporter.phase() == MessagesPhase::Opening {
+            self.bookkeeper.reporter.report(MessagesPhase::Ready, None);
+        }
     }
 }
 
