@@ -47,17 +47,26 @@ make_tpm_machine() {
     echo "$(swtpm --version | grep -o '[0-9.]*' | head -n 1), empty"
 }
 
-# Emulated, as KVM is not to be had everywhere. It runs in the gateway's network namespace, so its network is that one's.
-# Without IMA, which would hold on to a TPM that its driver has let go.
+# switch_on with-tpm|without-tpm
+switch_on() {
+    forget machine
+    start machine run_tpm_machine "$1"
+    qemu=${daemons[-1]}
+}
+
+# Emulated, as KVM is not to be had everywhere, in the gateway's network namespace, so that its network is that one's.
+# A reset ends it (-no-reboot) and another one is switched on: in the same one the firmware would be busy with the TPM for
+# minutes. Without IMA, which would hold on to a TPM that its driver has let go.
 run_tpm_machine() {
     local root="$cache/$tpm_release" tpm=()
     if [[ $1 == with-tpm ]]; then
+        rm -f "$work/tpm.socket"
         swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --ctrl "type=unixio,path=$work/tpm.socket" --terminate &
         while [[ ! -S $work/tpm.socket ]]; do sleep 0.1; done
         tpm=(-chardev "socket,id=tpm,path=$work/tpm.socket" -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm)
     fi
     exec ip netns exec "$machine_net" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -smp 2 -m 768 \
-        -display none -serial stdio -monitor none -kernel "$root"/boot/vmlinuz-* -initrd "$root"/boot/initrd.img-* \
+        -no-reboot -display none -serial stdio -monitor none -kernel "$root"/boot/vmlinuz-* -initrd "$root"/boot/initrd.img-* \
         -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off nokaslr initcall_blacklist=init_ima" \
         -drive "file=$work/disk.qcow2,if=virtio,cache=unsafe" \
         -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22" -device virtio-net-pci,netdev=net "${tpm[@]}"
@@ -82,25 +91,13 @@ tpm_machine_boots() {
     inside stat -c '%n %U:%G %a' /dev/tpmrm0
 }
 
-reboot_tpm_machine() {
-    local before
-    before=$(inside cat /proc/sys/kernel/random/boot_id)
-    inside systemctl reboot --no-block || true
-    within 600 booted_anew "$before"
-    tpm_machine_boots
-}
-
-booted_anew() {
-    local now
-    ssh_forget
-    now=$(inside cat /proc/sys/kernel/random/boot_id 2>/dev/null) || return 1
-    [[ -n $now && $now != "$1" ]]
-}
-
 ssh_forget() { rm -f "$work/ssh"; }
 
+# tpm_machine_ends poweroff|reboot: qemu ends with either.
 tpm_machine_ends() {
-    inside systemctl poweroff --no-block || true
+    inside systemctl "$1" --no-block || true
+    # This is what it should do, and no mishap.
+    forget machine
     within 120 qemu_is_over
     ssh_forget
     echo "it is off"

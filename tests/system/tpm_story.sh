@@ -9,8 +9,7 @@ source "$here/tpm_faults.sh"
 
 heading "A machine with a TPM, $tpm_release"
 step "Its TPM is swtpm %" make_tpm_machine "$tpm_release"
-start machine run_tpm_machine with-tpm
-qemu=${daemons[-1]}
+switch_on with-tpm
 step "It has booted: %" tpm_machine_boots
 step "It reaches the local AWS: %" reaches_the_cloud
 step "apt installs the package: %" install_package "$package"
@@ -30,12 +29,12 @@ step "Its driver comes late, and is met: %" tpm_comes_late
 step "Its driver comes after the service has started: %" tpm_arrives
 step "Locked by somebody's wrong PINs, that is said, and it goes on when it is unlocked: %" tpm_locked
 step "The store of tpm2-pkcs11 is lost: %" store_lost
-step "The machine reboots: %" reboot_tpm_machine
+step "The machine goes down for a reboot: %" tpm_machine_ends reboot
+switch_on with-tpm
+step "It boots again: %" tpm_machine_boots
 step "It is ready by itself, still provisioned: %" is_ready
-step "The machine shuts down: %" tpm_machine_ends
-forget machine
-start machine run_tpm_machine without-tpm
-qemu=${daemons[-1]}
+step "The machine shuts down: %" tpm_machine_ends poweroff
+switch_on without-tpm
 step "Without its TPM it boots, and says what is missing: %" says_that_the_tpm_is_missing
-step "The machine shuts down: %" tpm_machine_ends
+step "The machine shuts down: %" tpm_machine_ends poweroff
 forget machine
