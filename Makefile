@@ -31,10 +31,11 @@ check: ## format, clippy and unit tests: the quick round while editing
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
-test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud
+test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud (with CI set: system-test too)
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
+	$(if $(CI),$(MAKE) system-test)
 
 deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 	@packaging/build $(ARCH)
