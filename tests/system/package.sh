@@ -9,8 +9,8 @@ newest_package() {
     echo "$found"
 }
 
-# make_neighbours: the same package with an older and with a newer version number. gatepost has had no release yet that
-# differs in more.
+# make_neighbours: the same package with an older and with a newer version number, and with other files where a release
+# may change what an administrator edits or could edit. gatepost has had no release yet that differs in more.
 make_neighbours() {
     local version
     version=$(dpkg-deb --field "$package" Version)
@@ -24,6 +24,7 @@ renumbered() {
     mkdir -p "$work/packages"
     dpkg-deb --raw-extract "$package" "$work/packages/$2"
     sed -i "s/^Version: .*/Version: $1/" "$work/packages/$2/DEBIAN/control"
+    echo "# As version $1 has it." | tee -a "$work/packages/$2"/{usr/share/gatepost/gatepost.toml,etc/apparmor.d/usr.sbin.gatepostd} >/dev/null
     dpkg-deb --build --root-owner-group -Znone "$work/packages/$2" "$work/packages/$2.deb" >/dev/null
     rm -r "${work:?}/packages/$2"
 }
@@ -55,7 +56,7 @@ account_and_folders() {
         [[ $(stat -c "%U:%G %a" /var/lib/gatepost) == "gatepost:gatepost 700" ]]
         [[ $(stat -c "%U:%G %a" /run/gatepost) == "gatepost:gatepost 755" ]]
         [[ $(stat -c "%U:%G %a" /etc/gatepost/gatepost.toml) == "root:root 644" ]]
-        [[ $(dpkg-query --show --showformat="\${Conffiles}" gatepost) == *"/etc/gatepost/gatepost.toml "* ]]
+        cmp /usr/share/gatepost/gatepost.toml /etc/gatepost/gatepost.toml
         stat -c "%U:%G %a %n" /var/lib/gatepost'
 }
 
@@ -84,7 +85,8 @@ manual_and_completions() {
         for page in man8/gatepostd.8 man1/gatepost.1 man5/gatepost.toml.5 man8/gatepost-tpm-setup.8; do
             zcat "/usr/share/man/$page.gz" | grep -q "^\.TH "
         done
-        test -s /usr/share/bash-completion/completions/gatepost
+        source /usr/share/bash-completion/completions/gatepost
+        complete -p gatepost >/dev/null
         test -s /usr/share/zsh/vendor-completions/_gatepost
         test -s /usr/share/fish/vendor_completions.d/gatepost.fish
         gatepost --version'
@@ -119,9 +121,9 @@ remove_package() {
     echo "gatepost.toml, conf.d, the key and the certificate"
 }
 
+# Enabled it was and is, so it starts.
 install_again() {
-    install_package "$package"
-    inside systemctl enable --quiet --now gatepost
+    install_package "$package" >&2
     is_ready
 }
 
