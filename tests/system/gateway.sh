@@ -186,6 +186,33 @@ another_process() {
 restart_it() { inside systemctl restart gatepost; }
 kill_it() { inside systemctl kill --signal=KILL gatepost; }
 
+# As often as systemd's own counting would have it wait longer than programs do, after runs that were no false starts.
+kill_it_again() {
+    local time
+    for time in {1..4}; do
+        within 20 has_run_for_a_while
+        nobody_noticed kill_it >&2
+    done
+    echo "$time times"
+}
+has_run_for_a_while() {
+    in_shell '(($(cut -d . -f 1 /proc/uptime) - $(systemctl show --property=ExecMainStartTimestampMonotonic --value gatepost) / 1000000 > 6))'
+}
+
+# It stands still, as with a fault that no exit code tells of.
+watchdog_bites() {
+    local old patience=/run/systemd/system/gatepost.service.d/patience.conf
+    in_shell "mkdir -p ${patience%/*} && printf '[Service]\nWatchdogSec=4s\n' >$patience
+        systemctl daemon-reload && systemctl restart gatepost"
+    is_ready >&2
+    old=$(main_process)
+    inside systemctl kill --signal=STOP --kill-whom=main gatepost
+    within 60 another_process "$old"
+    is_ready >&2
+    in_shell "rm $patience && systemctl daemon-reload && systemctl restart gatepost"
+    inside journalctl --quiet --boot --unit gatepost --output cat --grep 'Watchdog timeout' | tail -n 1
+}
+
 still_configured() {
     diff <(configuration "$softhsm") <(inside cat /etc/gatepost/gatepost.toml) >&2
     is_ready

@@ -38,6 +38,7 @@ start_asking
 unplug
 step "Restarted: %" nobody_noticed restart_it
 step "Killed (kill -9): %" nobody_noticed kill_it
+step "Killed again and again: %" kill_it_again
 step "Upgraded to the next version: %" nobody_noticed upgrade_to "$newer"
 step "Downgraded to the one before: %" nobody_noticed upgrade_to "$older"
 step "Upgraded to the one under test: %" nobody_noticed upgrade_to "$package"
@@ -45,11 +46,14 @@ plug_in
 stop_asking
 step "The edited file is as it was, and the session comes back: %" still_configured
 step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
+step "Stopped (SIGSTOP), the watchdog has it started anew: %" watchdog_bites
 step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 
 heading "What can be wrong"
 step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
 step "A wrong file makes the start fail with 78, and says why: %" wrong_start
+step "An upgrade that meets a wrong file leaves the running daemon alone: %" upgrade_meets_wrong_file
+step "An upgrade starts a gateway that had failed: %" upgrade_mends_failed
 step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
 step "A PIN encrypted for another machine is named, tried again, and mended: %" foreign_pin
 step "Started twice it is one, and a second gatepostd does not start: %" started_twice
@@ -63,7 +67,7 @@ step "An image that was cloned with its machine-id is found out: %" cloned_machi
 
 heading "Removal"
 step "Removed, it keeps what is the administrator's and the state: %" remove_package
-step "Installed again, it goes on where it was: %" install_again
+step "Installed again, it goes on where it was by itself: %" install_again
 step "Purged, nothing is left: %" purge_package
 step "The machine shuts down, with nothing failed: %" machine_ends
 forget machine
