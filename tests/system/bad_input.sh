@@ -10,23 +10,50 @@ journal_since() { inside journalctl --quiet --unit gatepost --after-cursor "$1" 
 journal_cursor() { inside journalctl --quiet --lines 0 --show-cursor | sed -n 's/^-- cursor: //p'; }
 
 wrong_reload() {
-    local old
+    local old line
     old=$(main_process)
+    line=$(status_line)
     break_configuration
     must_fail inside systemctl reload gatepost 2>/dev/null
     [[ $(main_process) == "$old" ]]
     is_ready >&2
+    # What is wrong with a file that is not in use is no part of what the daemon is.
+    [[ $(status_line) == "$line" ]]
     mend_configuration
     inside systemctl reload gatepost
-    [[ $(main_process) == "$old" ]]
+    [[ $(main_process) == "$old" && $(status_line) == "$line" ]]
     echo "process $old goes on"
+}
+
+# An upgrade never puts a daemon that runs in the place of one that does not start.
+upgrade_meets_wrong_file() {
+    local old
+    old=$(main_process)
+    break_configuration
+    upgrade_to "$newer" >"$work/upgrade"
+    [[ $(main_process) == "$old" ]]
+    is_ready >&2
+    mend_configuration
+    grep -o 'this version cannot start with the configuration that is there' "$work/upgrade"
+}
+
+# A version that fails, and the next one that does not: the gateway comes back with nobody at it.
+upgrade_mends_failed() {
+    break_configuration
+    inside systemctl restart gatepost || true
+    within 20 has_failed_with 78
+    within 20 socket_is inactive
+    mend_configuration
+    upgrade_to "$package" >&2
+    units_are enabled active >&2
+    is_ready
 }
 
 wrong_start() {
     local cursor
     cursor=$(journal_cursor)
     break_configuration
-    inside systemctl restart gatepost || true
+    must_fail inside systemctl restart gatepost 2>/dev/null
     within 20 has_failed_with 78
     # Nobody knocks at a closed door for ever.
     within 20 socket_is inactive
