@@ -1,5 +1,5 @@
-# The package of another architecture: its programs run, emulated, and answer. A whole machine of it would take most of an
-# hour to build and boot; `docs/install.md` has been followed on none so far.
+# The package of another architecture: its programs run, emulated, and answer. Not a whole machine: under qemu-user systemd
+# 257 starts no service (it spawns by clone3 into a control group), and CONTRIBUTING.md says how to boot one that is real.
 # shellcheck shell=bash
 # Sourced by tests/system/run; release is the architecture.
 

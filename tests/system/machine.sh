@@ -8,7 +8,7 @@ readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certifi
     init-system-helpers softhsm2 opensc curl libfaketime)
 # The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
 readonly tpm_release=trixie
-readonly tpm_packages=(linux-image-amd64 initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
+tpm_packages=("linux-image-$(dpkg --print-architecture)" initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 
 # root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
 root_of() {
