@@ -215,7 +215,7 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
         }
         Err(error) => journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed: {error}"),
     }
-    systemd::ready();
+    systemd::reloaded(&shared);
 }
 
 /// The signals that mean something to us.
@@ -238,7 +238,6 @@ impl Signals {
 /// What the process says at its end.
 pub fn exit_code(outcome: Result<(), Fatal>) -> ExitCode {
     let Err(fatal) = outcome else { return ExitCode::SUCCESS };
-    systemd::failed(&fatal);
     for line in fatal.to_string().lines() {
         match log::log_enabled!(log::Level::Error) {
             true => journal!(Level::Error, fatal.exit.event(); "{line}"),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
-use gatepost::{check, check_config, daemon, hardening, logging, print_policy};
+use gatepost::{check, check_config, daemon, hardening, logging, print_policy, systemd};
 
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os()) {
@@ -11,7 +11,8 @@ fn main() -> ExitCode {
             logging::start();
             logging::end_on_panic();
             hardening::no_core_dumps();
-            daemon::run(&path)
+            // A check that fails, as in the unit's ExecReload=, says nothing about the daemon that runs.
+            daemon::run(&path).inspect_err(systemd::failed)
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
         Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),

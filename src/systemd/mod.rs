@@ -24,13 +24,19 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// RELOADING=1: the configuration is being read again, until [`ready`].
+/// RELOADING=1: the configuration is being read again, until [`reloaded`].
 pub fn reloading() {
     // Without the time, systemd 253 and later take it for an answer to no question (Type=notify-reload).
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
         Err(error) => log::debug!("systemd is not told of the reload: {error}"),
     }
+}
+
+/// READY=1 after a reload, and the line of status: whatever ExecReload= has run may have said another one meanwhile.
+pub fn reloaded(shared: &Shared) {
+    let (_, line) = summary(shared);
+    notify(&[NotifyState::Ready, NotifyState::Status(&one_line(&line))]);
 }
 
 /// STOPPING=1: the daemon is closing its session.
@@ -43,7 +49,7 @@ pub fn stopped() {
     notify(&[NotifyState::Status("stopped")]);
 }
 
-/// Leaves the reason in the line that `systemctl status` shows of a unit that has failed.
+/// Leaves the reason in the line that `systemctl status` shows of a unit that has failed. For the daemon's own end alone.
 pub fn failed(fatal: &Fatal) {
     notify(&[NotifyState::Status(&one_line(&fatal.to_string()))]);
 }

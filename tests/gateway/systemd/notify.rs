@@ -55,6 +55,35 @@ fn a_reload_good_or_bad_ends_ready() {
 }
 
 #[test]
+fn the_status_line_stays_true_after_a_refused_reload_and_a_good_one() {
+    let mut world = managed();
+    world.gateway.start();
+    let csr = |said: &str| {
+        said.lines()
+            .any(|line| line.starts_with("STATUS=waiting for a certificate"))
+    };
+    world.gateway.manager().wait_for(SOON, csr).unwrap();
+
+    // As ExecReload= does it: a wrong file is refused by a process that systemd also listens to.
+    let good = world.gateway.config.clone();
+    world.gateway.configure("mqtt-endpoint", "mqqt-endpoint");
+    let mut check = world.gateway.command();
+    check.arg("--check-config");
+    let before = world.gateway.manager().messages().len();
+    let mut check = world.gateway.manager().started(&check).unwrap();
+    assert_eq!(check.output().unwrap().status.code(), Some(78));
+
+    world.gateway.config = good;
+    world.gateway.write_config();
+    world.gateway.process().signal(Signal::HUP).unwrap();
+    let manager = world.gateway.manager();
+    manager.wait_for_after(before, SOON, has("READY=1")).unwrap();
+    manager.wait_for_after(before, SOON, csr).unwrap();
+    let said = manager.messages().split_off(before).join("\n");
+    assert!(!said.contains("mqqt-endpoint"), "{said}");
+}
+
+#[test]
 fn the_reason_of_a_failure_is_the_last_status() {
     let mut world = managed();
     world.gateway.configure("mqtt-endpoint", "mqqt-endpoint");
