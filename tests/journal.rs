@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use gatepost::clock::SystemClock;
@@ -89,6 +89,44 @@ const FIELDS: [&str; 6] = [
     "ACCESS_RULE",
 ];
 
+/// The socket would have systemd start it again for the next program that knocks.
+#[test]
+fn whoever_is_told_to_stop_gatepost_is_told_to_close_its_socket_as_well() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    for folder in ["docs", "src", "client/src", "systemd", "packaging"] {
+        collect(&repository.join(folder), &mut texts);
+    }
+    texts.push(repository.join("README.md"));
+    let mut told = 0;
+    for path in texts {
+        let text = fs::read_to_string(&path)
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        for (place, _) in text.match_indices("systemctl stop gatepost") {
+            let words = &text[place..];
+            assert!(
+                words.starts_with("systemctl stop gatepost.socket gatepost.service"),
+                "{}: {words:.60}",
+                path.display()
+            );
+            told += 1;
+        }
+    }
+    assert!(told >= 4, "{told}");
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match entry.is_dir() {
+            true => collect(&entry, found),
+            false => found.push(entry),
+        }
+    }
+}
+
 #[test]
 fn journalctl_takes_the_catalog() {
     let root = tempfile::tempdir().unwrap();
@@ -123,8 +161,22 @@ fn the_documentation_has_a_line_for_every_event() {
 
 #[test]
 fn there_is_no_other_way_to_write_a_line_that_matters() {
+    let other_ways = [
+        "log::error!",
+        "log::warn!",
+        "log::info!",
+        "log::log!",
+        "GATEPOST_EVENT",
+        "MESSAGE_ID",
+    ];
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let mut found = Vec::new();
-    look_into(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    for file in files.iter().filter(|file| !file.ends_with("event.rs")) {
+        let text = fs::read_to_string(file).unwrap();
+        let here = other_ways.iter().filter(|way| text.contains(**way));
+        found.extend(here.map(|way| format!("{way} in {}", file.display())));
+    }
     assert_eq!(
         found,
         Vec::<String>::new(),
@@ -138,26 +190,6 @@ fn what_a_script_writes_is_an_event_too() {
     let field = |name: &str| script.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     assert_eq!(field("MESSAGE_ID="), Event::PinUndecryptable.id());
     assert_eq!(field("GATEPOST_EVENT="), Event::PinUndecryptable.name());
-}
-
-fn look_into(folder: &Path, found: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() {
-            look_into(&entry, found);
-        } else if !entry.ends_with("event.rs") {
-            let text = fs::read_to_string(&entry).unwrap();
-            let other_ways = [
-                "log::error!",
-                "log::warn!",
-                "log::info!",
-                "log::log!",
-                "GATEPOST_EVENT",
-                "MESSAGE_ID",
-            ];
-            let here = other_ways.iter().filter(|way| text.contains(**way));
-            found.extend(here.map(|way| format!("{way} in {}", entry.display())));
-        }
-    }
 }
 
 /// Takes down what is logged, as the journal's logger does.

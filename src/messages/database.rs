@@ -179,7 +179,10 @@ fn version(database: &Connection, path: &Path) -> Result<usize, Unusable> {
         "{} was written by a newer gatepost (schema {version}, this one knows {newest})",
         path.display()
     ))
-    .next("install that version again, or move the file away: the messages in it are then not sent");
+    .next(
+        "install that version again, or stop gatepost (systemctl stop gatepost.socket gatepost.service) and move the file \
+         away: the messages in it are then not sent",
+    );
     Err(Unusable::Not(problem.into()))
 }
 
