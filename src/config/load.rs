@@ -72,7 +72,7 @@ fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
         Ok(entries) => {
             let mut dropped: Vec<PathBuf> = entries
                 .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-                .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+                .filter(|path| is_drop_in(path))
                 .collect();
             dropped.sort();
             files.append(&mut dropped);
@@ -81,6 +81,14 @@ fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
         Err(error) => messages.push(format!("{}: cannot be listed: {error}", folder.display())),
     }
     files
+}
+
+/// Hidden files are an editor's own: Emacs' lock `.#x.toml` is a link to nowhere.
+fn is_drop_in(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// One file, checked on its own first, so that a wrong key or type is reported with its file and line.

@@ -43,6 +43,13 @@ fn the_minimum_is_two_endpoints_and_a_key() {
 }
 
 #[test]
+fn what_an_editor_leaves_in_conf_d_is_not_read() {
+    let leftovers = [".#x.toml", ".x.toml", "x.toml~", "#x.toml#", "x.toml.dpkg-old"];
+    let dropped = leftovers.map(|name| (name, "nonsense"));
+    load(MINIMUM, &dropped).unwrap();
+}
+
+#[test]
 fn later_files_override_keys_and_add_rules() {
     let first = "[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n";
     let second = "[mqtt]\nkeep-alive = \"5min\"\n[[access]]\nuid = 7\nrole-aliases = [\"*\"]\n";
