@@ -79,10 +79,10 @@ pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<Str
 
 fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     let mqtt = findings.required("aws.mqtt-endpoint", raw.mqtt_endpoint, |text| {
-        Endpoint::parse(text, 8883)
+        endpoint(text, 8883, "iot:Data-ATS")
     });
     let credentials = findings.required("aws.credentials-endpoint", raw.credentials_endpoint, |text| {
-        Endpoint::parse(text, 443)
+        endpoint(text, 443, "iot:CredentialProvider")
     });
     let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
     Some(Aws {
@@ -90,6 +90,16 @@ fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
         credentials_endpoint: credentials?,
         root_ca,
     })
+}
+
+/// The sample's PREFIX and REGION would make a host name like any other.
+fn endpoint(text: &str, default_port: u16, kind: &str) -> Result<Endpoint, String> {
+    match text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
+        true => Err(format!(
+            "\"{text}\" is the sample's placeholder; `aws iot describe-endpoint --endpoint-type {kind}` prints yours"
+        )),
+        false => Endpoint::parse(text, default_port),
+    }
 }
 
 fn token(raw: RawToken, findings: &mut Findings) -> Option<TokenConfig> {

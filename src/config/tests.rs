@@ -87,6 +87,10 @@ fn every_message_names_file_key_and_reason() {
             "conf.d/x.toml: aws.mqtt-endpoint: \"not a host\" is no host name",
         ),
         (
+            "[aws]\nmqtt-endpoint = \"a1b2c3-ats.iot.REGION.amazonaws.com\"\n",
+            "conf.d/x.toml: aws.mqtt-endpoint: \"a1b2c3-ats.iot.REGION.amazonaws.com\" is the sample's placeholder",
+        ),
+        (
             "[aws]\nroot-ca = \"roots.pem\"",
             "conf.d/x.toml: aws.root-ca: is not an absolute path",
         ),
