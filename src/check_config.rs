@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::arguments::print;
 use crate::config::{Config, Folders};
 use crate::problem::{Exit, Fatal, Problem};
+use crate::service::closed_files;
 
 /// Checks the configuration and everything it points at that can be looked at without touching the token; says what the
-/// daemon would say.
+/// daemon would say, and, to root, what the service's user may not read.
 ///
 /// # Errors
 /// With all findings.
@@ -21,6 +22,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     if let Some(chain) = config.identity.ca_chain.as_ref().filter(|chain| !chain.exists()) {
         findings.push(format!("identity.ca-chain: {} does not exist", chain.display()));
     }
+    findings.extend(closed_files(path, &config).iter().map(Problem::to_string));
     if !findings.is_empty() {
         return Err(Fatal::new(
             Exit::Configuration,

@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check | check_config | print_policy | arguments | systemd | hardening
+//! daemon | check | check_config | print_policy | arguments | systemd | service | hardening
 //! local | cloud                     never import each other
 //! identity | timekeeper
 //! config
@@ -51,6 +51,7 @@ pub mod print_policy;
 pub mod problem;
 pub mod pulse;
 pub mod secret;
+pub mod service;
 pub mod sigv4;
 pub mod status;
 pub mod systemd;

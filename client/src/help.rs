@@ -111,6 +111,9 @@ the fleet's certificate authority to sign:
 
   gatepost csr > gateway.csr
 
+While the daemon is still making it, as it does at its first start, this waits
+for it, for up to two minutes.
+
 Exit codes: 69 no key yet or the daemon is not running, 77 not allowed.
 ";
 
@@ -123,7 +126,8 @@ certificate, clock, the way to AWS, the connection, each role alias in AWS's own
 words, and one signed call (sts:GetCallerIdentity).
 
 While the daemon runs, it is asked. While it does not, run this as root: its
-parts are then tried one by one. A PIN is tried once, and a wrong one counts
+parts are then tried one by one, as the service's user and with the variables of
+gatepost.service that you have not set yourself. A PIN is tried once, and a wrong one counts
 against the token.
 
 Exit codes: 0 nothing failed, 69 something that comes by itself is missing,

@@ -1,10 +1,8 @@
 //! While no daemon runs, its parts are tried one by one, as it would use them.
 
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, User, initgroups, setgid, setgroups, setuid};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -17,6 +15,7 @@ use crate::identity::{Certificate, Identity, Refusal, TokenKey, roots};
 use crate::local;
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
+use crate::service::{Account, take_environment, taken};
 use crate::status::{Desk, TokenDetails, TokenPhase};
 use crate::token::{Examined, Generate, PinSource, Step, Token, TokenError, TokenThread, examine};
 
@@ -43,7 +42,9 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
         "daemon",
         &Problem::wait("it is not running; what follows was tried without it").next("systemctl start gatepost"),
     );
-    if let Err(why) = become_the_owner(config) {
+    environment(report);
+    // Root leaves nothing behind that the daemon could not use: what a token's module writes belongs to the state's owner.
+    if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.become_it()) {
         report.warn("user", &Problem::wait(format!("this goes on as root: {why}")));
     }
     let clock_set = clock_line(clock, report);
@@ -81,24 +82,21 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
     drop(lock);
 }
 
-/// Root leaves nothing behind that the daemon could not use: what a token's module writes belongs to the state's owner.
-fn become_the_owner(config: &Config) -> Result<(), String> {
-    let Ok(state) = std::fs::metadata(&config.folders.state) else {
-        return Ok(());
-    };
-    let (uid, gid) = (Uid::from_raw(state.uid()), Gid::from_raw(state.gid()));
-    if !rustix::process::geteuid().is_root() || uid.is_root() {
-        return Ok(());
+/// A module looks for its store, its configuration and its device by variables that only the unit has.
+fn environment(report: &mut Report) {
+    if let Err(error) = take_environment() {
+        let problem = Problem::wait(format!(
+            "this goes on without the variables of gatepost.service: {error}"
+        ));
+        return report.warn(
+            "environment",
+            &problem.next("systemctl show --property=Environment gatepost.service"),
+        );
     }
-    let user = User::from_uid(uid).ok().flatten();
-    let groups = match user.and_then(|user| std::ffi::CString::new(user.name).ok()) {
-        Some(name) => initgroups(&name, gid),
-        None => setgroups(&[]),
-    };
-    groups
-        .and_then(|()| setgid(gid))
-        .and_then(|()| setuid(uid))
-        .map_err(|error| format!("it cannot become uid {uid}, who owns the state: {error}"))
+    let taken = taken();
+    if !taken.is_empty() {
+        report.ok("environment", format!("from gatepost.service: {}", taken.join(", ")));
+    }
 }
 
 async fn identity(config: &Config, clock: &SharedClock, report: &mut Report) -> Option<(Arc<Identity>, TokenThread)> {

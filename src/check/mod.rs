@@ -18,6 +18,7 @@ use crate::arguments::print;
 use crate::clock::{SharedClock, SystemClock, is_set, rfc3339};
 use crate::config::{Config, Folders};
 use crate::problem::{Exit, Fatal, Problem};
+use crate::service::closed_files;
 use report::{Outcome, Report};
 
 /// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
@@ -53,6 +54,9 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
             path.display()
         ),
     );
+    for problem in closed_files(path, &config) {
+        report.fail("files", Exit::Configuration, &problem);
+    }
     let clock: SharedClock = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

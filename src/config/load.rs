@@ -64,10 +64,15 @@ pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
     }
 }
 
+/// The folder of the drop-ins.
+pub(super) fn drop_ins(main: &Path) -> PathBuf {
+    main.with_file_name("conf.d")
+}
+
 /// The main file, then the drop-ins in the order of their names.
-fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
+pub(super) fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
     let mut files = vec![main.to_owned()];
-    let folder = main.with_file_name("conf.d");
+    let folder = drop_ins(main);
     match fs::read_dir(&folder) {
         Ok(entries) => {
             let mut dropped: Vec<PathBuf> = entries

@@ -25,6 +25,9 @@ use crate::token::TokenConfig;
 /// Where the configuration is looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";
 
+/// Where what must survive a reboot is kept when nobody says otherwise.
+pub const STATE_FOLDER: &str = "/var/lib/gatepost";
+
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -183,7 +186,7 @@ impl Folders {
                 .map(PathBuf::from)
         };
         Self {
-            state: first("STATE_DIRECTORY").unwrap_or_else(|| PathBuf::from("/var/lib/gatepost")),
+            state: first("STATE_DIRECTORY").unwrap_or_else(|| PathBuf::from(STATE_FOLDER)),
             runtime: first("RUNTIME_DIRECTORY").unwrap_or_else(|| PathBuf::from("/run/gatepost")),
             credentials: first("CREDENTIALS_DIRECTORY"),
         }
@@ -211,6 +214,13 @@ impl Config {
         load::load(path)
             .and_then(|loaded| check::check(loaded, folders))
             .map_err(ConfigError)
+    }
+
+    /// The files that make up the configuration whose main file is `path`, and the folder that some of them are in.
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        let mut files = load::files(path, &mut Vec::new());
+        files.extend(Some(load::drop_ins(path)).filter(|folder| folder.exists()));
+        files
     }
 
     /// Whether nothing but the access rules differs: they alone can be changed while the daemon runs.

@@ -1,10 +1,11 @@
 //! The PIN: read when a login needs it, wiped when the login is done.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use log::Level;
+use nix::unistd::{Uid, User};
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
@@ -61,13 +62,28 @@ fn warn_if_exposed(path: &Path) {
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
+        let (owner, own) = (Uid::from_raw(metadata.uid()), Uid::effective());
+        let step = match owner == own {
+            true => format!("chmod 0400 {}", path.display()),
+            false => give_pin_file_to(&user_name(own), path),
+        };
         journal!(
             Level::Warn, Event::PinFileOpen;
-            "token: the PIN file {} is open to every user (mode {mode:03o}); next: chmod 0400 {}",
-            path.display(),
+            "token: the PIN file {} is open to every user (mode {mode:03o}); next: {step}",
             path.display()
         );
     }
+}
+
+/// How a PIN file becomes one user's alone: the mode by itself would take it from whoever is not its owner.
+pub fn give_pin_file_to(user: &str, path: &Path) -> String {
+    let path = path.display();
+    format!("chown {user}: {path} && chmod 0400 {path}")
+}
+
+fn user_name(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 #[cfg(test)]

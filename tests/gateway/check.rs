@@ -1,6 +1,7 @@
 //! `gatepost check`: what is wrong, and the next step, with the daemon and without it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -138,6 +139,46 @@ fn all_is_well_with_the_daemon_and_without_it() {
     world.gateway.start();
     world.gateway.wait_online();
     assert_eq!(world.gateway.status()["session"]["session_present"], true);
+}
+
+#[test]
+fn without_the_daemon_its_unit_is_asked_for_the_variables_of_the_module() {
+    let world = provisioned();
+    // What systemd would say; the machine of this test has no such unit.
+    let bin = world.gateway.folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let (_, store) = world
+        .gateway
+        .env
+        .iter()
+        .find(|(name, _)| name == "SOFTHSM2_CONF")
+        .unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *Environment*gatepost.service) echo '\"MINE=a b\" SOFTHSM2_CONF={store} AWS_REGION=eu-west-1' ;; esac\n"
+    );
+    fs::write(bin.join("systemctl"), script).unwrap();
+    fs::set_permissions(bin.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+
+    let mut asked = check(&world.gateway, &world.cloud, &["--json"]);
+    let (code, out, reason) = run(asked.env_remove("SOFTHSM2_CONF").env("PATH", &path));
+    let document: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {reason}"));
+    assert_eq!(code, 0, "{document:#}");
+    assert_eq!(
+        line(&document, "environment")["message"],
+        "from gatepost.service: MINE, SOFTHSM2_CONF"
+    );
+    assert_eq!(line(&document, "key")["outcome"], "ok");
+
+    // What the caller has set counts.
+    let mut own = check(&world.gateway, &world.cloud, &["--json"]);
+    let (code, out, _) = run(own.env("SOFTHSM2_CONF", "/nowhere.conf").env("PATH", &path));
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 78, "{document:#}");
+    contains_all(
+        &line(&document, "PKCS#11 module").to_string(),
+        &["SOFTHSM2_CONF names /nowhere.conf, which is not there"],
+    );
 }
 
 /// What is changed in the configuration, the line that fails because of it, with which words and next step, the exit code,

@@ -2,6 +2,7 @@
 //! code that tells systemd whether to try again.
 
 mod certificate;
+mod closed;
 mod configuration;
 mod disk;
 mod instance;
@@ -21,6 +22,9 @@ const BUSY: i32 = 75;
 const PIN_REFUSED: i32 = 77;
 /// EX_CONFIG
 const CONFIGURATION: i32 = 78;
+
+/// A user who has no account here.
+const SOMEBODY: u32 = 61_009;
 
 /// The daemon ends by itself with this exit code, and its last errors say all of this, the next step included.
 fn ends(gateway: &mut Gateway, code: i32, words: &[&str]) -> String {

@@ -1,13 +1,14 @@
 //! PINs that are wrong, locked, or cannot be read.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Arc;
 
 use rig::token::{Login, Token, Tpm};
+use rig::user;
 
-use super::{CONFIGURATION, PIN_REFUSED, check_config, check_says_the_same, ends};
+use super::{CONFIGURATION, PIN_REFUSED, SOMEBODY, check_config, check_says_the_same, ends};
 use crate::world::{PIN, World, options};
 
 type MakeFile = fn(&Path);
@@ -116,4 +117,18 @@ fn a_pin_file_open_to_all_is_used_and_warned_of() {
         assert!(check_config(&world.gateway).status.success());
         mode(&pin_file, 0o600);
     }
+
+    // Without another owner the mode would close it to gatepost itself.
+    if !user::is_root() {
+        eprintln!("not tried: an open PIN file of somebody else's, because only root may give files away");
+        return;
+    }
+    chown(&pin_file, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    mode(&pin_file, 0o644);
+    world.gateway.start();
+    let name = pin_file.display();
+    let step = format!("(mode 644); next: chown root: {name} && chmod 0400 {name}");
+    world.gateway.wait_for_log(&step);
+    world.gateway.wait_for_csr();
+    world.gateway.stop();
 }

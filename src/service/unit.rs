@@ -1,0 +1,106 @@
+//! What the unit gives the service and a shell does not have: variables, on which PKCS#11 modules depend, and groups.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+const UNIT: &str = "gatepost.service";
+/// By this a process knows which variables it was given, so that it says so.
+const TAKEN: &str = "GATEPOST_CHECK_ENVIRONMENT";
+
+/// The variables that [`take_environment`] has added to this process, by name.
+pub fn taken() -> Vec<String> {
+    let names = env::var(TAKEN).unwrap_or_default();
+    names.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Begins this process anew with the variables of the unit that it lacks. Returns where it lacks none; what is set already
+/// stays as it is.
+///
+/// # Errors
+/// When the process cannot be begun anew.
+pub fn take_environment() -> io::Result<()> {
+    if env::var_os(TAKEN).is_some() {
+        return Ok(());
+    }
+    let lacking: BTreeMap<String, String> = property("Environment")
+        .iter()
+        .filter_map(|variable| variable.split_once('='))
+        .filter(|(name, _)| !name.is_empty() && env::var_os(name).is_none())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = lacking.keys().map(String::as_str).collect();
+    // Only a new process has other variables: a library that is loaded, and other threads, may read them at any time.
+    Err(Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .env(TAKEN, names.join(" "))
+        .envs(&lacking)
+        .exec())
+}
+
+/// The groups that the unit adds to the user's own.
+pub(super) fn groups() -> Vec<String> {
+    property("SupplementaryGroups")
+}
+
+/// A property of the unit that is a list; empty where there is no systemd, or no such unit.
+fn property(name: &str) -> Vec<String> {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["show", "--value", "--property", name, UNIT]);
+    match systemctl.stdin(Stdio::null()).stderr(Stdio::null()).output() {
+        Ok(said) if said.status.success() => words(&String::from_utf8_lossy(&said.stdout)),
+        _ => Vec::new(),
+    }
+}
+
+/// systemctl puts blanks between the items, and an item that a shell would take apart into double quotes (systemd,
+/// src/basic/escape.c, shell_maybe_quote).
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            '\\' if quoted => {
+                let escaped = letters.next().map(|letter| match letter {
+                    'n' => '\n',
+                    't' => '\t',
+                    other => other,
+                });
+                word.get_or_insert_default().extend(escaped);
+            }
+            letter if letter.is_whitespace() && !quoted => words.extend(word.take()),
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn what_systemctl_shows_is_read_as_it_was_set() {
+        for (shown, items) in [
+            ("\n", &[][..]),
+            (
+                "TPM2_PKCS11_STORE=/var/lib/gatepost/tpm2-pkcs11 A=b\n",
+                &["TPM2_PKCS11_STORE=/var/lib/gatepost/tpm2-pkcs11", "A=b"],
+            ),
+            ("\"A=b c\" D=e\n", &["A=b c", "D=e"]),
+            (r#""A=\"b\" \$c \\d" "E=""#, &[r#"A="b" $c \d"#, "E="]),
+        ] {
+            assert_eq!(words(shown), items, "{shown}");
+        }
+    }
+}
