@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use conversation::Conversation;
-pub(crate) use refusal::{not_gatepost, refusal, stream_end};
+pub(crate) use refusal::{is_coming, not_gatepost, refusal, stream_end};
 
 use crate::exit::{Exit, Failure};
 use crate::http::{self, Lines, Opened, Request, Response, ResponseError};
@@ -19,7 +19,7 @@ use refusal::{interrupted, timeout, unreachable};
 
 /// For answers from memory. The process must be over two seconds after its start; a tenth is left for starting and for
 /// telling why.
-const QUICK: Duration = Duration::from_millis(1900);
+pub(crate) const QUICK: Duration = Duration::from_millis(1900);
 /// For answers that the daemon needs its disk for: an SD card that is busy takes seconds to write.
 pub(crate) const DISK: Duration = Duration::from_secs(30);
 

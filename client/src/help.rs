@@ -126,9 +126,9 @@ certificate, clock, the way to AWS, the connection, each role alias in AWS's own
 words, and one signed call (sts:GetCallerIdentity).
 
 While the daemon runs, it is asked. While it does not, run this as root: its
-parts are then tried one by one, as the service's user and with the variables of
-gatepost.service that you have not set yourself. A PIN is tried once, and a wrong one counts
-against the token.
+parts are then tried one by one, as the service's user and with the variables
+of gatepost.service that you have not set. A PIN is tried once, and a wrong one
+counts against the token.
 
 Exit codes: 0 nothing failed, 69 something that comes by itself is missing,
 77 the PIN, 78 somebody must change something, 67 there is no such user.

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
+use crate::printable::printable;
 
 /// Writes all of it to stdout, or fails in a way that can be told.
 pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
@@ -13,6 +14,11 @@ pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::silent(Exit::Output)),
         Err(error) => Err(Failure::new(Exit::Output, format!("cannot write to stdout: {error}"))),
     }
+}
+
+/// Says on stderr what goes on meanwhile. A closed stderr changes nothing.
+pub(crate) fn note(text: &str) {
+    let _ = std::io::stderr().write_all(format!("gatepost: {}\n", printable(text)).as_bytes());
 }
 
 /// The documents, a line each.

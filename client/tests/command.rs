@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use support::{Daemon, Folder, command, http, run};
@@ -287,6 +288,32 @@ fn the_signing_request_is_printed_as_it_is() {
     assert!(output.status.success());
     assert_eq!(stdout(&output), REQUEST);
     assert_eq!(daemon.targets(), ["GET /v1/csr HTTP/1.1"]);
+}
+
+#[test]
+fn a_request_that_is_being_made_is_waited_for() {
+    let coming = r#"{"code":"coming","message":"the signing request is being made","hint":null}"#;
+    let coming = http("503 Service Unavailable\r\nRetry-After: 0", coming);
+    let asked = AtomicU32::new(0);
+    let daemon = Daemon::start(move |stream| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => stream.write_all(coming.as_bytes()),
+        _ => stream.write_all(http("200 OK", REQUEST).as_bytes()),
+    })
+    .unwrap();
+    let output = daemon.run(&["csr"]).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stdout(&output), REQUEST);
+    assert_eq!(
+        stderr(&output),
+        "gatepost: the signing request is being made; waiting for it\n"
+    );
+    assert_eq!(daemon.targets().len(), 3);
+
+    // Longer than anybody waits.
+    let later = r#"{"code":"coming","message":"the signing request is being made","hint":null}"#;
+    let later = http("503 Service Unavailable\r\nRetry-After: 3600", later);
+    let output = Daemon::answering(later).unwrap().run(&["csr"]).unwrap();
+    assert_refused(&output, 69, "the signing request is being made");
 }
 
 #[test]

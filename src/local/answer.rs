@@ -132,6 +132,14 @@ impl Refusal {
         }
     }
 
+    /// 503: nothing is wrong, and what is asked for is being made at this moment. Whoever can wait for it should.
+    pub fn coming(why: &Problem) -> Self {
+        Self {
+            header: Some((RETRY_AFTER, "1")),
+            ..Self::of(StatusCode::SERVICE_UNAVAILABLE, "coming", why)
+        }
+    }
+
     /// 405: the resource has one method only.
     pub fn only(method: &'static str) -> Self {
         Self {

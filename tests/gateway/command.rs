@@ -4,12 +4,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use cloudlet::switches::Answer;
+use rig::token::{SlowSigner, SoftHsm};
 use rig::{command, user};
 use serde_json::Value;
 
-use crate::world::{Gateway, THING, World};
+use crate::world::{Gateway, PIN, THING, World, options};
 
 /// The command for this daemon.
 pub fn client(gateway: &Gateway, arguments: &[&str]) -> Command {
@@ -91,6 +93,41 @@ fn the_command_in_every_phase_of_a_gateways_life() {
     let (code, _, reason) = run(&mut client(&world.gateway, &["credentials"]));
     assert_eq!(code, 69);
     contains_all(&reason, &["Access Denied", "iot:AssumeRoleWithCertificate"]);
+}
+
+/// What everybody types after `systemctl enable --now gatepost`.
+#[test]
+fn the_signing_request_is_waited_for_while_it_is_being_made() {
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let token = SlowSigner::new(token, Duration::from_secs(3600)).unwrap();
+    let mut world = World::with(Box::new(token), options());
+    world.gateway.start();
+    world.gateway.wait_for_text("token.phase", "ready");
+    let early = world.gateway.get("/v1/csr");
+    assert_eq!(early.status, 503);
+    assert_eq!(early.json().unwrap()["code"], "coming");
+    world.gateway.kill();
+
+    let mut delay = world.gateway.env.iter_mut();
+    let delay = delay.find(|(name, _)| name == "SLOW_SIGNER_MILLIS");
+    delay.unwrap().1 = "2000".to_owned();
+    world.gateway.start();
+    world.gateway.wait_for_text("token.phase", "ready");
+    let (code, csr, reason) = run(&mut client(&world.gateway, &["csr"]));
+    assert_eq!(code, 0, "{reason}");
+    assert_eq!(csr, fs::read_to_string(world.gateway.state("device.csr")).unwrap());
+    world.gateway.stop();
+
+    // What does not come by itself is not waited for.
+    fs::remove_file(world.gateway.state("device.csr")).unwrap();
+    world.gateway.configure("object=device", "object=device;serial=none");
+    world.gateway.start();
+    world
+        .gateway
+        .wait_for_words("token.problem.message", "none of the tokens");
+    let (code, csr, reason) = run(&mut client(&world.gateway, &["csr"]));
+    assert_eq!((code, csr.as_str()), (69, ""));
+    contains_all(&reason, &["none of the tokens", "try again in 5 s"]);
 }
 
 #[test]

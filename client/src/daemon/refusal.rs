@@ -73,6 +73,12 @@ pub(crate) fn refusal(response: &Response) -> Failure {
     said(exit, &document, &otherwise, again)
 }
 
+/// Whether nothing is wrong, and the answer is being made at this moment.
+pub(crate) fn is_coming(response: &Response) -> bool {
+    let document = Value::parse(&response.body).unwrap_or(Value::Null);
+    response.status == 503 && document.get("code").text() == Some("coming")
+}
+
 /// The last line of a stream that the daemon ended, by its kind.
 pub(crate) fn stream_end(document: &Value) -> Failure {
     let exit = match document.get("code").text() {

@@ -4,14 +4,19 @@ use super::super::answer::{self, Answer, Refusal};
 use super::super::view::Shared;
 use crate::problem::Problem;
 
+/// What keeps the request from being made. It needs the token alone: no clock, no certificate and no network.
+fn why_not(shared: &Shared) -> Option<Problem> {
+    let token = shared.board.token.borrow().problem.clone();
+    token.or_else(|| shared.board.identity.borrow().problem.clone())
+}
+
 /// The request, once the token has shown the key.
 pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     match &shared.board.identity.borrow().details.csr {
         Some(pem) => Ok(answer::ok("application/x-pem-file", pem.as_bytes().to_vec().into())),
-        None => {
-            let why = shared.board.obstacle();
-            let why = why.unwrap_or_else(|| Problem::wait("the signing request is being made"));
-            Err(Refusal::not_ready(&why))
-        }
+        None => Err(match why_not(shared) {
+            Some(why) => Refusal::not_ready(&why),
+            None => Refusal::coming(&Problem::wait("the signing request is being made")),
+        }),
     }
 }
