@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The licences that are accepted, and the one that is taken where a crate leaves the choice: the first. Those without a
 /// text here are in Debian's /usr/share/common-licenses.
-const KNOWN: [(&str, Option<&str>); 7] = [
+const KNOWN: [(&str, Option<&str>); 8] = [
     ("MIT", Some(include_str!("../licences/MIT.txt"))),
     ("ISC", Some(include_str!("../licences/ISC.txt"))),
     ("BSD-3-Clause", Some(include_str!("../licences/BSD-3-Clause.txt"))),
@@ -19,15 +19,26 @@ const KNOWN: [(&str, Option<&str>); 7] = [
     ("Unicode-3.0", Some(include_str!("../licences/Unicode-3.0.txt"))),
     ("Apache-2.0", None),
     ("CC0-1.0", None),
+    ("public-domain", Some(include_str!("../licences/public-domain.txt"))),
 ];
 
 /// The programs that the package has.
 const ROOTS: [&str; 2] = ["gatepost", "gatepost-client"];
 
-/// What is in them and is no crate of theirs: name, authors, licence.
-const BESIDE: [(&str, &str, &str); 2] = [
-    ("rust-standard-library", "The Rust Project contributors", "MIT"),
-    ("musl", "2005-2020 Rich Felker, et al.", "MIT"),
+/// What is in them and is no crate of theirs: where it is from, authors, and the licence, out of a choice as with crates.
+const BESIDE: [(&str, &str, &str); 3] = [
+    (
+        "rust-standard-library/*",
+        "The Rust Project contributors",
+        "MIT OR Apache-2.0",
+    ),
+    ("musl/*", "2005-2020 Rich Felker, et al.", "MIT"),
+    // By the feature `bundled` of rusqlite; the licence of the crate around it is another one.
+    (
+        "crates/libsqlite3-sys-*/sqlite3/*",
+        "none; the authors of SQLite have dedicated it to the public domain",
+        "public-domain",
+    ),
 ];
 
 /// The file, for programs that are built for `target`.
@@ -40,13 +51,8 @@ pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
         let licences = choose(text(&package, "license")).with_context(|| name.clone())?;
         used.extend(&licences);
         let authors = authors(&package).with_context(|| name.clone())?;
-        groups.entry((licences.join(" and "), authors)).or_default().push(name);
-    }
-    for (name, authors, licence) in BESIDE {
-        groups
-            .entry((licence.to_owned(), vec![authors.to_owned()]))
-            .or_default()
-            .push(name.to_owned());
+        let files = format!("crates/{name}/*");
+        groups.entry((licences.join(" and "), authors)).or_default().push(files);
     }
     let mut out = format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: gatepost\n\
@@ -55,10 +61,18 @@ pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
          Files: *\nCopyright: {}\nLicense: MIT\n",
         notices(&own).first().context("LICENSE names no holder")?
     );
-    for ((licence, authors), names) in &groups {
-        let files: Vec<String> = names.iter().map(|name| format!("crates/{name}/*")).collect();
-        let (files, authors) = (files.join("\n       "), authors.join("\n           "));
-        out.push_str(&format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n"));
+    for ((licence, authors), files) in &groups {
+        out.push_str(&paragraph(
+            &files.join("\n       "),
+            &authors.join("\n           "),
+            licence,
+        ));
+    }
+    // After the crates: of two paragraphs that a file matches the last one counts.
+    for (files, authors, licence) in BESIDE {
+        let licences = choose(licence)?;
+        used.extend(&licences);
+        out.push_str(&paragraph(files, authors, &licences.join(" and ")));
     }
     for (id, words) in KNOWN.iter().filter(|(id, _)| used.contains(id)) {
         let words = match words {
@@ -68,6 +82,10 @@ pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
         out.push_str(&format!("\nLicense: {id}\n{}\n", indented(&words)));
     }
     Ok(out)
+}
+
+fn paragraph(files: &str, authors: &str, licence: &str) -> String {
+    format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n")
 }
 
 fn metadata(repository: &Path, target: &str) -> Result<Value> {
@@ -246,6 +264,19 @@ mod tests {
             assert_eq!(choose(expression).unwrap_or_default().join(" and "), chosen);
         }
         assert!(choose("GPL-3.0-only").is_err());
+    }
+
+    #[test]
+    fn what_is_built_in_and_is_no_crate_is_named() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let copyright = copyright(&repository, "x86_64-unknown-linux-gnu").unwrap_or_default();
+        for paragraph in [
+            "\nFiles: rust-standard-library/*\nCopyright: The Rust Project contributors\nLicense: MIT\n",
+            "\nFiles: crates/libsqlite3-sys-*/sqlite3/*\nCopyright: none; the authors of SQLite have dedicated it to the public domain\nLicense: public-domain\n",
+            "\nLicense: public-domain\n All of the code",
+        ] {
+            assert!(copyright.contains(paragraph), "{paragraph} is not in:\n{copyright}");
+        }
     }
 
     #[test]
