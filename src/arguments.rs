@@ -14,6 +14,11 @@ gatepostd keeps one gateway's identity on AWS IoT Core.
 
 Usage: gatepostd [--config FILE] [--check | --check-config | --print-policy]
 
+As a daemon it makes its key in a TPM or another PKCS#11 token, has AWS provision
+the gateway by its certificate, keeps one MQTT session, and gives local programs
+what its access rules name: temporary AWS credentials and topics, on
+/run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.
+
   --config FILE    read FILE, and conf.d/*.toml beside it
                    (default: /etc/gatepost/gatepost.toml)
   --check          look at everything that must be right, from the configuration

@@ -66,24 +66,27 @@ fn points(lines: &[&str]) -> Vec<String> {
     points
 }
 
-/// The first cell is a term, the last one says what it means; those between are said after it, by their headings.
+/// The first cell is a term; what it means says the column `meaning`, or else the last one. The others follow, each after
+/// its heading.
 fn table(page: &mut Page, lines: &[&str]) {
     let mut rows = lines.iter().map(|line| cells(line));
     let headings = rows.next().unwrap_or_default();
+    let meant = headings.iter().position(|heading| heading == "meaning");
     let mut above = String::new();
     for row in rows.skip(1) {
-        let (Some((term, rest)), Some(meaning)) = (row.split_first(), row.last()) else {
+        let meant = meant.unwrap_or(row.len().saturating_sub(1));
+        let (Some(term), Some(meaning)) = (row.first(), row.get(meant)) else {
             continue;
         };
         // An empty first cell stands for the one above it.
         let term = if term.is_empty() { above.clone() } else { term.clone() };
-        let between = rest
-            .iter()
-            .zip(headings.iter().skip(1))
-            .take(rest.len().saturating_sub(1));
-        let facts: Vec<String> = between
-            .filter(|(cell, _)| !cell.is_empty())
-            .map(|(cell, heading)| format!("{heading}: {cell}"))
+        let others = row.iter().zip(&headings).enumerate();
+        let facts: Vec<String> = others
+            .filter(|(place, (cell, _))| *place != 0 && *place != meant && !cell.is_empty())
+            .map(|(_, (cell, heading))| match heading.ends_with('?') {
+                true => format!("{heading} {cell}"),
+                false => format!("{heading}: {cell}"),
+            })
             .collect();
         page.entry(&term, meaning, &facts);
         above = term;
@@ -98,4 +101,32 @@ fn cells(line: &str) -> Vec<String> {
         .split('|')
         .map(|cell| cell.trim().replace('\u{0}', "|"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_means_stands_first_and_every_other_cell_has_its_heading() {
+        for (table, entry) in [
+            (
+                "| code | meaning | try again? |\n| --- | --- | --- |\n| 64 | Wrong command line. | no |",
+                "\\fB64\\fR\nWrong command line.\n.br\ntry again? no\n",
+            ),
+            (
+                "| key | default | meaning |\n| --- | --- | --- |\n| `user` | any | Who. |",
+                "\\fBuser\\fR\nWho.\n.br\ndefault: any\n",
+            ),
+            (
+                "| message | what to do |\n| --- | --- |\n| gone | Wait. |",
+                "\\fBgone\\fR\nWait.\n",
+            ),
+        ] {
+            let mut page = Page::default();
+            put(&mut page, table, false);
+            let page = page.finish();
+            assert!(page.ends_with(entry), "{page}");
+        }
+    }
 }
