@@ -180,7 +180,14 @@ fn every_example_in_the_documentation_loads() {
             load(main, dropped).unwrap_or_else(|error| panic!("{page}:\n{block}\n{error}"));
         }
     }
-    assert_eq!(toml_blocks(&read("README.md")).len(), 1, "the minimal configuration");
+    let [quick_start] = toml_blocks(&read("README.md"))
+        .try_into()
+        .expect("one block, the minimal configuration");
+    let config = load(&quick_start, "").unwrap();
+    assert_eq!(
+        config.token.pin_file, None,
+        "gatepost-tpm-setup's PIN is systemd's to hand over"
+    );
 }
 
 #[test]
