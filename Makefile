@@ -44,7 +44,7 @@ deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (AR
 	@packaging/reproducible $(ARCH)
 
 system-test: ARCH ?= amd64 arm64
-system-test: setup-system-test deb ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm arm64")
+system-test: setup-system-test deb ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm tpm-bookworm arm64")
 	cargo build --workspace --bins --locked
 	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP) tests/system/run $(RELEASE)
 

@@ -10,7 +10,7 @@ reaches_the_cloud() {
 
 # little_exposure TENTHS: what the score may be (docs/decisions/0011 says what it is made of).
 little_exposure() {
-    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-arrived.service
+    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-{arrived,setup}.service
     inside systemd-analyze security --no-pager --threshold="$1" gatepost.service | tail -n 1
 }
 
@@ -71,11 +71,14 @@ TOML
 readonly softhsm='[token]
 module = "/usr/lib/softhsm/libsofthsm2.so"
 key    = "pkcs11:token=gateway;object=device"'
-# configure_and_enable [TOKEN-LINES]
-configure_and_enable() {
+# configure [TOKEN-LINES]
+configure() {
     in_shell 'cat >/etc/gatepost/root-ca.pem' <"$ROOT_CA"
     in_shell 'cat >/etc/gatepost/fleet-ca.pem' <"$fleet_ca"
     configuration "$@" | in_shell 'cat >/etc/gatepost/gatepost.toml'
+}
+configure_and_enable() {
+    configure "$@"
     inside systemctl enable --quiet --now gatepost
     units_are enabled active
 }

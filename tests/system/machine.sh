@@ -7,26 +7,21 @@
 readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps
     init-system-helpers softhsm2 opensc curl libfaketime)
 # The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
-readonly tpm_release=trixie
 tpm_packages=("linux-image-$(dpkg --print-architecture)" initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 
 # root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
 root_of() {
-    local release=$1 root="$cache/$1"
-    if [[ ! -e $root.complete ]]; then
-        rm -rf "$root"
-        local packages=("${base_packages[@]}") options=()
-        if [[ $release == "$tpm_release" ]]; then
-            packages+=("${tpm_packages[@]}")
-            options=("--setup-hook=$here/small_initramfs \"\$1\"")
-        fi
-        # --include takes a list with commas.
-        local IFS=,
-        mmdebstrap --quiet --variant=minbase "${options[@]}" --include="${packages[*]}" "$release" "$root" >&2
+    local release=$1 root="$cache/$1" IFS=, packages
+    # As --include takes them.
+    packages="${base_packages[*]},${tpm_packages[*]}"
+    if [[ $(cat "$root.complete" 2>/dev/null) != "$packages" ]]; then
+        rm -rf "$root" "$root.img"
+        mmdebstrap --quiet --variant=minbase --setup-hook="$here/small_initramfs \"\$1\"" --include="$packages" \
+            "$release" "$root" >&2
         rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
         # No two machines are one: the first boot makes its own.
         : >"$root/etc/machine-id"
-        touch "$root.complete"
+        echo "$packages" >"$root.complete"
     fi
     echo "$root"
 }
@@ -47,7 +42,7 @@ foreign_root() {
 # make_roots NAME...: all of them at the same time, because unpacking keeps one processor busy.
 make_roots() {
     local name pid pids=() names
-    names=$(printf '%s\n' "${@/#tpm/$tpm_release}" | sort -u)
+    names=$(printf '%s\n' "$@" | sed 's/^tpm-//; s/^tpm$/trixie/' | sort -u)
     for name in $names; do
         case $name in
         arm64 | armhf) foreign_root "$name" ;;

@@ -62,7 +62,16 @@ tpm_locked() {
     grep -o 'the TPM is locked[^;]*' "$work/locked"
 }
 
-# Lost as with a damaged SD card. What gatepost-tpm-setup then makes is a new token, whose key is not the certificate's.
+# A PIN that is damaged is said, and neither it nor the token is replaced: the key would be lost.
+pin_damaged() {
+    in_shell 'cd /etc/credstore.encrypted && cp gatepost.pin /root/ && echo damaged >gatepost.pin'
+    [[ $(exit_of gatepost-tpm-setup 2>"$work/damaged") == 78 ]]
+    in_shell '[[ $(cat /etc/credstore.encrypted/gatepost.pin) == damaged ]]
+        mv /root/gatepost.pin /etc/credstore.encrypted/'
+    grep -o 'cannot be decrypted: [^;]*' "$work/damaged"
+}
+
+# Lost as with a damaged SD card, and then made anew by somebody who was interrupted. What gatepost-tpm-setup then makes is a new token, whose key is not the certificate's.
 store_lost() {
     in_shell 'systemctl stop gatepost.socket gatepost.service
         mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
@@ -70,7 +79,10 @@ store_lost() {
     within 180 status_line_has 'TPM2_PKCS11_STORE names /var/lib/gatepost/tpm2-pkcs11, which is not there'
     cp "$work/status-line" "$work/lost"
     [[ $(exit_of gatepost status) == 78 ]]
-    inside gatepost-tpm-setup >&2
+    in_shell "$with_module"'
+        setpriv --reuid gatepost --regid gatepost --clear-groups mkdir "$TPM2_PKCS11_STORE"
+        module --slot-index 0 --init-token --label gateway --so-pin 13579111' >&2
+    inside gatepost-tpm-setup | grep 'has no PIN, because its making was interrupted' >&2
     # The token is looked for every 30 s.
     inside systemctl restart gatepost
     within 180 status_line_has 'is for another key than the one in the token'

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/run after machine.sh, some of whose functions it replaces.
 
-readonly key="$cache/key" ssh_port=2222
+[[ -n ${ssh_port:-} ]] || readonly key="$cache/key" ssh_port=2222
 
 # The root folder as a disk, with what reaches it: a key, and a network card that qemu connects.
 disk_of() {
@@ -12,8 +12,7 @@ disk_of() {
         rm -rf "$root"
         cp -a "$(root_of "$release")" "$root"
         lighten "$root"
-        rm -f "$key" "$key.pub"
-        ssh-keygen -q -t ed25519 -N '' -f "$key"
+        [[ -e $key ]] || ssh-keygen -q -t ed25519 -N '' -f "$key"
         install -D -m 0600 "$key.pub" "$root/root/.ssh/authorized_keys"
         printf '[Match]\nName=en* eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' >"$root/etc/systemd/network/qemu.network"
         chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service 2>/dev/null
@@ -42,15 +41,16 @@ lighten() {
 }
 
 make_tpm_machine() {
+    rm -rf "$work/tpm" "$work/disk.qcow2"
     mkdir -p "$work/tpm"
     qemu-img create -q -f qcow2 -F raw -b "$(disk_of "$1")" "$work/disk.qcow2"
     echo "$(swtpm --version | grep -o '[0-9.]*' | head -n 1), empty"
 }
 
-# switch_on with-tpm|without-tpm
+# switch_on RELEASE with-tpm|without-tpm
 switch_on() {
     forget machine
-    start machine run_tpm_machine "$1"
+    start machine run_tpm_machine "$@"
     qemu=${daemons[-1]}
 }
 
@@ -58,8 +58,8 @@ switch_on() {
 # A reset ends it (-no-reboot) and another one is switched on: in the same one the firmware would be busy with the TPM for
 # minutes. Without IMA, which would hold on to a TPM that its driver has let go.
 run_tpm_machine() {
-    local root="$cache/$tpm_release" tpm=()
-    if [[ $1 == with-tpm ]]; then
+    local root="$cache/$1" tpm=()
+    if [[ $2 == with-tpm ]]; then
         rm -f "$work/tpm.socket"
         swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --ctrl "type=unixio,path=$work/tpm.socket" --terminate &
         while [[ ! -S $work/tpm.socket ]]; do sleep 0.1; done
@@ -106,12 +106,41 @@ qemu_is_over() { ! kill -0 "$qemu" 2>/dev/null; }
 
 # What is true of a gateway with its key in a TPM.
 
-set_up_tpm() {
-    inside gatepost-tpm-setup >"$work/first-setup"
-    inside gatepost-tpm-setup >"$work/second-setup"
-    grep -c ' made ' "$work/first-setup" | grep -qx 4
-    must_fail grep ' made ' "$work/second-setup"
-    sed -n '$s/^gatepost-tpm-setup: //p' "$work/second-setup"
+all_is_there() {
+    inside gatepost-tpm-setup >"$work/again"
+    must_fail grep ' made ' "$work/again" >&2
+    sed -n 's/^gatepost-tpm-setup: \(.*its PIN opens it\).*/\1/p' "$work/again" | grep .
+}
+
+# cut_off_at COMMAND...: each time killed before that command of the script (a pattern), and so wherever a power cut may
+# end it. Nothing in the script is made for this: bash runs it, which tells of each command before it runs it.
+cut_off_at() {
+    in_shell 'cat >/root/cut-off' <<'BASH'
+set -T
+point=$1
+set --
+trap '[[ $BASH_COMMAND != $point ]] || kill -KILL $$' DEBUG
+. /usr/sbin/gatepost-tpm-setup
+BASH
+    local point status
+    for point in "$@"; do
+        status=0
+        # Not the last command, so that it is a shell and not ssh that sees how it ended.
+        in_shell "bash /root/cut-off $(printf %q "$point") || exit" >&2 || status=$?
+        ((status == 137)) || give_up "not killed at $point, but ended with $status" || return 1
+    done
+    echo "$# times"
+}
+
+# As a builder of images does it: enabled, and nothing is started.
+enable_in_image() {
+    configure
+    inside systemctl enable --quiet gatepost gatepost-tpm-setup
+    inside systemctl is-enabled gatepost gatepost-tpm-setup | paste -sd ' '
+}
+asks_for_a_certificate() {
+    within 300 inside test -s /var/lib/gatepost/device.csr
+    inside journalctl --quiet --boot --unit gatepost-tpm-setup --output cat | grep -o 'made a token.*'
 }
 
 # The module as gatepost.service has it, for a line of shell in the machine.
