@@ -71,7 +71,8 @@ pin_damaged() {
     grep -o 'cannot be decrypted: [^;]*' "$work/damaged"
 }
 
-# Lost as with a damaged SD card, and then made anew by somebody who was interrupted. What gatepost-tpm-setup then makes is a new token, whose key is not the certificate's.
+# Lost as with a damaged SD card, and then made anew by somebody who was interrupted. What gatepost-tpm-setup then makes is
+# a new token, whose key is not the certificate's.
 store_lost() {
     in_shell 'systemctl stop gatepost.socket gatepost.service
         mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
