@@ -35,6 +35,14 @@ tpm_comes_late() {
     grep -o "this machine's TPM is not there[^;]*" "$work/late"
 }
 
+# At an ordinary boot udev tells of the TPM when gatepost has it already, or is about to be started.
+started_once() {
+    local starts
+    starts=$(inside journalctl --quiet --boot --unit gatepost --output cat --grep '^Starting gatepost.service' | wc -l)
+    [[ $starts == 1 ]] || give_up "it was started $starts times"
+    inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | tail -n 1
+}
+
 # Running without its TPM, as with a PIN from a file, it is told by udev.
 tpm_arrives() {
     local old

@@ -40,6 +40,7 @@ step "The machine goes down for a reboot: %" tpm_machine_ends reboot
 switch_on trixie with-tpm
 step "It boots again: %" tpm_machine_boots
 step "It is ready by itself, still provisioned: %" is_ready
+step "It was started once: %" started_once
 step "The machine shuts down: %" tpm_machine_ends poweroff
 switch_on trixie without-tpm
 step "Without its TPM it boots, and says what is missing: %" says_that_the_tpm_is_missing
