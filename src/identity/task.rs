@@ -90,16 +90,17 @@ impl IdentityTask {
         let key = TokenKey::new(self.token.clone(), public);
         let info = key.public().subject_public_key_info();
         let request = request::ensure(&self.request_path, &self.config.subject, &key);
+        // Before anything is said of a certificate that is missing: whoever waits for the request takes that for the answer.
+        if let Ok(pem) = &request {
+            self.reporter.details(|details| details.csr = Some(pem.as_str().into()));
+        }
         let (certificate, ca_chain) = (&self.config.certificate, self.config.ca_chain.as_deref());
         let again = match Certificate::load(certificate, ca_chain, &info, &*self.clock) {
             Ok(certificate) => Some(self.take(Identity { certificate, key })),
             Err(refusal) => self.refuse(refusal, &key),
         };
         match request {
-            Ok(pem) => {
-                self.reporter.details(|details| details.csr = Some(pem.into()));
-                again
-            }
+            Ok(_) => again,
             // A request that cannot be written is no reason not to use a certificate that is there.
             Err(problem) => {
                 self.reporter

@@ -12,7 +12,9 @@ fn why_not(shared: &Shared) -> Option<Problem> {
 
 /// The request, once the token has shown the key.
 pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
-    match &shared.board.identity.borrow().details.csr {
+    // Out of the watch first: the task that writes it must not wait for a second look.
+    let csr = shared.board.identity.borrow().details.csr.clone();
+    match csr {
         Some(pem) => Ok(answer::ok("application/x-pem-file", pem.as_bytes().to_vec().into())),
         None => Err(match why_not(shared) {
             Some(why) => Refusal::not_ready(&why),
