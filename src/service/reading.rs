@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Account;
-use crate::config::Config;
+use crate::config::{Config, Folders, STATE_FOLDER};
 use crate::problem::Problem;
 use crate::token::give_pin_file_to;
+
+/// What the package's unit hides from the service (ProtectHome=, PrivateTmp=), whatever the modes say.
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+/// Where everything can lie.
+const PLACE: &str = "/etc/gatepost";
 
 /// What keeps the service's user from a file.
 struct Obstacle {
@@ -28,23 +33,40 @@ pub fn closed_files(main: &Path, config: &Config) -> Vec<Problem> {
     let Some(account) = Account::of_service(&config.folders) else {
         return Vec::new();
     };
-    let files = needed(main, config);
-    let obstacles = account.look(|| files.into_iter().filter_map(obstacle).collect::<Vec<_>>());
+    let main = path::absolute(main).unwrap_or_else(|_| main.to_owned());
+    let (hidden, named) = named(config)
+        .into_iter()
+        .partition::<Vec<_>, _>(|file| is_hidden(file, &config.folders));
+    let files = Config::files(&main).into_iter().chain(named);
+    let obstacles = account.look(|| files.filter_map(obstacle).collect::<Vec<_>>());
     let mut told = BTreeSet::new();
     let obstacles = obstacles.unwrap_or_default().into_iter();
-    obstacles
+    let closed = obstacles
         // A folder keeps everything in it away.
         .filter(|obstacle| told.insert(obstacle.closed.clone()))
-        .map(|obstacle| problem(&obstacle, &account, main, config))
-        .collect()
+        .map(|obstacle| problem(&obstacle, &account, &main, config));
+    hidden.iter().map(|file| hidden_problem(file)).chain(closed).collect()
 }
 
-fn needed(main: &Path, config: &Config) -> Vec<PathBuf> {
-    let mut files = Config::files(main);
-    files.extend([config.token.module.clone(), config.identity.certificate.clone()]);
+fn named(config: &Config) -> Vec<PathBuf> {
+    let mut files = vec![config.token.module.clone(), config.identity.certificate.clone()];
     let optional = [&config.aws.root_ca, &config.identity.ca_chain, &config.token.pin_file];
     files.extend(optional.into_iter().flatten().cloned());
     files
+}
+
+/// By the package's unit, whose state folder it is.
+fn is_hidden(path: &Path, folders: &Folders) -> bool {
+    folders.state == Path::new(STATE_FOLDER) && HIDDEN.iter().any(|folder| path.starts_with(folder))
+}
+
+fn hidden_problem(file: &Path) -> Problem {
+    let message = format!(
+        "{}: cannot be read by the service, whose unit hides {}",
+        file.display(),
+        HIDDEN.join(", ")
+    );
+    Problem::configuration(message).next(format!("move the file to {PLACE}"))
 }
 
 /// Only permissions are looked at here: what is not there is told where it is missed.
@@ -73,6 +95,7 @@ fn problem(obstacle: &Obstacle, account: &Account, main: &Path, config: &Config)
     let ours = main.parent().unwrap_or(main);
     let (why, step) = if closed != file {
         let step = match closed.starts_with(ours) {
+            _ if is_hidden(closed, &config.folders) => format!("move the file to {PLACE}"),
             true => format!("chmod 0755 {name}"),
             false => format!("move the file to {}, or: chmod o+x {name}", ours.display()),
         };
@@ -88,4 +111,27 @@ fn problem(obstacle: &Obstacle, account: &Account, main: &Path, config: &Config)
         file.display()
     );
     Problem::configuration(message).next(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_packages_unit_hides_is_hidden_from_its_service_alone() {
+        let folders = |state: &str| Folders {
+            state: state.into(),
+            runtime: "/run/gatepost".into(),
+            credentials: None,
+        };
+        for (state, file, hidden) in [
+            (STATE_FOLDER, "/home/pi/ca.pem", true),
+            (STATE_FOLDER, "/tmp/roots.pem", true),
+            (STATE_FOLDER, "/homes/ca.pem", false),
+            (STATE_FOLDER, "/etc/gatepost/fleet-ca.pem", false),
+            ("/tmp/trial/state", "/tmp/trial/ca.pem", false),
+        ] {
+            assert_eq!(is_hidden(Path::new(file), &folders(state)), hidden, "{state}, {file}");
+        }
+    }
 }
