@@ -34,7 +34,16 @@ upgrade_meets_wrong_file() {
     [[ $(main_process) == "$old" ]]
     is_ready >&2
     mend_configuration
-    grep -o 'this version cannot start with the configuration that is there' "$work/upgrade"
+    grep -o 'this version finds fault with the configuration that is there' "$work/upgrade"
+}
+
+# Stopped by its administrator, for a look at its files, it stays so.
+upgrade_respects_stop() {
+    inside systemctl stop gatepost.socket gatepost.service
+    upgrade_to "$newer" >&2
+    units_are enabled inactive
+    inside systemctl start gatepost
+    is_ready >&2
 }
 
 # A version that fails, and the next one that does not: the gateway comes back with nobody at it.

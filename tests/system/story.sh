@@ -53,6 +53,7 @@ heading "What can be wrong"
 step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
 step "A wrong file makes the start fail with 78, and says why: %" wrong_start
 step "An upgrade that meets a wrong file leaves the running daemon alone: %" upgrade_meets_wrong_file
+step "An upgrade leaves a gateway alone that was stopped by hand: %" upgrade_respects_stop
 step "An upgrade starts a gateway that had failed: %" upgrade_mends_failed
 step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
 step "A PIN encrypted for another machine is named, tried again, and mended: %" foreign_pin
