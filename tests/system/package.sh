@@ -70,10 +70,12 @@ units_are() {
     echo "$1, $2"
 }
 
-# Everything in it is understood but what only its reader can know.
+# Everything in it is understood but what only its reader can know; with that the module of this architecture is loaded.
 sample_is_good() {
     must_fail inside gatepostd --check-config 2>"$work/sample" >&2
     [[ $(grep -c "is the sample's placeholder" "$work/sample") == 2 && $(wc -l <"$work/sample") == 2 ]]
+    inside sed -i 's/PREFIX/a1b2c3/; s/REGION/us-east-2/' /etc/gatepost/gatepost.toml
+    inside gatepostd --check-config >&2
     echo "but the placeholders of both endpoints"
 }
 
