@@ -24,7 +24,7 @@
 //! sigv4
 //! messages | credentials
 //! status
-//! problem | event | pulse | clock | backoff | secret | topic | percent | durable | logging
+//! problem | event | pulse | clock | backoff | failure_streak | secret | topic | percent | durable | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -41,6 +41,7 @@ pub mod credentials;
 pub mod daemon;
 pub mod durable;
 pub mod event;
+pub mod failure_streak;
 pub mod hardening;
 pub mod identity;
 pub mod local;
