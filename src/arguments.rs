@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::config::DEFAULT_PATH;
+use crate::foreign_text::clean;
 use crate::problem::{Exit, Fatal, Problem};
 
 const HELP: &str = "\
@@ -64,8 +65,8 @@ pub enum Wish {
 /// On a word that is not understood.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
     parse_words(words).map_err(|error| {
-        let problem =
-            Problem::configuration(format!("command line: {error}")).next("gatepostd --help shows what it understands");
+        let problem = Problem::configuration(format!("command line: {}", clean(error)))
+            .next("gatepostd --help shows what it understands");
         Fatal::new(Exit::Usage, problem)
     })
 }

@@ -24,7 +24,7 @@
 //! sigv4
 //! messages | credentials
 //! status
-//! problem | event | pulse | clock | backoff | failure_streak | secret | topic | percent | durable | logging
+//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | topic | percent | durable | logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -42,6 +42,7 @@ pub mod daemon;
 pub mod durable;
 pub mod event;
 pub mod failure_streak;
+pub mod foreign_text;
 pub mod hardening;
 pub mod identity;
 pub mod local;

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::event::Event;
+pub use crate::foreign_text::{clean as quoted, with_causes};
 
 /// Who can mend a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -93,35 +94,6 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// An error with all its causes in one line, outermost first, without saying anything twice.
-///
-/// Libraries put the interesting part (a DNS failure, a TLS alert) several `source()`s deep.
-pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-/// Somebody else's words are passed on up to this many characters.
-pub const MAX_QUOTED: usize = 300;
-
-/// Somebody else's words as part of a message: one line, not too long, nothing that a terminal or systemd would obey.
-pub fn quoted(words: &str) -> String {
-    words
-        .chars()
-        .take(MAX_QUOTED)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
-}
-
 /// Why the daemon ends, and with which of the sysexits(3) codes.
 #[derive(Debug)]
 pub struct Fatal {
@@ -184,13 +156,6 @@ impl std::error::Error for Fatal {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn causes_are_joined_and_not_repeated() {
-        let inner = std::io::Error::other("connection refused");
-        let outer = std::io::Error::other(std::io::Error::other(inner));
-        assert_eq!(with_causes(&outer), "connection refused");
-    }
 
     #[test]
     fn a_problem_reads_as_thing_cause_and_next_step() {

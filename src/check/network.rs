@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::report::Report;
 use crate::config::Endpoint;
+use crate::foreign_text::clean;
 use crate::problem::Problem;
 
 /// For the name service: resolv.conf's own patience is longer than anybody's at a terminal.
@@ -39,7 +40,7 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
                 report.ok(&tcp, format!("{address} takes connections"));
                 return true;
             }
-            Ok(Err(error)) => why = format!("{address}: {error}"),
+            Ok(Err(error)) => why = format!("{address}: {}", clean(error)),
             Err(_) => why = format!("{address}: no answer in {} s", TCP_PATIENCE.as_secs()),
         }
     }
@@ -54,7 +55,7 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
 async fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
     let found = timeout(DNS_PATIENCE, lookup_host((endpoint.host.as_str(), endpoint.port))).await;
     let found = found.map_err(|_| format!("the name service gave no answer in {} s", DNS_PATIENCE.as_secs()))?;
-    let addresses: Vec<SocketAddr> = found.map_err(|error| error.to_string())?.collect();
+    let addresses: Vec<SocketAddr> = found.map_err(clean)?.collect();
     match addresses.is_empty() {
         true => Err("the name service knows none".to_owned()),
         false => Ok(addresses),

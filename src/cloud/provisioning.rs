@@ -68,7 +68,7 @@ impl Provisioning {
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let record = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged and is begun anew: {error}", path.display()))
+                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged in line {} and is begun anew", path.display(), error.line()))
                 .ok(),
             Err(_) => None,
         };

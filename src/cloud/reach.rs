@@ -6,6 +6,7 @@ use std::io;
 use rustls::{CertificateError, Error as TlsError};
 
 use crate::config::Endpoint;
+use crate::foreign_text::clean;
 use crate::problem::Problem;
 
 /// The problem behind `error`, which came up while `endpoint` was contacted.
@@ -16,7 +17,7 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
     if let Some(token) = token_problem(tls) {
         return token;
     }
-    let message = format!("TLS with {endpoint} failed: {tls}");
+    let message = format!("TLS with {endpoint} failed: {}", clean(tls));
     match tls {
         TlsError::InvalidCertificate(why) => Problem::configuration(message).next(match why {
             CertificateError::Expired
@@ -49,9 +50,8 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
         cause = inner;
     }
     match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
-        // rustls puts a link to its manual there.
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".into(),
-        _ => cause.to_string(),
+        _ => clean(cause),
     }
 }
 

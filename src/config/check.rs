@@ -5,6 +5,7 @@ use super::mqtt::mqtt;
 use super::raw::{RawAccess, RawAws, RawIdentity, RawRoleAlias, RawSubject, RawToken};
 use super::values::{absolute, alias_name, granted_topics, loopback_address, unit_name};
 use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, RoleAlias, Selectors, Subject};
+use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
 /// Collects what is wrong while the checks go on.
@@ -15,8 +16,8 @@ pub(super) struct Findings<'a> {
 
 impl Findings<'_> {
     pub(super) fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
-        self.messages
-            .push(format!("{}: {key}: {reason}", self.sources.file_of(key).display()));
+        let message = format!("{}: {key}: {reason}", self.sources.file_of(key).display());
+        self.messages.push(foreign_text::one_line(&message));
     }
 
     pub(super) fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
@@ -96,7 +97,8 @@ fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
 fn endpoint(text: &str, default_port: u16, kind: &str) -> Result<Endpoint, String> {
     match text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
         true => Err(format!(
-            "\"{text}\" is the sample's placeholder; `aws iot describe-endpoint --endpoint-type {kind}` prints yours"
+            "{} is the sample's placeholder; `aws iot describe-endpoint --endpoint-type {kind}` prints yours",
+            foreign_text::value(text)
         )),
         false => Endpoint::parse(text, default_port),
     }
@@ -149,7 +151,10 @@ fn subject(raw: RawSubject, findings: &mut Findings) -> Option<Subject> {
     {
         findings.wrong(
             "identity.subject.country",
-            format!("\"{country}\" is not a two-letter country code like \"IN\""),
+            format!(
+                "{} is not a two-letter country code like \"IN\"",
+                foreign_text::value(country)
+            ),
         );
     }
     let others = [
@@ -221,7 +226,7 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             if name != "*" && !aliases.iter().any(|alias| alias.name == *name) {
                 findings.wrong(
                     &format!("{key}.role-aliases"),
-                    format!("no [[role-alias]] is named \"{name}\""),
+                    format!("no [[role-alias]] is named {}", foreign_text::value(name)),
                 );
             }
         }

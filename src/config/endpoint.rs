@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use rustls::pki_types::ServerName;
 
+use crate::foreign_text;
+
 /// Where to connect. The host is a name, never an address: it is sent as SNI, without which AWS refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -20,19 +22,20 @@ impl Endpoint {
     /// # Errors
     /// With the reason, when `text` is something else.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        let shown = foreign_text::value(text);
         if text.contains("://") {
-            return Err(format!("\"{text}\" is a URL; give the host name alone"));
+            return Err(format!("{shown} is a URL; give the host name alone"));
         }
         let (host, port) = match text.rsplit_once(':') {
             None => (text, default_port),
             Some((host, port)) => match port.parse() {
                 Ok(port) if port != 0 => (host, port),
-                _ => return Err(format!("\"{text}\" does not end in a port from 1 to 65535")),
+                _ => return Err(format!("{shown} does not end in a port from 1 to 65535")),
             },
         };
         if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
             return Err(format!(
-                "\"{text}\" is an address; AWS needs the host name (it is sent as SNI)"
+                "{shown} is an address; AWS needs the host name (it is sent as SNI)"
             ));
         }
         match ServerName::try_from(host) {
@@ -41,7 +44,7 @@ impl Endpoint {
                 port,
             }),
             _ => Err(format!(
-                "\"{text}\" is no host name; `aws iot describe-endpoint` prints yours"
+                "{shown} is no host name; `aws iot describe-endpoint` prints yours"
             )),
         }
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::raw::Raw;
+use super::toml_fault;
+use crate::foreign_text::clean;
 
 /// The merged configuration and where each of its values came from.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
     }
     match merged.try_into::<Raw>() {
         Ok(raw) => Ok(Loaded { raw, sources }),
-        Err(error) => Err(vec![format!("{}: {}", main.display(), error.message())]),
+        Err(error) => Err(vec![format!("{}: {}", main.display(), toml_fault::reason(&error))]),
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
             files.append(&mut dropped);
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => messages.push(format!("{}: cannot be listed: {error}", folder.display())),
+        Err(error) => messages.push(format!("{}: cannot be listed: {}", folder.display(), clean(error))),
     }
     files
 }
@@ -99,42 +101,10 @@ fn is_drop_in(path: &Path) -> bool {
 /// One file, checked on its own first, so that a wrong key or type is reported with its file and line.
 fn read(file: &Path) -> Result<Table, String> {
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot be read: {error}"))?;
-    let explain = |error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = 1 + before.matches('\n').count();
-        let key = text
-            .lines()
-            .nth(line - 1)
-            .and_then(|words| words.split_once('='))
-            .map(|(key, _)| key.trim());
-        // An unknown field is named by the message itself.
-        let key = key.filter(|_| !error.message().starts_with("unknown field"));
-        let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
-        format!("{name}:{line}: {key}{}", without_value(error.message()))
-    };
+    let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot be read: {}", clean(error)))?;
+    let explain = |error: toml::de::Error| format!("{name}:{}", toml_fault::with_place(&text, &error));
     toml::from_str::<Raw>(&text).map_err(explain)?;
     toml::from_str::<Table>(&text).map_err(explain)
-}
-
-/// A value may be a PIN that stands in the wrong place, so messages name keys and types only: what serde says of a wrong
-/// type ("invalid type: integer `1234`, expected a string") loses the quoted part.
-fn without_value(message: &str) -> String {
-    let Some(start) = message
-        .strip_prefix("invalid type: ")
-        .or_else(|| message.strip_prefix("invalid value: "))
-    else {
-        return message.to_owned();
-    };
-    let kind: String = start
-        .chars()
-        .take_while(|letter| !matches!(letter, '`' | '"' | ','))
-        .collect();
-    let expected = message
-        .rsplit_once(", expected ")
-        .map(|(_, expected)| expected)
-        .unwrap_or_default();
-    format!("invalid type: {}, expected {expected}", kind.trim())
 }
 
 fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BTreeMap<String, PathBuf>) {

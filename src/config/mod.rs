@@ -9,6 +9,7 @@ mod load;
 mod mqtt;
 mod raw;
 mod subject;
+mod toml_fault;
 mod values;
 
 use std::fmt;

@@ -7,6 +7,7 @@ use super::Mqtt;
 use super::check::Findings;
 use super::raw::RawMqtt;
 use super::values::{duration, number, presence_topic};
+use crate::foreign_text;
 use crate::messages::{Bounds, WhenFull};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -51,7 +52,10 @@ pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
         None | Some("refuse") => Some(WhenFull::Refuse),
         Some("drop-oldest") => Some(WhenFull::DropOldest),
         Some(other) => {
-            let reason = format!("\"{}\" is neither \"refuse\" nor \"drop-oldest\"", other.escape_debug());
+            let reason = format!(
+                "{} is neither \"refuse\" nor \"drop-oldest\"",
+                foreign_text::value(other)
+            );
             findings.wrong("mqtt.outbox-when-full", reason);
             None
         }

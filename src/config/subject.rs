@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::foreign_text;
+
 /// CreateThing: 1 to 128 of `[a-zA-Z0-9:_-]`. Any other character lets just-in-time provisioning fail silently.
 ///
 /// # Errors
@@ -11,7 +13,8 @@ pub fn check_thing_name(name: &str) -> Result<(), String> {
     match (1..=128).contains(&name.len()) && name.bytes().all(legal) {
         true => Ok(()),
         false => Err(format!(
-            "\"{name}\" cannot be a thing name: AWS allows 1 to 128 letters, digits and : _ -"
+            "{} cannot be a thing name: AWS allows 1 to 128 letters, digits and : _ -",
+            foreign_text::value(name)
         )),
     }
 }
@@ -24,7 +27,8 @@ pub(super) fn thing_name(pattern: &str) -> Result<String, String> {
         ("{hostname}", "/proc/sys/kernel/hostname"),
     ] {
         if name.contains(word) {
-            let text = fs::read_to_string(file).map_err(|error| format!("{word} needs {file}: {error}"))?;
+            let text = fs::read_to_string(file)
+                .map_err(|error| format!("{word} needs {file}: {}", foreign_text::clean(error)))?;
             match text.trim() {
                 "" | "uninitialized" => return Err(format!("{word} needs {file}, which is empty so far")),
                 value => name = name.replace(word, value),

@@ -5,10 +5,13 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::foreign_text;
+
 /// A path that does not depend on where the daemon was started.
 pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     match path.is_absolute() {
+        true if text.chars().any(char::is_control) => Err("has a control character or a line break in it".to_owned()),
         true => Ok(path.to_owned()),
         // The text is not repeated: where a file's name belongs, people put the PIN itself.
         false => Err("is not an absolute path, which begins with \"/\"".to_owned()),
@@ -21,7 +24,8 @@ pub(super) fn alias_name(text: &str) -> Result<String, String> {
     match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "\"{text}\" is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -"
+            "{} is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -",
+            foreign_text::value(text)
         )),
     }
 }
@@ -35,8 +39,8 @@ pub(super) fn unit_name(text: &str) -> Result<(), String> {
     match kind {
         Some((_, "service" | "scope")) if text.len() <= 255 && text.bytes().all(legal) => Ok(()),
         _ => Err(format!(
-            "\"{}\" is not the whole name of a service or scope, like \"camera.service\"",
-            text.escape_debug()
+            "{} is not the whole name of a service or scope, like \"camera.service\"",
+            foreign_text::value(text)
         )),
     }
 }
@@ -47,16 +51,18 @@ pub(super) fn loopback_address(text: &str) -> Result<SocketAddr, String> {
         let ip = address.ip();
         (ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST) && address.port() != 0
     };
-    text.parse()
-        .ok()
-        .filter(own)
-        .ok_or_else(|| format!("\"{}\" is neither 127.0.0.1:PORT nor [::1]:PORT", text.escape_debug()))
+    text.parse().ok().filter(own).ok_or_else(|| {
+        let value = foreign_text::value(text);
+        format!("{value} is neither 127.0.0.1:PORT nor [::1]:PORT")
+    })
 }
 
 /// A span of time in words, within AWS's bounds.
 pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
-    let value = humantime::parse_duration(text)
-        .map_err(|error| format!("\"{text}\" is not a duration like \"60s\" or \"7days\": {error}"))?;
+    let shown = foreign_text::value(text);
+    // What the library says of it quotes a part of the text.
+    let value =
+        humantime::parse_duration(text).map_err(|_| format!("{shown} is not a duration like \"60s\" or \"7days\""))?;
     let range = || {
         format!(
             "{} to {}",
@@ -66,7 +72,7 @@ pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Dura
     };
     match (low..=high).contains(&value) {
         true => Ok(value),
-        false => Err(format!("\"{text}\" is outside of what can be used: {}", range())),
+        false => Err(format!("{shown} is outside of what can be used: {}", range())),
     }
 }
 
@@ -82,11 +88,11 @@ pub(super) fn number(value: u64, range: RangeInclusive<u64>) -> Result<u64, Stri
 pub(super) fn granted_topics(text: &str) -> Result<String, String> {
     const OWN: &str = "$aws/things/{thing}/";
     crate::topic::check_filter(&text.replace(crate::topic::THING, "t"))
-        .map_err(|why| format!("\"{}\": {why}", text.escape_debug()))?;
+        .map_err(|why| format!("{}: {why}", foreign_text::value(text)))?;
     match text.starts_with('$') && !text.starts_with(OWN) {
         true => Err(format!(
-            "\"{}\" is a reserved topic that is not this thing's: only {OWN}... can be given",
-            text.escape_debug()
+            "{} is a reserved topic that is not this thing's: only {OWN}... can be given",
+            foreign_text::value(text)
         )),
         false => Ok(text.to_owned()),
     }

@@ -11,6 +11,7 @@ use x509_parser::prelude::FromDer;
 
 use crate::clock::{Clock, is_set, rfc3339};
 use crate::config::check_thing_name;
+use crate::foreign_text;
 use crate::problem::Problem;
 
 /// A certificate chain that belongs to the key and is valid now.
@@ -79,7 +80,7 @@ fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
         std::io::ErrorKind::NotFound => Refusal::Missing,
         _ => unusable(
             path,
-            &format!("cannot be read: {error}"),
+            &format!("cannot be read: {}", foreign_text::clean(error)),
             "make it readable for gatepost's user",
         ),
     })?;
@@ -92,7 +93,8 @@ fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
     };
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|error| damaged(error.to_string()))?;
+        // The library's error has the damaged line in it, which may be a private key.
+        .map_err(|_| damaged("its BEGIN and END lines or the base64 between them are damaged".into()))?;
     match certificates.is_empty() {
         true => Err(damaged("it has no complete BEGIN/END CERTIFICATE block".into())),
         false => Ok(certificates),
@@ -109,8 +111,11 @@ fn check(
     for (index, der) in certificates.iter().enumerate() {
         match X509Certificate::from_der(der) {
             Ok((_, certificate)) => parsed.push(certificate),
-            Err(error) => {
-                let what = format!("has a certificate (number {}) that is no X.509: {error}", index + 1);
+            Err(_) => {
+                let what = format!(
+                    "has a certificate (number {}) whose content is no X.509 certificate",
+                    index + 1
+                );
                 return Err(unusable(path, &what, "copy the certificate there again"));
             }
         }

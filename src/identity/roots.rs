@@ -7,6 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::foreign_text::clean;
 use crate::problem::Problem;
 
 /// Where Debian's ca-certificates keeps single roots.
@@ -49,13 +50,16 @@ pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
 }
 
 fn add(store: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {}", clean(error)))?;
     let before = store.len();
     for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|error| format!("is no usable PEM file: {error}"))?;
+        let certificate = certificate.map_err(|_| {
+            // The library's error has the damaged line in it, which may be a private key.
+            "is no usable PEM file: its BEGIN and END lines or the base64 between them are damaged".to_owned()
+        })?;
         store
             .add(certificate)
-            .map_err(|error| format!("has a certificate that cannot be a root: {error}"))?;
+            .map_err(|_| "has a certificate that cannot be a root: its content is damaged".to_owned())?;
     }
     match store.len() > before {
         true => Ok(()),

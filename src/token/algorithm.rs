@@ -50,9 +50,8 @@ impl FromStr for Generate {
             "rsa-3072" => Self::Key(KeyAlgorithm::Rsa(3072)),
             "never" => Self::Never,
             _ => {
-                return Err(format!(
-                    "\"{text}\" is none of ec-p256, ec-p384, rsa-2048, rsa-3072, never"
-                ));
+                // The value is not repeated: where a kind of key belongs, people put the PIN itself.
+                return Err("is none of ec-p256, ec-p384, rsa-2048, rsa-3072, never".to_owned());
             }
         })
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::foreign_text::key_name;
 use crate::percent;
 
 /// The path attributes of RFC 7512 section 2.3 whose values are text.
@@ -97,7 +98,7 @@ impl FromStr for KeyUri {
                 return Err(UriError("has an attribute without \"=\"".into()));
             };
             if seen.contains(&name) {
-                return Err(UriError(format!("has the attribute \"{name}\" twice")));
+                return Err(UriError(format!("has {} twice", attribute(name))));
             }
             seen.push(name);
             uri.take(name, decode(name, value)?)?;
@@ -113,7 +114,7 @@ impl KeyUri {
             return Ok(());
         }
         let text = String::from_utf8(value)
-            .map_err(|_| UriError(format!("has a \"{name}\" that is not UTF-8 once decoded")))?;
+            .map_err(|_| UriError(format!("has {} that is not UTF-8 once decoded", attribute(name))))?;
         match name {
             "type" if text == "private" => {}
             "type" => {
@@ -129,7 +130,7 @@ impl KeyUri {
                 Some(known) => {
                     self.attributes.insert(known, text);
                 }
-                None => return Err(UriError(format!("has the unknown attribute {name:?}"))),
+                None => return Err(UriError(format!("has {}, which is unknown", attribute(name)))),
             },
         }
         Ok(())
@@ -148,16 +149,25 @@ fn refuse_query(query: &str) -> Result<(), UriError> {
     }))
 }
 
+/// An attribute by its name, unless that may be a part of a secret.
+fn attribute(name: &str) -> String {
+    key_name(name).map_or_else(
+        || "an attribute (its name is not shown here)".to_owned(),
+        |name| format!("the attribute {name}"),
+    )
+}
+
 /// A path attribute's value; characters that RFC 7512 wants encoded are refused.
 fn decode(name: &str, value: &str) -> Result<Vec<u8>, UriError> {
     // unreserved (RFC 3986) and pk11-path-res-avail (RFC 7512), and the escapes themselves
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=&%".contains(&byte);
     if !value.bytes().all(legal) {
         return Err(UriError(format!(
-            "has a character in \"{name}\" that must be percent-encoded"
+            "has a character in {} that must be percent-encoded",
+            attribute(name)
         )));
     }
-    percent::decode(value).ok_or_else(|| UriError(format!("has a \"%\" without two hex digits in \"{name}\"")))
+    percent::decode(value).ok_or_else(|| UriError(format!("has a \"%\" without two hex digits in {}", attribute(name))))
 }
 
 #[cfg(test)]
@@ -187,8 +197,9 @@ mod tests {
             ("pkcs11:object", "without \"=\""),
             ("pkcs11:object=a;", "without \"=\""),
             ("pkcs11:object=a;object=b", "\"object\" twice"),
-            ("pkcs11:objct=a", "unknown attribute \"objct\""),
-            ("pkcs11:x-vendor=a", "unknown attribute"),
+            ("pkcs11:objct=a", "the attribute \"objct\", which is unknown"),
+            ("pkcs11:x-vendor=a", "which is unknown"),
+            ("pkcs11:hunter2=a", "its name is not shown"),
             ("pkcs11:object=a%2", "two hex digits"),
             ("pkcs11:object=a%zz", "two hex digits"),
             ("pkcs11:object=a b", "percent-encoded"),

@@ -139,7 +139,7 @@ pub(super) fn words(body: &[u8], content_type: &str) -> String {
         Err(_) if body.is_empty() => "(no words)".into(),
         Err(_) if body.trim_ascii_start().starts_with(b"{") => "(JSON without a message)".into(),
         Err(_) if content_type.contains("html") => "(a web page)".into(),
-        Err(_) => quoted(&String::from_utf8_lossy(body)),
+        Err(_) => quoted(String::from_utf8_lossy(body)),
     }
 }
 
@@ -225,6 +225,9 @@ mod tests {
         assert_eq!(words(b"a\nb", ""), "a b");
         assert_eq!(words(body("tomorrow").as_bytes(), ""), "(JSON without a message)");
         assert_eq!(words(b"<html>", "text/html"), "(a web page)");
-        assert_eq!(words(&[b'x'; 4000], "").len(), crate::problem::MAX_QUOTED);
+        assert_eq!(
+            words(&[b'x'; 4000], "").chars().count(),
+            crate::foreign_text::MAX_QUOTED
+        );
     }
 }

@@ -20,6 +20,7 @@ use super::pipe::Pipe;
 use super::{ConnectError, Event, Granted, Lost, NotSent, Options, packets};
 use crate::cloud::reach;
 use crate::config::Endpoint;
+use crate::foreign_text::clean;
 use crate::messages::Message;
 
 /// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
@@ -265,7 +266,7 @@ impl Connection {
             let at = timer.map_or_else(|| Instant::now() + Duration::from_secs(86_400), |(at, _)| at);
             tokio::select! {
                 moved = self.pipe.progress() => moved.map_err(|error| {
-                    Lost::Broken(reach::alert(&error).unwrap_or_else(|| error.to_string()))
+                    Lost::Broken(reach::alert(&error).unwrap_or_else(|| clean(&error)))
                 })?,
                 () = sleep_until(at) => if let Some((_, kind)) = timer {
                     self.timers.remove(&(kind as u8));

@@ -20,7 +20,10 @@ fn a_mistake_in_the_file_is_named_with_its_place() {
         ("[identity]", "common-name"),
     ] {
         world.gateway.config = good.replace(table, &format!("{table}\n{key} = \"x\""));
-        let place = format!("{file}:{}: unknown field `{key}`", line_of(&world.gateway.config, key));
+        let place = format!(
+            "{file}:{}:1: unknown field `{key}`",
+            line_of(&world.gateway.config, key)
+        );
         let said = ends(&mut world.gateway, CONFIGURATION, &[&place, "expected"]);
         check_says_the_same(&world.gateway, &said);
     }

@@ -1,0 +1,232 @@
+//! Makes text that others wrote safe to show: errors of libraries and of the system, AWS's words, labels in a token.
+//!
+//! Such text reaches terminals, the journal, JSON documents and `systemctl status`. [`clean`] makes one line of it, without
+//! control characters, without characters that are invisible or change the direction of writing, without links, and not too
+//! long.
+//!
+//! No filter can know what a text quotes. The error of a parser over a user's file is therefore not passed through here but
+//! replaced by our own words for the kind of fault, with the place: a file may hold a secret where it does not belong. A
+//! configuration value goes through [`value`], and the name of a key through [`key_name`].
+
+use std::fmt;
+
+/// Foreign text is shown up to this many characters.
+pub const MAX_QUOTED: usize = 300;
+/// Configuration values are repeated up to this many characters: the longest that is right is a host name or a topic.
+const MAX_VALUE: usize = 260;
+/// AWS's secret access keys have 40 characters of base64, and a line of a PEM file has 64.
+const MAX_BASE64_RUN: usize = 39;
+/// The longest key of the configuration has 20 characters.
+const MAX_KEY_NAME: usize = 32;
+
+/// Foreign text as a part of a message.
+pub fn clean(text: impl fmt::Display) -> String {
+    let line = one_line(&text.to_string());
+    let is_link = |word: &str| word.contains("://");
+    if !line.split(' ').any(is_link) {
+        return shorten(&line);
+    }
+    let words: Vec<&str> = line.split(' ').filter(|word| !is_link(word)).collect();
+    // What introduced the link introduces nothing any more.
+    shorten(
+        words
+            .join(" ")
+            .trim_end_matches([' ', ':', ';', ',', '-', '(', '[', '<']),
+    )
+}
+
+/// The same text without a limit to its length and with its links.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || letter.is_whitespace() {
+            if !line.is_empty() && !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else if is_visible(letter) {
+            line.push(letter);
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// A value of a configuration file in quotation marks, or its length alone where it may be a secret in the wrong place.
+pub fn value(text: &str) -> String {
+    let length = text.chars().count();
+    match length > MAX_VALUE || may_be_secret(text) {
+        true => format!("a value of {length} characters, which is not shown here,"),
+        false => {
+            let escape = |letter: char| match letter {
+                '"' | '\\' => format!("\\{letter}"),
+                '\n' => "\\n".to_owned(),
+                _ if letter == ' ' || is_visible(letter) => letter.to_string(),
+                _ => letter.escape_unicode().to_string(),
+            };
+            format!("\"{}\"", text.chars().map(escape).collect::<String>())
+        }
+    }
+}
+
+/// The name of an unknown key or attribute in quotation marks; `None` where it does not look like one, because it may be a
+/// part of a secret.
+pub fn key_name(text: &str) -> Option<String> {
+    let is_name = (1..=MAX_KEY_NAME).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || b"-_.".contains(&byte))
+        && text.starts_with(|first: char| first.is_ascii_lowercase());
+    is_name.then(|| format!("\"{text}\""))
+}
+
+/// An error with all its causes in one line, outermost first, without saying anything twice.
+///
+/// Libraries put the interesting part (a DNS failure, a TLS alert) several `source()`s deep.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    clean(text)
+}
+
+/// Whether a value looks like key material: an armour's line, or base64 that is too long for a name.
+fn may_be_secret(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    if ["PRIVATE KEY", "-----BEGIN", "-----END"]
+        .iter()
+        .any(|mark| upper.contains(mark))
+    {
+        return true;
+    }
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let mut runs = text.as_bytes().split(|byte| !is_base64(byte));
+    runs.any(|run| run.len() > MAX_BASE64_RUN)
+}
+
+/// The standard library escapes what has no glyph (controls, format characters, private and unassigned code points); these
+/// letters and marks have none either.
+fn is_visible(letter: char) -> bool {
+    let is_filler = matches!(
+        letter,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
+    );
+    // A combining mark counts as printable after another letter only.
+    let mut buffer = [b'a'; 5];
+    let length = 1 + letter.len_utf8();
+    if let Some(place) = buffer.get_mut(1..) {
+        letter.encode_utf8(place);
+    }
+    let pair = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let is_escaped = pair.is_none_or(|pair| pair.escape_debug().count() != 2);
+    !is_filler && (matches!(letter, '"' | '\'' | '\\') || !is_escaped)
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(MAX_QUOTED - 1).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_joined_and_not_repeated() {
+        let inner = std::io::Error::other("connection refused");
+        let outer = std::io::Error::other(std::io::Error::other(inner));
+        assert_eq!(with_causes(&outer), "connection refused");
+    }
+
+    #[test]
+    fn foreign_text_becomes_one_visible_line() {
+        for (text, shown) in [
+            (
+                "plain words, as they are: \"a\\b\" 'c'",
+                "plain words, as they are: \"a\\b\" 'c'",
+            ),
+            ("two\nlines\r\nand\ta  tab ", "two lines and a tab"),
+            ("\u{1b}[31mred\u{1b}[0m \u{9b}31mred", "[31mred [0m 31mred"),
+            ("bell\u{7}, delete\u{7f}, next line\u{85}", "bell , delete , next line"),
+            ("right\u{202e}tfel \u{2066}isolate\u{2069}", "righttfel isolate"),
+            ("zero\u{200b}width\u{200d}joiner\u{feff}", "zerowidthjoiner"),
+            ("line\u{2028}paragraph\u{2029}", "line paragraph"),
+            (
+                "tag\u{e0041}, soft\u{ad}hyphen, filler\u{3164}",
+                "tag, softhyphen, filler",
+            ),
+            ("selector\u{fe0f} \u{e0101}", "selector"),
+            ("naïve, e\u{301}, 数字, हिन्दी", "naïve, e\u{301}, 数字, हिन्दी"),
+            (
+                "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/rustls/manual/#eof",
+                "peer closed connection without sending TLS close_notify",
+            ),
+            ("see https://example.com/x for more, or http://y", "see for more, or"),
+            ("", ""),
+        ] {
+            assert_eq!(clean(text), shown, "{text:?}");
+        }
+        assert_eq!(clean("x".repeat(4000)).chars().count(), MAX_QUOTED);
+        assert_eq!(clean("x".repeat(MAX_QUOTED)), "x".repeat(MAX_QUOTED));
+    }
+
+    #[test]
+    fn a_value_that_may_be_a_secret_is_not_repeated() {
+        for (text, is_shown) in [
+            ("gw 1", true),
+            ("https://a1b2c3d4e5f6g7-ats.iot.us-east-2.amazonaws.com", true),
+            ("gw-0123456789abcdef0123456789abcdef.x", true),
+            ("line\nbreak", true),
+            ("-----BEGIN PRIVATE KEY-----\\nMIGH\\n", false),
+            ("-----begin ec private key-----", false),
+            ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", false),
+            ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", false),
+            ("x-wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.y", false),
+        ] {
+            let shown = value(text);
+            assert_eq!(shown.starts_with('"'), is_shown, "{text}: {shown}");
+            assert!(!shown.contains('\n'), "{shown}");
+        }
+        assert_eq!(value("\u{202e}a\u{1b}b"), "\"\\u{202e}a\\u{1b}b\"");
+        assert!(!value(&"a.".repeat(200)).contains("a.a"));
+    }
+
+    #[test]
+    fn a_key_is_named_only_where_it_looks_like_one() {
+        for name in ["mqtt-endpiont", "pin", "aws.root_ca"] {
+            assert_eq!(key_name(name), Some(format!("\"{name}\"")));
+        }
+        for name in ["", "74839201", "Q3Rl5w", "-----BEGIN", "a b", "a\nb", &"a".repeat(33)] {
+            assert_eq!(key_name(name), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_keeps_what_a_terminal_obeys(text in any::<String>()) {
+            for shown in [clean(&text), value(&text)] {
+                prop_assert!(!shown.chars().any(char::is_control));
+                prop_assert!(shown.chars().all(|letter| letter == ' ' || is_visible(letter)), "{shown:?}");
+            }
+            prop_assert!(clean(&text).chars().count() <= MAX_QUOTED);
+            prop_assert!(!clean(&text).contains("://"));
+        }
+
+        #[test]
+        fn cleaning_twice_changes_nothing(text in any::<String>()) {
+            let once = clean(&text);
+            prop_assert_eq!(clean(&once), once);
+        }
+    }
+}
