@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::{daemon, output, percent};
@@ -13,8 +14,8 @@ use crate::{daemon, output, percent};
 const REQUIRED: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
 
 /// Prints the credentials of a role alias, or of the default one.
-pub(crate) fn run(socket: &Path, alias: Option<&OsStr>) -> Result<Exit, Failure> {
-    let body = daemon::get(socket, &target("/v1/credentials", alias))?;
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let body = daemon::get(socket, &target("/v1/credentials", matches.operand(0)))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     if document.get("Version").whole_number() != Some(1) {
         return Err(daemon::not_gatepost("\"Version\" is not the number 1"));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::{daemon, output};
@@ -12,7 +13,7 @@ use crate::{daemon, output};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Prints the request, once it looks like one: what is printed here goes to a certificate authority.
-pub(crate) fn run(socket: &Path) -> Result<Exit, Failure> {
+pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
     let body = wait(socket)?;
     let text = body.trim_ascii();
     let begins = text.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----\n");

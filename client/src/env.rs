@@ -1,8 +1,8 @@
 //! `gatepost env`: what an SDK's container provider must find in its environment.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::credentials::target;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
@@ -15,8 +15,8 @@ const SETTINGS: [(&str, &str); 2] = [
 ];
 
 /// Prints the settings as a shell takes them.
-pub(crate) fn run(socket: &Path, alias: Option<&OsStr>) -> Result<Exit, Failure> {
-    let body = daemon::get(socket, &target("/v1/loopback", alias))?;
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let body = daemon::get(socket, &target("/v1/loopback", matches.operand(0)))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     let mut lines = String::new();
     for (name, variable) in SETTINGS {

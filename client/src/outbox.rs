@@ -1,10 +1,11 @@
 //! `gatepost outbox`: the messages that wait to be sent, and those that AWS did not take.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::command_line::Matches;
 use crate::daemon::{self, DISK};
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
@@ -17,37 +18,18 @@ use crate::{output, percent};
 /// For what the daemon does to every message: it may have a million of them, and does 500 at a time.
 const ALL: Duration = Duration::from_secs(3600);
 
-/// What is wanted of it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    List {
-        parked: bool,
-        json: bool,
-    },
-    Show {
-        id: OsString,
-        json: bool,
-    },
-    /// One message, `queued` or `parked`.
-    Purge {
-        which: OsString,
-    },
-    /// One message or `parked`.
-    Retry {
-        which: OsString,
-    },
-}
-
-/// Does what is wanted.
-pub(crate) fn run(socket: &Path, wish: &Wish) -> Result<Exit, Failure> {
-    match wish {
-        Wish::List { parked, json } => list(socket, *parked, *json),
-        Wish::Show { id, json } => show(socket, id, *json),
-        Wish::Purge { which } => done(socket, Request::delete(&path(which)), "deleted"),
-        Wish::Retry { which } => {
-            let target = format!("{}/retry", path(which));
+/// Lists, shows, deletes or queues again.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let json = matches.flag("--json");
+    match matches.verb {
+        Some("show") => show(socket, matches.required(0), json),
+        Some("purge") => done(socket, Request::delete(&path(matches.required(0))), "deleted"),
+        Some("retry") if matches.required(0) == "queued" => Err(matches.usage_error("queued messages are sent anyway")),
+        Some("retry") => {
+            let target = format!("{}/retry", path(matches.required(0)));
             done(socket, Request::post(&target, b""), "to be sent again")
         }
+        _ => list(socket, matches.flag("--parked"), json),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `gatepost publish`: a message to AWS, through the daemon's session and its outbox.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::command_line::Matches;
 use crate::daemon::{self, Conversation, DISK};
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
@@ -17,27 +17,11 @@ const MAX_PAYLOAD: u64 = 128 * 1024;
 /// Seconds to wait for AWS's acknowledgement, unless somebody says otherwise.
 const WAIT: u64 = 30;
 
-/// What the command line says.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) topic: OsString,
-    pub(crate) message: Option<OsString>,
-    pub(crate) qos: Option<OsString>,
-    pub(crate) retain: bool,
-    pub(crate) wait: bool,
-    /// Seconds.
-    pub(crate) timeout: Option<OsString>,
-    pub(crate) content_type: Option<OsString>,
-    /// Seconds.
-    pub(crate) expiry: Option<OsString>,
-    pub(crate) lines: bool,
-}
-
-/// Publishes the argument, stdin, or each line of stdin. It is quiet where all went well.
-pub(crate) fn run(socket: &Path, wanted: &Wanted) -> Result<Exit, Failure> {
-    let mut publisher = Publisher::new(socket, wanted)?;
-    match (&wanted.message, wanted.lines) {
-        (Some(_), true) => return Err(usage("--lines reads stdin, so no message may be given")),
+/// Publishes the operand, stdin, or each line of stdin. Prints nothing where all went well.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let mut publisher = Publisher::new(socket, matches)?;
+    match (matches.operand(1), matches.flag("--lines")) {
+        (Some(_), true) => return Err(matches.usage_error("--lines reads stdin, so no message may be given")),
         (Some(message), false) => publisher.publish(message.as_bytes())?,
         (None, false) => publisher.publish(&stdin_whole()?)?,
         (None, true) => publisher.publish_lines(io::stdin().lock())?,
@@ -54,25 +38,25 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(socket: &Path, wanted: &Wanted) -> Result<Self, Failure> {
-        let timeout = wanted.timeout.as_deref();
+    fn new(socket: &Path, matches: &Matches) -> Result<Self, Failure> {
+        let timeout = matches.value("--timeout");
         let timeout = timeout.map(|word| number("--timeout", word, "seconds")).transpose()?;
-        let wait = match (wanted.wait, timeout) {
+        let wait = match (matches.flag("--wait"), timeout) {
             (true, timeout) => Some(timeout.unwrap_or(WAIT)),
             (false, None) => None,
-            (false, Some(_)) => return Err(usage("--timeout belongs to --wait")),
+            (false, Some(_)) => return Err(matches.usage_error("--timeout belongs to --wait")),
         };
         let seconds = wait.map(|seconds: u64| seconds.to_string());
-        let bytes = |word: &'_ Option<OsString>| word.as_deref().map(|word| word.as_bytes().to_vec());
-        let (qos, content_type, expiry) = (bytes(&wanted.qos), bytes(&wanted.content_type), bytes(&wanted.expiry));
+        let bytes = |name| matches.value(name).map(OsStrExt::as_bytes);
+        let qos = bytes("--qos");
         let target = percent::with_query(
-            format!("/topics/{}", percent::encode(wanted.topic.as_bytes())),
+            format!("/topics/{}", percent::encode(matches.required(0).as_bytes())),
             &[
-                ("qos", qos.as_deref()),
-                ("retain", wanted.retain.then_some(b"true")),
-                ("contentType", content_type.as_deref()),
-                ("messageExpiry", expiry.as_deref()),
-                ("wait", wanted.wait.then_some(b"ack")),
+                ("qos", qos),
+                ("retain", matches.flag("--retain").then_some(b"true")),
+                ("contentType", bytes("--content-type")),
+                ("messageExpiry", bytes("--expiry")),
+                ("wait", wait.is_some().then_some(b"ack")),
                 ("timeout", seconds.as_deref().map(str::as_bytes)),
             ],
         );
@@ -81,7 +65,7 @@ impl Publisher {
             target,
             wait,
             // At quality of service 0 a message comes at most once, at 1 at least once.
-            again: qos.as_deref() != Some(b"0"),
+            again: qos != Some(b"0"),
         })
     }
 
@@ -134,8 +118,4 @@ fn stdin_whole() -> Result<Vec<u8>, Failure> {
 
 fn unreadable(error: &io::Error) -> Failure {
     Failure::new(Exit::Output, format!("cannot read stdin: {error}"))
-}
-
-fn usage(message: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("{message}; see gatepost publish --help"))
 }

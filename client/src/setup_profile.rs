@@ -2,40 +2,29 @@
 
 mod edit;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::command_line::{DEFAULT_SOCKET, Matches};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// What the command line says.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) alias: Option<OsString>,
-    /// The profile's name; without one that of the role alias.
-    pub(crate) profile: Option<OsString>,
-    pub(crate) region: Option<OsString>,
-    /// The configuration file; without one the file that AWS's tools read.
-    pub(crate) file: Option<OsString>,
-    /// The daemon's socket, where it is not the usual one.
-    pub(crate) socket: Option<OsString>,
-}
-
-/// Writes the profile, and says what it did.
-pub(crate) fn run(wanted: &Wanted) -> Result<Exit, Failure> {
-    let alias = wanted.alias.as_deref().map(text).transpose()?;
-    let profile = match &wanted.profile {
+/// Writes the profile, and says what it did. A socket that is not the default becomes part of the profile.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let alias = matches.operand(0).map(text).transpose()?;
+    let profile = match matches.value("--profile") {
         Some(profile) => text(profile)?,
         None => alias.unwrap_or("gatepost"),
     };
-    let mut settings = vec![("credential_process", process(alias, wanted.socket.as_deref())?)];
-    if let Some(region) = &wanted.region {
+    let socket = (socket != Path::new(DEFAULT_SOCKET)).then_some(socket.as_os_str());
+    let mut settings = vec![("credential_process", process(alias, socket)?)];
+    if let Some(region) = matches.value("--region") {
         settings.push(("region", text(region)?.to_owned()));
     }
-    let file = file(wanted.file.as_deref())?;
+    let file = file(matches.value("--file"))?;
     let before = read(&file)?;
     let after = edit::with_profile(&before, profile, &settings).map_err(|why| {
         refused(&file, why).with_hint("choose another profile by --profile, or another file by --file")

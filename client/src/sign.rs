@@ -1,32 +1,17 @@
 //! `gatepost sign`: AWS Signature Version 4 for a request that another program sends, such as curl.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::{self, Value};
 use crate::words::{number, text};
 use crate::{daemon, output};
 
-/// What the command line says.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) url: OsString,
-    pub(crate) alias: Option<OsString>,
-    pub(crate) service: Option<OsString>,
-    pub(crate) region: Option<OsString>,
-    pub(crate) method: Option<OsString>,
-    /// `Name: value`, as curl takes them.
-    pub(crate) headers: Vec<OsString>,
-    pub(crate) payload_hash: Option<OsString>,
-    pub(crate) unsigned_payload: bool,
-    /// Seconds, for a presigned URL.
-    pub(crate) expires: Option<OsString>,
-}
-
 /// Prints the header fields to add, a line each, or the presigned URL.
-pub(crate) fn run(socket: &Path, request: &Request) -> Result<Exit, Failure> {
-    let body = daemon::post(socket, "/v1/sign", &request.json()?)?;
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let body = daemon::post(socket, "/v1/sign", &request_document(matches)?)?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     if let Some(url) = document.get("url").text() {
         return output::print(format!("{url}\n").as_bytes());
@@ -44,70 +29,62 @@ pub(crate) fn run(socket: &Path, request: &Request) -> Result<Exit, Failure> {
     }
 }
 
-impl Request {
-    /// The question, as the daemon takes it.
-    fn json(&self) -> Result<String, Failure> {
-        let needed = |name: &str, word: &Option<OsString>| match word {
-            Some(word) => Ok(word.clone()),
-            None => Err(Failure::new(
-                Exit::Usage,
-                format!("{name} is needed; see gatepost sign --help"),
-            )),
-        };
-        let service = needed("--service", &self.service)?;
-        let region = needed("--region", &self.region)?;
-        let method = self.method.clone().unwrap_or_else(|| "GET".into());
-        let payload_hash = match self.unsigned_payload {
-            true => Some("UNSIGNED-PAYLOAD".into()),
-            false => self.payload_hash.clone(),
-        };
-        let texts = [
-            ("url", Some(self.url.clone())),
-            ("service", Some(service)),
-            ("region", Some(region)),
-            ("method", Some(method)),
-            ("role_alias", self.alias.clone()),
-            ("payload_hash", payload_hash),
-        ];
-        let mut members = Vec::new();
-        for (name, word) in texts {
-            if let Some(word) = word {
-                members.push(format!("{}:{}", json::quoted(name), json::quoted(text(&word)?)));
-            }
+/// The JSON document that the daemon takes.
+fn request_document(matches: &Matches) -> Result<String, Failure> {
+    let payload_hash = match matches.flag("--unsigned-payload") {
+        true => Some(OsStr::new("UNSIGNED-PAYLOAD")),
+        false => matches.value("--payload-hash"),
+    };
+    let texts = [
+        ("url", matches.operand(0)),
+        ("service", matches.value("--service")),
+        ("region", matches.value("--region")),
+        ("method", Some(matches.value("--method").unwrap_or(OsStr::new("GET")))),
+        ("role_alias", matches.value("--alias")),
+        ("payload_hash", payload_hash),
+    ];
+    let mut members = Vec::new();
+    for (name, word) in texts {
+        if let Some(word) = word {
+            members.push(format!("{}:{}", json::quoted(name), json::quoted(text(word)?)));
         }
-        if let Some(expires) = &self.expires {
-            let seconds: u32 = number("--expires", expires, "seconds")?;
-            members.push(format!("\"expires\":{seconds}"));
-        }
-        let mut headers = Vec::new();
-        for header in &self.headers {
-            let (name, value) = text(header)?.split_once(':').ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("--header: {header:?} is not like \"Name: value\""))
-            })?;
-            headers.push(format!("{}:{}", json::quoted(name.trim()), json::quoted(value.trim())));
-        }
-        members.push(format!("\"headers\":{{{}}}", headers.join(",")));
-        Ok(format!("{{{}}}", members.join(",")))
     }
+    if let Some(expires) = matches.value("--expires") {
+        let seconds: u32 = number("--expires", expires, "seconds")?;
+        members.push(format!("\"expires\":{seconds}"));
+    }
+    let mut headers = Vec::new();
+    for header in matches.values("--header") {
+        let (name, value) = text(header)?
+            .split_once(':')
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("--header: {header:?} is not like \"Name: value\"")))?;
+        headers.push(format!("{}:{}", json::quoted(name.trim()), json::quoted(value.trim())));
+    }
+    members.push(format!("\"headers\":{{{}}}", headers.join(",")));
+    Ok(format!("{{{}}}", members.join(",")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Request;
+    use super::request_document;
+    use crate::command_line::tests::matches;
     use crate::json::Value;
 
     #[test]
-    fn the_question_says_what_the_command_line_says() {
-        let request = Request {
-            url: "https://h/\"x\"".into(),
-            service: Some("s3".into()),
-            region: Some("us-east-2".into()),
-            headers: vec!["Range: bytes=0-9".into(), "x-y:a:b".into()],
-            unsigned_payload: true,
-            expires: Some("60".into()),
-            ..Request::default()
-        };
-        let json = Value::parse(request.json().unwrap().as_bytes()).unwrap();
+    fn the_document_says_what_the_command_line_says() {
+        let line = [
+            "sign",
+            "--service=s3",
+            "--region=us-east-2",
+            "--header",
+            "Range: bytes=0-9",
+            "--header=x-y:a:b",
+            "--unsigned-payload",
+            "--expires",
+            "60",
+            "https://h/\"x\"",
+        ];
+        let json = Value::parse(request_document(&matches(&line)).unwrap().as_bytes()).unwrap();
         for (name, value) in [
             ("url", "https://h/\"x\""),
             ("service", "s3"),
@@ -121,29 +98,9 @@ mod tests {
         assert_eq!(json.get("headers").get("Range").text(), Some("bytes=0-9"));
         assert_eq!(json.get("headers").get("x-y").text(), Some("a:b"));
         assert!(json.get("role_alias").text().is_none());
-        for wrong in [
-            Request {
-                service: None,
-                ..Request::default()
-            },
-            Request {
-                headers: vec!["none".into()],
-                ..of_s3()
-            },
-            Request {
-                expires: Some("soon".into()),
-                ..of_s3()
-            },
-        ] {
-            assert!(wrong.json().is_err(), "{wrong:?}");
-        }
-    }
-
-    fn of_s3() -> Request {
-        Request {
-            service: Some("s3".into()),
-            region: Some("us-east-2".into()),
-            ..Request::default()
+        for wrong in ["--header=none", "--expires=soon"] {
+            let line = ["sign", "--service=s3", "--region=us-east-2", wrong, "https://h/"];
+            assert!(request_document(&matches(&line)).is_err(), "{wrong}");
         }
     }
 }

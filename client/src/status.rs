@@ -7,26 +7,19 @@ mod watch;
 use std::io::IsTerminal;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::{daemon, output};
 
-/// How the status is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct View {
-    /// The daemon's own document.
-    pub(crate) json: bool,
-    /// Again and again.
-    pub(crate) watch: bool,
-}
-
 /// Prints the status; the exit code tells the state to scripts.
-pub(crate) fn run(socket: &Path, view: View) -> Result<Exit, Failure> {
-    if view.watch {
-        return watch::run(socket, view.json);
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let json = matches.flag("--json");
+    if matches.flag("--watch") {
+        return watch::run(socket, json);
     }
     let (body, document) = ask(socket)?;
-    match view.json {
+    match json {
         true => output::print(&line(&body))?,
         false => output::print(report::draw(&document, colours_wanted()).as_bytes())?,
     };

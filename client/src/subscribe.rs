@@ -1,9 +1,9 @@
 //! `gatepost subscribe`: messages from AWS, a line each, for as long as somebody reads.
 
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::subscriptions::Acknowledger;
@@ -14,41 +14,22 @@ use crate::{daemon, output, percent};
 /// write to the daemon's disk, and after a crash so many come again.
 const TOGETHER: u32 = 32;
 
-/// What the command line says.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) filter: OsString,
-    pub(crate) qos: Option<OsString>,
-    /// Of a durable subscription.
-    pub(crate) name: Option<OsString>,
-    /// Somebody else acknowledges.
-    pub(crate) no_ack: bool,
-    /// Messages after which it is enough.
-    pub(crate) count: Option<OsString>,
-}
-
-/// Prints each message as the daemon sends it. What a durable subscription sends is acknowledged once it is printed.
-pub(crate) fn run(socket: &Path, wanted: &Wanted) -> Result<Exit, Failure> {
-    let count = wanted.count.as_deref();
-    let mut left = count
+/// Prints each message as the daemon sends it. A message of a durable subscription is acknowledged once it is printed.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let mut left = matches
+        .value("--count")
         .map(|word| number::<u64>("--count", word, "messages"))
         .transpose()?;
-    if wanted.no_ack && wanted.name.is_none() {
-        let message = "--no-ack belongs to --name: nothing else is acknowledged";
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{message}; see gatepost subscribe --help"),
-        ));
+    let (name, no_ack) = (matches.value("--name"), matches.flag("--no-ack"));
+    if no_ack && name.is_none() {
+        return Err(matches.usage_error("--no-ack belongs to --name: nothing else is acknowledged"));
     }
-    let mut acknowledger = match &wanted.name {
-        Some(name) if !wanted.no_ack => Some(Acknowledger::of(socket, name)),
-        _ => None,
-    };
+    let mut acknowledger = name.filter(|_| !no_ack).map(|name| Acknowledger::new(socket, name));
     let target = percent::with_query(
-        format!("/topics/{}", percent::encode(wanted.filter.as_bytes())),
+        format!("/topics/{}", percent::encode(matches.required(0).as_bytes())),
         &[
-            ("qos", wanted.qos.as_deref().map(OsStrExt::as_bytes)),
-            ("name", wanted.name.as_deref().map(OsStrExt::as_bytes)),
+            ("qos", matches.value("--qos").map(OsStrExt::as_bytes)),
+            ("name", name.map(OsStrExt::as_bytes)),
         ],
     );
     let mut lines = daemon::stream(socket, &target)?;

@@ -1,9 +1,10 @@
 //! `gatepost subscriptions`: the durable ones, which the daemon keeps messages for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::command_line::Matches;
 use crate::daemon::{self, Conversation, DISK};
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
@@ -13,27 +14,19 @@ use crate::table::{self, row};
 use crate::words::number;
 use crate::{output, percent};
 
-/// What is wanted of them.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    List { json: bool },
-    Delete { name: OsString },
-    Acknowledge { name: OsString, id: OsString },
-}
-
-/// Does what is wanted.
-pub(crate) fn run(socket: &Path, wish: &Wish) -> Result<Exit, Failure> {
-    match wish {
-        Wish::List { json } => list(socket, *json),
-        Wish::Delete { name } => {
-            daemon::ask(socket, Request::delete(&path(name)), DISK)?;
+/// Lists, deletes or acknowledges.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    match matches.verb {
+        Some("delete") => {
+            daemon::ask(socket, Request::delete(&path(matches.required(0))), DISK)?;
             Ok(Exit::Ok)
         }
-        Wish::Acknowledge { name, id } => {
-            let id = number("ack", id, "a message")?;
-            Acknowledger::of(socket, name).acknowledge(id)?;
+        Some("ack") => {
+            let id = number("ack", matches.required(1), "a message")?;
+            Acknowledger::new(socket, matches.required(0)).acknowledge(id)?;
             Ok(Exit::Ok)
         }
+        _ => list(socket, matches.flag("--json")),
     }
 }
 
@@ -45,7 +38,7 @@ pub(crate) struct Acknowledger {
 
 impl Acknowledger {
     /// For the subscription `name`.
-    pub(crate) fn of(socket: &Path, name: &OsStr) -> Self {
+    pub(crate) fn new(socket: &Path, name: &OsStr) -> Self {
         Self {
             conversation: Conversation::with(socket),
             target: format!("{}/ack", path(name)),

@@ -329,9 +329,11 @@ fn help_and_version_need_no_daemon() {
         assert!(output.status.success() && output.stderr.is_empty());
         assert!(stdout(&output).starts_with(begins), "{output:?}");
     }
-    for arguments in [&[][..], &["--frobnicate"], &["credentials", "--json"], &["\u{1b}[2J"]] {
+    for arguments in [&[][..], &["--frobnicate"], &["\u{1b}[2J"]] {
         assert_refused(&run(nowhere, arguments).unwrap(), 64, "see gatepost --help");
     }
+    let misplaced = run(nowhere, &["credentials", "--json"]).unwrap();
+    assert_refused(&misplaced, 64, "see gatepost credentials --help");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn wrong_usage_asks_nothing() {
     let daemon = Conversing::answering(ok()).unwrap();
     for (arguments, reason) in [
         (&["publish"][..], "the topic is missing"),
-        (&["publish", ""], "the topic is missing"),
+        (&["publish", ""], "the topic is empty"),
         (&["publish", "t", "x", "--lines"], "--lines reads stdin"),
         (&["publish", "t", "x", "--timeout", "5"], "--timeout belongs to --wait"),
         (

@@ -1,6 +1,6 @@
 //! Makes the pages of the package, so that nothing has to be said twice:
 //!
-//! - man pages and completions from what the programs print for `--help`, and from docs/;
+//! - man pages and completions from the command table of `gatepost`, the other programs' `--help`, and docs/;
 //! - the copyright file from what the crates that are built in say of themselves.
 
 mod completion;

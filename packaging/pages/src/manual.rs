@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::help::Block;
+use gatepost_client::command_line::COMMANDS;
+use gatepost_client::command_line::help::{command_term, option_term, signature};
+
+use crate::help::{self, Block};
 use crate::markdown;
 use crate::programs::Programs;
 use crate::roff::Page;
@@ -35,18 +38,23 @@ pub(crate) fn pages(programs: &Programs, docs: &Docs) -> Result<Vec<(String, Str
 fn command(programs: &Programs, docs: &Docs) -> Result<String> {
     let mut page = begin("gatepost", 1, programs, docs, &programs.gatepost)?;
     page.section("Commands");
-    for command in &programs.commands {
-        page.subsection(format!("gatepost {} {}", command.name, command.arguments).trim_end());
-        match command.help.split_first() {
-            // Its first lines are its forms and what each does.
-            Some((Block::Paragraph(forms), rest)) => {
-                for form in forms.lines() {
-                    let (form, what) = form.split_once(": ").unwrap_or((form, ""));
-                    page.entry(form, &sentence(what), &[]);
-                }
-                put(&mut page, rest);
-            }
-            _ => page.paragraph(&sentence(&command.summary)),
+    for command in COMMANDS {
+        page.subsection(&format!("gatepost {}", command_term(command)));
+        for form in command.forms {
+            page.entry(&signature(command, form), &sentence(form.summary), &[]);
+        }
+        put(&mut page, &help::parse(command.description));
+        for option in command.options {
+            page.entry(&option_term(option), &sentence(option.summary), &[]);
+        }
+        put(&mut page, &help::parse(command.notes));
+        let codes: Vec<_> = command
+            .exit_codes
+            .iter()
+            .map(|(code, why)| format!("{code} {why}"))
+            .collect();
+        if !codes.is_empty() {
+            page.paragraph(&format!("Exit codes: {}.", codes.join("; ")));
         }
     }
     page.section("Exit status");
@@ -89,7 +97,7 @@ fn daemon(programs: &Programs, docs: &Docs) -> Result<String> {
 }
 
 fn configuration(programs: &Programs, docs: &Docs) -> String {
-    let mut page = Page::new("gatepost.toml", 5, &docs.date, &programs.version);
+    let mut page = Page::new("gatepost.toml", 5, &docs.date, programs.version);
     page.section("Name");
     page.paragraph("gatepost.toml - the configuration of gatepostd(8)");
     page.section("Description");
@@ -109,7 +117,7 @@ fn begin(name: &str, section: u8, programs: &Programs, docs: &Docs, help: &[Bloc
     };
     let what = title.strip_prefix(name).context("the help begins with another name")?;
     let what = what.trim_start_matches([':', ' ']).trim_end_matches('.');
-    let mut page = Page::new(name, section, &docs.date, &programs.version);
+    let mut page = Page::new(name, section, &docs.date, programs.version);
     page.section("Name");
     page.paragraph(&format!("{name} - {what}"));
     page.section("Synopsis");

@@ -4,9 +4,9 @@ use super::{Line, ROLE_ALIASES, Values};
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
-    let mut out = String::from("# bash completion for gatepost, made from its own help.\n\n");
+    let mut out = String::from("# bash completion for gatepost, made from its command table.\n\n");
     out.push_str(&format!("_gatepost_role_aliases() {{\n    {ROLE_ALIASES}\n}}\n\n"));
-    let names: Vec<&str> = commands.iter().map(|line| line.command.as_str()).collect();
+    let names: Vec<&str> = commands.iter().map(|line| line.command).collect();
     out.push_str(
         "_gatepost() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command word\n",
     );
@@ -54,6 +54,14 @@ fn complete(line: &Line, names: &[&str], indent: &str) -> String {
         "{indent}if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); return; fi\n",
         flags.join(" ")
     ));
+    if !line.verbs.is_empty() {
+        let verbs: Vec<&str> = line.verbs.iter().map(|(verb, _)| *verb).collect();
+        out.push_str(&format!(
+            "{indent}[[ $prev != {} ]] || COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n",
+            line.command,
+            verbs.join(" ")
+        ));
+    }
     let argument = reply(line.argument, names);
     if !argument.is_empty() {
         out.push_str(&format!("{indent}{}\n", argument.trim_end()));

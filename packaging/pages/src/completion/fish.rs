@@ -4,15 +4,15 @@ use super::{Line, ROLE_ALIASES, Values, values};
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
-    let mut out = String::from("# fish completion for gatepost, made from its own help.\n\n");
+    let mut out = String::from("# fish completion for gatepost, made from its command table.\n\n");
     out.push_str(&format!(
         "function __gatepost_role_aliases\n    {ROLE_ALIASES}\nend\n\n"
     ));
-    let names: Vec<&str> = commands.iter().map(|line| line.command.as_str()).collect();
+    let names: Vec<&str> = commands.iter().map(|line| line.command).collect();
     let none_yet = format!("not __fish_seen_subcommand_from {}", names.join(" "));
     out.push_str("complete -c gatepost -f\n");
     for line in commands {
-        let summary = quoted(&line.summary);
+        let summary = quoted(line.summary);
         out.push_str(&format!(
             "complete -c gatepost -n '{none_yet}' -a {} -d '{summary}'\n",
             line.command
@@ -34,6 +34,15 @@ fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: 
     let when = when.map(|when| format!(" -n '{when}'")).unwrap_or_default();
     if let Some(words) = words(line.argument, names) {
         out.push_str(&format!("complete -c {program}{when} -a '{words}'\n"));
+    }
+    let verbs: Vec<&str> = line.verbs.iter().map(|(verb, _)| *verb).collect();
+    for (verb, summary) in &line.verbs {
+        out.push_str(&format!(
+            "complete -c {program} -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -a {verb} -d '{}'\n",
+            line.command,
+            verbs.join(" "),
+            quoted(summary)
+        ));
     }
     for flag in &line.flags {
         let name = flag.name.trim_start_matches('-');

@@ -6,7 +6,7 @@ use super::{Line, ROLE_ALIASES, Values, values};
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
     let programs: Vec<&str> = others.iter().map(|(program, _)| *program).collect();
     let mut out = format!(
-        "#compdef gatepost {}\n# Made from the programs' own help.\n\n",
+        "#compdef gatepost {}\n# Made from the command table of gatepost and the other programs' help.\n\n",
         programs.join(" ")
     );
     out.push_str(&format!(
@@ -14,7 +14,7 @@ pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> 
     ));
     out.push_str("_gatepost_commands() {\n    local -a commands\n    commands=(\n");
     for line in commands {
-        out.push_str(&format!("        '{}:{}'\n", line.command, quoted(&line.summary)));
+        out.push_str(&format!("        '{}:{}'\n", line.command, quoted(line.summary)));
     }
     out.push_str("    )\n    _describe 'command' commands\n}\n\n_gatepost_command() {\n    case $words[1] in\n");
     for line in commands {
@@ -46,8 +46,14 @@ fn arguments(line: &Line) -> String {
             None => format!("'{}[{meaning}]'", flag.name),
         }
     });
+    let verbs: Vec<String> = line
+        .verbs
+        .iter()
+        .map(|(verb, summary)| format!("{verb}\\:\"{}\"", quoted(summary)))
+        .collect();
+    let verbs = (!verbs.is_empty()).then(|| format!("'1:action:(({}))'", verbs.join(" ")));
     let argument = (line.argument != Values::Nothing).then(|| format!("'1:argument:{}'", action(line.argument)));
-    flags.chain(argument).collect::<Vec<_>>().join(" ")
+    flags.chain(verbs).chain(argument).collect::<Vec<_>>().join(" ")
 }
 
 fn action(values: Values) -> &'static str {

@@ -1,0 +1,129 @@
+//! The help texts, drawn from the table for a terminal of 80 columns.
+
+use super::{COMMANDS, Command, CommandOption, EXIT_CODES, Form, GLOBAL_OPTIONS};
+use crate::output::wrap;
+
+/// Columns of a terminal that every terminal has.
+const WIDTH: usize = 80;
+/// Options of a form up to which the help names each of them in the first line.
+const FEW_OPTIONS: usize = 2;
+
+/// Draws the help of a command, or the overview of all commands.
+pub fn text(command: Option<&Command>) -> String {
+    match command {
+        Some(command) => command_help(command),
+        None => overview(),
+    }
+}
+
+/// Writes a form as it is called: `gatepost sign --service NAME --region REGION [OPTIONS] URL`.
+pub fn signature(command: &Command, form: &Form) -> String {
+    let mut words = vec!["gatepost".to_owned(), command.name.to_owned()];
+    if let Some(verb) = form.verb {
+        words.push(match verb.is_default {
+            true => format!("[{}]", verb.name),
+            false => verb.name.to_owned(),
+        });
+    }
+    let options = || {
+        command
+            .options
+            .iter()
+            .filter(|option| form.options.contains(&option.name))
+    };
+    words.extend(options().filter(|option| option.is_required).map(option_term));
+    let optional: Vec<_> = options()
+        .filter(|option| !option.is_required)
+        .map(option_term)
+        .collect();
+    match optional.len() {
+        ..=FEW_OPTIONS => words.extend(optional.iter().map(|term| format!("[{term}]"))),
+        _ => words.push("[OPTIONS]".to_owned()),
+    }
+    words.extend(form.operands.iter().map(|operand| match operand.is_required {
+        true => operand.name.to_owned(),
+        false => format!("[{}]", operand.name),
+    }));
+    words.join(" ")
+}
+
+/// Writes an option as the help lists it: `-h, --help`, `--config FILE`.
+pub fn option_term(option: &CommandOption) -> String {
+    let short = option.short.map(|short| format!("{short}, ")).unwrap_or_default();
+    let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
+    format!("{short}{}{value}", option.name)
+}
+
+/// Writes a command as the overview lists it: `publish TOPIC`.
+pub fn command_term(command: &Command) -> String {
+    let operand = match command.forms {
+        [form] => form.operands.first(),
+        _ => None,
+    };
+    match operand {
+        Some(operand) if operand.is_required => format!("{} {}", command.name, operand.name),
+        Some(operand) => format!("{} [{}]", command.name, operand.name),
+        None => command.name.to_owned(),
+    }
+}
+
+fn command_help(command: &Command) -> String {
+    let forms: Vec<String> = command
+        .forms
+        .iter()
+        .map(|form| format!("{}: {}", signature(command, form), form.summary))
+        .collect();
+    let mut parts = vec![forms.join("\n")];
+    parts.extend((!command.description.is_empty()).then(|| command.description.to_owned()));
+    if !command.options.is_empty() {
+        let entries: Vec<_> = command
+            .options
+            .iter()
+            .map(|option| (option_term(option), option.summary))
+            .collect();
+        parts.push(format!("Options:\n{}", columns(&entries)));
+    }
+    parts.extend((!command.notes.is_empty()).then(|| command.notes.to_owned()));
+    if !command.exit_codes.is_empty() {
+        let codes: Vec<_> = command
+            .exit_codes
+            .iter()
+            .map(|(code, why)| format!("{code} {why}"))
+            .collect();
+        parts.push(wrap(&format!("Exit codes: {}.", codes.join("; ")), WIDTH).join("\n"));
+    }
+    parts.join("\n\n") + "\n"
+}
+
+fn overview() -> String {
+    let commands: Vec<_> = COMMANDS
+        .iter()
+        .map(|command| (command_term(command), command.summary))
+        .collect();
+    let options: Vec<_> = GLOBAL_OPTIONS
+        .iter()
+        .map(|option| (option_term(option), option.summary))
+        .collect();
+    let codes: Vec<_> = EXIT_CODES.iter().map(|(code, why)| (code.to_string(), *why)).collect();
+    let (commands, options, codes) = (columns(&commands), columns(&options), columns(&codes));
+    format!(
+        "gatepost: asks the gatepost daemon on this machine\n\nUsage: gatepost [--socket PATH] COMMAND\n\n\
+         Commands:\n{commands}\n\nOptions:\n{options}\n\n\
+         On failure stdout stays empty, stderr gives the reason, and the exit code (see\nsysexits.h) gives its kind:\n\
+         {codes}\n"
+    )
+}
+
+/// Two columns: the second begins two blanks after the longest term, and flows.
+fn columns(entries: &[(String, &str)]) -> String {
+    let width = entries.iter().map(|(term, _)| term.len()).max().unwrap_or_default();
+    let mut lines = Vec::new();
+    for (term, meaning) in entries {
+        let mut term = term.as_str();
+        for line in wrap(meaning, WIDTH - width - 4) {
+            lines.push(format!("  {term:width$}  {line}"));
+            term = "";
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,247 @@
+//! From words to a command: options may stand before or after the command and its operands.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::suggest::closest;
+use super::{COMMANDS, Command, CommandOption, DEFAULT_SOCKET, Form, GLOBAL_OPTIONS, find};
+use crate::exit::{Exit, Failure};
+
+/// What to do.
+pub(crate) enum Action {
+    Run(&'static Command, Matches),
+    /// The help of a command, or of everything.
+    Help(Option<&'static Command>),
+    Version,
+}
+
+/// The verb, operands and options that were given to a command.
+pub(crate) struct Matches {
+    command: &'static Command,
+    pub(crate) verb: Option<&'static str>,
+    operands: Vec<OsString>,
+    options: Vec<(&'static str, OsString)>,
+}
+
+impl Matches {
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
+    }
+
+    /// An option's value. The last one counts.
+    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
+        self.values(name).last()
+    }
+
+    /// All values of an option, in order.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
+        self.options
+            .iter()
+            .filter(move |(given, _)| *given == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    pub(crate) fn operand(&self, index: usize) -> Option<&OsStr> {
+        self.operands.get(index).map(OsString::as_os_str)
+    }
+
+    /// An operand that the form requires, so that the parser has found it.
+    pub(crate) fn required(&self, index: usize) -> &OsStr {
+        self.operand(index).unwrap_or_default()
+    }
+
+    /// A mistake that only the command itself can see, such as an option that needs another one.
+    pub(crate) fn usage_error(&self, message: &str) -> Failure {
+        usage(Some(self.command), message)
+    }
+}
+
+/// The command line, understood.
+pub(crate) struct Invocation {
+    pub(crate) socket: PathBuf,
+    pub(crate) action: Action,
+}
+
+/// Parses the arguments after the program's name. `environment` is the value of [`super::SOCKET_VARIABLE`].
+///
+/// # Errors
+/// On a word that the table does not have, with the closest one that it has.
+pub(crate) fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    environment: Option<OsString>,
+) -> Result<Invocation, Failure> {
+    let Words { mut options, words } = Words::split(arguments)?;
+    let mut take = |name: &str| {
+        let place = options.iter().rposition(|(given, _)| *given == name)?;
+        let (_, value) = options.remove(place);
+        options.retain(|(given, _)| *given != name);
+        Some(value)
+    };
+    let socket = take("--socket").or(environment.filter(|path| !path.is_empty()));
+    let (help, version) = (take("--help").is_some(), take("--version").is_some());
+    let mut words = words.into_iter();
+    let name = words.next();
+    let action = match name {
+        _ if version => Action::Version,
+        None if help => Action::Help(None),
+        None => return Err(usage(None, "no command given")),
+        Some(name) => match command(&name)? {
+            command if help => Action::Help((command.name != "help").then_some(command)),
+            command if command.name == "help" => Action::Help(help_topic(&mut words)?),
+            command => Action::Run(command, matches(command, words, options)?),
+        },
+    };
+    Ok(Invocation {
+        socket: socket.unwrap_or_else(|| DEFAULT_SOCKET.into()).into(),
+        action,
+    })
+}
+
+fn command(name: &OsStr) -> Result<&'static Command, Failure> {
+    name.to_str().and_then(find).ok_or_else(|| {
+        let names = COMMANDS.iter().map(|command| command.name);
+        usage(None, unknown("command", name, names))
+    })
+}
+
+fn help_topic(words: &mut impl Iterator<Item = OsString>) -> Result<Option<&'static Command>, Failure> {
+    let Some(name) = words.next() else { return Ok(None) };
+    let topic = command(&name)?;
+    match words.next() {
+        Some(extra) => Err(usage(None, format!("unexpected argument {extra:?}"))),
+        None => Ok((topic.name != "help").then_some(topic)),
+    }
+}
+
+fn matches(
+    command: &'static Command,
+    words: impl Iterator<Item = OsString>,
+    options: Vec<(&'static str, OsString)>,
+) -> Result<Matches, Failure> {
+    let mut words = words.peekable();
+    let form = select_form(command, words.peek().map(OsString::as_os_str))?;
+    let verb = form.verb.map(|verb| verb.name);
+    if verb.is_some() {
+        words.next();
+    }
+    for (name, _) in &options {
+        if !form.options.contains(name) {
+            let spoken = verb.map(|verb| format!(" {verb}")).unwrap_or_default();
+            let message = format!("{name} is not an option of gatepost {}{spoken}", command.name);
+            return Err(usage(Some(command), message));
+        }
+    }
+    for option in command.options.iter().filter(|option| option.is_required) {
+        if !options.iter().any(|(name, _)| *name == option.name) {
+            return Err(usage(Some(command), format!("{} is needed", option.name)));
+        }
+    }
+    let operands: Vec<OsString> = words.collect();
+    for (index, operand) in form.operands.iter().enumerate() {
+        match operands.get(index) {
+            None if operand.is_required => {
+                return Err(usage(Some(command), format!("{} is missing", operand.description)));
+            }
+            Some(word) if word.is_empty() && !operand.may_be_empty => {
+                return Err(usage(Some(command), format!("{} is empty", operand.description)));
+            }
+            _ => {}
+        }
+    }
+    if let Some(extra) = operands.get(form.operands.len()) {
+        return Err(usage(Some(command), format!("unexpected argument {extra:?}")));
+    }
+    Ok(Matches {
+        command,
+        verb,
+        operands,
+        options,
+    })
+}
+
+fn select_form(command: &'static Command, word: Option<&OsStr>) -> Result<&'static Form, Failure> {
+    let verbs = || command.forms.iter().filter_map(|form| form.verb);
+    let selected = command.forms.iter().find(|form| match (form.verb, word) {
+        (None, _) => true,
+        (Some(verb), None) => verb.is_default,
+        (Some(verb), Some(word)) => word == verb.name,
+    });
+    selected.ok_or_else(|| match word {
+        Some(word) => usage(Some(command), unknown("verb", word, verbs().map(|verb| verb.name))),
+        None => {
+            let names: Vec<&str> = verbs().map(|verb| verb.name).collect();
+            usage(Some(command), format!("one of {} is needed", names.join(", ")))
+        }
+    })
+}
+
+fn unknown<'a>(kind: &str, word: &OsStr, known: impl Iterator<Item = &'a str>) -> String {
+    let suggestion = closest(&word.to_string_lossy(), known);
+    let suggestion = suggestion
+        .map(|word| format!("; did you mean {word}?"))
+        .unwrap_or_default();
+    format!("unknown {kind} {word:?}{suggestion}")
+}
+
+/// A mistake in the command line, with the place where the right use is described.
+fn usage(command: Option<&Command>, message: impl AsRef<str>) -> Failure {
+    let topic = command.map(|command| format!("{} ", command.name)).unwrap_or_default();
+    Failure::new(Exit::Usage, format!("{}; see gatepost {topic}--help", message.as_ref()))
+}
+
+/// Options and other words, told apart.
+struct Words {
+    options: Vec<(&'static str, OsString)>,
+    words: Vec<OsString>,
+}
+
+impl Words {
+    fn split(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+        let (mut options, mut words) = (Vec::new(), Vec::new());
+        while let Some(argument) = arguments.next() {
+            // A value may be a path, which need not be UTF-8.
+            let bytes = argument.as_bytes();
+            let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
+                Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
+                None => (bytes, None),
+            };
+            if name == b"--" && value.is_none() {
+                words.extend(arguments.by_ref());
+                break;
+            }
+            if bytes.len() < 2 || !bytes.starts_with(b"-") {
+                words.push(argument);
+                continue;
+            }
+            let option = option(name)?;
+            let value = value.map(|value| OsStr::from_bytes(value).to_owned());
+            let value = match (option.value, value) {
+                (None, None) => OsString::new(),
+                (None, Some(_)) => return Err(usage(None, format!("{} takes no value", option.name))),
+                (Some(_), value) => value
+                    .or_else(|| arguments.next())
+                    .filter(|value| !value.is_empty())
+                    .ok_or_else(|| usage(None, format!("{} needs a value", option.name)))?,
+            };
+            options.push((option.name, value));
+        }
+        Ok(Self { options, words })
+    }
+}
+
+/// Finds an option before the command is known. Options of one name take a value in every command, or in none.
+fn option(name: &[u8]) -> Result<&'static CommandOption, Failure> {
+    let every = || {
+        GLOBAL_OPTIONS
+            .iter()
+            .chain(COMMANDS.iter().flat_map(|command| command.options))
+    };
+    let is = |known: &&CommandOption| {
+        known.name.as_bytes() == name || known.short.is_some_and(|short| short.as_bytes() == name)
+    };
+    every().find(is).ok_or_else(|| {
+        let known = every().map(|option| option.name);
+        usage(None, unknown("option", OsStr::from_bytes(name), known))
+    })
+}

@@ -1,0 +1,183 @@
+//! The types of the command table.
+
+use std::path::Path;
+
+use super::Matches;
+use crate::exit::{Exit, Failure};
+
+/// A command and everything that is known of it.
+pub struct Command {
+    /// The word that selects it: `status`.
+    pub name: &'static str,
+    /// A few words for the list of commands.
+    pub summary: &'static str,
+    /// The ways to call it. A command without verbs has one form.
+    pub forms: &'static [Form],
+    /// Paragraphs and indented examples, laid out for 80 columns.
+    pub description: &'static str,
+    /// Its options, beside [`super::GLOBAL_OPTIONS`].
+    pub options: &'static [CommandOption],
+    /// More paragraphs, printed after the options.
+    pub notes: &'static str,
+    /// The exit codes it uses besides 0, 64 and 74, and what each means.
+    pub exit_codes: &'static [(u8, &'static str)],
+    /// Runs it.
+    pub(crate) run: Run,
+}
+
+/// The function behind a command.
+pub(crate) type Run = fn(&Path, &Matches) -> Result<Exit, Failure>;
+
+/// One way to call a command.
+pub struct Form {
+    /// The word after the command: `delete` in `gatepost subscriptions delete`.
+    pub verb: Option<Verb>,
+    /// What follows, in order. Required operands come first.
+    pub operands: &'static [Operand],
+    /// The names of the command's options that this form takes.
+    pub options: &'static [&'static str],
+    /// What this form does, in a few words.
+    pub summary: &'static str,
+}
+
+/// The word that selects a form.
+#[derive(Clone, Copy)]
+pub struct Verb {
+    /// The word itself.
+    pub name: &'static str,
+    /// Whether the form is also selected without it.
+    pub is_default: bool,
+}
+
+/// A word that is neither an option nor a verb.
+pub struct Operand {
+    /// As the help shows it: `ALIAS`.
+    pub name: &'static str,
+    /// As messages name it: `the role alias`.
+    pub description: &'static str,
+    /// Whether the form needs it.
+    pub is_required: bool,
+    /// Whether the empty string is a value of it.
+    pub may_be_empty: bool,
+}
+
+/// An option.
+pub struct CommandOption {
+    /// With its dashes: `--json`.
+    pub name: &'static str,
+    /// The one-letter form, with its dash.
+    pub short: Option<&'static str>,
+    /// As the help shows its value, if it takes one: `FILE`.
+    pub value: Option<&'static str>,
+    /// Whether the command needs it.
+    pub is_required: bool,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+impl Form {
+    /// A form without a verb.
+    pub(super) const fn plain(
+        operands: &'static [Operand],
+        options: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            verb: None,
+            operands,
+            options,
+            summary,
+        }
+    }
+
+    /// A form that its verb selects.
+    pub(super) const fn verb(
+        name: &'static str,
+        operands: &'static [Operand],
+        options: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            verb: Some(Verb {
+                name,
+                is_default: false,
+            }),
+            operands,
+            options,
+            summary,
+        }
+    }
+
+    /// A form that is also selected where no verb is given.
+    pub(super) const fn default_verb(
+        name: &'static str,
+        operands: &'static [Operand],
+        options: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            verb: Some(Verb { name, is_default: true }),
+            operands,
+            options,
+            summary,
+        }
+    }
+}
+
+impl Operand {
+    pub(super) const fn required(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            description,
+            is_required: true,
+            may_be_empty: false,
+        }
+    }
+
+    pub(super) const fn optional(name: &'static str, description: &'static str) -> Self {
+        Self {
+            is_required: false,
+            ..Self::required(name, description)
+        }
+    }
+
+    pub(super) const fn or_empty(self) -> Self {
+        Self {
+            may_be_empty: true,
+            ..self
+        }
+    }
+}
+
+impl CommandOption {
+    pub(super) const fn flag(name: &'static str, summary: &'static str) -> Self {
+        Self {
+            name,
+            short: None,
+            value: None,
+            is_required: false,
+            summary,
+        }
+    }
+
+    pub(super) const fn value(name: &'static str, value: &'static str, summary: &'static str) -> Self {
+        Self {
+            value: Some(value),
+            ..Self::flag(name, summary)
+        }
+    }
+
+    pub(super) const fn required(self) -> Self {
+        Self {
+            is_required: true,
+            ..self
+        }
+    }
+
+    pub(super) const fn short(self, short: &'static str) -> Self {
+        Self {
+            short: Some(short),
+            ..self
+        }
+    }
+}

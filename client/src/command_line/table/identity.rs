@@ -1,0 +1,139 @@
+//! Commands about the gateway itself.
+
+use std::path::Path;
+
+use super::NOT_ALLOWED;
+use crate::command_line::{Command, CommandOption, Form, Matches, Operand};
+use crate::exit::{Exit, Failure};
+use crate::{csr, gatepostd, output, status};
+
+pub(super) const STATUS: Command = Command {
+    name: "status",
+    summary: "what the gateway is doing, and what to do about it",
+    forms: &[Form::plain(&[], &["--json", "--watch"], "what the gateway is doing")],
+    description: "\
+Prints the state of each component, since when, and where something is wrong,
+the next step.",
+    options: &[
+        CommandOption::flag("--json", "print the daemon's own document"),
+        CommandOption::flag("--watch", "print it again every two seconds, until interrupted"),
+    ],
+    notes: "\
+With --watch and stdout in a file or a pipe, each change is a line; with --json
+as well, each look is a document.",
+    exit_codes: &[
+        (0, "ready"),
+        (
+            69,
+            "waiting for something that comes by itself, or the daemon is not running",
+        ),
+        (78, "a person must act"),
+    ],
+    run: status::run,
+};
+
+pub(super) const CHECK: Command = Command {
+    name: "check",
+    summary: "what is wrong, and the next step",
+    forms: &[Form::plain(
+        &[],
+        &["--config", "--as", "--json"],
+        "what is wrong, and the next step",
+    )],
+    description: "\
+Looks at everything that must be right: configuration, token, PIN, key,
+certificate, clock, the way to AWS, the connection, each role alias in AWS's own
+words, and one signed call (sts:GetCallerIdentity).
+
+While the daemon runs, it is asked. While it does not, run this as root: each
+part is then tried by itself, as the service's user and with the variables of
+gatepost.service that you have not set. A PIN is tried once, and a wrong one
+counts against the token.",
+    options: &[
+        CommandOption::value(
+            "--config",
+            "FILE",
+            "the configuration (default: /etc/gatepost/gatepost.toml)",
+        ),
+        CommandOption::value(
+            "--as",
+            "USER",
+            "only say what this user may have, and which rule says so",
+        ),
+        CommandOption::flag("--json", "print a document"),
+    ],
+    notes: "",
+    exit_codes: &[
+        (0, "nothing failed"),
+        (67, "there is no such user"),
+        (69, "something that comes by itself is missing"),
+        (77, "the PIN is rejected or locked"),
+        (78, "a person must change something"),
+    ],
+    run: gatepostd::check,
+};
+
+pub(super) const CSR: Command = Command {
+    name: "csr",
+    summary: "the certificate signing request of the device key",
+    forms: &[Form::plain(&[], &[], "the certificate signing request")],
+    description: "\
+Prints the PEM certificate signing request of the device key in the token, for
+the fleet's certificate authority to sign:
+
+  gatepost csr > gateway.csr
+
+While the daemon is still making it, as it does at its first start, this waits
+for it, for up to two minutes.",
+    options: &[],
+    notes: "",
+    exit_codes: &[(69, "no key yet, or the daemon is not running"), NOT_ALLOWED],
+    run: csr::run,
+};
+
+pub(super) const POLICY: Command = Command {
+    name: "policy",
+    summary: "the AWS IoT policy that the configuration needs",
+    forms: &[Form::plain(&[], &["--config", "--account"], "the AWS IoT policy")],
+    description: "\
+Prints the policy that the configuration needs, with nothing beyond it: the
+connection as the thing itself, presence, and the role aliases. For a fleet's
+provisioning template, or for
+
+  gatepost policy --account 123456789012 > policy.json
+  aws iot create-policy --policy-name gatepost \\
+      --policy-document file://policy.json
+
+The daemon need not run.",
+    options: &[
+        CommandOption::value(
+            "--config",
+            "FILE",
+            "the configuration (default: /etc/gatepost/gatepost.toml)",
+        ),
+        CommandOption::value("--account", "ID", "the AWS account (default: any)"),
+    ],
+    notes: "",
+    exit_codes: &[(69, "gatepostd is not installed"), (78, "the configuration is wrong")],
+    run: gatepostd::policy,
+};
+
+pub(super) const HELP: Command = Command {
+    name: "help",
+    summary: "this text, or more about a command",
+    forms: &[Form::plain(
+        &[Operand::optional("COMMAND", "the command")],
+        &[],
+        "this text, or more about a command",
+    )],
+    description: "",
+    options: &[],
+    notes: "",
+    exit_codes: &[],
+    run: help,
+};
+
+/// The parser answers `help COMMAND` itself, because it needs the table.
+fn help(_: &Path, _: &Matches) -> Result<Exit, Failure> {
+    output::print(crate::command_line::help::text(None).as_bytes())
+}

@@ -1,0 +1,144 @@
+//! Commands for programs that use AWS.
+
+use super::{NO_ALIAS, NOT_ALLOWED, NOT_RUNNING};
+use crate::command_line::{Command, CommandOption, Form, Operand};
+use crate::{credentials, env, setup_profile, sign};
+
+const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
+/// The meaning of exit code 69 where credentials are needed.
+const NOTHING_VALID: (u8, &str) = (69, "nothing valid yet, or the daemon is not running");
+
+pub(super) const CREDENTIALS: Command = Command {
+    name: "credentials",
+    summary: "temporary AWS credentials, for credential_process",
+    forms: &[Form::plain(ALIAS, &[], "temporary AWS credentials")],
+    description: "\
+Prints the credentials of the role alias ALIAS, or of the default one, as one
+line of JSON: what AWS SDKs and the AWS CLI take from a credential_process. In
+~/.aws/config:
+
+  [profile telemetry]
+  credential_process = gatepost credentials telemetry
+
+The [[access]] rules of the daemon decide who may have which role alias. The
+answer comes from memory, within 2 seconds or not at all.",
+    options: &[],
+    notes: "",
+    exit_codes: &[NO_ALIAS, NOTHING_VALID, (75, "temporary"), NOT_ALLOWED],
+    run: credentials::run,
+};
+
+pub(super) const SETUP_PROFILE: Command = Command {
+    name: "setup-profile",
+    summary: "write a profile for the AWS CLI and the SDKs",
+    forms: &[Form::plain(
+        ALIAS,
+        &["--profile", "--region", "--file"],
+        "a profile for the AWS CLI and the SDKs",
+    )],
+    description: "\
+Writes a profile whose credentials come from this command into an AWS
+configuration file. It asks nothing, changes nothing else in the file, and says
+what it did. A second run changes nothing.",
+    options: &[
+        CommandOption::value("--profile", "NAME", "the profile (default: ALIAS, or gatepost)"),
+        CommandOption::value("--region", "REGION", "the profile's Region, if it is to have one"),
+        CommandOption::value(
+            "--file",
+            "PATH",
+            "the file (default: $AWS_CONFIG_FILE, else ~/.aws/config)",
+        ),
+    ],
+    notes: "",
+    exit_codes: &[(
+        78,
+        "the file cannot be written, or the profile gets its credentials elsewhere",
+    )],
+    run: setup_profile::run,
+};
+
+pub(super) const ENV: Command = Command {
+    name: "env",
+    summary: "environment variables for an SDK's container provider",
+    forms: &[Form::plain(ALIAS, &[], "for SDKs that get credentials over HTTP")],
+    description: "\
+Prints, for a shell, the environment variables with which an SDK's container
+provider gets the role alias ALIAS, or the default one, from the daemon's
+loopback listener:
+
+  eval \"$(gatepost env telemetry)\"
+
+Only the user or group of the caller's [[access]] rule can read the token file
+that is named there. Credentials that an SDK finds before these
+(AWS_ACCESS_KEY_ID, a profile) win.",
+    options: &[],
+    notes: "",
+    exit_codes: &[
+        NO_ALIAS,
+        NOT_RUNNING,
+        NOT_ALLOWED,
+        (
+            78,
+            "the loopback listener is off, or the rule has no token file for this caller",
+        ),
+    ],
+    run: env::run,
+};
+
+pub(super) const SIGN: Command = Command {
+    name: "sign",
+    summary: "a request's AWS signature, for curl",
+    forms: &[Form::plain(
+        &[Operand::required("URL", "the URL")],
+        &[
+            "--service",
+            "--region",
+            "--alias",
+            "--method",
+            "--header",
+            "--payload-hash",
+            "--unsigned-payload",
+            "--expires",
+        ],
+        "an AWS signature",
+    )],
+    description: "\
+Prints the header fields that sign a request (SigV4), for a program without an
+SDK:
+
+  url=https://BUCKET.s3.us-east-2.amazonaws.com/photo.jpg
+  gatepost sign --service s3 --region us-east-2 \"$url\" | curl -H @- \"$url\"",
+    options: &[
+        CommandOption::value("--service", "NAME", "the AWS service, such as s3").required(),
+        CommandOption::value("--region", "REGION", "the AWS Region").required(),
+        CommandOption::value("--alias", "ALIAS", "the role alias (default: the default one)"),
+        CommandOption::value("--method", "METHOD", "the method (default: GET)"),
+        CommandOption::value(
+            "--header",
+            "NAME:VALUE",
+            "a header field that will be sent too; may be repeated",
+        ),
+        CommandOption::value(
+            "--payload-hash",
+            "HASH",
+            "the body's SHA-256 in hex (sha256sum); needed by a method that has a body",
+        ),
+        CommandOption::flag(
+            "--unsigned-payload",
+            "leave the hash out, where the service allows that (S3)",
+        ),
+        CommandOption::value(
+            "--expires",
+            "SECONDS",
+            "print a presigned URL instead; it is not good for longer than the credentials",
+        ),
+    ],
+    notes: "",
+    exit_codes: &[
+        (64, "the request cannot be signed"),
+        NO_ALIAS,
+        NOTHING_VALID,
+        NOT_ALLOWED,
+    ],
+    run: sign::run,
+};

@@ -1,0 +1,270 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::help::{self, signature};
+use super::parse::{Action, Matches, parse};
+use super::{COMMANDS, CommandOption, EXIT_CODES, GLOBAL_OPTIONS};
+use crate::exit::Exit;
+
+fn words(line: &str) -> impl Iterator<Item = OsString> {
+    line.split_whitespace().map(Into::into)
+}
+
+/// The matches of a command line that is right.
+pub(crate) fn matches(line: &[&str]) -> Matches {
+    match parse(line.iter().map(OsString::from), None).unwrap().action {
+        Action::Run(_, matches) => matches,
+        _ => panic!("{line:?} runs nothing"),
+    }
+}
+
+/// A command line in one canonical string: command, verb, operands, options.
+fn understood(line: &str) -> String {
+    match parse(words(line), None).unwrap().action {
+        Action::Version => "version".to_owned(),
+        Action::Help(topic) => format!("help {}", topic.map_or("all", |command| command.name)),
+        Action::Run(command, matches) => {
+            let mut out = command.name.to_owned();
+            out.extend(matches.verb.map(|verb| format!(" {verb}")));
+            let operands = (0..).map_while(|index| matches.operand(index));
+            out.extend(operands.map(|word| format!(" {}", word.to_string_lossy())));
+            for option in command.options {
+                out.extend(matches.values(option.name).map(|value| match option.value {
+                    Some(_) => format!(" {}={}", option.name, value.to_string_lossy()),
+                    None => format!(" {}", option.name),
+                }));
+            }
+            out
+        }
+    }
+}
+
+#[test]
+fn command_lines_that_are_right() {
+    for (line, expected) in [
+        ("credentials", "credentials"),
+        ("credentials telemetry", "credentials telemetry"),
+        ("--socket /s credentials telemetry", "credentials telemetry"),
+        ("credentials --socket=/s telemetry", "credentials telemetry"),
+        ("credentials telemetry --socket /s", "credentials telemetry"),
+        ("credentials -- --odd", "credentials --odd"),
+        ("credentials -", "credentials -"),
+        ("--json status", "status --json"),
+        ("status --watch", "status --watch"),
+        ("csr", "csr"),
+        ("check --as camera", "check --as=camera"),
+        ("--json check --config=/x", "check --config=/x --json"),
+        ("policy --account 1", "policy --account=1"),
+        (
+            "setup-profile telemetry --region=us-east-2 --file /f",
+            "setup-profile telemetry --region=us-east-2 --file=/f",
+        ),
+        (
+            "sign --service s3 --region us-east-2 --header a:b https://h/ --header c:d",
+            "sign https://h/ --service=s3 --region=us-east-2 --header=a:b --header=c:d",
+        ),
+        (
+            "publish {thing}/a hello --retain --qos=1 --wait --timeout 5",
+            "publish {thing}/a hello --qos=1 --retain --wait --timeout=5",
+        ),
+        ("publish t --lines", "publish t --lines"),
+        (
+            "subscribe --name n t/# --no-ack --count 3",
+            "subscribe t/# --name=n --no-ack --count=3",
+        ),
+        ("subscriptions", "subscriptions list"),
+        ("subscriptions --json list", "subscriptions list --json"),
+        ("subscriptions delete n", "subscriptions delete n"),
+        ("subscriptions ack n 7", "subscriptions ack n 7"),
+        ("outbox", "outbox list"),
+        ("outbox --parked --json", "outbox list --parked --json"),
+        ("outbox show 7 --json", "outbox show 7 --json"),
+        ("outbox purge queued", "outbox purge queued"),
+        ("outbox retry --help", "help outbox"),
+        ("check -h", "help check"),
+        ("help policy", "help policy"),
+        ("--help", "help all"),
+        ("help", "help all"),
+        ("help help", "help all"),
+        ("status -h", "help status"),
+        ("credentials some alias --help", "help credentials"),
+        ("-V", "version"),
+        ("status --version", "version"),
+    ] {
+        assert_eq!(understood(line), expected, "{line}");
+    }
+    assert_eq!(matches(&["publish", "t", ""]).operand(1).unwrap(), "");
+}
+
+#[test]
+fn the_last_value_counts() {
+    let matches = matches(&["subscribe", "--qos=0", "a", "--qos", "1"]);
+    assert_eq!(matches.value("--qos").unwrap(), "1");
+    assert_eq!(matches.values("--qos").count(), 2);
+}
+
+#[test]
+fn the_socket_is_the_option_or_the_environment_or_the_default() {
+    for (line, environment, socket) in [
+        ("csr", None, "/run/gatepost/gatepost.sock"),
+        ("csr", Some(""), "/run/gatepost/gatepost.sock"),
+        ("csr", Some("/e"), "/e"),
+        ("csr --socket /s", Some("/e"), "/s"),
+        ("--socket=/s csr", None, "/s"),
+        ("--socket=/s check --json", None, "/s"),
+        ("check --socket /a --socket /b", None, "/b"),
+    ] {
+        let invocation = parse(words(line), environment.map(Into::into)).unwrap();
+        assert_eq!(invocation.socket.to_str(), Some(socket), "{line} {environment:?}");
+    }
+}
+
+#[test]
+fn every_mistake_is_one_line_that_names_the_help() {
+    for (line, says) in [
+        ("", "no command"),
+        ("credential", "did you mean credentials?"),
+        ("stauts", "did you mean status?"),
+        ("frobnicate", "unknown command \"frobnicate\";"),
+        ("frobnicate --help", "unknown command"),
+        ("credentials a b", "unexpected argument \"b\""),
+        ("status now", "gatepost status --help"),
+        ("csr x", "unexpected"),
+        ("status --jsn", "did you mean --json?"),
+        ("-x", "unknown option \"-x\""),
+        ("credentials --json", "--json is not an option of gatepost credentials"),
+        ("status --profile x", "not an option"),
+        ("setup-profile --region", "--region needs a value"),
+        ("sign", "--service is needed"),
+        ("sign --service s3 https://h", "--region is needed"),
+        ("sign --service s3 --region r", "the URL is missing"),
+        ("publish", "the topic is missing"),
+        ("publish a b c", "unexpected"),
+        ("publish a --name n", "not an option"),
+        ("publish a --lines=yes", "--lines takes no value"),
+        ("subscribe", "the topic filter is missing"),
+        ("subscribe a --retain", "not an option"),
+        ("subscriptions show", "unknown verb \"show\""),
+        ("subscriptions delet x", "did you mean delete?"),
+        ("subscriptions delete", "the subscription's name is missing"),
+        ("subscriptions delete a --json", "gatepost subscriptions delete"),
+        ("subscriptions ack a", "the message's id is missing"),
+        ("outbox show", "missing"),
+        (
+            "outbox purge 7 --parked",
+            "--parked is not an option of gatepost outbox purge",
+        ),
+        ("outbox frobnicate", "gatepost outbox --help"),
+        ("policy --account", "needs a value"),
+        ("check --as=", "needs a value"),
+        ("--socket", "--socket needs a value"),
+        ("status --socket=", "needs a value"),
+        ("help frobnicate", "unknown command"),
+        ("help csr status", "unexpected"),
+    ] {
+        let Err(failure) = parse(words(line), None) else {
+            panic!("{line} is not refused")
+        };
+        let message = failure.message();
+        assert_eq!(failure.exit(), Exit::Usage, "{line}");
+        assert!(message.contains(says), "{line}: {message}");
+        assert!(
+            message.contains("--help") && !message.contains('\n'),
+            "{line}: {message}"
+        );
+    }
+    let empty = ["credentials".into(), OsString::new()];
+    assert!(parse(empty.into_iter(), None).is_err());
+}
+
+/// The parser sorts options before it knows the command.
+#[test]
+fn options_of_one_name_take_a_value_in_every_command_or_in_none() {
+    let mut arity = BTreeMap::new();
+    let every = COMMANDS
+        .iter()
+        .flat_map(|command| command.options)
+        .chain(GLOBAL_OPTIONS);
+    for CommandOption { name, value, .. } in every {
+        let takes_value = arity.entry(name).or_insert(value.is_some());
+        assert_eq!(*takes_value, value.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn the_table_is_consistent() {
+    for command in COMMANDS {
+        let name = command.name;
+        assert!(!command.forms.is_empty(), "{name}");
+        let has_verbs = command.forms.iter().all(|form| form.verb.is_some());
+        assert!(
+            has_verbs || command.forms.len() == 1,
+            "{name}: forms without a verb shadow each other"
+        );
+        for form in command.forms {
+            for option in form.options {
+                assert!(
+                    command.options.iter().any(|known| known.name == *option),
+                    "{name} {option}"
+                );
+            }
+            let optional_from = form.operands.iter().position(|operand| !operand.is_required);
+            let required_to = form.operands.iter().rposition(|operand| operand.is_required);
+            assert!(
+                optional_from.is_none() || required_to.is_none() || optional_from > required_to,
+                "{name}"
+            );
+        }
+        for option in command.options {
+            let used = command.forms.iter().any(|form| form.options.contains(&option.name));
+            assert!(used, "{name} {} belongs to no form", option.name);
+        }
+        for (code, _) in command.exit_codes {
+            let known = [0, 67].contains(code) || EXIT_CODES.iter().any(|(known, _)| known == code);
+            assert!(known, "{name}: exit code {code}");
+        }
+    }
+}
+
+#[test]
+fn help_fits_a_terminal_and_names_everything() {
+    for topic in COMMANDS.iter().map(Some).chain([None]) {
+        let text = help::text(topic);
+        let name = topic.map_or("overview", |command| command.name);
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}");
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(80), "{name}: {longest:?}\n{text}");
+        assert!(text.lines().count() <= 48, "{name}\n{text}");
+        let options = topic.map_or(GLOBAL_OPTIONS, |command| command.options);
+        for option in options {
+            assert!(text.contains(option.name) && text.contains(option.summary.split(' ').next().unwrap()));
+        }
+    }
+    let overview = help::text(None);
+    for command in COMMANDS {
+        assert!(
+            overview.contains(&format!("\n  {}", help::command_term(command))),
+            "{}",
+            command.name
+        );
+    }
+}
+
+#[test]
+fn a_signature_shows_what_must_be_given() {
+    let signatures = |name| {
+        let command = super::find(name).unwrap();
+        let lines: Vec<_> = command.forms.iter().map(|form| signature(command, form)).collect();
+        lines.join("|")
+    };
+    assert_eq!(signatures("status"), "gatepost status [--json] [--watch]");
+    assert_eq!(
+        signatures("sign"),
+        "gatepost sign --service NAME --region REGION [OPTIONS] URL"
+    );
+    assert_eq!(signatures("publish"), "gatepost publish [OPTIONS] TOPIC [MESSAGE]");
+    assert_eq!(
+        signatures("subscriptions"),
+        "gatepost subscriptions [list] [--json]|gatepost subscriptions delete NAME|gatepost subscriptions ack NAME ID"
+    );
+}

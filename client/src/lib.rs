@@ -1,0 +1,50 @@
+//! `gatepost`, the command: asks the daemon on this machine and prints its answer.
+//!
+//! It is a library so that the package's pages are made from [`command_line`].
+
+pub mod command_line;
+mod credentials;
+mod csr;
+mod daemon;
+mod env;
+mod exit;
+mod gatepostd;
+mod http;
+mod instant;
+mod json;
+mod outbox;
+mod output;
+mod percent;
+mod printable;
+mod publish;
+mod setup_profile;
+mod sign;
+mod size;
+mod status;
+mod subscribe;
+mod subscriptions;
+mod table;
+mod words;
+
+use std::process::ExitCode;
+
+use command_line::{Action, SOCKET_VARIABLE, help};
+use exit::{Exit, Failure};
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<Exit, Failure> {
+    let arguments = std::env::args_os().skip(1);
+    let invocation = command_line::parse(arguments, std::env::var_os(SOCKET_VARIABLE))?;
+    match invocation.action {
+        Action::Run(command, matches) => (command.run)(&invocation.socket, &matches),
+        Action::Help(command) => output::print(help::text(command).as_bytes()),
+        Action::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
+    }
+}
