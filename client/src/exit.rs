@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Usage = 64,
     /// EX_DATAERR: this message will not arrive as it is: too large, refused by AWS, or dropped before AWS had it.
     Data = 65,
-    /// EX_NOINPUT: the daemon knows no such role alias, message or subscription.
+    /// EX_NOINPUT: there is no such role alias, message, subscription or field.
     Unknown = 66,
     /// EX_UNAVAILABLE: the daemon is not running, or has nothing valid yet.
     Unavailable = 69,
@@ -30,6 +30,16 @@ pub(crate) enum Exit {
     NotAllowed = 77,
     /// EX_CONFIG: the daemon runs and waits for a person: its configuration or the factory's must change.
     Attention = 78,
+}
+
+impl Exit {
+    /// The same, but for a state that is ready by itself and yet not what was waited for.
+    pub(crate) fn unless_ready(self) -> Self {
+        match self {
+            Self::Ok => Self::Unavailable,
+            other => other,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

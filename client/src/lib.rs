@@ -24,6 +24,7 @@ mod status;
 mod subscribe;
 mod subscriptions;
 mod table;
+mod wait;
 mod words;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! `gatepost status`: what the gateway is doing.
 
+mod field;
 mod report;
 mod screen;
 mod watch;
@@ -10,29 +11,43 @@ use std::path::Path;
 use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
+use crate::printable::printable;
+use crate::words::text;
 use crate::{daemon, output};
 
 /// Prints the status; the exit code tells the state to scripts.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
-    let json = matches.flag("--json");
+    let (json, field) = (matches.flag("--json"), matches.value("--field"));
+    if field.is_some() && (json || matches.flag("--watch")) {
+        return Err(matches.usage_error("--field stands alone"));
+    }
     if matches.flag("--watch") {
         return watch::run(socket, json);
     }
     let (body, document) = ask(socket)?;
+    if let Some(path) = field {
+        let value = field::select(&document, text(path)?)?;
+        return output::print(format!("{}\n", printable(&value)).as_bytes());
+    }
     match json {
         true => output::print(&line(&body))?,
         false => output::print(report::draw(&document, colours_wanted()).as_bytes())?,
     };
-    Ok(match document.get("state").text() {
+    Ok(exit(&document))
+}
+
+/// The exit code of a state.
+pub(crate) fn exit(document: &Value) -> Exit {
+    match document.get("state").text() {
         Some("ready") => Exit::Ok,
         Some("attention") => Exit::Attention,
         // "waiting", or a state of a newer daemon: in either case not known to be ready.
         _ => Exit::Unavailable,
-    })
+    }
 }
 
 /// The daemon's document, as it came and understood.
-fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
+pub(crate) fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     let body = daemon::get(socket, "/v1/status")?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     match document.is_object() {

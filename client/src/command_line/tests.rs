@@ -257,7 +257,7 @@ fn a_signature_shows_what_must_be_given() {
         let lines: Vec<_> = command.forms.iter().map(|form| signature(command, form)).collect();
         lines.join("|")
     };
-    assert_eq!(signatures("status"), "gatepost status [--json] [--watch]");
+    assert_eq!(signatures("wait"), "gatepost wait [--for STATE] [--timeout SECONDS]");
     assert_eq!(
         signatures("sign"),
         "gatepost sign --service NAME --region REGION [OPTIONS] URL"

@@ -5,24 +5,34 @@ use std::path::Path;
 use super::NOT_ALLOWED;
 use crate::command_line::{Command, CommandOption, Form, Matches, Operand};
 use crate::exit::{Exit, Failure};
-use crate::{csr, gatepostd, output, status};
+use crate::{csr, gatepostd, output, status, wait};
 
 pub(super) const STATUS: Command = Command {
     name: "status",
     summary: "what the gateway is doing, and what to do about it",
-    forms: &[Form::plain(&[], &["--json", "--watch"], "what the gateway is doing")],
+    forms: &[Form::plain(
+        &[],
+        &["--json", "--watch", "--field"],
+        "what the gateway is doing",
+    )],
     description: "\
 Prints the state of each component, since when, and where something is wrong,
 the next step.",
     options: &[
         CommandOption::flag("--json", "print the daemon's own document"),
         CommandOption::flag("--watch", "print it again every two seconds, until interrupted"),
+        CommandOption::value(
+            "--field",
+            "PATH",
+            "print one value of the document, such as session.phase or role_aliases.telemetry.expiration",
+        ),
     ],
     notes: "\
 With --watch and stdout in a file or a pipe, each change is a line; with --json
 as well, each look is a document.",
     exit_codes: &[
-        (0, "ready"),
+        (0, "ready, or the value of --field"),
+        (66, "there is no such field"),
         (
             69,
             "waiting for something that comes by itself, or the daemon is not running",
@@ -30,6 +40,38 @@ as well, each look is a document.",
         (78, "a person must act"),
     ],
     run: status::run,
+};
+
+pub(super) const WAIT: Command = Command {
+    name: "wait",
+    summary: "wait until the gateway is ready",
+    forms: &[Form::plain(
+        &[],
+        &["--for", "--timeout"],
+        "wait until the gateway is ready",
+    )],
+    description: "\
+For scripts and units that need the gateway in a certain state:
+
+  gatepost wait --for csr --timeout 300 && gatepost csr > gateway.csr
+
+A daemon that does not run yet is waited for too. Each change of the state is a
+line on stderr.",
+    options: &[
+        CommandOption::value(
+            "--for",
+            "STATE",
+            "ready (the default), csr: the signing request exists, certificate: the certificate fits the key",
+        ),
+        CommandOption::value("--timeout", "SECONDS", "the longest wait (default: 120; 0: for ever)"),
+    ],
+    notes: "",
+    exit_codes: &[
+        (0, "the state is reached"),
+        (69, "the time is over, or the daemon does not run"),
+        (78, "the time is over, and a person must act"),
+    ],
+    run: wait::run,
 };
 
 pub(super) const CHECK: Command = Command {

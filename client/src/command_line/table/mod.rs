@@ -10,6 +10,7 @@ use super::{Command, CommandOption};
 pub static COMMANDS: &[Command] = &[
     programs::CREDENTIALS,
     identity::STATUS,
+    identity::WAIT,
     identity::CHECK,
     identity::CSR,
     programs::SETUP_PROFILE,

@@ -1,0 +1,130 @@
+//! `gatepost wait`: for scripts that go on when the gateway has come so far.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::command_line::Matches;
+use crate::exit::{Exit, Failure};
+use crate::json::Value;
+use crate::words::number;
+use crate::{output, status};
+
+/// Between two looks at the status, which the daemon answers from memory.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// Seconds to wait, unless --timeout says otherwise. Longer than a first boot takes that nothing hinders.
+const TIMEOUT: u64 = 120;
+
+/// A state that can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// Nothing is amiss.
+    Ready,
+    /// The certificate signing request exists.
+    Csr,
+    /// The gateway has a certificate that fits its key.
+    Certificate,
+}
+
+impl Goal {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ready" => Some(Self::Ready),
+            "csr" => Some(Self::Csr),
+            "certificate" => Some(Self::Certificate),
+            _ => None,
+        }
+    }
+
+    fn is_reached(self, document: &Value) -> bool {
+        let identity = document.get("identity");
+        match self {
+            Self::Ready => document.get("state").text() == Some("ready"),
+            // The request is written before the daemon looks for a certificate.
+            Self::Csr => !matches!(identity.get("phase").text(), None | Some("no-key")),
+            Self::Certificate => identity.get("certificate_id").text().is_some(),
+        }
+    }
+}
+
+/// Waits until the goal is reached, or says what is in its way when the time is over.
+pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let goal = matches
+        .value("--for")
+        .map_or(Some(Goal::Ready), |word| Goal::parse(word.to_str()?));
+    let goal = goal.ok_or_else(|| matches.usage_error("--for takes ready, csr or certificate"))?;
+    let seconds = matches.value("--timeout");
+    let seconds = seconds.map_or(Ok(TIMEOUT), |word| number("--timeout", word, "seconds"))?;
+    // 0 waits for ever; so does a number that no clock can reach.
+    let until = (seconds > 0)
+        .then(|| Instant::now().checked_add(Duration::from_secs(seconds)))
+        .flatten();
+    let mut told = String::new();
+    loop {
+        let outcome = status::ask(socket);
+        if let Ok((_, document)) = &outcome
+            && goal.is_reached(document)
+        {
+            return Ok(Exit::Ok);
+        }
+        if until.is_some_and(|until| Instant::now() + INTERVAL > until) {
+            return Err(too_late(outcome.map(|(_, document)| document), seconds));
+        }
+        // A daemon that is not there yet may be about to start; everything else is worth a line when it changes.
+        if let Ok((_, document)) = &outcome {
+            let summary = document.get("summary").text().unwrap_or_default();
+            if summary != told {
+                output::note(&format!("waiting: {summary}"));
+                told = summary.to_owned();
+            }
+        }
+        sleep(INTERVAL);
+    }
+}
+
+/// The last state that was seen, under the exit code that `gatepost status` gives it.
+fn too_late(seen: Result<Value, Failure>, seconds: u64) -> Failure {
+    match seen {
+        Err(failure) => failure.about(format!("after {seconds} s")),
+        Ok(document) => {
+            let summary = document.get("summary").text().unwrap_or_default();
+            Failure::new(
+                status::exit(&document).unless_ready(),
+                format!("after {seconds} s: {summary}"),
+            )
+            .with_hint("gatepost status shows the details")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Goal;
+    use crate::json::Value;
+
+    #[test]
+    fn goals_are_read_from_the_status() {
+        let status = |state: &str, phase: &str, id: &str| {
+            let text = format!(r#"{{"state":"{state}","identity":{{"phase":"{phase}","certificate_id":{id}}}}}"#);
+            Value::parse(text.as_bytes()).unwrap()
+        };
+        for (document, ready, csr, certificate) in [
+            (status("waiting", "no-key", "null"), false, false, false),
+            (status("waiting", "no-certificate", "null"), false, true, false),
+            (status("attention", "no-certificate", "null"), false, true, false),
+            (status("waiting", "loaded", "\"ab\""), false, true, true),
+            (status("ready", "loaded", "\"ab\""), true, true, true),
+            (Value::Null, false, false, false),
+        ] {
+            assert_eq!(Goal::Ready.is_reached(&document), ready, "{}", document.json());
+            assert_eq!(Goal::Csr.is_reached(&document), csr, "{}", document.json());
+            assert_eq!(
+                Goal::Certificate.is_reached(&document),
+                certificate,
+                "{}",
+                document.json()
+            );
+        }
+        assert_eq!(Goal::parse("online"), None);
+    }
+}
