@@ -106,6 +106,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         inbox: post.inbox,
         thing: ThingName::default(),
         access,
+        drop_ins: Config::drop_ins(path),
         loopback: Loopback::new(&config, &desk),
         pace: Pace::new(clock.clone()),
         waiting: Waiting::default(),

@@ -175,6 +175,8 @@ events! {
     // The loopback listener
     /// A caller of the loopback listener has shown a wrong token.
     AccessStranger = "access-stranger", "8a026aa5772b4019be762a93bab023e5";
+    /// A caller of the loopback listener has addressed another host.
+    AccessWrongHost = "access-wrong-host", "ee60c37be17b48b9be8d3b9126baf664";
     /// A rule names an account that there is not.
     AccessRuleForNobody = "access-rule-for-nobody", "59de2d93bc8149478a2f60655d19f8c8";
     /// The loopback listener has no address yet.

@@ -95,10 +95,20 @@ impl Failure {
         self.exit.into()
     }
 
-    /// The reason and what to do, a line each; empty where there is nothing to say.
+    /// The reason and what to do, a line each; empty where there is nothing to say. Lines of a file that are to be added
+    /// stand alone, so that they can be copied.
     pub(crate) fn text(&self) -> String {
-        let said = self.message.iter().chain(&self.hint);
-        said.map(|line| format!("gatepost: {}\n", printable(line))).collect()
+        let mut text = String::new();
+        for message in &self.message {
+            text.push_str(&format!("gatepost: {}\n", printable(message)));
+        }
+        if let Some(hint) = &self.hint {
+            let prefix = if hint.trim().contains('\n') { "" } else { "gatepost: " };
+            for line in hint.trim().lines() {
+                text.push_str(&format!("{prefix}{}\n", printable(line)));
+            }
+        }
+        text
     }
 
     #[cfg(test)]

@@ -224,6 +224,11 @@ impl Config {
         files
     }
 
+    /// The folder beside the main file `path` whose files add to it.
+    pub fn drop_ins(path: &Path) -> PathBuf {
+        load::drop_ins(path)
+    }
+
     /// Whether nothing but the access rules differs: they alone can be changed while the daemon runs.
     pub fn same_but_for_access(&self, other: &Self) -> bool {
         (

@@ -1,5 +1,7 @@
 //! What goes back to a caller: bodies, and refusals in one shape.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::access::Wish;
 use super::body::Body;
 use super::caller::Caller;
+use super::hint;
 use crate::messages::{Failure, NotAccepted, Subscription};
 use crate::problem::Problem;
 
@@ -99,28 +102,20 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed", why)
     }
 
-    /// 403: no rule gives the caller what it wants.
-    pub fn not_allowed(caller: &Caller, wish: Wish) -> Self {
+    /// 403: no rule gives the caller what it wants. `thing` is this gateway's thing name, `drop_ins` the configuration's folder
+    /// for further files, as the hint names them.
+    pub fn not_allowed(caller: &Caller, wish: Wish, thing: &str, drop_ins: &Path) -> Self {
         let refusal = |message| Self::new(StatusCode::FORBIDDEN, "not_allowed", message);
         let Caller::Peer(peer) = caller else {
             return refusal(format!("no [[access]] rule gives {caller} the {wish}"))
                 .hint("what the holder of a token may have is what its rule in gatepost's configuration gives");
         };
-        let uid = peer.uid;
         let unit = peer.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-        let (key, value) = wish.key();
-        let file = match wish {
-            Wish::RoleAlias(alias) => format!("uid-{uid}-{alias}"),
-            Wish::Publish(_) | Wish::Subscribe(_) => format!("uid-{uid}-{key}"),
-        };
-        // One line that a shell takes as it is: the command puts hints on one line, and who reads this wants to paste it.
+        let (uid, gid) = (peer.uid, peer.gid);
         refusal(format!(
-            "no [[access]] rule gives uid {uid} (gid {}{unit}) the {wish}",
-            peer.gid
+            "no [[access]] rule gives uid {uid} (gid {gid}{unit}) the {wish}"
         ))
-        .hint(format!(
-            "to give it: echo 'access = [{{ uid = {uid}, {key} = [\"{value}\"] }}]' > /etc/gatepost/conf.d/{file}.toml && systemctl reload gatepost"
-        ))
+        .hint(hint::missing_rule(peer, wish, thing, drop_ins))
     }
 
     /// 503: nothing to give yet, with the real cause, and when to ask again.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::Level;
@@ -12,8 +13,10 @@ use super::caller::Caller;
 use crate::clock::SharedClock;
 use crate::event::{Event, journal};
 
-/// Decisions alike (who, what, by which rule) that are written within one [`WINDOW`]; the others are counted.
+/// Decisions alike (who, in which unit, what, by which rule) that are written within one [`WINDOW`]; the others are counted.
 const LINES: u32 = 5;
+/// Processes whose first decision of a kind is written, however many decisions there were before it.
+const PROCESSES: usize = 16;
 /// How long decisions alike are counted together.
 const WINDOW: Duration = Duration::from_secs(600);
 /// Kinds of decisions that are remembered; of more, the oldest is forgotten.
@@ -30,14 +33,43 @@ pub struct Audit {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     who: String,
+    unit: Option<Arc<str>>,
     what: String,
     rule: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Count {
     since: Duration,
     decisions: u32,
+    written: u32,
+    /// The processes that have had a line.
+    processes: Vec<i32>,
+}
+
+impl Kind {
+    /// Of callers of whom nothing is known.
+    fn of_strangers(what: &str) -> Self {
+        Self {
+            who: "a stranger".to_owned(),
+            unit: None,
+            what: what.to_owned(),
+            rule: None,
+        }
+    }
+}
+
+impl Count {
+    /// Counts one more. A process that had no line yet gets one beyond [`LINES`], so that one in a loop does not hide what
+    /// another of the same user was given; there are [`PROCESSES`] such lines, because a process can start others.
+    fn is_to_be_written(&mut self, pid: Option<i32>) -> bool {
+        self.decisions = self.decisions.saturating_add(1);
+        let another = pid.filter(|pid| !self.processes.contains(pid) && self.processes.len() < PROCESSES);
+        self.processes.extend(another);
+        let written = self.decisions <= LINES || another.is_some();
+        self.written += u32::from(written);
+        written
+    }
 }
 
 impl Audit {
@@ -49,14 +81,20 @@ impl Audit {
         }
     }
 
+    /// Notes that somebody addressed the loopback listener by a name that is not its own.
+    pub fn note_wrong_host(&self, name: &str) {
+        if let Some(silent) = self.count(Kind::of_strangers("host"), None) {
+            journal!(
+                Level::Warn, Event::AccessWrongHost, ACCESS_DECISION = "refused";
+                "access: a caller of the loopback listener was refused because it addressed another host ({name}){}",
+                more(silent)
+            );
+        }
+    }
+
     /// Notes that somebody showed a token that is none of ours.
     pub fn note_stranger(&self) {
-        let kind = Kind {
-            who: "a stranger".to_owned(),
-            what: String::new(),
-            rule: None,
-        };
-        if let Some(silent) = self.count(kind) {
+        if let Some(silent) = self.count(Kind::of_strangers("token"), None) {
             journal!(
                 Level::Warn, Event::AccessStranger, ACCESS_DECISION = "refused";
                 "access: a caller of the loopback listener showed a token that is none of ours{}",
@@ -72,21 +110,22 @@ impl Audit {
             Wish::RoleAlias(alias) => (alias, ""),
             Wish::Publish(topic) | Wish::Subscribe(topic) => ("", topic),
         };
+        let (uid, gid, pid, unit) = match caller {
+            Caller::Peer(peer) => (Some(peer.uid), Some(peer.gid), peer.pid, peer.unit.clone()),
+            Caller::Bearer(_) => (None, None, None, None),
+        };
         let kind = Kind {
             // By the door: who comes by both is two.
             who: match caller {
                 Caller::Peer(_) => caller.account(),
                 Caller::Bearer(_) => caller.to_string(),
             },
+            unit: unit.clone(),
             // Role aliases are few; of topics there are as many as a program can think of.
             what: format!("{key} {alias}"),
             rule: rule.map(str::to_owned),
         };
-        let Some(silent) = self.count(kind) else { return };
-        let (uid, gid, pid, unit) = match caller {
-            Caller::Peer(peer) => (Some(peer.uid), Some(peer.gid), peer.pid, peer.unit.as_deref()),
-            Caller::Bearer(_) => (None, None, None, None),
-        };
+        let Some(silent) = self.count(kind, pid) else { return };
         // A field without a value is an empty one.
         let number = |number: Option<String>| number.unwrap_or_default();
         let (level, event, decision, by) = match rule {
@@ -108,7 +147,7 @@ impl Audit {
             PEER_UID = number(uid.map(|uid| uid.to_string())).as_str(),
             PEER_GID = number(gid.map(|gid| gid.to_string())).as_str(),
             PEER_PID = number(pid.map(|pid| pid.to_string())).as_str(),
-            PEER_UNIT = unit.unwrap_or_default();
+            PEER_UNIT = unit.as_deref().unwrap_or_default();
             "access: {caller} was {decision} {} {by}{}",
             said(key, value),
             more(silent)
@@ -116,16 +155,15 @@ impl Audit {
     }
 
     /// Counts a decision: `None` where it is not to be written, else how many have not been since the last that was.
-    fn count(&self, kind: Kind) -> Option<u32> {
+    fn count(&self, kind: Kind, pid: Option<i32>) -> Option<u32> {
         let now = self.clock.boot();
         let mut kinds = self.kinds.borrow_mut();
         let mut silent = 0;
         if let Some(count) = kinds.get_mut(&kind) {
             if now.saturating_sub(count.since) < WINDOW {
-                count.decisions = count.decisions.saturating_add(1);
-                return (count.decisions <= LINES).then_some(0);
+                return count.is_to_be_written(pid).then_some(0);
             }
-            silent = count.decisions.saturating_sub(LINES);
+            silent = count.decisions - count.written;
         } else if kinds.len() >= KINDS {
             let oldest = kinds.iter().min_by_key(|(_, count)| count.since);
             if let Some(oldest) = oldest.map(|(kind, _)| kind.clone()) {
@@ -135,6 +173,8 @@ impl Audit {
         let begun = Count {
             since: now,
             decisions: 1,
+            written: 1,
+            processes: pid.into_iter().collect(),
         };
         kinds.insert(kind, begun);
         Some(silent)
@@ -161,6 +201,7 @@ mod tests {
     fn kind(uid: u32, rule: Option<&str>) -> Kind {
         Kind {
             who: format!("uid {uid}"),
+            unit: None,
             what: "role-aliases telemetry".to_owned(),
             rule: rule.map(str::to_owned),
         }
@@ -170,7 +211,7 @@ mod tests {
     fn a_loop_is_counted_and_told_of_later() {
         let clock = ManualClock::at(1_800_000_000);
         let audit = Audit::new(clock.clone());
-        let written = |uid, rule| audit.count(kind(uid, rule));
+        let written = |uid, rule| audit.count(kind(uid, rule), Some(7));
         let first: Vec<_> = (0..10_000).filter_map(|_| written(1, None)).collect();
         assert_eq!(first, [0; LINES as usize]);
         assert_eq!(
@@ -185,12 +226,43 @@ mod tests {
     }
 
     #[test]
+    fn a_process_in_a_loop_hides_no_other_process_and_no_other_unit() {
+        let clock = ManualClock::at(1_800_000_000);
+        let audit = Audit::new(clock.clone());
+        for _ in 0..1_000 {
+            audit.count(kind(1, None), Some(7));
+        }
+        assert_eq!(audit.count(kind(1, None), Some(8)), Some(0), "another process");
+        assert_eq!(audit.count(kind(1, None), Some(8)), None, "and only once");
+        let in_unit = Kind {
+            unit: Some("camera.service".into()),
+            ..kind(1, None)
+        };
+        assert_eq!(audit.count(in_unit, Some(7)), Some(0), "another unit");
+        let lines = (100..10_000)
+            .filter_map(|pid| audit.count(kind(1, None), Some(pid)))
+            .count();
+        assert_eq!(
+            lines,
+            PROCESSES - 2,
+            "who starts processes in a loop does not fill the disk"
+        );
+        clock.pass(WINDOW);
+        let written = LINES + u32::try_from(PROCESSES).unwrap() - 1;
+        assert_eq!(
+            audit.count(kind(1, None), Some(7)),
+            Some(1_000 + 2 + 9_900 - written),
+            "what was not written is counted"
+        );
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let clock = ManualClock::at(1_800_000_000);
         let audit = Audit::new(clock.clone());
         for uid in 0..10 * u32::try_from(KINDS).unwrap() {
             clock.pass(Duration::from_millis(1));
-            audit.count(kind(uid, None));
+            audit.count(kind(uid, None), Some(7));
         }
         assert_eq!(audit.kinds.borrow().len(), KINDS);
     }

@@ -11,6 +11,7 @@ mod audit;
 mod body;
 mod caller;
 mod connections;
+mod hint;
 mod loopback;
 mod pace;
 mod parameters;

@@ -7,17 +7,25 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// The unit of the process `pid` of user `uid` at the other end of `stream`.
 pub fn of(stream: &impl AsFd, pid: i32, uid: u32) -> Option<String> {
-    let process = getsockopt(stream, sockopt::PeerPidfd)
-        .ok()
-        .or_else(|| held_by_number(pid, uid))?;
+    let process = match getsockopt(stream, sockopt::PeerPidfd) {
+        Ok(process) => process,
+        Err(error) => instead(error, pid, uid)?,
+    };
     let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     is_alive(&process).then(|| unit_in(&cgroup))?
+}
+
+/// The process where the kernel gives no pidfd. Only a kernel that does not know the question may be answered by the number:
+/// any other error (the process has ended, no descriptor is left) would let a number stand for a process that is not there.
+fn instead(error: Errno, pid: i32, uid: u32) -> Option<OwnedFd> {
+    matches!(error, Errno::ENOPROTOOPT).then(|| held_by_number(pid, uid))?
 }
 
 /// For kernels before 6.5, which have no SO_PEERPIDFD. Between connecting and this moment the number can have passed to
@@ -96,6 +104,28 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(unit_in(cgroup).as_deref(), unit, "{cgroup}");
+        }
+    }
+
+    #[test]
+    fn only_an_old_kernel_is_answered_by_the_number() {
+        let own = rustix::process::getuid().as_raw();
+        let pid = std::process::id().cast_signed();
+        assert!(instead(Errno::ENOPROTOOPT, pid, own).is_some());
+        for error in [
+            Errno::ESRCH,
+            Errno::EINVAL,
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::ENODATA,
+            Errno::EPERM,
+            Errno::EACCES,
+            Errno::EBADF,
+            Errno::ENOTSOCK,
+            Errno::ENOMEM,
+            Errno::EOPNOTSUPP,
+        ] {
+            assert!(instead(error, pid, own).is_none(), "{error}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! What every answer is made from.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::access::{Access, Wish};
+use super::answer::Refusal;
 use super::audit::Audit;
 use super::caller::Caller;
 use super::loopback::Loopback;
@@ -30,6 +32,8 @@ pub struct Shared {
     pub shelf: Shelf,
     /// Who may have what; replaced as a whole when the configuration is read again.
     pub access: RefCell<Access>,
+    /// The configuration's folder for further files, as hints name it.
+    pub drop_ins: PathBuf,
     /// The loopback listener, if it is configured.
     pub loopback: Option<Loopback>,
     /// Messages to AWS.
@@ -49,6 +53,20 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Asks the rules whether `caller` may have what it wants, and notes the decision. `thing` is what `{thing}` stands for.
+    ///
+    /// # Errors
+    /// With 403 and the missing rule.
+    pub fn authorize(&self, caller: &Caller, wish: Wish, thing: &str) -> Result<(), Refusal> {
+        let access = self.access.borrow();
+        let rule = access.rule_for(caller, wish, thing);
+        self.audit.note(caller, wish, rule);
+        match rule {
+            Some(_) => Ok(()),
+            None => Err(Refusal::not_allowed(caller, wish, thing, &self.drop_ins)),
+        }
+    }
+
     /// Whether `caller` may publish and subscribe to everything, and so may see and touch what others have.
     pub fn may_do_everything(&self, caller: &Caller) -> bool {
         let access = self.access.borrow();

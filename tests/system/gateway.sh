@@ -64,7 +64,7 @@ unit         = "meter.service"
 role-aliases = ["telemetry"]
 
 [loopback]
-listen = "127.0.0.1:9911"
+listen = "127.0.0.1:9922"
 TOML
 }
 
@@ -145,7 +145,7 @@ loopback_token() {
     local token=/run/gatepost/loopback/user-camera
     must_fail as_user nobody cat "$token" >/dev/null
     as_user camera bash -c "curl --silent --fail --header \"Authorization: \$(cat $token)\" \
-        http://127.0.0.1:9911/v1/credentials/telemetry" | is_a_set
+        http://127.0.0.1:9922/v1/credentials/telemetry" | is_a_set
 }
 
 # A program that opens a connection for each request, as fast as it can, and says how each ended.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName};
-use hyper::{Request, StatusCode, Uri};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use hyper::{Request, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::super::answer::{Answer, Refusal};
@@ -15,6 +15,7 @@ use super::super::connections::Origin;
 use super::super::resources;
 use super::super::server::Door;
 use super::super::view::Shared;
+use super::host;
 
 /// How a request begins that an SDK has signed (SigV4).
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
@@ -25,18 +26,29 @@ const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token"
 #[derive(Debug)]
 pub struct LoopbackDoor {
     listener: TcpListener,
+    address: SocketAddr,
     shared: Rc<Shared>,
 }
 
 impl LoopbackDoor {
-    /// A door at `listener`.
-    pub fn new(listener: TcpListener, shared: Rc<Shared>) -> Self {
-        Self { listener, shared }
+    /// A door at `listener`, which is bound to `address`.
+    pub fn new(listener: TcpListener, address: SocketAddr, shared: Rc<Shared>) -> Self {
+        Self {
+            listener,
+            address,
+            shared,
+        }
     }
 
     async fn given(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        let address = self.listener.local_addr().ok();
-        check_host(request.uri(), request.headers(), address)?;
+        host::check(request.uri(), request.headers(), self.address).map_err(|name| {
+            self.shared.audit.note_wrong_host(&name);
+            Refusal::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "wrong_host",
+                "the request is for another host: the Host header does not name this listener",
+            )
+        })?;
         if request.uri().path() == "/metrics" {
             // Every local user can read them at the socket, which Prometheus cannot speak to.
             self.shared.pace.admit(None).await?;
@@ -101,70 +113,9 @@ impl Door for LoopbackDoor {
     }
 }
 
-/// A web page that has its own name resolved to this machine (DNS rebinding) still sends its own name.
-fn check_host(uri: &Uri, headers: &HeaderMap, address: Option<SocketAddr>) -> Result<(), Refusal> {
-    let named = only(headers, &HOST).and_then(|host| std::str::from_utf8(host).ok());
-    let ours = |name: &str| {
-        address.is_some_and(|address| {
-            let port = address.port();
-            let host = name.strip_suffix(&format!(":{port}")).or((port == 80).then_some(name));
-            let ip = match address {
-                SocketAddr::V4(address) => address.ip().to_string(),
-                SocketAddr::V6(address) => format!("[{}]", address.ip()),
-            };
-            host.is_some_and(|host| host.eq_ignore_ascii_case("localhost") || host == ip)
-        })
-    };
-    let authority = uri.authority().map(hyper::http::uri::Authority::as_str);
-    match named.is_some_and(ours) && authority.is_none_or(ours) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "wrong_host",
-            "the request is for another host: the Host header does not name this listener",
-        )),
-    }
-}
-
 /// The value of a header that is there exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_own_names_are_ours() {
-        let (v4, v6) = ("127.0.0.1:9911", "[::1]:9911");
-        for (address, hosts, fits) in [
-            (v4, &["127.0.0.1:9911"][..], true),
-            (v4, &["localhost:9911"], true),
-            (v4, &["LOCALHOST:9911"], true),
-            (v6, &["[::1]:9911"], true),
-            (v6, &["127.0.0.1:9911"], false),
-            ("127.0.0.1:80", &["127.0.0.1"], true),
-            (v4, &["127.0.0.1"], false),
-            (v4, &["127.0.0.1:9912"], false),
-            (v4, &["evil.example:9911"], false),
-            (v4, &["evil.example"], false),
-            (v4, &["localhost:9911", "localhost:9911"], false),
-            (v4, &["127.0.0.1:9911@evil.example"], false),
-            (v4, &[""], false),
-            (v4, &[], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for host in hosts {
-                headers.append(HOST, host.parse().unwrap());
-            }
-            let address = address.parse().ok();
-            let outcome = check_host(&Uri::from_static("/v1/credentials"), &headers, address);
-            assert_eq!(outcome.is_ok(), fits, "{hosts:?} at {address:?}");
-            let elsewhere = Uri::from_static("http://evil.example:9911/v1/credentials");
-            assert!(check_host(&elsewhere, &headers, address).is_err(), "{hosts:?}");
-        }
-    }
 }

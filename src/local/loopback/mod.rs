@@ -8,6 +8,7 @@
 mod acl;
 mod door;
 mod files;
+mod host;
 mod tokens;
 
 use std::cell::RefCell;
@@ -140,5 +141,9 @@ pub async fn listen(shared: Rc<Shared>, connections: Connections) {
         }
     };
     loopback.reporter.report(LoopbackPhase::Listening, None);
-    server::serve(Rc::new(LoopbackDoor::new(listener, shared.clone())), connections).await;
+    server::serve(
+        Rc::new(LoopbackDoor::new(listener, loopback.address, shared.clone())),
+        connections,
+    )
+    .await;
 }

@@ -44,12 +44,6 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
         Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message)
             .hint("add a [[role-alias]] to gatepost's configuration")
     })?;
-    let access = shared.access.borrow();
-    let wish = Wish::RoleAlias(alias);
-    let rule = access.rule_for(caller, wish, "");
-    shared.audit.note(caller, wish, rule);
-    match rule {
-        Some(_) => Ok(part),
-        None => Err(Refusal::not_allowed(caller, wish)),
-    }
+    shared.authorize(caller, Wish::RoleAlias(alias), "")?;
+    Ok(part)
 }

@@ -23,7 +23,7 @@ pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answ
     let conflict = |code, message: String| Refusal::new(StatusCode::CONFLICT, code, message);
     let Some(loopback) = &shared.loopback else {
         return Err(conflict("loopback_off", "the loopback listener is off".to_owned())
-            .hint("set loopback.listen = \"127.0.0.1:9911\" in gatepost's configuration, then: systemctl restart gatepost"));
+            .hint("set loopback.listen = \"127.0.0.1:9922\" in gatepost's configuration, then: systemctl restart gatepost"));
     };
     let part = credentials::allowed(shared, caller, alias)?;
     let name = &part.details.name;

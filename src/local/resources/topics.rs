@@ -28,13 +28,7 @@ async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), R
 
 /// Asks the rules, notes the decision, and says what is missing where they say no.
 fn allowed(shared: &Shared, caller: &Caller, wish: Wish, thing: &str) -> Result<(), Refusal> {
-    let access = shared.access.borrow();
-    let rule = access.rule_for(caller, wish, thing);
-    shared.audit.note(caller, wish, rule);
-    match rule {
-        Some(_) => Ok(()),
-        None => Err(Refusal::not_allowed(caller, wish)),
-    }
+    shared.authorize(caller, wish, thing)
 }
 
 /// The quality of service as a caller writes it.

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use rig::process::Signal;
-use rig::{command, user, wait};
+use rig::{user, wait};
 
+use crate::command::{client, run};
 use crate::world::{Gateway, SOON, World};
 
 const RULES: &str = r#"
@@ -76,7 +77,7 @@ fn promise_7_a_rule_gives_and_the_default_is_no() {
 }
 
 #[test]
-fn a_refusals_hint_works_when_pasted_and_a_bad_file_changes_nothing() {
+fn a_refusals_hint_is_the_missing_rule_and_a_bad_file_changes_nothing() {
     let mut world = World::new();
     let own = format!("uid = {}\n", rustix::process::getuid().as_raw());
     world.gateway.configure(&own, "uid = 61001\n");
@@ -89,15 +90,14 @@ fn a_refusals_hint_works_when_pasted_and_a_bad_file_changes_nothing() {
     let drop_ins = world.gateway.folder.path().join("conf.d");
     fs::create_dir(&drop_ins).unwrap();
     let hint = refused.json().unwrap()["hint"].as_str().unwrap().to_owned();
-    let (_, pasted) = hint.split_once("to give it: ").unwrap();
-    assert!(pasted.contains("/etc/gatepost/conf.d") && pasted.ends_with("systemctl reload gatepost"));
-    let here = pasted
-        .replace("/etc/gatepost/conf.d", &drop_ins.display().to_string())
-        .replace(
-            "systemctl reload gatepost",
-            &format!("kill -HUP {}", world.gateway.process().pid()),
-        );
-    command::output(command::command("sh").args(["-c", &here]), "dash").unwrap();
+    let named = format!("# to give it, add these lines to {}/access.toml", drop_ins.display());
+    assert!(hint.starts_with(&named), "{hint}");
+    assert!(!hint.contains(" > ") && !hint.contains("echo"), "{hint}");
+    // The command shows it so that it can be copied.
+    let (_, _, shown) = run(&mut client(&world.gateway, &["credentials"]));
+    assert!(shown.ends_with(&format!("\n{hint}\n")), "{shown}");
+    fs::write(drop_ins.join("access.toml"), &hint).unwrap();
+    world.gateway.process().signal(Signal::HUP).unwrap();
     wait::until(SOON, "the pasted rule", || world.gateway.credentials().status == 200).unwrap();
 
     for (bad, reason) in [
