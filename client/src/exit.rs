@@ -99,7 +99,7 @@ impl Failure {
     /// stand alone, so that they can be copied.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        for message in &self.message {
+        if let Some(message) = &self.message {
             text.push_str(&format!("gatepost: {}\n", printable(message)));
         }
         if let Some(hint) = &self.hint {

@@ -17,6 +17,10 @@ use crate::config::{AccessRule, Aliases, Selectors};
 use crate::event::{Event, journal};
 use crate::topic;
 
+/// Users from here on are those that ordinary users are given by the 65,536 for their containers (subuid(5); login.defs(5):
+/// from 100000), and no service's.
+const FIRST_SUBORDINATE: u32 = 65_536;
+
 /// All rules, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Access {
@@ -130,6 +134,30 @@ impl Access {
         rules.map(|(_, rule)| (rule.selectors.clone(), rule.who.reader()))
     }
 
+    /// Whether a rule may be for this user, as far as that can be told before its unit is known. A rule with nothing but a
+    /// unit may be for any user that a service runs as, which those of [`FIRST_SUBORDINATE`] and above are not.
+    pub fn may_name(&self, uid: u32, gid: u32) -> bool {
+        let peer = Peer::new(uid, gid, None);
+        self.rules.iter().any(|rule| rule.who.may_be(&peer))
+    }
+
+    /// Whether any rule is about a unit, so that a caller's must be looked up.
+    pub fn has_units(&self) -> bool {
+        self.rules.iter().any(|rule| rule.who.unit.is_some())
+    }
+
+    /// Whether any rule is for `caller`, whatever it gives.
+    pub fn names(&self, caller: &Caller) -> bool {
+        self.rules.iter().any(|rule| rule.is_for(caller))
+    }
+
+    /// Whether any rule gives `caller` something of the kind that `wish` is.
+    pub fn gives_any(&self, caller: &Caller, wish: Wish) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.is_for(caller) && rule.gives_any(wish))
+    }
+
     /// Whom the rules are for that give `caller` the credentials of `alias`.
     pub fn holders_for(&self, caller: &Caller, alias: &str) -> impl Iterator<Item = &Selectors> {
         let rules = self
@@ -167,6 +195,15 @@ impl Rule {
         }
     }
 
+    fn gives_any(&self, wish: Wish) -> bool {
+        match (wish, &self.role_aliases) {
+            (Wish::RoleAlias(_), Aliases::All) => true,
+            (Wish::RoleAlias(_), Aliases::These(names)) => !names.is_empty(),
+            (Wish::Publish(_), _) => !self.publish.is_empty(),
+            (Wish::Subscribe(_), _) => !self.subscribe.is_empty(),
+        }
+    }
+
     fn gives(&self, wish: Wish, thing: &str) -> bool {
         let within = |given: &[String], wanted: &str| {
             let mut given = given.iter().map(|filter| filter.replace(topic::THING, thing));
@@ -195,17 +232,31 @@ impl Who {
     }
 
     fn is(&self, peer: &Peer) -> bool {
-        let anybody = self.uid.is_none() && self.gid.is_none() && self.user.is_none() && self.group.is_none();
-        let given = !anybody || self.unit.is_some();
-        given
-            && self.uid.is_none_or(|uid| uid == peer.uid)
+        (self.names_a_user() || self.unit.is_some())
+            && self.is_as_user(peer)
+            && self.unit.as_ref().is_none_or(|unit| peer.unit.as_ref() == Some(unit))
+    }
+
+    /// Whether it may be this peer, whose unit is not known.
+    fn may_be(&self, peer: &Peer) -> bool {
+        match self.names_a_user() {
+            true => self.is_as_user(peer),
+            false => self.unit.is_some() && peer.uid < FIRST_SUBORDINATE,
+        }
+    }
+
+    fn names_a_user(&self) -> bool {
+        self.uid.is_some() || self.gid.is_some() || self.user.is_some() || self.group.is_some()
+    }
+
+    fn is_as_user(&self, peer: &Peer) -> bool {
+        self.uid.is_none_or(|uid| uid == peer.uid)
             && self.user.is_none_or(|uid| uid == peer.uid)
             && self.gid.is_none_or(|gid| gid == peer.gid)
             && self
                 .group
                 .as_ref()
                 .is_none_or(|group| group.gid == peer.gid || group.uids.contains(&peer.uid))
-            && self.unit.as_ref().is_none_or(|unit| peer.unit.as_ref() == Some(unit))
     }
 }
 

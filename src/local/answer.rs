@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -56,6 +56,7 @@ pub struct Refusal {
     message: String,
     hint: Option<String>,
     header: Option<(HeaderName, &'static str)>,
+    closes: bool,
 }
 
 /// A refusal as a caller reads it.
@@ -86,6 +87,7 @@ impl Refusal {
             message: message.into(),
             hint: None,
             header: None,
+            closes: false,
         }
     }
 
@@ -161,6 +163,13 @@ impl Refusal {
         self
     }
 
+    /// Ends the connection after the answer.
+    #[must_use]
+    pub fn and_close(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     /// The answer on the Unix socket.
     pub fn answer(&self) -> Answer {
         self.render(None)
@@ -187,6 +196,11 @@ impl Refusal {
         let mut answer = answer(self.status, "application/json", body);
         if let Some((name, value)) = &self.header {
             answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        if self.closes {
+            answer
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer
     }

@@ -1,4 +1,4 @@
-//! How many connections there may be, and which one goes when another wants in.
+//! The connections that there are, and which one makes room when another wants in: `admission` decides, this carries it out.
 //!
 //! Nobody can lock others out by opening connections: beyond a limit the one that was quiet longest makes room, one that is
 //! in the middle of a request (a publish that waits for the disk, a subscription) never does.
@@ -8,26 +8,12 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, watch};
 
-/// Connections from one origin.
-const PER_ORIGIN: usize = 64;
-/// Connections on the loopback listener, whose callers are not known before they have asked.
-const LOOPBACK: usize = 256;
-/// Connections in all; well below the 1024 descriptors that a service may have by default.
-const TOTAL: usize = 512;
-
-/// What is known of a caller before it has said a word: what its share of the connections goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// A user, on the Unix socket.
-    User(u32),
-    /// Anybody, on the loopback listener.
-    Loopback,
-}
+use super::admission::{self, Admission, Occupant, Origin};
 
 /// One connection's entry.
 #[derive(Debug)]
 pub struct Connection {
-    origin: Origin,
+    origin: RefCell<Origin>,
     /// When it was last heard of: a count, not a time.
     heard: Cell<u64>,
     busy: Cell<bool>,
@@ -59,25 +45,13 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Enters a connection from `origin`; if a limit is reached, the one that was quiet longest is asked to leave. `None` where
-    /// all of them are in the middle of a request: then there is no room.
+    /// Gives a connection from `origin` a place; if a limit is reached, the one that was quiet longest is asked to leave.
+    /// `None` where all of them are in the middle of a request: then there is no room.
     pub fn enter(&self, origin: Origin) -> Option<Entered> {
         let mut connections = self.all.borrow_mut();
-        let of_origin = |connection: &Connection| connection.origin == origin;
-        let most = match origin {
-            Origin::User(_) => PER_ORIGIN,
-            Origin::Loopback => LOOPBACK,
-        };
-        let room = if connections.iter().filter(|connection| of_origin(connection)).count() >= most {
-            send_away(&mut connections, of_origin)
-        } else {
-            connections.len() < TOTAL || send_away(&mut connections, |_| true)
-        };
-        if !room {
-            return None;
-        }
+        make_room(&mut connections, &origin).then_some(())?;
         let connection = Rc::new(Connection {
-            origin,
+            origin: RefCell::new(origin),
             heard: Cell::new(self.tick()),
             busy: Cell::new(false),
             has_asked: Cell::new(false),
@@ -104,18 +78,27 @@ impl Connections {
     }
 }
 
-/// Sends the quietest connection away, if there is one that is not in the middle of a request.
-fn send_away(connections: &mut Vec<Rc<Connection>>, among: impl Fn(&Connection) -> bool) -> bool {
-    let among = connections
+/// Whether there is room for one more from `origin`, after the one that makes room was asked to leave.
+fn make_room(connections: &mut Vec<Rc<Connection>>, origin: &Origin) -> bool {
+    let origins: Vec<_> = connections
         .iter()
-        .enumerate()
-        .filter(|(_, connection)| among(connection) && !connection.busy.get());
-    let quietest = among.min_by_key(|(_, connection)| connection.heard.get());
-    let quietest = quietest.map(|(index, _)| index);
-    if let Some(quietest) = quietest {
-        connections.swap_remove(quietest).leave.notify_one();
+        .map(|connection| connection.origin.borrow())
+        .collect();
+    let occupants = connections.iter().zip(&origins).map(|(connection, origin)| Occupant {
+        origin,
+        heard: connection.heard.get(),
+        busy: connection.busy.get(),
+    });
+    let admission = admission::admit(occupants, origin);
+    drop(origins);
+    match admission {
+        Admission::Enter => true,
+        Admission::Replace(index) => {
+            connections.swap_remove(index).leave.notify_one();
+            true
+        }
+        Admission::Refuse => false,
     }
-    quietest.is_some()
 }
 
 /// A connection's place; given back when dropped.
@@ -133,6 +116,26 @@ impl Entered {
         self.connection.has_asked.set(true);
     }
 
+    /// It is known better now whose connection this is: it moves to that one's places.
+    ///
+    /// # Errors
+    /// When there is no room there. The connection must end.
+    pub fn belongs_to(&self, origin: Origin) -> Result<(), NoRoom> {
+        if *self.connection.origin.borrow() == origin {
+            return Ok(());
+        }
+        let mut all = self.connections.all.borrow_mut();
+        let Some(own) = all.iter().position(|one| Rc::ptr_eq(one, &self.connection)) else {
+            // It was asked to leave, and this is its last request.
+            return Ok(());
+        };
+        let connection = all.swap_remove(own);
+        let room = make_room(&mut all, &origin);
+        connection.origin.replace(origin);
+        all.push(connection);
+        room.then_some(()).ok_or(NoRoom)
+    }
+
     /// Waits until the daemon ends.
     pub async fn asked_to_finish(&self) {
         // The sender is in `self`, so that this cannot fail.
@@ -145,6 +148,10 @@ impl Entered {
         Busy(&self.connection)
     }
 }
+
+/// That whoever a connection belongs to has as many as it may, all of them in the middle of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
 
 /// That a request is being answered.
 #[derive(Debug)]
@@ -176,6 +183,7 @@ impl Drop for Entered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::admission::PER_ORIGIN;
 
     fn is_in(connections: &Connections, entered: &Entered) -> bool {
         connections
@@ -188,25 +196,16 @@ mod tests {
     #[test]
     fn the_quietest_connection_makes_room_and_other_users_keep_theirs() {
         let connections = Connections::default();
-        let other = connections.enter(Origin::Loopback).unwrap();
+        let other = connections.enter(Origin::Unproven).unwrap();
         let mut mine: Vec<Entered> = (0..PER_ORIGIN)
             .map(|_| connections.enter(Origin::User(1)).unwrap())
             .collect();
         mine[0].heard();
         mine.push(connections.enter(Origin::User(1)).unwrap());
         assert!(is_in(&connections, &mine[0]) && !is_in(&connections, &mine[1]) && is_in(&connections, &other));
-    }
-
-    #[test]
-    fn the_whole_socket_has_a_limit_and_places_come_back() {
-        let connections = Connections::default();
-        let uids = 0..u32::try_from(TOTAL).unwrap();
-        let mut everybody: Vec<Entered> = uids.map(|uid| connections.enter(Origin::User(uid)).unwrap()).collect();
-        everybody.push(connections.enter(Origin::User(u32::MAX)).unwrap());
-        assert_eq!(connections.all.borrow().len(), TOTAL);
-        assert!(!is_in(&connections, &everybody[0]));
-        drop(everybody);
-        assert!(connections.all.borrow().is_empty());
+        drop(mine);
+        drop(other);
+        assert!(connections.all.borrow().is_empty(), "places come back");
     }
 
     #[test]
@@ -221,5 +220,37 @@ mod tests {
         busy.pop();
         assert!(connections.enter(Origin::User(1)).is_some());
         assert!(!is_in(&connections, &mine[PER_ORIGIN - 1]));
+    }
+
+    #[test]
+    fn a_connection_moves_to_the_places_of_whom_it_turns_out_to_be() {
+        let connections = Connections::default();
+        let holder = || Origin::Bearer("camera".into());
+        let known: Vec<Entered> = (0..PER_ORIGIN)
+            .map(|_| {
+                let entered = connections.enter(Origin::Unproven).unwrap();
+                assert_eq!(entered.belongs_to(holder()), Ok(()));
+                entered
+            })
+            .collect();
+        // However many come without a token, those that have shown one stay.
+        let strangers: Vec<Entered> = (0..1000)
+            .map(|_| connections.enter(Origin::Unproven).unwrap())
+            .collect();
+        assert!(known.iter().all(|entered| is_in(&connections, entered)));
+        let _busy: Vec<Busy> = known.iter().map(Entered::busy).collect();
+        let last = strangers.last().unwrap();
+        assert_eq!(last.belongs_to(holder()), Err(NoRoom));
+        assert_eq!(last.belongs_to(Origin::Bearer("other".into())), Ok(()));
+        assert_eq!(
+            last.belongs_to(Origin::Bearer("other".into())),
+            Ok(()),
+            "once is enough"
+        );
+        assert_eq!(
+            strangers[0].belongs_to(holder()),
+            Ok(()),
+            "it was sent away, and ends by itself"
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! (noted in `audit`) -> a snapshot in `view` -> `answer`.
 
 mod access;
+mod admission;
 mod answer;
 mod audit;
 mod body;

@@ -17,24 +17,33 @@ pub struct Peer {
     pub gid: u32,
     /// Its process, for messages only: a number that may have been reused by now.
     pub pid: Option<i32>,
-    /// The systemd unit it ran in when it was let in; `None` where that cannot be said for sure.
+    /// The systemd unit that it runs in; `None` where that cannot be said for sure, or was not looked up.
     pub unit: Option<Arc<str>>,
 }
 
 impl Peer {
-    /// Asks the kernel.
+    /// A peer whose unit is not known.
+    pub fn new(uid: u32, gid: u32, pid: Option<i32>) -> Self {
+        Self {
+            uid,
+            gid,
+            pid,
+            unit: None,
+        }
+    }
+
+    /// Asks the kernel who the peer is, but not in which unit: that takes a file to be read.
     ///
     /// # Errors
     /// When the kernel does not say; such a caller gets nothing.
     pub fn of(stream: &UnixStream) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        let (uid, pid) = (credentials.uid(), credentials.pid());
-        Ok(Self {
-            uid,
-            gid: credentials.gid(),
-            pid,
-            unit: pid.and_then(|pid| unit::of(stream, pid, uid)).map(Arc::from),
-        })
+        Ok(Self::new(credentials.uid(), credentials.gid(), credentials.pid()))
+    }
+
+    /// Looks up the unit that the peer runs in.
+    pub fn look_up_unit(&mut self, stream: &UnixStream) {
+        self.unit = self.pid.and_then(|pid| unit::of(stream, pid, self.uid)).map(Arc::from);
     }
 }
 

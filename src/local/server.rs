@@ -15,12 +15,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use log::Level;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
+use super::admission::Origin;
 use super::answer::Answer;
 use super::body::Body;
-use super::connections::{Connections, Entered, Origin};
+use super::connections::{Connections, Entered, NoRoom};
 use crate::event::{Event, journal};
 
 /// For a request's head, and between two requests on one connection.
@@ -47,10 +48,18 @@ pub trait Door: 'static {
 
     /// The next connection.
     async fn accept(&self) -> io::Result<Self::Stream>;
-    /// Who is at its other end.
-    fn greet(&self, stream: &Self::Stream) -> io::Result<(Origin, Self::Guest)>;
+    /// Who is at its other end, as far as that costs next to nothing; `None` where the caller connects too often, and is
+    /// sent away.
+    fn greet(&self, stream: &Self::Stream) -> io::Result<Option<(Origin, Self::Guest)>>;
+    /// Waits until the caller has sent something.
+    async fn readable(&self, stream: &Self::Stream) -> io::Result<()>;
+    /// Finds out the rest about a caller that has sent something, and whose place it is.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    fn identify(&self, stream: &Self::Stream, guest: &mut Self::Guest, place: &Entered) -> Result<(), NoRoom>;
     /// Answers one request.
-    async fn answer(&self, guest: &Self::Guest, request: Request<Incoming>) -> Answer;
+    async fn answer(&self, guest: &Self::Guest, place: &Entered, request: Request<Incoming>) -> Answer;
 }
 
 /// Accepts until the runtime ends. An accept error never ends it.
@@ -66,7 +75,7 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
                 if !std::mem::replace(&mut failing, true) {
                     journal!(Level::Error, Event::AcceptFailing; "{}: accepting fails, and is tried again: {error}", D::NAME);
                 }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -74,7 +83,8 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
 
 fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
     let (origin, guest) = match door.greet(&stream) {
-        Ok(known) => known,
+        Ok(Some(known)) => known,
+        Ok(None) => return,
         Err(error) => {
             return journal!(
                 Level::Warn, Event::CallerUnknown;
@@ -92,14 +102,38 @@ fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
     }
 }
 
-async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, guest: D::Guest, entered: Entered) {
+/// Waits for a request's first bytes. Until then nothing is spent on a connection.
+async fn has_begun<D: Door>(door: &D, stream: &D::Stream, entered: &Entered) -> bool {
+    let mut readable = pin!(door.readable(stream));
+    tokio::select! {
+        // In this order: what has already arrived is answered before its connection makes room.
+        biased;
+        outcome = readable.as_mut() => outcome.is_ok(),
+        () = entered.connection.asked_to_leave() => false,
+        // A caller that has connected just now gets a moment to ask.
+        () = entered.asked_to_finish() => timeout(FIRST_REQUEST, readable).await.is_ok(),
+        () = sleep(HEAD_PATIENCE) => false,
+    }
+}
+
+async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, mut guest: D::Guest, entered: Entered) {
+    if !has_begun(&*door, &stream, &entered).await {
+        return log::debug!("{}: a connection of {guest} ended, on which nothing had come", D::NAME);
+    }
+    if door.identify(&stream, &mut guest, &entered).is_err() {
+        return log::debug!(
+            "{}: {guest} has no connection left that could make room for another",
+            D::NAME
+        );
+    }
+    let guest = guest;
     let service = service_fn(|request| {
         entered.heard();
         let (door, guest) = (&door, &guest);
         let entered = &entered;
         async move {
             let busy = entered.busy();
-            let answer = door.answer(guest, request).await;
+            let answer = door.answer(guest, entered, request).await;
             // A stream lasts as long as its connection.
             match answer.body() {
                 Body::Lines(_) => busy.for_good(),

@@ -11,15 +11,21 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tokio::net::UnixStream as Stream;
 
-use super::answer::Answer;
+use super::admission::Origin;
+use super::answer::{Answer, Refusal};
 use super::caller::Caller;
-use super::connections::Origin;
+use super::connections::{Entered, NoRoom};
 use super::peer::Peer;
-use super::resources;
 use super::server::Door;
 use super::view::Shared;
+use super::{hint, resources, unit};
 use crate::config::Folders;
 use crate::problem::{Exit, Fatal, Problem};
+
+/// What a caller reads that connects too often. It is sent unread, so that it costs next to nothing.
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+connection: close\r\ncontent-length: 96\r\n\r\n\
+{\"code\":\"too_many_requests\",\"message\":\"too many connections at once; keep one open\",\"hint\":null}";
 
 /// The bound socket and the lock that makes this instance the only one.
 #[derive(Debug)]
@@ -121,6 +127,26 @@ impl SocketDoor {
     }
 }
 
+impl SocketDoor {
+    /// Whose places a peer takes, before its unit is known.
+    fn origin_of(&self, peer: &Peer) -> Origin {
+        match self.shared.access.borrow().may_name(peer.uid, peer.gid) {
+            _ if self.shared.pace.trusts(peer.uid) => Origin::Trusted,
+            true => Origin::User(peer.uid),
+            false => Origin::Stranger,
+        }
+    }
+
+    async fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        let is_trusted = matches!(caller, Caller::Peer(peer) if self.shared.pace.trusts(peer.uid));
+        match is_trusted || self.shared.access.borrow().names(caller) {
+            true => {}
+            false => return self.shared.pace.admit_stranger(&Origin::Stranger),
+        }
+        self.shared.pace.admit(caller).await
+    }
+}
+
 impl Door for SocketDoor {
     const NAME: &'static str = "socket";
     type Stream = Stream;
@@ -130,13 +156,42 @@ impl Door for SocketDoor {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 
-    fn greet(&self, stream: &Stream) -> io::Result<(Origin, Caller)> {
-        let peer = Peer::of(stream)?;
-        Ok((Origin::User(peer.uid), Caller::Peer(peer)))
+    fn greet(&self, stream: &Stream) -> io::Result<Option<(Origin, Caller)>> {
+        let mut peer = Peer::of(stream)?;
+        let origin = self.origin_of(&peer);
+        if !self.shared.pace.admits_connection(&origin) {
+            // What cannot be sent at once is not sent at all.
+            let _ = stream.try_write(TOO_MANY);
+            return Ok(None);
+        }
+        if !unit::is_held_by_socket() && self.shared.access.borrow().has_units() {
+            peer.look_up_unit(stream);
+        }
+        Ok(Some((origin, Caller::Peer(peer))))
     }
 
-    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Answer {
-        let answer = match self.shared.pace.admit(Some(caller)).await {
+    async fn readable(&self, stream: &Stream) -> io::Result<()> {
+        stream.readable().await
+    }
+
+    fn identify(&self, stream: &Stream, caller: &mut Caller, place: &Entered) -> Result<(), NoRoom> {
+        let access = self.shared.access.borrow();
+        let Caller::Peer(peer) = caller else { return Ok(()) };
+        // The unit is for the rules, and for the hint to a caller whose user is lent.
+        if unit::is_held_by_socket() && (access.has_units() || hint::is_dynamic(peer.uid)) {
+            peer.look_up_unit(stream);
+        }
+        let uid = peer.uid;
+        let origin = match access.names(caller) {
+            _ if self.shared.pace.trusts(uid) => Origin::Trusted,
+            true => Origin::User(uid),
+            false => Origin::Stranger,
+        };
+        place.belongs_to(origin)
+    }
+
+    async fn answer(&self, caller: &Caller, _: &Entered, request: Request<Incoming>) -> Answer {
+        let answer = match self.admit(caller).await {
             Ok(()) => resources::answer(&self.shared, caller, request).await,
             Err(refusal) => Err(refusal),
         };

@@ -34,6 +34,14 @@ impl Default for ThingName {
 }
 
 impl ThingName {
+    /// The name, where it is known already.
+    pub fn known(&self) -> Option<String> {
+        match &*self.0.borrow() {
+            Known::Name(name) => Some(name.clone()),
+            Known::NotYet | Known::Nothing => None,
+        }
+    }
+
     /// The name; `None` on a gateway that never had a certificate.
     pub async fn get(&self) -> Option<String> {
         let mut known = self.0.subscribe();

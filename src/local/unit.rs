@@ -6,6 +6,8 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,6 +22,16 @@ pub fn of(stream: &impl AsFd, pid: i32, uid: u32) -> Option<String> {
     };
     let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     is_alive(&process).then(|| unit_in(&cgroup))?
+}
+
+/// Whether the kernel holds the process at the other end of a socket for us (SO_PEERPIDFD, since Linux 6.5). Where it does not,
+/// the process must be taken by its number the moment it is let in.
+pub fn is_held_by_socket() -> bool {
+    static HELD: OnceLock<bool> = OnceLock::new();
+    *HELD.get_or_init(|| match UnixStream::pair() {
+        Ok((one, _other)) => !matches!(getsockopt(&one, sockopt::PeerPidfd), Err(Errno::ENOPROTOOPT)),
+        Err(_) => false,
+    })
 }
 
 /// The process where the kernel gives no pidfd. Only a kernel that does not know the question may be answered by the number:
@@ -66,7 +78,6 @@ fn unit_in(cgroup: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
     use std::process::Command;
 
     use super::*;

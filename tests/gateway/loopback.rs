@@ -414,6 +414,73 @@ fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
 }
 
 #[test]
+fn promise_6_callers_without_a_token_lock_no_holder_out() {
+    let (world, address) = online();
+    let own = own_token(&world.gateway);
+    // Those who hold what they can: heads that never end, and connections on which nothing comes.
+    let mut held: Vec<TcpStream> = Vec::new();
+    for number in 0..300 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        if number % 2 == 0 {
+            let _ = stream.write_all(b"GET /v1/credentials HTTP/1.1\r\nX: ");
+        }
+        held.push(stream);
+    }
+    let without = |authorization: &str, host: &str| {
+        format!("GET /v1/credentials HTTP/1.1\r\nHost: {host}\r\n{authorization}\r\n")
+    };
+    let here = address.to_string();
+    let requests = [
+        without("", &here),
+        without("Authorization: wrong\r\n", &here),
+        without("", "evil.example"),
+        without("Content-Length: 1000\r\n", &here),
+    ];
+    std::thread::scope(|scope| {
+        // Three hundred who ask without a token, all the while.
+        for caller in 0..6 {
+            let requests = &requests;
+            scope.spawn(move || {
+                for number in 0..50 {
+                    let answer = ask(address, &requests[(caller + number) % requests.len()]);
+                    assert!(matches!(answer.status, 401 | 421), "{}", answer.status);
+                }
+            });
+        }
+        for caller in 0..4 {
+            let own = &own;
+            scope.spawn(move || {
+                for number in 0..20 {
+                    let answer = get(address, "/v1/credentials/telemetry", own);
+                    assert_eq!(answer.status, 200, "caller {caller}, request {number}");
+                }
+            });
+        }
+    });
+    assert_eq!(get(address, "/v1/credentials/telemetry", &own).status, 200);
+    drop(held);
+}
+
+/// A holder's connection that is quiet is not given to somebody who has shown nothing.
+#[test]
+fn promise_6_a_holders_quiet_connection_stays() {
+    let (world, address) = online();
+    let own = own_token(&world.gateway);
+    let mut kept = TcpStream::connect(address).unwrap();
+    let request = format!("GET /v1/credentials HTTP/1.1\r\nHost: {address}\r\nAuthorization: {own}\r\n\r\n");
+    let mut asks = || {
+        kept.write_all(request.as_bytes()).unwrap();
+        crate::socket::read_one(&mut kept).status
+    };
+    assert_eq!(asks(), 200);
+    let crowd: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(address).unwrap()).collect();
+    // One that came later has its answer: all of these have been let in.
+    assert_eq!(get(address, "/v1/credentials", &own).status, 200);
+    assert_eq!(asks(), 200);
+    drop(crowd);
+}
+
+#[test]
 fn promise_6_one_user_does_not_take_everybodys_filters() {
     let mut world = World::new();
     let rules = OTHER_RULE.replacen("role-aliases", "subscribe = [\"#\"]\nrole-aliases", 1);

@@ -172,7 +172,31 @@ fn what_cannot_be_signed_is_said_and_nothing_is_told() {
             "a month-long name",
             with(json!({ "region": large })),
             413,
-            "more than 65536 bytes",
+            "more than 32768 bytes",
+        ),
+        (
+            "as many header fields as may be",
+            with(json!({ "headers": many(64) })),
+            200,
+            "x-h0",
+        ),
+        (
+            "one header field more",
+            with(json!({ "headers": many(65) })),
+            400,
+            "65 header fields, and 64 are the most",
+        ),
+        (
+            "as many parameters as may be",
+            with(json!({ "url": format!("https://h/?{}", ["a=b"; 128].join("&")) })),
+            200,
+            "authorization",
+        ),
+        (
+            "one parameter more",
+            with(json!({ "url": format!("https://h/?{}", ["a=b"; 129].join("&")) })),
+            400,
+            "129 parameters in its URL, and 128 are the most",
         ),
         (
             "an unknown alias",
@@ -222,6 +246,13 @@ fn what_cannot_be_signed_is_said_and_nothing_is_told() {
     assert!(!log.contains(&secret), "promise 10");
 }
 
+fn many(count: usize) -> Value {
+    (0..count)
+        .map(|number| (format!("x-h{number}"), json!("v")))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
 #[test]
 fn promise_7_nobody_signs_with_what_he_may_not_have() {
     if !user::is_root() {
@@ -236,5 +267,11 @@ fn promise_7_nobody_signs_with_what_he_may_not_have() {
     let answer = user::act_as(61009, 61009, || post(&world.gateway, body.as_bytes())).unwrap();
     assert_eq!(answer.status, 403);
     assert!(!String::from_utf8_lossy(&answer.body).contains("AWS4-HMAC"));
+    // The rule is asked before the body: one that never comes costs nothing.
+    let unfinished = b"POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{";
+    let answer = user::act_as(61009, 61009, || {
+        unix_http::request_raw(&world.gateway.socket(), unfinished).unwrap()
+    });
+    assert_eq!(answer.unwrap().status, 403);
     contains_all(&world.gateway.log(), &["uid 61009", "was refused role alias telemetry"]);
 }

@@ -6,3 +6,5 @@ mod framing;
 mod http;
 mod stuck;
 mod units;
+
+pub(crate) use http::read_one;

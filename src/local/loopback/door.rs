@@ -9,9 +9,10 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::{Request, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::super::admission::{Origin, PER_ORIGIN};
 use super::super::answer::{Answer, Refusal};
 use super::super::caller::Caller;
-use super::super::connections::Origin;
+use super::super::connections::{Entered, NoRoom};
 use super::super::resources;
 use super::super::server::Door;
 use super::super::view::Shared;
@@ -40,7 +41,7 @@ impl LoopbackDoor {
         }
     }
 
-    async fn given(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn given(&self, place: &Entered, request: Request<Incoming>) -> Result<Answer, Refusal> {
         host::check(request.uri(), request.headers(), self.address).map_err(|name| {
             self.shared.audit.note_wrong_host(&name);
             Refusal::new(
@@ -48,20 +49,20 @@ impl LoopbackDoor {
                 "wrong_host",
                 "the request is for another host: the Host header does not name this listener",
             )
+            .and_close()
         })?;
         if request.uri().path() == "/metrics" {
             // Every local user can read them at the socket, which Prometheus cannot speak to.
-            self.shared.pace.admit(None).await?;
+            self.shared.pace.admit_stranger(&Origin::Unproven)?;
             return resources::metrics(&self.shared, request.method());
         }
-        let caller = match self.bearer(request.headers()) {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                self.shared.pace.admit(None).await?;
-                return Err(refusal);
-            }
-        };
-        self.shared.pace.admit(Some(&caller)).await?;
+        // Refused at once: whoever has no token never holds a place while it waits.
+        let caller = self.bearer(request.headers()).map_err(Refusal::and_close)?;
+        if place.belongs_to(Origin::Bearer(caller.account().into())).is_err() {
+            let message = format!("{caller} has {PER_ORIGIN} requests that are being answered, which is the most");
+            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).and_close());
+        }
+        self.shared.pace.admit(&caller).await?;
         resources::answer_to_bearer(&self.shared, &caller, request).await
     }
 
@@ -99,14 +100,23 @@ impl Door for LoopbackDoor {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 
-    fn greet(&self, stream: &TcpStream) -> io::Result<(Origin, SocketAddr)> {
+    fn greet(&self, stream: &TcpStream) -> io::Result<Option<(Origin, SocketAddr)>> {
         // Answers are small and whole: nothing is won by waiting for more to send.
         stream.set_nodelay(true)?;
-        Ok((Origin::Loopback, stream.peer_addr()?))
+        Ok(Some((Origin::Unproven, stream.peer_addr()?)))
     }
 
-    async fn answer(&self, _: &SocketAddr, request: Request<Incoming>) -> Answer {
-        let answer = self.given(request).await;
+    async fn readable(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.readable().await
+    }
+
+    fn identify(&self, _: &TcpStream, _: &mut SocketAddr, _: &Entered) -> Result<(), NoRoom> {
+        // A request must have come for that.
+        Ok(())
+    }
+
+    async fn answer(&self, _: &SocketAddr, place: &Entered, request: Request<Incoming>) -> Answer {
+        let answer = self.given(place, request).await;
         let answer = answer.unwrap_or_else(|refusal| refusal.answer_to_sdk());
         self.shared.tally.count(Self::NAME, &answer);
         answer

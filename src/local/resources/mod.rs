@@ -14,6 +14,7 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
+use super::access::Wish;
 use super::answer::{Answer, Refusal};
 use super::caller::Caller;
 use super::view::Shared;
@@ -36,7 +37,11 @@ pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incom
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
     match (segments.as_slice(), method.as_str()) {
-        (["v1", "sign"], "POST") => return sign::post(shared, caller, request.into_body()).await,
+        (["v1", "sign"], "POST") => {
+            let alias = shared.shelf.default_alias().unwrap_or("*");
+            shared.authorize_any(caller, Wish::RoleAlias(alias))?;
+            return sign::post(shared, caller, request.into_body()).await;
+        }
         (["v1", "sign"], _) => return Err(Refusal::only("POST")),
         (["v1", "outbox", path @ ..], _) => {
             return outbox::answer(shared, caller, &method, path, query.as_deref()).await;
@@ -73,6 +78,15 @@ async fn messages(
     segments: &[&str],
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
+    // Whoever may have nothing of the kind is refused before anything is waited for: the thing name, the disk or a body.
+    match (segments, request.method().as_str()) {
+        (["topics", topic @ ..], "POST") => shared.authorize_any(caller, Wish::Publish(&topic.join("/")))?,
+        (["topics", filter @ ..], "GET") => shared.authorize_any(caller, Wish::Subscribe(&filter.join("/")))?,
+        (["subscriptions", ..], _) if !shared.access.borrow().names(caller) => {
+            shared.authorize_any(caller, Wish::Subscribe("#"))?;
+        }
+        _ => {}
+    }
     match (segments, request.method().as_str()) {
         (["topics", topic @ ..], "POST") => topics::post(shared, caller, topic, request).await,
         (["topics", filter @ ..], "GET") => topics::get(shared, caller, filter, request.uri().query()).await,

@@ -18,7 +18,14 @@ use crate::secret::SecretBody;
 use crate::sigv4::{LONGEST_EXPIRY, Request, Unsignable};
 
 /// A request's body: what may be signed fits into a few kilobytes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 32 * 1024;
+/// Header fields that are signed. AWS's services read a dozen at most; S3 takes 2 KB of metadata besides.
+const MAX_HEADERS: usize = 64;
+/// Parameters of the URL, which are sorted and encoded anew for the signature.
+const MAX_PARAMETERS: usize = 128;
+/// How many requests for credentials take as long as a signature does, and each further kilobyte of what is signed.
+const TURNS: u32 = 8;
+const TURNS_PER_KILOBYTE: u32 = 2;
 
 /// What is to be signed.
 #[derive(Deserialize)]
@@ -53,6 +60,10 @@ pub async fn post(shared: &Shared, caller: &Caller, body: Incoming) -> Result<An
         )
     })?;
     let credentials = credentials::given(shared, caller, wanted.role_alias.as_deref())?;
+    wanted.check_size()?;
+    let kilobytes = u32::try_from(body.len() / 1024).unwrap_or(u32::MAX);
+    let turns = TURNS.saturating_add(TURNS_PER_KILOBYTE.saturating_mul(kilobytes));
+    shared.pace.charge(caller, turns).await?;
     let signed = wanted
         .sign(shared, &credentials)
         .map_err(|Unsignable(why)| Refusal::malformed(why))?;
@@ -63,6 +74,25 @@ pub async fn post(shared: &Shared, caller: &Caller, body: Incoming) -> Result<An
 }
 
 impl Wanted {
+    /// A signature takes the one thread that answers everybody, so what it is made of is bounded.
+    fn check_size(&self) -> Result<(), Refusal> {
+        let parameters = match self.url.split_once('?') {
+            Some((_, query)) => query.split('&').count(),
+            None => 0,
+        };
+        for (count, most, what) in [
+            (self.headers.len(), MAX_HEADERS, "header fields"),
+            (parameters, MAX_PARAMETERS, "parameters in its URL"),
+        ] {
+            if count > most {
+                return Err(Refusal::malformed(format!(
+                    "the request has {count} {what}, and {most} are the most that is signed"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn sign(&self, shared: &Shared, credentials: &Credentials) -> Result<Signed, Unsignable> {
         let without_body = matches!(self.method.as_str(), "GET" | "HEAD" | "DELETE") || self.expires.is_some();
         if self.payload_hash.is_none() && !without_body {

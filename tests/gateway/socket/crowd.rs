@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -148,6 +149,107 @@ fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
     let log = world.gateway.log();
     let lines = log.lines().filter(|line| line.contains("allowed role alias")).count();
     assert!(lines < 20, "{lines} lines in the journal for thousands of requests");
+    world.gateway.stop();
+}
+
+/// Subordinate user IDs are cheap: newuidmap(1) gives an ordinary user 65,536 of them.
+#[test]
+fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a crowd of users, because only root may act as others");
+        return;
+    }
+    const NAMED: u32 = 61010;
+    let mut world = World::new();
+    world
+        .gateway
+        .config
+        .push_str(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n"));
+    world.bring_online();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let socket = world.gateway.socket();
+    let unfinished: [&[u8]; 6] = [
+        b"POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"POST /topics/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"GET /topics/%23 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /subscriptions/a/ack HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"GET /v1/credentials HTTP/1.1\r\nX: ",
+        b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
+    ];
+    let mut held = Vec::new();
+    let mut answered = 0;
+    for uid in 200_000..200_100 {
+        let connections = user::act_as(uid, uid, || {
+            let connect = |number: usize| {
+                let mut stream = unix_http::connect(&socket).unwrap();
+                // Where it was closed already there is nothing to hold.
+                let _ = stream.write_all(unfinished[number % unfinished.len()]);
+                stream
+            };
+            (0..12).map(connect).collect::<Vec<_>>()
+        });
+        held.extend(connections.unwrap());
+        for _ in 0..2 {
+            assert_eq!(
+                world.gateway.credentials().status,
+                200,
+                "root, beside {} others",
+                held.len()
+            );
+        }
+        let named = || (0..2).map(|_| world.gateway.credentials().status).collect::<Vec<_>>();
+        answered += 2;
+        assert_eq!(
+            user::act_as(NAMED, NAMED, named).unwrap(),
+            [200, 200],
+            "a user with a rule, beside {} others",
+            held.len()
+        );
+    }
+    assert_eq!((held.len(), answered), (1200, 200));
+    world.gateway.stop();
+}
+
+/// Connections faster than any program needs are refused unread, and cost nobody else anything.
+#[test]
+fn promise_6_a_flood_of_connections_is_refused_and_locks_nobody_out() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a flood of connections, because only root may act as another user");
+        return;
+    }
+    let mut world = World::new();
+    world
+        .gateway
+        .config
+        .push_str("\n[[access]]\nuid = 61009\nrole-aliases = [\"*\"]\n");
+    world.bring_online();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let socket = world.gateway.socket();
+    let over = AtomicBool::new(false);
+    let refused = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let flood = || {
+                let mut refused = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let mut stream = UnixStream::connect(&socket).unwrap();
+                    let _ = stream.write_all(b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                    let mut answer = Vec::new();
+                    let _ = stream.read_to_end(&mut answer);
+                    refused += usize::from(answer.starts_with(b"HTTP/1.1 429"));
+                }
+                refused
+            };
+            user::act_as(STRANGER, STRANGER, flood).unwrap()
+        });
+        for _ in 0..300 {
+            assert_eq!(world.gateway.credentials().status, 200);
+        }
+        over.store(true, Ordering::Relaxed);
+        flood.join().unwrap()
+    });
+    eprintln!("{refused} of the flood's connections were refused");
     world.gateway.stop();
 }
 

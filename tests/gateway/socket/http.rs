@@ -134,7 +134,7 @@ fn one_connection_serves_many_requests_in_order() {
 }
 
 /// Reads one answer and nothing beyond it: there is none until the next request.
-pub(super) fn read_one(stream: &mut impl Read) -> Response {
+pub(crate) fn read_one(stream: &mut impl Read) -> Response {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     loop {

@@ -1,0 +1,198 @@
+//! The listener's port, and who else uses it.
+//!
+//! An SDK does not ask who listens: it shows its token to whoever has the port. So nothing is laid out before the port is
+//! ours, and a port on which another user still has connections is not: an SDK that keeps such a connection would show the
+//! next token there.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use nix::unistd::{Uid, User};
+
+/// The kernel's tables of TCP sockets (proc_pid_net(5)).
+const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+/// Their states (Linux, include/net/tcp_states.h). A socket in one of the last three has no process any more, or none yet.
+const LISTEN: u8 = 0x0a;
+const WITHOUT_A_PROCESS: [u8; 3] = [0x03, 0x06, 0x07];
+
+/// One socket of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    local: SocketAddr,
+    state: u8,
+    uid: u32,
+}
+
+/// Binds the address, if no other user has anything to do with it.
+///
+/// # Errors
+/// With the reason as a part of a sentence, which names the other user where that can be known.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = listen(address).map_err(|error| {
+        let listens = |entry: &Entry| entry.state == LISTEN;
+        match others(&entries(), address).find(listens) {
+            Some(entry) => format!("{error}: {} listens there", name(entry.uid)),
+            None => error.to_string(),
+        }
+    })?;
+    match others(&entries(), address).find(|entry| entry.uid != 0) {
+        None => Ok(listener),
+        Some(entry) => Err(format!(
+            "{} still has connections at that port, from when it was not gatepost's",
+            name(entry.uid)
+        )),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Sockets at the address that are not this user's.
+fn others(entries: &[Entry], address: SocketAddr) -> impl Iterator<Item = &Entry> {
+    let own = rustix::process::geteuid().as_raw();
+    entries.iter().filter(move |entry| {
+        let here = entry.local.port() == address.port() && takes_in(entry.local.ip(), address.ip());
+        here && entry.uid != own && !WITHOUT_A_PROCESS.contains(&entry.state)
+    })
+}
+
+/// Whether a socket at `there` keeps one at `here` away.
+fn takes_in(there: IpAddr, here: IpAddr) -> bool {
+    let there = there.to_canonical();
+    // An IPv6 socket at no address in particular takes IPv4 in as well, unless it is told not to.
+    there == here || (there.is_unspecified() && (there.is_ipv6() || here.is_ipv4()))
+}
+
+fn entries() -> Vec<Entry> {
+    // Without the tables the user is not named, and no connection is found: binding alone decides.
+    let tables = TABLES.iter().filter_map(|path| fs::read_to_string(path).ok());
+    tables.flat_map(|table| parse(&table)).collect()
+}
+
+fn parse(table: &str) -> Vec<Entry> {
+    table.lines().skip(1).filter_map(entry).collect()
+}
+
+fn entry(line: &str) -> Option<Entry> {
+    let mut fields = line.split_ascii_whitespace();
+    let local = fields.nth(1)?;
+    let state = fields.nth(1)?;
+    let uid = fields.nth(3)?;
+    let (ip, port) = local.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(Entry {
+        local: SocketAddr::new(ip_of(ip)?, port),
+        state: u8::from_str_radix(state, 16).ok()?,
+        uid: uid.parse().ok()?,
+    })
+}
+
+/// An address as the kernel prints it: words of four bytes, each in the machine's own order.
+fn ip_of(text: &str) -> Option<IpAddr> {
+    let word = |index: usize| {
+        let digits = text.get(8 * index..8 * (index + 1))?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    match text.len() {
+        8 => Some(Ipv4Addr::from(word(0)?).into()),
+        32 => {
+            let mut bytes = [0; 16];
+            for (index, four) in bytes.chunks_exact_mut(4).enumerate() {
+                four.copy_from_slice(&word(index)?);
+            }
+            Some(Ipv6Addr::from(bytes).into())
+        }
+        _ => None,
+    }
+}
+
+fn name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("user {} (uid {uid})", user.name.escape_debug()),
+        Ok(None) | Err(_) => format!("uid {uid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
+    fn line(local: &str, state: &str, uid: u32) -> String {
+        format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 {uid:5}        0 4711 1 0 100 0\n")
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_kernels_table_is_read() {
+        let v6 = "00000000000000000000000001000000:26C2";
+        let mapped = "0000000000000000FFFF00000100007F:26C2";
+        for (text, expected) in [
+            (line("0100007F:26C2", "0A", 1001), Some(("127.0.0.1:9922", 0x0a, 1001))),
+            (line("00000000:26C2", "01", 0), Some(("0.0.0.0:9922", 1, 0))),
+            (line(v6, "0A", 7), Some(("[::1]:9922", 0x0a, 7))),
+            (line(mapped, "08", 7), Some(("[::ffff:127.0.0.1]:9922", 8, 7))),
+            (line("0100007F", "0A", 7), None),
+            (line("0100007:26C2", "0A", 7), None),
+            (line("0100007F:26C2", "ZZ", 7), None),
+            ("nonsense\n".to_owned(), None),
+            (String::new(), None),
+        ] {
+            let entries = parse(&format!("{HEADER}{text}"));
+            let expected: Vec<Entry> = expected
+                .map(|(local, state, uid)| Entry {
+                    local: local.parse().unwrap(),
+                    state,
+                    uid,
+                })
+                .into_iter()
+                .collect();
+            assert_eq!(entries, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_at_the_port_is_found_and_nobody_else() {
+        let other = rustix::process::geteuid().as_raw() + 1001;
+        for (local, state, uid, here, found) in [
+            ("127.0.0.1:9922", LISTEN, other, "127.0.0.1:9922", true),
+            ("0.0.0.0:9922", LISTEN, other, "127.0.0.1:9922", true),
+            ("[::]:9922", LISTEN, other, "127.0.0.1:9922", true),
+            ("[::ffff:127.0.0.1]:9922", 1, other, "127.0.0.1:9922", true),
+            ("127.0.0.1:9922", 1, other, "127.0.0.1:9922", true),
+            ("127.0.0.1:9922", 8, other, "127.0.0.1:9922", true),
+            ("[::1]:9922", 1, other, "[::1]:9922", true),
+            ("[::]:9922", LISTEN, other, "[::1]:9922", true),
+            ("0.0.0.0:9922", LISTEN, other, "[::1]:9922", false),
+            ("127.0.0.1:9922", LISTEN, other, "[::1]:9922", false),
+            ("127.0.0.2:9922", LISTEN, other, "127.0.0.1:9922", false),
+            ("127.0.0.1:9923", LISTEN, other, "127.0.0.1:9922", false),
+            ("127.0.0.1:9922", LISTEN, other - 1001, "127.0.0.1:9922", false),
+            ("127.0.0.1:9922", 3, other, "127.0.0.1:9922", false),
+            ("127.0.0.1:9922", 6, other, "127.0.0.1:9922", false),
+            ("127.0.0.1:9922", 7, other, "127.0.0.1:9922", false),
+        ] {
+            let entries = [Entry {
+                local: local.parse().unwrap(),
+                state,
+                uid,
+            }];
+            let outcome = others(&entries, here.parse().unwrap()).next().is_some();
+            assert_eq!(outcome, found, "{local} in state {state} of {uid}, here {here}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_said() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        assert!(bind(address).unwrap_err().contains("in use"));
+        drop(taken);
+        assert_eq!(bind(address).unwrap().local_addr().unwrap(), address);
+    }
+}

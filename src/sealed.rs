@@ -1,0 +1,65 @@
+//! Files in memory that are sealed against every change (memfd_create(2)): the form in which secrets pass from one run of the
+//! daemon to the next, without touching a disk.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
+use rustix::io::{Errno, pread};
+use zeroize::Zeroizing;
+
+/// More than any configuration gives: a set of credentials has about 1.5 KB, a token 0.2 KB.
+pub const MAX_SIZE: u64 = 1024 * 1024;
+/// Nobody changes what has all of these (memfd_create(2), "File sealing").
+const SEALED: SealFlags = SealFlags::SEAL
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
+
+/// A sealed file that holds `content`. The name is for /proc alone.
+///
+/// # Errors
+/// When the kernel gives no such file.
+pub fn seal(name: &CStr, content: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(create(name)?);
+    file.write_all(content)?;
+    fcntl_add_seals(&file, SEALED)?;
+    Ok(file.into())
+}
+
+/// What is in a file that [`seal`] made.
+///
+/// # Errors
+/// With the reason why it is none of ours.
+pub fn read(file: impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
+    let seals = fcntl_get_seals(&file).map_err(|_| "it is no file in memory".to_owned())?;
+    if !seals.contains(SEALED) {
+        return Err("it is not sealed, so that anybody may have changed it".into());
+    }
+    let unreadable = |error: Errno| format!("it cannot be read: {error}");
+    let size = u64::try_from(fstat(&file).map_err(unreadable)?.st_size).unwrap_or(0);
+    if size > MAX_SIZE {
+        return Err(format!("it has {size} bytes, and {MAX_SIZE} are allowed"));
+    }
+    let mut text = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
+    let mut filled = 0;
+    while let Some(rest) = text.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        // By place: the descriptor shares its position with whoever else has it.
+        match pread(&file, rest, filled as u64).map_err(unreadable)? {
+            0 => return Err("it ends early".into()),
+            count => filled += count,
+        }
+    }
+    Ok(text)
+}
+
+/// A file in memory that cannot be executed, where the kernel knows of that (since Linux 6.3).
+fn create(name: &CStr) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => Ok(memfd_create(name, flags)?),
+        outcome => Ok(outcome?),
+    }
+}
