@@ -104,6 +104,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         shelf: shelf.clone(),
         outbox: post.outbox.clone(),
         inbox: post.inbox,
+        presence_topic: config.mqtt.presence_topic.clone(),
         thing: ThingName::default(),
         access,
         drop_ins: Config::drop_ins(path),

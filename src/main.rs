@@ -6,11 +6,15 @@ use gatepost::arguments::{self, Wish};
 use gatepost::{check, check_config, daemon, hardening, logging, print_policy, systemd};
 
 fn main() -> ExitCode {
-    let outcome = match arguments::parse(std::env::args_os()) {
+    let wish = arguments::parse(std::env::args_os());
+    if matches!(wish, Ok(Wish::Run(_))) {
+        logging::start();
+        logging::end_on_panic();
+    }
+    // For the commands as well: a check has the PIN and credentials in its memory, as the daemon has.
+    hardening::no_core_dumps();
+    let outcome = match wish {
         Ok(Wish::Run(path)) => {
-            logging::start();
-            logging::end_on_panic();
-            hardening::no_core_dumps();
             // A check that fails, as in the unit's ExecReload=, says nothing about the daemon that runs.
             daemon::run(&path).inspect_err(systemd::failed)
         }

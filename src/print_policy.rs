@@ -126,7 +126,55 @@ fn literal(topic: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{literal, topics};
+
+    /// What AWS refuses of what a rule gives is parked, so the shipped configuration must give no more than the fleet's policy.
+    #[test]
+    fn the_shipped_rules_give_what_the_shipped_policy_allows() {
+        let shipped = |file: &str| {
+            let path = format!("{}/config/{file}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(path).unwrap()
+        };
+        let config: toml::Table = shipped("gatepost.toml").parse().unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&shipped("aws/policy.json")).unwrap();
+        let allowed = |action: &str, kind: &str| -> BTreeSet<String> {
+            let all = policy["Statement"].as_array().unwrap().iter();
+            let ours = all.filter(|one| match &one["Action"] {
+                serde_json::Value::Array(actions) => actions.iter().any(|one| one == action),
+                one => one == action,
+            });
+            let resources = ours.flat_map(|one| match &one["Resource"] {
+                serde_json::Value::Array(all) => all.clone(),
+                one => vec![one.clone()],
+            });
+            let prefix = format!("arn:aws:iot:REGION:ACCOUNT:{kind}/");
+            let names = resources.filter_map(|one| Some(one.as_str()?.strip_prefix(&prefix)?.to_owned()));
+            names.collect()
+        };
+        for rule in config["access"].as_array().unwrap() {
+            for (key, actions) in [
+                (
+                    "publish",
+                    &[("iot:Publish", "topic"), ("iot:RetainPublish", "topic")][..],
+                ),
+                (
+                    "subscribe",
+                    &[("iot:Subscribe", "topicfilter"), ("iot:Receive", "topic")],
+                ),
+            ] {
+                let filters = rule[key].as_array().unwrap().iter();
+                let filters: Vec<String> = filters.map(|filter| filter.as_str().unwrap().to_owned()).collect();
+                let given = topics(filters.iter());
+                assert!(given.len() > 1, "{given:?}");
+                for (action, kind) in actions {
+                    let missing: Vec<_> = given.difference(&allowed(action, kind)).cloned().collect();
+                    assert!(missing.is_empty(), "{action}: {missing:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn filters_of_rules_become_resources() {

@@ -42,6 +42,16 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     }
 }
 
+/// Whether `topic` belongs to gatepost itself on the thing of this name: presence and health stand below `{thing}/gatepost/`, and
+/// what is read there must be gatepost's own word. `presence` is the topic where the configuration puts them, if that is another.
+pub fn is_reserved(topic: &str, thing: &str, presence: Option<&str>) -> bool {
+    let own = topic
+        .strip_prefix(thing)
+        .and_then(|rest| rest.strip_prefix("/gatepost"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    own || presence.is_some_and(|presence| presence.replace(THING, thing) == topic)
+}
+
 fn check_size(topic: &str, what: &str) -> Result<(), String> {
     let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
     let reason = if topic.is_empty() {
@@ -130,6 +140,34 @@ mod tests {
         }
         let too_long = "t".repeat(MAX_BYTES + 1);
         assert!(check_publish(&too_long).is_err() && check_filter(&too_long).is_err());
+    }
+
+    #[test]
+    fn what_is_below_the_things_gatepost_is_reserved() {
+        for (topic, presence, reserved) in [
+            ("gw-1/gatepost/status", None, true),
+            ("gw-1/gatepost/status", Some("{thing}/gatepost/status"), true),
+            ("gw-1/gatepost", None, true),
+            ("gw-1/gatepost/", None, true),
+            ("gw-1/gatepost/a/b/c", None, true),
+            ("gw-1/gatepost//status", None, true),
+            ("gw-1/gateposts", None, false),
+            ("gw-1/gatepost2/status", None, false),
+            ("gw-1/Gatepost/status", None, false),
+            ("gw-1//gatepost/status", None, false),
+            ("gw-1/a/gatepost/status", None, false),
+            ("/gw-1/gatepost/status", None, false),
+            ("gw-10/gatepost/status", None, false),
+            ("gw-2/gatepost/status", None, false),
+            ("gatepost/status", None, false),
+            ("presence/gw-1", Some("presence/{thing}"), true),
+            ("presence/gw-1/x", Some("presence/{thing}"), false),
+            ("presence/gw-2", Some("presence/{thing}"), false),
+            ("presence/gw-1", None, false),
+            ("gw-1/gatepost/status", Some("presence/{thing}"), true),
+        ] {
+            assert_eq!(is_reserved(topic, "gw-1", presence), reserved, "{topic} {presence:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::printable::is_unsafe;
+
 /// The daemon's documents are three deep.
 const DEPTH_LIMIT: u8 = 32;
 
@@ -38,7 +40,12 @@ pub(crate) fn quoted(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '"' | '\\' => quoted.extend(['\\', letter]),
-            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            // A terminal may obey it, and JSON says it as well with an escape.
+            letter if is_unsafe(letter) => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    quoted.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
             letter => quoted.push(letter),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::{self, Value};
+use crate::printable::is_unsafe;
 use crate::words::{number, text};
 use crate::{daemon, output};
 
@@ -13,13 +14,13 @@ use crate::{daemon, output};
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let body = daemon::post(socket, "/v1/sign", &request_document(matches)?)?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
-    if let Some(url) = document.get("url").text() {
+    if let Some(url) = document.get("url").text().filter(|url| !url.contains(is_unsafe)) {
         return output::print(format!("{url}\n").as_bytes());
     }
     let headers = document.get("headers");
     let mut lines = String::new();
     for (name, value) in headers.members() {
-        let value = value.text().filter(|value| !value.contains(char::is_control));
+        let value = value.text().filter(|value| !value.contains(is_unsafe));
         let value = value.ok_or_else(|| daemon::not_gatepost("a header is no text"))?;
         lines.push_str(&format!("{name}: {value}\n"));
     }

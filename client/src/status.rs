@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
-use crate::printable::printable;
+use crate::printable::{printable, printable_json};
 use crate::words::text;
 use crate::{daemon, output};
 
@@ -59,7 +59,7 @@ pub(crate) fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
 /// The document as a line.
 fn line(body: &[u8]) -> Vec<u8> {
     let line_end: &[u8] = if body.ends_with(b"\n") { b"" } else { b"\n" };
-    [body, line_end].concat()
+    printable_json(&[body, line_end].concat())
 }
 
 /// Colours are for people at terminals who have not asked to be spared (<https://no-color.org>).

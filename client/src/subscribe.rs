@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
+use crate::printable::printable_json;
 use crate::subscriptions::Acknowledger;
 use crate::words::number;
 use crate::{daemon, output, percent};
@@ -42,7 +43,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         if message.get("topic").text().is_none() {
             return Err(daemon::stream_end(&message));
         }
-        output::print(&line)?;
+        output::print(&printable_json(&line))?;
         left = left.map(|left| left - 1);
         printed += 1;
         if let Some(acknowledger) = &mut acknowledger

@@ -11,7 +11,7 @@ use rustix::io::{Errno, pread};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::Credentials;
+use super::{Credentials, LONGEST_LIFETIME};
 use crate::clock::{Clock, rfc3339};
 use crate::problem::quoted;
 use crate::secret::{ExposeSecret, SecretString};
@@ -22,9 +22,6 @@ const VERSION: u32 = 1;
 const MAX_SIZE: u64 = 1024 * 1024;
 /// What a set has in the file besides its strings: names, punctuation, numbers, times.
 const FRAME: usize = 512;
-/// AWS gives credentials of a role alias for 12 h at most (CreateRoleAlias, credentialDurationSeconds): who claims more is
-/// not believed.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// Nobody changes what has all of these (memfd_create(2), "File sealing").
 const SEALED: SealFlags = SealFlags::SEAL
     .union(SealFlags::SHRINK)

@@ -5,5 +5,5 @@ pub mod handover;
 mod set;
 mod shelf;
 
-pub use set::{Credentials, Keys, USABLE_MARGIN};
+pub use set::{Credentials, Keys, LONGEST_LIFETIME, USABLE_MARGIN};
 pub use shelf::{AliasDetails, AliasPart, AliasPhase, AliasReporter, Refreshes, Shelf};

@@ -11,8 +11,12 @@ use crate::secret::{ExposeSecret, SecretBody, SecretString};
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
 
-/// AWS's answer has about 1.1 KB, and the session token stands in ours twice.
-const BODY_CAPACITY: usize = 4096;
+/// AWS gives credentials of a role alias for 12 h at most (CreateRoleAlias, credentialDurationSeconds): who claims more is
+/// not believed.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// What the answer has besides its three strings: names, punctuation, version, expiration.
+const FRAME: usize = 256;
 
 /// One set of temporary credentials.
 #[derive(Clone, Debug)]
@@ -75,8 +79,10 @@ impl Credentials {
             token: session_token.expose_secret(),
             expiration: rfc3339(expiration),
         };
-        // Large enough from the start: a buffer that grows leaves copies of secrets behind.
-        let mut body = Vec::with_capacity(BODY_CAPACITY);
+        // Large enough from the start: a buffer that grows leaves copies of secrets behind. The token stands in it twice, and
+        // JSON writes a quotation mark or a backslash with two characters.
+        let secrets = answer.secret_access_key.len() + 2 * answer.token.len();
+        let mut body = Vec::with_capacity(FRAME + 2 * (access_key_id.len() + secrets));
         // Strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
         let _ = serde_json::to_writer(&mut body, &answer);
         body.push(b'\n');

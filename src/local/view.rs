@@ -41,6 +41,8 @@ pub struct Shared {
     pub outbox: Outbox,
     /// Messages from AWS.
     pub inbox: Rc<Inbox>,
+    /// The topic of presence and health, `{thing}` not filled in; nobody else publishes there.
+    pub presence_topic: Option<String>,
     /// What `{thing}` stands for.
     pub thing: ThingName,
     /// How often each caller may ask.

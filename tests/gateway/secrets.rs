@@ -152,29 +152,63 @@ fn promise_10_files_are_the_daemons_own() {
     }
 }
 
-#[test]
-fn promise_10_a_crash_leaves_no_core_dump() {
+/// Whether core dumps are switched on now, as on a machine where somebody has done that.
+fn core_dumps_are_on() -> bool {
     let limit = getrlimit(Resource::Core);
     if limit.maximum == Some(0) {
         eprintln!("NOT TESTED: that a crash leaves no core dump, because the system allows none (ulimit -Hc)");
-        return;
+        return false;
     }
-    // As on a machine where somebody has switched core dumps on.
     let on = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
     setrlimit(Resource::Core, on).unwrap();
+    true
+}
+
+/// The limits of this process for core dumps, soft and hard.
+fn core_limits(pid: u32) -> Vec<String> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let mut lines = limits.lines();
+    let core = lines.find(|line| line.starts_with("Max core file size")).unwrap();
+    core.split_whitespace().skip(4).map(str::to_owned).collect()
+}
+
+#[test]
+fn promise_10_a_crash_leaves_no_core_dump() {
+    if !core_dumps_are_on() {
+        return;
+    }
     let mut world = World::new();
     world.gateway.start();
     world.gateway.wait_for_csr();
-    let limits = fs::read_to_string(format!("/proc/{}/limits", world.gateway.process().pid())).unwrap();
-    let core = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"))
-        .unwrap();
-    assert_eq!(core.split_whitespace().skip(4).collect::<Vec<_>>(), ["0", "0", "bytes"]);
+    assert_eq!(core_limits(world.gateway.process().pid()), ["0", "0", "bytes"]);
     world.gateway.process().signal(Signal::ABORT).unwrap();
     let status = world.gateway.process().wait(SOON).unwrap();
     assert!(status.signal().is_some() && !status.core_dumped(), "{status}");
+}
+
+/// A check logs in with the PIN and gets credentials, as the daemon does. A configuration that never comes lets each command be
+/// looked at while it runs.
+#[test]
+fn promise_10_no_command_leaves_a_core_dump_either() {
+    if !core_dumps_are_on() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gatepost.toml");
+    let made = std::process::Command::new("mkfifo").arg(&config).status().unwrap();
+    assert!(made.success());
+    for command in ["--check", "--check-config", "--print-policy"] {
+        let gatepostd = std::process::Command::new(env!("CARGO_BIN_EXE_gatepostd"))
+            .args(["--config", &config.display().to_string(), command])
+            .spawn();
+        let mut gatepostd = gatepostd.unwrap();
+        let pid = gatepostd.id();
+        let forbidden = wait::until(SOON, command, || core_limits(pid) == ["0", "0", "bytes"]);
+        gatepostd.kill().unwrap();
+        gatepostd.wait().unwrap();
+        forbidden.unwrap();
+    }
 }

@@ -6,9 +6,16 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::clock::{Clock, rfc3339};
-use crate::credentials::{Credentials, USABLE_MARGIN};
+use crate::credentials::{Credentials, LONGEST_LIFETIME, USABLE_MARGIN};
 use crate::problem::{Problem, quoted};
 use crate::secret::{ExposeSecret, SecretString};
+
+/// An access key ID has at most so many characters (IAM API reference, AccessKey).
+const MAX_ACCESS_KEY_ID: usize = 128;
+/// AWS documents no limit; a secret access key has 40 characters.
+const MAX_SECRET_ACCESS_KEY: usize = 256;
+/// AWS documents no limit for a session token, but a signed request carries it in a header field, and AWS takes 8 KiB of those.
+const MAX_SESSION_TOKEN: usize = 8 * 1024;
 
 /// Why there are no new credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +76,20 @@ pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, Strin
             ),
         });
     }
-    let secrets = [&set.secret_access_key, &set.session_token];
-    if set.access_key_id.is_empty() || secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
-        return Err("a part of the credentials is empty".into());
+    for (name, value, max) in [
+        ("accessKeyId", set.access_key_id.as_str(), MAX_ACCESS_KEY_ID),
+        (
+            "secretAccessKey",
+            set.secret_access_key.expose_secret(),
+            MAX_SECRET_ACCESS_KEY,
+        ),
+        ("sessionToken", set.session_token.expose_secret(), MAX_SESSION_TOKEN),
+    ] {
+        check_part(value, max).map_err(|why| format!("its {name} {why}"))?;
     }
+    // A set that claims to live longer is used, but asked for again as if it did not: an answer that was forged or garbled
+    // must not stay for ever, and where this machine's clock is slow by hours, programs still get their credentials.
+    let expiration = expiration.min(clock.wall() + LONGEST_LIFETIME);
     Ok(Credentials::received(
         &set.access_key_id,
         &set.secret_access_key,
@@ -80,6 +97,25 @@ pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, Strin
         expiration,
         clock,
     ))
+}
+
+/// Why a part of the credentials cannot be one; never what it is. Programs put these into header fields, files and shell
+/// variables, where a space or a line break would begin something else.
+fn check_part(value: &str, max: usize) -> Result<(), String> {
+    let fault = if value.is_empty() {
+        "is empty".to_owned()
+    } else if value.len() > max {
+        format!("has {} bytes, and no more than {max} are believed", value.len())
+    } else if !value.is_ascii() {
+        "has a character that is not ASCII".to_owned()
+    } else if value.bytes().any(|byte| byte.is_ascii_control()) {
+        "has a control character".to_owned()
+    } else if value.contains(' ') {
+        "has a space".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(fault)
 }
 
 /// Sorts what AWS said; its documented errors get the step that mends them.
@@ -187,6 +223,86 @@ mod tests {
                 reason.contains(expected) && !reason.contains("s3cr3t"),
                 "{text}: {reason}"
             );
+        }
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_one_is_named_and_never_shown() {
+        let clock = ManualClock::at(NOW);
+        let parse_with = |part: usize, value: &str| {
+            let mut parts = ["ASIA1", "s3cr3t", "t0k3n"];
+            parts[part] = value;
+            let [id, key, token] = parts.map(|part| serde_json::to_string(part).unwrap());
+            let body = format!(
+                r#"{{"credentials":{{"accessKeyId":{id},"secretAccessKey":{key},"sessionToken":{token},"expiration":"2027-01-15T09:00:00Z"}}}}"#
+            );
+            super::parse(body.as_bytes(), &*clock).map(drop)
+        };
+        let long = "l0ng".repeat(10_000);
+        let wrong = [
+            ("", "is empty"),
+            (" ", "has a space"),
+            ("l0ng part", "has a space"),
+            ("l0ng ", "has a space"),
+            (" l0ng", "has a space"),
+            ("l0ng\n", "has a control character"),
+            ("l0ng\r\nX-Amz-Date: 1", "has a control character"),
+            ("l0ng\tpart", "has a control character"),
+            ("l0ng\0", "has a control character"),
+            ("\u{1b}[31ml0ng", "has a control character"),
+            ("l0ng\u{7f}", "has a control character"),
+            ("l0ng\u{85}", "is not ASCII"),
+            ("l0ng\u{a0}", "is not ASCII"),
+            ("l0ng\u{fc}", "is not ASCII"),
+            ("l0ng\u{202e}", "is not ASCII"),
+            ("l0ng\u{feff}", "is not ASCII"),
+            ("\u{fffd}l0ng", "is not ASCII"),
+            (&long, "has 40000 bytes"),
+        ];
+        for (part, name) in ["accessKeyId", "secretAccessKey", "sessionToken"]
+            .into_iter()
+            .enumerate()
+        {
+            for (value, fault) in wrong {
+                let why = parse_with(part, value).expect_err(value);
+                assert!(why.contains(name) && why.contains(fault), "{value:?}: {why}");
+                assert!(!why.contains("l0ng"), "{why}");
+            }
+        }
+        for (part, most) in [MAX_ACCESS_KEY_ID, MAX_SECRET_ACCESS_KEY, MAX_SESSION_TOKEN]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(parse_with(part, &"x".repeat(most)), Ok(()));
+            assert!(parse_with(part, &"x".repeat(most + 1)).is_err());
+            assert_eq!(parse_with(part, "aZ09+/=_-.~\"\\'"), Ok(()));
+        }
+    }
+
+    #[test]
+    fn no_set_is_believed_to_live_longer_than_aws_gives_one() {
+        let clock = ManualClock::at(NOW);
+        for (expiration, seconds) in [
+            ("2027-01-15T19:59:59Z", 43_199),
+            ("2027-01-15T20:00:00Z", 43_200),
+            ("2027-01-15T20:00:01Z", 43_200),
+            ("2027-01-16T08:00:00Z", 43_200),
+            ("2037-01-15T08:00:00Z", 43_200),
+            ("9999-12-31T23:59:59Z", 43_200),
+        ] {
+            let credentials = parse(body(expiration).as_bytes(), &*clock).unwrap();
+            assert_eq!(
+                credentials.remaining(&*clock),
+                Duration::from_secs(seconds),
+                "{expiration}"
+            );
+            let shown: serde_json::Value = serde_json::from_slice(&credentials.body().expose()).unwrap();
+            let latest = if seconds == 43_200 {
+                "2027-01-15T20:00:00Z"
+            } else {
+                expiration
+            };
+            assert_eq!(shown["Expiration"], latest);
         }
     }
 

@@ -94,6 +94,43 @@ fn promise_7_topics_need_a_rule_and_the_default_is_no() {
     }
 }
 
+/// Presence is read as gatepost's own word, so nobody may speak in its place, whatever the rules give.
+#[test]
+fn promise_7_nobody_publishes_in_gateposts_place() {
+    let mut world = World::new();
+    super::configure(&mut world);
+    world
+        .gateway
+        .config
+        .push_str("[mqtt]\npresence-topic = \"{thing}/presence\"\n");
+    crate::registry::bring_online_known(&mut world);
+    for (target, status) in [
+        ("{thing}/gatepost/status", 403),
+        (&format!("{THING}/gatepost/status"), 403),
+        (&format!("{THING}/gatepost/status?retain=true"), 403),
+        (&format!("{THING}/gatepost/status?qos=0"), 403),
+        (&format!("{THING}/gatepost%2Fstatus"), 403),
+        (&format!("{THING}%2Fgatepost/x"), 403),
+        (&format!("%67w-{}/g%61tepost/", THING.trim_start_matches("gw-")), 403),
+        (&format!("{THING}/gatepost"), 403),
+        (&format!("{THING}/presence"), 403),
+        ("{thing}/presence", 403),
+        (&format!("{THING}/gateposts"), 200),
+        (&format!("{THING}/camera/gatepost/status"), 200),
+    ] {
+        let answer = post(
+            &world.gateway,
+            &format!("/topics/{}", target.replace('{', "%7B").replace('}', "%7D")),
+            "",
+            b"{}",
+        );
+        assert_eq!(answer.status, status, "{target}: {:?}", answer.json());
+        if status == 403 {
+            assert_eq!(answer.json().unwrap()["code"], "reserved_topic", "{target}");
+        }
+    }
+}
+
 #[test]
 fn promise_6_subscriptions_are_limited_and_the_limit_is_told() {
     let world = world();

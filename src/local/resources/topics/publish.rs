@@ -64,6 +64,9 @@ pub async fn post(
 ) -> Result<Answer, Refusal> {
     let (topic, thing) = meant(shared, segments).await?;
     topic::check_publish(&topic).map_err(Refusal::malformed)?;
+    if topic::is_reserved(&topic, &thing, shared.presence_topic.as_deref()) {
+        return Err(reserved());
+    }
     let wanted = Wanted::read(request.uri().query(), request.headers())?;
     allowed(shared, caller, Wish::Publish(&topic), &thing)?;
     let payload = body::read(request.into_body(), MAX_PAYLOAD).await?;
@@ -83,6 +86,16 @@ pub async fn post(
         0 => send(shared, message).await,
         _ => keep(shared, caller, message, wanted.wait).await,
     }
+}
+
+/// No rule can give these topics, root's neither, so the hint names no rule.
+fn reserved() -> Refusal {
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "reserved_topic",
+        "the topic is gatepost's own: it publishes this gateway's presence and health there, and nobody else can",
+    )
+    .hint("choose a topic that is neither below {thing}/gatepost/ nor mqtt.presence-topic")
 }
 
 async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
