@@ -170,6 +170,10 @@ events! {
     InboxLost = "inbox-lost", "801e001bc48446859a123c880c3b829a";
     /// A subscriber did not read.
     ReaderCut = "reader-cut", "7c5565c56a05462483293630c81a34b0";
+    /// No access rule gives a durable subscription to its owner any more.
+    SubscriptionSuspended = "subscription-suspended", "ccf99f052b604a70b4aa18fe8db2a0bf";
+    /// An access rule gives it again.
+    SubscriptionResumed = "subscription-resumed", "a90870d708a24e5c866ca8e7325452fc";
     /// AWS refuses a subscription.
     FilterRefused = "filter-refused", "7f351ff8579449f1b9c65eb56ffa5393";
     // The loopback listener

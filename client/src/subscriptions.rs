@@ -67,7 +67,9 @@ fn list(socket: &Path, json: bool) -> Result<Exit, Failure> {
     if json {
         return output::print(&output::json_lines(subscriptions));
     }
-    let mut rows = vec![row(["NAME", "WAITING", "SIZE", "DROPPED", "QOS", "OWNER", "FILTER"])];
+    let mut rows = vec![row([
+        "NAME", "WAITING", "SIZE", "DROPPED", "QOS", "STATE", "OWNER", "FILTER",
+    ])];
     rows.extend(subscriptions.iter().map(as_row));
     output::print(table::draw(&rows).as_bytes())
 }
@@ -82,6 +84,10 @@ fn as_row(subscription: &Value) -> Vec<String> {
         number("waiting_bytes").map(size).unwrap_or_default(),
         count("dropped"),
         count("qos"),
+        match subscription.get("suspended").flag() {
+            Some(true) => "suspended".to_owned(),
+            _ => "active".to_owned(),
+        },
         text("owner"),
         text("filter"),
     ]

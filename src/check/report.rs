@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::foreign_text;
 use crate::problem::{Exit, Fatal, Problem, Remedy};
 
 /// How a check ended.
@@ -120,10 +121,12 @@ impl Report {
                 other => other.word(),
             };
             let indent = " ".repeat(8 + width);
-            let message = finding.message.replace('\n', &format!("\n{indent}"));
+            // Findings quote others. One that has several lines has them on purpose.
+            let lines = finding.message.lines().map(foreign_text::one_line);
+            let message = lines.collect::<Vec<_>>().join(&format!("\n{indent}"));
             text.push_str(&format!("{word:<4}  {:<width$}  {message}\n", finding.name));
             if let Some(step) = &finding.next_step {
-                text.push_str(&format!("{indent}next: {step}\n"));
+                text.push_str(&format!("{indent}next: {}\n", foreign_text::one_line(step)));
             }
         }
         text

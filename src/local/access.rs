@@ -4,6 +4,8 @@
 //! Names are looked up when the rules are made, never while a caller waits: the user database may be on a disk or a
 //! network. What no rule gives is refused.
 
+mod owner;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod caller;
 mod connections;
 mod hint;
 mod loopback;
+mod ownership;
 mod pace;
 mod parameters;
 mod peer;

@@ -62,6 +62,8 @@ pub async fn follow(shared: Rc<Shared>) {
             Some(name) => {
                 let before = shared.thing.0.send_replace(Known::Name(name.clone()));
                 if before != Known::Name(name.clone()) {
+                    // What the rules give depends on it.
+                    shared.inbox.look_who_may();
                     shared.outbox.note_thing(name).await;
                 }
             }
@@ -90,6 +92,7 @@ async fn remember(shared: &Shared) {
             }
         };
         shared.thing.0.send_replace(known);
+        shared.inbox.look_who_may();
         return;
     }
 }

@@ -39,6 +39,15 @@ pub fn run<T>(
         ];
         spawn_local(thing::follow(shared.clone()));
         let inbox = shared.inbox.clone();
+        let rules = Rc::downgrade(&shared);
+        inbox.ask_rights_of(move |owner, filter| {
+            // Before the thing name is known, nothing can be said of what rules give; AWS sends nothing before that either.
+            let gives = |shared: Rc<Shared>| {
+                let thing = shared.thing.known()?;
+                Some(shared.access.borrow().gives_owner(owner, filter, &thing))
+            };
+            rules.upgrade().and_then(gives).unwrap_or(true)
+        });
         spawn_local(inbox.clone().run(arrivals));
         let outcome = until.await;
         // Who comes now is the next run's, where systemd listens.

@@ -43,6 +43,8 @@ pub(super) struct Bookkeeper {
     pub(super) stored: watch::Sender<()>,
     waiting: HashMap<i64, oneshot::Sender<Fate>>,
     pub(super) counts: Counts,
+    /// Durable subscriptions that no rule gives any more.
+    pub(super) suspended: u64,
     /// Whether the database has yet to be told what follows, because it was begun in a broken one's place.
     pub(super) owed: bool,
     /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
@@ -86,6 +88,7 @@ impl Bookkeeper {
             stored,
             waiting: HashMap::new(),
             counts: Counts::default(),
+            suspended: 0,
             owed: false,
             to_keep: Vec::new(),
             subscribed: None,

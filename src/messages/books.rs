@@ -6,12 +6,14 @@ use std::path::Path;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Bounds;
 use super::anew::Place;
 use super::bookkeeper::{Bookkeeper, Fate};
 use super::facts;
 use super::kept::{self, Kept};
 use super::lanes::Lanes;
 use super::message::size;
+use super::owner::Account;
 use super::reserve::Reserve;
 use crate::status::{MessagesDetails, MessagesPhase};
 
@@ -28,6 +30,7 @@ pub(super) enum Change {
         id: i64,
         topic: String,
         size: u64,
+        account: Account,
         waiting: Option<oneshot::Sender<Fate>>,
     },
     /// A message is out of it.
@@ -35,6 +38,7 @@ pub(super) enum Change {
         id: i64,
         topic: String,
         size: u64,
+        account: Account,
         fate: Fate,
     },
     /// So many more, or fewer, are parked.
@@ -56,12 +60,22 @@ pub(super) struct Books {
     pub(super) lanes: Lanes,
     /// Messages in the outbox and their bytes.
     pub(super) queued: Total,
+    /// The same of each account that has any.
+    accounts: BTreeMap<Account, Total>,
     pub(super) parked: i64,
     /// The durable subscriptions by their names.
     pub(super) kept: BTreeMap<String, Kept>,
     /// Acknowledged, and not yet deleted.
     pub(super) acknowledged: BTreeSet<i64>,
+    /// Whether free pages of the file can be given back.
+    pub(super) shrinkable: bool,
+    /// Whether that is going on.
+    pub(super) shrinking: bool,
+    /// Whether rows of ended subscriptions may be left.
+    pub(super) leftovers: bool,
     changes: Vec<Change>,
+    /// The durable subscriptions that this transaction changes or ends.
+    kept_changes: BTreeMap<String, Option<Kept>>,
     /// Bytes that this transaction has added.
     added: u64,
     last_id: i64,
@@ -95,7 +109,14 @@ impl Books {
                 kept::load(&database)?,
             ))
         }) {
-            Ok(((lanes, queued, parked, last_id), subscribed, noted_id, first_id, kept)) => {
+            Ok((counted, subscribed, noted_id, first_id, kept)) => {
+                let Counted {
+                    lanes,
+                    queued,
+                    accounts,
+                    parked,
+                    last_id,
+                } = counted;
                 reserve.take();
                 bookkeeper.first_id = bookkeeper.first_id.max(first_id);
                 bookkeeper.subscribed = bookkeeper.subscribed.or(subscribed);
@@ -107,10 +128,16 @@ impl Books {
                     bookkeeper,
                     lanes,
                     queued,
+                    accounts,
                     parked,
                     kept,
                     acknowledged: BTreeSet::new(),
+                    shrinkable: false,
+                    // A kill may have interrupted an end.
+                    leftovers: true,
                     changes: Vec::new(),
+                    kept_changes: BTreeMap::new(),
+                    shrinking: false,
                     added: 0,
                     last_id: last_id.max(noted_id).max(known_id),
                     noted_id,
@@ -136,6 +163,7 @@ impl Books {
     /// The database was just opened at `path`.
     pub(super) fn is_new_here(&mut self, path: &Path) {
         self.place = Place::of(path).ok().flatten();
+        self.note_shrinkable();
         // As it is opened.
         self.lasting = true;
     }
@@ -163,17 +191,26 @@ impl Books {
 
     /// A durable subscription as it will be after the commit.
     pub(super) fn kept_then(&self, name: &str) -> Option<&Kept> {
-        let changed = self.changes.iter().rev().find_map(|change| match change {
-            Change::Kept(kept) if kept.name == name => Some(Some(kept)),
-            Change::Unkept(gone) if gone == name => Some(None),
-            _ => None,
-        });
-        changed.unwrap_or_else(|| self.kept.get(name))
+        match self.kept_changes.get(name) {
+            Some(changed) => changed.as_ref(),
+            None => self.kept.get(name),
+        }
+    }
+
+    /// The durable subscriptions as they will be after the commit.
+    pub(super) fn all_kept_then(&self) -> impl Iterator<Item = &Kept> {
+        let unchanged = self.kept.values();
+        let unchanged = unchanged.filter(|kept| !self.kept_changes.contains_key(&kept.name));
+        unchanged.chain(self.kept_changes.values().flatten())
     }
 
     /// Makes `change` true with the commit.
     pub(super) fn with_commit(&mut self, change: Change) {
-        self.changes.push(change);
+        match change {
+            Change::Kept(kept) => drop(self.kept_changes.insert(kept.name.clone(), Some(kept))),
+            Change::Unkept(name) => drop(self.kept_changes.insert(name, None)),
+            other => self.changes.push(other),
+        }
     }
 
     /// What the outbox will have after the commit.
@@ -183,6 +220,30 @@ impl Books {
             total.apply(change);
         }
         total
+    }
+
+    /// The account that has most in the outbox after the commit, by whichever of the two bounds is reached, and how much more it has
+    /// than the next.
+    pub(super) fn largest_then(&self, bounds: &Bounds) -> Option<(Account, u64)> {
+        let mut accounts = self.accounts.clone();
+        for change in &self.changes {
+            apply_to_accounts(&mut accounts, change);
+        }
+        let by_messages = self.queued_then().messages >= bounds.max_messages;
+        let has = |total: &Total| if by_messages { total.messages } else { total.bytes };
+        let mut sizes: Vec<(u64, Account)> = accounts
+            .into_iter()
+            .map(|(account, total)| (has(&total), account))
+            .collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let mut sizes = sizes.into_iter();
+        let (largest, account) = sizes.next()?;
+        Some((account, largest - sizes.next().map_or(0, |(next, _)| next)))
+    }
+
+    /// A message of this size is out of the outbox, which is only written later.
+    pub(super) fn less_of(&mut self, account: &Account, size: u64) {
+        less_of(&mut self.accounts, account, size);
     }
 
     /// Notes the last number when the message that has it goes: no number is used twice, not even after a restart, or what an
@@ -216,23 +277,42 @@ impl Books {
         }
         for change in std::mem::take(&mut self.changes) {
             self.queued.apply(&change);
+            apply_to_accounts(&mut self.accounts, &change);
             match change {
-                Change::In { id, topic, waiting, .. } => {
-                    self.lanes.accepted(id, &topic);
+                Change::In {
+                    id,
+                    topic,
+                    account,
+                    waiting,
+                    ..
+                } => {
+                    self.lanes.accepted(id, &account, &topic);
                     if let Some(waiting) = waiting {
                         self.bookkeeper.waits(id, waiting);
                     }
                 }
-                Change::Out { id, topic, fate, .. } => {
-                    self.lanes.gone(id, &topic);
+                Change::Out {
+                    id,
+                    topic,
+                    account,
+                    fate,
+                    ..
+                } => {
+                    self.lanes.gone(id, &account, &topic);
                     self.bookkeeper.tell(id, fate);
                 }
                 Change::Parked(more) => self.parked += more,
-                Change::Kept(kept) => {
-                    self.kept.insert(kept.name.clone(), kept);
+                // They are in `kept_changes`.
+                Change::Kept(_) | Change::Unkept(_) => {}
+            }
+        }
+        for (name, changed) in std::mem::take(&mut self.kept_changes) {
+            match changed {
+                Some(kept) => {
+                    self.kept.insert(name, kept);
                     self.bookkeeper.stored.send_replace(());
                 }
-                Change::Unkept(name) => drop(self.kept.remove(&name)),
+                None => drop(self.kept.remove(&name)),
             }
         }
         if self.lanes.any_waiting() {
@@ -255,6 +335,7 @@ impl Books {
     pub(super) fn roll_back(&mut self) {
         self.healthy = false;
         self.changes.clear();
+        self.kept_changes.clear();
         self.added = 0;
         // Some errors have done so already.
         if !self.database.is_autocommit() {
@@ -290,6 +371,7 @@ impl Books {
                 dropped: counts.dropped,
                 expired: counts.expired,
                 inbox_dropped: counts.inbox_dropped,
+                suspended: self.bookkeeper.suspended,
                 set_aside: self.bookkeeper.set_aside.clone(),
             };
         });
@@ -303,13 +385,16 @@ impl Books {
 impl Total {
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::In { size, .. } => {
-                self.messages += 1;
-                self.bytes += size;
-            }
+            Change::In { size, .. } => self.more(*size),
             Change::Out { size, .. } => self.less(*size),
             Change::Parked(_) | Change::Kept(_) | Change::Unkept(_) => {}
         }
+    }
+
+    /// One message of this size more.
+    pub(super) fn more(&mut self, size: u64) {
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(size);
     }
 
     /// One message of this size less.
@@ -319,22 +404,62 @@ impl Total {
     }
 }
 
-fn count(database: &Connection) -> rusqlite::Result<(Lanes, Total, i64, i64)> {
+fn apply_to_accounts(accounts: &mut BTreeMap<Account, Total>, change: &Change) {
+    match change {
+        Change::In { account, .. } => accounts.entry(account.clone()).or_default().apply(change),
+        Change::Out { account, size, .. } => less_of(accounts, account, *size),
+        Change::Parked(_) | Change::Kept(_) | Change::Unkept(_) => {}
+    }
+}
+
+fn less_of(accounts: &mut BTreeMap<Account, Total>, account: &Account, size: u64) {
+    if let Some(total) = accounts.get_mut(account) {
+        total.less(size);
+        if total.messages == 0 {
+            accounts.remove(account);
+        }
+    }
+}
+
+/// What a database has when it is opened.
+struct Counted {
+    lanes: Lanes,
+    queued: Total,
+    accounts: BTreeMap<Account, Total>,
+    parked: i64,
+    last_id: i64,
+}
+
+fn count(database: &Connection) -> rusqlite::Result<Counted> {
     let (mut lanes, mut queued, mut last_id) = (Lanes::new(), Total::default(), 0);
-    // Lengths are in a row's head, so that payloads are not read.
-    let mut rows = database
-        .prepare("SELECT id, topic, length(payload), length(CAST(properties AS BLOB)) FROM outbox ORDER BY id")?;
+    let mut accounts: BTreeMap<Account, Total> = BTreeMap::new();
+    let mut account = Account::default();
+    // Lengths are in a row's head, so that payloads are not read; the account is behind them in older rows.
+    let mut rows = database.prepare(
+        "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)), account FROM outbox ORDER BY id",
+    )?;
     let mut rows = rows.query(())?;
     while let Some(row) = rows.next()? {
         let topic = row.get_ref(1)?.as_str()?;
-        lanes.found(topic);
-        queued.messages += 1;
-        queued.bytes += size(topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0));
+        let owner = row.get_ref(4)?.as_str()?;
+        if account.as_str() != owner {
+            account = Account::new(owner);
+        }
         last_id = row.get(0)?;
+        lanes.found(last_id, &account, topic);
+        let size = size(topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0));
+        queued.more(size);
+        accounts.entry(account.clone()).or_default().more(size);
     }
     let (parked, last_parked): (i64, Option<i64>) =
         database.query_row("SELECT count(*), max(id) FROM parked", (), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    Ok((lanes, queued, parked, last_id.max(last_parked.unwrap_or(0))))
+    Ok(Counted {
+        lanes,
+        queued,
+        accounts,
+        parked,
+        last_id: last_id.max(last_parked.unwrap_or(0)),
+    })
 }

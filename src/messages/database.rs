@@ -12,51 +12,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::reserve::Reserve;
+use super::schema::{self, STEPS};
+use super::vacuum;
 use crate::problem::Problem;
-
-/// Steps from one schema to the next; the number of those that were taken is the file's `user_version`.
-const STEPS: &[&str] = &["
-    CREATE TABLE outbox (
-        id         INTEGER PRIMARY KEY,
-        topic      TEXT    NOT NULL,
-        payload    BLOB    NOT NULL,
-        retain     INTEGER NOT NULL,
-        properties TEXT,
-        accepted   INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE parked (
-        id         INTEGER PRIMARY KEY,
-        topic      TEXT    NOT NULL,
-        payload    BLOB    NOT NULL,
-        retain     INTEGER NOT NULL,
-        properties TEXT,
-        accepted   INTEGER NOT NULL,
-        parked     INTEGER NOT NULL,
-        reason     TEXT    NOT NULL
-    ) STRICT;
-    CREATE TABLE subscription (
-        number     INTEGER PRIMARY KEY,
-        name       TEXT    NOT NULL UNIQUE,
-        owner      TEXT    NOT NULL,
-        filter     TEXT    NOT NULL,
-        qos        INTEGER NOT NULL,
-        last       INTEGER NOT NULL DEFAULT 0,
-        dropped    INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE inbox (
-        subscription INTEGER NOT NULL,
-        id           INTEGER NOT NULL,
-        topic        TEXT    NOT NULL,
-        payload      BLOB    NOT NULL,
-        qos          INTEGER NOT NULL,
-        retained     INTEGER NOT NULL,
-        properties   TEXT,
-        received     INTEGER NOT NULL,
-        PRIMARY KEY (subscription, id)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE subscribed (filter TEXT PRIMARY KEY, qos INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
 
 /// Broken files that are kept for whoever wants to look; the oldest go first.
 const KEPT_ASIDE: usize = 3;
@@ -107,34 +65,41 @@ pub(super) fn reserve(path: &Path) -> Reserve {
     Reserve::new(with_suffix(path, "-reserve"))
 }
 
-/// Opens the file at `path`, new if there is none.
+/// Opens the file at `path`, new if there is none, and brings it to today's schema.
 pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
     let sorted = |error| sorted(path, error);
-    let database = Connection::open(path).map_err(sorted)?;
+    let database = connect(path).map_err(sorted)?;
     // SQLite opens a file that it may only read, and fails later with an error of its own for each that it cannot do.
     if database.is_readonly("main").map_err(sorted)? {
         return Err(Unusable::Not(cannot(path, &sqlite(ffi::SQLITE_READONLY))));
     }
-    // A commit writes whole pages, and most messages are small, so the pages are. The order matters: a page's size is settled
-    // with the first table, and the first access in exclusive mode takes the lock and settles where the log's index is.
-    database
-        .execute_batch(
-            "PRAGMA page_size = 1024;
-             PRAGMA locking_mode = EXCLUSIVE;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA cache_size = -128;
-             PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = 1000;
-             PRAGMA foreign_keys = OFF;",
-        )
-        .map_err(sorted)?;
     let version = version(&database, path)?;
-    let missing = STEPS.get(version..).unwrap_or_default();
-    for (step, number) in missing.iter().zip(version + 1..) {
-        let whole = format!("BEGIN; {step} PRAGMA user_version = {number}; COMMIT;");
-        database.execute_batch(&whole).map_err(sorted)?;
+    schema::migrate(&database, version).map_err(sorted)?;
+    vacuum::make_shrinkable(path, database).map_err(sorted)
+}
+
+/// Connects to the file at `path` in the way that it is used in. One that may only be read is left as it is.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let database = Connection::open(path)?;
+    if database.is_readonly("main")? {
+        return Ok(database);
     }
+    // A commit writes whole pages, and most messages are small, so the pages are. The order matters: a page's size and whether free
+    // pages can be given back are settled with the first table, and the first access in exclusive mode takes the lock and settles
+    // where the log's index is.
+    database.execute_batch("PRAGMA page_size = 1024; PRAGMA locking_mode = EXCLUSIVE;")?;
+    let pages: i64 = database.query_row("PRAGMA page_count", (), |row| row.get(0))?;
+    if pages == 0 {
+        database.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+    }
+    database.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -128;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 1000;
+         PRAGMA foreign_keys = OFF;",
+    )?;
     Ok(database)
 }
 
@@ -317,8 +282,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path());
         let database = open(&path).unwrap();
-        let insert = "INSERT INTO outbox VALUES (1, 't', x'00', 0, NULL, 0), (2, 't', x'00', 0, NULL, 0);
-                      INSERT INTO parked VALUES (3, 't', x'00', 0, NULL, 0, 0, 'r');";
+        let insert = "INSERT INTO outbox VALUES (1, 't', x'00', 0, NULL, 0, ''), (2, 't', x'00', 0, NULL, 0, '');
+                      INSERT INTO parked VALUES (3, 't', x'00', 0, NULL, 0, 0, 'r', '');";
         database.execute_batch(insert).unwrap();
         // As after a kill: what was committed is in the log only.
         let after = tempfile::tempdir().unwrap();

@@ -57,7 +57,9 @@ impl Inbox {
             topic::matches(&kept.filter, &message.topic)
                 && (!message.retained || self.is_news(&kept.name, &message.topic, now))
         };
-        kept.iter().filter(wants).map(|kept| kept.name.clone()).collect()
+        let suspended = self.suspended.borrow();
+        let kept = kept.iter().filter(|kept| !suspended.contains(&kept.name));
+        kept.filter(wants).map(|kept| kept.name.clone()).collect()
     }
 
     /// What came meanwhile is lost, so what AWS has retained is news to everybody.
@@ -133,6 +135,10 @@ pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: 
             Ok(Some(page)) if !page.is_empty() => {
                 for kept in page {
                     position = kept.id;
+                    // It may have come under a rule that was taken away since. It stays where it is: the rule may come back.
+                    if !stream.gives(&kept.message.topic) {
+                        continue;
+                    }
                     let line = kept.message.line(&rfc3339(kept.received), Some(kept.id));
                     stream.push(line, Taken::nothing());
                     stream.drained().await;

@@ -15,6 +15,7 @@ use super::inspect::{Entry, Which, Whole};
 use super::lanes::Lanes;
 use super::message::Message;
 use super::outbox::{NotAccepted, Outgoing, Submission, Ticket};
+use super::owner::Account;
 use super::store::{Care, Ending, Store};
 use super::streams::Arrival;
 use super::wanted::Wanted;
@@ -99,22 +100,32 @@ pub fn spawn(
 }
 
 impl Outbox {
-    /// Accepts a message: it is on the disk when this returns its number.
+    /// Accepts a message of an account: it is on the disk when this returns its number.
     ///
     /// # Errors
     /// When it is not accepted, with why.
-    pub async fn accept(&self, message: Message) -> Result<i64, NotAccepted> {
-        self.submit(Submission { message, fate: None }).await
+    pub async fn accept(&self, message: Message, account: Account) -> Result<i64, NotAccepted> {
+        self.submit(Submission {
+            message,
+            account,
+            fate: None,
+        })
+        .await
     }
 
     /// The same for somebody who waits for what becomes of it.
     ///
     /// # Errors
     /// When it is not accepted, with why.
-    pub async fn accept_and_tell(&self, message: Message) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
+    pub async fn accept_and_tell(
+        &self,
+        message: Message,
+        account: Account,
+    ) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
         let (fate, told) = oneshot::channel();
         let submission = Submission {
             message,
+            account,
             fate: Some(fate),
         };
         Ok((self.submit(submission).await?, told))

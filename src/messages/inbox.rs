@@ -1,6 +1,8 @@
 //! The inbox: who is subscribed to what, and each message on its way to all of them. It lives in the local wing.
 
+mod bars;
 mod durable;
+mod rights;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,7 @@ use tokio::time::sleep;
 
 use super::held::Held;
 use super::kept::{Kept, NotKept};
+use super::owner::Owner;
 use super::store::{Care, Store};
 use super::streams::{Arrival, Stream, Subscription};
 use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
@@ -40,6 +43,12 @@ pub struct Inbox {
     pub(super) kept: RefCell<Vec<Kept>>,
     /// Whether the durable subscriptions of earlier starts are among them.
     pub(super) known: Cell<bool>,
+    /// Who was cut off, and does not get a new stream yet.
+    bars: RefCell<bars::Bars>,
+    /// Whether the rules give a durable subscription's filter to its owner.
+    rights: RefCell<Option<rights::Rights>>,
+    /// The durable subscriptions that no rule gives their owners any more.
+    pub(super) suspended: RefCell<BTreeSet<String>>,
     /// What the disk has not taken yet.
     pub(super) held: Held,
     /// Durable subscriptions that have begun in this run.
@@ -63,8 +72,10 @@ pub(super) struct Begun {
 /// Who subscribes to what.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
-    /// Who it is; the limits and a durable subscription's owner go by this.
+    /// Who it is; the limits go by this.
     pub reader: String,
+    /// Who owns it, if it is a durable one.
+    pub owner: Owner,
     /// What for: checked, placeholders filled in.
     pub filter: String,
     /// The quality of service.
@@ -76,6 +87,8 @@ pub struct Subscriber {
 /// Why somebody is not subscribed.
 #[derive(Clone, Debug)]
 pub enum NotSubscribed {
+    /// The reader was cut off because it did not read, and is barred for so long.
+    Barred(Duration),
     /// The reader, or all together, have too many streams.
     TooManyStreams(usize),
     /// AWS takes no more filters.
@@ -116,6 +129,9 @@ impl Inbox {
             streams: RefCell::default(),
             kept: RefCell::default(),
             known: Cell::new(false),
+            bars: RefCell::default(),
+            rights: RefCell::default(),
+            suspended: RefCell::default(),
             held: Held::default(),
             new: RefCell::default(),
             session_is_new: Cell::new(false),
@@ -147,6 +163,7 @@ impl Inbox {
                 Ok(kept) => {
                     self.kept.replace(kept);
                     self.known.set(true);
+                    self.judge_kept();
                     if self.session_is_new.get() {
                         self.all_begin_again();
                     }
@@ -163,6 +180,9 @@ impl Inbox {
     /// # Errors
     /// When a limit is reached.
     pub fn subscribe(self: &Rc<Self>, subscriber: &Subscriber) -> Result<Subscription, NotSubscribed> {
+        if let Some(left) = self.bars.borrow().left(&subscriber.reader, self.clock.boot()) {
+            return Err(NotSubscribed::Barred(left));
+        }
         self.join(subscriber, None)
     }
 
@@ -210,7 +230,7 @@ impl Inbox {
             .filter(|stream| stream.reader == subscriber.reader && (name.is_none() || stream.kept.as_deref() != name));
         let durable = kept
             .iter()
-            .filter(|kept| kept.owner == subscriber.reader && Some(kept.name.as_str()) != name);
+            .filter(|kept| kept.owner.is(&subscriber.owner) && Some(kept.name.as_str()) != name);
         let mut filters: BTreeSet<&str> = live.map(|stream| stream.filter.as_str()).collect();
         filters.extend(durable.map(|kept| kept.filter.as_str()));
         filters.insert(&subscriber.filter);
@@ -227,6 +247,7 @@ impl Inbox {
 
     /// A stream was ended because its program did not read.
     pub(super) fn was_cut(&self, stream: &Rc<Stream>) {
+        self.bars.borrow_mut().add(&stream.reader, self.clock.boot());
         journal!(
             Level::Warn, Event::ReaderCut, TOPIC = stream.filter.as_str();
             "inbox: {} was cut off from {}, because it did not read", stream.reader, stream.filter
@@ -249,6 +270,7 @@ impl Inbox {
             );
         }
         self.streams.borrow_mut().retain(|stream| !stream.has_ended());
+        self.judge_kept();
         self.want();
     }
 
@@ -308,7 +330,9 @@ impl Inbox {
             asked: stream.joined,
             refused: refused.contains(&stream.filter),
         });
+        let suspended = self.suspended.borrow();
         let of_kept = kept.iter().filter(|kept| stays(Some(&kept.name)));
+        let of_kept = of_kept.filter(|kept| !suspended.contains(&kept.name));
         let of_kept = of_kept.map(|kept| Wish {
             filter: &kept.filter,
             qos: kept.qos,

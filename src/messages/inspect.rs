@@ -60,7 +60,7 @@ pub enum Which {
     Parked,
 }
 
-const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), accepted, retain";
+const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), account, accepted, retain";
 
 impl Books {
     /// A page of messages after number `after`, the parked ones first.
@@ -89,7 +89,7 @@ impl Books {
 
     fn entry(&self, row: &Row, parked: bool) -> rusqlite::Result<Entry> {
         let id = row.get(0)?;
-        let accepted = u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0);
+        let accepted = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
         Ok(Entry {
             id,
             state: match (parked, self.lanes.is_in_flight(id)) {
@@ -100,8 +100,8 @@ impl Books {
             topic: row.get(1)?,
             bytes: row.get(2)?,
             accepted: rfc3339(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(accepted)),
-            retain: row.get(5)?,
-            reason: row.get(6)?,
+            retain: row.get(6)?,
+            reason: row.get(7)?,
         })
     }
 
@@ -110,14 +110,14 @@ impl Books {
         for (table, reason, parked) in [("parked", "reason", true), ("outbox", "NULL", false)] {
             let sql = format!("SELECT {COLUMNS}, {reason}, properties, payload FROM {table} WHERE id = ?1");
             let found = self.database.prepare_cached(&sql)?.query_row((id,), |row| {
-                let payload: Vec<u8> = row.get(8)?;
+                let payload: Vec<u8> = row.get(9)?;
                 let (text, base64) = match String::from_utf8(payload) {
                     Ok(text) => (Some(text), None),
                     Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
                 };
                 Ok(Whole {
                     entry: self.entry(row, parked)?,
-                    properties: Properties::from_json(row.get_ref(7)?.as_str_or_null()?),
+                    properties: Properties::from_json(row.get_ref(8)?.as_str_or_null()?),
                     payload: text,
                     payload_base64: base64,
                 })
@@ -181,6 +181,7 @@ impl Books {
                 id: ticket.id,
                 topic: ticket.topic,
                 size: ticket.size,
+                account: ticket.account,
                 fate: Fate::Dropped("somebody purged it".to_owned()),
             });
             deleted += 1;
@@ -212,8 +213,8 @@ impl Books {
             let id = self.next_id();
             self.database
                 .prepare_cached(
-                    "INSERT INTO outbox (id, topic, payload, retain, properties, accepted)
-                     SELECT ?2, topic, payload, retain, properties, ?3 FROM parked WHERE id = ?1",
+                    "INSERT INTO outbox (id, topic, payload, retain, properties, accepted, account)
+                     SELECT ?2, topic, payload, retain, properties, ?3, account FROM parked WHERE id = ?1",
                 )?
                 .execute((ticket.id, id, self.bookkeeper.now_ms()))?;
             self.delete_parked_one(ticket.id)?;
@@ -221,6 +222,7 @@ impl Books {
                 id,
                 topic: ticket.topic,
                 size: ticket.size,
+                account: ticket.account,
                 waiting: None,
             });
             retried += 1;
@@ -233,7 +235,7 @@ impl Books {
 mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
-    use crate::messages::{Bounds, Message, spawn};
+    use crate::messages::{Account, Bounds, Message, spawn};
     use crate::status::{Desk, MessagesDetails, MessagesPhase};
 
     /// What AWS has acknowledged stays in the database for a moment. Nobody sees it, and it ends neither a list nor a purge.
@@ -251,7 +253,7 @@ mod tests {
                 ..Message::default()
             };
             let outbox = outbox.clone();
-            accepted.spawn(async move { outbox.accept(message).await.map(drop).is_ok() });
+            accepted.spawn(async move { outbox.accept(message, Account::default()).await.map(drop).is_ok() });
         }
         assert!(accepted.join_all().await.into_iter().all(|accepted| accepted));
         for _ in 0..PAGE + 1 {

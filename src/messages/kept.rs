@@ -1,19 +1,21 @@
-//! Durable subscriptions: their messages are kept on the disk until their program has acknowledged them.
+//! Durable subscriptions: their messages are kept on the disk until their program has acknowledged them (`content`).
 
-use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+mod content;
+mod room;
 
-use bytes::Bytes;
-use rusqlite::{Connection, Row};
-use serde::Serialize;
+use std::time::SystemTime;
 
+use serde::{Serialize, Serializer};
+
+pub(super) use self::content::load;
 use super::books::{Books, Change, FIRST_ID, Total};
-use super::message::{Properties, Received, size};
+use super::message::Received;
+use super::owner::Owner;
 
 /// Durable subscriptions at the most.
-const MOST: usize = 64;
-/// Old messages that make room for one new one, at the most.
-const ROOM: u32 = 1000;
+const MOST: usize = 128;
+/// Of these so many of one account, so that no user takes all.
+const PER_ACCOUNT: usize = 16;
 
 /// A durable subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +24,8 @@ pub struct Kept {
     pub name: String,
     /// Its number in the database.
     pub(super) number: i64,
-    /// Whose it is.
-    pub owner: String,
+    /// Its owner.
+    pub owner: Owner,
     /// What it is for.
     pub filter: String,
     /// The quality of service.
@@ -40,19 +42,31 @@ pub struct Kept {
 #[derive(Clone, Debug, Serialize)]
 pub struct KeptDocument {
     name: String,
-    /// Whose it is, for the access check and for people.
-    pub owner: String,
+    /// Its owner, for the access check and for people.
+    #[serde(serialize_with = "in_words")]
+    pub owner: Owner,
     filter: String,
     qos: u8,
     waiting: u64,
     waiting_bytes: u64,
     dropped: u64,
+    /// Whether no access rule gives it to its owner any more: nothing is collected for it.
+    pub suspended: bool,
+}
+
+fn in_words<S: Serializer>(owner: &Owner, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(owner)
 }
 
 impl KeptDocument {
     /// Whether it is the one of this name.
     pub fn is(&self, name: &str) -> bool {
         self.name == name
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -70,10 +84,12 @@ pub struct KeptMessage {
 /// Why a durable subscription cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotKept {
-    /// It is somebody else's.
-    Owned(String),
+    /// It is somebody else's; whose, is nobody's business.
+    Owned,
     /// There are too many.
     TooMany(usize),
+    /// The account has its share of them.
+    TooManyOfOne(usize),
 }
 
 /// What became of an acknowledgement.
@@ -81,48 +97,97 @@ pub enum NotKept {
 pub enum Acknowledged {
     /// What was acknowledged is deleted.
     Done,
+    /// The oldest of it is deleted; ask again for the rest.
+    More,
     /// There is no such subscription.
     Unknown,
     /// No message has that number yet: the last one has this.
     Beyond(i64),
 }
 
+impl Kept {
+    /// Whether `owner` may read it: whoever it belongs to, and a unit's process whose user it belongs to.
+    pub(super) fn may_be_used_by(&self, owner: &Owner) -> bool {
+        let is_of_its_user = match (&self.owner, owner) {
+            (Owner::User { uid, .. }, Owner::Unit { uid: other, .. }) => uid == other,
+            _ => false,
+        };
+        self.owner.is(owner) || is_of_its_user
+    }
+}
+
 impl Books {
-    /// Makes the subscription, or takes it up again; whose it is does not change.
+    /// Makes the subscription, or takes it up again. Its owner is then who was given it now: by a rule about a unit it becomes the
+    /// unit's, and no longer every process's of the unit's user.
     pub(super) fn keep(
         &mut self,
         name: &str,
-        owner: &str,
+        owner: &Owner,
         filter: &str,
         qos: u8,
     ) -> rusqlite::Result<Result<Kept, NotKept>> {
         if let Some(known) = self.kept_then(name) {
-            if known.owner != owner {
-                return Ok(Err(NotKept::Owned(known.owner.clone())));
+            if !known.may_be_used_by(owner) {
+                return Ok(Err(NotKept::Owned));
             }
             let kept = Kept {
+                owner: owner.clone(),
                 filter: filter.to_owned(),
                 qos,
                 ..known.clone()
             };
             if kept != *known {
                 self.database
-                    .prepare_cached("UPDATE subscription SET filter = ?2, qos = ?3 WHERE number = ?1")?
-                    .execute((kept.number, filter, qos))?;
+                    .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4 WHERE number = ?1")?
+                    .execute((kept.number, owner.to_text(), filter, qos))?;
                 self.with_commit(Change::Kept(kept.clone()));
             }
             return Ok(Ok(kept));
         }
-        if self.kept.len() >= MOST {
+        let (all, of_one) = self.count_kept_then(owner);
+        if all >= MOST {
             return Ok(Err(NotKept::TooMany(MOST)));
         }
+        if of_one >= PER_ACCOUNT {
+            return Ok(Err(NotKept::TooManyOfOne(PER_ACCOUNT)));
+        }
+        self.insert_kept(name, owner, filter, qos).map(Ok)
+    }
+
+    /// Makes a subscription again what it was before it was taken up.
+    pub(super) fn put_back(&mut self, was: &Kept) -> rusqlite::Result<()> {
+        let Some(known) = self.kept_then(&was.name).cloned() else {
+            return Ok(());
+        };
         self.database
-            .prepare_cached("INSERT INTO subscription (name, owner, filter, qos, last) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((name, owner, filter, qos, self.bookkeeper.first_id))?;
+            .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4 WHERE number = ?1")?
+            .execute((known.number, was.owner.to_text(), &was.filter, was.qos))?;
+        self.with_commit(Change::Kept(Kept {
+            owner: was.owner.clone(),
+            filter: was.filter.clone(),
+            qos: was.qos,
+            ..known
+        }));
+        Ok(())
+    }
+
+    fn insert_kept(&mut self, name: &str, owner: &Owner, filter: &str, qos: u8) -> rusqlite::Result<Kept> {
+        // Not a number of which something is left.
+        let number = self.database.query_row(
+            "SELECT 1 + max(coalesce((SELECT max(number) FROM subscription), 0),
+                            coalesce((SELECT max(subscription) FROM delivery), 0))",
+            (),
+            |row| row.get(0),
+        )?;
+        self.database
+            .prepare_cached(
+                "INSERT INTO subscription (number, name, owner, filter, qos, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((number, name, owner.to_text(), filter, qos, self.bookkeeper.first_id))?;
         let kept = Kept {
             name: name.to_owned(),
-            number: self.database.last_insert_rowid(),
-            owner: owner.to_owned(),
+            number,
+            owner: owner.clone(),
             filter: filter.to_owned(),
             qos,
             total: Total::default(),
@@ -130,7 +195,7 @@ impl Books {
             dropped: 0,
         };
         self.with_commit(Change::Kept(kept.clone()));
-        Ok(Ok(kept))
+        Ok(kept)
     }
 
     /// Leaves what the next database is to know, because this one is broken.
@@ -155,156 +220,28 @@ impl Books {
     /// Takes over the subscriptions of a database that broke: without their messages, and with their numbers going on.
     fn keep_again(&mut self) -> rusqlite::Result<()> {
         for kept in self.bookkeeper.to_keep.clone() {
-            let again = self.keep(&kept.name, &kept.owner, &kept.filter, kept.qos)?;
-            if let Ok(mut again) = again {
-                again.last = again.last.max(kept.last);
-                self.forget(&again, 0)?;
-                self.with_commit(Change::Kept(again));
-            }
+            // Those that there were stay, even where they are more than an account may have now.
+            let mut again = match self.kept_then(&kept.name) {
+                Some(known) => known.clone(),
+                None => self.insert_kept(&kept.name, &kept.owner, &kept.filter, kept.qos)?,
+            };
+            again.last = again.last.max(kept.last);
+            self.note_counters(&again)?;
+            self.with_commit(Change::Kept(again));
         }
         Ok(())
     }
 
-    /// Ends the subscription and forgets what waits for it.
+    /// Ends the subscription. What waits for it is deleted a little at a time, by [`delete_leftovers`](Self::delete_leftovers).
     pub(super) fn unkeep(&mut self, name: &str) -> rusqlite::Result<bool> {
         let Some(number) = self.kept_then(name).map(|kept| kept.number) else {
             return Ok(false);
         };
         self.database
-            .execute("DELETE FROM inbox WHERE subscription = ?1", (number,))?;
-        self.database
             .execute("DELETE FROM subscription WHERE number = ?1", (number,))?;
+        self.leftovers = true;
         self.with_commit(Change::Unkept(name.to_owned()));
         Ok(true)
-    }
-
-    /// Stores a message for each of these subscriptions, where they still exist. The oldest make room.
-    pub(super) fn deliver(&mut self, names: &[String], message: &Received) -> rusqlite::Result<()> {
-        let properties = message.properties.to_json();
-        let bytes = size(
-            &message.topic,
-            message.payload.len(),
-            properties.as_ref().map_or(0, String::len),
-        );
-        for name in names {
-            let Some(mut kept) = self.kept_then(name).cloned() else {
-                continue;
-            };
-            self.make_room_in(&mut kept, bytes)?;
-            kept.last += 1;
-            self.database
-                .prepare_cached(
-                    "INSERT INTO inbox (subscription, id, topic, payload, qos, retained, properties, received)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute((
-                    kept.number,
-                    kept.last,
-                    &message.topic,
-                    &message.payload[..],
-                    message.qos,
-                    message.retained,
-                    &properties,
-                    self.bookkeeper.now_ms(),
-                ))?;
-            kept.total.messages += 1;
-            kept.total.bytes += bytes;
-            self.adds(bytes);
-            self.with_commit(Change::Kept(kept));
-        }
-        Ok(())
-    }
-
-    fn make_room_in(&mut self, kept: &mut Kept, bytes: u64) -> rusqlite::Result<()> {
-        let (most_bytes, most) = (
-            self.bookkeeper.bounds.inbox_max_bytes,
-            self.bookkeeper.bounds.inbox_max_messages,
-        );
-        let full = |total: &Total| total.messages >= most || total.bytes.saturating_add(bytes) > most_bytes;
-        if !full(&kept.total) {
-            return Ok(());
-        }
-        let mut last = None;
-        {
-            let mut oldest = self.database.prepare_cached(
-                "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)) FROM inbox
-                 WHERE subscription = ?1 ORDER BY id LIMIT ?2",
-            )?;
-            let mut rows = oldest.query((kept.number, ROOM))?;
-            while full(&kept.total)
-                && let Some(row) = rows.next()?
-            {
-                kept.total.less(row_size(row)?);
-                kept.dropped += 1;
-                self.bookkeeper.counts.inbox_dropped += 1;
-                last = Some(row.get::<_, i64>(0)?);
-            }
-        }
-        if let Some(last) = last {
-            self.forget(kept, last)?;
-        }
-        Ok(())
-    }
-
-    fn forget(&self, kept: &Kept, up_to: i64) -> rusqlite::Result<()> {
-        self.database
-            .prepare_cached("DELETE FROM inbox WHERE subscription = ?1 AND id <= ?2")?
-            .execute((kept.number, up_to))?;
-        self.database
-            .prepare_cached("UPDATE subscription SET last = ?2, dropped = ?3 WHERE number = ?1")?
-            .execute((kept.number, kept.last, i64::try_from(kept.dropped).unwrap_or(i64::MAX)))?;
-        Ok(())
-    }
-
-    /// The next messages after number `after`: at most `most`, and no more than `bytes` of them unless it is one.
-    pub(super) fn read_kept(
-        &self,
-        name: &str,
-        after: i64,
-        most: usize,
-        bytes: usize,
-    ) -> rusqlite::Result<Option<Vec<KeptMessage>>> {
-        let Some(kept) = self.kept.get(name) else {
-            return Ok(None);
-        };
-        let mut next = self.database.prepare_cached(
-            "SELECT id, topic, payload, qos, retained, properties, received FROM inbox
-             WHERE subscription = ?1 AND id > ?2 ORDER BY id",
-        )?;
-        let mut rows = next.query((kept.number, after))?;
-        let (mut messages, mut taken) = (Vec::new(), 0);
-        while messages.len() < most
-            && taken < bytes
-            && let Some(row) = rows.next()?
-        {
-            let message = kept_message(row)?;
-            taken += message.message.payload.len();
-            messages.push(message);
-        }
-        Ok(Some(messages))
-    }
-
-    /// The program has everything up to number `up_to`.
-    pub(super) fn acknowledge_kept(&mut self, name: &str, up_to: i64) -> rusqlite::Result<Acknowledged> {
-        let Some(mut kept) = self.kept_then(name).cloned() else {
-            return Ok(Acknowledged::Unknown);
-        };
-        if up_to > kept.last {
-            return Ok(Acknowledged::Beyond(kept.last));
-        }
-        {
-            let mut gone = self.database.prepare_cached(
-                "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)) FROM inbox
-                 WHERE subscription = ?1 AND id <= ?2",
-            )?;
-            let mut rows = gone.query((kept.number, up_to))?;
-            while let Some(row) = rows.next()? {
-                kept.total.less(row_size(row)?);
-            }
-        }
-        self.forget(&kept, up_to)?;
-        self.with_commit(Change::Kept(kept));
-        Ok(Acknowledged::Done)
     }
 
     /// What there is.
@@ -317,70 +254,8 @@ impl Books {
             waiting: kept.total.messages,
             waiting_bytes: kept.total.bytes,
             dropped: kept.dropped,
+            suspended: false,
         };
         self.kept.values().map(document).collect()
     }
-}
-
-/// What is in the database.
-pub(super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap<String, Kept>> {
-    let mut all = BTreeMap::new();
-    let mut subscriptions =
-        database.prepare("SELECT number, name, owner, filter, qos, dropped, last FROM subscription")?;
-    let mut rows = subscriptions.query(())?;
-    while let Some(row) = rows.next()? {
-        let number = row.get(0)?;
-        let (total, last) = waiting(database, number)?;
-        let kept = Kept {
-            number,
-            name: row.get(1)?,
-            owner: row.get(2)?,
-            filter: row.get(3)?,
-            qos: row.get(4)?,
-            dropped: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
-            total,
-            // A number is never used again: a program may still acknowledge it.
-            last: last.max(row.get(6)?),
-        };
-        all.insert(kept.name.clone(), kept);
-    }
-    Ok(all)
-}
-
-fn waiting(database: &Connection, number: i64) -> rusqlite::Result<(Total, i64)> {
-    let (mut total, mut last) = (Total::default(), 0);
-    let mut inbox = database.prepare_cached(
-        "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)) FROM inbox WHERE subscription = ?1",
-    )?;
-    let mut rows = inbox.query((number,))?;
-    while let Some(row) = rows.next()? {
-        total.messages += 1;
-        total.bytes += row_size(row)?;
-        last = row.get(0)?;
-    }
-    Ok((total, last))
-}
-
-fn row_size(row: &Row) -> rusqlite::Result<u64> {
-    let topic = row.get_ref(1)?;
-    Ok(size(
-        topic.as_str()?,
-        row.get(2)?,
-        row.get::<_, Option<usize>>(3)?.unwrap_or(0),
-    ))
-}
-
-fn kept_message(row: &Row) -> rusqlite::Result<KeptMessage> {
-    let received = u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0);
-    Ok(KeptMessage {
-        id: row.get(0)?,
-        message: Received {
-            topic: row.get(1)?,
-            payload: Bytes::copy_from_slice(row.get_ref(2)?.as_blob()?),
-            qos: row.get(3)?,
-            retained: row.get(4)?,
-            properties: Properties::from_json(row.get_ref(5)?.as_str_or_null()?),
-        },
-        received: SystemTime::UNIX_EPOCH + Duration::from_millis(received),
-    })
 }

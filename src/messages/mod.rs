@@ -20,12 +20,15 @@ mod kept;
 mod lanes;
 mod message;
 mod outbox;
+mod owner;
 mod reserve;
+mod schema;
 mod store;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod vacuum;
 mod wanted;
 
 use std::path::Path;
@@ -39,6 +42,7 @@ pub use inspect::{Entry, Which, Whole};
 pub use kept::{Acknowledged, Kept, KeptDocument, NotKept};
 pub use message::{EXPIRY_RANGE, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
 pub use outbox::{NotAccepted, Outgoing, Ticket};
+pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use streams::{Arrival, Subscription, Taken};
 pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, is_wild};
 

@@ -3,6 +3,7 @@
 //! A message is accepted when it is on the disk, and leaves only when AWS has acknowledged it, or with a reason that
 //! somebody can look up: parked, dropped because the outbox was full and the administrator wants it so, too old.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, Row};
@@ -13,6 +14,7 @@ use super::books::{Books, Change};
 use super::database::Failure;
 use super::lanes::Next;
 use super::message::{Message, Properties, size};
+use super::owner::Account;
 use super::{Bounds, WhenFull};
 use crate::problem::Problem;
 
@@ -39,6 +41,8 @@ pub struct Ticket {
     pub topic: String,
     /// What it counts for.
     pub size: u64,
+    /// Whose turn it is sent in.
+    pub account: Account,
 }
 
 /// Why a message was not accepted.
@@ -65,13 +69,14 @@ impl From<Failure> for NotAccepted {
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) message: Message,
+    pub(super) account: Account,
     pub(super) fate: Option<oneshot::Sender<Fate>>,
 }
 
 impl Books {
     /// Accepts a message, if there is room for it.
     pub(super) fn accept(&mut self, submission: Submission) -> rusqlite::Result<Result<i64, NotAccepted>> {
-        let Submission { message, fate } = submission;
+        let Submission { message, account, fate } = submission;
         let properties = message.properties.to_json();
         let size = size(
             &message.topic,
@@ -85,7 +90,8 @@ impl Books {
         let id = self.next_id();
         self.database
             .prepare_cached(
-                "INSERT INTO outbox (id, topic, payload, retain, properties, accepted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO outbox (id, topic, payload, retain, properties, accepted, account)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute((
                 id,
@@ -94,6 +100,7 @@ impl Books {
                 message.retain,
                 &properties,
                 self.bookkeeper.now_ms(),
+                account.as_str(),
             ))?;
         self.bookkeeper.counts.accepted += 1;
         self.adds(size);
@@ -101,6 +108,7 @@ impl Books {
             id,
             topic: message.topic,
             size,
+            account,
             waiting: fate,
         });
         Ok(Ok(id))
@@ -112,9 +120,15 @@ impl Books {
         if self.fits(&bounds, size) {
             return Ok(None);
         }
-        self.drop_front(&bounds, size, true)?;
-        if bounds.when_full == WhenFull::DropOldest && size <= bounds.max_bytes {
-            self.drop_front(&bounds, size, false)?;
+        self.drop_front(&bounds, size, None)?;
+        // Whoever has most in the outbox makes room first: who floods it drives nobody else's messages out.
+        while bounds.when_full == WhenFull::DropOldest && size <= bounds.max_bytes && !self.fits(&bounds, size) {
+            let Some((largest, _)) = self.largest_then(&bounds) else {
+                break;
+            };
+            if self.drop_front(&bounds, size, Some(&largest))? == 0 {
+                break;
+            }
         }
         Ok((!self.fits(&bounds, size)).then(|| full(&bounds, size)))
     }
@@ -124,19 +138,25 @@ impl Books {
         then.messages < bounds.max_messages && then.bytes.saturating_add(size) <= bounds.max_bytes
     }
 
-    /// Drops messages from the front until `size` bytes more fit: those that are too old, or any that are not being sent.
-    fn drop_front(&mut self, bounds: &Bounds, size: u64, too_old: bool) -> rusqlite::Result<()> {
+    /// Drops messages from the front until `size` bytes more fit, and returns how many: those that are too old, or any of an account
+    /// that are not being sent, as long as no other account has more.
+    fn drop_front(&mut self, bounds: &Bounds, size: u64, account: Option<&Account>) -> rusqlite::Result<usize> {
+        let too_old = account.is_none();
         let mut dropped = Vec::new();
         {
             let mut oldest = self.database.prepare_cached(
-                "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)), accepted FROM outbox ORDER BY id LIMIT ?1",
+                "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)), account, accepted FROM outbox
+                 WHERE ?1 IS NULL OR account = ?1 ORDER BY id LIMIT ?2",
             )?;
-            let mut rows = oldest.query((ROOM,))?;
+            let mut rows = oldest.query((account.map(Account::as_str), ROOM))?;
             let then = self.queued_then();
             let (mut messages, mut bytes) = (then.messages, then.bytes);
+            let by_messages = messages >= bounds.max_messages;
+            // What it has beyond the second largest.
+            let mut surplus = account.and(self.largest_then(bounds)).map(|(_, surplus)| surplus);
             while let Some(row) = rows.next()? {
                 let fits = messages < bounds.max_messages && bytes.saturating_add(size) <= bounds.max_bytes;
-                let old = self.bookkeeper.age(row.get(4)?).is_some_and(|age| age > bounds.max_age);
+                let old = self.bookkeeper.age(row.get(5)?).is_some_and(|age| age > bounds.max_age);
                 if fits || (too_old && !old) {
                     break;
                 }
@@ -146,13 +166,20 @@ impl Books {
                 }
                 messages = messages.saturating_sub(1);
                 bytes = bytes.saturating_sub(ticket.size);
+                let part = if by_messages { 1 } else { ticket.size };
+                let last = surplus.is_some_and(|surplus| surplus <= part);
+                surplus = surplus.map(|surplus| surplus.saturating_sub(part));
                 dropped.push(ticket);
+                if last {
+                    break;
+                }
             }
         }
         match too_old {
             true => self.bookkeeper.counts.expired += u64::try_from(dropped.len()).unwrap_or(0),
             false => self.bookkeeper.made_room(dropped.len()),
         }
+        let count = dropped.len();
         for ticket in dropped {
             let why = match too_old {
                 true => "it was older than mqtt.outbox-max-age",
@@ -160,7 +187,7 @@ impl Books {
             };
             self.delete(&ticket, Fate::Dropped(why.to_owned()))?;
         }
-        Ok(())
+        Ok(count)
     }
 
     fn delete(&mut self, ticket: &Ticket, fate: Fate) -> rusqlite::Result<()> {
@@ -171,6 +198,7 @@ impl Books {
             id: ticket.id,
             topic: ticket.topic.clone(),
             size: ticket.size,
+            account: ticket.account.clone(),
             fate,
         });
         Ok(())
@@ -190,31 +218,34 @@ impl Books {
     }
 
     fn take_into(&mut self, taken: &mut Vec<Outgoing>, most: usize, bytes: u64) -> rusqlite::Result<()> {
-        let (mut taken_bytes, mut blocked) = (0, false);
+        let (mut taken_bytes, mut blocked) = (0, BTreeSet::new());
         while taken.len() < most && taken_bytes < bytes {
-            let Some(next) = self.lanes.next(blocked) else { break };
-            let found = match next {
-                Next::This(id) => self.row(id)?,
-                Next::BacklogAfter(position) => self.first_of_backlog(position)?,
+            let Some(next) = self.lanes.next(&blocked) else { break };
+            let found = match &next {
+                Next::This(id) => self.row(*id)?,
+                Next::BacklogAfter(account, position) => self.first_of_backlog(account, *position)?,
             };
             let (outgoing, accepted) = match (next, found) {
                 (Next::This(id), None) => {
                     self.lanes.vanished(id);
                     continue;
                 }
-                (Next::BacklogAfter(_), None) => {
-                    self.lanes.backlog_is_empty();
+                (Next::BacklogAfter(account, _), None) => {
+                    self.lanes.backlog_is_empty(&account);
                     continue;
                 }
-                (Next::BacklogAfter(_), Some((outgoing, _)))
-                    if !self.lanes.may_follow(outgoing.ticket.id, &outgoing.message.topic) =>
+                (Next::BacklogAfter(account, _), Some((outgoing, _)))
+                    if !self
+                        .lanes
+                        .may_follow(outgoing.ticket.id, &account, &outgoing.ticket.topic) =>
                 {
-                    blocked = true;
+                    blocked.insert(account);
                     continue;
                 }
                 (_, Some(found)) => found,
             };
-            self.lanes.sent(outgoing.ticket.id, &outgoing.ticket.topic);
+            let ticket = &outgoing.ticket;
+            self.lanes.sent(ticket.id, &ticket.account, &ticket.topic);
             match self.still_wanted(outgoing, accepted) {
                 Ok(outgoing) => {
                     taken_bytes += outgoing.ticket.size;
@@ -251,17 +282,20 @@ impl Books {
 
     fn row(&self, id: i64) -> rusqlite::Result<Option<(Outgoing, i64)>> {
         self.database
-            .prepare_cached("SELECT id, topic, payload, properties, accepted, retain FROM outbox WHERE id = ?1")?
+            .prepare_cached(
+                "SELECT id, topic, payload, properties, accepted, retain, account FROM outbox WHERE id = ?1",
+            )?
             .query_row((id,), outgoing)
             .optional()
     }
 
-    fn first_of_backlog(&self, mut position: i64) -> rusqlite::Result<Option<(Outgoing, i64)>> {
+    fn first_of_backlog(&self, account: &Account, mut position: i64) -> rusqlite::Result<Option<(Outgoing, i64)>> {
         let mut first = self.database.prepare_cached(
-            "SELECT id, topic, payload, properties, accepted, retain FROM outbox WHERE id > ?1 ORDER BY id LIMIT 1",
+            "SELECT id, topic, payload, properties, accepted, retain, account FROM outbox
+             WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT 1",
         )?;
         loop {
-            match first.query_row((position,), outgoing).optional()? {
+            match first.query_row((account.as_str(), position), outgoing).optional()? {
                 // What has come through the express lane, is going to, or was acknowledged there and is only not deleted yet.
                 Some((found, _))
                     if self.lanes.is_express(found.ticket.id) || self.acknowledged.contains(&found.ticket.id) =>
@@ -283,8 +317,9 @@ impl Books {
     }
 
     fn out(&mut self, ticket: &Ticket, fate: Fate) {
-        self.lanes.gone(ticket.id, &ticket.topic);
+        self.lanes.gone(ticket.id, &ticket.account, &ticket.topic);
         self.queued.less(ticket.size);
+        self.less_of(&ticket.account, ticket.size);
         self.acknowledged.insert(ticket.id);
         self.bookkeeper.tell(ticket.id, fate);
     }
@@ -297,8 +332,8 @@ impl Books {
         let parked = self
             .database
             .prepare_cached(
-                "INSERT OR REPLACE INTO parked (id, topic, payload, retain, properties, accepted, parked, reason)
-                 SELECT id, topic, payload, retain, properties, accepted, ?2, ?3 FROM outbox WHERE id = ?1",
+                "INSERT OR REPLACE INTO parked (id, topic, payload, retain, properties, accepted, parked, reason, account)
+                 SELECT id, topic, payload, retain, properties, accepted, ?2, ?3, account FROM outbox WHERE id = ?1",
             )?
             .execute((ticket.id, self.bookkeeper.now_ms(), reason))?;
         self.delete(ticket, Fate::Parked(reason.to_owned()))?;
@@ -324,12 +359,13 @@ impl Books {
         self.database.prepare_cached(count)?.query_row((), |row| row.get(0))
     }
 
-    /// Deletes the oldest of those whose topics, but for the last level, most parked messages have in common: who makes up
-    /// topics drives nobody else's out.
+    /// Deletes the oldest of the account that has most, and there of those whose topics, but for the last level, most parked messages
+    /// have in common: who makes up topics drives nobody else's out.
     fn forget_parked(&self) -> rusqlite::Result<usize> {
         self.database
             .prepare_cached(
-                "WITH above AS (SELECT id, rtrim(topic, replace(topic, '/', '')) AS level FROM parked)
+                "WITH most AS (SELECT account FROM parked GROUP BY account ORDER BY count(*) DESC, min(id) LIMIT 1),
+                 above AS (SELECT id, rtrim(topic, replace(topic, '/', '')) AS level FROM parked JOIN most USING (account))
                  DELETE FROM parked WHERE id = (SELECT min(id) FROM above WHERE level =
                  (SELECT level FROM above GROUP BY level ORDER BY count(*) DESC, min(id) LIMIT 1))",
             )?
@@ -356,13 +392,14 @@ fn full(bounds: &Bounds, size: u64) -> Problem {
     Problem::wait(message).next("gatepost status shows why messages are not sent; gatepost outbox list, which they are")
 }
 
-/// The ticket in the first four columns: id, topic, payload's length, properties' length.
+/// The ticket in the first five columns: id, topic, payload's length, properties' length, account.
 pub(super) fn ticket(row: &Row) -> rusqlite::Result<Ticket> {
     let topic: String = row.get(1)?;
     Ok(Ticket {
         id: row.get(0)?,
         size: size(&topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0)),
         topic,
+        account: Account::new(row.get::<_, String>(4)?),
     })
 }
 
@@ -380,6 +417,7 @@ fn outgoing(row: &Row) -> rusqlite::Result<(Outgoing, i64)> {
         id: row.get(0)?,
         size: size(&topic, payload.len(), properties.map_or(0, str::len)),
         topic,
+        account: Account::new(row.get::<_, String>(6)?),
     };
     Ok((Outgoing { ticket, message }, row.get(4)?))
 }

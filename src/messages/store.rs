@@ -23,8 +23,12 @@ const QUEUE: usize = 64;
 const GROUP: usize = 256;
 /// What is not urgent (that a message was acknowledged) is written with the next commit, after this time, or when it is so
 /// much: a kill before that sends the messages again.
-const LAZINESS: Duration = Duration::from_secs(2);
-pub(super) const MOST_LAZY: usize = 200;
+const LAZINESS: Duration = Duration::from_millis(500);
+pub(super) const MOST_LAZY: usize = 50;
+/// Between two turns of upkeep, which leave the disk to others.
+const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
+/// The same where a turn has failed: the disk is full, as a rule.
+const UPKEEP_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two tries to open a database that cannot be opened.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -190,6 +194,7 @@ enum Ended {
 async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
     // When the lazy work's turn is at the latest, and whether it could not be done the last time.
     let (mut due, mut in_vain) = (None, false);
+    let mut upkeep = None;
     loop {
         if books.bookkeeper.owed {
             match commit(books, Care::Lasts, Books::take_over) {
@@ -197,7 +202,10 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
                 Err(error) => log::debug!("messages: what is known of the broken database is not noted: {error}"),
             }
         }
-        let first = match due {
+        if upkeep.is_none() && books.needs_upkeep() {
+            upkeep = Some(Instant::now() + UPKEEP_PAUSE);
+        }
+        let first = match due.into_iter().chain(upkeep).min() {
             Some(due) => timeout_at(due, queue.recv()).await,
             None => Ok(queue.recv().await),
         };
@@ -228,6 +236,17 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
             due = None;
         }
         due = (books.lazy_work() > 0).then(|| due.unwrap_or(now + LAZINESS));
+        if upkeep.is_some_and(|upkeep| upkeep <= now) {
+            upkeep = match commit(books, Care::Writes, Books::upkeep) {
+                Ok(()) => None,
+                Err(error) if database::is_broken(&error) => return Ended::Broken,
+                Err(error) => {
+                    log::debug!("messages: upkeep: {}", database::brief(&error));
+                    Some(now + UPKEEP_PATIENCE)
+                }
+            };
+            books.end_upkeep();
+        }
     }
 }
 

@@ -23,6 +23,8 @@ const MAX_BYTES: usize = 2 * 1024 * 1024;
 /// A program that takes nothing of what there is for so long is cut, and one that is so far behind while AWS sends nothing to
 /// anybody before something is acknowledged: what it holds, nobody else gets more of.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a program that has taken nothing at all while AWS sends nothing to anybody.
+const PATIENCE_OF_OTHERS: Duration = Duration::from_secs(2);
 /// Between two looks at that.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -95,8 +97,8 @@ impl Drop for Acknowledge {
     }
 }
 
-/// Whether a program may still have its stream.
-type May = Box<dyn Fn() -> bool>;
+/// Whether the rules give a program this topic, or this filter, now.
+type May = Box<dyn Fn(&str) -> bool>;
 
 /// The inbox's end of a stream.
 pub(super) struct Stream {
@@ -202,7 +204,8 @@ impl Stream {
                 continue;
             };
             let idle_since = self.last_taken.get().map_or(since, |taken| taken.max(since));
-            if idle_since.elapsed() >= PATIENCE || is_in_the_way && since.elapsed() >= PATIENCE {
+            let patience = if is_in_the_way { PATIENCE_OF_OTHERS } else { PATIENCE };
+            if idle_since.elapsed() >= patience || is_in_the_way && since.elapsed() >= PATIENCE {
                 self.too_slow();
                 return true;
             }
@@ -230,7 +233,12 @@ impl Stream {
 
     /// Whether its program may still have it.
     pub(super) fn is_allowed(&self) -> bool {
-        self.may.borrow().as_ref().is_none_or(|may| may())
+        self.gives(&self.filter)
+    }
+
+    /// Whether its program may have messages on this topic.
+    pub(super) fn gives(&self, topic: &str) -> bool {
+        self.may.borrow().as_ref().is_none_or(|may| may(topic))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -276,9 +284,10 @@ impl Subscription {
         }
     }
 
-    /// The stream is the program's for as long as `may` says so.
+    /// The stream is the program's for as long as `may` says so of its filter, and of what was kept on the disk it is given what `may`
+    /// says so of.
     #[must_use]
-    pub fn only_while(self, may: impl Fn() -> bool + 'static) -> Self {
+    pub fn only_while(self, may: impl Fn(&str) -> bool + 'static) -> Self {
         self.stream.may.replace(Some(Box::new(may)));
         self
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::store::MOST_LAZY;
-use super::{Bounds, Handles, Message, Outbox, Outgoing, Which, spawn};
+use super::{Account, Bounds, Handles, Message, Outbox, Outgoing, Which, spawn};
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
 use crate::status::{Desk, MessagesDetails, MessagesPhase, Part};
@@ -85,7 +85,7 @@ impl Opened {
         for message in messages {
             let outbox = self.outbox().clone();
             all.spawn_on(
-                async move { outbox.accept(message).await.unwrap() },
+                async move { outbox.accept(message, Account::default()).await.unwrap() },
                 self.runtime.handle(),
             );
         }

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use super::owner::Account;
+
 /// Topics that are counted by themselves: some 200 KiB, if there are so many.
 pub(super) const EXACT: usize = 8192;
 /// Buckets of the others: 32 KiB of counters.
@@ -46,9 +48,9 @@ impl Topics {
         }
     }
 
-    /// Where the topic is counted, or will be. As long as anything of it is counted, that is the same place.
-    pub(super) fn place(&self, topic: &str) -> Place {
-        let hash = self.hasher.hash_one(topic);
+    /// Where the account's topic is counted, or will be. As long as anything of it is counted, that is the same place.
+    pub(super) fn place(&self, account: &Account, topic: &str) -> Place {
+        let hash = self.hasher.hash_one((account, topic));
         let shared = usize::try_from(hash).unwrap_or(0) % SHARED;
         let is_shared = || {
             self.shared

@@ -236,6 +236,8 @@ pub struct MessagesDetails {
     pub expired: u64,
     /// Messages that durable subscriptions have lost since start, because there was no room.
     pub inbox_dropped: u64,
+    /// Durable subscriptions that no access rule gives their owners any more.
+    pub suspended: u64,
     /// Where a database that was broken is now.
     pub set_aside: Option<String>,
 }

@@ -132,6 +132,11 @@ fn messages(screen: &mut Screen, messages: &Value) {
         since_start("dropped", "dropped"),
         since_start("expired", "dropped because of their age"),
         since_start("inbox_dropped", "lost by durable subscriptions"),
+        count("suspended").map(|count| {
+            format!(
+                "{count} durable subscriptions suspended: no rule gives them any more (see: gatepost subscriptions)"
+            )
+        }),
         named("a broken database was moved to", messages.get("set_aside")),
     ];
     screen.part("Messages", "", messages, &details);

@@ -176,7 +176,7 @@ fn an_acknowledgement_that_is_refused_ends_it() {
 fn durable_subscriptions_are_listed_deleted_and_acknowledged() {
     let document = r#"{"subscriptions":[
         {"name":"worker","owner":"uid 1000","filter":"gw-1/#","qos":1,"waiting":12,"waiting_bytes":20480,"dropped":0},
-        {"name":"w2","owner":"uid 1000","filter":"a","qos":0,"waiting":0,"waiting_bytes":0,"dropped":3}]}"#;
+        {"name":"w2","owner":"uid 1000","filter":"a","qos":0,"waiting":0,"waiting_bytes":0,"dropped":3,"suspended":true}]}"#;
     let daemon = Conversing::start(|asked| match asked.target.starts_with("GET") {
         true => Reply::Answer(http("200 OK", document)),
         false => Reply::Answer(ok()),
@@ -184,9 +184,9 @@ fn durable_subscriptions_are_listed_deleted_and_acknowledged() {
     .unwrap();
     let output = run(&daemon.socket(), &["subscriptions"]).unwrap();
     let table = "\
-NAME    WAITING  SIZE   DROPPED  QOS  OWNER     FILTER
-worker  12       20 kB  0        1    uid 1000  gw-1/#
-w2      0        0 B    3        0    uid 1000  a
+NAME    WAITING  SIZE   DROPPED  QOS  STATE      OWNER     FILTER
+worker  12       20 kB  0        1    active     uid 1000  gw-1/#
+w2      0        0 B    3        0    suspended  uid 1000  a
 ";
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), table));
     let output = run(&daemon.socket(), &["subscriptions", "list", "--json"]).unwrap();

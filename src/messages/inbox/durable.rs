@@ -27,7 +27,7 @@ impl Inbox {
         self.may_take_over(subscriber, name)?;
         let (wish, owned_name) = (subscriber.clone(), name.to_owned());
         let kept = self.store.run(Care::Adds, move |books| {
-            books.keep(&owned_name, &wish.reader, &wish.filter, wish.qos)
+            books.keep(&owned_name, &wish.owner, &wish.filter, wish.qos)
         });
         let kept = kept
             .await
@@ -40,6 +40,7 @@ impl Inbox {
         }
         self.kept.borrow_mut().retain(|known| known.name != kept.name);
         self.kept.borrow_mut().push(kept);
+        self.judge_kept();
         let earlier: Vec<Rc<Stream>> = {
             let streams = self.streams.borrow();
             let same = |stream: &&Rc<Stream>| stream.kept.as_deref() == Some(name);
@@ -61,7 +62,7 @@ impl Inbox {
             self.want();
             let (store, name) = (self.store.clone(), name.to_owned());
             let undo = move |books: &mut Books| match was {
-                Some(was) => books.keep(&was.name, &was.owner, &was.filter, was.qos).map(drop),
+                Some(was) => books.put_back(&was),
                 None => books.unkeep(&name).map(drop),
             };
             spawn_local(async move { store.run(Care::Writes, undo).await });
@@ -99,7 +100,11 @@ impl Inbox {
     /// # Errors
     /// When the database cannot be used.
     pub async fn list_kept(&self) -> Result<Vec<KeptDocument>, Failure> {
-        self.store.run(Care::Reads, |books| Ok(books.list_kept())).await
+        let mut all = self.store.run(Care::Reads, |books| Ok(books.list_kept())).await?;
+        for kept in &mut all {
+            kept.suspended = self.is_suspended(kept.name());
+        }
+        Ok(all)
     }
 
     /// The program has everything up to number `up_to`.
@@ -107,11 +112,14 @@ impl Inbox {
     /// # Errors
     /// When the database cannot be used.
     pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<Acknowledged, Failure> {
-        let name = name.to_owned();
-        let done = self
-            .store
-            .run(Care::Writes, move |books| books.acknowledge_kept(&name, up_to));
-        done.await
+        loop {
+            let name = name.to_owned();
+            let work = move |books: &mut Books| books.acknowledge_kept(&name, up_to);
+            match self.store.run(Care::Writes, work).await? {
+                Acknowledged::More => {}
+                done => return Ok(done),
+            }
+        }
     }
 
     /// Ends a durable subscription. False where there is none.
@@ -130,6 +138,7 @@ impl Inbox {
         {
             stream.end("deleted", "the durable subscription was deleted", None);
         }
+        self.judge_kept();
         self.want();
         Ok(done)
     }

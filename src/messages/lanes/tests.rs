@@ -9,7 +9,7 @@ use super::*;
 /// The lanes and a database to go with them.
 struct Model {
     lanes: Lanes,
-    rows: BTreeMap<i64, String>,
+    rows: BTreeMap<i64, (Account, String)>,
     last: i64,
 }
 
@@ -26,47 +26,57 @@ impl Model {
         };
         for topic in found {
             model.last += 1;
-            model.rows.insert(model.last, (*topic).to_owned());
-            model.lanes.found(topic);
+            model.rows.insert(model.last, (one(), (*topic).to_owned()));
+            model.lanes.found(model.last, &one(), topic);
         }
         model
     }
 
     fn accept(&mut self, topic: &str) {
+        self.accept_of(&one(), topic);
+    }
+
+    fn accept_of(&mut self, account: &Account, topic: &str) {
         self.last += 1;
-        self.rows.insert(self.last, topic.to_owned());
-        self.lanes.accepted(self.last, topic);
+        self.rows.insert(self.last, (account.clone(), topic.to_owned()));
+        self.lanes.accepted(self.last, account, topic);
     }
 
     fn send(&mut self) -> Option<i64> {
-        let mut blocked = false;
+        let mut blocked = BTreeSet::new();
         loop {
-            let id = match self.lanes.next(blocked)? {
+            let id = match self.lanes.next(&blocked)? {
                 Next::This(id) => id,
-                Next::BacklogAfter(position) => {
-                    let mut later = self.rows.range(position + 1..).map(|(id, _)| *id);
+                Next::BacklogAfter(account, position) => {
+                    let later = self.rows.range(position + 1..);
+                    let mut later = later.filter(|(_, (owner, _))| *owner == account).map(|(id, _)| *id);
                     match later.find(|id| !self.lanes.is_express(*id)) {
-                        Some(id) if self.lanes.may_follow(id, &self.rows[&id]) => id,
+                        Some(id) if self.lanes.may_follow(id, &account, &self.rows[&id].1) => id,
                         Some(_) => {
-                            blocked = true;
+                            blocked.insert(account);
                             continue;
                         }
                         None => {
-                            self.lanes.backlog_is_empty();
+                            self.lanes.backlog_is_empty(&account);
                             continue;
                         }
                     }
                 }
             };
-            self.lanes.sent(id, &self.rows[&id]);
+            let (account, topic) = &self.rows[&id];
+            self.lanes.sent(id, account, topic);
             return Some(id);
         }
     }
 
     fn acknowledge(&mut self, id: i64) {
-        let topic = self.rows.remove(&id).unwrap();
-        self.lanes.gone(id, &topic);
+        let (account, topic) = self.rows.remove(&id).unwrap();
+        self.lanes.gone(id, &account, &topic);
     }
+}
+
+fn one() -> Account {
+    Account::of_user(1)
 }
 
 #[test]
@@ -100,7 +110,7 @@ fn one_topic_does_not_fill_the_express_lane() {
         model.accept("flood");
     }
     model.accept("other");
-    assert!(model.lanes.express.len() <= usize::try_from(EXPRESS_PER_TOPIC).unwrap() + 1);
+    assert!(model.lanes.express_known.len() <= usize::try_from(EXPRESS_PER_TOPIC).unwrap() + 1);
     let until = (0..200).filter_map(|_| model.send()).position(|id| id == 10_001);
     assert!(
         until.unwrap() <= usize::try_from(EXPRESS_PER_TOPIC).unwrap(),
@@ -108,7 +118,108 @@ fn one_topic_does_not_fill_the_express_lane() {
     );
 }
 
+#[test]
+fn promise_6_thousands_of_topics_of_one_account_delay_another_by_one_message() {
+    let mut model = Model::new(&[]);
+    for topic in 0..4000 {
+        model.accept(&format!("flood/{topic}"));
+    }
+    let other = Account::of_user(2);
+    for _ in 0..3 {
+        model.accept_of(&other, "other");
+    }
+    let sent: Vec<i64> = (0..6).filter_map(|_| model.send()).collect();
+    let of_other = sent.iter().filter(|id| **id > 4000).count();
+    assert_eq!(of_other, 3, "{sent:?}");
+}
+
+#[test]
+fn two_accounts_on_one_topic_do_not_wait_for_each_other() {
+    let mut model = Model::new(&[]);
+    let other = Account::of_user(2);
+    for _ in 0..100 {
+        model.accept("shared");
+    }
+    model.accept_of(&other, "shared");
+    model.accept_of(&other, "shared");
+    let sent: Vec<i64> = (0..4).filter_map(|_| model.send()).collect();
+    assert_eq!(sent, [1, 101, 2, 102]);
+    // What AWS puts off stops its account's messages on the topic, and nobody else's.
+    model.lanes.put_off(1);
+    assert_eq!(model.send(), Some(1));
+    model.lanes.put_off(1);
+    model.accept_of(&other, "shared");
+    assert_eq!(model.send(), Some(1));
+    assert_eq!(model.send(), Some(103));
+    assert_eq!(model.send(), None);
+}
+
+#[test]
+fn an_account_of_which_nothing_is_left_is_forgotten() {
+    let mut model = Model::new(&["old"; 3]);
+    for number in 0..50 {
+        model.accept_of(&Account::of_user(number), "t");
+    }
+    while let Some(id) = model.send() {
+        model.acknowledge(id);
+    }
+    assert!(model.lanes.queues.is_empty() && model.lanes.turns.is_empty());
+    // Deleted while it waits, and gone from the database without a word.
+    model.accept("a");
+    let id = model.last;
+    model.acknowledge(id);
+    model.accept("b");
+    model.rows.clear();
+    model.lanes.vanished(model.last);
+    assert!(!model.lanes.any_waiting() && model.lanes.turns.is_empty());
+}
+
 proptest! {
+    /// Whatever the others queue, each of n accounts has its next message sent within n turns. What was in flight when a connection
+    /// was lost comes before, once.
+    #[test]
+    fn promise_6_no_account_waits_longer_than_a_turn_of_each(
+        exact in 0..64_usize,
+        found in prop::collection::vec((0..5_u32, 0..6_u8), 0..40),
+        steps in prop::collection::vec((0..8_u8, 0..5_u32, 0..6_u8), 0..400),
+    ) {
+        let mut model = Model::with(exact, &[]);
+        for (account, topic) in found {
+            let (account, topic) = (Account::of_user(account), format!("t/{topic}"));
+            model.last += 1;
+            model.lanes.found(model.last, &account, &topic);
+            model.rows.insert(model.last, (account, topic));
+        }
+        let mut in_flight: Vec<i64> = Vec::new();
+        // Messages of others that were sent since the account had its turn or began to wait.
+        let mut waited: BTreeMap<Account, usize> = BTreeMap::new();
+        for (step, account, topic) in steps {
+            match step {
+                0..=3 => model.accept_of(&Account::of_user(account), &format!("t/{topic}")),
+                7 => if !in_flight.is_empty() {
+                    let id = in_flight.remove(0);
+                    model.acknowledge(id);
+                },
+                _ => if let Some(id) = model.send() {
+                    let sender = model.rows[&id].0.clone();
+                    waited.remove(&sender);
+                    in_flight.push(id);
+                    let is_waiting = |account: &Account| {
+                        let mut rows = model.rows.iter().filter(|(_, (owner, _))| owner == account);
+                        rows.any(|(id, _)| !in_flight.contains(id))
+                    };
+                    for account in (0..5).map(Account::of_user) {
+                        if account != sender && is_waiting(&account) {
+                            let turns = waited.entry(account.clone()).or_default();
+                            *turns += 1;
+                            prop_assert!(*turns < 5, "{account:?} has waited for {turns} others");
+                        }
+                    }
+                },
+            }
+        }
+    }
+
     /// Whatever happens in between, a topic's messages go out in their order, and each goes out.
     #[test]
     fn order_within_a_topic_is_kept_and_nothing_is_forgotten(
@@ -137,10 +248,10 @@ proptest! {
                 10 => if !in_flight.is_empty() {
                     let id = in_flight.remove(usize::from(topic) % in_flight.len());
                     model.lanes.put_off(id);
-                    put_off.insert(id, model.rows[&id].clone());
+                    put_off.insert(id, model.rows[&id].1.clone());
                 },
                 4..=6 => if let Some(id) = model.send() {
-                    let topic = model.rows[&id].clone();
+                    let topic = model.rows[&id].1.clone();
                     let before = put_off.range(..id).find(|(_, stopped)| **stopped == topic);
                     prop_assert!(before.is_none(), "{before:?} was put off, and {id} did not wait");
                     if !put_off.contains_key(&id) {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::messages::{Bounds, Fate, Handles, Message, Outbox, spawn};
+use crate::messages::{Account, Bounds, Fate, Handles, Message, Outbox, spawn};
 use crate::status::{Desk, MessagesDetails, MessagesPhase};
 
 fn opened() -> (TempDir, Handles) {
@@ -51,6 +51,7 @@ async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
         let accepted = store.start(Care::Adds, |books| {
             let submission = crate::messages::outbox::Submission {
                 message: message(),
+                account: Account::default(),
                 fate: None,
             };
             Ok(books.accept(submission)?.is_ok())
@@ -69,7 +70,7 @@ async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
 async fn who_waits_for_a_message_hears_that_it_is_lost_with_the_database() {
     let (folder, handles) = opened();
     let outbox: &Outbox = &handles.outbox;
-    let (_, fate) = outbox.accept_and_tell(message()).await.unwrap();
+    let (_, fate) = outbox.accept_and_tell(message(), Account::default()).await.unwrap();
     // Its log as well, from which it would be mended.
     for name in ["messages.db", "messages.db-wal"] {
         fs::write(folder.path().join(name), vec![0x55; 8192]).unwrap();

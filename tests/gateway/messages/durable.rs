@@ -191,3 +191,73 @@ fn promise_5_what_aws_has_retained_meanwhile_is_news_after_a_lost_session() {
     plain.expect("two");
     program.expect("two");
 }
+
+/// Rights are asked for at the time of use: what comes while no rule gives a subscription is not kept for it, and what it has is given
+/// out once a rule gives it again.
+#[test]
+fn promise_7_a_durable_subscription_collects_and_hands_out_only_what_todays_rules_give() {
+    let mut world = world();
+    let dashboard = Dashboard::start(&world);
+    let (jobs, target) = (format!("{THING}/jobs"), format!("{THING}/jobs/%23?name=worker"));
+    drop(Subscription::open(&world.gateway, &target));
+    super::subscribed(&world, "/jobs/#");
+    let listed = |gateway: &crate::world::Gateway, field: &str| {
+        let list = gateway.get("/subscriptions").json().unwrap_or_default();
+        list["subscriptions"][0][field].clone()
+    };
+    for topic in ["a", "b"] {
+        dashboard.publish(&format!("{jobs}/{topic}"), &format!("before {topic}"), &[]);
+    }
+    rig::wait::until(SOON, "two wait", || listed(&world.gateway, "waiting") == 2).unwrap();
+    let all = world.gateway.config.clone();
+    let reload = |world: &mut crate::world::World, rules: &str| {
+        let config = all.replace("subscribe = [\"#\", ", &format!("subscribe = [{rules}"));
+        std::fs::write(world.gateway.write_config(), config).unwrap();
+        world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    };
+    reload(&mut world, &format!("\"{THING}/marker\", "));
+    rig::wait::until(SOON, "it is suspended", || listed(&world.gateway, "suspended") == true).unwrap();
+    world.gateway.wait_for("messages.suspended", |suspended| suspended == 1);
+    world.gateway.wait_for_log("worker");
+    let mut marker = Subscription::open(&world.gateway, &format!("{THING}/marker"));
+    super::subscribed(&world, "/marker");
+    dashboard.publish(&format!("{jobs}/a"), "meanwhile", &[]);
+    dashboard.publish(&format!("{THING}/marker"), "behind it", &[]);
+    marker.expect("behind it");
+    assert_eq!(listed(&world.gateway, "waiting"), 2, "nothing is kept for it");
+    assert_eq!(
+        request(&world.gateway, "GET", &format!("/topics/{target}"), "", b"").status,
+        403
+    );
+    // A rule for a part of it: the subscription is another one then, and has only what that part gives.
+    reload(&mut world, &format!("\"{jobs}/a\", "));
+    rig::wait::until(SOON, "the rule is there", || {
+        first_line(&world.gateway, &format!("{jobs}/a")).contains(" 200 ")
+    })
+    .unwrap();
+    assert_eq!(listed(&world.gateway, "suspended"), true);
+    let mut part = Subscription::open(&world.gateway, &format!("{jobs}/a?name=worker"));
+    assert_eq!(part.payload(), "before a");
+    drop(part);
+    // All of it again.
+    reload(&mut world, "\"#\", ");
+    rig::wait::until(SOON, "the rule is back", || {
+        first_line(&world.gateway, &target).contains(" 200 ")
+    })
+    .unwrap();
+    let mut program = Subscription::open(&world.gateway, &target);
+    assert_eq!(program.payload(), "before a");
+    assert_eq!(program.payload(), "before b");
+    world.gateway.wait_for("messages.suspended", |suspended| suspended == 0);
+}
+
+/// The first line of the answer to a subscription, which is then left.
+fn first_line(gateway: &crate::world::Gateway, target: &str) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = rig::unix_http::connect(&gateway.socket()).unwrap();
+    let asked = format!("GET /topics/{target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(asked.as_bytes()).unwrap();
+    let mut head = String::new();
+    BufReader::new(stream).read_line(&mut head).unwrap();
+    head
+}

@@ -119,12 +119,13 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
 
 async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
     let published = |message, id| Published { message, id: Some(id) };
+    let account = caller.message_account();
     let Some(wait) = wait else {
-        let id = shared.outbox.accept(message).await?;
+        let id = shared.outbox.accept(message, account).await?;
         return answer::json(&published("OK", id));
     };
     let _place = shared.waiting.enter(caller.account())?;
-    let (id, fate) = shared.outbox.accept_and_tell(message).await?;
+    let (id, fate) = shared.outbox.accept_and_tell(message, account).await?;
     match timeout(wait, fate).await {
         Ok(Ok(Fate::Acknowledged)) => answer::json(&published("OK", id)),
         Ok(Ok(Fate::Parked(reason))) => {

@@ -37,9 +37,12 @@ pub async fn get(
             _ => name = Some(checked_name(&value)?),
         }
     }
-    allowed(shared, caller, Wish::Subscribe(&filter), &thing)?;
+    let wish = Wish::Subscribe(&filter);
+    allowed(shared, caller, wish, &thing)?;
+    let by_unit = shared.access.borrow().is_given_by_unit(caller, wish, &thing);
     let subscriber = Subscriber {
         reader: caller.account(),
+        owner: caller.owner(by_unit),
         filter,
         qos,
         most_filters: match shared.may_do_everything(caller) {
@@ -51,14 +54,12 @@ pub async fn get(
         None => shared.inbox.subscribe(&subscriber),
         Some(name) => shared.inbox.subscribe_kept(&subscriber, &name).await,
     };
-    let (view, caller, filter) = (Rc::downgrade(shared), caller.clone(), subscriber.filter);
-    let may = move || {
-        let rules = view.upgrade();
-        rules.is_some_and(|view| {
-            view.access
-                .borrow()
-                .rule_for(&caller, Wish::Subscribe(&filter), &thing)
-                .is_some()
+    let (view, caller) = (Rc::downgrade(shared), caller.clone());
+    let may = move |topic: &str| {
+        let view = view.upgrade();
+        view.is_some_and(|view| {
+            let access = view.access.borrow();
+            access.rule_for(&caller, Wish::Subscribe(topic), &thing).is_some()
         })
     };
     let subscription = subscription.map_err(not_subscribed)?;
@@ -67,6 +68,14 @@ pub async fn get(
 
 fn not_subscribed(why: NotSubscribed) -> Refusal {
     match why {
+        NotSubscribed::Barred(left) => too_many(
+            "too_slow",
+            format!(
+                "this user's subscription was cut off because its program did not read; a new one is let in again in {} s",
+                left.as_secs() + 1
+            ),
+        )
+        .hint("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
         NotSubscribed::TooManyStreams(most) => too_many(
             "too_many_subscriptions",
             format!("one user may have {most} subscriptions open at once"),
@@ -87,14 +96,24 @@ fn not_subscribed(why: NotSubscribed) -> Refusal {
             format!("a gateway has at most {most} durable subscriptions"),
         )
         .hint("delete those that no program uses any more: DELETE /subscriptions/NAME"),
-        NotSubscribed::NotKept(NotKept::Owned(owner)) => Refusal::new(
-            StatusCode::FORBIDDEN,
-            "not_yours",
-            format!("a durable subscription of this name belongs to {owner}"),
+        NotSubscribed::NotKept(NotKept::TooManyOfOne(most)) => too_many(
+            "too_many_subscriptions",
+            format!("one user or unit may have {most} durable subscriptions"),
         )
-        .hint("choose another name"),
+        .hint("delete those that no program uses any more: gatepost subscriptions"),
+        NotSubscribed::NotKept(NotKept::Owned) => not_yours(),
         NotSubscribed::Unusable(why) => Refusal::not_ready(&why),
     }
+}
+
+/// Another owner's: who that is, is nobody else's business.
+fn not_yours() -> Refusal {
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "not_yours",
+        "a durable subscription of this name belongs to somebody else",
+    )
+    .hint("choose another name")
 }
 
 /// The caller's durable subscriptions, or everybody's to whoever may do everything.
@@ -105,7 +124,7 @@ pub async fn list(shared: &Shared, caller: &Caller) -> Result<Answer, Refusal> {
     }
     let mut subscriptions = shared.inbox.list_kept().await.map_err(Refusal::from)?;
     if !shared.may_do_everything(caller) {
-        subscriptions.retain(|kept| kept.owner == caller.account());
+        subscriptions.retain(|kept| caller.is_owner(&kept.owner));
     }
     answer::json(&Document { subscriptions })
 }
@@ -130,7 +149,7 @@ pub async fn acknowledge(
     })?;
     let acknowledged = shared.inbox.acknowledge_kept(name, up_to.id).await;
     match acknowledged.map_err(Refusal::from)? {
-        Acknowledged::Done => done(true),
+        Acknowledged::Done | Acknowledged::More => done(true),
         Acknowledged::Unknown => done(false),
         Acknowledged::Beyond(last) => Err(Refusal::malformed(format!(
             "no message has the number {} yet: the last one has {last}",
@@ -151,8 +170,8 @@ async fn own(shared: &Shared, caller: &Caller, name: &str) -> Result<(), Refusal
     let owner = all.into_iter().find(|kept| kept.is(name)).map(|kept| kept.owner);
     match owner {
         None => done(false).map(drop),
-        Some(owner) if owner == caller.account() || shared.may_do_everything(caller) => Ok(()),
-        Some(owner) => Err(not_subscribed(NotSubscribed::NotKept(NotKept::Owned(owner)))),
+        Some(owner) if caller.is_owner(&owner) || shared.may_do_everything(caller) => Ok(()),
+        Some(_) => Err(not_yours()),
     }
 }
 

@@ -1,0 +1,220 @@
+//! What durable subscriptions take on the disk, and that the file becomes smaller again.
+
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::clock::SharedClock;
+use crate::clock::manual::ManualClock;
+use crate::messages::kept::{Acknowledged, NotKept};
+use crate::messages::store::{Care, Store};
+use crate::messages::{Bounds, Handles, Owner, Received, spawn};
+use crate::status::{Desk, MessagesDetails, MessagesPhase};
+
+const MIB: u64 = 1024 * 1024;
+
+fn opened(bounds: Bounds) -> (TempDir, Handles) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let handles = spawn(folder.path(), bounds, clock, reporter).unwrap();
+    (folder, handles)
+}
+
+fn user(uid: u32) -> Owner {
+    Owner::User { uid, gid: Some(uid) }
+}
+
+async fn keep(store: &Store, name: &str, owner: Owner) -> Result<(), NotKept> {
+    let name = name.to_owned();
+    let kept = store.run(Care::Adds, move |books| books.keep(&name, &owner, "t/#", 1));
+    kept.await.unwrap().map(drop)
+}
+
+async fn deliver(store: &Store, names: &[String], payload: usize) {
+    let (names, message) = (
+        names.to_vec(),
+        Received {
+            topic: "t/a".into(),
+            payload: vec![0x5a; payload].into(),
+            qos: 1,
+            ..Received::default()
+        },
+    );
+    let delivered = store.run(Care::Adds, move |books| books.deliver(&names, &message));
+    delivered.await.unwrap();
+}
+
+/// What is in the tables, by a number of rows each.
+async fn rows(store: &Store) -> (i64, i64) {
+    let count = store.run(Care::Reads, |books| {
+        let count = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM delivery)";
+        books
+            .database
+            .query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?)))
+    });
+    count.await.unwrap()
+}
+
+fn size(folder: &TempDir) -> u64 {
+    std::fs::metadata(folder.path().join("messages.db")).unwrap().len()
+}
+
+/// Waits until nothing is left to be given back.
+async fn tidied(store: &Store) {
+    let soon = Instant::now() + Duration::from_secs(120);
+    loop {
+        let busy = store.run(Care::Reads, |books| Ok(books.needs_upkeep() || books.shrinking));
+        if !busy.await.unwrap() {
+            return;
+        }
+        assert!(Instant::now() < soon, "it never comes to an end");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
+    let (folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    let names: Vec<String> = (0..76).map(|number| format!("s{number}")).collect();
+    for (name, number) in names.iter().zip(0..) {
+        keep(store, name, user(number / 2)).await.unwrap();
+    }
+    for _ in 0..96 {
+        deliver(store, &names, 64 * 1024).await;
+    }
+    assert_eq!(
+        rows(store).await,
+        (96, 76 * 96),
+        "each is there once, and everybody has it"
+    );
+    let write_back = store.run(Care::Reads, |books| {
+        books
+            .database
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+    });
+    write_back.await.unwrap();
+    let full = size(&folder);
+    assert!((6 * MIB..8 * MIB).contains(&full), "{full} bytes");
+    // One lets go of what it has: nothing is freed as long as others have it.
+    let acknowledged = store.run(Care::Writes, |books| books.acknowledge_kept("s75", 96));
+    assert_eq!(acknowledged.await.unwrap(), Acknowledged::Done);
+    assert_eq!(rows(store).await.0, 96);
+    for name in names {
+        store.run(Care::Lasts, move |books| books.unkeep(&name)).await.unwrap();
+    }
+    tidied(store).await;
+    assert_eq!(rows(store).await, (0, 0));
+    let left = size(&folder);
+    assert!(left < MIB, "{left} bytes of {full}");
+}
+
+#[tokio::test]
+async fn no_account_takes_all_the_subscriptions() {
+    let (_folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    let unit = Owner::Unit {
+        unit: "a.service".to_owned(),
+        uid: 7,
+        gid: 7,
+    };
+    for number in 0..16 {
+        keep(store, &format!("greedy{number}"), user(1)).await.unwrap();
+        keep(store, &format!("unit{number}"), unit.clone()).await.unwrap();
+    }
+    assert_eq!(keep(store, "greedy16", user(1)).await, Err(NotKept::TooManyOfOne(16)));
+    assert_eq!(keep(store, "unit16", unit).await, Err(NotKept::TooManyOfOne(16)));
+    keep(store, "greedy3", user(1)).await.unwrap();
+    assert_eq!(keep(store, "greedy3", user(2)).await, Err(NotKept::Owned));
+    for number in 32..128 {
+        keep(store, &format!("n{number}"), user(number)).await.unwrap();
+    }
+    assert_eq!(keep(store, "n128", user(1000)).await, Err(NotKept::TooMany(128)));
+    store.run(Care::Lasts, |books| books.unkeep("greedy0")).await.unwrap();
+    keep(store, "n128", user(1000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_room() {
+    let bounds = Bounds {
+        inbox_max_bytes: 50_000,
+        ..Bounds::default()
+    };
+    let (_folder, handles) = opened(bounds);
+    let store = handles.inbox.store();
+    let names: Vec<String> = (0..16).map(|number| format!("s{number}")).collect();
+    for name in &names {
+        keep(store, name, user(1)).await.unwrap();
+    }
+    keep(store, "other", user(2)).await.unwrap();
+    for name in names.iter().chain([&"other".to_owned()]) {
+        for _ in 0..9 {
+            deliver(store, std::slice::from_ref(name), 5_000).await;
+        }
+    }
+    let all = store.run(Care::Reads, |books| {
+        let all = books.kept.values();
+        Ok(all
+            .map(|kept| (kept.name.clone(), kept.total.bytes, kept.dropped))
+            .collect::<Vec<_>>())
+    });
+    let all = all.await.unwrap();
+    let of_one = all.iter().filter(|(name, ..)| name != "other");
+    let bytes: u64 = of_one.clone().map(|(_, bytes, _)| bytes).sum();
+    assert!((380_000..=400_000).contains(&bytes), "{all:?}");
+    assert!(
+        of_one.clone().all(|(_, bytes, _)| *bytes > 10_000),
+        "none is driven out by the others: {all:?}"
+    );
+    assert_eq!(
+        of_one.map(|(_, _, dropped)| dropped).sum::<u64>(),
+        16 * 9 - bytes / 5_043,
+        "{all:?}"
+    );
+    let other = all.iter().find(|(name, ..)| name == "other").unwrap();
+    assert_eq!((other.1 / 5_000, other.2), (9, 0), "another account does not notice");
+}
+
+#[tokio::test]
+async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
+    let (_folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    keep(store, "old", user(1)).await.unwrap();
+    for _ in 0..1200 {
+        deliver(store, &["old".to_owned()], 10).await;
+    }
+    let replaced = store.run(Care::Lasts, |books| {
+        books.unkeep("old")?;
+        books.keep("new", &user(2), "t/#", 1).map(drop)
+    });
+    replaced.await.unwrap();
+    let read = |name: &'static str| store.run(Care::Reads, move |books| books.read_kept(name, 0, 9999, 1 << 20));
+    assert!(read("new").await.unwrap().unwrap().is_empty());
+    assert!(read("old").await.unwrap().is_none());
+    deliver(store, &["new".to_owned()], 10).await;
+    tidied(store).await;
+    assert_eq!(read("new").await.unwrap().unwrap().len(), 1);
+    assert_eq!(rows(store).await, (1, 1));
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_much_is_done_a_little_at_a_time() {
+    let (_folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    keep(store, "s", user(1)).await.unwrap();
+    for _ in 0..1100 {
+        deliver(store, &["s".to_owned()], 10).await;
+    }
+    for expected in [Acknowledged::More, Acknowledged::More, Acknowledged::Done] {
+        let done = store.run(Care::Writes, |books| books.acknowledge_kept("s", 1099));
+        assert_eq!(done.await.unwrap(), expected);
+    }
+    assert_eq!(rows(store).await, (1, 1));
+    assert_eq!(
+        handles.inbox.acknowledge_kept("s", 1100).await.unwrap(),
+        Acknowledged::Done
+    );
+    assert_eq!(rows(store).await, (0, 0));
+}
