@@ -8,6 +8,7 @@ use lexopt::prelude::*;
 
 use crate::config::DEFAULT_PATH;
 use crate::foreign_text::clean;
+use crate::prepare_token::Preparation;
 use crate::problem::{Exit, Fatal, Problem};
 
 const HELP: &str = "\
@@ -30,6 +31,11 @@ what its access rules name: temporary AWS credentials and topics, on
                    exit code 0 if nothing is, 78 otherwise
   --print-policy   print the AWS IoT policy that the configuration needs
   --account ID     the AWS account in that policy (default: any)
+  --prepare-token list|make|prove
+                   what gatepost-tpm-setup does with a token: print the labels, make
+                   one, or try its PIN once; the PIN is read from standard input
+  --module FILE    with --prepare-token: the PKCS#11 module
+  --token LABEL    with --prepare-token: the token
   --help, --version
 
 Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
@@ -55,6 +61,15 @@ pub enum Wish {
     },
     /// Only print the AWS IoT policy that this configuration needs, for this account if it is known.
     PrintPolicy(PathBuf, Option<String>),
+    /// Only do this with a token, for gatepost-tpm-setup.
+    PrepareToken {
+        /// What is done.
+        preparation: Preparation,
+        /// By this module.
+        module: PathBuf,
+        /// With the token of this label.
+        label: String,
+    },
     /// Only print this.
     Print(String),
 }
@@ -76,10 +91,17 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
     let mut path = PathBuf::from(DEFAULT_PATH);
     let (mut account, mut as_user) = (None, None);
     let (mut wishes, mut json) = (Vec::new(), false);
+    let (mut preparation, mut module, mut label) = (None, None, None);
     while let Some(word) = parser.next()? {
         match word {
             Long("config") => path = parser.value()?.into(),
             Long(wish @ ("check" | "check-config" | "print-policy")) => wishes.push(wish.to_owned()),
+            Long("prepare-token") => {
+                preparation = Some(parser.value()?.parse_with(Preparation::parse)?);
+                wishes.push("prepare-token".to_owned());
+            }
+            Long("module") => module = Some(PathBuf::from(parser.value()?)),
+            Long("token") => label = Some(parser.value()?.string()?),
             Long("as") => as_user = Some(parser.value()?.string()?),
             Long("json") => json = true,
             Long("account") => account = Some(parser.value()?.parse_with(account_id)?),
@@ -93,13 +115,30 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
     let wish = match wishes.as_slice() {
         [] => None,
         [wish] => Some(wish.as_str()),
-        _ => return Err("--check, --check-config and --print-policy exclude each other".into()),
+        _ => return Err("--check, --check-config, --print-policy and --prepare-token exclude each other".into()),
     };
     if account.is_some() && wish != Some("print-policy") {
         return Err("--account belongs to --print-policy".into());
     }
     if (json || as_user.is_some()) && wish != Some("check") {
         return Err("--json and --as belong to --check".into());
+    }
+    if (module.is_some() || label.is_some()) && wish != Some("prepare-token") {
+        return Err("--module and --token belong to --prepare-token".into());
+    }
+    if let Some(preparation) = preparation {
+        let Some(module) = module else {
+            return Err("--prepare-token needs --module".into());
+        };
+        if label.is_none() && preparation != Preparation::List {
+            return Err("--prepare-token needs --token".into());
+        }
+        let label = label.unwrap_or_default();
+        return Ok(Wish::PrepareToken {
+            preparation,
+            module,
+            label,
+        });
     }
     Ok(match wish {
         Some("check") => Wish::Check {
@@ -153,6 +192,23 @@ mod tests {
             json: true,
         };
         assert_eq!(wish(&["--check", "--json", "--as", "camera"]), Ok(check));
+        let prepare = |preparation, label: &str| Wish::PrepareToken {
+            preparation,
+            module: "/m.so".into(),
+            label: label.into(),
+        };
+        assert_eq!(
+            wish(&["--prepare-token", "list", "--module", "/m.so"]),
+            Ok(prepare(Preparation::List, ""))
+        );
+        assert_eq!(
+            wish(&["--prepare-token=make", "--token=gw", "--module=/m.so"]),
+            Ok(prepare(Preparation::Make, "gw"))
+        );
+        assert_eq!(
+            wish(&["--prepare-token=prove", "--token=gw", "--module=/m.so"]),
+            Ok(prepare(Preparation::Prove, "gw"))
+        );
         assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
         for bad in [
             &["--confg"][..],
@@ -166,6 +222,14 @@ mod tests {
             &["--json"],
             &["--as", "root", "--check-config"],
             &["--check", "--as"],
+            &["--prepare-token"],
+            &["--prepare-token", "delete", "--module=/m.so", "--token=gw"],
+            &["--prepare-token", "list"],
+            &["--prepare-token", "make", "--module=/m.so"],
+            &["--prepare-token", "prove", "--token=gw"],
+            &["--prepare-token", "list", "--module=/m.so", "--check"],
+            &["--module=/m.so"],
+            &["--check", "--token=gw"],
         ] {
             assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
         }

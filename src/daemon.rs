@@ -80,7 +80,8 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let (fatal, fatals) = mpsc::channel(1);
     let (shutdown, ending) = watch::channel(false);
     let (steps, _) = watch::channel(0);
-    let pin = PinSource::new(config.token.pin_file.as_deref(), config.folders.credentials.as_deref());
+    let pin_file = config.token.pin_file.as_deref();
+    let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
     let pulse = Pulse::new();
     let (token, token_thread) =
         Token::spawn(config.token.clone(), pin, token_reporter, fatal, pulse.clone()).map_err(no_thread)?;

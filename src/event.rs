@@ -38,7 +38,8 @@ events! {
     FatalConfiguration = "fatal-configuration", "e02a7d14476f4cd2b82f5eec29a96a44";
     /// It ends: the token has rejected the PIN, or it is locked (77).
     FatalPin = "fatal-pin", "d81c61582fd246bd9170262a31f59f99";
-    /// systemd cannot decrypt the PIN, so it was not started (243). Written by systemd/after-stop.
+    /// systemd cannot decrypt the PIN, which is tried again. Also written by systemd/after-stop, where the service could not be
+    /// started without a credential (243).
     PinUndecryptable = "pin-undecryptable", "048a5643732f47aba90e7b340c883ce4";
     /// It ends: another instance is running (75).
     FatalBusy = "fatal-busy", "bc3ddebaacba4ebc8c471837766f497f";

@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check | check_config | print_policy | arguments | systemd | service | hardening
+//! daemon | check | check_config | prepare_token | print_policy | arguments | systemd | service | hardening
 //! local | cloud                     never import each other
 //! identity | timekeeper
 //! config
@@ -49,6 +49,7 @@ pub mod local;
 pub mod logging;
 pub mod messages;
 pub mod percent;
+pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
 pub mod pulse;

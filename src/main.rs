@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
-use gatepost::{check, check_config, daemon, hardening, logging, print_policy, systemd};
+use gatepost::{check, check_config, daemon, hardening, logging, prepare_token, print_policy, systemd};
 
 fn main() -> ExitCode {
     let wish = arguments::parse(std::env::args_os());
@@ -21,6 +21,11 @@ fn main() -> ExitCode {
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
         Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
         Ok(Wish::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
+        Ok(Wish::PrepareToken {
+            preparation,
+            module,
+            label,
+        }) => prepare_token::run(preparation, &module, &label),
         Ok(Wish::Print(text)) => arguments::print(&text),
         Err(fatal) => Err(fatal),
     };

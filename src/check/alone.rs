@@ -100,7 +100,8 @@ fn environment(report: &mut Report) {
 }
 
 async fn identity(config: &Config, clock: &SharedClock, report: &mut Report) -> Option<(Arc<Identity>, TokenThread)> {
-    let pin = PinSource::new(config.token.pin_file.as_deref(), config.folders.credentials.as_deref());
+    let pin_file = config.token.pin_file.as_deref();
+    let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
     let key = token(config, &pin, report);
     if key.is_none() {
         report.skip("certificate", "there is no key that it could belong to");

@@ -8,9 +8,12 @@ mod error;
 mod keys;
 mod module;
 mod pin;
+mod pin_helper;
+mod prepare;
 mod public_key;
 mod signing;
 mod thread;
+mod tpm;
 mod uri;
 
 use std::path::PathBuf;
@@ -22,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 pub use algorithm::{Generate, Hash, KeyAlgorithm, Scheme};
 pub use error::TokenError;
 pub use pin::{PinSource, give_pin_file_to};
+pub use prepare::{Proof, labels, make, prove};
 pub use public_key::PublicKey;
 pub use uri::{KeyUri, UriError};
 

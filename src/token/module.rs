@@ -13,6 +13,7 @@ use super::keys::{FoundKey, find, find_or_generate};
 use super::pin::PinSource;
 use super::public_key::PublicKey;
 use super::signing::{self, pss_works};
+use super::tpm;
 use super::uri::KeyUri;
 use super::{Examined, KeyAlgorithm, Scheme, Step};
 use crate::problem::{Problem, with_causes};
@@ -29,6 +30,7 @@ pub(super) struct OpenToken {
 impl OpenToken {
     /// Opens everything from the module to the key, generating the key if the token has none and that is allowed.
     pub(super) fn open(config: &TokenConfig, pin: &PinSource, pulse: &Pulse) -> Result<Self, TokenError> {
+        tpm::check_device(&config.module)?;
         let context = load(&config.module)?;
         match Self::log_in(&context, config, pin, pulse) {
             Ok((session, key)) => Ok(Self { session, context, key }),
@@ -74,6 +76,7 @@ impl OpenToken {
 /// Goes the way of [`OpenToken::open`] step by step, makes nothing, and closes all of it again.
 pub(super) fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
     let at = |step| move |error| (step, error);
+    tpm::check_device(&config.module).map_err(at(Step::Token))?;
     let context = load(&config.module).map_err(at(Step::Module))?;
     let examined = (|| {
         let (session, info) = session(&context, config).map_err(at(Step::Token))?;
@@ -100,14 +103,14 @@ fn session(context: &Pkcs11, config: &TokenConfig) -> Result<(Session, TokenInfo
     Ok((session, info))
 }
 
-fn load(path: &Path) -> Result<Pkcs11, TokenError> {
+pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     let context = load_uninitialised(path)?;
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
         Err(error) => {
             let what = format!("initialising {}", path.display());
             let problem = TokenError::from_module(&what, &error).problem().clone();
-            if let Some(lost) = lost_files(&problem.message) {
+            if let Some(lost) = lost_files(&problem.message).or_else(|| tpm::missing_setup(path)) {
                 return Err(TokenError::Device(lost));
             }
             // Most modules answer GeneralError when they cannot read what they need.
@@ -151,7 +154,7 @@ pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
     })
 }
 
-fn finalize(context: Pkcs11) {
+pub(super) fn finalize(context: Pkcs11) {
     if let Err(error) = context.finalize() {
         log::debug!("token: C_Finalize: {error}");
     }
@@ -198,6 +201,9 @@ fn find_token(context: &Pkcs11, config: &TokenConfig) -> Result<(Slot, TokenInfo
 }
 
 fn absent(config: &TokenConfig, seen: &[String]) -> TokenError {
+    if let Some(problem) = tpm::missing_setup(&config.module).filter(|_| seen.is_empty()) {
+        return TokenError::Absent(problem);
+    }
     let module = config.module.display();
     let message = match seen {
         [] => format!("no initialised token is visible in {module}"),
@@ -230,7 +236,7 @@ fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> boo
 }
 
 /// tpm2-pkcs11 pads with NULs where the standard wants blanks.
-fn trimmed(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     text.trim_end_matches(['\0', ' '])
 }
 

@@ -9,6 +9,7 @@ use nix::unistd::{Uid, User};
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
+use super::pin_helper::{Decrypted, PinHelper};
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
@@ -18,21 +19,37 @@ const SYSTEMD_CREDENTIAL: &str = "pin";
 
 /// Where the PIN is.
 #[derive(Clone, Debug)]
-pub struct PinSource(Option<PathBuf>);
+pub struct PinSource {
+    /// The file, if there is one.
+    file: Option<PathBuf>,
+    /// Who is asked where that file is a credential that systemd has not been given.
+    helper: Option<PinHelper>,
+}
 
 impl PinSource {
     /// `pin_file` where it is configured, else the systemd credential `pin` in `credentials`.
     pub fn new(pin_file: Option<&Path>, credentials: Option<&Path>) -> Self {
-        Self(
-            pin_file
-                .map(Path::to_owned)
-                .or_else(|| credentials.map(|folder| folder.join(SYSTEMD_CREDENTIAL))),
-        )
+        let credential = || credentials.map(|folder| folder.join(SYSTEMD_CREDENTIAL));
+        Self {
+            file: pin_file.map(Path::to_owned).or_else(credential),
+            helper: None,
+        }
+    }
+
+    /// Has root asked, through the socket in the folder `runtime`, where systemd hands over no credential. A PIN file that is
+    /// configured is the only place.
+    #[must_use]
+    pub fn or_ask(mut self, pin_file: Option<&Path>, runtime: &Path) -> Self {
+        self.helper = pin_file.is_none().then(|| PinHelper::in_folder(runtime));
+        self
     }
 
     /// Reads the PIN, without the line break that editors put at its end.
     pub(super) fn read(&self) -> Result<SecretString, TokenError> {
-        let Some(path) = &self.0 else {
+        if let Some(pin) = self.decrypted()? {
+            return pin_in(&pin, "the PIN in the encrypted credential");
+        }
+        let Some(path) = &self.file else {
             return Err(unreadable(
                 "the token asks for a PIN, and none is configured".to_owned(),
             ));
@@ -41,14 +58,27 @@ impl PinSource {
         let bytes = fs::read(path)
             .map(Zeroizing::new)
             .map_err(|error| unreadable(format!("the PIN file {} cannot be read: {error}", path.display())))?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| unreadable(format!("the PIN file {} is not UTF-8", path.display())))?;
-        let pin = text.strip_suffix('\n').unwrap_or(text);
-        let pin = pin.strip_suffix('\r').unwrap_or(pin);
-        match pin {
-            "" => Err(unreadable(format!("the PIN file {} is empty", path.display()))),
-            pin => Ok(pin.into()),
+        pin_in(&bytes, &format!("the PIN file {}", path.display()))
+    }
+
+    /// The answer of root's helper, where it is to be asked and has one.
+    fn decrypted(&self) -> Result<Decrypted, TokenError> {
+        let handed_over = self.file.as_ref().is_some_and(|file| file.exists());
+        match &self.helper {
+            Some(helper) if !handed_over => helper.ask(),
+            _ => Ok(None),
         }
+    }
+}
+
+/// The PIN in what `place` holds.
+fn pin_in(bytes: &[u8], place: &str) -> Result<SecretString, TokenError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| unreadable(format!("{place} is not UTF-8")))?;
+    let pin = text.strip_suffix('\n').unwrap_or(text);
+    let pin = pin.strip_suffix('\r').unwrap_or(pin);
+    match pin {
+        "" => Err(unreadable(format!("{place} is empty"))),
+        pin => Ok(pin.into()),
     }
 }
 

@@ -10,7 +10,7 @@ reaches_the_cloud() {
 
 # little_exposure TENTHS: what the score may be (docs/decisions/0011 says what it is made of).
 little_exposure() {
-    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-{arrived,setup}.service
+    inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-{arrived,setup}.service gatepost-pin.socket gatepost-pin@1.service
     inside systemd-analyze security --no-pager --threshold="$1" gatepost.service | tail -n 1
 }
 

@@ -25,14 +25,41 @@ without_tpm() {
     inside systemctl start gatepost || true
 }
 
-# Started before its TPM, it cannot have its PIN either.
+# Started before its TPM, it cannot have its PIN either. It runs all the same, and complains of nothing before the driver had
+# its time.
 tpm_comes_late() {
+    local cursor
+    cursor=$(journal_cursor)
     without_tpm true
-    within 180 status_line_has "this machine's TPM is not there"
+    within 180 status_line_has "this machine's TPM is not there yet"
     cp "$work/status-line" "$work/late"
     tpm_driver bind
     is_ready >&2
+    journal_since "$cursor" >"$work/late-journal"
+    must_fail grep -E 'Failed to start|firmware' "$work/late-journal" >&2
     grep -o "this machine's TPM is not there[^;]*" "$work/late"
+}
+
+# The TPM answers nothing, and the answer of the run before is handed out all the same. Not before the killed process is gone:
+# the kernel has the TPM forget its sessions as it closes the device.
+killed_with_a_silent_tpm() {
+    local old before
+    before=$(inside gatepost credentials telemetry)
+    old=$(main_process)
+    inside systemctl kill --signal=KILL gatepost
+    within 60 begins_anew "$old"
+    kill -STOP "$(cat "$work/tpm.pid")"
+    # Not by the command, which gives an emulated machine too little time to execute a program.
+    inside curl --silent --fail --max-time 60 --unix-socket /run/gatepost/gatepost.sock \
+        http://localhost/v1/credentials/telemetry >"$work/answer" || true
+    kill -CONT "$(cat "$work/tpm.pid")"
+    [[ $(cat "$work/answer") == "$before" ]] || give_up "it was not answered as before: $(cut -c 1-100 "$work/answer")"
+    is_ready
+}
+begins_anew() {
+    local now
+    now=$(main_process)
+    [[ $now != 0 && $now != "$1" ]]
 }
 
 # At an ordinary boot udev tells of the TPM when gatepost has it already, or is about to be started.
@@ -64,7 +91,9 @@ tpm_locked() {
     inside systemctl restart gatepost || true
     within 180 status_line_has 'the TPM is locked'
     cp "$work/status-line" "$work/locked"
-    grep -F 'tpm2_dictionarylockout --clear-lockout' "$work/locked" >&2
+    inside gatepost status >"$work/locked-status" || true
+    grep -F 'tpm2_dictionarylockout' "$work/locked-status" >&2
+    inside gatepost credentials telemetry | is_a_set >&2
     inside tpm2_dictionarylockout --clear-lockout -T device:/dev/tpmrm0
     is_ready >&2
     grep -o 'the TPM is locked[^;]*' "$work/locked"

@@ -14,7 +14,7 @@ step "It has booted: %" tpm_machine_boots
 step "It reaches the local AWS: %" reaches_the_cloud
 step "apt installs the package: %" install_package "$package"
 step "Making the TPM ready is cut off in the midst of PIN and token: %" cut_off_at \
-    'place "$credential.new" *' 'use "$new" *--init-pin *' 'as_gatepost mv *'
+    'place "$credential.new" *' 'use "$new" make' 'as_gatepost mv *'
 step "It is configured, and both units are enabled: %" enable_in_image
 inside systemctl start multi-user.target
 step "The unit goes on with that, and gatepost asks for a certificate: %" asks_for_a_certificate
@@ -22,6 +22,7 @@ step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
+step "Killed (kill -9) while the TPM is silent, it answers: %" killed_with_a_silent_tpm
 step "Little exposure: %" little_exposure 15
 step "gatepost check finds nothing to mend: %" check_is_good
 

@@ -7,6 +7,7 @@ mod late_or_lost;
 mod matrix;
 mod request;
 mod same_key;
+mod slow_tpm;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -24,6 +24,19 @@ pub fn python() -> PathBuf {
     if own.exists() { own } else { PathBuf::from("python3") }
 }
 
+/// Compiles a C file to a program in `folder`, and returns its path.
+///
+/// # Errors
+/// If there is no C compiler.
+pub fn program(source: impl AsRef<Path>, folder: &Path) -> Result<PathBuf> {
+    let source = source.as_ref();
+    let program = folder.join(source.file_stem().unwrap_or_default());
+    let mut compiler = command("cc");
+    compiler.args(["-std=gnu11", "-O2", "-Wall", "-Werror", "-o"]);
+    run(compiler.arg(&program).arg(source), "gcc")?;
+    Ok(program)
+}
+
 /// Compiles a C file to a shared library in `folder`, and returns its path.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ mod slow;
 mod softhsm;
 mod tpm;
 mod tpm_daemons;
+mod tpm_relay;
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,6 +19,7 @@ pub use object::{Class, Object};
 pub use slow::SlowSigner;
 pub use softhsm::{SoftHsm, TokenCopy};
 pub use tpm::Tpm;
+pub use tpm_relay::TpmRelay;
 
 /// A kind of key pair, in the words of gatepost's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

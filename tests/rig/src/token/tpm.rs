@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::tpm_daemons::{self, TCTI};
+use super::tpm_relay::TpmRelay;
 use super::{Login, Token, find_module, write_pin_file};
 use crate::command;
 use crate::process::{Process, Signal};
@@ -30,6 +31,7 @@ pub struct Tpm {
     // Dropped in this order: each one before what it stands on.
     _resource_manager: Process,
     _bus: Process,
+    relay: Option<TpmRelay>,
     swtpm: Mutex<Process>,
     folder: TempDir,
     port: u16,
@@ -45,6 +47,26 @@ impl Tpm {
     /// # Errors
     /// If swtpm, tpm2-abrmd, tpm2-tools, tpm2-pkcs11's tools or the bus are not installed or do not work.
     pub fn new(pin: &str) -> Result<Self> {
+        Self::start(pin, false)
+    }
+
+    /// The same behind a [`TpmRelay`], which counts its commands and can delay them.
+    ///
+    /// # Errors
+    /// Likewise, or if there is no C compiler.
+    pub fn relayed(pin: &str) -> Result<Self> {
+        Self::start(pin, true)
+    }
+
+    /// The relay of a TPM that was made by [`Tpm::relayed`].
+    ///
+    /// # Errors
+    /// If it was not.
+    pub fn relay(&self) -> Result<&TpmRelay> {
+        self.relay.as_ref().context("this TPM has no relay")
+    }
+
+    fn start(pin: &str, relayed: bool) -> Result<Self> {
         let module = find_module("pkcs11/libtpm2_pkcs11.so", "libtpm2-pkcs11-1")?;
         let folder = tempfile::Builder::new().prefix("gatepost-tpm-").tempdir()?;
         let (state, store) = (folder.path().join("tpm"), folder.path().join("store"));
@@ -57,10 +79,13 @@ impl Tpm {
 
         let (swtpm, port) = tpm_daemons::start_swtpm(&state)?;
         let bus = tpm_daemons::start_bus(&address)?;
-        let resource_manager = tpm_daemons::start_resource_manager(port, &env)?;
+        let relay = relayed.then(|| TpmRelay::start(port)).transpose()?;
+        let reached = relay.as_ref().map_or(port, TpmRelay::port);
+        let resource_manager = tpm_daemons::start_resource_manager(reached, &env)?;
         let tpm = Self {
             _resource_manager: resource_manager,
             _bus: bus,
+            relay,
             swtpm: Mutex::new(swtpm),
             folder,
             port,

@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::wait;
 
 /// All of them start within a fraction of a second; only a broken rig waits this long.
-const START: Duration = Duration::from_secs(20);
+pub(super) const START: Duration = Duration::from_secs(20);
 
 /// How often a swtpm that lost its port to somebody else looks for another one.
 const PORT_ATTEMPTS: usize = 5;
