@@ -4,12 +4,12 @@
 # Sourced by tests/system/run after tpm_machine.sh, some of whose functions it replaces.
 
 arm64_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps init-system-helpers curl
-    openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
+    openssh-server apparmor kmod tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 # What the machine loads of its kernel's modules, by folder or file below kernel/.
 arm64_modules=(drivers/char/tpm drivers/char/hw_random drivers/net/virtio_net.ko.xz drivers/net/net_failover.ko.xz
     drivers/virtio drivers/block/virtio_blk.ko.xz net/core net/packet net/ipv6 fs/ext4 fs/jbd2 fs/mbcache.ko.xz crypto lib arch
     fs/autofs)
-# The first two numbers of a Debian kernel's file names.
+# The kernel and the initramfs that qemu is given.
 arm64_boot="$cache/arm64-machine.boot"
 
 # The kernel runs arm64 programs, such as the packages' scripts, by qemu's emulation of one process. F: the emulator is opened
@@ -54,7 +54,7 @@ copy_arm64_modules() {
     for one in "${arm64_modules[@]}"; do
         [[ ! -e $from/kernel/$one ]] || { mkdir -p "$to/kernel/${one%/*}" && cp -a "$from/kernel/$one" "$to/kernel/${one%/*}/"; }
     done
-    /sbin/depmod --basedir "$1" "$version"
+    depmod --basedir "$1" "$version"
 }
 
 # make_arm64_boot: an initramfs of busybox and the modules of disk and file system, in the order in which they are loaded.
@@ -98,4 +98,81 @@ add_module() {
         add_module "$from" "$to" "$needed"
     done
     echo "$name.ko" >>"$to/order"
+}
+
+# What is not this machine's own is replaced in what tpm_machine.sh does.
+
+readonly tpm_port=2321
+arm64_disk() {
+    local root="$cache/arm64-machine.disk" disk="$cache/arm64-machine.img"
+    if [[ ! -e $disk ]]; then
+        arm64_machine_root >&2
+        rm -rf "$root"
+        cp -a "$cache/arm64-machine" "$root"
+        lighten "$root"
+        [[ -e $key ]] || ssh-keygen -q -t ed25519 -N '' -f "$key"
+        install -D -m 0600 "$key.pub" "$root/root/.ssh/authorized_keys"
+        printf '[Match]\nName=en* eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' >"$root/etc/systemd/network/qemu.network"
+        aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -o "$root/usr/local/sbin/tpm_relay" "$here/../rig/tpm_relay.c"
+        cat >"$root/etc/systemd/system/tpm.service" <<UNIT
+[Unit]
+Description=A TPM by tpm_vtpm_proxy
+After=systemd-networkd.service systemd-udevd.service
+
+[Service]
+ExecStartPre=/sbin/modprobe tpm_vtpm_proxy
+ExecStart=/usr/local/sbin/tpm_relay device 10.0.2.2 $tpm_port /run/tpm.log /run/tpm.orders
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+        chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service tpm.service 2>/dev/null
+        mke2fs -q -F -t ext4 -d "$root" "$disk.new" 2G >/dev/null 2>&1
+        mv "$disk.new" "$disk"
+        rm -rf "$root"
+    fi
+    echo "$disk"
+}
+
+make_arm64_machine() {
+    run_arm64_programs
+    mkdir -p "$work/tpm"
+    qemu-img create -q -f qcow2 -F raw -b "$(arm64_disk)" "$work/disk.qcow2"
+    echo "swtpm $(swtpm --version | grep -o '[0-9.]*' | head -n 1), cortex-a72, Linux $(kernel_version)"
+}
+
+# The guest reaches the host's loopback, and with it swtpm, at 10.0.2.2.
+run_arm64_machine() {
+    ip netns exec "$machine_net" swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --flags not-need-init,startup-clear \
+        --server "type=tcp,port=$tpm_port,bindaddr=127.0.0.1" --ctrl "type=tcp,port=$((tpm_port + 1)),bindaddr=127.0.0.1" &
+    exec ip netns exec "$machine_net" qemu-system-aarch64 -machine virt -cpu cortex-a72 -accel tcg,thread=multi -smp 2 -m 1024 \
+        -no-reboot -display none -serial stdio -monitor none -kernel "$arm64_boot/vmlinuz" -initrd "$arm64_boot/initrd" \
+        -append "root=/dev/vda rw console=ttyAMA0 quiet mitigations=off nokaslr initcall_blacklist=init_ima" \
+        -drive "file=$work/disk.qcow2,if=virtio,cache=unsafe" -device virtio-rng-pci \
+        -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22" -device virtio-net-pci,netdev=net,romfile=
+}
+
+arm64_switch_on() {
+    forget machine
+    start machine run_arm64_machine
+    qemu=${daemons[-1]}
+}
+
+# slow_tpm KEY OTHERS: milliseconds for each command that uses a key, and for all others.
+slow_tpm() { in_shell "echo $1 $2 >/run/tpm.orders.new && mv /run/tpm.orders.new /run/tpm.orders"; }
+
+# The daemon is killed and asked at once: the answer of the run before is there before the TPM has answered anything that the
+# new run wants. What the kernel has it forget for the old one, as it closes the device, comes first: FlushContext (165).
+killed_with_a_slow_tpm() {
+    local before
+    slow_tpm 150 20
+    before=$(inside gatepost credentials telemetry)
+    in_shell ': >/run/tpm.log
+        systemctl kill --signal=KILL gatepost
+        curl --silent --fail --max-time 60 --unix-socket /run/gatepost/gatepost.sock http://localhost/v1/credentials/telemetry >/run/answer
+        cp /run/tpm.log /run/tpm.log.answered'
+    [[ $(inside cat /run/answer) == "$before" ]] || give_up "it was not answered as before"
+    is_ready >&2
+    slow_tpm 0 0
+    in_shell 'echo "$(grep -vc " 165 " /run/tpm.log.answered || true) commands before the answer, $(wc -l </run/tpm.log) until it was ready"'
 }

@@ -45,7 +45,8 @@ make_roots() {
     names=$(printf '%s\n' "$@" | sed 's/^tpm-//; s/^tpm$/trixie/' | sort -u)
     for name in $names; do
         case $name in
-        arm64 | armhf) foreign_root "$name" ;;
+        arm64) ;;
+        arm64-programs | armhf) foreign_root "${name%-programs}" ;;
         *) root_of "$name" ;;
         esac >&2 &
         pids+=($!)

@@ -1,0 +1,25 @@
+# Several stories, each in a run of its own, some beside each other: one that waits for a machine leaves the processor to another.
+# shellcheck shell=bash
+# Sourced by tests/system/run. Uses $cache and $here.
+
+# run_beside_each_other STORY...: what a story says is printed when it ends. All of them are run, whatever becomes of one.
+run_beside_each_other() {
+    local failed=0 logs
+    mkdir -p "$cache"
+    logs=$(mktemp -d "$cache/stories.XXXXXX")
+    make_shared_roots "$@"
+    printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -I '{}' "$here/one_story" '{}' "$logs" || failed=1
+    rm -rf "$logs"
+    return "$failed"
+}
+
+# Before any story: two that need the same root folder would both make it.
+make_shared_roots() {
+    (
+        work=$(mktemp -d)
+        # shellcheck source=tests/system/machine.sh
+        source "$here/machine.sh"
+        make_roots "$@" >/dev/null
+        rmdir "$work"
+    )
+}
