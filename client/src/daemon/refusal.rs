@@ -9,6 +9,8 @@ use crate::http::Response;
 use crate::json::Value;
 
 const HOW_TO_LOOK: &str = "look at: systemctl status gatepost";
+/// Without a socket it may never have been started.
+const FIRST_STEPS: &str = "look at: systemctl status gatepost; after an installation: man gatepostd, First steps";
 
 /// The failure of an answer that says 200 and still is not what a gatepost daemon says.
 pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
@@ -25,18 +27,21 @@ pub(super) fn unreachable(socket: &Path, error: &Error) -> Failure {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::new(
             Exit::Unavailable,
             format!("the daemon is not running: there is no socket {socket}"),
-        ),
+        )
+        .with_hint(FIRST_STEPS),
         ErrorKind::ConnectionRefused => Failure::new(
             Exit::Unavailable,
             format!("the daemon is not running: nobody listens on {socket}"),
-        ),
+        )
+        .with_hint(HOW_TO_LOOK),
         ErrorKind::PermissionDenied => {
-            Failure::new(Exit::NotAllowed, format!("this user may not open the socket {socket}"))
+            Failure::new(Exit::NotAllowed, format!("this user may not open the socket {socket}")).with_hint(HOW_TO_LOOK)
         }
-        ErrorKind::InvalidInput => Failure::new(Exit::Usage, format!("{socket} cannot be a socket: {error}")),
-        _ => Failure::new(Exit::Temporary, format!("cannot connect to {socket}: {error}")),
+        ErrorKind::InvalidInput => {
+            Failure::new(Exit::Usage, format!("{socket} cannot be a socket: {error}")).with_hint(HOW_TO_LOOK)
+        }
+        _ => Failure::new(Exit::Temporary, format!("cannot connect to {socket}: {error}")).with_hint(HOW_TO_LOOK),
     }
-    .with_hint(HOW_TO_LOOK)
 }
 
 pub(super) fn interrupted(error: &Error) -> Failure {

@@ -62,8 +62,23 @@ fn command(programs: &Programs, docs: &Docs) -> Result<String> {
     Ok(end(page, "gatepost(1)"))
 }
 
+/// From the installation to the signing request.
+const FIRST_STEPS: [&str; 4] = [
+    "sudo gatepost-tpm-setup",
+    "sudo editor /etc/gatepost/gatepost.toml && sudo gatepostd --check-config",
+    "sudo systemctl enable --now gatepost",
+    "gatepost csr > gateway.csr",
+];
+
 fn daemon(programs: &Programs, docs: &Docs) -> Result<String> {
     let mut page = begin("gatepostd", 8, programs, docs, &programs.gatepostd)?;
+    page.section("First steps");
+    page.paragraph("After the installation nothing runs yet. With a key in the TPM:");
+    page.example(&FIRST_STEPS.map(str::to_owned));
+    page.paragraph(
+        "Have the request signed by the fleet's CA, and put the certificate to `/var/lib/gatepost/device.pem`. \
+         `/usr/share/doc/gatepost/install.md` goes the whole way, for other tokens and for images of many gateways as well.",
+    );
     page.section("Exit status");
     exit_codes(&mut page, docs, "How gatepostd ends")?;
     page.section("Under systemd");

@@ -5,6 +5,7 @@ mod certificates;
 mod existing_keys;
 mod late_or_lost;
 mod matrix;
+mod prepare;
 mod request;
 mod same_key;
 mod slow_tpm;
