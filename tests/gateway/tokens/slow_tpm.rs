@@ -8,9 +8,11 @@ use rig::wait;
 
 use crate::world::{PIN, SOON, World, options};
 
-/// What a start may ask the TPM for, the resource manager's swapping included: 22 commands by which tpm2-pkcs11 finds out what the
-/// TPM can do, 11 for each slot; 11 for the one login; 6 to load the key; 5 for the signature of each of two handshakes.
-const COMMANDS_OF_A_START: usize = 49;
+/// What a start asks the TPM for: 22 commands by which tpm2-pkcs11 finds out what the TPM can do, 11 for each slot, before it is
+/// asked for anything; then a session, the login's object and its secret, the key, and a signature for each of two handshakes.
+const COMMANDS_OF_A_START: usize = 28;
+/// TPM2_ContextLoad, TPM2_ContextSave, TPM2_FlushContext: how the resource manager makes room, which is not gatepost's to spare.
+const SWAPPING: [u32; 3] = [0x161, 0x162, 0x165];
 /// TPM2_Unseal (a login), TPM2_Load (its object, the key) and TPM2_Sign.
 const LOGIN: u32 = 0x15e;
 const LOAD: u32 = 0x157;
@@ -71,7 +73,8 @@ fn a_start_asks_the_tpm_for_little() {
     let before = relay.answered().unwrap();
     world.gateway.start();
     world.gateway.wait_online();
-    let commands = relay.answered().unwrap().split_off(before.len());
+    let mut commands = relay.answered().unwrap().split_off(before.len());
+    commands.retain(|code| !SWAPPING.contains(code));
     let listed: Vec<_> = commands.iter().map(|code| format!("{code:03x}")).collect();
     assert!(
         commands.len() <= COMMANDS_OF_A_START,
