@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use crate::arguments::print;
-use crate::config::{Config, Folders};
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError, Folders};
+use crate::foreign_text::one_line;
+use crate::identity;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
 
@@ -13,16 +16,21 @@ use crate::service::closed_files;
 /// # Errors
 /// With all findings.
 pub fn run(path: &Path) -> Result<(), Fatal> {
-    let config = load(path)?;
-    let mut findings = Vec::new();
-    if let Err(problem) = crate::identity::roots::load(config.aws.root_ca.as_deref()) {
-        findings.push(problem.to_string());
-    }
+    let config = examine(path)?;
+    let files = identity::examine(&config, &SystemClock);
+    let mut findings: Vec<String> = files.faults.iter().map(Problem::to_string).collect();
     findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
-    if let Some(chain) = config.identity.ca_chain.as_ref().filter(|chain| !chain.exists()) {
-        findings.push(format!("identity.ca-chain: {} does not exist", chain.display()));
-    }
     findings.extend(closed_files(path, &config).iter().map(Problem::to_string));
+    let warnings = config
+        .notes
+        .iter()
+        .cloned()
+        .chain(files.warnings.iter().map(Problem::to_string));
+    let mut count = 0;
+    for warning in warnings {
+        count += 1;
+        eprintln!("gatepostd: warning: {}", one_line(&warning));
+    }
     if !findings.is_empty() {
         return Err(Fatal::new(
             Exit::Configuration,
@@ -30,10 +38,16 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         ));
     }
     let aliases: Vec<&str> = config.role_aliases.iter().map(|alias| alias.name.as_str()).collect();
+    let thing_name = config.identity.thing_name.as_ref();
     print(&format!(
-        "{}: good\n  thing name   {}\n  MQTT         {}\n  credentials  {}\n  key          {}\n  role aliases {}\n",
+        "{}: {}\n  thing name   {}\n  MQTT         {}\n  credentials  {}\n  key          {}\n  role aliases {}\n",
         path.display(),
-        config.identity.subject.common_name,
+        match count {
+            0 => "good".to_owned(),
+            1 => "can be used, with 1 warning".to_owned(),
+            count => format!("can be used, with {count} warnings"),
+        },
+        thing_name.unwrap_or(&config.identity.subject.common_name),
         config.aws.mqtt_endpoint,
         config.aws.credentials_endpoint,
         config.token.key,
@@ -50,11 +64,21 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn load(path: &Path) -> Result<Config, Fatal> {
-    Config::load(path, &Folders::from_environment()).map_err(|error| {
-        let step = "correct it; `gatepostd --check-config` says what is still wrong";
-        Fatal::new(
-            Exit::Configuration,
-            Problem::configuration(error.to_string()).next(step),
-        )
-    })
+    Config::load(path, &Folders::from_environment()).map_err(fatal)
+}
+
+/// The same on a machine that may never have run: what only a running one knows is a note.
+///
+/// # Errors
+/// With all findings, a line each.
+pub fn examine(path: &Path) -> Result<Config, Fatal> {
+    Config::examine(path, &Folders::from_environment()).map_err(fatal)
+}
+
+fn fatal(error: ConfigError) -> Fatal {
+    let step = "correct it; `gatepostd --check-config` says what is still wrong";
+    Fatal::new(
+        Exit::Configuration,
+        Problem::configuration(error.to_string()).next(step),
+    )
 }

@@ -97,17 +97,25 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Whether a value looks like key material: an armour's line, or base64 that is too long for a name.
-fn may_be_secret(text: &str) -> bool {
-    let upper = text.to_ascii_uppercase();
-    if ["PRIVATE KEY", "-----BEGIN", "-----END"]
-        .iter()
-        .any(|mark| upper.contains(mark))
-    {
+pub fn may_be_secret(text: &str) -> bool {
+    if has_armour(text) {
         return true;
     }
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut runs = text.as_bytes().split(|byte| !is_base64(byte));
-    runs.any(|run| run.len() > MAX_BASE64_RUN)
+    // A path or a topic of long words has no digits and no capitals.
+    let is_mixed = |run: &[u8]| {
+        let has = |kind: fn(&u8) -> bool| run.iter().any(kind);
+        has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
+    };
+    runs.any(|run| run.len() > MAX_BASE64_RUN && is_mixed(run))
+}
+
+/// Whether a value has a line of a PEM file in it.
+pub fn has_armour(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    let marks = ["PRIVATE KEY", "-----BEGIN", "-----END"];
+    marks.iter().any(|mark| upper.contains(mark))
 }
 
 /// The standard library escapes what has no glyph (controls, format characters, private and unassigned code points); these
@@ -188,6 +196,7 @@ mod tests {
             ("https://a1b2c3d4e5f6g7-ats.iot.us-east-2.amazonaws.com", true),
             ("gw-0123456789abcdef0123456789abcdef.x", true),
             ("line\nbreak", true),
+            ("fleet/gateways/building/floor/sensors/temperature/raw", true),
             ("-----BEGIN PRIVATE KEY-----\\nMIGH\\n", false),
             ("-----begin ec private key-----", false),
             ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", false),

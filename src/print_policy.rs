@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::arguments::print;
-use crate::check_config::load;
-use crate::config::Config;
+use crate::check_config::examine;
+use crate::config::{Config, Partition};
 use crate::problem::{Exit, Fatal, Problem};
 
 /// AWS's word for this gateway in its own policy: the thing that is named as the client ID is (AWS IoT developer guide,
@@ -22,8 +22,8 @@ const MAX_CHARACTERS: usize = 2048;
 /// # Errors
 /// When the configuration is wrong, or needs more than fits into one policy.
 pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
-    let config = load(path)?;
-    let region = config.aws.mqtt_endpoint.region();
+    let config = examine(path)?;
+    let region = config.aws.region();
     let text = format!("{:#}\n", policy(&config, region.as_deref(), account.unwrap_or("*")));
     let length = text.chars().filter(|character| !character.is_whitespace()).count();
     if length > MAX_CHARACTERS {
@@ -38,10 +38,7 @@ pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
             account.is_none(),
             "any account: --account with its twelve digits narrows it",
         ),
-        (
-            region.is_none(),
-            "any Region: the MQTT endpoint's name does not tell which",
-        ),
+        (region.is_none(), "any Region: the endpoints' names do not tell which"),
     ] {
         if unknown {
             // Without a stderr the policy is still right.
@@ -52,11 +49,7 @@ pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
 }
 
 fn policy(config: &Config, region: Option<&str>, account: &str) -> Value {
-    let partition = match region {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
+    let partition = region.map_or("aws", |region| Partition::of_region(region).name);
     let region = region.unwrap_or("*");
     let arn = |kind: &str, name: &str| format!("arn:{partition}:iot:{region}:{account}:{kind}/{name}");
     let allow = |sid: &str, actions: &[&str], resources: Vec<String>| json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources });

@@ -73,6 +73,21 @@ impl Problem {
         self
     }
 
+    /// Several problems as one, where there is room for one only. The first decides who can mend it.
+    pub fn joined(problems: Vec<Self>) -> Option<Self> {
+        problems.into_iter().reduce(|all, one| {
+            let steps = [all.next_step, one.next_step];
+            let mut steps: Vec<String> = steps.into_iter().flatten().collect();
+            steps.dedup();
+            Self {
+                remedy: all.remedy,
+                message: format!("{}; {}", all.message, one.message),
+                next_step: Some(steps.join("; ")).filter(|steps| !steps.is_empty()),
+                event: all.event.or(one.event),
+            }
+        })
+    }
+
     fn new(remedy: Remedy, message: impl Into<String>) -> Self {
         Self {
             remedy,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::unistd::{Uid, User};
 
 use super::report::{Outcome, Report};
-use crate::check_config::load;
+use crate::check_config::examine;
 use crate::config::Config;
 use crate::local::{Access, Caller, Peer, Topics, Wish};
 use crate::problem::{Exit, Fatal, Problem};
@@ -21,7 +21,7 @@ struct Account {
 
 /// A line for each role alias, then what may be published and subscribed to.
 pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal> {
-    let config = load(path)?;
+    let config = examine(path)?;
     let account = Account::of(user)?;
     let access = Access::new(&config.access);
     let units: BTreeSet<&str> = config

@@ -11,7 +11,7 @@ use super::{call, clock_line, expiry, messages, network};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Trial;
 use crate::config::{Config, Endpoint};
-use crate::identity::{Certificate, Identity, Refusal, TokenKey, roots};
+use crate::identity::{Certificate, Identity, Loaded, Refusal, Source, TokenKey, roots};
 use crate::local;
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
@@ -118,16 +118,16 @@ async fn identity(config: &Config, clock: &SharedClock, report: &mut Report) -> 
     let public = token.public_key().borrow().clone()?;
     let key = TokenKey::new(token, public);
     let info = key.public().subject_public_key_info();
-    let (path, chain) = (&config.identity.certificate, config.identity.ca_chain.as_deref());
-    match Certificate::load(path, chain, &info, &**clock) {
-        Ok(certificate) => {
-            report.ok(
-                "certificate",
-                format!(
-                    "{} for thing {}; it belongs to the key",
-                    certificate.id, certificate.thing_name
-                ),
+    match Certificate::load(&Source::from(&config.identity), Some(&info), &**clock) {
+        Ok(Loaded { certificate, warning }) => {
+            let found = format!(
+                "{} for thing {}; it belongs to the key",
+                certificate.id, certificate.thing_name
             );
+            match &warning {
+                None => report.ok("certificate", found),
+                Some(problem) => report.warn("certificate", problem),
+            }
             let left = certificate.not_after.duration_since(clock.wall()).ok();
             let (outcome, message, step) = expiry(&rfc3339(certificate.not_after), left);
             report.add("expiry", outcome, message, step);

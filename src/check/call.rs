@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 
 use super::report::Report;
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, Partition};
 use crate::credentials::Credentials;
 use crate::identity::roots;
 use crate::problem::{Problem, quoted, with_causes};
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Calls with `credentials`; what AWS says of the caller is the line.
 pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
-    let Some(region) = config.aws.mqtt_endpoint.region().or_else(region_of_environment) else {
-        return report.skip(NAME, "the endpoint's name tells no Region; AWS_REGION can name one");
+    let Some(region) = config.aws.region().or_else(region_of_environment) else {
+        return report.skip(NAME, "the endpoints' names tell no Region; AWS_REGION can name one");
     };
     match call(&region, credentials, clock).await {
         Ok(arn) => report.ok(NAME, format!("sts:GetCallerIdentity with {alias}: {arn}")),
@@ -78,14 +78,7 @@ fn endpoint(region: &str) -> String {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     variable("AWS_ENDPOINT_URL_STS")
         .or_else(|| variable("AWS_ENDPOINT_URL"))
-        .unwrap_or_else(|| {
-            let domain = if region.starts_with("cn-") {
-                "amazonaws.com.cn"
-            } else {
-                "amazonaws.com"
-            };
-            format!("https://sts.{region}.{domain}")
-        })
+        .unwrap_or_else(|| format!("https://{}", Partition::of_region(region).sts_host(region)))
 }
 
 fn region_of_environment() -> Option<String> {

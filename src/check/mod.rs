@@ -54,6 +54,9 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
             path.display()
         ),
     );
+    for note in &config.notes {
+        report.warn("configuration", &Problem::configuration(note.as_str()));
+    }
     for problem in closed_files(path, &config) {
         report.fail("files", Exit::Configuration, &problem);
     }

@@ -23,10 +23,11 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
         Ok(addresses) => addresses,
         Err(why) => {
             let problem = Problem::wait(format!("{} has no address: {why}", endpoint.host));
-            report.failed(
-                &dns,
-                &problem.next("check the name (aws iot describe-endpoint) and the name service: resolvectl query"),
+            let step = format!(
+                "check the name ({}) and the name service: resolvectl query",
+                endpoint.describe_command()
             );
+            report.failed(&dns, &problem.next(step));
             report.skip(&tcp, "there is no address");
             return false;
         }

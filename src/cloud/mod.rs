@@ -147,7 +147,7 @@ impl Cloud {
             reporters: self.session_reporters,
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
             accepted,
-            proven: Proven::new(&self.config.folders),
+            proven: Proven::new(&self.config.folders, &self.config.identity),
             successor: Successor::none(),
             presence,
             publisher,

@@ -19,16 +19,20 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
     }
     let message = format!("TLS with {endpoint} failed: {}", clean(tls));
     match tls {
-        TlsError::InvalidCertificate(why) => Problem::configuration(message).next(match why {
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => "check this machine's clock: timedatectl",
-            CertificateError::UnknownIssuer => {
-                "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
-            }
-            _ => "check the endpoint's name: aws iot describe-endpoint prints yours",
-        }),
+        TlsError::InvalidCertificate(why) => {
+            let step = match why {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => "check this machine's clock: timedatectl".to_owned(),
+                CertificateError::UnknownIssuer => {
+                    "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
+                        .to_owned()
+                }
+                _ => format!("check the endpoint's name: `{}` prints yours", endpoint.describe_command()),
+            };
+            Problem::configuration(message).next(step)
+        }
         _ => Problem::wait(message),
     }
 }

@@ -1,61 +1,20 @@
 //! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
 
-use super::load::{Loaded, Sources};
+use super::endpoints::aws;
+use super::findings::Findings;
+use super::load::Loaded;
 use super::mqtt::mqtt;
-use super::raw::{RawAccess, RawAws, RawIdentity, RawRoleAlias, RawSubject, RawToken};
-use super::values::{absolute, alias_name, granted_topics, loopback_address, unit_name};
-use super::{AccessRule, Aliases, Aws, Config, Endpoint, Folders, IdentityConfig, RoleAlias, Selectors, Subject};
+use super::raw::{RawAccess, RawRoleAlias, RawToken};
+use super::subject::identity;
+use super::values::{absolute, account_name, alias_name, granted_topics, loopback_address, unit_name};
+use super::{AccessRule, Aliases, Config, Folders, RoleAlias, Selectors};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
-/// Collects what is wrong while the checks go on.
-pub(super) struct Findings<'a> {
-    sources: &'a Sources,
-    messages: Vec<String>,
-}
-
-impl Findings<'_> {
-    pub(super) fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
-        let message = format!("{}: {key}: {reason}", self.sources.file_of(key).display());
-        self.messages.push(foreign_text::one_line(&message));
-    }
-
-    pub(super) fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
-        outcome.map_err(|reason| self.wrong(key, reason)).ok()
-    }
-
-    fn required<T>(
-        &mut self,
-        key: &str,
-        value: Option<String>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        match value {
-            Some(text) => self.keep(key, parse(&text)),
-            None => {
-                self.wrong(key, "is not set, and has no default");
-                None
-            }
-        }
-    }
-
-    fn optional<T>(
-        &mut self,
-        key: &str,
-        value: Option<String>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        value.and_then(|text| self.keep(key, parse(&text)))
-    }
-}
-
 /// Checks everything; all findings are returned, each naming file, key and reason.
-pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<String>> {
+pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -> Result<Config, Vec<String>> {
     let Loaded { raw, sources } = loaded;
-    let mut findings = Findings {
-        sources: &sources,
-        messages: Vec::new(),
-    };
+    let mut findings = Findings::new(&sources, is_only_examined);
     let aws = aws(raw.aws, &mut findings);
     let token = token(raw.token, &mut findings);
     let identity = identity(raw.identity, folders, &mut findings);
@@ -63,8 +22,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<Str
     let access = access(raw.access, &role_aliases, &mut findings);
     let mqtt = mqtt(raw.mqtt, &mut findings);
     let loopback = findings.optional("loopback.listen", raw.loopback.listen, loopback_address);
+    let (messages, notes) = findings.into_parts();
     match (aws, token, identity, mqtt) {
-        (Some(aws), Some(token), Some(identity), Some(mqtt)) if findings.messages.is_empty() => Ok(Config {
+        (Some(aws), Some(token), Some(identity), Some(mqtt)) if messages.is_empty() => Ok(Config {
             aws,
             token,
             identity,
@@ -73,34 +33,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders) -> Result<Config, Vec<Str
             mqtt,
             loopback,
             folders: folders.clone(),
+            notes,
         }),
-        _ => Err(findings.messages),
-    }
-}
-
-fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
-    let mqtt = findings.required("aws.mqtt-endpoint", raw.mqtt_endpoint, |text| {
-        endpoint(text, 8883, "iot:Data-ATS")
-    });
-    let credentials = findings.required("aws.credentials-endpoint", raw.credentials_endpoint, |text| {
-        endpoint(text, 443, "iot:CredentialProvider")
-    });
-    let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
-    Some(Aws {
-        mqtt_endpoint: mqtt?,
-        credentials_endpoint: credentials?,
-        root_ca,
-    })
-}
-
-/// The sample's PREFIX and REGION would make a host name like any other.
-fn endpoint(text: &str, default_port: u16, kind: &str) -> Result<Endpoint, String> {
-    match text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
-        true => Err(format!(
-            "{} is the sample's placeholder; `aws iot describe-endpoint --endpoint-type {kind}` prints yours",
-            foreign_text::value(text)
-        )),
-        false => Endpoint::parse(text, default_port),
+        _ => Err(messages),
     }
 }
 
@@ -127,57 +62,6 @@ fn token(raw: RawToken, findings: &mut Findings) -> Option<TokenConfig> {
         key: key?,
         pin_file,
         generate: generate?,
-    })
-}
-
-fn identity(raw: RawIdentity, folders: &Folders, findings: &mut Findings) -> Option<IdentityConfig> {
-    let certificate = findings
-        .optional("identity.certificate", raw.certificate, absolute)
-        .unwrap_or_else(|| folders.state.join("device.pem"));
-    let ca_chain = findings.optional("identity.ca-chain", raw.ca_chain, absolute);
-    let subject = subject(raw.subject, findings);
-    Some(IdentityConfig {
-        certificate,
-        ca_chain,
-        subject: subject?,
-    })
-}
-
-fn subject(raw: RawSubject, findings: &mut Findings) -> Option<Subject> {
-    let common_name = raw.common_name.unwrap_or_else(|| "gw-{machine-id}".to_owned());
-    let common_name = findings.keep("identity.subject.common-name", super::subject::thing_name(&common_name));
-    if let Some(country) = &raw.country
-        && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()))
-    {
-        findings.wrong(
-            "identity.subject.country",
-            format!(
-                "{} is not a two-letter country code like \"IN\"",
-                foreign_text::value(country)
-            ),
-        );
-    }
-    let others = [
-        ("country", raw.country),
-        ("state", raw.state),
-        ("locality", raw.locality),
-        ("organization", raw.organization),
-        ("organizational-unit", raw.organizational_unit),
-        ("serial-number", raw.serial_number),
-        ("dn-qualifier", raw.dn_qualifier),
-    ];
-    let mut attributes = Vec::new();
-    for (name, value) in others {
-        let Some(value) = value else { continue };
-        let key = format!("identity.subject.{name}");
-        if value.trim().is_empty() || value.chars().any(char::is_control) {
-            findings.wrong(&key, "is empty or has control characters");
-        }
-        attributes.push((name, value));
-    }
-    Some(Subject {
-        common_name: common_name?,
-        attributes,
     })
 }
 
@@ -212,6 +96,11 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
         if let Some(unit) = &unit {
             findings.keep(&format!("{key}.unit"), unit_name(unit));
         }
+        for (name, value) in [("user", &item.user), ("group", &item.group)] {
+            if let Some(value) = value {
+                findings.keep(&format!("{key}.{name}"), account_name(value));
+            }
+        }
         let who = Selectors {
             user: item.user,
             group: item.group,
@@ -236,7 +125,7 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
         };
         let publish = topics(item.publish, &format!("{key}.publish"), findings);
         let subscribe = topics(item.subscribe, &format!("{key}.subscribe"), findings);
-        let place = format!("{key} of {}", findings.sources.file_of(&key).display());
+        let place = format!("{key} of {}", findings.file_of(&key));
         rules.push(AccessRule {
             place,
             who,

@@ -1,59 +1,85 @@
-//! An AWS endpoint: a host name and a port.
+//! An endpoint as the configuration writes it: a host name and a port.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use rustls::pki_types::ServerName;
 
+use super::aws_name::{AwsName, Service};
 use crate::foreign_text;
 
 /// Where to connect. The host is a name, never an address: it is sent as SNI, without which AWS refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The host name in lower case.
+    /// The host name in lower case, without a final dot.
     pub host: String,
     /// The TCP port, never 0.
     pub port: u16,
 }
 
 impl Endpoint {
-    /// Reads `HOST` or `HOST:PORT`.
+    /// Reads `HOST` or `HOST:PORT`. White space around it is ignored.
     ///
     /// # Errors
     /// With the reason, when `text` is something else.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let shown = foreign_text::value(text);
-        if text.contains("://") {
-            return Err(format!("{shown} is a URL; give the host name alone"));
+        let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
+        if let Some(why) = what_was_pasted(text) {
+            return Err(format!("{shown} {why}; give the host name alone"));
         }
+        let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         let (host, port) = match text.rsplit_once(':') {
+            // Of an address in IPv6 the last part looks like a port.
+            _ if is_address(text) => (text, default_port),
             None => (text, default_port),
             Some((host, port)) => match port.parse() {
-                Ok(port) if port != 0 => (host, port),
+                Ok(number) if number != 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => (host, number),
                 _ => return Err(format!("{shown} does not end in a port from 1 to 65535")),
             },
         };
-        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let last = host.rsplit('.').next().unwrap_or_default();
+        // No name ends in digits: that is an address that lacks a part.
+        if is_address(host) || !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!(
                 "{shown} is an address; AWS needs the host name (it is sent as SNI)"
             ));
+        }
+        if host.contains('_') {
+            return Err(format!("{shown} is no host name: it has an underscore"));
         }
         match ServerName::try_from(host) {
             Ok(ServerName::DnsName(_)) => Ok(Self {
                 host: host.to_ascii_lowercase(),
                 port,
             }),
-            _ => Err(format!(
-                "{shown} is no host name; `aws iot describe-endpoint` prints yours"
-            )),
+            _ => Err(format!("{shown} is no host name")),
         }
     }
 
-    /// The Region in the name of an AWS endpoint (AWS General Reference, "AWS IoT Core endpoints and quotas").
+    /// What the name says, where it is one of AWS's own; `None` for a custom domain.
+    ///
+    /// # Errors
+    /// When the name ends as AWS's names do and is none of them.
+    pub fn aws_name(&self) -> Result<Option<AwsName>, String> {
+        AwsName::parse(&self.host)
+    }
+
+    /// The Region in the name of an AWS endpoint.
     pub fn region(&self) -> Option<String> {
-        let (_, rest) = self.host.split_once(".iot.")?;
-        let (region, domain) = rest.split_once('.')?;
-        domain.starts_with("amazonaws.com").then(|| region.to_owned())
+        self.aws_name().ok().flatten().map(|name| name.region)
+    }
+
+    /// The command that prints the right name.
+    pub fn describe_command(&self) -> &'static str {
+        match self.aws_name() {
+            Ok(Some(name)) if name.service == Service::Credentials => Service::Credentials.describe_command(),
+            Ok(None) if self.port == 443 => {
+                "aws iot describe-endpoint --endpoint-type iot:CredentialProvider (or iot:Data-ATS, for MQTT)"
+            }
+            _ => Service::Data.describe_command(),
+        }
     }
 
     /// The host as TLS wants it; cannot fail for a host that [`parse`](Self::parse) let through.
@@ -65,6 +91,28 @@ impl Endpoint {
     }
 }
 
+/// What stands around a host name, or in its place.
+fn what_was_pasted(text: &str) -> Option<&'static str> {
+    if text.starts_with(['{', '[']) && text.contains('"') {
+        return Some("is JSON");
+    }
+    if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+        return Some("has quotation marks of its own");
+    }
+    if text.contains("://") {
+        return Some("is a URL");
+    }
+    if text.contains('/') {
+        return Some("has a path");
+    }
+    if text.contains('@') {
+        return Some("has a user name");
+    }
+    text.chars()
+        .any(|letter| letter.is_whitespace() || letter.is_control())
+        .then_some("is no host name: it has a blank or a line break in it")
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -73,44 +121,75 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn the_region_is_in_the_name_of_an_aws_endpoint_only() {
-        for (host, expected) in [
-            ("a1b2c3-ats.iot.us-east-2.amazonaws.com", Some("us-east-2")),
-            ("c4d5e6.credentials.iot.eu-west-1.amazonaws.com", Some("eu-west-1")),
-            ("a1b2c3.iot.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
-            ("iot.example.com", None),
-            ("a.iot.example.com", None),
-            ("localhost", None),
-        ] {
-            let endpoint = Endpoint::parse(host, 443).unwrap();
-            assert_eq!(endpoint.region().as_deref(), expected, "{host}");
-        }
-    }
-
-    #[test]
     fn hosts_with_and_without_port() {
+        let data = Some(("a1-ats.iot.us-east-2.amazonaws.com", 8883));
         let cases = [
-            (
-                "a1-ats.iot.us-east-2.amazonaws.com",
-                Some(("a1-ats.iot.us-east-2.amazonaws.com", 8883)),
-            ),
+            ("a1-ats.iot.us-east-2.amazonaws.com", data),
+            ("  a1-ats.iot.us-east-2.amazonaws.com\n", data),
+            ("\u{feff}a1-ats.iot.us-east-2.amazonaws.com", data),
+            ("a1-ats.iot.us-east-2.amazonaws.com.", data),
+            ("A1-ATS.IoT.US-East-2.AmazonAWS.com:8883", data),
             ("LOCALHOST:443", Some(("localhost", 443))),
-            ("https://a1.iot.example", None),
-            ("127.0.0.1", None),
-            ("[::1]:8883", None),
-            ("::1", None),
-            ("a b.example", None),
-            ("host:", None),
-            ("host:0", None),
-            ("host:70000", None),
-            ("", None),
+            ("iot.example.com.:443", Some(("iot.example.com", 443))),
         ];
         for (text, expected) in cases {
             let parsed = Endpoint::parse(text, 8883).ok();
             assert_eq!(parsed.as_ref().map(|e| (e.host.as_str(), e.port)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_name_is_told_apart() {
+        for (text, why) in [
+            ("https://a1.iot.example", "is a URL"),
+            ("mqtts://a1.iot.example:8883", "is a URL"),
+            ("a1.iot.example/mqtt", "has a path"),
+            ("\"a1.iot.example\"", "has quotation marks"),
+            ("{\"endpointAddress\": \"a1.iot.example\"}", "is JSON"),
+            ("user@a1.iot.example", "has a user name"),
+            ("a1\n.iot.example", "has a blank or a line break"),
+            ("a1 .iot.example", "has a blank or a line break"),
+            ("a_1.iot.example", "has an underscore"),
+            ("127.0.0.1", "is an address"),
+            ("127.0.0.1:8883", "is an address"),
+            ("10.0.0", "is an address"),
+            ("[::1]:8883", "is an address"),
+            ("::1", "is an address"),
+            ("fe80::1", "is an address"),
+            ("a1.iot.example:8883:443", "is no host name"),
+            ("a1..iot.example", "is no host name"),
+            ("host:", "does not end in a port"),
+            ("host:0", "does not end in a port"),
+            ("host:+8", "does not end in a port"),
+            ("host:70000", "does not end in a port"),
+            ("", "is no host name"),
+            (".", "is no host name"),
+        ] {
+            let reason = Endpoint::parse(text, 8883).expect_err(text);
+            assert!(reason.contains(why) && !reason.contains('\n'), "{text:?}: {reason}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_is_a_host_name_that_is_taken_again(text in "[ -~\n\u{feff}äA-Z.:-]{0,60}") {
+            if let Ok(endpoint) = Endpoint::parse(&text, 8883) {
+                prop_assert!(endpoint.server_name().is_ok());
+                prop_assert!(!endpoint.host.ends_with('.') && endpoint.port != 0);
+                prop_assert_eq!(Endpoint::parse(&endpoint.to_string(), 1), Ok(endpoint));
+            }
+        }
+
+        #[test]
+        fn no_reason_has_a_control_character(text in any::<String>()) {
+            if let Err(reason) = Endpoint::parse(&text, 8883) {
+                prop_assert!(!reason.chars().any(char::is_control), "{reason:?}");
+            }
         }
     }
 }

@@ -28,6 +28,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    pub(super) fn new(main: &Path) -> Self {
+        Self {
+            main: main.to_owned(),
+            keys: BTreeMap::new(),
+        }
+    }
+
     /// The file to name in a message about `key`: the one that set it or the table nearest around it, else the main file.
     pub(super) fn file_of(&self, key: &str) -> &Path {
         let mut place = key;
@@ -47,10 +54,7 @@ impl Sources {
 pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
     let mut messages = Vec::new();
     let mut merged = Table::new();
-    let mut sources = Sources {
-        main: main.to_owned(),
-        keys: BTreeMap::new(),
-    };
+    let mut sources = Sources::new(main);
     for file in files(main, &mut messages) {
         match read(&file) {
             Ok(table) => merge(&mut merged, table, "", &file, &mut sources.keys),

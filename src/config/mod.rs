@@ -3,8 +3,11 @@
 //! The way of a value: `load` reads and merges the files into `raw`, `check` turns that into the types below. What
 //! has reached these types needs no further checking anywhere.
 
+mod aws_name;
 mod check;
 mod endpoint;
+mod endpoints;
+mod findings;
 mod load;
 mod mqtt;
 mod raw;
@@ -17,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use aws_name::{AwsName, Partition, Service};
 pub use endpoint::Endpoint;
 pub use subject::check_thing_name;
 
@@ -48,6 +52,8 @@ pub struct Config {
     pub loopback: Option<SocketAddr>,
     /// Where the daemon's own files are.
     pub folders: Folders,
+    /// What can be used and is seldom meant, a line each: file, key, reason.
+    pub notes: Vec<String>,
 }
 
 /// `[aws]`
@@ -61,6 +67,14 @@ pub struct Aws {
     pub root_ca: Option<PathBuf>,
 }
 
+impl Aws {
+    /// The Region in the endpoints' names; a custom domain has none.
+    pub fn region(&self) -> Option<String> {
+        let endpoints = [&self.mqtt_endpoint, &self.credentials_endpoint];
+        endpoints.into_iter().find_map(Endpoint::region)
+    }
+}
+
 /// `[identity]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
@@ -68,6 +82,8 @@ pub struct IdentityConfig {
     pub certificate: PathBuf,
     /// CA certificates (PEM) to send after the device's, its issuer first.
     pub ca_chain: Option<PathBuf>,
+    /// The thing name where it is not the certificate's common name.
+    pub thing_name: Option<String>,
     /// The subject to ask for.
     pub subject: Subject,
 }
@@ -75,7 +91,7 @@ pub struct IdentityConfig {
 /// The subject of the certificate signing request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The thing name to be, placeholders filled in; [`check_thing_name`] has let it through.
+    /// The thing name to be, placeholders filled in; [`check_thing_name`] has let it through, unless the thing name is configured.
     pub common_name: String,
     /// The other attributes by their configuration key, in the order they are written.
     pub attributes: Vec<(&'static str, String)>,
@@ -212,8 +228,21 @@ impl Config {
     /// # Errors
     /// With all findings at once.
     pub fn load(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
-        load::load(path)
-            .and_then(|loaded| check::check(loaded, folders))
+        let loaded = load::load(path);
+        loaded
+            .and_then(|loaded| check::check(loaded, folders, false))
+            .map_err(ConfigError)
+    }
+
+    /// The same where it is only looked at, perhaps in the image of a machine that has never run: what only a running machine
+    /// knows (its machine ID) is a note.
+    ///
+    /// # Errors
+    /// With all findings at once.
+    pub fn examine(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
+        let loaded = load::load(path);
+        loaded
+            .and_then(|loaded| check::check(loaded, folders, true))
             .map_err(ConfigError)
     }
 

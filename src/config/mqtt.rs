@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Mqtt;
-use super::check::Findings;
+use super::findings::Findings;
 use super::raw::RawMqtt;
 use super::values::{duration, number, presence_topic};
 use crate::foreign_text;

@@ -46,6 +46,7 @@ pub(super) struct RawToken {
 pub(super) struct RawIdentity {
     pub(super) certificate: Option<String>,
     pub(super) ca_chain: Option<String>,
+    pub(super) thing_name: Option<String>,
     pub(super) subject: RawSubject,
 }
 

@@ -45,6 +45,15 @@ pub(super) fn unit_name(text: &str) -> Result<(), String> {
     }
 }
 
+/// The name of a user or a group. Directories allow nearly everything (`DOMAIN\user`), so only what cannot be one is refused.
+pub(super) fn account_name(text: &str) -> Result<(), String> {
+    let is_name = !text.is_empty() && !text.chars().any(char::is_control) && !text.contains(':');
+    match is_name && !foreign_text::may_be_secret(text) {
+        true => Ok(()),
+        false => Err(format!("{} is no name of a user or a group", foreign_text::value(text))),
+    }
+}
+
 /// Where the loopback listener listens: never where another machine could come.
 pub(super) fn loopback_address(text: &str) -> Result<SocketAddr, String> {
     let own = |address: &SocketAddr| {
@@ -89,6 +98,9 @@ pub(super) fn granted_topics(text: &str) -> Result<String, String> {
     const OWN: &str = "$aws/things/{thing}/";
     crate::topic::check_filter(&text.replace(crate::topic::THING, "t"))
         .map_err(|why| format!("{}: {why}", foreign_text::value(text)))?;
+    if foreign_text::has_armour(text) {
+        return Err("is key material, not a topic".to_owned());
+    }
     match text.starts_with('$') && !text.starts_with(OWN) {
         true => Err(format!(
             "{} is a reserved topic that is not this thing's: only {OWN}... can be given",
@@ -102,6 +114,7 @@ pub(super) fn granted_topics(text: &str) -> Result<String, String> {
 pub(super) fn presence_topic(topic: String) -> Result<Option<String>, String> {
     match topic.as_str() {
         "" => Ok(None),
+        text if foreign_text::has_armour(text) => Err("is key material, not a topic".to_owned()),
         text => crate::topic::check_publish(&text.replace("{thing}", "t")).map(|()| Some(topic.clone())),
     }
 }

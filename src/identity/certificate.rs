@@ -5,19 +5,21 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
+use super::name::{common_names, describe};
+use super::pem_file::{self, ReadError};
+use super::signature::refused_by_aws;
+use super::{chain, usage};
 use crate::clock::{Clock, is_set, rfc3339};
-use crate::config::check_thing_name;
-use crate::foreign_text;
+use crate::config::{IdentityConfig, check_thing_name};
 use crate::problem::Problem;
 
 /// A certificate chain that belongs to the key and is valid now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The common name, which is the thing name.
+    /// The thing name: identity.thing-name, or else the common name.
     pub thing_name: String,
     /// SHA-256 of the certificate's DER in 64 lowercase hex digits, which is AWS's certificate ID.
     pub id: String,
@@ -29,8 +31,28 @@ pub struct Certificate {
     pub not_after: SystemTime,
     /// The device certificate.
     pub leaf: CertificateDer<'static>,
-    /// The CA certificates to send after it.
+    /// The CA certificates to send after it: its issuer, the issuer's issuer, and so on.
     pub chain: Vec<CertificateDer<'static>>,
+}
+
+/// Where a certificate comes from, and the name that it does not have to have in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The device certificate's file.
+    pub path: &'a Path,
+    /// The file of CA certificates.
+    pub ca_chain: Option<&'a Path>,
+    /// The thing name where it is not the common name.
+    pub thing_name: Option<&'a str>,
+}
+
+/// A certificate that can be used, and what should be looked at all the same.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// What will be in the way at AWS, all in one.
+    pub warning: Option<Problem>,
 }
 
 /// Why a certificate cannot be used.
@@ -44,126 +66,135 @@ pub enum Refusal {
     Unusable(Problem),
 }
 
+impl<'a> From<&'a IdentityConfig> for Source<'a> {
+    fn from(config: &'a IdentityConfig) -> Self {
+        Self {
+            path: &config.certificate,
+            ca_chain: config.ca_chain.as_deref(),
+            thing_name: config.thing_name.as_deref(),
+        }
+    }
+}
+
 impl Certificate {
-    /// Reads the device certificate at `path` (whatever follows it in the file counts as chain) and the CA certificates at
-    /// `ca_chain`, and checks them against the token's public key and the clock.
+    /// Reads the device certificate (whatever else is in its file counts as CA certificate) and the CA certificates, finds the
+    /// path between them, and checks all of it against the token's public key and the clock. Without a key, the first
+    /// certificate that is no CA's is the device's.
     ///
     /// # Errors
     /// With the first reason not to use it.
-    pub fn load(path: &Path, ca_chain: Option<&Path>, key_info: &[u8], clock: &dyn Clock) -> Result<Self, Refusal> {
-        let mut certificates = read_pem(path)?;
-        if let Some(ca_chain) = ca_chain {
-            let extra = read_pem(ca_chain).map_err(|refusal| match refusal {
-                Refusal::Missing => unusable(ca_chain, "does not exist", "correct identity.ca-chain"),
-                other => other,
-            })?;
-            for certificate in extra {
-                if !certificates.contains(&certificate) {
-                    certificates.push(certificate);
-                }
+    pub fn load(source: &Source, key_info: Option<&[u8]>, clock: &dyn Clock) -> Result<Loaded, Refusal> {
+        let (all, mut warnings) = read(source)?;
+        let mut parsed = parse(source.path, &all)?;
+        let place = find_device(source.path, &parsed, key_info)?;
+        let device = parsed.remove(place);
+        // Others for the same key are older or newer ones of this gateway's, and no CA's.
+        parsed.retain(|other| other.public_key().raw != device.public_key().raw);
+        if let Some(algorithm) = refused_by_aws(&device) {
+            let what = format!("is signed with {algorithm}, which AWS IoT does not take");
+            return Err(unusable(
+                source.path,
+                &what,
+                "have the request signed again with SHA-256",
+            ));
+        }
+        let thing_name = match source.thing_name {
+            Some(name) => name.to_owned(),
+            None => thing_name_of(source.path, &device)?,
+        };
+        let now = is_set(clock).then(|| seconds(clock.wall()));
+        let path = chain::build(&device, &parsed, now.unwrap_or_default()).map_err(|why| no_path(source, &why))?;
+        let (not_before, not_after) = (
+            moment(device.validity().not_before.timestamp()),
+            moment(device.validity().not_after.timestamp()),
+        );
+        check_validity(source.path, not_before, not_after, clock)?;
+        warnings.extend(usage::of_device(source.path, &device));
+        let issuers = path.iter().filter_map(|place| parsed.get(*place));
+        let leaf = der(&device);
+        warnings.extend(issuers.clone().flat_map(|ca| usage::of_ca(ca, now)));
+        let certificate = Self {
+            thing_name,
+            id: certificate_id(&leaf),
+            subject: describe(device.subject()),
+            not_before,
+            not_after,
+            chain: issuers.clone().map(der).collect(),
+            leaf,
+        };
+        Ok(Loaded {
+            certificate,
+            warning: Problem::joined(warnings),
+        })
+    }
+}
+
+/// The thing name that the configuration or the certificate there says, as far as that can be said without the key; `None` where
+/// there is no usable certificate.
+pub fn thing_name(config: &IdentityConfig) -> Option<String> {
+    if config.thing_name.is_some() {
+        return config.thing_name.clone();
+    }
+    let file = pem_file::read(&config.certificate).ok()?;
+    let (_, device) = X509Certificate::from_der(file.certificates.first()?).ok()?;
+    thing_name_of(&config.certificate, &device).ok()
+}
+
+/// The certificates of both files, each once, and what is wrong with the files themselves.
+fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>), Refusal> {
+    let mut warnings = Vec::new();
+    let mut all: Vec<CertificateDer<'static>> = Vec::new();
+    for path in [Some(source.path), source.ca_chain].into_iter().flatten() {
+        let is_own = path == source.path && all.is_empty();
+        let file = pem_file::read(path).map_err(|error| match error {
+            ReadError::Missing if is_own => Refusal::Missing,
+            ReadError::Missing => unusable(path, "does not exist", "correct identity.ca-chain"),
+            other => unusable(path, &other.what(), other.next_step()),
+        })?;
+        if file.has_private_key {
+            let content = pem_file::Content::PrivateKey;
+            let message = format!("{} {content} beside the certificate", path.display());
+            warnings.push(Problem::configuration(message).next(content.next_step()));
+        }
+        for certificate in file.certificates {
+            if !all.contains(&certificate) {
+                all.push(certificate);
             }
         }
-        check(path, certificates, key_info, clock)
     }
+    Ok((all, warnings))
 }
 
-/// The thing name in the certificate at `path`, as far as that can be said without the key; `None` where there is no usable
-/// certificate.
-pub fn thing_name(path: &Path) -> Option<String> {
-    let certificates = read_pem(path).ok()?;
-    let (_, device) = X509Certificate::from_der(certificates.first()?).ok()?;
-    common_name(path, &device).ok()
-}
-
-fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
-    let text = std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Refusal::Missing,
-        _ => unusable(
-            path,
-            &format!("cannot be read: {}", foreign_text::clean(error)),
-            "make it readable for gatepost's user",
-        ),
-    })?;
-    let damaged = |why: String| {
-        unusable(
-            path,
-            &format!("is no usable PEM file: {why}"),
-            "copy the certificate there again",
-        )
-    };
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        // The library's error has the damaged line in it, which may be a private key.
-        .map_err(|_| damaged("its BEGIN and END lines or the base64 between them are damaged".into()))?;
-    match certificates.is_empty() {
-        true => Err(damaged("it has no complete BEGIN/END CERTIFICATE block".into())),
-        false => Ok(certificates),
-    }
-}
-
-fn check(
-    path: &Path,
-    certificates: Vec<CertificateDer<'static>>,
-    key_info: &[u8],
-    clock: &dyn Clock,
-) -> Result<Certificate, Refusal> {
-    let mut parsed = Vec::with_capacity(certificates.len());
-    for (index, der) in certificates.iter().enumerate() {
-        match X509Certificate::from_der(der) {
-            Ok((_, certificate)) => parsed.push(certificate),
-            Err(_) => {
-                let what = format!(
-                    "has a certificate (number {}) whose content is no X.509 certificate",
-                    index + 1
-                );
-                return Err(unusable(path, &what, "copy the certificate there again"));
-            }
-        }
-    }
-    let Some(device) = parsed.first() else {
-        return Err(Refusal::Missing);
-    };
-    check_key(path, &parsed, key_info)?;
-    if device.is_ca() {
-        return Err(begins_with_ca(path, device));
-    }
-    let thing_name = common_name(path, device)?;
-    check_order(path, &parsed)?;
-    let (not_before, not_after) = (
-        moment(device.validity().not_before.timestamp()),
-        moment(device.validity().not_after.timestamp()),
-    );
-    check_validity(path, not_before, not_after, clock)?;
-    let subject = device.subject().to_string();
-    drop(parsed);
-    let mut certificates = certificates.into_iter();
-    let Some(leaf) = certificates.next() else {
-        return Err(Refusal::Missing);
-    };
-    Ok(Certificate {
-        thing_name,
-        id: certificate_id(&leaf),
-        subject,
-        not_before,
-        not_after,
-        leaf,
-        chain: certificates.collect(),
-    })
+fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'a>>, Refusal> {
+    let parsed = ders.iter().enumerate().map(|(index, der)| {
+        X509Certificate::from_der(der)
+            .map(|(_, certificate)| certificate)
+            .map_err(|_| {
+                let content = pem_file::Content::NotX509(index + 1);
+                unusable(path, &content.to_string(), content.next_step())
+            })
+    });
+    parsed.collect()
 }
 
 /// The public keys are compared as bytes: rustls-webpki would refuse the X.509 v1 certificates that the AWS article's own
-/// `openssl x509 -req` makes.
-fn check_key(path: &Path, parsed: &[X509Certificate], key_info: &[u8]) -> Result<(), Refusal> {
+/// `openssl x509 -req` makes. Of several for our key, the one that is valid longest is the newest.
+fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Option<&[u8]>) -> Result<usize, Refusal> {
+    let is_ours = |certificate: &X509Certificate| match key_info {
+        Some(key_info) => certificate.public_key().raw == key_info,
+        None => !certificate.is_ca(),
+    };
     let ours = parsed
         .iter()
-        .position(|certificate| certificate.public_key().raw == key_info);
-    match (ours, parsed.first()) {
-        (Some(0), _) => Ok(()),
-        (Some(place), _) => Err(unusable(
-            path,
-            &format!("has the device certificate in place {} of the chain", place + 1),
-            "put the device certificate first, then its issuer, and so on",
-        )),
+        .enumerate()
+        .filter(|(_, certificate)| is_ours(certificate));
+    let found = match key_info {
+        Some(_) => ours.max_by_key(|(_, certificate)| certificate.validity().not_after.timestamp()),
+        None => ours.into_iter().next(),
+    };
+    match (found, parsed.first()) {
+        (Some((_, device)), _) if device.is_ca() => Err(begins_with_ca(path, device)),
+        (Some((place, _)), _) => Ok(place),
         // That a CA's key is not ours goes without saying; that it is a CA does not.
         (None, Some(first)) if first.is_ca() => Err(begins_with_ca(path, first)),
         (None, _) => Err(unusable(
@@ -177,48 +208,36 @@ fn check_key(path: &Path, parsed: &[X509Certificate], key_info: &[u8]) -> Result
 fn begins_with_ca(path: &Path, first: &X509Certificate) -> Refusal {
     unusable(
         path,
-        &format!("begins with a CA certificate ({})", first.subject()),
+        &format!("begins with a CA certificate ({})", describe(first.subject())),
         "put the device certificate there; CA certificates belong into identity.ca-chain",
     )
 }
 
-fn common_name(path: &Path, device: &X509Certificate) -> Result<String, Refusal> {
-    let mut names = device
-        .subject()
-        .iter_common_name()
-        .filter_map(|name| name.as_str().ok());
-    let step = "sign the request again without changing its subject";
-    match (names.next(), names.next()) {
-        (Some(name), None) => {
+fn no_path(source: &Source, why: &str) -> Refusal {
+    unusable(
+        source.path,
+        why,
+        "put the certificate of the CA that has signed it into identity.ca-chain, or leave identity.ca-chain out if AWS IoT \
+         knows the device certificate already",
+    )
+}
+
+fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, Refusal> {
+    let step = "sign the request again without changing its subject, or set identity.thing-name";
+    match common_names(device.subject()).as_slice() {
+        [Some(name)] => {
             check_thing_name(name)
                 .map_err(|why| unusable(path, &format!("has a common name that is no thing name: {why}"), step))?;
-            Ok(name.to_owned())
+            Ok(name.clone())
         }
-        (None, _) => Err(unusable(
+        [None] => Err(unusable(path, "has a common name that is no text", step)),
+        [] => Err(unusable(
             path,
             "has no common name, and the common name is the thing name",
             step,
         )),
-        (Some(_), Some(_)) => Err(unusable(path, "has more than one common name", step)),
+        _ => Err(unusable(path, "has more than one common name", step)),
     }
-}
-
-/// AWS builds the path from what is sent, so each certificate must be followed by its issuer.
-fn check_order(path: &Path, parsed: &[X509Certificate]) -> Result<(), Refusal> {
-    for pair in parsed.windows(2) {
-        if let [certificate, issuer] = pair
-            && certificate.issuer() != issuer.subject()
-        {
-            let what = format!(
-                "and identity.ca-chain are no chain: {} was issued by {}, and {} follows it",
-                certificate.subject(),
-                certificate.issuer(),
-                issuer.subject()
-            );
-            return Err(unusable(path, &what, "put each certificate's issuer after it"));
-        }
-    }
-    Ok(())
 }
 
 /// While the clock is unset there is nothing to compare with: the certificate is looked at again once it is set.
@@ -250,6 +269,10 @@ fn check_validity(path: &Path, from: SystemTime, until: SystemTime, clock: &dyn 
     Ok(())
 }
 
+fn der(certificate: &X509Certificate) -> CertificateDer<'static> {
+    CertificateDer::from(certificate.as_raw().to_vec())
+}
+
 fn certificate_id(leaf: &CertificateDer) -> String {
     ring::digest::digest(&ring::digest::SHA256, leaf)
         .as_ref()
@@ -260,11 +283,16 @@ fn certificate_id(leaf: &CertificateDer) -> String {
         })
 }
 
-fn moment(unix_seconds: i64) -> SystemTime {
+pub(super) fn moment(unix_seconds: i64) -> SystemTime {
     match u64::try_from(unix_seconds) {
         Ok(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
         Err(_) => SystemTime::UNIX_EPOCH,
     }
+}
+
+pub(super) fn seconds(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn unusable(path: &Path, what: &str, next: &str) -> Refusal {

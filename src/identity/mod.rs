@@ -1,16 +1,23 @@
 //! Certificate and key as one: who this gateway is, and how it proves it.
 
 mod certificate;
+mod chain;
 mod files;
+mod files_check;
+mod name;
+mod pem_file;
 mod proven;
 mod request;
 pub mod roots;
+mod signature;
 mod signing_key;
 mod task;
 mod tls;
+mod usage;
 
-pub use certificate::{Certificate, Refusal, thing_name};
+pub use certificate::{Certificate, Loaded, Refusal, Source, thing_name};
 pub use files::Files;
+pub use files_check::{Examined, examine};
 pub use proven::Proven;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityTask, request_path};
@@ -29,3 +36,6 @@ pub struct Identity {
     /// The key.
     pub key: TokenKey,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use log::Level;
 use pem::{EncodeConfig, LineEnding, Pem};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Source};
 use super::{Identity, TokenKey};
 use crate::clock::Clock;
-use crate::config::Folders;
+use crate::config::{Folders, IdentityConfig};
 use crate::durable;
 use crate::event::{Event, journal};
 
@@ -17,13 +17,16 @@ use crate::event::{Event, journal};
 #[derive(Clone, Debug)]
 pub struct Proven {
     path: PathBuf,
+    /// The thing name where it is not the certificate's common name.
+    thing_name: Option<String>,
 }
 
 impl Proven {
     /// The one in the state folder.
-    pub fn new(folders: &Folders) -> Self {
+    pub fn new(folders: &Folders, config: &IdentityConfig) -> Self {
         Self {
             path: folders.state.join("proven.pem"),
+            thing_name: config.thing_name.clone(),
         }
     }
 
@@ -45,9 +48,14 @@ impl Proven {
     /// The identity with this certificate, if it still belongs to the key and is still valid.
     pub fn load(&self, key: &TokenKey, clock: &dyn Clock) -> Option<Identity> {
         let info = key.public().subject_public_key_info();
-        let certificate = Certificate::load(&self.path, None, &info, clock).ok()?;
+        let source = Source {
+            path: &self.path,
+            ca_chain: None,
+            thing_name: self.thing_name.as_deref(),
+        };
+        let loaded = Certificate::load(&source, Some(&info), clock).ok()?;
         Some(Identity {
-            certificate,
+            certificate: loaded.certificate,
             key: key.clone(),
         })
     }

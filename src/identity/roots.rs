@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
-use crate::foreign_text::clean;
+use super::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
 /// Where Debian's ca-certificates keeps single roots.
@@ -29,9 +27,11 @@ const AMAZON_ROOTS: [&str; 5] = [
 pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
     let mut store = RootCertStore::empty();
     match root_ca {
-        Some(path) => add(&mut store, path).map_err(|why| {
-            Problem::configuration(format!("aws.root-ca: {} {why}", path.display()))
-                .next("give a PEM file of root certificates, or leave aws.root-ca out to trust Amazon's")
+        Some(path) => add(&mut store, path).map_err(|error| {
+            Problem::configuration(format!("aws.root-ca: {} {}", path.display(), error.what())).next(format!(
+                "give a PEM file of root certificates, or leave aws.root-ca out to trust Amazon's; {}",
+                error.next_step()
+            ))
         })?,
         None => {
             for name in AMAZON_ROOTS {
@@ -49,20 +49,12 @@ pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
     }
 }
 
-fn add(store: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot be read: {}", clean(error)))?;
-    let before = store.len();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|_| {
-            // The library's error has the damaged line in it, which may be a private key.
-            "is no usable PEM file: its BEGIN and END lines or the base64 between them are damaged".to_owned()
-        })?;
+fn add(store: &mut RootCertStore, path: &Path) -> Result<(), ReadError> {
+    let file = pem_file::read(path)?;
+    for (index, certificate) in file.certificates.into_iter().enumerate() {
         store
             .add(certificate)
-            .map_err(|_| "has a certificate that cannot be a root: its content is damaged".to_owned())?;
+            .map_err(|_| ReadError::NoCertificates(Content::NotX509(index + 1)))?;
     }
-    match store.len() > before {
-        true => Ok(()),
-        false => Err("has no certificate in it".into()),
-    }
+    Ok(())
 }

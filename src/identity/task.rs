@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::Level;
 use tokio::sync::watch;
 
-use super::certificate::{Certificate, Refusal};
+use super::certificate::{Certificate, Loaded, Refusal, Source};
 use super::files::Files;
 use super::{Identity, IdentityReporter, Proven, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
@@ -55,6 +55,7 @@ impl IdentityTask {
     ) -> (Self, IdentityReceiver) {
         let (identity, receiver) = watch::channel(None);
         let request_path = request_path(folders);
+        let proven = Proven::new(folders, &config);
         let task = Self {
             config,
             request_path,
@@ -64,7 +65,7 @@ impl IdentityTask {
             reporter,
             identity,
             files,
-            proven: Proven::new(folders),
+            proven,
             taken_with_clock_unset: false,
         };
         (task, receiver)
@@ -94,9 +95,8 @@ impl IdentityTask {
         if let Ok(pem) = &request {
             self.reporter.details(|details| details.csr = Some(pem.as_str().into()));
         }
-        let (certificate, ca_chain) = (&self.config.certificate, self.config.ca_chain.as_deref());
-        let again = match Certificate::load(certificate, ca_chain, &info, &*self.clock) {
-            Ok(certificate) => Some(self.take(Identity { certificate, key })),
+        let again = match Certificate::load(&Source::from(&self.config), Some(&info), &*self.clock) {
+            Ok(Loaded { certificate, warning }) => Some(self.take(Identity { certificate, key }, warning)),
             Err(refusal) => self.refuse(refusal, &key),
         };
         match request {
@@ -110,7 +110,7 @@ impl IdentityTask {
         }
     }
 
-    fn take(&mut self, identity: Identity) -> Duration {
+    fn take(&mut self, identity: Identity, warning: Option<Problem>) -> Duration {
         let certificate = &identity.certificate;
         let left = certificate
             .not_after
@@ -118,7 +118,7 @@ impl IdentityTask {
             .unwrap_or_default();
         self.taken_with_clock_unset = !is_set(&*self.clock);
         self.reporter
-            .report_with(IdentityPhase::Ready, None, |details| describe(details, certificate));
+            .report_with(IdentityPhase::Ready, warning, |details| describe(details, certificate));
         if self.identity.borrow().as_deref() != Some(&identity) {
             journal!(
                 Level::Info, Event::CertificateTaken, THING_NAME = certificate.thing_name.as_str();
@@ -142,7 +142,7 @@ impl IdentityTask {
             && self.identity.borrow().is_none()
             && let Some(proven) = self.proven.load(key, &*self.clock)
         {
-            self.take(proven);
+            self.take(proven, None);
         }
         let (phase, problem, again) = match refusal {
             Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),

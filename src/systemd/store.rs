@@ -50,7 +50,7 @@ impl Store {
         let purpose = Purpose {
             endpoint: config.aws.credentials_endpoint.to_string(),
             role_aliases: config.role_aliases.iter().map(|alias| alias.name.as_str()).collect(),
-            thing_name: identity::thing_name(&config.identity.certificate),
+            thing_name: identity::thing_name(&config.identity),
         };
         let mut store = Self { names: NAMES };
         for (name, file) in stored {

@@ -19,6 +19,7 @@ mod first_boot;
 mod loopback;
 mod messages;
 mod metrics;
+mod misplaced_key;
 mod policy;
 mod programs;
 mod provisioning;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use cloudlet::{Cloudlet, Options, Policy, Role, RoleAlias};
+use cloudlet::{Cloudlet, Options, Policy, Role, RoleAlias, Template};
 use rig::fleet_ca::FleetCa;
 use rig::manager::Manager;
 use rig::process::{Process, Signal};
@@ -39,11 +39,14 @@ impl World {
 
     /// A world with this token and this cloud: the fleet CA is registered, the role alias `telemetry` exists.
     pub fn with(token: Box<dyn Token>, options: Options) -> Self {
+        Self::with_template(token, options, Cloudlet::article_template)
+    }
+
+    /// The same with another provisioning template.
+    pub fn with_template(token: Box<dyn Token>, options: Options, template: fn(&Cloudlet) -> Template) -> Self {
         let ca = FleetCa::new().unwrap();
         let cloud = Cloudlet::start(options).unwrap();
-        cloud
-            .register_ca(&ca.ca_pem().unwrap(), cloud.article_template())
-            .unwrap();
+        cloud.register_ca(&ca.ca_pem().unwrap(), template(&cloud)).unwrap();
         let role = "arn:aws:iam::123456789012:role/telemetry";
         cloud.add_role(Role::trusting(role)).unwrap();
         cloud.add_role_alias(RoleAlias::new("telemetry", role)).unwrap();

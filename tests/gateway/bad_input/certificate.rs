@@ -1,9 +1,10 @@
 //! Certificates that cannot be used: refused with the reason, and waited past.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use cloudlet::CertificateId;
-use rig::fleet_ca::Validity;
+use rig::fleet_ca::{FleetCa, Validity};
 use serde_json::Value;
 
 use crate::world::{Gateway, SOON, World};
@@ -44,19 +45,14 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
         case(
             "truncated",
             good[..good.len() / 2].to_owned(),
-            "is no usable PEM file",
+            "is cut off",
             "copy the certificate there again",
         ),
-        case(
-            "empty",
-            String::new(),
-            "no complete BEGIN/END CERTIFICATE block",
-            "copy the certificate there again",
-        ),
+        case("empty", String::new(), "is empty", "copy the certificate there again"),
         case(
             "no X.509",
             "-----BEGIN CERTIFICATE-----\nZ2F0ZXBvc3Q=\n-----END CERTIFICATE-----\n".to_owned(),
-            "has a certificate (number 1) that is no X.509",
+            "has a certificate (number 1) whose content is no X.509 certificate",
             "copy the certificate there again",
         ),
         case(
@@ -84,16 +80,22 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
             "without changing its subject",
         ),
         case(
-            "CA before device",
-            format!("{root}{good}"),
-            "has the device certificate in place 2 of the chain",
-            "put the device certificate first",
+            "signed by a CA of the same name",
+            FleetCa::new().unwrap().sign_v3(&csr).unwrap(),
+            "which has the issuer's name and another key",
+            "put the certificate of the CA that has signed it into identity.ca-chain",
         ),
         case(
-            "a stranger in the chain",
-            format!("{good}{another}"),
-            "are no chain",
-            "put each certificate's issuer after it",
+            "the request",
+            fs::read_to_string(&csr).unwrap(),
+            "is the certificate signing request, not the certificate",
+            "have it signed",
+        ),
+        case(
+            "SHA-1",
+            ca.sign_v3_digest(&csr, "-sha1").unwrap(),
+            "is signed with RSA with SHA-1, which AWS IoT does not take",
+            "signed again with SHA-256",
         ),
     ]
 }

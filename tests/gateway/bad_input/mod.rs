@@ -2,6 +2,7 @@
 //! code that tells systemd whether to try again.
 
 mod certificate;
+mod certificate_files;
 mod closed;
 mod configuration;
 mod disk;
@@ -52,7 +53,7 @@ fn check_says_the_same(gateway: &Gateway, said: &str) {
     }
 }
 
-fn check_config(gateway: &Gateway) -> Output {
+pub fn check_config(gateway: &Gateway) -> Output {
     gateway.command().arg("--check-config").output().unwrap()
 }
 

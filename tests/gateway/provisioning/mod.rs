@@ -4,3 +4,4 @@ mod first_contact;
 mod restart;
 mod rotation;
 mod standing;
+mod thing_name;

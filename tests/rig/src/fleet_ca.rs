@@ -130,6 +130,18 @@ impl FleetCa {
         self.openssl(&format!("{sign} {dates} -in"), &[&path::absolute(csr)?])
     }
 
+    /// Signs a request with another hash ("-sha1"), as an old CA does.
+    ///
+    /// # Errors
+    /// If openssl does not know the hash.
+    pub fn sign_v3_digest(&self, csr: &Path, digest: &str) -> Result<String> {
+        let sign = format!(
+            "x509 -req -CA deviceRootCA.pem -CAkey deviceRootCA.key -CAcreateserial -days 365 {digest} -extfile sign.cnf \
+             -extensions device -in"
+        );
+        self.openssl(&sign, &[&path::absolute(csr)?])
+    }
+
     /// Signs a request under another subject ("/C=IN/O=Example/CN=name") than it asks for, as a careless CA might.
     ///
     /// # Errors

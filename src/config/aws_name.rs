@@ -1,0 +1,357 @@
+//! Reads what the name of an AWS IoT endpoint says: the service, the Region and the partition.
+//!
+//! AWS General Reference, "AWS IoT Core endpoints and quotas", and the developer guide, "Device data endpoint types".
+
+/// What an endpoint is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// MQTT, with a server certificate of Amazon Trust Services (or by a name that exists in that form only).
+    Data,
+    /// MQTT, with a server certificate of an authority that is no longer trusted.
+    LegacyData,
+    /// The credentials provider.
+    Credentials,
+    /// Jobs for devices.
+    Jobs,
+    /// The API of the service itself, the same for all accounts.
+    Api,
+}
+
+/// A part of AWS with accounts, ARNs and names of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// As ARNs write it.
+    pub name: &'static str,
+    /// What its Regions' names begin with; none has all that no other has.
+    region_prefixes: &'static [&'static str],
+    /// What its hosts' names end with.
+    dns_suffix: &'static str,
+    /// What they end with where they have IPv6 addresses as well.
+    dual_stack_suffix: &'static str,
+}
+
+/// The name of an AWS IoT endpoint, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsName {
+    /// What it is for.
+    pub service: Service,
+    /// The Region.
+    pub region: String,
+    /// The partition that the Region is in.
+    pub partition: Partition,
+}
+
+/// botocore's partitions.json. The first is that of every Region that no other claims.
+const PARTITIONS: [Partition; 8] = [
+    partition("aws", &[], "amazonaws.com", "api.aws"),
+    partition("aws-us-gov", &["us-gov-"], "amazonaws.com", "api.aws"),
+    partition("aws-cn", &["cn-"], "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    partition("aws-eusc", &["eusc-"], "amazonaws.eu", "api.amazonwebservices.eu"),
+    partition("aws-iso", &["us-iso-"], "c2s.ic.gov", "api.aws.ic.gov"),
+    partition("aws-iso-b", &["us-isob-"], "sc2s.sgov.gov", "api.aws.scloud"),
+    partition("aws-iso-e", &["eu-isoe-"], "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    partition("aws-iso-f", &["us-isof-"], "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+];
+
+const fn partition(
+    name: &'static str,
+    region_prefixes: &'static [&'static str],
+    dns_suffix: &'static str,
+    dual_stack_suffix: &'static str,
+) -> Partition {
+    Partition {
+        name,
+        region_prefixes,
+        dns_suffix,
+        dual_stack_suffix,
+    }
+}
+
+impl Service {
+    /// The command that prints the account's endpoint for it.
+    pub fn describe_command(self) -> &'static str {
+        match self {
+            Self::Credentials => "aws iot describe-endpoint --endpoint-type iot:CredentialProvider",
+            Self::Data | Self::LegacyData | Self::Jobs | Self::Api => {
+                "aws iot describe-endpoint --endpoint-type iot:Data-ATS"
+            }
+        }
+    }
+
+    /// As people call it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Data | Self::LegacyData => "the MQTT endpoint",
+            Self::Credentials => "the credentials provider's endpoint",
+            Self::Jobs => "the endpoint for jobs",
+            Self::Api => "the endpoint of AWS IoT's API, which is no account's own",
+        }
+    }
+}
+
+impl Partition {
+    /// The partition of a Region.
+    pub fn of_region(region: &str) -> Self {
+        let [usual, others @ ..] = PARTITIONS;
+        let claims = |partition: &Self| {
+            partition
+                .region_prefixes
+                .iter()
+                .any(|prefix| region.starts_with(prefix))
+        };
+        others.into_iter().find(claims).unwrap_or(usual)
+    }
+
+    /// The host of STS in a Region of this partition.
+    pub fn sts_host(&self, region: &str) -> String {
+        format!("sts.{region}.{}", self.dns_suffix)
+    }
+}
+
+impl AwsName {
+    /// Takes a host name in lower case apart; `None` where it is not AWS's.
+    ///
+    /// # Errors
+    /// When it ends as AWS's names do, and the rest is no endpoint of AWS IoT.
+    pub(super) fn parse(host: &str) -> Result<Option<Self>, String> {
+        let suffixes = PARTITIONS
+            .iter()
+            .flat_map(|known| [known.dns_suffix, known.dual_stack_suffix]);
+        let found = suffixes.filter_map(|suffix| Some((suffix, host.strip_suffix(suffix)?.strip_suffix('.')?)));
+        // "amazonaws.com" is not the end of "amazonaws.com.cn", but of others' names it may be.
+        let Some((suffix, rest)) = found.min_by_key(|(_, rest)| rest.len()) else {
+            return Ok(None);
+        };
+        let not_iot = || "is a name of AWS, but not of an AWS IoT endpoint".to_owned();
+        // An endpoint within a VPC.
+        let rest = rest.strip_suffix(".vpce").unwrap_or(rest);
+        let labels: Vec<&str> = rest.split('.').collect();
+        let place = labels.iter().rposition(|label| matches!(*label, "iot" | "iot-fips"));
+        let (before, region) = match place.and_then(|place| labels.split_at_checked(place)) {
+            Some((before, [_, region])) => (before, *region),
+            _ => return Err(not_iot()),
+        };
+        let partition = Partition::of_region(region);
+        if !is_region(region) {
+            return Err(format!("names no Region of AWS where it says \"{region}\""));
+        }
+        if suffix != partition.dns_suffix && suffix != partition.dual_stack_suffix {
+            return Err(format!(
+                "ends in {suffix}, and names of Region {region} end in {}",
+                partition.dns_suffix
+            ));
+        }
+        let service = service(before, host).ok_or_else(not_iot)?;
+        Ok(Some(Self {
+            service,
+            region: region.to_owned(),
+            partition,
+        }))
+    }
+}
+
+/// The service by what stands before "iot".
+fn service(before: &[&str], host: &str) -> Option<Service> {
+    let fips_or_vpc = host.contains(".iot-fips.") || host.contains(".vpce.");
+    match before {
+        [] => Some(Service::Api),
+        [_, "credentials"] | ["credentials"] => Some(Service::Credentials),
+        [_, "jobs"] | ["jobs"] => Some(Service::Jobs),
+        // China's form.
+        [_, "ats"] => Some(Service::Data),
+        [_, "data"] => Some(Service::Data),
+        [prefix] if prefix.ends_with("-ats") || fips_or_vpc => Some(Service::Data),
+        [_] => Some(Service::LegacyData),
+        _ => None,
+    }
+}
+
+/// Words and a number, joined by hyphens: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
+fn is_region(text: &str) -> bool {
+    let is_word = |word: &str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match text.rsplit_once('-') {
+        Some((words, number)) => {
+            let mut count = 0;
+            let all_words = words.split('-').inspect(|_| count += 1).all(is_word);
+            all_words && count >= 2 && matches!(number.len(), 1 | 2) && number.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_service_region_and_partition() {
+        use Service::{Api, Credentials, Data, Jobs, LegacyData};
+        for (host, service, region, partition, sts) in [
+            (
+                "a1b2c3-ats.iot.us-east-2.amazonaws.com",
+                Data,
+                "us-east-2",
+                "aws",
+                "sts.us-east-2.amazonaws.com",
+            ),
+            (
+                "a1b2c3.iot.us-east-2.amazonaws.com",
+                LegacyData,
+                "us-east-2",
+                "aws",
+                "sts.us-east-2.amazonaws.com",
+            ),
+            (
+                "c4.credentials.iot.eu-west-1.amazonaws.com",
+                Credentials,
+                "eu-west-1",
+                "aws",
+                "sts.eu-west-1.amazonaws.com",
+            ),
+            (
+                "a1.jobs.iot.ap-southeast-2.amazonaws.com",
+                Jobs,
+                "ap-southeast-2",
+                "aws",
+                "sts.ap-southeast-2.amazonaws.com",
+            ),
+            (
+                "iot.us-east-1.amazonaws.com",
+                Api,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "a1-ats.iot.us-east-1.api.aws",
+                Data,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "c4.credentials.iot.us-east-1.api.aws",
+                Credentials,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "data.iot-fips.ca-central-1.amazonaws.com",
+                Data,
+                "ca-central-1",
+                "aws",
+                "sts.ca-central-1.amazonaws.com",
+            ),
+            (
+                "a1-ats.iot-fips.us-west-2.amazonaws.com",
+                Data,
+                "us-west-2",
+                "aws",
+                "sts.us-west-2.amazonaws.com",
+            ),
+            (
+                "data.credentials.iot-fips.us-east-1.amazonaws.com",
+                Credentials,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "a1-ats.iot.us-gov-west-1.amazonaws.com",
+                Data,
+                "us-gov-west-1",
+                "aws-us-gov",
+                "sts.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "data.iot-fips.us-gov-east-1.amazonaws.com",
+                Data,
+                "us-gov-east-1",
+                "aws-us-gov",
+                "sts.us-gov-east-1.amazonaws.com",
+            ),
+            (
+                "a1.ats.iot.cn-north-1.amazonaws.com.cn",
+                Data,
+                "cn-north-1",
+                "aws-cn",
+                "sts.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "a1b2c3.iot.cn-north-1.amazonaws.com.cn",
+                LegacyData,
+                "cn-north-1",
+                "aws-cn",
+                "sts.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "a1-ats.iot.eusc-de-east-1.amazonaws.eu",
+                Data,
+                "eusc-de-east-1",
+                "aws-eusc",
+                "sts.eusc-de-east-1.amazonaws.eu",
+            ),
+            (
+                "c4.credentials.iot.eusc-de-east-1.amazonaws.eu",
+                Credentials,
+                "eusc-de-east-1",
+                "aws-eusc",
+                "sts.eusc-de-east-1.amazonaws.eu",
+            ),
+            (
+                "vpce-0a1b-c2.data.iot.us-east-1.vpce.amazonaws.com",
+                Data,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "vpce-0a1b-c2.credentials.iot.us-east-1.vpce.amazonaws.com",
+                Credentials,
+                "us-east-1",
+                "aws",
+                "sts.us-east-1.amazonaws.com",
+            ),
+        ] {
+            let name = AwsName::parse(host).unwrap().unwrap_or_else(|| panic!("{host}"));
+            assert_eq!(
+                (name.service, name.region.as_str(), name.partition.name),
+                (service, region, partition),
+                "{host}"
+            );
+            assert_eq!(name.partition.sts_host(&name.region), sts, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_custom_domain_says_nothing() {
+        for host in [
+            "iot.example.com",
+            "a.iot.example.com",
+            "localhost",
+            "notamazonaws.com",
+            "amazonaws.com.example",
+        ] {
+            assert_eq!(AwsName::parse(host), Ok(None), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_one_of_aws_is_told() {
+        for (host, why) in [
+            ("s3.us-east-1.amazonaws.com", "not of an AWS IoT endpoint"),
+            ("a1-ats.iot.amazonaws.com", "not of an AWS IoT endpoint"),
+            ("a.b.c-ats.iot.us-east-1.amazonaws.com", "not of an AWS IoT endpoint"),
+            ("a1-ats.iot.us-east2.amazonaws.com", "names no Region"),
+            ("a1-ats.iot.useast-1.amazonaws.com", "names no Region"),
+            ("a1-ats.iot.cn-north-1.amazonaws.com", "end in amazonaws.com.cn"),
+            ("a1-ats.iot.us-east-1.amazonaws.com.cn", "end in amazonaws.com"),
+            ("a1-ats.iot.eusc-de-east-1.amazonaws.com", "end in amazonaws.eu"),
+            ("a1-ats.iot.eu-central-1.amazonaws.eu", "end in amazonaws.com"),
+        ] {
+            let reason = AwsName::parse(host).expect_err(host);
+            assert!(reason.contains(why), "{host}: {reason}");
+        }
+    }
+}

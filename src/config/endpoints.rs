@@ -1,0 +1,106 @@
+//! `[aws]`, checked: what the endpoints' names say must fit what they are for, and each other.
+
+use super::aws_name::Service;
+use super::findings::Findings;
+use super::raw::RawAws;
+use super::values::absolute;
+use super::{Aws, Endpoint};
+use crate::foreign_text;
+
+/// What a key of the configuration is for.
+struct Purpose {
+    key: &'static str,
+    service: Service,
+    /// Those that AWS answers on, the usual one first ("Device communication protocols").
+    ports: &'static [u16],
+}
+
+const MQTT: Purpose = Purpose {
+    key: "aws.mqtt-endpoint",
+    service: Service::Data,
+    ports: &[8883, 443],
+};
+const CREDENTIALS: Purpose = Purpose {
+    key: "aws.credentials-endpoint",
+    service: Service::Credentials,
+    ports: &[443],
+};
+
+pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
+    let mqtt = endpoint(&MQTT, raw.mqtt_endpoint, findings);
+    let credentials = endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
+    let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
+    let (mqtt_endpoint, credentials_endpoint) = (mqtt?, credentials?);
+    if let (Some(one), Some(other)) = (mqtt_endpoint.region(), credentials_endpoint.region())
+        && one != other
+    {
+        findings.note(
+            CREDENTIALS.key,
+            format!(
+                "its Region is {other}, and that of aws.mqtt-endpoint {one}; unless the certificate is registered in both, one \
+                 of them refuses it: give --region to aws iot describe-endpoint"
+            ),
+        );
+    }
+    Some(Aws {
+        mqtt_endpoint,
+        credentials_endpoint,
+        root_ca,
+    })
+}
+
+fn endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
+    let endpoint = findings.required(purpose.key, value, |text| parse(purpose, text))?;
+    if let Some(note) = note(purpose, &endpoint) {
+        findings.note(purpose.key, note);
+    }
+    Some(endpoint)
+}
+
+fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
+    let shown = foreign_text::value(text);
+    let hint = format!("`{}` prints yours", purpose.service.describe_command());
+    // The sample's PREFIX and REGION would make a host name like any other.
+    if text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
+        return Err(format!("{shown} is the sample's placeholder; {hint}"));
+    }
+    let [usual, ..] = purpose.ports else { return Err(hint) };
+    let endpoint = Endpoint::parse(text, *usual).map_err(|why| format!("{why}; {hint}"))?;
+    let Some(name) = endpoint.aws_name().map_err(|why| format!("{shown} {why}; {hint}"))? else {
+        return Ok(endpoint);
+    };
+    let is_right = match purpose.service {
+        Service::Credentials => name.service == Service::Credentials,
+        _ => matches!(name.service, Service::Data | Service::LegacyData),
+    };
+    if !is_right {
+        return Err(format!("{shown} is {}; {hint}", name.service.describe()));
+    }
+    if !purpose.ports.contains(&endpoint.port) {
+        let ports: Vec<String> = purpose.ports.iter().map(u16::to_string).collect();
+        return Err(format!(
+            "AWS does not answer on port {} there; leave the port out, or give {}",
+            endpoint.port,
+            ports.join(" or ")
+        ));
+    }
+    Ok(endpoint)
+}
+
+/// What is possible, and seldom meant.
+fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
+    let name = endpoint.aws_name().ok().flatten();
+    match name.map(|name| name.service) {
+        Some(Service::LegacyData) => Some(format!(
+            "\"{}\" is the legacy endpoint, whose server certificate the Amazon roots do not cover; `{}` prints the one with \
+             -ats",
+            endpoint.host,
+            purpose.service.describe_command()
+        )),
+        None if endpoint.port == 1883 => Some(
+            "port 1883 is by convention MQTT without TLS, which gatepost does not speak; with TLS it is 8883"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}

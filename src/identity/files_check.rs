@@ -1,0 +1,74 @@
+//! Looks at the files of certificates without the key: for `gatepostd --check-config`.
+
+use std::path::Path;
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use super::certificate::{Certificate, Refusal, Source, seconds};
+use super::pem_file::{self, Content, ReadError};
+use super::{roots, usage};
+use crate::clock::{Clock, is_set};
+use crate::config::Config;
+use crate::problem::Problem;
+
+/// What is wrong with the files.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// What keeps the configuration from being used.
+    pub faults: Vec<Problem>,
+    /// What only concerns a certificate that another one may replace at any time, or will be in the way at AWS.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads root-ca, ca-chain and the device certificate.
+pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
+    let mut found = Examined::default();
+    let root_ca = config.aws.root_ca.as_deref();
+    found.faults.extend(roots::load(root_ca).err());
+    found.warnings.extend(root_ca.and_then(private_key));
+    let source = Source::from(&config.identity);
+    if let Some(path) = source.ca_chain
+        && let Err(error) = pem_file::read(path)
+    {
+        let message = format!("identity.ca-chain: {} {}", path.display(), error.what());
+        found
+            .faults
+            .push(Problem::configuration(message).next(error.next_step()));
+        return found;
+    }
+    match Certificate::load(&source, None, clock) {
+        Ok(loaded) => found.warnings.extend(loaded.warning),
+        Err(Refusal::Missing) => found
+            .warnings
+            .extend(source.ca_chain.and_then(|path| unused_chain(path, clock))),
+        Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => found.warnings.push(problem),
+    }
+    found
+}
+
+fn private_key(path: &Path) -> Option<Problem> {
+    let file = pem_file::read(path).ok().filter(|file| file.has_private_key)?;
+    let content = Content::PrivateKey;
+    let count = file.certificates.len();
+    let message = format!("{} {content}, beside {count} certificates", path.display());
+    Some(Problem::configuration(message).next(content.next_step()))
+}
+
+/// Before there is a device certificate nobody knows which CA will sign it: only a file without a good one is worth a word.
+fn unused_chain(path: &Path, clock: &dyn Clock) -> Option<Problem> {
+    let file = match pem_file::read(path) {
+        Ok(file) => file,
+        Err(ReadError::Missing | ReadError::Unreadable(_) | ReadError::NoCertificates(_)) => return None,
+    };
+    let now = is_set(clock).then(|| seconds(clock.wall()));
+    let mut all = Vec::new();
+    for der in &file.certificates {
+        let (_, ca) = X509Certificate::from_der(der).ok()?;
+        match usage::of_ca(&ca, now) {
+            faults if faults.is_empty() => return private_key(path),
+            faults => all.extend(faults),
+        }
+    }
+    Problem::joined(all.into_iter().chain(private_key(path)).collect())
+}

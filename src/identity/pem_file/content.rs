@@ -1,0 +1,140 @@
+//! What is found where a certificate belongs, with the step that makes a certificate of it.
+
+use std::fmt;
+
+/// The content of a file that is no usable file of certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::identity) enum Content {
+    /// Nothing, or blanks.
+    Empty,
+    /// More than a file of certificates can have.
+    TooLarge,
+    /// A certificate signing request.
+    SigningRequest,
+    /// A private key, in whatever form.
+    PrivateKey,
+    /// A public key.
+    PublicKey,
+    /// PKCS#7 as PEM.
+    Pkcs7,
+    /// PKCS#7 as DER.
+    Pkcs7Der,
+    /// OpenSSL's own form, with a list of purposes after the certificate.
+    TrustedCertificate,
+    /// PKCS#12.
+    Pkcs12,
+    /// A Java key store.
+    KeyStore,
+    /// A certificate revocation list.
+    RevocationList,
+    /// JSON with a certificate in it, as the AWS CLI prints it.
+    AwsJson,
+    /// Other JSON.
+    Json,
+    /// HTML or XML.
+    Markup,
+    /// Line breaks written as backslash and n.
+    EscapedLineBreaks,
+    /// Line breaks that became blanks.
+    JoinedLines,
+    /// Dashes that a word processor or a copy has changed.
+    ChangedDashes,
+    /// The base64 of a certificate without BEGIN and END.
+    BareBase64,
+    /// UTF-16 with a broken character.
+    DamagedUtf16,
+    /// A block, or DER, that ends too early or begins too late.
+    Cut,
+    /// The block that begins in this line is damaged.
+    Damaged(usize),
+    /// The certificate with this number is none.
+    NotX509(usize),
+    /// PEM blocks of other kinds.
+    OtherBlocks,
+    /// Bytes that are no text.
+    Binary,
+    /// Other text.
+    Text,
+}
+
+impl Content {
+    /// What to do about it.
+    pub(in crate::identity) fn next_step(self) -> &'static str {
+        match self {
+            Self::SigningRequest => {
+                "have it signed by your CA or by AWS (aws iot create-certificate-from-csr), and put the certificate there"
+            }
+            Self::PrivateKey => {
+                "remove it and treat that key as compromised: gatepost's own key never leaves the token, and only a certificate \
+                 belongs there"
+            }
+            Self::PublicKey => "put the certificate there: `gatepost csr` prints the request to have signed",
+            Self::Pkcs7 => "take the certificates out of it: openssl pkcs7 -print_certs -in FILE -out NEW",
+            Self::Pkcs7Der => {
+                "take the certificates out of it: openssl pkcs7 -inform DER -print_certs -in FILE -out NEW"
+            }
+            Self::TrustedCertificate => "make a plain certificate of it: openssl x509 -in FILE -out NEW",
+            Self::Pkcs12 | Self::KeyStore => {
+                "take the certificate out of it on another machine (openssl pkcs12 -nokeys -clcerts -in FILE): it may have a \
+                 private key, which does not belong on the gateway"
+            }
+            Self::AwsJson => {
+                "save the value of certificatePem alone: add --query certificatePem --output text to the aws command"
+            }
+            Self::EscapedLineBreaks => "replace each \\n by a line break",
+            Self::JoinedLines => "put line breaks in the place of the blanks, or copy the file itself",
+            Self::ChangedDashes => {
+                "copy the file itself, not its text: the BEGIN and END lines have five plain hyphens on each side"
+            }
+            Self::BareBase64 => "put the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it",
+            Self::Cut => "copy the certificate there again, as a whole",
+            Self::Empty
+            | Self::TooLarge
+            | Self::RevocationList
+            | Self::Json
+            | Self::Markup
+            | Self::DamagedUtf16
+            | Self::Damaged(_)
+            | Self::NotX509(_)
+            | Self::OtherBlocks
+            | Self::Binary
+            | Self::Text => "copy the certificate there again, as PEM: it begins with -----BEGIN CERTIFICATE-----",
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "is empty",
+            Self::TooLarge => "is larger than 1 MiB, which no file of certificates is",
+            Self::SigningRequest => "is the certificate signing request, not the certificate",
+            Self::PrivateKey => "has a private key in it",
+            Self::PublicKey => "is a public key, not a certificate",
+            Self::Pkcs7 | Self::Pkcs7Der => "is a PKCS#7 file, not a PEM file of certificates",
+            Self::TrustedCertificate => "has a TRUSTED CERTIFICATE, OpenSSL's own form, not a plain certificate",
+            Self::Pkcs12 => "is a PKCS#12 file, not a certificate",
+            Self::KeyStore => "is a Java key store, not a certificate",
+            Self::RevocationList => "is a certificate revocation list, not a certificate",
+            Self::AwsJson => "is the JSON that the AWS CLI prints, not the certificate in it",
+            Self::Json => "is JSON, not a certificate",
+            Self::Markup => "is HTML or XML, perhaps an error page, not a certificate",
+            Self::EscapedLineBreaks => "has its line breaks written as \\n",
+            Self::JoinedLines => "has a certificate in one line, without line breaks",
+            Self::ChangedDashes => "has BEGIN and END lines whose hyphens were changed or lost",
+            Self::BareBase64 => "is a certificate without its BEGIN and END lines",
+            Self::DamagedUtf16 => "is UTF-16 text that is damaged",
+            Self::Cut => "is cut off: a certificate has no beginning or no end",
+            Self::Damaged(line) => return write!(f, "is damaged in the block that begins in line {line}"),
+            Self::NotX509(number) => {
+                return write!(
+                    f,
+                    "has a certificate (number {number}) whose content is no X.509 certificate"
+                );
+            }
+            Self::OtherBlocks => "is a PEM file without a certificate in it",
+            Self::Binary => "is a binary file, and no certificate",
+            Self::Text => "has no BEGIN CERTIFICATE line in it",
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Names a text without any PEM block.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Content, der};
+
+/// Base64 of fewer bytes is no certificate and no key.
+const SHORTEST: usize = 40;
+
+/// What a text without a complete BEGIN line is.
+pub(super) fn content(bytes: &[u8]) -> Content {
+    if let Some(content) = by_signature(bytes) {
+        return content;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    let has = |words: &str| text.contains(words);
+    match text.chars().next() {
+        Some('{' | '[') if has("certificatePem") => return Content::AwsJson,
+        Some('{' | '[') => return Content::Json,
+        Some('<') => return Content::Markup,
+        _ => {}
+    }
+    if has("BEGIN CERTIFICATE REQUEST") || has("BEGIN NEW CERTIFICATE REQUEST") {
+        return Content::SigningRequest;
+    }
+    if has("BEGIN ") && has("\\n") {
+        return Content::EscapedLineBreaks;
+    }
+    if has("-----BEGIN ") && has("-----END ") {
+        return Content::JoinedLines;
+    }
+    if has("BEGIN CERTIFICATE") || has("END CERTIFICATE") || has("BEGIN X509 CERTIFICATE") {
+        return Content::ChangedDashes;
+    }
+    if let Some(bytes) = bare_base64(text) {
+        return match der::split_certificate(&bytes) {
+            Some(_) => Content::BareBase64,
+            None => match der::content(&bytes) {
+                Content::Pkcs7Der => Content::Pkcs7,
+                Content::Binary => Content::Text,
+                content => content,
+            },
+        };
+    }
+    match bytes.contains(&0) {
+        true => Content::Binary,
+        false => Content::Text,
+    }
+}
+
+/// Whether a text says that a private key is in it, or is the base64 of one.
+pub(super) fn has_private_key(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.to_ascii_uppercase().contains("PRIVATE KEY")
+        || bare_base64(text.trim()).is_some_and(|bytes| der::content(&bytes) == Content::PrivateKey)
+}
+
+fn by_signature(bytes: &[u8]) -> Option<Content> {
+    match bytes {
+        [0xfe, 0xed, 0xfe, 0xed, ..] => Some(Content::KeyStore),
+        // gzip, zip, xz, PDF, ELF
+        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] | [0xfd, b'7', b'z', ..] | [0x7f, b'E', b'L', b'F', ..] => {
+            Some(Content::Binary)
+        }
+        [b'%', b'P', b'D', b'F', ..] => Some(Content::Binary),
+        _ => None,
+    }
+}
+
+fn bare_base64(text: &str) -> Option<Vec<u8>> {
+    let joined: String = text.split_whitespace().collect();
+    let bytes = STANDARD.decode(joined).ok()?;
+    (bytes.len() >= SHORTEST).then_some(bytes)
+}

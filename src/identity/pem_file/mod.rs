@@ -1,0 +1,149 @@
+//! Reads files of certificates as people have them, and names what is no certificate.
+//!
+//! A byte order mark, UTF-16, CRLF, indentation, text around the blocks, a missing last line break, two files joined without
+//! one, the label X509 CERTIFICATE and plain DER are read as what they plainly are. Everything else is refused by its name
+//! (see [`Content`]) and never by its content, because it may be a private key.
+
+mod armour;
+mod content;
+mod der;
+mod guess;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+
+pub(super) use content::Content;
+
+use crate::foreign_text;
+
+/// Debian's bundle of all roots has a fifth of this.
+const MAX_SIZE: u64 = 1024 * 1024;
+
+/// The certificates of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PemFile {
+    /// In the order of the file; at least one.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Whether a private key stands beside them.
+    pub(super) has_private_key: bool,
+}
+
+/// Why a file gives no certificates.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// There is none.
+    Missing,
+    /// The system does not give it.
+    Unreadable(String),
+    /// It is something else.
+    NoCertificates(Content),
+}
+
+impl ReadError {
+    /// What the file "is" or "has", to follow its path.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Missing => "does not exist".to_owned(),
+            Self::Unreadable(why) => format!("cannot be read: {why}"),
+            Self::NoCertificates(content) => content.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn next_step(&self) -> &'static str {
+        match self {
+            Self::Missing => "put it there, or correct the path in the configuration",
+            Self::Unreadable(_) => "make it readable for gatepost's user",
+            Self::NoCertificates(content) => content.next_step(),
+        }
+    }
+}
+
+/// Reads the file at `path`.
+pub(super) fn read(path: &Path) -> Result<PemFile, ReadError> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Unreadable(foreign_text::clean(error)),
+    };
+    // Opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(ReadError::Unreadable("it is no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SIZE {
+        return Err(ReadError::NoCertificates(Content::TooLarge));
+    }
+    parse(&bytes).map_err(ReadError::NoCertificates)
+}
+
+/// The certificates in the content of a file, or what it has instead.
+pub(super) fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
+    let text = text_of(bytes)?;
+    if text.trim_ascii().is_empty() {
+        return Err(Content::Empty);
+    }
+    if der::is_der(&text) {
+        return from_der(&text);
+    }
+    let found = armour::read(&text).and_then(|found| match found {
+        Some(file) => Ok(file),
+        None => Err(guess::content(&text)),
+    });
+    // Whatever else is wrong with a file that has a key in it, the key is what matters.
+    found.map_err(|content| match guess::has_private_key(&text) {
+        true => Content::PrivateKey,
+        false => content,
+    })
+}
+
+/// The text without a byte order mark, and out of UTF-16 where it is that (PowerShell's `>` writes it).
+fn text_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Content> {
+    if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        return Ok(Cow::Borrowed(rest));
+    }
+    let little = |rest: &[u8]| utf16(rest, u16::from_le_bytes);
+    let big = |rest: &[u8]| utf16(rest, u16::from_be_bytes);
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => little(rest),
+        [0xfe, 0xff, rest @ ..] => big(rest),
+        // "-" and a line break, which begin no DER.
+        [b'-' | b'\n' | b'\r' | b' ', 0, ..] => little(bytes),
+        [0, b'-' | b'\n' | b'\r' | b' ', ..] => big(bytes),
+        _ => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, Content> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    match String::from_utf16(&units) {
+        Ok(text) if rest.is_empty() => Ok(Cow::Owned(text.into_bytes())),
+        _ => Err(Content::DamagedUtf16),
+    }
+}
+
+/// One certificate after the other, as DER.
+fn from_der(bytes: &[u8]) -> Result<PemFile, Content> {
+    let mut certificates = Vec::new();
+    let mut rest = bytes;
+    while !rest.trim_ascii().is_empty() {
+        let Some((certificate, after)) = der::split_certificate(rest) else {
+            return Err(der::content(rest));
+        };
+        certificates.push(CertificateDer::from(certificate.to_vec()));
+        rest = after;
+    }
+    Ok(PemFile {
+        certificates,
+        has_private_key: false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Verifies who signed a certificate, and knows which signatures AWS IoT takes.
+
+use ring::signature::{
+    self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
+};
+use x509_parser::certificate::X509Certificate;
+
+/// What a signature says about an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The issuer's key has made it.
+    Signed,
+    /// Another key has.
+    NotSigned,
+    /// It cannot be verified here, because ring does not know the algorithm.
+    Unknown,
+}
+
+/// An algorithm of certificates' signatures.
+struct Algorithm {
+    oid: &'static str,
+    name: &'static str,
+    /// Whether AWS IoT lists it ("X.509 client certificates", developer guide).
+    is_taken: bool,
+}
+
+const EC_P256: usize = 65;
+const EC_P384: usize = 97;
+const RSA_KEY: &str = "1.2.840.113549.1.1.1";
+const EC_KEY: &str = "1.2.840.10045.2.1";
+const ED25519: &str = "1.3.101.112";
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+
+const ALGORITHMS: [Algorithm; 14] = [
+    algorithm("1.2.840.113549.1.1.11", "RSA with SHA-256", true),
+    algorithm("1.2.840.113549.1.1.12", "RSA with SHA-384", true),
+    algorithm("1.2.840.113549.1.1.13", "RSA with SHA-512", true),
+    algorithm(RSASSA_PSS, "RSASSA-PSS", true),
+    algorithm("1.2.840.113549.1.1.5", "RSA with SHA-1", false),
+    algorithm("1.3.14.3.2.29", "RSA with SHA-1", false),
+    algorithm("1.2.840.113549.1.1.4", "RSA with MD5", false),
+    algorithm("1.2.840.113549.1.1.2", "RSA with MD2", false),
+    algorithm("1.2.840.10045.4.1", "ECDSA with SHA-1", false),
+    algorithm("1.2.840.10045.4.3.2", "ECDSA with SHA-256", true),
+    algorithm("1.2.840.10045.4.3.3", "ECDSA with SHA-384", true),
+    algorithm("1.2.840.10045.4.3.4", "ECDSA with SHA-512", true),
+    algorithm("2.16.840.1.101.3.4.3.2", "DSA with SHA-256", true),
+    algorithm(ED25519, "Ed25519", false),
+];
+
+const fn algorithm(oid: &'static str, name: &'static str, is_taken: bool) -> Algorithm {
+    Algorithm { oid, name, is_taken }
+}
+
+/// Those of ring that may verify it: which hash or curve it is, the key or the parameters tell.
+fn verifiers(oid: &str) -> Vec<&'static dyn VerificationAlgorithm> {
+    match oid {
+        "1.2.840.113549.1.1.11" => vec![&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY],
+        "1.2.840.113549.1.1.12" => vec![&RSA_PKCS1_2048_8192_SHA384],
+        "1.2.840.113549.1.1.13" => vec![&RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY],
+        RSASSA_PSS => vec![
+            &RSA_PSS_2048_8192_SHA256,
+            &RSA_PSS_2048_8192_SHA384,
+            &RSA_PSS_2048_8192_SHA512,
+        ],
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => vec![&RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY],
+        "1.2.840.10045.4.3.2" => vec![&ECDSA_P256_SHA256_ASN1, &ECDSA_P384_SHA256_ASN1],
+        "1.2.840.10045.4.3.3" => vec![&ECDSA_P256_SHA384_ASN1, &ECDSA_P384_SHA384_ASN1],
+        ED25519 => vec![&signature::ED25519],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether `issuer`'s key has signed `certificate`.
+pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) -> Proof {
+    let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    let key = &issuer.public_key().subject_public_key.data;
+    let kind = issuer.public_key().algorithm.algorithm.to_id_string();
+    let (is_for_key, is_known) = match kind.as_str() {
+        RSA_KEY => (oid.starts_with("1.2.840.113549.") || oid.starts_with("1.3.14."), true),
+        EC_KEY => (
+            oid.starts_with("1.2.840.10045."),
+            matches!(key.len(), EC_P256 | EC_P384),
+        ),
+        ED25519 => (oid == ED25519, true),
+        // DSA, Ed448 and what is to come.
+        _ => return Proof::Unknown,
+    };
+    if !is_for_key {
+        return Proof::NotSigned;
+    }
+    let (message, signed) = (certificate.tbs_certificate.as_ref(), &certificate.signature_value.data);
+    let verifiers = verifiers(&oid);
+    let verifies =
+        |ring: &&'static dyn VerificationAlgorithm| UnparsedPublicKey::new(*ring, key).verify(message, signed).is_ok();
+    match verifiers.iter().any(verifies) {
+        true => Proof::Signed,
+        // PSS with a salt or a hash that ring does not offer looks like another key's.
+        false if verifiers.is_empty() || !is_known || oid == RSASSA_PSS => Proof::Unknown,
+        false => Proof::NotSigned,
+    }
+}
+
+/// The name of a certificate's signature algorithm where AWS IoT does not take it.
+pub(super) fn refused_by_aws(certificate: &X509Certificate) -> Option<&'static str> {
+    let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    match ALGORITHMS.iter().find(|algorithm| algorithm.oid == oid) {
+        Some(algorithm) => (!algorithm.is_taken).then_some(algorithm.name),
+        None => Some("an algorithm without a name here"),
+    }
+}

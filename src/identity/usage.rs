@@ -1,0 +1,88 @@
+//! Says what in a certificate or a CA certificate will be in the way at AWS, though the file can be used.
+
+use std::path::Path;
+
+use x509_parser::certificate::X509Certificate;
+
+use super::chain::is_valid;
+use super::name::describe;
+use super::signature::refused_by_aws;
+use crate::clock::rfc3339;
+use crate::problem::Problem;
+
+/// The faults of a device certificate that keep it from being used as a TLS client's.
+pub(super) fn of_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut warn = |what: &str| {
+        let message = format!("{} {what}", path.display());
+        found.push(Problem::configuration(message).next(
+            "have the request signed again as a TLS client's certificate: extended key usage clientAuth, key usage \
+             digitalSignature, or neither extension",
+        ));
+    };
+    match device.extended_key_usage() {
+        Ok(Some(usage)) if !usage.value.client_auth && !usage.value.any => {
+            warn("is not for TLS clients: its extended key usage lacks clientAuth");
+        }
+        Err(_) => warn("has its extended key usage twice, or damaged"),
+        Ok(_) => {}
+    }
+    match device.key_usage() {
+        Ok(Some(usage)) if !usage.value.digital_signature() => {
+            warn("is not for signing: its key usage lacks digitalSignature, without which no TLS handshake succeeds");
+        }
+        Err(_) => warn("has its key usage twice, or damaged"),
+        Ok(_) => {}
+    }
+    found
+}
+
+/// The faults of a CA certificate in the path. Without a time, its validity is not looked at.
+pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let name = describe(ca.subject());
+    let mut warn = |what: String, step: &str| {
+        found.push(Problem::configuration(format!("the CA certificate {name} {what}")).next(step));
+    };
+    if let Some(now) = now.filter(|now| !is_valid(ca, *now)) {
+        let validity = ca.validity();
+        let (from, until) = (
+            super::certificate::moment(validity.not_before.timestamp()),
+            super::certificate::moment(validity.not_after.timestamp()),
+        );
+        let what = match validity.not_after.timestamp() < now {
+            true => format!("expired on {}: AWS IoT registers no device by it", rfc3339(until)),
+            false => format!(
+                "is valid only from {} on: AWS IoT registers no device by it before",
+                rfc3339(from)
+            ),
+        };
+        warn(
+            what,
+            "register a CA that is valid now, and put its certificate into identity.ca-chain",
+        );
+    }
+    if !ca.is_ca() {
+        warn(
+            "is not marked as a CA's (basicConstraints CA:TRUE): AWS IoT does not register it".to_owned(),
+            "make the CA's certificate again with basicConstraints = critical, CA:TRUE",
+        );
+    }
+    if ca
+        .key_usage()
+        .is_ok_and(|usage| usage.is_some_and(|usage| !usage.value.key_cert_sign()))
+    {
+        warn(
+            "may not sign certificates: its key usage lacks keyCertSign".to_owned(),
+            "make the CA's certificate again with keyUsage = critical, keyCertSign, cRLSign",
+        );
+    }
+    // A root's own signature is not looked at by anybody.
+    if let Some(algorithm) = refused_by_aws(ca).filter(|_| ca.subject().as_raw() != ca.issuer().as_raw()) {
+        warn(
+            format!("is signed with {algorithm}, which AWS IoT does not take"),
+            "have the CA's certificate signed again with SHA-256",
+        );
+    }
+    found
+}
