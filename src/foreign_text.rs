@@ -55,7 +55,7 @@ pub fn one_line(text: &str) -> String {
 pub fn value(text: &str) -> String {
     let length = text.chars().count();
     match length > MAX_VALUE || may_be_secret(text) {
-        true => format!("a value of {length} characters, which is not shown here,"),
+        true => format!("a value of {length} characters (not shown here)"),
         false => {
             let escape = |letter: char| match letter {
                 '"' | '\\' => format!("\\{letter}"),

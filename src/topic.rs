@@ -36,7 +36,8 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     });
     match misplaced {
         Some((_, level)) => Err(format!(
-            "the topic filter has a wildcard where none may be, in \"{level}\": + is a whole level, # is the last one"
+            "the topic filter has a wildcard where none may be, in {}: + is a whole level, # is the last one",
+            crate::foreign_text::value(level)
         )),
         None => Ok(()),
     }

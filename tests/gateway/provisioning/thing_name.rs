@@ -24,7 +24,7 @@ fn promise_2_a_thing_may_have_another_name_than_its_certificate() {
     world.gateway.configure(
         "subject = { common-name = \"gw-1\", country = \"IN\", organization = \"Example\" }",
         &format!(
-            "thing-name = \"{NAME}\"\nsubject = {{ common-name = \"Gateway no. 1\", serial-number = \"{NAME}\" }}"
+            "thing-name = \"{NAME}\"\nsubject = {{ common-name = \"Gateway no. 1\", country = \"IN\", serial-number = \"{NAME}\" }}"
         ),
     );
     let checked = check_config(&world.gateway);
@@ -36,7 +36,7 @@ fn promise_2_a_thing_may_have_another_name_than_its_certificate() {
     assert_eq!(status["identity"]["thing_name"], NAME);
     assert_eq!(
         status["identity"]["subject"],
-        format!("serialNumber={NAME}, CN=Gateway no. 1")
+        format!("C=IN, serialNumber={NAME}, CN=Gateway no. 1")
     );
     assert_eq!(status["session"]["client_id"], NAME);
     // The provider gives credentials to a certificate for its own thing only, so these were asked for by the right name.
