@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::raw::Raw;
 use super::toml_fault;
-use crate::foreign_text::clean;
+use crate::foreign_text::{clean, one_line};
 
 /// The merged configuration and where each of its values came from.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
         }
     }
     if !messages.is_empty() {
-        return Err(messages);
+        // The names of the files are somebody's text as well.
+        return Err(messages.iter().map(|message| one_line(message)).collect());
     }
     match merged.try_into::<Raw>() {
         Ok(raw) => Ok(Loaded { raw, sources }),

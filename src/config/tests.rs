@@ -197,6 +197,15 @@ fn all_faults_are_reported_at_once() {
 }
 
 #[test]
+fn a_file_whose_name_has_a_line_break_is_one_line() {
+    for text in ["[aws", "[token]\nmodul = 1", "[aws]\nroot-ca = \"x\""] {
+        let message = load(MINIMUM, &[("a\n\u{1b}[31mb.toml", text)]).expect_err(text);
+        assert_eq!(message.lines().count(), 1, "{message:?}");
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let folders = Folders {
         state: "/s".into(),

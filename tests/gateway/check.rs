@@ -378,7 +378,7 @@ fn what_is_wrong_with_certificate_and_account_is_said() {
     for (pem, words) in [
         (expired, "expired on"),
         (foreign, "is for another key"),
-        ("".into(), "no usable PEM"),
+        ("".into(), "device.pem is empty"),
     ] {
         world.gateway.install(&pem);
         failing(&world, "certificate", 78, &[words, "next_step"]);

@@ -31,7 +31,7 @@ fn slowly(gateway: &Gateway, pem: &str) {
     let (first, second) = pem.split_at(pem.len() / 2);
     let mut file = fs::File::create(gateway.state("device.pem")).unwrap();
     file.write_all(first.as_bytes()).unwrap();
-    gateway.wait_for_words("identity.problem.message", "is no usable PEM file");
+    gateway.wait_for_words("identity.problem.message", "is cut off");
     file.write_all(second.as_bytes()).unwrap();
 }
 
