@@ -167,6 +167,10 @@ events! {
     MessageParked = "message-parked", "93a7b87406e147fb8fbace1c6b7267ab";
     /// AWS takes no message at quality of service 0 on a topic.
     TopicRefused = "topic-refused", "5a3d0f6be1c94d7c9d0a1c2f7e48b653";
+    /// A message from AWS was too large to be taken.
+    MessageSkipped = "message-skipped", "e0aeb081580147d4a990b565ce4dfb88";
+    /// AWS's session was given up, because something in it ended every connection.
+    SessionDiscarded = "session-discarded", "ebd5b305f8304520bdf42168ddfad5c9";
     /// A message for a durable subscription was not kept.
     InboxLost = "inbox-lost", "801e001bc48446859a123c880c3b829a";
     /// A subscriber did not read.

@@ -22,6 +22,7 @@
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
 //! sigv4
+//! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
 //! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | topic | percent | durable | logging
@@ -48,6 +49,7 @@ pub mod identity;
 pub mod local;
 pub mod logging;
 pub mod messages;
+pub mod mqtt;
 pub mod percent;
 pub mod prepare_token;
 pub mod print_policy;

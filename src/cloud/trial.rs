@@ -64,6 +64,7 @@ impl Trial {
                 Ok(())
             }
             Err(ConnectError::Unreachable(problem)) => Err(problem),
+            Err(ConnectError::Breach(error)) => Err(session::breach(endpoint, error)),
             Err(ConnectError::Refused(reason)) => Err(session::refused(endpoint, &reason, None)),
             Err(ConnectError::LostBeforeConnack(seen)) if chain == SendChain::Full => {
                 Err(first_contact(endpoint, &seen))

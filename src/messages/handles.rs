@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,6 +33,9 @@ const DIRECT: usize = 64;
 /// For the session to send such a message; after that it is not sent any more.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The largest packet that AWS IoT takes, as its CONNACK says; it holds until this gateway has seen one.
+const PACKET_LIMIT: u32 = 149_504;
+
 /// A message at quality of service 0, which nobody keeps: sent at once or not at all.
 #[derive(Debug)]
 pub struct Direct {
@@ -46,6 +51,7 @@ pub struct Outbox {
     store: Store,
     news: watch::Receiver<()>,
     direct: mpsc::Sender<Direct>,
+    packet_limit: Arc<AtomicU32>,
 }
 
 /// Everything that [`spawn`] makes.
@@ -89,6 +95,7 @@ pub fn spawn(
             store: store.clone(),
             news: heard,
             direct,
+            packet_limit: Arc::new(AtomicU32::new(PACKET_LIMIT)),
         },
         direct: directs,
         inbox: Rc::new(Inbox::new(store, clock, wanting, listening)),
@@ -100,6 +107,16 @@ pub fn spawn(
 }
 
 impl Outbox {
+    /// The largest packet that the broker takes, as it said the last time.
+    pub fn packet_limit(&self) -> u32 {
+        self.packet_limit.load(Ordering::Relaxed)
+    }
+
+    /// The broker has said how large a packet it takes.
+    pub fn note_packet_limit(&self, bytes: u32) {
+        self.packet_limit.store(bytes, Ordering::Relaxed);
+    }
+
     /// Accepts a message of an account: it is on the disk when this returns its number.
     ///
     /// # Errors

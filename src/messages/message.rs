@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 
 /// AWS IoT takes at most 128 KiB of payload (quotas, "Message payload").
 pub const MAX_PAYLOAD: usize = 128 * 1024;
-/// The packet that carries a message may have 128 KiB in all (CONNACK's MaximumPacketSize "cannot exceed 128 KB", developer
-/// guide, mqtt), so topic and properties have their share in a large one.
-pub const MAX_PACKET: usize = 128 * 1024;
 /// What the properties may take: they come in a request's head, which is bounded.
 pub const MAX_PROPERTIES: usize = 8 * 1024;
 /// AWS IoT: a message expires after 1 s to 7 days (developer guide, mqtt).

@@ -40,7 +40,7 @@ pub use handles::{Direct, Handles, Outbox, spawn};
 pub use inbox::{Inbox, NotSubscribed, Subscriber};
 pub use inspect::{Entry, Which, Whole};
 pub use kept::{Acknowledged, Kept, KeptDocument, NotKept};
-pub use message::{EXPIRY_RANGE, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
+pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
 pub use outbox::{NotAccepted, Outgoing, Ticket};
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use streams::{Arrival, Subscription, Taken};

@@ -209,6 +209,15 @@ pub struct SessionDetails {
     pub session_present: Option<bool>,
     /// How long AWS keeps the session after a disconnect, as granted, in seconds.
     pub session_expiry_seconds: Option<u32>,
+    /// The largest packet that AWS takes, as it said at the last CONNACK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum_packet_size: Option<u32>,
+    /// When the session was last discarded because something in it ended every connection, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discarded_at: Option<String>,
+    /// Why that was done, and what was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discarded_because: Option<String>,
     /// When the next connection is made, RFC 3339.
     pub next_attempt: Option<String>,
     /// Connections that AWS has accepted since start.

@@ -25,6 +25,7 @@ mod programs;
 mod provisioning;
 mod registry;
 mod relay;
+mod scripted_broker;
 mod secrets;
 mod session;
 mod shutdown;

@@ -35,10 +35,17 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// Connects. SNI is always sent: an [`Endpoint`] is a host name.
-    pub(super) async fn open(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> io::Result<Self> {
+    /// Connects. SNI is always sent: an [`Endpoint`] is a host name. The kernel breaks the connection off when what was sent
+    /// is not acknowledged for `unacknowledged`.
+    pub(super) async fn open(
+        endpoint: &Endpoint,
+        tls: Arc<ClientConfig>,
+        unacknowledged: Duration,
+    ) -> io::Result<Self> {
         let tcp = connect(endpoint).await?;
         tcp.set_nodelay(true)?;
+        let unacknowledged = u32::try_from(unacknowledged.as_millis()).unwrap_or(u32::MAX);
+        rustix::net::sockopt::set_tcp_user_timeout(&tcp, unacknowledged)?;
         let name = endpoint.server_name().map_err(io::Error::other)?;
         let handshake = TlsConnector::from(tls).connect(name, tcp);
         let stream = timeout(TLS_PATIENCE, handshake)
@@ -53,6 +60,11 @@ impl Pipe {
             unflushed: false,
             mute: false,
         })
+    }
+
+    /// Whether nothing is left to be written, or nothing can be.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.mute || (self.output.is_empty() && !self.unflushed)
     }
 
     /// Returns when something was read or written; end of stream is an error. Cancel safe.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{CONNECT_INTERVAL, STABLE, Session, ending, tls, words};
-use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options};
+use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options, ReasonCode};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
 use crate::status::ProvisioningPhase;
@@ -41,7 +41,7 @@ impl Session {
         let endpoint = self.endpoint.clone();
         let options = Options {
             client_id: identity.certificate.thing_name.clone(),
-            clean_start: self.subscriber.knows_nothing(),
+            clean_start: self.subscriber.wants_clean_start(),
             keep_alive: self.mqtt.keep_alive,
             session_expiry: self.mqtt.session_expiry,
             will,
@@ -111,11 +111,12 @@ impl Session {
                 (problem, wait)
             }
             ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
+            ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 let will = self.presence.will(&identity.certificate.thing_name);
                 let problem = words::refused(&self.endpoint, &reason, will.as_ref());
                 // AWS refuses the whole connection when the policy forbids the will's topic.
-                if matches!(reason.code, 0x87 | 0x90) {
+                if may_be_the_will(reason.code) {
                     self.presence.try_another_way();
                 }
                 (Some(problem), self.next_backoff())
@@ -152,4 +153,16 @@ impl Session {
             _ => Duration::ZERO,
         }
     }
+}
+
+/// Whether a CONNACK with this code may refuse the will rather than the client: its topic, that it is retained, or its quality
+/// of service.
+pub(super) fn may_be_the_will(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::NOT_AUTHORIZED
+            | ReasonCode::TOPIC_NAME_INVALID
+            | ReasonCode::RETAIN_NOT_SUPPORTED
+            | ReasonCode::QOS_NOT_SUPPORTED
+    )
 }

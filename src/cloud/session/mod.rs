@@ -5,6 +5,7 @@
 mod attempt;
 mod few;
 mod health;
+mod incoming_poison;
 mod pace;
 mod presence;
 mod publisher;
@@ -29,7 +30,7 @@ pub use publisher::Publisher;
 pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
 pub use successor::Successor;
-pub(super) use words::{dropped, refused};
+pub(super) use words::{breach, dropped, refused};
 
 use self::stay::Ended;
 use self::successor::Successful;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::health::{Health, State};
 use super::words;
-use crate::cloud::mqtt::Connection;
+use crate::cloud::mqtt::{Connection, NotSent, ReasonCode};
 use crate::messages::{Message, Outbox};
 use crate::problem::Problem;
 
@@ -52,8 +52,8 @@ pub struct Presence {
     refused: Option<Instant>,
     /// Whether the next connection is tried without a will, until AWS has taken an announcement.
     without_will: bool,
-    /// The announcement under way, by its packet ID.
-    under_way: Option<u16>,
+    /// The announcement under way, by its packet ID, and whether it is retained.
+    under_way: Option<(u16, bool)>,
     last: Option<Instant>,
 }
 
@@ -105,11 +105,14 @@ impl Presence {
         let payload = self.health.payload(state, self.interval.is_some());
         self.last = Some(Instant::now());
         self.health.bell.borrow_and_update();
-        let Some(message) = self.message(thing, payload, self.manner == Manner::Retained) else {
+        // What CONNACK has ruled out is no refusal of AWS's policy: the next connection may allow it.
+        let retain = self.manner == Manner::Retained && connection.limits().retain_available;
+        let Some(message) = self.message(thing, payload, retain) else {
             return;
         };
         match connection.publish(&message) {
-            Ok(packet_id) => self.under_way = Some(packet_id),
+            Ok(packet_id) => self.under_way = Some((packet_id, retain)),
+            Err(NotSent::AtMostOnceOnly) => drop(connection.publish_unacknowledged(&message)),
             Err(why) => log::debug!("session: presence was not sent: {why:?}"),
         }
     }
@@ -147,14 +150,14 @@ impl Presence {
     }
 
     /// AWS has answered an announcement: whether it was ours, and refused.
-    pub(super) async fn answered(&mut self, packet_id: u16, code: u8) -> Option<bool> {
-        self.under_way.take_if(|id| *id == packet_id)?;
-        if code >= 0x80 {
+    pub(super) async fn answered(&mut self, packet_id: u16, code: ReasonCode) -> Option<bool> {
+        let (_, retained) = self.under_way.take_if(|(id, _)| *id == packet_id)?;
+        if code.is_failure() {
             self.refuse();
             return Some(true);
         }
         self.without_will = false;
-        if self.manner == Manner::Retained && !self.retain_is_known {
+        if retained && !self.retain_is_known {
             self.retain_is_known = true;
             self.outbox.note_presence(RETAINED.to_owned()).await;
         }
@@ -171,8 +174,11 @@ impl Presence {
     }
 
     /// The connection is gone, with this reason code where AWS said one. An announcement may be answered so as well.
-    pub(super) fn disconnected(&mut self, code: Option<u8>) {
-        let not_allowed = matches!(code, Some(0x87 | 0x90 | 0x9a));
+    pub(super) fn disconnected(&mut self, code: Option<ReasonCode>) {
+        let not_allowed = matches!(
+            code,
+            Some(ReasonCode::NOT_AUTHORIZED | ReasonCode::TOPIC_NAME_INVALID | ReasonCode::RETAIN_NOT_SUPPORTED)
+        );
         if self.under_way.take().is_some() && not_allowed {
             self.refuse();
         }

@@ -16,8 +16,9 @@ use self::unanswered::{Kind, Unanswered};
 use super::few::Few;
 use super::pace::Pace;
 use super::suspects::Suspects;
-use crate::cloud::mqtt::{Connection, NotSent};
+use crate::cloud::mqtt::{Connection, NotSent, ReasonCode};
 use crate::messages::{Direct, Failure, Outbox, Outgoing, Ticket};
+use crate::mqtt::ServerLimits;
 use crate::problem::Problem;
 
 /// AWS IoT: at most 100 unacknowledged messages of a connection.
@@ -32,7 +33,11 @@ const RETRY: Duration = Duration::from_secs(5);
 const DROPPED: &str = "AWS dropped the connection each time within a second of this message, and never without it";
 /// A DISCONNECT that is about a message at quality of service 0: not authorized, topic name invalid, payload format invalid.
 /// One at quality of service 1 is answered so by PUBACK.
-const ANSWERED_OTHERWISE: [u8; 3] = [0x87, 0x90, 0x99];
+const ANSWERED_OTHERWISE: [ReasonCode; 3] = [
+    ReasonCode::NOT_AUTHORIZED,
+    ReasonCode::TOPIC_NAME_INVALID,
+    ReasonCode::PAYLOAD_FORMAT_INVALID,
+];
 
 /// The publisher, through all connections.
 #[derive(Debug)]
@@ -46,8 +51,10 @@ pub struct Publisher {
     fetched: VecDeque<Outgoing>,
     /// The next one at quality of service 0.
     waiting: Option<Direct>,
-    /// There is no room for it on the connection.
+    /// There is no room on the connection until it says so.
     backed_up: bool,
+    /// Whether the broker acknowledges messages at all; those of the outbox wait where it does not.
+    acknowledges: bool,
     unanswered: Unanswered,
     under_way: HashMap<u16, UnderWay>,
     last_sent: Instant,
@@ -108,6 +115,7 @@ impl Publisher {
             fetched: VecDeque::new(),
             waiting: None,
             backed_up: false,
+            acknowledges: true,
             unanswered: Unanswered::default(),
             under_way: HashMap::new(),
             last_sent: now,
@@ -120,9 +128,14 @@ impl Publisher {
         }
     }
 
-    /// A connection on which AWS takes `receive_maximum` messages before it has acknowledged the first of them.
-    pub(super) fn connected(&mut self, receive_maximum: u16) {
-        self.window = usize::from(receive_maximum).min(WINDOW).saturating_sub(SPARE).max(1);
+    /// A connection to a server that takes so much.
+    pub(super) fn connected(&mut self, limits: &ServerLimits) {
+        self.acknowledges = limits.maximum_qos > 0;
+        self.outbox.note_packet_limit(limits.maximum_packet_size);
+        self.window = usize::from(limits.receive_maximum)
+            .min(WINDOW)
+            .saturating_sub(SPARE)
+            .max(1);
         self.suspects.connected();
         // What somebody wanted to be sent at once while there was no connection was answered, or nobody waits for it.
         while let Ok(late) = self.direct.try_recv() {
@@ -137,7 +150,7 @@ impl Publisher {
 
     /// The connection is gone, with this reason code where AWS said one. `suspicious` if what was sent last may have been the
     /// reason. Returns whether it is known to be a message at quality of service 0.
-    pub(super) async fn disconnected(&mut self, suspicious: bool, code: Option<u8>) -> bool {
+    pub(super) async fn disconnected(&mut self, suspicious: bool, code: Option<ReasonCode>) -> bool {
         let sent = self.unanswered.lost();
         let explained = !sent.is_empty() && code.is_some_and(|code| ANSWERED_OTHERWISE.contains(&code));
         if explained {
@@ -189,6 +202,7 @@ impl Publisher {
             false => self.under_way.len() < self.window,
         };
         let direct_may_go = !self.backed_up && (room || !answered);
+        let room = room && !self.backed_up && self.acknowledges;
         // What waits to be alone lets nothing overtake it for ever.
         let room = room && (!alone || self.one_at_a_time());
         let Self {
@@ -256,7 +270,14 @@ impl Publisher {
                 self.last_sent = Instant::now();
                 self.under_way.insert(packet_id, UnderWay::Outgoing(outgoing.ticket));
             }
-            Err(NotSent::Busy) => self.fetched.push_front(outgoing),
+            Err(NotSent::Busy) => {
+                self.backed_up = true;
+                self.fetched.push_front(outgoing);
+            }
+            Err(NotSent::AtMostOnceOnly) => {
+                self.acknowledges = false;
+                self.fetched.push_front(outgoing);
+            }
             Err(NotSent::Never(why)) => self.park(outgoing.ticket, why).await,
         }
     }

@@ -7,11 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::few::Few;
+use crate::event::{Event, journal};
 use crate::messages::{Arrival, Received, Taken};
 
 /// AWS IoT sends no more before we have acknowledged something (quotas, "Maximum inbound unacknowledged QoS 1 publish
 /// requests", the same the other way).
 const MOST_UNACKNOWLEDGED: usize = 100;
+
+/// With so much that waits for the inbox, messages at quality of service 0 are dropped.
+const MOST_WAITING: usize = 256;
+/// The same in bytes.
+const MOST_WAITING_BYTES: usize = 1024 * 1024;
 
 /// The way to the inbox.
 #[derive(Debug)]
@@ -24,6 +31,8 @@ pub(super) struct Receiver {
     /// Whether AWS waits for one of them before it sends more.
     crowded: Arc<AtomicBool>,
     taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
+    /// Of what was skipped.
+    lines: Few,
 }
 
 impl Receiver {
@@ -34,6 +43,7 @@ impl Receiver {
             unacknowledged: VecDeque::new(),
             crowded: Arc::default(),
             taken: mpsc::unbounded_channel(),
+            lines: Few::default(),
         }
     }
 
@@ -57,6 +67,7 @@ impl Receiver {
             None => Taken::nothing(),
         };
         let arrival = Arrival::Message(message, taken);
+        self.hand_on();
         let arrival = match self.waiting.is_empty() {
             true => self
                 .arrive
@@ -67,15 +78,50 @@ impl Receiver {
         };
         // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
         if let Some(arrival) = arrival
-            && packet_id.is_some()
+            && (packet_id.is_some() || self.has_room_for_unacknowledged())
         {
             self.waiting.push_back(arrival);
+        }
+    }
+
+    /// Whether a message at quality of service 0 may wait as well: it may come right behind the news that its subscription is
+    /// accepted, as retained messages do, and must not be lost because that news still waits.
+    fn has_room_for_unacknowledged(&self) -> bool {
+        let size = |arrival: &Arrival| match arrival {
+            Arrival::Message(message, _) => message.payload.len() + message.properties.size(),
+            _ => 0,
+        };
+        self.waiting.len() < MOST_WAITING && self.waiting.iter().map(size).sum::<usize>() < MOST_WAITING_BYTES
+    }
+
+    /// Hands on what waits, as far as the inbox has room.
+    fn hand_on(&mut self) {
+        while let Some(arrival) = self.waiting.pop_front() {
+            if let Err(error) = self.arrive.try_send(arrival) {
+                return self.waiting.push_front(error.into_inner());
+            }
+        }
+    }
+
+    /// A message was skipped. It is acknowledged in its turn, as refused.
+    pub(super) fn skipped(&mut self, packet_id: Option<u16>, topic: &str, why: &str) {
+        self.lines.one_more(|level, more| {
+            journal!(
+                level, Event::MessageSkipped, TOPIC = topic;
+                "inbox: a message on {topic} was not taken, and is lost: {why}{more}"
+            );
+        });
+        if let Some(packet_id) = packet_id {
+            self.unacknowledged.push_back((packet_id, false));
+            self.note_whether_crowded();
+            let _ = self.taken.0.send(packet_id);
         }
     }
 
     /// Something else for the inbox to know.
     pub(super) fn tell(&mut self, arrival: Arrival) {
         self.waiting.push_back(arrival);
+        self.hand_on();
     }
 
     /// Hands on what waits, as the inbox has room; returns when messages were taken: those to acknowledge. Cancel safe.
@@ -129,6 +175,59 @@ mod tests {
             qos: 1,
             ..Received::default()
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_at_quality_of_service_0_is_not_lost_behind_the_news_of_its_subscription() {
+        let (arrive, mut arrivals) = mpsc::channel(1);
+        let mut receiver = Receiver::new(arrive);
+        for filter in ["a", "b", "c"] {
+            receiver.tell(Arrival::Subscribed(filter.into()));
+        }
+        // AWS sends retained messages right behind SUBACK, before this thread has handed anything on.
+        receiver.received(None, message());
+        let mut seen = Vec::new();
+        while seen.len() < 4 {
+            tokio::select! {
+                biased;
+                _ = receiver.taken() => panic!("nothing is to be acknowledged"),
+                arrival = arrivals.recv() => seen.push(matches!(arrival, Some(Arrival::Message(..)))),
+            }
+        }
+        assert_eq!(seen, [false, false, false, true], "in the order in which they came");
+        // There is an end to what waits.
+        for _ in 0..10_000 {
+            receiver.received(None, message());
+        }
+        assert_eq!(receiver.waiting.len(), MOST_WAITING);
+        let large = Received {
+            payload: vec![0; MOST_WAITING_BYTES].into(),
+            ..message()
+        };
+        receiver.disconnected();
+        for _ in 0..10 {
+            receiver.received(None, large.clone());
+        }
+        assert_eq!(receiver.waiting.len(), 1);
+        receiver.received(Some(1), large);
+        assert_eq!(receiver.waiting.len(), 2, "what is acknowledged always waits");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_skipped_is_acknowledged_in_its_turn() {
+        let (arrive, mut arrivals) = mpsc::channel(2);
+        let mut receiver = Receiver::new(arrive);
+        receiver.received(Some(1), message());
+        receiver.skipped(Some(2), "t", "too large");
+        receiver.skipped(None, "t", "too large");
+        let first = arrivals.recv().await;
+        tokio::select! {
+            biased;
+            _ = receiver.taken() => panic!("the first one is not taken yet"),
+            () = std::future::ready(()) => {}
+        }
+        drop(first);
+        assert_eq!(receiver.taken().await, [1, 2]);
     }
 
     #[tokio::test]

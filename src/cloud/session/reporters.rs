@@ -32,8 +32,18 @@ impl SessionReporters {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
             details.client_id = Some(client_id);
             details.connects += 1;
-            details.session_present = Some(granted.session_present);
+            details.maximum_packet_size = Some(granted.limits.maximum_packet_size);
+            details.session_present = Some(granted.limits.session_present);
             details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();
+        });
+    }
+
+    /// The session of before was discarded at this time, with what AWS had queued in it.
+    pub(super) fn discarded(&self, at: String, why: String) {
+        let problem = self.session.watch().borrow().problem.clone();
+        self.session.report_with(SessionPhase::Connected, problem, |details| {
+            details.discarded_at = Some(at);
+            details.discarded_because = Some(why);
         });
     }
 

@@ -3,12 +3,15 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use log::Level;
 use tokio::time::{Instant, timeout};
 
 use super::health::State;
 use super::successor::Successful;
-use super::{FAREWELL, Session, ending};
-use crate::cloud::mqtt::{Connection, Event, Granted, Lost};
+use super::{FAREWELL, Session, ending, words};
+use crate::clock::rfc3339;
+use crate::cloud::mqtt::{Connection, Event, Granted, Lost, ReasonCode};
+use crate::event::{Event as JournalEvent, journal};
 use crate::identity::Identity;
 use crate::status::SessionPhase;
 
@@ -36,8 +39,16 @@ impl Ended {
 impl Session {
     /// A connection, which everybody who has something to send is told of.
     pub(super) async fn connected(&mut self, granted: Granted) {
-        self.publisher.connected(granted.receive_maximum);
-        self.subscriber.connected(granted.session_present).await;
+        self.publisher.connected(&granted.limits);
+        if granted.limits.maximum_qos == 0 {
+            let why = words::acknowledges_nothing(&self.endpoint);
+            self.reporters.session.report(SessionPhase::Connected, Some(why));
+        }
+        if let Some(breach) = self.subscriber.connected(granted.limits).await {
+            let why = words::discarded(breach);
+            journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
+            self.reporters.discarded(rfc3339(self.clock.wall()), why);
+        }
     }
 
     /// Its end, and how it was lost, where it was.
@@ -49,7 +60,11 @@ impl Session {
         let suspicious = lost.is_some_and(may_be_a_message);
         let explained = self.publisher.disconnected(suspicious, code).await;
         self.presence.disconnected(code.filter(|_| !explained));
-        self.subscriber.disconnected(suspicious && !explained);
+        let breach = match lost {
+            Some(Lost::Breach(breach)) => Some(*breach),
+            _ => None,
+        };
+        self.subscriber.disconnected(suspicious && !explained, breach);
     }
 
     /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
@@ -133,6 +148,10 @@ impl Session {
                 self.publisher.spent();
                 self.subscriber.receiver.received(packet_id, message);
             }
+            Event::Skipped { packet_id, topic, why } => {
+                self.publisher.spent();
+                self.subscriber.receiver.skipped(packet_id, &topic, &why);
+            }
             Event::Subscribed {
                 packet_id,
                 codes,
@@ -174,13 +193,24 @@ impl Session {
 /// a quota, maintenance), and what we have ended ourselves, is nobody's fault.
 fn may_be_a_message(lost: &Lost) -> bool {
     match lost {
-        // Malformed packet, protocol error, not authorized, topic filter or name invalid, packet too large, payload format
-        // invalid, retain or quality of service not supported (MQTT 5.0, 3.14.2.1).
         Lost::Disconnected(reason) => matches!(
             reason.code,
-            0x80..=0x83 | 0x87 | 0x8f | 0x90 | 0x95 | 0x99..=0x9b | 0xa1 | 0xa2
+            ReasonCode::UNSPECIFIED_ERROR
+                | ReasonCode::MALFORMED_PACKET
+                | ReasonCode::PROTOCOL_ERROR
+                | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+                | ReasonCode::NOT_AUTHORIZED
+                | ReasonCode::TOPIC_FILTER_INVALID
+                | ReasonCode::TOPIC_NAME_INVALID
+                | ReasonCode::PACKET_TOO_LARGE
+                | ReasonCode::PAYLOAD_FORMAT_INVALID
+                | ReasonCode::RETAIN_NOT_SUPPORTED
+                | ReasonCode::QOS_NOT_SUPPORTED
+                | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+                | ReasonCode::SUBSCRIPTION_IDS_NOT_SUPPORTED
+                | ReasonCode::WILDCARDS_NOT_SUPPORTED
         ),
         Lost::Broken(_) => true,
-        Lost::GivenUp(_) => false,
+        Lost::GivenUp(_) | Lost::Breach(_) => false,
     }
 }

@@ -12,12 +12,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::few::Few;
+use super::incoming_poison::IncomingPoison;
 use super::receiver::Receiver;
 use super::suspects::Suspects;
 use super::words;
-use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason};
+use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason, ReasonCode};
 use crate::event::{Event, journal};
 use crate::messages::{Arrival, Failure, MAX_FILTERS, Outbox, Wanted, WantedFilter, is_wild};
+use crate::mqtt::{ProtocolError, ServerLimits};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -41,6 +43,10 @@ pub struct Subscriber {
     wanted: watch::Receiver<Wanted>,
     /// What comes on the subscriptions.
     pub(super) receiver: Receiver,
+    /// Whether the session itself ends every connection.
+    poison: IncomingPoison,
+    /// What the server of this connection takes.
+    limits: ServerLimits,
     /// Whether what AWS has was never noted.
     knows_nothing: bool,
     /// What AWS has, and what it may have.
@@ -79,6 +85,8 @@ impl Subscriber {
             outbox,
             wanted,
             receiver: Receiver::new(arrive),
+            poison: IncomingPoison::default(),
+            limits: ServerLimits::default(),
             knows_nothing: false,
             confirmed: BTreeMap::new(),
             noting: None,
@@ -98,22 +106,27 @@ impl Subscriber {
         self.confirmed = noted.ok().flatten().into_iter().flatten().collect();
     }
 
-    /// Whether AWS's session may have filters that nobody here knows of, because the database is a new one: messages would come
-    /// that nobody gets, and count against AWS's limits.
-    pub(super) fn knows_nothing(&self) -> bool {
-        self.knows_nothing
+    /// Whether AWS is to forget the session: it may have filters that nobody here knows of, because the database is a new one,
+    /// and messages would come that nobody gets and that count against AWS's limits; or what it has queued ends every
+    /// connection.
+    pub(super) fn wants_clean_start(&self) -> bool {
+        self.knows_nothing || self.poison.clean_start_is_due()
     }
 
-    /// A connection, on which AWS has the session of before or a new one.
-    pub(super) async fn connected(&mut self, session_present: bool) {
+    /// A connection, on which AWS has the session of before or a new one. Returns the breach because of which the one of before
+    /// was discarded, where it was.
+    pub(super) async fn connected(&mut self, limits: ServerLimits) -> Option<ProtocolError> {
+        self.limits = limits;
+        let discarded = self.poison.connected(limits.session_present);
         self.suspects.connected();
         self.knows_nothing = false;
-        if !session_present {
+        if !limits.session_present {
             self.receiver.tell(Arrival::NewSession);
             self.confirmed.clear();
             self.asked_for.clear();
             self.noting = self.note().await;
         }
+        discarded
     }
 
     /// An attempt to connect has failed.
@@ -121,8 +134,10 @@ impl Subscriber {
         self.suspects.not_reached();
     }
 
-    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
-    pub(super) fn disconnected(&mut self, suspicious: bool) {
+    /// The connection is gone. `suspicious` if what was sent last may have been the reason; `breach` if something that came
+    /// was.
+    pub(super) fn disconnected(&mut self, suspicious: bool, breach: Option<ProtocolError>) {
+        self.poison.disconnected(breach);
         let (filters, ago) = match self.under_way.take() {
             Some(UnderWay::Subscribe(_, filters, since)) => (filters, since.elapsed()),
             _ => (Vec::new(), Duration::ZERO),
@@ -170,7 +185,7 @@ impl Subscriber {
                 .collect();
             match connection.subscribe(&entries) {
                 Ok(packet_id) => self.under_way = Some(UnderWay::Subscribe(packet_id, filters, now)),
-                Err(NotSent::Busy) => {}
+                Err(NotSent::Busy | NotSent::AtMostOnceOnly) => {}
                 Err(NotSent::Never(why)) => {
                     for (filter, wish) in filters {
                         let why = Problem::configuration(format!("topic filter {filter}: {why}"));
@@ -221,6 +236,11 @@ impl Subscriber {
                     let why = refused.why.clone();
                     self.receiver.tell(Arrival::Refused(filter.clone(), why));
                 }
+                continue;
+            }
+            if let Some(why) = self.limits.filter_refusal(filter) {
+                let why = Problem::configuration(format!("topic filter {filter}: {why}"));
+                self.refuse(filter.clone(), *wish, REFUSED, why);
                 continue;
             }
             let asked_for = self.asked_for.get(filter).copied().unwrap_or(0);
@@ -278,7 +298,7 @@ impl Subscriber {
     }
 
     /// AWS has answered a SUBSCRIBE.
-    pub(super) async fn subscribed(&mut self, packet_id: u16, codes: &[u8], said: Option<String>) {
+    pub(super) async fn subscribed(&mut self, packet_id: u16, codes: &[ReasonCode], said: Option<String>) {
         let filters = match self.under_way.take() {
             Some(UnderWay::Subscribe(id, filters, _)) if id == packet_id => filters,
             other => return self.under_way = other,
@@ -286,8 +306,8 @@ impl Subscriber {
         for (index, (filter, wish)) in filters.into_iter().enumerate() {
             self.suspects.cleared(&filter);
             self.asked_for.insert(filter.clone(), wish.joined);
-            match codes.get(index).copied().unwrap_or(0x80) {
-                0..0x80 => {
+            match codes.get(index).copied().unwrap_or(ReasonCode::UNSPECIFIED_ERROR) {
+                code if !code.is_failure() => {
                     log::debug!("session: subscribed to {filter}");
                     self.confirmed.insert(filter.clone(), wish.qos);
                     self.refused.remove(&filter);

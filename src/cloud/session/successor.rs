@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::attempt::may_be_the_will;
 use super::{CONNECT_INTERVAL, Session, words};
 use crate::cloud::mqtt::{ConnectError, Connection, Granted};
 use crate::identity::Identity;
@@ -226,8 +227,9 @@ impl Session {
                 let wait = self.provisioning.lost_before_connack();
                 (self.provisioning.explain(&seen), wait)
             }
+            ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
             ConnectError::Refused(reason) => {
-                self.successor.without_will ^= matches!(reason.code, 0x87 | 0x90);
+                self.successor.without_will ^= may_be_the_will(reason.code);
                 (Some(words::refused(&self.endpoint, &reason, None)), self.next_backoff())
             }
         };

@@ -1,23 +1,51 @@
 //! What to say of a session that ended or never began.
 
-use crate::cloud::mqtt::{Lost, Reason};
+use crate::cloud::mqtt::{Lost, Reason, ReasonCode};
 use crate::config::Endpoint;
 use crate::event::Event;
 use crate::identity::Certificate;
 use crate::messages::Message;
+use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
 /// Of a connection that was lost.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
     match lost {
         Lost::Broken(why) | Lost::GivenUp(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
-        Lost::Disconnected(reason) if reason.code == 0x8e => {
+        Lost::Breach(error) => breach(endpoint, *error),
+        Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER => {
             Problem::configuration("another client has taken the session over: this thing name is in use twice")
                 .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
                 .about(Event::SessionTakenOver)
         }
         Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
     }
+}
+
+/// The server sent what MQTT 5 forbids.
+pub(in crate::cloud) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
+    Problem::wait(format!("the connection to {endpoint} was ended: {error}"))
+        .next(
+            "if it follows the session three times in a row, gatepost discards the session and what AWS has queued in it; if \
+             it goes on after that, look whether a proxy or another broker answers in AWS's place",
+        )
+}
+
+/// A broker whose CONNACK says Maximum QoS 0.
+pub(super) fn acknowledges_nothing(endpoint: &Endpoint) -> Problem {
+    Problem::configuration(format!(
+        "{endpoint} acknowledges no messages (Maximum QoS 0): what is in the outbox waits, because nobody could tell whether it \
+         has arrived; only messages at qos=0 are sent"
+    ))
+    .next("let mqtt-endpoint name AWS IoT Core, or a broker that takes messages at quality of service 1")
+}
+
+/// A session that was discarded because of a breach that followed it.
+pub(super) fn discarded(breach: ProtocolError) -> String {
+    format!(
+        "AWS's session was discarded: three connections in a row that resumed it ended because {breach}; the messages that AWS \
+         had queued for this gateway are lost, the subscriptions are made again"
+    )
 }
 
 /// Of a connection that AWS, which knows us, dropped before CONNACK.
@@ -41,7 +69,10 @@ pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason, will: Opti
     // AWS refuses a connection over its will as well (developer guide, life-cycle-events), and does not say which it was.
     let will = will.map_or_else(String::new, |will| format!(" and iot:Publish on {}", will.topic));
     match reason.code {
-        0x85..=0x87 | 0x90 => Problem::configuration(message).next(format!(
+        ReasonCode::CLIENT_ID_NOT_VALID
+        | ReasonCode::BAD_USER_NAME_OR_PASSWORD
+        | ReasonCode::NOT_AUTHORIZED
+        | ReasonCode::TOPIC_NAME_INVALID => Problem::configuration(message).next(format!(
             "allow iot:Connect for client/${{iot:Connection.Thing.ThingName}}{will} in the certificate's policy, and attach \
              the certificate to the thing; a change takes AWS a few minutes",
         )),
@@ -53,7 +84,7 @@ pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason, will: Opti
 pub(super) fn filter_refused(filter: &str, reason: &Reason) -> Problem {
     let message = format!("AWS refuses the topic filter {filter}: {reason}");
     match reason.code {
-        0x87 => Problem::configuration(message).next(
+        ReasonCode::NOT_AUTHORIZED => Problem::configuration(message).next(
             "allow iot:Subscribe on it as a topicfilter, and iot:Receive on its topics, in the certificate's policy; a change \
              takes AWS a few minutes",
         ),

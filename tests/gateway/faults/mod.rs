@@ -8,6 +8,7 @@
 mod arrivals;
 mod chaos;
 mod disk;
+mod half_open;
 mod power;
 mod programs;
 

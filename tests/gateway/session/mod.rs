@@ -5,5 +5,6 @@ mod faults;
 mod patience;
 mod persistence;
 mod presence;
+mod quirks;
 mod refusals;
 mod unreachable;

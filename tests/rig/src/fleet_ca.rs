@@ -162,6 +162,25 @@ impl FleetCa {
         self.sign_v3(&SoftwareKey::new(subject)?.csr_path())
     }
 
+    /// A certificate for a TLS server of this name, and its key.
+    ///
+    /// # Errors
+    /// If openssl refuses the name.
+    pub fn server(&self, name: &str) -> Result<(String, SoftwareKey)> {
+        let key = SoftwareKey::new(&format!("/CN={name}"))?;
+        let extensions = self.folder.path().join("server.ext");
+        std::fs::write(
+            &extensions,
+            format!("subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth\n"),
+        )?;
+        let sign = "x509 -req -CA deviceRootCA.pem -CAkey deviceRootCA.key -CAcreateserial -days 365 -sha256";
+        let certificate = self.openssl(
+            &format!("{sign} -extfile server.ext -in"),
+            &[&path::absolute(key.csr_path())?],
+        )?;
+        Ok((certificate, key))
+    }
+
     /// Runs openssl in the CA's folder.
     fn openssl(&self, words: &str, paths: &[&Path]) -> Result<String> {
         openssl(self.folder.path(), words, paths)

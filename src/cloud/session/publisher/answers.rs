@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Publisher, Suspect, UnderWay};
-use crate::cloud::mqtt::Reason;
+use crate::cloud::mqtt::{Reason, ReasonCode};
 use crate::event::{Event, journal};
 use crate::messages::{Outgoing, Ticket};
 
@@ -19,8 +19,13 @@ const TRIES: u32 = 20;
 
 /// What AWS says when it is not the message's fault: unspecified error, implementation specific error, quota exceeded
 /// (developer guide, "MQTT 5 reason codes").
-pub(super) const NOT_ITS_FAULT: [u8; 3] = [0x80, 0x83, QUOTA_EXCEEDED];
-const QUOTA_EXCEEDED: u8 = 0x97;
+pub(super) const NOT_ITS_FAULT: [ReasonCode; 4] = [
+    ReasonCode::UNSPECIFIED_ERROR,
+    ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+    // Of a packet identifier that the server has in use: another one is taken the next time.
+    ReasonCode::PACKET_ID_IN_USE,
+    ReasonCode::QUOTA_EXCEEDED,
+];
 
 impl Publisher {
     /// AWS has answered a message.
@@ -30,7 +35,7 @@ impl Publisher {
             Some(UnderWay::Direct(direct)) => return self.direct_answered(direct, reason),
             None => return,
         };
-        if reason.code < 0x80 {
+        if !reason.code.is_failure() {
             self.too_much = 0;
             self.tries.remove(&ticket.id);
             self.suspects.cleared(&Suspect::Outgoing(ticket.id));
@@ -48,7 +53,7 @@ impl Publisher {
         self.not_before = Instant::now() + TOO_MUCH * 2_u32.pow(self.too_much);
         self.too_much = (self.too_much + 1).min(TOO_MUCH_LIMIT);
         match reason.code {
-            QUOTA_EXCEEDED => self.put_off(ticket).await,
+            ReasonCode::QUOTA_EXCEEDED => self.put_off(ticket).await,
             // Perhaps it is this message after all: then its topic must not wait for it.
             _ => self.outbox.again(ticket).await,
         }

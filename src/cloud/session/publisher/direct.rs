@@ -12,6 +12,9 @@ use crate::problem::Problem;
 impl Publisher {
     /// Whether AWS is to answer this message at quality of service 0, and whether it must be alone meanwhile.
     pub(super) fn how(&self, direct: &Direct) -> (bool, bool) {
+        if !self.acknowledges {
+            return (false, false);
+        }
         let kind = Kind::of(&direct.message);
         let doubtful = self.unanswered.is_doubtful(&kind);
         let alone = self.one_at_a_time() || self.suspects.is_suspected(&Suspect::Direct(kind));
@@ -61,6 +64,10 @@ impl Publisher {
                 self.waiting = Some(direct);
             }
             Err(NotSent::Busy) => drop(direct.sent.send(Err(Problem::wait("the MQTT session is busy")))),
+            Err(NotSent::AtMostOnceOnly) => {
+                let why = Problem::wait("the broker acknowledges no messages");
+                let _ = direct.sent.send(Err(why));
+            }
             Err(NotSent::Never(why)) => {
                 let why = Problem::configuration(format!("the message cannot be sent: {why}"));
                 let _ = direct.sent.send(Err(why));
@@ -73,7 +80,7 @@ impl Publisher {
         let kind = Kind::of(&direct.message);
         self.suspects.cleared(&Suspect::Direct(kind.clone()));
         let outcome = match reason.code {
-            0..0x80 => {
+            code if !code.is_failure() => {
                 self.unanswered.taken(kind);
                 Ok(())
             }

@@ -19,7 +19,7 @@ use super::super::super::caller::Caller;
 use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, truth};
-use crate::messages::{EXPIRY_RANGE, Fate, MAX_PACKET, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
+use crate::messages::{EXPIRY_RANGE, Fate, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
 use crate::problem::Remedy;
 use crate::status::SessionPhase;
 use crate::topic;
@@ -76,10 +76,11 @@ pub async fn post(
         retain: wanted.retain,
         properties: wanted.properties,
     };
-    let size = message.packet_size();
-    if size > MAX_PACKET {
-        let message =
-            format!("topic, properties and payload make a packet of {size} bytes, and AWS IoT takes {MAX_PACKET}");
+    let (size, most) = (message.packet_size(), shared.outbox.packet_limit());
+    if size > usize::try_from(most).unwrap_or(usize::MAX) {
+        let message = format!(
+            "topic, properties and payload make a packet of {size} bytes, and the broker takes packets of at most {most} bytes"
+        );
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
     }
     match wanted.qos {

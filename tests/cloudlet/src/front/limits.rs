@@ -4,11 +4,12 @@
 /// The longest payload: "Maximum publish and connect payload 128 KB".
 pub(super) const MAX_PAYLOAD: usize = 128 * 1024;
 
-/// MaximumPacketSize in CONNACK: "cannot exceed 128 KB" (developer guide, mqtt).
-pub(super) const MAX_PACKET_SIZE: u32 = 128 * 1024;
+/// MaximumPacketSize in CONNACK. The developer guide says "cannot exceed 128 KB"; what AWS sends was seen to be this (js-v2
+/// #535, mosquitto #3503): the longest payload, and room for topic and properties.
+pub(super) const MAX_PACKET_SIZE: u32 = 149_504;
 
 /// What is read at all: the longest payload and a header with room to spare, so that excess is answered.
-pub(super) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 8 * 1024;
+pub(super) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 24 * 1024;
 
 /// The longest topic, in bytes of UTF-8.
 pub(super) const MAX_TOPIC_BYTES: usize = 256;

@@ -1,0 +1,136 @@
+//! Detects that the session itself ends every connection: AWS sends again what it has queued, and each time the same breach
+//! of the protocol follows.
+//!
+//! Reconnecting does not mend that. After three connections in a row that resumed the session and ended by the same breach, the
+//! next one begins with a clean start: AWS then drops what it had queued, and everything behind the bad message arrives
+//! again from then on. That loses messages, so it is said, and done once an hour at the most.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::mqtt::ProtocolError;
+
+/// So many connections in a row must have ended by the same breach.
+const ENDS: u32 = 3;
+/// A connection that held for so long without the breach proves that it does not come with the session.
+const STABLE: Duration = Duration::from_secs(30);
+/// The least time between two clean starts.
+const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// What is known of breaches that follow a resumed session.
+#[derive(Debug, Default)]
+pub(super) struct IncomingPoison {
+    /// Whether this connection has resumed the session, and since when it lasts.
+    connection: Option<(bool, Instant)>,
+    /// The breach that ended the last connections, and how many in a row.
+    seen: Option<(ProtocolError, u32)>,
+    /// When the session was last discarded.
+    discarded: Option<Instant>,
+}
+
+impl IncomingPoison {
+    /// Whether the next connection is to begin with a clean start.
+    pub(super) fn clean_start_is_due(&self) -> bool {
+        let waits = self.discarded.is_some_and(|then| then.elapsed() < INTERVAL);
+        !waits && self.seen.is_some_and(|(_, ends)| ends >= ENDS)
+    }
+
+    /// Connected. Returns the breach because of which the session was discarded, where it was.
+    pub(super) fn connected(&mut self, session_present: bool) -> Option<ProtocolError> {
+        let now = Instant::now();
+        self.connection = Some((session_present, now));
+        if session_present || !self.clean_start_is_due() {
+            return None;
+        }
+        self.discarded = Some(now);
+        self.seen.take().map(|(breach, _)| breach)
+    }
+
+    /// The connection has ended, by a breach or otherwise.
+    pub(super) fn disconnected(&mut self, breach: Option<ProtocolError>) {
+        let Some((resumed, since)) = self.connection.take() else {
+            return;
+        };
+        match breach {
+            Some(breach) if resumed => {
+                let before = self
+                    .seen
+                    .filter(|(seen, _)| *seen == breach)
+                    .map_or(0, |(_, ends)| ends);
+                self.seen = Some((breach, before.saturating_add(1)));
+            }
+            None if since.elapsed() >= STABLE => self.seen = None,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALIAS: ProtocolError = ProtocolError::BEFORE_CONNACK;
+    const OTHER: ProtocolError = ProtocolError::SESSION_AFTER_CLEAN_START;
+
+    fn end(poison: &mut IncomingPoison, resumed: bool, breach: Option<ProtocolError>) {
+        assert_eq!(poison.connected(resumed), None);
+        poison.disconnected(breach);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_a_breach_that_follows_the_session_three_times_costs_the_session_once() {
+        let mut poison = IncomingPoison::default();
+        for _ in 0..3 {
+            assert!(!poison.clean_start_is_due());
+            end(&mut poison, true, Some(ALIAS));
+        }
+        assert!(poison.clean_start_is_due());
+        assert_eq!(poison.connected(false), Some(ALIAS), "said once");
+        poison.disconnected(None);
+        // It goes on at once: the next hour nothing more is thrown away for it.
+        for _ in 0..9 {
+            end(&mut poison, true, Some(ALIAS));
+            assert!(!poison.clean_start_is_due());
+        }
+        tokio::time::advance(INTERVAL).await;
+        assert!(poison.clean_start_is_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_come_with_the_session_costs_nothing() {
+        type End = (bool, Option<ProtocolError>, u64);
+        let cases: &[(&str, &[End])] = &[
+            ("new sessions", &[(false, Some(ALIAS), 0); 9]),
+            ("the network", &[(true, None, 0); 9]),
+            (
+                "one after the other",
+                &[(true, Some(ALIAS), 0), (true, Some(OTHER), 0), (true, Some(ALIAS), 0)],
+            ),
+            (
+                "a stable connection between",
+                &[
+                    (true, Some(ALIAS), 0),
+                    (true, Some(ALIAS), 0),
+                    (true, None, 30),
+                    (true, Some(ALIAS), 0),
+                ],
+            ),
+        ];
+        for (what, ends) in cases {
+            let mut poison = IncomingPoison::default();
+            for (resumed, breach, seconds) in *ends {
+                assert_eq!(poison.connected(*resumed), None, "{what}");
+                tokio::time::advance(Duration::from_secs(*seconds)).await;
+                poison.disconnected(*breach);
+                assert!(!poison.clean_start_is_due(), "{what}");
+            }
+        }
+        // A network that breaks at once in between changes nothing.
+        let mut poison = IncomingPoison::default();
+        for breach in [Some(ALIAS), None, Some(ALIAS), None, Some(ALIAS)] {
+            end(&mut poison, true, breach);
+        }
+        assert!(poison.clean_start_is_due());
+    }
+}
