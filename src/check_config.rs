@@ -9,6 +9,7 @@ use crate::foreign_text::one_line;
 use crate::identity;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
+use crate::subordinate;
 
 /// Checks the configuration and everything it points at that can be looked at without touching the token; says what the
 /// daemon would say, and, to root, what the service's user may not read.
@@ -36,6 +37,9 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             Exit::Configuration,
             Problem::configuration(findings.join("\n")),
         ));
+    }
+    for problem in subordinate::problems(&config) {
+        print(&format!("warning: {problem}\n"))?;
     }
     let aliases: Vec<&str> = config.role_aliases.iter().map(|alias| alias.name.as_str()).collect();
     let thing_name = config.identity.thing_name.as_ref();

@@ -28,7 +28,7 @@ use crate::status::{
 };
 use crate::systemd::{self, Passed, Store};
 use crate::token::{PinSource, Token};
-use crate::{check_config, messages};
+use crate::{check_config, messages, subordinate};
 
 /// For the session's goodbye; with the token's closing it stays below the 5 s that stopping may take.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
@@ -49,7 +49,11 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
     let config = check_config::load(path)?;
     let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
-    let Passed { listener, stored } = Passed::take();
+    let Passed {
+        listener,
+        stored,
+        loopback,
+    } = Passed::take(config.loopback);
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
     let files = Files::watch(&config.identity)?;
     journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
@@ -98,6 +102,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let post = messages::spawn(&config.folders.state, bounds, clock.clone(), messages_reporter).map_err(no_thread)?;
     let messages_ended = post.ended;
     let access = RefCell::new(Access::new(&config.access));
+    warn_of_subordinate_ids(&config);
     let shared = Rc::new(Shared {
         clock: clock.clone(),
         started: clock.boot(),
@@ -109,7 +114,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         thing: ThingName::default(),
         access,
         drop_ins: Config::drop_ins(path),
-        loopback: Loopback::new(&config, &desk),
+        loopback: Loopback::new(&config, &desk, loopback),
         pace: Pace::new(clock.clone()),
         waiting: Waiting::default(),
         tally: Tally::default(),
@@ -151,6 +156,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         systemd::ready();
         spawn_local(systemd::keep_status(shared.clone(), desk.bell()));
         spawn_local(systemd::feed(pulse, token));
+        spawn_local(systemd::keep_loopback(shared.clone()));
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
         let outcome = stay(path.to_owned(), config, shared.clone(), signals, fatals).await;
         systemd::stopping();
@@ -170,6 +176,13 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     // A look-up that hangs in a thread of the runtime's is not waited for.
     runtime.shutdown_background();
     outcome.inspect(|()| systemd::stopped())
+}
+
+/// Once at the start and once at each reload.
+fn warn_of_subordinate_ids(config: &Config) {
+    for problem in subordinate::problems(config) {
+        journal!(Level::Warn, Event::AccessSubordinateId; "access: {problem}");
+    }
 }
 
 /// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP.
@@ -196,6 +209,7 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
     systemd::reloading();
     let loading = spawn_blocking(move || {
         let config = Config::load(&path, &running.folders)?;
+        warn_of_subordinate_ids(&config);
         Ok::<_, ConfigError>((Access::new(&config.access), config.same_but_for_access(&running)))
     });
     match loading.await {
@@ -203,7 +217,7 @@ async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
             shared.access.replace(access);
             shared.inbox.look_who_may();
             if let Some(loopback) = &shared.loopback {
-                loopback.lay_out(&shared.access).await;
+                loopback.lay_out_again(&shared.access).await;
             }
             journal!(Level::Info, Event::Reload; "configuration: the access rules were read again");
             if !same {

@@ -186,12 +186,16 @@ events! {
     AccessStranger = "access-stranger", "8a026aa5772b4019be762a93bab023e5";
     /// A caller of the loopback listener has addressed another host.
     AccessWrongHost = "access-wrong-host", "ee60c37be17b48b9be8d3b9126baf664";
+    /// An access rule is for a user or group that somebody may become.
+    AccessSubordinateId = "access-subordinate-id", "d8c2e0f855394d30b82d189ab970fdac";
     /// A rule names an account that there is not.
     AccessRuleForNobody = "access-rule-for-nobody", "59de2d93bc8149478a2f60655d19f8c8";
     /// The loopback listener has no address yet.
     LoopbackWaiting = "loopback-waiting", "fdad777cb3154339ba280194f5d4fb19";
     /// The loopback listener listens.
     LoopbackListening = "loopback-listening", "e42003ae85964e469f537aa26dc2d4a3";
+    /// systemd does not take the loopback listener or its tokens.
+    LoopbackNotKept = "loopback-not-kept", "a77ba8bd34e44186a0a7d3555606195a";
     /// A token file was not written.
     LoopbackTokenFile = "loopback-token-file", "85e08586ebfa41bc8c0526758f30c846";
     /// Connections of programs are not accepted.

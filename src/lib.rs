@@ -18,14 +18,15 @@
 //! main
 //! daemon | check | check_config | prepare_token | print_policy | arguments | systemd | service | hardening
 //! local | cloud                     never import each other
-//! identity | timekeeper
+//! identity | timekeeper | subordinate
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
 //! sigv4
 //! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | topic | percent | durable | logging
+//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable
+//! logging
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -55,10 +56,12 @@ pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
 pub mod pulse;
+pub mod sealed;
 pub mod secret;
 pub mod service;
 pub mod sigv4;
 pub mod status;
+pub mod subordinate;
 pub mod systemd;
 pub mod timekeeper;
 pub mod token;

@@ -63,3 +63,17 @@ fn create(name: &CStr) -> io::Result<OwnedFd> {
         outcome => Ok(outcome?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_change_what_is_sealed() {
+        let file = seal(c"test", b"content").unwrap();
+        assert!(fcntl_get_seals(&file).unwrap().contains(SEALED));
+        assert_eq!(rustix::io::pwrite(&file, b"x", 0), Err(Errno::PERM));
+        assert_eq!(rustix::fs::ftruncate(&file, 0), Err(Errno::PERM));
+        assert_eq!(read(&file).unwrap().as_slice(), b"content");
+    }
+}

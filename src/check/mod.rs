@@ -19,6 +19,7 @@ use crate::clock::{SharedClock, SystemClock, is_set, rfc3339};
 use crate::config::{Config, Folders};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
+use crate::subordinate;
 use report::{Outcome, Report};
 
 /// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
@@ -56,6 +57,9 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     );
     for note in &config.notes {
         report.warn("configuration", &Problem::configuration(note.as_str()));
+    }
+    for problem in subordinate::problems(&config) {
+        report.warn("access rules", &problem);
     }
     for problem in closed_files(path, &config) {
         report.fail("files", Exit::Configuration, &problem);

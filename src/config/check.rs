@@ -89,7 +89,7 @@ fn role_aliases(raw: Vec<RawRoleAlias>, findings: &mut Findings) -> Vec<RoleAlia
 }
 
 fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -> Vec<AccessRule> {
-    let mut rules = Vec::new();
+    let mut rules: Vec<AccessRule> = Vec::new();
     for (index, item) in raw.into_iter().enumerate() {
         let key = format!("access[{index}]");
         let unit = item.unit;
@@ -125,6 +125,15 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
         };
         let publish = topics(item.publish, &format!("{key}.publish"), findings);
         let subscribe = topics(item.subscribe, &format!("{key}.subscribe"), findings);
+        let token_file = findings.optional(&format!("{key}.token-file"), item.token_file, absolute);
+        let alike = |rule: &&AccessRule| rule.who == who && rule.token_file.is_some() && rule.token_file != token_file;
+        if let (Some(_), Some(other)) = (&token_file, rules.iter().find(alike)) {
+            let why = format!(
+                "is another than in {}, which is for the same: one token is for both",
+                other.place
+            );
+            findings.wrong(&format!("{key}.token-file"), why);
+        }
         let place = format!("{key} of {}", findings.file_of(&key));
         rules.push(AccessRule {
             place,
@@ -132,6 +141,7 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             role_aliases,
             publish,
             subscribe,
+            token_file,
         });
     }
     rules

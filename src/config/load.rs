@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::open_files;
 use super::raw::Raw;
 use super::toml_fault;
 use crate::foreign_text::{clean, one_line};
@@ -82,6 +83,8 @@ pub(super) fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
     let folder = drop_ins(main);
     match fs::read_dir(&folder) {
         Ok(entries) => {
+            let open = fs::metadata(&folder).map(|found| open_files::check(&folder, &found));
+            messages.extend(open.ok().and_then(Result::err));
             let mut dropped: Vec<PathBuf> = entries
                 .filter_map(|entry| entry.ok().map(|entry| entry.path()))
                 .filter(|path| is_drop_in(path))
@@ -106,7 +109,10 @@ fn is_drop_in(path: &Path) -> bool {
 /// One file, checked on its own first, so that a wrong key or type is reported with its file and line.
 fn read(file: &Path) -> Result<Table, String> {
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot be read: {}", clean(error)))?;
+    let unreadable = |error: std::io::Error| format!("{name}: cannot be read: {}", clean(error));
+    let found = fs::metadata(file).map_err(unreadable)?;
+    open_files::check(file, &found)?;
+    let text = fs::read_to_string(file).map_err(unreadable)?;
     let explain = |error: toml::de::Error| format!("{name}:{}", toml_fault::with_place(&text, &error));
     toml::from_str::<Raw>(&text).map_err(explain)?;
     toml::from_str::<Table>(&text).map_err(explain)

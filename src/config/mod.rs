@@ -10,6 +10,7 @@ mod endpoints;
 mod findings;
 mod load;
 mod mqtt;
+mod open_files;
 mod raw;
 mod subject;
 mod toml_fault;
@@ -119,6 +120,8 @@ pub struct AccessRule {
     pub publish: Vec<String>,
     /// Topics that may be subscribed to, likewise.
     pub subscribe: Vec<String>,
+    /// The administrator's own token for the loopback listener; `None` where gatepost makes one.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Whom a rule is for: everything given must match.

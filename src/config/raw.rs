@@ -82,6 +82,7 @@ pub(super) struct RawAccess {
     pub(super) role_aliases: Vec<String>,
     pub(super) publish: Vec<String>,
     pub(super) subscribe: Vec<String>,
+    pub(super) token_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,33 +1,23 @@
 //! The form in which credentials pass from one run of the daemon to the next: a file in memory, sealed so that nobody can
 //! change it, which never touches a disk. Who keeps it meanwhile is none of this room's business.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
-use rustix::io::{Errno, pread};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Credentials, LONGEST_LIFETIME};
 use crate::clock::{Clock, rfc3339};
 use crate::problem::quoted;
+use crate::sealed;
 use crate::secret::{ExposeSecret, SecretString};
 
 /// The form below. Fields may be added to it; one that changes its meaning is another version.
 const VERSION: u32 = 1;
-/// More than any configuration gives; a set has about 1.5 KB.
-const MAX_SIZE: u64 = 1024 * 1024;
 /// What a set has in the file besides its strings: names, punctuation, numbers, times.
 const FRAME: usize = 512;
-/// Nobody changes what has all of these (memfd_create(2), "File sealing").
-const SEALED: SealFlags = SealFlags::SEAL
-    .union(SealFlags::SHRINK)
-    .union(SealFlags::GROW)
-    .union(SealFlags::WRITE);
-
 /// A set and whose it is.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -111,19 +101,7 @@ pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<
         sets,
     };
     serde_json::to_writer(&mut *text, &written)?;
-    let mut file = File::from(create()?);
-    file.write_all(&text)?;
-    fcntl_add_seals(&file, SEALED)?;
-    Ok(file.into())
-}
-
-/// A file in memory that cannot be executed, where the kernel knows of that (since Linux 6.3).
-fn create() -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    match memfd_create(c"gatepost-credentials", flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => Ok(memfd_create(c"gatepost-credentials", flags)?),
-        outcome => Ok(outcome?),
-    }
+    sealed::seal(c"gatepost-credentials", &text)
 }
 
 /// What is in a file that [`seal`] made; each set that does not fit the purpose, or the clocks, is a reason instead.
@@ -131,11 +109,7 @@ fn create() -> io::Result<OwnedFd> {
 /// # Errors
 /// With the reason why it is none of ours.
 pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<Vec<Result<Entry, String>>, String> {
-    let seals = fcntl_get_seals(&file).map_err(|_| "it is no file in memory".to_owned())?;
-    if !seals.contains(SEALED) {
-        return Err("it is not sealed, so that anybody may have changed it".into());
-    }
-    let text = read(&file)?;
+    let text = sealed::read(file)?;
     // serde_json's messages may quote a value: the place is enough.
     let place = |error: serde_json::Error| format!("it is damaged (line {}, column {})", error.line(), error.column());
     let ReadVersion { version } = serde_json::from_slice(&text).map_err(place)?;
@@ -156,24 +130,6 @@ pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<V
         return Err("it was made before this machine was booted".into());
     }
     Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
-}
-
-fn read(file: &impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
-    let unreadable = |error: Errno| format!("it cannot be read: {error}");
-    let size = u64::try_from(fstat(file).map_err(unreadable)?.st_size).unwrap_or(0);
-    if size > MAX_SIZE {
-        return Err(format!("it has {size} bytes, and {MAX_SIZE} are allowed"));
-    }
-    let mut text = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
-    let mut filled = 0;
-    while let Some(rest) = text.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        // By place: the descriptor shares its position with whoever else has it.
-        match pread(file, rest, filled as u64).map_err(unreadable)? {
-            0 => return Err("it ends early".into()),
-            count => filled += count,
-        }
-    }
-    Ok(text)
 }
 
 impl<'a> WrittenSet<'a> {

@@ -7,13 +7,14 @@
 mod owner;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use log::Level;
 use nix::unistd::{Group, User};
 
 use super::caller::Caller;
-use super::loopback::Reader;
+use super::loopback::{Reader, Recipient};
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
 use crate::event::{Event, journal};
@@ -82,6 +83,7 @@ pub struct Rule {
     role_aliases: Aliases,
     publish: Vec<String>,
     subscribe: Vec<String>,
+    token_file: Option<PathBuf>,
 }
 
 /// A rule's selectors as numbers; all that are given must match.
@@ -116,6 +118,7 @@ impl Access {
                     role_aliases: rule.role_aliases.clone(),
                     publish: rule.publish.clone(),
                     subscribe: rule.subscribe.clone(),
+                    token_file: rule.token_file.clone(),
                 }),
                 Err(why) => journal!(
                     Level::Warn, Event::AccessRuleForNobody;
@@ -127,13 +130,21 @@ impl Access {
     }
 
     /// Whom the rules are for, each once, and who among them could read a file.
-    pub fn holders(&self) -> impl Iterator<Item = (Arc<Selectors>, Reader)> {
+    pub fn recipients(&self) -> impl Iterator<Item = Recipient> {
         let first = |(index, rule): &(usize, &Rule)| {
             let earlier = self.rules.iter().take(*index);
             !earlier.into_iter().any(|earlier| earlier.selectors == rule.selectors)
         };
         let rules = self.rules.iter().enumerate().filter(first);
-        rules.map(|(_, rule)| (rule.selectors.clone(), rule.who.reader()))
+        let token_file = |rule: &Rule| {
+            let mut alike = self.rules.iter().filter(|other| other.selectors == rule.selectors);
+            alike.find_map(|rule| rule.token_file.clone())
+        };
+        rules.map(move |(_, rule)| Recipient {
+            selectors: rule.selectors.clone(),
+            reader: rule.who.reader(),
+            token_file: token_file(rule),
+        })
     }
 
     /// Whether a rule may be for this user, as far as that can be told before its unit is known. A rule with nothing but a

@@ -52,6 +52,7 @@ fn named(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.token.module.clone(), config.identity.certificate.clone()];
     let optional = [&config.aws.root_ca, &config.identity.ca_chain, &config.token.pin_file];
     files.extend(optional.into_iter().flatten().cloned());
+    files.extend(config.access.iter().filter_map(|rule| rule.token_file.clone()));
     files
 }
 

@@ -1,8 +1,9 @@
 //! What the service manager is told (ready, one line of status, reloading, stopping, still alive) and what it keeps and
-//! hands over (the listening socket, the credentials of the run before).
+//! hands over (the listening sockets, credentials and tokens of the run before).
 //!
 //! All of it is done only where the environment names a service manager: sd_notify(3), sd_listen_fds(3).
 
+mod loopback;
 mod passed;
 mod store;
 mod watchdog;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
+pub use loopback::keep_loopback;
 pub use passed::Passed;
 pub use store::Store;
 pub use watchdog::feed;

@@ -28,14 +28,30 @@ pub struct Store {
     names: [&'static str; 2],
 }
 
-/// Whether the name is one that only this room gives.
-pub(super) fn is_ours(name: &str) -> bool {
+/// Whether credentials are kept under this name.
+pub(super) fn has_credentials(name: &str) -> bool {
     NAMES.contains(&name)
+}
+
+/// Whether the loopback listener's tokens are kept under this name.
+pub(super) fn has_tokens(name: &str) -> bool {
+    super::loopback::TOKENS.contains(&name)
 }
 
 /// Has the manager forget everything of this name.
 pub(super) fn remove(name: &str) {
     notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
+}
+
+/// Has the manager keep a descriptor under this name.
+pub(super) fn keep(name: &str, descriptor: &OwnedFd) -> io::Result<()> {
+    // Neither a file nor a listening socket has events that systemd should wait for (sd_notify(3), FDPOLL=0).
+    let store = [
+        NotifyState::FdStore,
+        NotifyState::FdName(name),
+        NotifyState::Custom("FDPOLL=0"),
+    ];
+    sd_notify::notify_with_fds(&store, &[descriptor.as_fd()])
 }
 
 impl Store {
@@ -97,13 +113,7 @@ impl Store {
 
     fn replace(&mut self, file: &OwnedFd) -> io::Result<()> {
         let [new, old] = self.names;
-        // A file has no events that systemd should wait for (sd_notify(3), FDPOLL=0).
-        let store = [
-            NotifyState::FdStore,
-            NotifyState::FdName(new),
-            NotifyState::Custom("FDPOLL=0"),
-        ];
-        sd_notify::notify_with_fds(&store, &[file.as_fd()])?;
+        keep(new, file)?;
         remove(old);
         self.names = [old, new];
         Ok(())

@@ -53,7 +53,7 @@ fn online() -> (World, SocketAddr) {
     (world, address)
 }
 
-fn file(gateway: &Gateway, name: &str) -> PathBuf {
+pub fn file(gateway: &Gateway, name: &str) -> PathBuf {
     gateway.folder.path().join("run/loopback").join(name)
 }
 
@@ -67,7 +67,7 @@ pub fn own_token(gateway: &Gateway) -> String {
 }
 
 /// The token file of the rule for whoever runs the tests.
-fn own() -> String {
+pub fn own() -> String {
     format!("uid-{}", rustix::process::getuid().as_raw())
 }
 
@@ -76,7 +76,7 @@ fn ask(address: SocketAddr, request: &str) -> Response {
     unix_http::parse(&unix_http::converse(stream, request.as_bytes()).unwrap()).unwrap()
 }
 
-fn get(address: SocketAddr, path: &str, token: &str) -> Response {
+pub fn get(address: SocketAddr, path: &str, token: &str) -> Response {
     ask(
         address,
         &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"),
@@ -275,6 +275,53 @@ fn a_token_file_is_its_readers_alone_and_made_anew() {
         get(address, "/v1/credentials", &token(&world.gateway, &own())).status,
         200
     );
+}
+
+#[test]
+fn an_administrators_own_token_is_taken_and_replaced_in_use() {
+    let mut world = World::new();
+    let path = world.gateway.folder.path().join("camera.token");
+    let write = |token: &str, mode: u32| {
+        fs::write(&path, token).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (first, second) = ("first-0123456789abcdef0123456789", "second-0123456789abcdef012345678");
+    write(&format!("{first}\n"), 0o640);
+    let rule = format!("role-aliases = [\"*\"]\ntoken-file = \"{}\"", path.display());
+    world.gateway.configure("role-aliases = [\"*\"]", &rule);
+    let address = switch_on(&mut world.gateway);
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    world.gateway.wait_for_text("loopback.phase", "listening");
+    let status = |token: &str| get(address, "/v1/credentials", token).status;
+    assert_eq!(status(first), 200);
+    assert!(!file(&world.gateway, &own()).exists(), "gatepost makes none beside it");
+    let (_, lines, _) = run(&mut client(&world.gateway, &["env"]));
+    assert!(lines.contains(&format!("{TOKEN_FILE}='{}'", path.display())), "{lines}");
+
+    write(second, 0o600);
+    world.gateway.process().signal(Signal::HUP).unwrap();
+    wait::until(SOON, "the second token", || status(second) == 200).unwrap();
+    assert_eq!(status(first), 401);
+
+    // What others could have read or written is no secret.
+    for (token, mode, said) in [
+        (second, 0o644, "is open to others (mode 0644)"),
+        (second, 0o660, "is open to others (mode 0660)"),
+        ("short", 0o600, "holds 5 characters, and a token has 32 to 512"),
+    ] {
+        write(token, mode);
+        let seen = world.gateway.process().line_count();
+        world.gateway.process().signal(Signal::HUP).unwrap();
+        let process = world.gateway.process();
+        process
+            .wait_for_line_after(seen, SOON, |line| line.contains(said))
+            .unwrap();
+        wait::until(SOON, "the end of the token", || status(second) == 401).unwrap();
+    }
+    let log = world.gateway.log();
+    assert!(!log.contains(first) && !log.contains(second), "promise 10");
 }
 
 #[test]

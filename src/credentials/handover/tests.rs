@@ -114,15 +114,6 @@ fn a_file_of_another_boot_or_endpoint_is_refused_as_a_whole() {
 }
 
 #[test]
-fn nobody_can_change_what_is_sealed() {
-    let clock = ManualClock::at(NOW);
-    let file = seal(&[entry("telemetry", 3600, &*clock)], ENDPOINT, &*clock).unwrap();
-    assert!(fcntl_get_seals(&file).unwrap().contains(SEALED));
-    assert_eq!(rustix::io::pwrite(&file, b"x", 0), Err(Errno::PERM));
-    assert_eq!(rustix::fs::ftruncate(&file, 0), Err(Errno::PERM));
-}
-
-#[test]
 fn the_buffer_is_large_enough_from_the_start() {
     let clock = ManualClock::at(NOW);
     let mut hard = entry("\u{1}", 3600, &*clock);

@@ -80,6 +80,7 @@ fn promise_7_a_rule_without_selectors_is_for_nobody() {
         role_aliases: Aliases::All,
         publish: vec!["#".into()],
         subscribe: vec!["#".into()],
+        token_file: None,
     };
     assert_eq!(
         Access::new(&[nobody]).rule_for(&peer(0, 0, None), Wish::RoleAlias("x"), "gw-1"),
@@ -123,6 +124,7 @@ fn promise_7_topics_are_given_by_filter_and_never_more() {
         role_aliases: Aliases::These(Vec::new()),
         publish: vec!["{thing}/camera/#".into(), "#".into()],
         subscribe: vec!["{thing}/camera/+".into(), "$aws/things/{thing}/shadow/#".into()],
+        token_file: None,
     };
     let access = Access::new(&[camera]);
     for (wish, given) in [

@@ -84,7 +84,7 @@ impl LoopbackDoor {
             None => {
                 self.shared.audit.note_stranger();
                 Err(unauthorized(
-                    "the token is none of those that gatepost has laid out; it makes new ones at each start",
+                    "the token is none of those that gatepost has laid out; it makes new ones when it starts after a stop",
                 ))
             }
         }

@@ -3,24 +3,39 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use log::Level;
+use zeroize::Zeroizing;
 
 use super::acl;
-use super::tokens::{Reader, Token, Tokens};
+use super::secret_file;
+use super::tokens::{Reader, Recipient, Token, Tokens};
 use crate::config::Selectors;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::secret::ExposeSecret;
 
-/// Lays out a token for each of `holders` in `folder`, keeping those of `known` that are for the same people, and removes
+/// Why tokens are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The daemon has started: what it knows is what the run before has left, and every file is as it should be afterwards.
+    Start,
+    /// The rules were read again: a file that the administrator has removed is one for which he wants a new token.
+    Reload,
+}
+
+/// Lays out a token for each of `recipients` in `folder`, keeping those of `known` that are for the same people, and removes
 /// every other file there.
 ///
 /// # Errors
 /// When the folder cannot be written. A file that cannot be given to its reader is reported and left out; the others stand.
-pub fn lay_out(folder: &Path, holders: Vec<(Arc<Selectors>, Reader)>, known: &Tokens) -> Result<Tokens, Problem> {
+pub fn lay_out(
+    folder: &Path,
+    recipients: Vec<Recipient>,
+    known: &Tokens,
+    occasion: Occasion,
+) -> Result<Tokens, Problem> {
     prepare(folder, known).map_err(|error| {
         Problem::configuration(format!(
             "the folder {} cannot be made or written: {error}",
@@ -29,17 +44,13 @@ pub fn lay_out(folder: &Path, holders: Vec<(Arc<Selectors>, Reader)>, known: &To
         .next("check the owner of the folder, and that its file system is neither full nor read-only")
     })?;
     let mut tokens: Vec<Token> = Vec::new();
-    for (selectors, reader) in holders {
-        let kept = known.of(&selectors).filter(|token| token.reader == reader);
-        let token = match kept {
-            Some(token) if token.file.exists() => Ok(token.clone()),
-            _ => new(folder, selectors.clone(), reader, &tokens),
-        };
-        match token {
+    for recipient in recipients {
+        let selectors = recipient.selectors.clone();
+        match token_for(recipient, folder, known, occasion, &tokens) {
             Ok(token) => tokens.push(token),
             Err(why) => journal!(
                 Level::Error, Event::LoopbackTokenFile;
-                "loopback: there is no token file for {selectors}: {why}; next: mend it, then: systemctl reload gatepost"
+                "loopback: there is no token for {selectors}: {why}; next: mend it, then: systemctl reload gatepost"
             ),
         }
     }
@@ -49,6 +60,62 @@ pub fn lay_out(folder: &Path, holders: Vec<(Arc<Selectors>, Reader)>, known: &To
         let _ = fs::remove_file(stale);
     }
     Ok(tokens)
+}
+
+/// Removes every token file. Whoever had the port meanwhile may have been shown what is in them.
+pub fn remove(folder: &Path) {
+    match fs::remove_dir_all(folder) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            journal!(
+                Level::Error, Event::LoopbackTokenFile;
+                "loopback: old token files in {} cannot be removed, and open nothing: {error}", folder.display()
+            );
+        }
+        _ => {}
+    }
+}
+
+fn token_for(
+    recipient: Recipient,
+    folder: &Path,
+    known: &Tokens,
+    occasion: Occasion,
+    others: &[Token],
+) -> Result<Token, String> {
+    let Recipient {
+        selectors,
+        reader,
+        token_file,
+    } = recipient;
+    if let Some(path) = token_file {
+        let value = secret_file::read(&path)?;
+        let same = others.iter().find(|other| other.is(value.expose_secret().as_bytes()));
+        return match same {
+            Some(other) => Err(format!(
+                "{} holds the same token as that for {}",
+                path.display(),
+                other.selectors
+            )),
+            None => Ok(Token::given(selectors, reader, path, value)),
+        };
+    }
+    let kept = known
+        .of(&selectors)
+        .filter(|token| token.reader == reader && !token.is_given);
+    match (kept, occasion) {
+        (Some(token), Occasion::Reload) if token.file.exists() => Ok(token.clone()),
+        (Some(token), Occasion::Start) => {
+            let token = token.in_file(path_for(&selectors, folder, others));
+            match is_in_place(&token) {
+                true => Ok(token),
+                false => written(token),
+            }
+        }
+        _ => {
+            let file = path_for(&selectors, folder, others);
+            written(Token::new(selectors, reader, file)?)
+        }
+    }
 }
 
 /// An empty folder of our own at the first time, whatever was there: it could be a link to somewhere else.
@@ -64,15 +131,26 @@ fn prepare(folder: &Path, known: &Tokens) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
-fn new(folder: &Path, selectors: Arc<Selectors>, reader: Reader, others: &[Token]) -> Result<Token, String> {
-    let mut path = folder.join(name(&selectors));
-    if others.iter().any(|other| other.file == path) {
+fn path_for(selectors: &Selectors, folder: &Path, others: &[Token]) -> PathBuf {
+    let path = folder.join(name(selectors));
+    match others.iter().any(|other| other.file == path) {
         // Two names that differ in what a file's name cannot show.
-        path = folder.join(format!("{}-{}", name(&selectors), others.len()));
+        true => folder.join(format!("{}-{}", name(selectors), others.len())),
+        false => path,
     }
-    let token = Token::new(selectors, reader, path)?;
-    write(&token).map_err(|error| format!("{}: {error}", token.file.display()))?;
-    Ok(token)
+}
+
+/// Whether the token's file is there and holds it. Programs may have it open, and a unit a copy: it is not written again.
+fn is_in_place(token: &Token) -> bool {
+    let is_file = fs::symlink_metadata(&token.file).is_ok_and(|found| found.is_file());
+    is_file && fs::read(&token.file).is_ok_and(|content| token.is(&Zeroizing::new(content)))
+}
+
+fn written(token: Token) -> Result<Token, String> {
+    match write(&token) {
+        Ok(()) => Ok(token),
+        Err(error) => Err(format!("{}: {error}", token.file.display())),
+    }
 }
 
 /// Under another name first, which must not exist and so is no link, then renamed, which replaces a link and does not
@@ -123,7 +201,7 @@ fn name(selectors: &Selectors) -> String {
     words.chars().map(plain).take(200).collect()
 }
 
-fn entries(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
 }

@@ -26,6 +26,7 @@ const FRAME: usize = 256;
 struct Written<'a> {
     version: u32,
     address: SocketAddr,
+    count: u64,
     tokens: Vec<WrittenToken<'a>>,
 }
 
@@ -44,6 +45,8 @@ struct WrittenToken<'a> {
 struct Read {
     version: u32,
     address: SocketAddr,
+    /// Grows with each file that is written: a run that ended in between has left two.
+    count: u64,
     tokens: Vec<ReadToken>,
 }
 
@@ -62,7 +65,7 @@ struct ReadToken {
 ///
 /// # Errors
 /// When the kernel gives no such file.
-pub fn seal<'a>(tokens: impl Iterator<Item = &'a Token>, address: SocketAddr) -> io::Result<OwnedFd> {
+pub fn seal<'a>(tokens: impl Iterator<Item = &'a Token>, address: SocketAddr, count: u64) -> io::Result<OwnedFd> {
     let tokens: Vec<_> = tokens.map(WrittenToken::of).collect();
     let size: usize = tokens.iter().map(WrittenToken::size).sum();
     // Large enough from the start: a buffer that grows leaves copies of secrets behind.
@@ -70,17 +73,19 @@ pub fn seal<'a>(tokens: impl Iterator<Item = &'a Token>, address: SocketAddr) ->
     let written = Written {
         version: VERSION,
         address,
+        count,
         tokens,
     };
     serde_json::to_writer(&mut *text, &written)?;
     sealed::seal(c"gatepost-loopback-tokens", &text)
 }
 
-/// The tokens in a file that [`seal`] made for the listener at `address`; where their files are is not known yet.
+/// The count and the tokens of a file that [`seal`] made for the listener at `address`; where their files are is not known
+/// yet.
 ///
 /// # Errors
 /// With the reason why it is none of ours.
-pub fn unseal(file: impl AsFd, address: SocketAddr) -> Result<Vec<Token>, String> {
+pub fn unseal(file: impl AsFd, address: SocketAddr) -> Result<(u64, Vec<Token>), String> {
     let text = sealed::read(file)?;
     // serde_json's messages may quote a value: the place is enough.
     let place = |error: serde_json::Error| format!("it is damaged (line {}, column {})", error.line(), error.column());
@@ -100,7 +105,7 @@ pub fn unseal(file: impl AsFd, address: SocketAddr) -> Result<Vec<Token>, String
     if let Some(bad) = read.tokens.iter().find(|token| !Token::is_made_here(&token.value)) {
         return Err(format!("its token for {} is none that gatepost makes", bad.reader));
     }
-    Ok(read.tokens.into_iter().map(ReadToken::into_token).collect())
+    Ok((read.count, read.tokens.into_iter().map(ReadToken::into_token).collect()))
 }
 
 impl<'a> WrittenToken<'a> {
@@ -168,8 +173,8 @@ mod tests {
     #[test]
     fn tokens_come_out_as_they_went_in() {
         let before = tokens();
-        let after = unseal(seal(before.iter(), address()).unwrap(), address()).unwrap();
-        assert_eq!(after.len(), 2);
+        let (count, after) = unseal(seal(before.iter(), address(), 7).unwrap(), address()).unwrap();
+        assert_eq!((count, after.len()), (7, 2));
         for (before, after) in before.iter().zip(&after) {
             assert_eq!((&before.selectors, before.reader), (&after.selectors, after.reader));
             assert_eq!(before.value().expose_secret(), after.value().expose_secret());
@@ -178,8 +183,8 @@ mod tests {
 
     #[test]
     fn what_is_none_of_ours_is_refused_without_a_word_of_its_content() {
-        let good = r#"{"version":1,"address":"127.0.0.1:9922","tokens":[]}"#;
-        let with = |old: &str, new: &str| good.replace(old, new);
+        let good = r#"{"version":1,"address":"127.0.0.1:9922","count":1,"tokens":[]}"#;
+        let with = |old: &str, new: &str| good.replacen(old, new, 1);
         let token = |value: &str| {
             let token = format!(r#"{{"user":"a","reader":{{"user":1}},"value":"{value}"}}"#);
             with("[]", &format!("[{token}]"))

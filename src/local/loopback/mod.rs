@@ -2,23 +2,31 @@
 //! configured.
 //!
 //! TCP has no word of the kernel's about the caller, so a caller shows a token out of a file that only those can read
-//! whom an access rule is for. The way of a request: `door` (Host header) -> `tokens` -> the same resources as on the
-//! socket.
+//! whom an access rule is for. The way of a request: `door` (`host`) -> `tokens` -> the same resources as on the socket.
+//!
+//! An SDK shows its token to whoever has the port (`port`), so the service manager keeps the listening socket and the tokens
+//! (`handover`) from one run to the next, and tokens are as old as the socket.
 
 mod acl;
 mod door;
 mod files;
+mod handover;
 mod host;
+mod port;
+mod secret_file;
 mod tokens;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use log::Level;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -31,9 +39,10 @@ use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{Desk, Details, Part, Reporter, phases};
 use door::LoopbackDoor;
+use files::Occasion;
 use tokens::Tokens;
 
-pub use tokens::Reader;
+pub use tokens::{Reader, Recipient};
 
 /// Between two attempts to get the address.
 const BIND_PAUSE: Duration = Duration::from_secs(10);
@@ -59,18 +68,34 @@ pub struct LoopbackDetails {
 
 impl Details for LoopbackDetails {}
 
+/// What an earlier run of the daemon has left with the service manager, or a socket unit holds.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// The listening socket, bound to the configured address.
+    pub listener: Option<TcpListener>,
+    /// Whether the service manager keeps the socket already.
+    pub is_kept: bool,
+    /// Sealed files with tokens, by the names that they are kept under.
+    pub tokens: Vec<(String, OwnedFd)>,
+}
+
 /// The listener, as everything in the local wing sees it.
 #[derive(Debug)]
 pub struct Loopback {
     address: SocketAddr,
     folder: PathBuf,
     tokens: RefCell<Rc<Tokens>>,
+    inherited: RefCell<Inherited>,
+    /// The socket once it is bound; nothing is laid out before.
+    bound: RefCell<Option<OwnedFd>>,
+    /// Counts what there is to be kept for the next run.
+    changes: watch::Sender<u64>,
     reporter: Reporter<LoopbackPhase, LoopbackDetails>,
 }
 
 impl Loopback {
     /// The listener that is configured, not listening yet.
-    pub fn new(config: &Config, desk: &Desk) -> Option<Self> {
+    pub fn new(config: &Config, desk: &Desk, inherited: Inherited) -> Option<Self> {
         let address = config.loopback?;
         let details = LoopbackDetails {
             listen: address.to_string(),
@@ -80,6 +105,9 @@ impl Loopback {
             address,
             folder: config.folders.runtime.join("loopback"),
             tokens: RefCell::default(),
+            inherited: RefCell::new(inherited),
+            bound: RefCell::default(),
+            changes: watch::Sender::new(0),
             reporter: desk.reporter("loopback", LoopbackPhase::Waiting, details),
         })
     }
@@ -99,16 +127,54 @@ impl Loopback {
         self.tokens.borrow().clone()
     }
 
-    /// Lays out the token files for the rules of `access`: a file that is there for the same people stays as it is, so that
-    /// running programs notice nothing.
-    pub async fn lay_out(&self, access: &RefCell<Access>) {
-        let holders: Vec<_> = access.borrow().holders().collect();
-        let known = Tokens::clone(&self.tokens());
+    /// Whether the port is ours.
+    pub fn is_bound(&self) -> bool {
+        self.bound.borrow().is_some()
+    }
+
+    /// Changes whenever there is something else to be kept for the next run.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The listening socket, where the service manager does not keep it yet.
+    ///
+    /// # Errors
+    /// When there is no descriptor left for a copy.
+    pub fn listener_to_keep(&self) -> io::Result<Option<OwnedFd>> {
+        match (&*self.bound.borrow(), self.inherited.borrow().is_kept) {
+            (Some(listener), false) => listener.try_clone().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The tokens of gatepost's own, in the form in which they pass to the next run.
+    ///
+    /// # Errors
+    /// When the kernel gives no file for them.
+    pub fn tokens_to_keep(&self) -> io::Result<OwnedFd> {
+        let tokens = self.tokens();
+        let own = tokens.iter().filter(|token| !token.is_given);
+        handover::seal(own, self.address, *self.changes.borrow())
+    }
+
+    /// Lays out the token files for the rules of `access`, which were read again: a file that is there for the same people stays
+    /// as it is, so that running programs notice nothing. Nothing is laid out while somebody else may have the port.
+    pub async fn lay_out_again(&self, access: &RefCell<Access>) {
+        if self.is_bound() {
+            let known = Tokens::clone(&self.tokens());
+            self.lay_out(access, known, Occasion::Reload).await;
+        }
+    }
+
+    async fn lay_out(&self, access: &RefCell<Access>, known: Tokens, occasion: Occasion) {
+        let recipients: Vec<_> = access.borrow().recipients().collect();
         let folder = self.folder.clone();
-        match spawn_blocking(move || files::lay_out(&folder, holders, &known)).await {
+        match spawn_blocking(move || files::lay_out(&folder, recipients, &known, occasion)).await {
             Ok(Ok(tokens)) => {
                 let files = tokens.files().map(ToOwned::to_owned).collect();
                 self.tokens.replace(Rc::new(tokens));
+                self.changes.send_modify(|count| *count += 1);
                 self.reporter.details(|details| details.token_files = files);
             }
             Ok(Err(problem)) => journal!(Level::Error, Event::LoopbackTokenFile; "loopback: {problem}"),
@@ -117,29 +183,68 @@ impl Loopback {
             }
         }
     }
-}
 
-/// Lays out the token files and listens, for as long as the daemon runs; an address that is taken is tried again.
-pub async fn listen(shared: Rc<Shared>, connections: Connections) {
-    let Some(loopback) = &shared.loopback else { return };
-    loopback.lay_out(&shared.access).await;
-    let listener = loop {
-        match tokio::net::TcpListener::bind(loopback.address).await {
-            Ok(listener) => break listener,
-            Err(error) => {
-                let problem = Problem::configuration(format!(
-                    "the loopback listener cannot have {}: {error}",
-                    loopback.address
-                ));
-                let step =
-                    "give it another port (loopback.listen), or end the program that has this one; ss -tlnp shows it";
-                loopback
-                    .reporter
-                    .report(LoopbackPhase::Waiting, Some(problem.next(step)));
-                sleep(BIND_PAUSE).await;
+    /// The listening socket of the run before with its tokens, or a new one and none: while nobody held the port somebody
+    /// else could have it, and could be shown the tokens that were out.
+    async fn listener(&self) -> (TcpListener, Tokens) {
+        let inherited = self.inherited.borrow_mut().listener.take();
+        if let Some(listener) = inherited {
+            return (listener, self.inherited_tokens());
+        }
+        let folder = self.folder.clone();
+        // What cannot be waited for is said by the thread itself.
+        let _ = spawn_blocking(move || files::remove(&folder)).await;
+        loop {
+            let address = self.address;
+            let bound = spawn_blocking(move || port::bind(address)).await;
+            match bound.unwrap_or_else(|error| Err(error.to_string())) {
+                Ok(listener) => return (listener, Tokens::default()),
+                Err(why) => {
+                    let problem = Problem::configuration(format!("the loopback listener cannot have {address}: {why}"));
+                    let step = "give it another port (loopback.listen), or end the program that has this one; ss -tnlp shows it, and without -l its connections";
+                    self.reporter.report(LoopbackPhase::Waiting, Some(problem.next(step)));
+                    sleep(BIND_PAUSE).await;
+                }
             }
         }
+    }
+
+    /// The newest tokens that fit the listener.
+    fn inherited_tokens(&self) -> Tokens {
+        let mut newest = (0, Vec::new());
+        for (name, file) in self.inherited.borrow().tokens.iter() {
+            match handover::unseal(file, self.address) {
+                Ok((count, tokens)) if count >= newest.0 => newest = (count, tokens),
+                Ok(_) => {}
+                Err(why) => journal!(
+                    Level::Warn, Event::DescriptorRefused;
+                    "systemd: the stored descriptor {name:?} is not taken over: {why}"
+                ),
+            }
+        }
+        let (count, tokens) = newest;
+        self.changes.send_replace(count);
+        Tokens::new(tokens)
+    }
+}
+
+/// Listens, lays out the token files and answers, for as long as the daemon runs; an address that is taken is tried again.
+pub async fn listen(shared: Rc<Shared>, connections: Connections) {
+    let Some(loopback) = &shared.loopback else { return };
+    let (listener, known) = loopback.listener().await;
+    let ready = || {
+        listener.set_nonblocking(true)?;
+        loopback.bound.replace(Some(listener.try_clone()?.into()));
+        tokio::net::TcpListener::from_std(listener)
     };
+    let listener = match ready() {
+        Ok(listener) => listener,
+        Err(error) => {
+            let problem = Problem::wait(format!("the loopback listener cannot be used: {error}"));
+            return loopback.reporter.report(LoopbackPhase::Waiting, Some(problem));
+        }
+    };
+    loopback.lay_out(&shared.access, known, Occasion::Start).await;
     loopback.reporter.report(LoopbackPhase::Listening, None);
     server::serve(
         Rc::new(LoopbackDoor::new(listener, loopback.address, shared.clone())),

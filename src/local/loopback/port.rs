@@ -30,7 +30,7 @@ struct Entry {
 /// With the reason as a part of a sentence, which names the other user where that can be known.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = listen(address).map_err(|error| {
-        let listens = |entry: &Entry| entry.state == LISTEN;
+        let listens = |entry: &&Entry| entry.state == LISTEN;
         match others(&entries(), address).find(listens) {
             Some(entry) => format!("{error}: {} listens there", name(entry.uid)),
             None => error.to_string(),
@@ -121,10 +121,13 @@ fn name(uid: u32) -> String {
 mod tests {
     use super::*;
 
-    const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const HEADER: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     fn line(local: &str, state: &str, uid: u32) -> String {
-        format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 {uid:5}        0 4711 1 0 100 0\n")
+        format!(
+            "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 {uid:5}        0 4711 1 0 100 0\n"
+        )
     }
 
     #[test]

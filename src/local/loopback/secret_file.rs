@@ -46,7 +46,9 @@ fn check(is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), String> {
         return Err("is no regular file".into());
     }
     if owner != 0 && owner != own {
-        return Err(format!("belongs to uid {owner}, and must belong to root or to gatepost's user"));
+        return Err(format!(
+            "belongs to uid {owner}, and must belong to root or to gatepost's user"
+        ));
     }
     match mode & TOO_OPEN {
         0 => Ok(()),

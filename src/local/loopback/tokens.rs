@@ -1,9 +1,11 @@
 //! The tokens: who shows one speaks for those it was laid out for.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::super::caller::Holder;
@@ -14,7 +16,8 @@ use crate::secret::{ExposeSecret, SecretString};
 const RANDOMNESS: usize = 32;
 
 /// Who can read a token's file besides gatepost and root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reader {
     /// This user.
     User(u32),
@@ -23,6 +26,27 @@ pub enum Reader {
     /// Nobody: a rule that asks for more than one thing, or for a unit, has no one who could be trusted with it. systemd
     /// hands it over (`LoadCredential=`).
     Nobody,
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(uid) => write!(f, "user {uid}"),
+            Self::Group(gid) => write!(f, "group {gid}"),
+            Self::Nobody => f.write_str("nobody"),
+        }
+    }
+}
+
+/// Whom a token is to be laid out for.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// Whom the rule is for.
+    pub selectors: Arc<Selectors>,
+    /// Who among them can read a file.
+    pub reader: Reader,
+    /// The administrator's own token, if the rule names one.
+    pub token_file: Option<PathBuf>,
 }
 
 /// One token.
@@ -34,6 +58,8 @@ pub struct Token {
     pub reader: Reader,
     /// Its file.
     pub file: PathBuf,
+    /// Whether the administrator has chosen it, and keeps its file.
+    pub is_given: bool,
     value: SecretString,
 }
 
@@ -53,12 +79,47 @@ impl Token {
                 value.extend(char::from_digit(digit.into(), 16));
             }
         }
-        Ok(Self {
+        Ok(Self::known(selectors, reader, file, value.into()))
+    }
+
+    /// One that was made before.
+    pub fn known(selectors: Arc<Selectors>, reader: Reader, file: PathBuf, value: SecretString) -> Self {
+        Self {
             selectors,
             reader,
             file,
-            value: value.into(),
-        })
+            is_given: false,
+            value,
+        }
+    }
+
+    /// One that the administrator has chosen.
+    pub fn given(selectors: Arc<Selectors>, reader: Reader, file: PathBuf, value: SecretString) -> Self {
+        Self {
+            is_given: true,
+            ..Self::known(selectors, reader, file, value)
+        }
+    }
+
+    /// The same in another file.
+    pub fn in_file(&self, file: PathBuf) -> Self {
+        Self { file, ..self.clone() }
+    }
+
+    /// Whether this value has the form of those that [`new`](Self::new) makes.
+    pub fn is_made_here(value: &SecretString) -> bool {
+        let value = value.expose_secret();
+        value.len() == 2 * RANDOMNESS && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
+    /// Whether those it is for can read its file: what the administrator keeps is his to hand out.
+    pub fn is_readable(&self) -> bool {
+        self.is_given || self.reader != Reader::Nobody
+    }
+
+    /// Whether `value` is this token. Takes as long wherever they differ.
+    pub fn is(&self, value: &[u8]) -> bool {
+        self.value.expose_secret().as_bytes().ct_eq(value).into()
     }
 
     /// What the file holds: nothing but this, since botocore takes a final newline for a part of the token.
@@ -81,7 +142,7 @@ impl Tokens {
     pub fn holder_of(&self, value: &[u8]) -> Option<Holder> {
         let mut holder = None;
         for token in &self.0 {
-            if bool::from(token.value.expose_secret().as_bytes().ct_eq(value)) {
+            if token.is(value) {
                 holder = Some(Holder {
                     selectors: token.selectors.clone(),
                     uid: match token.reader {
@@ -97,6 +158,11 @@ impl Tokens {
     /// The token that was laid out for `selectors`.
     pub fn of(&self, selectors: &Selectors) -> Option<&Token> {
         self.0.iter().find(|token| *token.selectors == *selectors)
+    }
+
+    /// Every token.
+    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter()
     }
 
     /// Every token's file.

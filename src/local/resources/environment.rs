@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::super::answer::{self, Answer, Refusal};
 use super::super::caller::Caller;
-use super::super::loopback::Reader;
 use super::super::view::Shared;
 use super::credentials;
 
@@ -31,7 +30,7 @@ pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answ
     let token = access
         .holders_for(caller, name)
         .filter_map(|selectors| tokens.of(selectors))
-        .find(|token| token.reader != Reader::Nobody)
+        .find(|token| token.is_readable())
         .and_then(|token| token.file.to_str());
     let Some(token_file) = token else {
         return Err(conflict(

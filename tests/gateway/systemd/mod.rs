@@ -2,6 +2,7 @@
 
 mod activation;
 mod handover;
+mod loopback;
 mod notify;
 mod watchdog;
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub struct Manager {
     folder: TempDir,
     heard: Arc<Mutex<Heard>>,
     listener: Option<OwnedFd>,
+    loopback: Option<OwnedFd>,
     /// WatchdogSec=
     pub watchdog: Option<Duration>,
 }
@@ -56,6 +58,7 @@ impl Manager {
             folder,
             heard,
             listener: None,
+            loopback: None,
             watchdog: None,
         })
     }
@@ -68,6 +71,20 @@ impl Manager {
         std::fs::create_dir_all(path.parent().context("a socket in no folder")?)?;
         self.listener = Some(UnixListener::bind(path)?.into());
         Ok(())
+    }
+
+    /// Listens at a TCP address for the service, likewise.
+    ///
+    /// # Errors
+    /// If nobody can listen there.
+    pub fn listen_at(&mut self, address: SocketAddr) -> Result<()> {
+        self.loopback = Some(TcpListener::bind(address)?.into());
+        Ok(())
+    }
+
+    /// Drops everything that is kept, as systemd does for a service that was stopped.
+    pub fn forget(&self) {
+        self.lock().store.clear();
     }
 
     /// Puts something into the store that the service has not put there.
@@ -97,6 +114,9 @@ impl Manager {
         let mut passed = Vec::new();
         if let Some(listener) = &self.listener {
             passed.push(("gatepost.socket".to_owned(), listener.try_clone()?));
+        }
+        if let Some(listener) = &self.loopback {
+            passed.push(("gatepost-loopback.socket".to_owned(), listener.try_clone()?));
         }
         for (name, descriptor) in &self.lock().store {
             passed.push((name.clone(), descriptor.try_clone()?));

@@ -15,6 +15,7 @@ fn rules(all: &[(Selectors, &str)]) -> Access {
         role_aliases: Aliases::These(Vec::new()),
         publish: Vec::new(),
         subscribe: vec![(*filter).to_owned()],
+        token_file: None,
     };
     Access::new(&all.iter().map(rule).collect::<Vec<_>>())
 }

@@ -1,0 +1,184 @@
+//! Users and groups that an ordinary user may become.
+//!
+//! newuidmap(1) and newgidmap(1) let a user take any ID of the range that it has in /etc/subuid or /etc/subgid, usually
+//! 65,536 of them. An access rule for such an ID is a rule for that user.
+
+use std::fs;
+
+use nix::unistd::{Group, User};
+
+use crate::config::{AccessRule, Config};
+use crate::problem::Problem;
+
+const USERS: &str = "/etc/subuid";
+const GROUPS: &str = "/etc/subgid";
+
+/// A range of IDs and who has it (subuid(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Range {
+    owner: String,
+    first: u32,
+    count: u32,
+}
+
+/// A problem for each access rule whose user or group somebody may become who is not root.
+pub fn problems(config: &Config) -> Vec<Problem> {
+    let ranges = |path| fs::read_to_string(path).map(|text| parse(&text)).unwrap_or_default();
+    let (users, groups) = (ranges(USERS), ranges(GROUPS));
+    if users.is_empty() && groups.is_empty() {
+        return Vec::new();
+    }
+    let rules = config.access.iter();
+    rules.flat_map(|rule| problems_of(rule, &users, &groups)).collect()
+}
+
+fn problems_of(rule: &AccessRule, users: &[Range], groups: &[Range]) -> Vec<Problem> {
+    let who = &rule.who;
+    let user = who.user.as_deref().and_then(|name| User::from_name(name).ok()?);
+    let group = who.group.as_deref().and_then(|name| Group::from_name(name).ok()?);
+    let uids = [("uid", who.uid), ("user", user.map(|user| user.uid.as_raw()))];
+    let gids = [("gid", who.gid), ("group", group.map(|group| group.gid.as_raw()))];
+    let kinds = [(uids, users, USERS), (gids, groups, GROUPS)];
+    let ids = kinds
+        .iter()
+        .flat_map(|(ids, ranges, file)| ids.iter().map(move |(key, id)| (key, id, ranges, file)));
+    ids.filter_map(|(key, id, ranges, file)| {
+        let id = (*id)?;
+        let range = ranges.iter().find(|range| range.contains(id))?;
+        Some(problem(rule, key, id, range, file))
+    })
+    .collect()
+}
+
+fn problem(rule: &AccessRule, key: &str, id: u32, range: &Range, file: &str) -> Problem {
+    let owner = range.owner.escape_debug();
+    Problem::configuration(format!(
+        "{}: {key} {id} is in the range of {owner} in {file}, who can become it and have what the rule gives",
+        rule.place
+    ))
+    .next("name a unit, or an account that has no range there")
+}
+
+fn parse(text: &str) -> Vec<Range> {
+    let range = |line: &str| {
+        let mut fields = line.trim().split(':');
+        let (owner, first, count) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Range {
+            owner: owner.to_owned(),
+            first: first.parse().ok()?,
+            count: count.parse().ok()?,
+        })
+    };
+    let ranges = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(range);
+    // Root can become everybody anyway.
+    ranges
+        .filter(|range| range.owner != "root" && range.owner != "0")
+        .collect()
+}
+
+impl Range {
+    fn contains(&self, id: u32) -> bool {
+        id.checked_sub(self.first).is_some_and(|offset| offset < self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Aliases, Selectors};
+
+    const RANGES: &str = "# comment\nmallory:100000:65536\nroot:500000:65536\n1001:200000:1\nbad\n:\nx:y:z\nx:-1:5\n\
+                          x:1:\n late:4294967295:10 \n";
+
+    #[test]
+    fn the_ranges_are_read_and_what_is_none_is_left_out() {
+        let parsed = parse(RANGES);
+        let owners: Vec<&str> = parsed.iter().map(|range| range.owner.as_str()).collect();
+        assert_eq!(owners, ["mallory", "1001", "late"]);
+        for (id, owner) in [
+            (0, None),
+            (99_999, None),
+            (100_000, Some("mallory")),
+            (101_000, Some("mallory")),
+            (165_535, Some("mallory")),
+            (165_536, None),
+            (200_000, Some("1001")),
+            (200_001, None),
+            (500_000, None),
+            (u32::MAX, Some("late")),
+        ] {
+            let found = parsed.iter().find(|range| range.contains(id));
+            assert_eq!(found.map(|range| range.owner.as_str()), owner, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_an_id_that_somebody_may_become_is_named() {
+        let rule = |who| AccessRule {
+            place: "access[3] of /x.toml".into(),
+            who,
+            role_aliases: Aliases::All,
+            publish: Vec::new(),
+            subscribe: Vec::new(),
+            token_file: None,
+        };
+        let who = Selectors::default;
+        let uid = |uid| Selectors {
+            uid: Some(uid),
+            ..who()
+        };
+        let gid = |gid| Selectors {
+            gid: Some(gid),
+            ..who()
+        };
+        let user = |name: &str| Selectors {
+            user: Some(name.into()),
+            ..who()
+        };
+        let ranges = parse(RANGES);
+        for (who, users, groups, count) in [
+            (uid(101_000), &ranges[..], &[][..], 1),
+            (uid(101_000), &[], &ranges, 0),
+            (gid(101_000), &[], &ranges, 1),
+            (gid(101_000), &ranges, &[], 0),
+            (uid(1000), &ranges, &ranges, 0),
+            (user("root"), &ranges, &ranges, 0),
+            (user("no-such-user"), &ranges, &ranges, 0),
+            (who(), &ranges, &ranges, 0),
+            (
+                Selectors {
+                    gid: Some(100_000),
+                    ..uid(100_000)
+                },
+                &ranges,
+                &ranges,
+                2,
+            ),
+            (
+                Selectors {
+                    unit: Some("a.service".into()),
+                    ..uid(100_000)
+                },
+                &ranges,
+                &ranges,
+                1,
+            ),
+        ] {
+            let problems = problems_of(&rule(who.clone()), users, groups);
+            assert_eq!(problems.len(), count, "{who:?}: {problems:?}");
+            assert!(
+                problems
+                    .iter()
+                    .all(|problem| problem.message.contains("access[3] of /x.toml"))
+            );
+        }
+        let said = problems_of(&rule(uid(101_000)), &ranges, &[]).remove(0).to_string();
+        assert!(
+            said.contains("uid 101000 is in the range of mallory in /etc/subuid"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! The loopback listener and its tokens in the service manager's store: the port is never free for another user while
+//! gatepostd restarts, and a program's token goes on opening what it opened.
+
+use std::io;
+use std::rc::Rc;
+
+use log::Level;
+
+use super::store::{keep, remove};
+use crate::event::{Event, journal};
+use crate::local::{Loopback, Shared};
+
+/// The listening socket.
+const LISTENER: &str = "loopback";
+/// Two names in turn: the new file is stored before the old one is removed.
+pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
+
+/// Leaves the socket and the tokens with the service manager, whenever they change, for as long as the daemon runs.
+pub async fn keep_loopback(shared: Rc<Shared>) {
+    let Some(loopback) = &shared.loopback else { return };
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    let mut changes = loopback.changes();
+    changes.mark_changed();
+    let mut listener_is_kept = false;
+    while changes.changed().await.is_ok() {
+        let count = *changes.borrow_and_update();
+        if !loopback.is_bound() {
+            continue;
+        }
+        let kept = match listener_is_kept {
+            true => Ok(()),
+            false => keep_listener(loopback).inspect(|()| listener_is_kept = true),
+        };
+        if let Err(error) = kept.and_then(|()| keep_tokens(loopback, count)) {
+            journal!(
+                Level::Warn, Event::LoopbackNotKept;
+                "systemd: the loopback listener and its tokens are not kept for the next run: {error}"
+            );
+        }
+    }
+}
+
+fn keep_listener(loopback: &Loopback) -> io::Result<()> {
+    match loopback.listener_to_keep()? {
+        Some(listener) => keep(LISTENER, &listener),
+        None => Ok(()),
+    }
+}
+
+fn keep_tokens(loopback: &Loopback, count: u64) -> io::Result<()> {
+    let [even, odd] = TOKENS;
+    let (new, old) = if count.is_multiple_of(2) {
+        (even, odd)
+    } else {
+        (odd, even)
+    };
+    // A run that ended in the middle of this may have left one of the same name.
+    remove(new);
+    keep(new, &loopback.tokens_to_keep()?)?;
+    remove(old);
+    Ok(())
+}
