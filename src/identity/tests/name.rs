@@ -1,0 +1,65 @@
+//! The thing name out of the certificate or the configuration.
+
+use super::*;
+
+#[test]
+fn the_common_name_is_read_in_every_string_type() {
+    let key = KeyPair::generate().unwrap();
+    let ca = Party::root(ca_params("Fleet CA"));
+    let utf8 = || DnValue::Utf8String("gw-1".into());
+    let values = [
+        utf8(),
+        DnValue::PrintableString(PrintableString::try_from("gw-1").unwrap()),
+        DnValue::Ia5String(Ia5String::try_from("gw-1").unwrap()),
+        DnValue::TeletexString(TeletexString::try_from("gw-1").unwrap()),
+        DnValue::BmpString(BmpString::try_from("gw-1").unwrap()),
+        DnValue::UniversalString(UniversalString::try_from("gw-1").unwrap()),
+    ];
+    for value in values {
+        let name = format!("{value:?}");
+        let device = ca.sign(&named(value), &key).pem();
+        let loaded = load(&device, Some(&ca.pem()), &key).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        assert_eq!(loaded.certificate.thing_name, "gw-1", "{name}");
+        assert_eq!(loaded.certificate.subject, "CN=gw-1", "{name}");
+    }
+    // VisibleString, which rcgen does not write: its tag in the place of another's of the same length.
+    let der = ca
+        .sign(&named(DnValue::Ia5String(Ia5String::try_from("gw-1").unwrap())), &key)
+        .der()
+        .to_vec();
+    let place = der.windows(6).position(|bytes| bytes == b"\x16\x04gw-1").unwrap();
+    let mut visible = der;
+    visible[place] = 26;
+    let visible = pem::encode(&pem::Pem::new("CERTIFICATE", visible));
+    assert_eq!(load(&visible, None, &key).unwrap().certificate.thing_name, "gw-1");
+
+    // Two names are two in whatever types they are.
+    let mut params = named(DnValue::BmpString(BmpString::try_from("gw-1").unwrap()));
+    params
+        .distinguished_name
+        .push(DnType::CustomDnType(vec![2, 5, 4, 3]), utf8());
+    let two = refusal(load(&ca.sign(&params, &key).pem(), None, &key), "two");
+    assert!(two.message.contains("more than one common name"), "{two}");
+}
+
+#[test]
+fn a_configured_thing_name_stands_in_for_the_common_name() {
+    let key = KeyPair::generate().unwrap();
+    for name in ["gw-1", "serial 4711, not a thing's name", ""] {
+        let device = named(name).self_signed(&key).unwrap().pem();
+        let loaded = load_named(&device, None, &key, Some("thing-7")).unwrap();
+        assert_eq!(loaded.certificate.thing_name, "thing-7");
+    }
+    let mut params = named("x");
+    params.distinguished_name = DistinguishedName::new();
+    let nameless = params.self_signed(&key).unwrap().pem();
+    assert_eq!(
+        load_named(&nameless, None, &key, Some("thing-7"))
+            .unwrap()
+            .certificate
+            .thing_name,
+        "thing-7"
+    );
+    let problem = refusal(load(&nameless, None, &key), "nameless");
+    assert!(problem.next_step.unwrap().contains("identity.thing-name"));
+}
