@@ -4,10 +4,11 @@ use std::fs;
 
 use cloudlet::switches::FirstContact;
 use rig::process::Signal;
+use rig::unix_http;
 
 use crate::clock::UnpluggedToken;
 use crate::cloud_view::{chains, mark, session_present};
-use crate::world::{SOON, World};
+use crate::world::{SOON, THING, World};
 
 impl World {
     /// Ends the daemon and starts it again.
@@ -25,6 +26,9 @@ fn promise_2_a_restart_goes_on_in_every_state() {
         .cloud
         .switches()
         .set(|switches| switches.first_contact = FirstContact::Never);
+    world
+        .gateway
+        .configure("role-aliases = [\"*\"]", "role-aliases = [\"*\"]\npublish = [\"#\"]");
     let token = UnpluggedToken::new(&*world.token);
     world.gateway.start();
     world.gateway.wait_for_text("token.phase", "waiting");
@@ -62,6 +66,7 @@ fn promise_2_a_restart_goes_on_in_every_state() {
         .switches()
         .set(|switches| switches.first_contact = FirstContact::Drop);
     world.gateway.wait_online();
+    wait_until_noted(&world);
     for signal in [Signal::KILL, Signal::TERM] {
         let before = mark(&world.cloud);
         world.restart(signal);
@@ -70,4 +75,13 @@ fn promise_2_a_restart_goes_on_in_every_state() {
         assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned");
         assert_eq!(chains(&world.cloud, before), [1]);
     }
+}
+
+/// Waits until it is on the disk that AWS has a session: a daemon that is killed before begins a new one. What the session
+/// sends, it takes from the disk after that was written.
+fn wait_until_noted(world: &World) {
+    let question =
+        format!("POST /topics/{THING}/noted?wait=ack HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    let answer = unix_http::request_raw(&world.gateway.socket(), question.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200);
 }

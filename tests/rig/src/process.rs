@@ -1,12 +1,14 @@
 //! A program under test: started, watched line by line, signalled, and ended for certain.
 
-use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::process::{Pid, kill_process};
 
 pub use rustix::process::Signal;
@@ -30,6 +32,8 @@ pub struct Process {
 struct Output {
     state: Mutex<Printed>,
     changed: Condvar,
+    /// What is still in these pipes was printed, too.
+    streams: Vec<Arc<OwnedFd>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,12 +62,16 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| command::not_started(command, package, error))?;
-        let output = Arc::new(Output::default());
-        if let Some(stdout) = child.stdout.take() {
-            output.clone().read(stdout);
-        }
-        if let Some(stderr) = child.stderr.take() {
-            output.clone().read(stderr);
+        let stdout = child.stdout.take().map(OwnedFd::from);
+        let stderr = child.stderr.take().map(OwnedFd::from);
+        let streams: Vec<_> = stdout.into_iter().chain(stderr).map(Arc::new).collect();
+        let output = Arc::new(Output {
+            streams: streams.clone(),
+            ..Output::default()
+        });
+        for stream in streams {
+            let output = output.clone();
+            thread::spawn(move || output.read(&stream));
         }
         Ok(Self { name, child, output })
     }
@@ -152,11 +160,11 @@ impl Process {
         self.output.lock().lines.len()
     }
 
-    /// Everything it has printed so far.
+    /// Everything it has printed so far: whatever was printed before this is called is in it, on a busy machine too.
     #[must_use]
     pub fn log(&self) -> String {
         self.output
-            .lock()
+            .lock_when_read()
             .lines
             .iter()
             .fold(String::new(), |log, line| log + line + "\n")
@@ -192,17 +200,56 @@ impl Output {
         }
     }
 
-    /// Follows one stream on a thread of its own, to the end of the stream. A grandchild may hold that open for
-    /// longer than the program lives, so nobody waits for the thread.
-    fn read(self: Arc<Self>, stream: impl Read + Send + 'static) {
-        thread::spawn(move || {
-            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-                self.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
-                self.changed.notify_all();
+    /// Follows one stream, to its end. A grandchild may hold that open for longer than the program lives, so nobody waits for
+    /// this.
+    fn read(&self, stream: &OwnedFd) {
+        let mut rest = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let mut readable = [PollFd::new(stream, PollFlags::IN)];
+            match poll(&mut readable, None) {
+                Err(Errno::INTR) => continue,
+                Err(_) => break,
+                Ok(_) => {}
             }
-            self.lock().ended += 1;
+            // Under the lock: what has left the pipe is among the lines before anybody looks at either.
+            let mut printed = self.lock();
+            match rustix::io::read(stream, &mut buffer) {
+                Err(Errno::INTR) => continue,
+                Err(_) | Ok(0) => break,
+                Ok(count) => rest.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            }
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).take(end).collect();
+                printed.lines.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            drop(printed);
             self.changed.notify_all();
-        });
+        }
+        let mut printed = self.lock();
+        if !rest.is_empty() {
+            printed.lines.push(String::from_utf8_lossy(&rest).into_owned());
+        }
+        printed.ended += 1;
+        drop(printed);
+        self.changed.notify_all();
+    }
+
+    /// The lines, once nothing is left in the pipes; not longer than a moment, because a program may print without end.
+    fn lock_when_read(&self) -> MutexGuard<'_, Printed> {
+        let deadline = Instant::now() + LAST_WORDS;
+        let mut printed = self.lock();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let unread = self
+                .streams
+                .iter()
+                .any(|stream| ioctl_fionread(stream).is_ok_and(|bytes| bytes > 0));
+            if !unread || left.is_zero() {
+                return printed;
+            }
+            printed = self.wait(printed, left);
+        }
     }
 
     /// A predicate of a test may have panicked with the lock held; the lines are whole all the same.
