@@ -1,5 +1,6 @@
 //! mosquitto as a child process.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often a starting mosquitto is tried: it does not say when it listens.
 const START_POLL: Duration = Duration::from_millis(5);
+
+/// The socket in the folder that mosquitto is started in: it takes a path up to its first space only.
+const SOCKET: &str = "mosquitto.sock";
 
 #[derive(Debug)]
 pub(super) struct Mosquitto {
@@ -30,9 +34,9 @@ impl Mosquitto {
             configuration: runtime_folder.join("mosquitto.conf"),
             database: folder.join("mosquitto.db"),
             log: folder.join("mosquitto.log"),
-            socket: runtime_folder.join("mosquitto.sock"),
+            socket: runtime_folder.join(SOCKET),
         };
-        let text = configuration(folder, &mosquitto.socket);
+        let text = configuration(folder);
         std::fs::write(&mosquitto.configuration, text).map_err(Error::io("writing mosquitto.conf"))?;
         Ok(mosquitto)
     }
@@ -60,6 +64,7 @@ impl Mosquitto {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "mosquitto", "-c"])
             .arg(&self.configuration)
+            .current_dir(self.socket.parent().unwrap_or(Path::new("/")))
             .env("PATH", path)
             .stdin(Stdio::null())
             .stdout(log)
@@ -91,8 +96,17 @@ impl Mosquitto {
         let deadline = Instant::now() + START_TIMEOUT;
         let child = self.child.insert(child);
         loop {
-            if UnixStream::connect(&self.socket).is_ok() {
-                return Ok(());
+            match UnixStream::connect(&self.socket) {
+                Ok(_) => return Ok(()),
+                // No waiting helps: the path is too long for a socket (unix(7): 107 bytes).
+                Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                    self.kill()?;
+                    let socket = self.socket.display();
+                    return Err(Error::Broker(format!(
+                        "{socket} is too long for a socket's path: set TMPDIR to a shorter one"
+                    )));
+                }
+                Err(_) => {}
             }
             let ended = child.try_wait().map_err(Error::io("waiting for mosquitto"))?;
             if ended.is_some() || Instant::now() > deadline {
@@ -117,7 +131,7 @@ impl Drop for Mosquitto {
 
 fn remove(file: &Path) -> Result<(), Error> {
     match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Error::io(format!("removing {}", file.display()))(error))
         }
         _ => Ok(()),
@@ -127,10 +141,10 @@ fn remove(file: &Path) -> Result<(), Error> {
 /// mosquitto.conf(5). The front has decided everything by the time mosquitto sees a packet, and nobody else reaches a
 /// Unix socket in a folder of ours, so anonymous is right. The database is saved at every change: that is as near as
 /// mosquitto comes to AWS, where a session outlives any server.
-fn configuration(folder: &Path, socket: &Path) -> String {
-    let (folder, socket) = (folder.display(), socket.display());
+fn configuration(folder: &Path) -> String {
+    let folder = folder.display();
     format!(
-        "listener 0 {socket}\n\
+        "listener 0 {SOCKET}\n\
          allow_anonymous true\n\
          user root\n\
          persistence true\n\
