@@ -11,6 +11,9 @@ use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
 use crate::subordinate;
 
+/// Where the package keeps the sample that it once copied to /etc.
+const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
+
 /// Checks the configuration and everything it points at that can be looked at without touching the token; says what the
 /// daemon would say, and, to root, what the service's user may not read.
 ///
@@ -68,7 +71,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn load(path: &Path) -> Result<Config, Fatal> {
-    Config::load(path, &Folders::from_environment()).map_err(fatal)
+    Config::load(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
 }
 
 /// The same on a machine that may never have run: what only a running one knows is a note.
@@ -76,13 +79,25 @@ pub fn load(path: &Path) -> Result<Config, Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn examine(path: &Path) -> Result<Config, Fatal> {
-    Config::examine(path, &Folders::from_environment()).map_err(fatal)
+    Config::examine(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
 }
 
-fn fatal(error: ConfigError) -> Fatal {
-    let step = "correct it; `gatepostd --check-config` says what is still wrong";
+fn fatal(path: &Path, error: &ConfigError) -> Fatal {
+    let step = match path.try_exists() {
+        Ok(false) => missing_step(path),
+        _ => "correct it; `gatepostd --check-config` says what is still wrong".to_owned(),
+    };
     Fatal::new(
         Exit::Configuration,
         Problem::configuration(error.to_string()).next(step),
     )
+}
+
+/// What to do where there is no configuration at all.
+fn missing_step(path: &Path) -> String {
+    let sample = Path::new(SAMPLE);
+    match sample.exists() {
+        true => format!("begin with the sample: cp {SAMPLE} {}", path.display()),
+        false => "write it (gatepost.toml(5), docs/configuration.md), or name another file by --config".to_owned(),
+    }
 }

@@ -72,7 +72,7 @@ pub(crate) fn stream(socket: &Path, target: &str) -> Result<Lines<UnixStream>, F
 
 /// The next line of a stream; none where it ended without a word.
 pub(crate) fn next_line(lines: &mut Lines<UnixStream>) -> Result<Option<Vec<u8>>, Failure> {
-    lines.next().map_err(ended)
+    lines.next_line().map_err(ended)
 }
 
 /// What a thread is asked to do, and what comes of it. One type for all, because each takes its kilobytes.

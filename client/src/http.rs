@@ -6,8 +6,8 @@ mod request;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
-pub(crate) use chunked::Lines;
-pub(crate) use request::Request;
+pub use chunked::Lines;
+pub use request::Request;
 
 use chunked::next_chunk;
 
@@ -18,13 +18,15 @@ const LINE_LIMIT: u64 = 8 * 1024;
 const HEADER_LIMIT: usize = 64;
 
 /// An answer, read to its end.
-pub(crate) struct Response {
-    pub(crate) status: u16,
+pub struct Response {
+    /// The status code.
+    pub status: u16,
     /// Seconds, if the answer says when to try again.
-    pub(crate) retry_after: Option<u32>,
+    pub retry_after: Option<u32>,
     /// Whether the daemon closes the connection after it.
-    pub(crate) closes: bool,
-    pub(crate) body: Vec<u8>,
+    pub closes: bool,
+    /// The body, without its framing.
+    pub body: Vec<u8>,
 }
 
 /// The body may hold credentials: it is not shown.
@@ -36,7 +38,7 @@ impl fmt::Debug for Response {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum ResponseError {
+pub enum ResponseError {
     /// The connection ended or failed before the answer was complete.
     Interrupted(io::Error),
     /// Longer than any answer of the daemon.
@@ -75,7 +77,7 @@ struct Head {
 }
 
 /// An answer whose body may go on.
-pub(crate) enum Opened<R> {
+pub enum Opened<R> {
     /// A stream.
     Lines(Lines<R>),
     /// Something else, and all of it; with the connection where that takes another question.
@@ -83,13 +85,19 @@ pub(crate) enum Opened<R> {
 }
 
 /// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.
-pub(crate) fn read_response(input: &mut impl BufRead) -> Result<Response, ResponseError> {
+///
+/// # Errors
+/// When the answer is malformed, too large or incomplete.
+pub fn read_response(input: &mut impl BufRead) -> Result<Response, ResponseError> {
     let head = read_head(input)?;
     read_body(input, head)
 }
 
 /// Reads an answer up to where its lines begin; one that is no stream is read to its end.
-pub(crate) fn open<R: Read>(mut input: BufReader<R>) -> Result<Opened<R>, ResponseError> {
+///
+/// # Errors
+/// When the answer is malformed, too large or incomplete.
+pub fn open<R: Read>(mut input: BufReader<R>) -> Result<Opened<R>, ResponseError> {
     let head = read_head(&mut input)?;
     match (head.status, &head.framing) {
         (200, Framing::Chunked) => Ok(Opened::Lines(Lines::new(input))),

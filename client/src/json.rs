@@ -12,19 +12,24 @@ const DEPTH_LIMIT: u8 = 32;
 /// A JSON value. It may hold credentials: `Debug` exists for tests only.
 #[derive(Clone, PartialEq)]
 #[cfg_attr(test, derive(Debug))]
-pub(crate) enum Value {
+pub enum Value {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// As written: nothing here calculates with fractions.
     Number(String),
+    /// A text, with its escapes resolved.
     String(String),
+    /// A list.
     Array(Vec<Value>),
+    /// Names and values, in their order.
     Object(Vec<(String, Value)>),
 }
 
 /// Where the text stops being JSON. Never what stands there: it may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotJson {
+pub struct NotJson {
     offset: usize,
 }
 
@@ -35,7 +40,7 @@ impl fmt::Display for NotJson {
 }
 
 /// A text as JSON writes it.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {
@@ -55,7 +60,10 @@ pub(crate) fn quoted(text: &str) -> String {
 
 impl Value {
     /// Reads one value that is the whole text.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, NotJson> {
+    ///
+    /// # Errors
+    /// With the place where the text stops being JSON.
+    pub fn parse(text: &[u8]) -> Result<Self, NotJson> {
         let text = std::str::from_utf8(text).map_err(|error| NotJson {
             offset: error.valid_up_to(),
         })?;
@@ -64,7 +72,7 @@ impl Value {
     }
 
     /// The member of an object; null where there is none, as the daemon may be older or newer than this command.
-    pub(crate) fn get(&self, name: &str) -> &Self {
+    pub fn get(&self, name: &str) -> &Self {
         const MISSING: &Value = &Value::Null;
         let Self::Object(members) = self else { return MISSING };
         members
@@ -73,7 +81,8 @@ impl Value {
             .map_or(MISSING, |(_, value)| value)
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The text of a string.
+    pub fn text(&self) -> Option<&str> {
         if let Self::String(text) = self {
             Some(text)
         } else {
@@ -81,11 +90,13 @@ impl Value {
         }
     }
 
-    pub(crate) fn flag(&self) -> Option<bool> {
+    /// The value of a boolean.
+    pub fn flag(&self) -> Option<bool> {
         if let Self::Bool(flag) = self { Some(*flag) } else { None }
     }
 
-    pub(crate) fn whole_number(&self) -> Option<u64> {
+    /// The value of a number that is whole and not negative.
+    pub fn whole_number(&self) -> Option<u64> {
         if let Self::Number(digits) = self {
             digits.parse().ok()
         } else {
@@ -93,17 +104,18 @@ impl Value {
         }
     }
 
-    pub(crate) fn items(&self) -> &[Self] {
+    /// The items of an array; none for anything else.
+    pub fn items(&self) -> &[Self] {
         if let Self::Array(items) = self { items } else { &[] }
     }
 
     /// The members of an object, in their order.
-    pub(crate) fn members(&self) -> &[(String, Self)] {
+    pub fn members(&self) -> &[(String, Self)] {
         if let Self::Object(members) = self { members } else { &[] }
     }
 
     /// The value as JSON, in one line.
-    pub(crate) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         let joined = |parts: Vec<String>| parts.join(",");
         match self {
             Self::Null => "null".to_owned(),
@@ -118,7 +130,8 @@ impl Value {
         }
     }
 
-    pub(crate) fn is_object(&self) -> bool {
+    /// Whether the value is an object.
+    pub fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
     }
 }

@@ -1,6 +1,7 @@
 //! `gatepost`, the command: asks the daemon on this machine and prints its answer.
 //!
-//! It is a library so that the package's pages are made from [`command_line`].
+//! It is a library so that the package's pages are made from [`command_line`], and fuzz targets read answers as it does: [`http`],
+//! [`json`].
 
 pub mod command_line;
 mod credentials;
@@ -9,9 +10,9 @@ mod daemon;
 mod env;
 mod exit;
 mod gatepostd;
-mod http;
+pub mod http;
 mod instant;
-mod json;
+pub mod json;
 mod outbox;
 mod output;
 mod percent;

@@ -67,11 +67,34 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     })?;
     let mut words = vec![quoted(text(own.as_os_str())?)];
     if let Some(socket) = socket {
-        words.extend(["--socket".to_owned(), quoted(text(socket)?)]);
+        // AWS's tools run the command in whichever folder they were started in.
+        let socket = std::path::absolute(socket).map_or_else(|_| socket.to_owned(), PathBuf::into_os_string);
+        words.extend(["--socket".to_owned(), quoted(text(&socket)?)]);
+    }
+    if is_passing(&own) {
+        output::note(&format!(
+            "the profile runs {}, which may be gone one day: install the package, and run this again",
+            own.display()
+        ));
     }
     words.push("credentials".to_owned());
     words.extend(alias.map(quoted));
     Ok(words.join(" "))
+}
+
+/// Whether a program at `path` is there for a while only: a build of cargo's, or below a folder that is emptied.
+fn is_passing(path: &Path) -> bool {
+    let names: Vec<&OsStr> = path.iter().collect();
+    // target/debug/gatepost, or target/TRIPLE/release/gatepost.
+    let mut folders = names.iter().rev().skip(1);
+    let is_build = folders
+        .next()
+        .is_some_and(|name| *name == "debug" || *name == "release")
+        && folders.take(2).any(|name| *name == "target");
+    is_build
+        || ["/tmp", "/var/tmp", "/dev/shm", "/run"]
+            .iter()
+            .any(|folder| path.starts_with(folder))
 }
 
 /// As a shell would want it, which is how the AWS CLI and the SDKs take the line apart.
@@ -140,4 +163,32 @@ fn write(new: &Path, like: &Path, text: &str) -> io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_may_be_gone_one_day_is_told_from_one_that_is_installed() {
+        for (path, passing) in [
+            ("/usr/bin/gatepost", false),
+            ("/usr/local/bin/gatepost", false),
+            ("/opt/gatepost/release/gatepost", false),
+            ("/home/target/bin/gatepost", false),
+            ("/srv/target/gatepost", false),
+            ("/home/a/gatepost/target/debug/gatepost", true),
+            ("/home/a/gatepost/target/release/gatepost", true),
+            (
+                "/home/a/gatepost/target/x86_64-unknown-linux-musl/release/gatepost",
+                true,
+            ),
+            ("/tmp/gatepost", true),
+            ("/var/tmp/x/gatepost", true),
+            ("/dev/shm/gatepost", true),
+            ("/run/user/1000/gatepost", true),
+        ] {
+            assert_eq!(is_passing(Path::new(path)), passing, "{path}");
+        }
+    }
 }

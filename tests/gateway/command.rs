@@ -195,6 +195,13 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     assert_eq!(code, 0);
     contains_all(&said, &["nothing changed"]);
     assert_eq!(fs::read_to_string(&config).unwrap(), written);
+    // The socket is remembered, whichever way it was told; a build's own path is written, and not without a word.
+    let mut client = Command::new(world.gateway.client());
+    client.env("AWS_CONFIG_FILE", &config).env("GATEPOST_SOCKET", &socket);
+    let (code, said, noted) = run(client.args(["setup-profile", "telemetry", "--profile", "by-environment"]));
+    assert_eq!(code, 0);
+    contains_all(&said, &["--socket", &socket]);
+    contains_all(&noted, &["may be gone one day"]);
 
     // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and where they came from.
     let mut aws = command::command("aws");

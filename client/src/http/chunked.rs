@@ -26,7 +26,7 @@ pub(super) fn next_chunk(input: &mut impl BufRead, most: u64, body: &mut Vec<u8>
 
 /// A body that is read line by line while it goes on.
 #[derive(Debug)]
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     input: BufReader<R>,
     /// What has come, from `start` on not yet handed out.
     text: Vec<u8>,
@@ -46,7 +46,10 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line, with its end; none once the body has ended as it should.
-    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, ResponseError> {
+    ///
+    /// # Errors
+    /// When the body is malformed, too large or incomplete.
+    pub fn next_line(&mut self) -> Result<Option<Vec<u8>>, ResponseError> {
         let mut searched = self.start;
         loop {
             let unsearched = self.text.get(searched..).unwrap_or_default();
@@ -71,7 +74,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Whether something that belongs to a further line is here already.
-    pub(crate) fn more_is_here(&self) -> bool {
+    pub fn more_is_here(&self) -> bool {
         self.start < self.text.len() || !self.input.buffer().is_empty()
     }
 }

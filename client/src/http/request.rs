@@ -2,15 +2,15 @@
 
 /// A question. Its target is percent-encoded already.
 #[derive(Clone)]
-pub(crate) struct Request {
+pub struct Request {
     method: &'static str,
     target: String,
     content_type: Option<&'static str>,
     body: Option<Vec<u8>>,
     /// Whether another question follows on the same connection.
-    pub(crate) keep_open: bool,
+    pub keep_open: bool,
     /// Whether it may be asked once more where the connection breaks: doing it twice is no worse than once.
-    pub(crate) again: bool,
+    pub again: bool,
 }
 
 impl Request {
@@ -25,16 +25,18 @@ impl Request {
         }
     }
 
-    pub(crate) fn get(target: &str) -> Self {
+    /// A GET.
+    pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    pub(crate) fn delete(target: &str) -> Self {
+    /// A DELETE.
+    pub fn delete(target: &str) -> Self {
         Self::new("DELETE", target)
     }
 
     /// The POST of bytes that nobody looks into on the way.
-    pub(crate) fn post(target: &str, body: &[u8]) -> Self {
+    pub fn post(target: &str, body: &[u8]) -> Self {
         Self {
             body: Some(body.to_vec()),
             again: false,
@@ -43,7 +45,7 @@ impl Request {
     }
 
     /// The POST of a JSON document.
-    pub(crate) fn post_json(target: &str, json: &str) -> Self {
+    pub fn post_json(target: &str, json: &str) -> Self {
         Self {
             content_type: Some("application/json"),
             ..Self::post(target, json.as_bytes())
@@ -51,7 +53,7 @@ impl Request {
     }
 
     /// Another question follows on the same connection.
-    pub(crate) fn keep_open(self) -> Self {
+    pub fn keep_open(self) -> Self {
         Self {
             keep_open: true,
             ..self
@@ -59,11 +61,12 @@ impl Request {
     }
 
     /// Whether it may be asked once more where the connection breaks.
-    pub(crate) fn again(self, again: bool) -> Self {
+    pub fn again(self, again: bool) -> Self {
         Self { again, ..self }
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    /// The request as it is sent.
+    pub fn bytes(&self) -> Vec<u8> {
         const VERSION: &str = env!("CARGO_PKG_VERSION");
         let Self { method, target, .. } = self;
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: gatepost/{VERSION}\r\n");

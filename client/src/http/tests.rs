@@ -19,7 +19,7 @@ fn lines(answer: impl Read) -> (Vec<Vec<u8>>, Result<(), ResponseError>) {
     };
     let mut lines = Vec::new();
     loop {
-        match stream.next() {
+        match stream.next_line() {
             Ok(Some(line)) => lines.push(line),
             Ok(None) => return (lines, Ok(())),
             Err(error) => return (lines, Err(error)),

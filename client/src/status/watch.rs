@@ -18,7 +18,9 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[J";
 
 /// Looks until it is interrupted or nobody reads on. A daemon that does not answer is part of what is watched.
 pub(super) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
-    let outcome = match (json, std::io::stdout().is_terminal()) {
+    // What cannot move its cursor gets lines, as a file does.
+    let is_screen = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    let outcome = match (json, is_screen) {
         (true, _) => every_document(socket),
         (false, true) => screen(socket),
         (false, false) => every_change(socket),
