@@ -188,18 +188,34 @@ export PATH='$bin':"\$PATH":'$(dirname "$(command -v aws)")'
 ENVIRONMENT
     cat >"$work/stop" <<STOP
 #!/bin/sh
+# Whether process \$1 still runs and is ours. One that has ended may stay in the process table for ever, as a zombie.
+runs() { tr '\\0' '\\n' <"/proc/\$1/cmdline" 2>/dev/null | grep -qF '$work'; }
 for daemon in ${daemons[1]} ${daemons[0]}; do
-    kill \$daemon 2>/dev/null
-    while kill -0 \$daemon 2>/dev/null; do sleep 0.1; done
+    tenth=0
+    while runs \$daemon; do
+        case \$tenth in
+        0) kill \$daemon 2>/dev/null ;;
+        60) kill -KILL \$daemon 2>/dev/null ;;
+        100) echo "process \$daemon does not end" >&2; break ;;
+        esac
+        tenth=\$((tenth + 1))
+        sleep 0.1
+    done
 done
 rm -rf '$work'
 STOP
     chmod +x "$work/stop"
+    local http="" show
+    show=$(printf '%q' "$work")
+    # The demo does without it, so this machine may have none.
+    if command -v curl >/dev/null; then
+        http=$'\n  curl --unix-socket "$GATEPOST_SOCKET" http://localhost/v1/status'
+    fi
     cat <<TRY
 
 It goes on running. In a shell, first
 
-  . $work/environment
+  . $show/environment
 
 and then, for example
 
@@ -207,13 +223,12 @@ and then, for example
   gatepost subscribe '{thing}/#' &
   gatepost publish '{thing}/door' closed
   gatepost credentials
-  gatepost check --config $work/gatepost.toml
-  curl --unix-socket \$GATEPOST_SOCKET http://localhost/v1/status
+  gatepost check --config $show/gatepost.toml$http
   aws --profile gatepost --endpoint-url \$AWS_ENDPOINT_URL sts get-caller-identity
-  tail -f $work/log/gatepostd $work/log/cloudlet
+  tail -f $show/log/gatepostd $show/log/cloudlet
 
 To stop it and to remove its folder:
 
-  $work/stop
+  $show/stop
 TRY
 }

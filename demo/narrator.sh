@@ -1,13 +1,25 @@
 # How the demo tells its story: one line a step, with the time since the start, and the reason if a step is not true.
 # shellcheck shell=bash
-# Sourced by demo/run and tests/system/run. Uses $work (the folder of this run).
+# Sourced by demo/run, bench/run and tests/system/run, before anything exists that a signal could leave behind.
 
 readonly started=$EPOCHREALTIME
 daemons=() # process ids, in the order in which they were started
 names=()   # of the daemons
 at_the_end=() # functions that undo what is more than a daemon or a file, the youngest last
 finished=no
+interrupted=no
 current_step="the preparations"
+work= # the folder of this run
+
+# make_work PREFIX: makes the folder. Its name is known before the folder exists, so that no signal comes between the two.
+make_work() {
+    work="$1.$$.$RANDOM$RANDOM"
+    mkdir -m 0700 "$work"
+    mkdir -m 0700 "$work/log" "$work/token" "$work/fleet-ca" "$work/cloud" "$work/state" "$work/run"
+}
+
+# Whether the cursor may be moved: on a terminal that understands it, unless the reader wants plain text.
+is_screen() { [[ -t 1 && ${TERM:-dumb} != dumb && -z ${NO_COLOR:-} ]]; }
 
 elapsed() {
     local micros=$((${EPOCHREALTIME/./} - ${started/./}))
@@ -22,25 +34,33 @@ step() {
     shift
     current_step=$text
     # On a terminal the step is shown while it runs, without wrapping, so that the next line can take its place.
-    [[ ! -t 1 ]] || printf '\033[?7l%s %s\033[?7h' "$(elapsed)" "${text//%/...}"
+    ! is_screen || printf '\033[?7l%s %s\033[?7h' "$(elapsed)" "${text//%/...}"
     # Not `if evidence=$(...)`: bash ignores -e in everything that a condition calls.
     set +e
     evidence=$(set -e && "$@" 2>"$work/log/step")
     status=$?
     set -e
+    # A program may turn Ctrl-C into an exit code of its own, as the AWS CLI does.
+    if is_interruption "$status"; then exit "$status"; fi
     ((status == 0)) || exit 1
-    [[ ! -t 1 ]] || printf '\r\033[K'
+    ! is_screen || printf '\r\033[K'
     printf '%s %s\n' "$(elapsed)" "${text//%/${evidence##*$'\n'}}"
     current_step="what comes after: $current_step"
 }
 
-# start NAME COMMAND...: starts a daemon that logs to its own file and ends with the demo.
+# start NAME COMMAND...: starts a daemon that logs to its own file and ends with the demo: by `finish`, not by the signal
+# that a terminal sends to all of its programs, which would keep it from tidying up.
 start() {
     local name=$1
     shift
-    "$@" >"$work/log/$name" 2>&1 </dev/null &
+    apart "$@" >"$work/log/$name" 2>&1 </dev/null &
     daemons+=($!)
     names+=("$name")
+}
+
+apart() {
+    trap '' HUP INT
+    if [[ $(type -t "$1") == function ]]; then "$@"; else exec "$@"; fi
 }
 
 # within SECONDS COMMAND...: waits until COMMAND succeeds, and gives up early when a daemon has ended.
@@ -61,15 +81,20 @@ give_up() {
     return 1
 }
 
-# Whatever ends this script ends here: success, a step that is not true, or Ctrl-C.
+# is_interruption STATUS: whether that is the end by SIGHUP, SIGINT or SIGTERM.
+is_interruption() { [[ $1 == 129 || $1 == 130 || $1 == 143 ]]; }
+
+# Whatever ends this script ends here: success, a step that is not true, Ctrl-C, or a terminal that was closed.
 finish() {
     local status=$? i
     trap - EXIT
-    trap '' INT TERM
+    trap '' HUP INT TERM
+    # Nobody may read any more, and the end must be reached all the same.
+    set +e
     if [[ $finished == yes && -n ${KEEP:-} ]]; then
         exit 0
     fi
-    if [[ $finished == no ]] && ((status != 130 && status != 143)); then
+    if [[ $finished == no && $interrupted == no ]] && ! is_interruption "$status"; then
         show_failure >&2
         keep_folder=yes
     fi
@@ -77,14 +102,14 @@ finish() {
     for ((i = ${#at_the_end[@]} - 1; i >= 0; i--)); do
         "${at_the_end[i]}" || true
     done
-    [[ -n ${keep_folder:-} ]] || rm -rf -- "$work"
+    [[ -n ${keep_folder:-} || -z $work ]] || rm -rf -- "$work"
     exit "$status"
 }
 
 show_failure() {
-    [[ ! -t 1 ]] || printf '\n'
+    ! is_screen || printf '\n'
     printf '\n%s NOT TRUE: %s\n' "$(elapsed)" "${current_step//%/...}"
-    if [[ -s $work/log/step ]]; then
+    if [[ -n $work && -s $work/log/step ]]; then
         printf 'What the step said:\n'
         tail -n 20 "$work/log/step"
     fi
@@ -93,7 +118,7 @@ show_failure() {
         printf '\nThe end of the log of %s:\n' "$name"
         tail -n 20 "$work/log/$name"
     done
-    printf '\nEverything is in %s for you to look at; nothing is left running.\n' "$work"
+    [[ -z $work ]] || printf '\nEverything is in %s for you to look at; nothing is left running.\n' "$work"
 }
 
 # The youngest first: gatepostd says goodbye to a cloudlet that still listens.
@@ -125,5 +150,6 @@ stop_daemon() {
 }
 
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'interrupted=yes; exit 129' HUP
+trap 'interrupted=yes; exit 130' INT
+trap 'interrupted=yes; exit 143' TERM

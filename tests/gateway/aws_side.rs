@@ -61,6 +61,19 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     }
     assert!(!shell.path().join("new/fleet-ca.key.new").exists());
 
+    // Git takes nothing of the folder, and a file that keeps the output is never empty.
+    shell.step("git init -q repository && cp -r fleet-ca repository/");
+    assert_eq!(
+        shell.step("git -C repository status --porcelain --untracked-files=all"),
+        ""
+    );
+    assert!(read("commands.sh").starts_with(b"# Just-in-time provisioning"));
+    shell.failing(&format!(
+        "AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new {fleet_ca} >commands.sh"
+    ));
+    let kept = std::fs::read_to_string(shell.path().join("commands.sh")).unwrap();
+    assert!(kept.starts_with("# fleet-ca has failed"), "{kept}");
+
     // Without AWS at hand it is made all the same, and says how far the policy reaches.
     shell.set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     let printed = shell.try_step(&format!("MODE=SNI_ONLY OUT=alone {fleet_ca}"), "");
