@@ -2,40 +2,32 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup-test setup-lint setup-demo setup-deb setup-system-test check test deb deb-reproducible system-test demo bench fleet-ca
+.PHONY: help check test fuzz deb deb-reproducible system-test demo bench fleet-ca
 
 # .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
 export PATH := $(PATH):$(CURDIR)/target/awscli/bin:/usr/sbin:/sbin
 
+# The tests of the whole daemon wait rather than compute, each in a world of its own.
+RUST_TEST_THREADS ?= $(shell echo $$((4 * $$(nproc))))
+export RUST_TEST_THREADS
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup-test: ## install what the tests need and this machine lacks
-	@.ci/setup test
-
-setup-lint: ## install what the linters need and this machine lacks
-	@.ci/setup lint
-
-setup-demo: ## install what the demo needs and this machine lacks
-	@.ci/setup demo
-
-setup-deb: ## install what building the packages needs and this machine lacks
-	@.ci/setup deb $(ARCH)
-
-setup-system-test: ## install what booting Debians needs and this machine lacks
-	@.ci/setup system-test
-
-check: ## format, clippy and unit tests: the quick round while editing
+check: setup-check ## format, clippy and unit tests: the quick round while editing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
-test: setup-test ## every test, against a real PKCS#11 token, a software TPM and the local cloud (with CI set: system-test too)
+test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (with CI set: system-test too)
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
 	$(if $(CI),$(MAKE) system-test)
+
+fuzz: setup-fuzz ## hostile input for every parser (TARGET="key_uri ...", SECONDS=60 for each, INPUT=FILE)
+	@DURATION="$(SECONDS)" INPUT="$(INPUT)" fuzz/run $(TARGET)
 
 deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 	@packaging/build $(ARCH)
@@ -57,3 +49,7 @@ fleet-ca: ## the CA of your fleet, for AWS or the local cloud (OUT=, MODE=; conf
 
 bench: setup-demo ## speed, size and idle cost, each beside its floor
 	@bench/run
+
+# The targets that begin with setup- are no files either, but a pattern's targets cannot be in .PHONY.
+setup-%: ## install what `make %` needs and this machine lacks: check, test, fuzz, demo, deb, system-test, lint
+	@.ci/setup $* $(if $(filter deb,$*),$(ARCH))

@@ -3,7 +3,7 @@
 //! One thread, one runtime. A handshake blocks it for as long as the token takes to sign; that is why nothing that local
 //! programs wait for lives here.
 
-mod credentials;
+pub mod credentials;
 mod mqtt;
 mod provisioning;
 mod reach;

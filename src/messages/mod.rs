@@ -44,7 +44,7 @@ pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties
 pub use outbox::{NotAccepted, Outgoing, Ticket};
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use streams::{Arrival, Subscription, Taken};
-pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, is_wild};
+pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, Wish, fewest, is_wild};
 
 use crate::problem::Problem;
 use database::Unusable;

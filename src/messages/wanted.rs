@@ -23,15 +23,19 @@ pub struct WantedFilter {
 
 /// A program's wish.
 #[derive(Clone, Debug)]
-pub(super) struct Wish<'a> {
-    pub(super) filter: &'a str,
-    pub(super) qos: u8,
+pub struct Wish<'a> {
+    /// The filter.
+    pub filter: &'a str,
+    /// The quality of service.
+    pub qos: u8,
     /// It has not seen the retained message yet.
-    pub(super) fresh: bool,
-    pub(super) joined: u64,
-    pub(super) asked: u64,
+    pub fresh: bool,
+    /// As [`WantedFilter::joined`].
+    pub joined: u64,
+    /// As [`WantedFilter::asked`].
+    pub asked: u64,
     /// AWS has refused it: others cannot rely on it.
-    pub(super) refused: bool,
+    pub refused: bool,
 }
 
 /// The fewest filters that take in all wishes.
@@ -39,7 +43,7 @@ pub(super) struct Wish<'a> {
 /// A broker may send a message once for each subscription that takes it in, and every copy would go to every program: so
 /// a filter that another one covers is left out. AWS sends retained messages for a filter without wildcards only
 /// (developer guide, mqtt): such a filter is subscribed to by itself until its program has seen them.
-pub(super) fn fewest<'a>(wishes: impl Iterator<Item = Wish<'a>>) -> Wanted {
+pub fn fewest<'a>(wishes: impl Iterator<Item = Wish<'a>>) -> Wanted {
     let mut all: BTreeMap<&str, (WantedFilter, bool)> = BTreeMap::new();
     let mut refused = BTreeSet::new();
     for wish in wishes {

@@ -49,8 +49,13 @@ struct AnswerCredentials {
     expiration: String,
 }
 
+/// The set of credentials in the body of an answer.
+///
 /// Only `expiration` is believed; the alias's duration is not in the answer and may have been changed.
-pub(super) fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
+///
+/// # Errors
+/// With the reason why there is none in it that can be used.
+pub fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
     // serde_json's messages name a place and a type, and may quote a value of the wrong type: the place is enough.
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         format!(
@@ -164,7 +169,7 @@ fn next_step(words: &str) -> &'static str {
 
 /// AWS's message out of a JSON body, else what the body says, shortened; markup from a proxy says nothing. JSON of any other
 /// shape is not repeated: it may hold credentials.
-pub(super) fn words(body: &[u8], content_type: &str) -> String {
+pub fn words(body: &[u8], content_type: &str) -> String {
     #[derive(Deserialize)]
     struct Said {
         #[serde(alias = "Message")]

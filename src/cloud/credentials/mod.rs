@@ -1,6 +1,6 @@
 //! Temporary credentials: the request, the schedule, and the task that joins them for each role alias.
 
-mod answer;
+pub mod answer;
 mod keeper;
 mod provider;
 mod refresh;

@@ -1,0 +1,64 @@
+//! The files of certificates that an administrator lays down: the device's, the CA chain, the roots. Whatever is in them,
+//! they are taken, or refused in words that do not repeat their content.
+
+#![no_main]
+
+use std::fs;
+use std::path::Path;
+
+use fuzz::FixedClock;
+use gatepost::identity::{Certificate, Refusal, roots, thing_name};
+use libfuzzer_sys::fuzz_target;
+
+/// The public key of the seeds' device certificate, as SubjectPublicKeyInfo.
+const KEY_INFO: &[u8] = include_bytes!("../keys/device.spki.der");
+
+thread_local! {
+    static FOLDER: tempfile::TempDir = fuzz::folder();
+}
+
+fuzz_target!(|input: &[u8]| {
+    let parts = fuzz::parts(input);
+    if parts.len() > 3 {
+        return;
+    }
+    FOLDER.with(|folder| {
+        let [device, chain, root_ca] = ["device.pem", "chain.pem", "roots.pem"].map(|name| folder.path().join(name));
+        let part = |index: usize| parts.get(index).copied();
+        fs::write(&device, parts[0]).expect("a file");
+        fs::write(&chain, part(1).unwrap_or_default()).expect("a file");
+        fs::write(&root_ca, part(2).unwrap_or(parts[0])).expect("a file");
+        let chain = part(1).is_some().then_some(chain.as_path());
+        load(&device, chain, input);
+        if let Err(problem) = roots::load(Some(&root_ca)) {
+            assert_refusal(&problem.to_string(), input);
+        }
+    });
+});
+
+fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
+    match Certificate::load(device, chain, KEY_INFO, &FixedClock) {
+        Ok(certificate) => {
+            assert!(certificate.not_before <= certificate.not_after);
+            assert_eq!(certificate.id.len(), 64);
+            assert!(!certificate.thing_name.is_empty() && certificate.thing_name.len() <= 128);
+            assert_eq!(thing_name(device).as_deref(), Some(certificate.thing_name.as_str()));
+            let again = Certificate::load(device, chain, KEY_INFO, &FixedClock).expect("the same file is taken again");
+            assert_eq!(again, certificate);
+        }
+        Err(Refusal::Missing) => {}
+        Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => {
+            assert_refusal(&problem.to_string(), input);
+        }
+    }
+}
+
+/// A reason can be read, and has no long piece of the file in it: that might be a private key.
+fn assert_refusal(reason: &str, input: &[u8]) {
+    fuzz::assert_readable(reason);
+    for line in input.split(|byte| *byte == b'\n').filter(|line| line.len() >= 48) {
+        if let Ok(line) = std::str::from_utf8(line) {
+            assert!(!reason.contains(line), "{line:?} in {reason:?}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The credentials provider's answer: a set that can be used, or a reason without a secret.
+
+#![no_main]
+
+use std::time::Duration;
+
+use fuzz::FixedClock;
+use gatepost::cloud::credentials::answer;
+use gatepost::credentials::USABLE_MARGIN;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    match answer::parse(body, &FixedClock) {
+        Ok(set) => {
+            assert!(set.remaining(&FixedClock) > USABLE_MARGIN);
+            assert!(set.usable(&FixedClock));
+            assert!(!set.keys().access_key_id.is_empty());
+            assert!(!set.keys().secret_access_key().is_empty() && !set.keys().session_token().is_empty());
+            // Debug output reaches logs.
+            let shown = format!("{set:?}");
+            for secret in [set.keys().secret_access_key(), set.keys().session_token()] {
+                assert!(secret.len() < 16 || !shown.contains(secret));
+            }
+        }
+        Err(reason) => fuzz::assert_readable(&reason),
+    }
+    for content_type in ["", "application/json", "text/html"] {
+        let words = answer::words(body, content_type);
+        fuzz::assert_readable(&words);
+        assert!(words.len() < 4096);
+    }
+    assert!(Duration::ZERO < fuzz::NOW);
+});

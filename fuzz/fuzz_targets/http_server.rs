@@ -1,0 +1,158 @@
+//! The bytes of one local connection against the daemon itself, which runs in a thread of this process: every answer is
+//! well-formed, no answer holds a secret, and the next caller is served.
+
+#![no_main]
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use gatepost_client::http;
+use libfuzzer_sys::fuzz_target;
+
+/// The PIN stands in a file that the configuration names.
+const SECRET: &str = "between-fuzzer-and-token";
+/// No request that is complete or was given up takes so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+static DAEMON: OnceLock<(PathBuf, JoinHandle<()>)> = OnceLock::new();
+
+fuzz_target!(
+    init: {
+        let _ = DAEMON.set(start());
+    },
+    |input: &[u8]| {
+        let (socket, _) = DAEMON.get().expect("the daemon");
+        let answers = converse(socket, input);
+        assert!(!answers.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "a secret in an answer");
+        read_answers(&answers);
+        let alive = converse(socket, b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let alive = http::read_response(&mut &alive[..]).expect("the next caller gets an answer");
+        assert_eq!(alive.status, 200);
+    }
+);
+
+/// Sends `bytes`, ends our side, and reads until the daemon ends its own.
+fn converse(socket: &Path, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = match UnixStream::connect(socket) {
+        Ok(stream) => stream,
+        // A signal ends the daemon first.
+        Err(_) if DAEMON.get().is_some_and(|(_, thread)| thread.is_finished()) => process::exit(0),
+        Err(error) => panic!("{error}"),
+    };
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a time limit");
+    // The daemon may have answered and closed before it has read everything.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answers = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut answers) {
+        assert!(
+            error.kind() != std::io::ErrorKind::WouldBlock,
+            "the connection is held: {error}"
+        );
+    }
+    answers
+}
+
+/// Everything the daemon says is a sequence of answers as the command reads them; only the last may be cut off.
+fn read_answers(answers: &[u8]) {
+    let mut input = BufReader::new(answers);
+    while !input.buffer().is_empty() || input.get_ref().len() > 0 {
+        match http::read_response(&mut input) {
+            // No configured rule gives this user credentials.
+            Ok(response) => assert!(!response.body.windows(15).any(|window| window == b"SecretAccessKey")),
+            Err(http::ResponseError::Interrupted(_)) => return,
+            // Interim answers (100 Continue), and answers to HEAD and HTTP/1.0, are nothing the command asks for.
+            Err(_) => return assert!(answers.starts_with(b"HTTP/1.")),
+        }
+    }
+}
+
+fn start() -> (PathBuf, JoinHandle<()>) {
+    const FOLDER: &str = "GATEPOST_FUZZ_FOLDER";
+    let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
+        // The daemon takes its folders from the environment, which is not to be changed in a running process.
+        let folder = fuzz::folder().keep();
+        let mut arguments = env::args_os();
+        let mut this = Command::new(arguments.next().expect("a name"));
+        this.args(arguments).env(FOLDER, &folder);
+        this.env("STATE_DIRECTORY", folder.join("state"))
+            .env("RUNTIME_DIRECTORY", folder.join("run"));
+        this.env("SOFTHSM2_CONF", folder.join("softhsm2.conf"));
+        panic!("{}", this.exec());
+    };
+    for name in ["state", "run", "token"] {
+        let _ = fs::create_dir(folder.join(name));
+    }
+    let configuration = folder.join("gatepost.toml");
+    let tokens = format!("directories.tokendir = {}/token\n", folder.display());
+    fs::write(folder.join("softhsm2.conf"), tokens).expect("a file");
+    fs::write(folder.join("pin"), SECRET).expect("a file");
+    fs::write(&configuration, configuration_text(&folder)).expect("a file");
+    let thread = thread::spawn(move || {
+        if let Err(fatal) = gatepost::daemon::run(&configuration) {
+            eprintln!("{fatal}");
+            process::abort();
+        }
+    });
+    let socket = folder.join("run/gatepost.sock");
+    let begun = Instant::now();
+    while UnixStream::connect(&socket).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the daemon does not listen");
+        thread::sleep(Duration::from_millis(10));
+    }
+    (socket, thread)
+}
+
+/// SoftHSM's module, in whichever multiarch folder.
+fn softhsm() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
+    let mut modules = folders.map(|folder| folder.path().join("softhsm/libsofthsm2.so"));
+    modules
+        .find(|module| module.exists())
+        .expect("SoftHSM: apt-get install softhsm2")
+}
+
+/// A gateway before its first certificate: its token never appears, so that nothing leaves this machine.
+fn configuration_text(folder: &Path) -> String {
+    let folder = folder.display();
+    let module = softhsm().display().to_string();
+    let uid = rustix::process::getuid().as_raw();
+    format!(
+        r#"
+[aws]
+mqtt-endpoint = "mqtt.example.invalid"
+credentials-endpoint = "credentials.example.invalid"
+
+[token]
+module = "{module}"
+key = "pkcs11:token=gateway;object=device"
+pin-file = "{folder}/pin"
+
+[identity]
+certificate = "{folder}/state/device.pem"
+subject = {{ common-name = "gw-1" }}
+
+[[role-alias]]
+name = "telemetry"
+
+[[access]]
+uid = {uid}
+publish = ["gw-1/#"]
+subscribe = ["gw-1/#"]
+
+[mqtt]
+outbox-max-messages = 100
+outbox-max-bytes = 1048576
+outbox-when-full = "drop-oldest"
+"#
+    )
+}

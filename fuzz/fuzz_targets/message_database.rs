@@ -1,0 +1,149 @@
+//! The message database with damaged pages: it is used, or set aside and begun anew; the store goes on in either case, and
+//! what it accepts afterwards is there.
+
+#![no_main]
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use fuzz::FixedClock;
+use gatepost::clock::SharedClock;
+use gatepost::messages::{self, Bounds, Handles, Message};
+use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
+use libfuzzer_sys::fuzz_target;
+
+const DATABASE: &str = "messages.db";
+/// For the store to write what is left and to end.
+const ENDING: Duration = Duration::from_secs(20);
+
+#[derive(Arbitrary, Debug)]
+struct Damage<'a> {
+    patches: Vec<Patch<'a>>,
+    /// How much of the file is left, in 65536ths.
+    left: Option<u16>,
+    /// What stands in the log beside it.
+    log: Option<&'a [u8]>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Patch<'a> {
+    place: u32,
+    bytes: &'a [u8],
+}
+
+fuzz_target!(|damage: Damage| {
+    static INTACT: OnceLock<Vec<u8>> = OnceLock::new();
+    let mut file = INTACT.get_or_init(intact).clone();
+    for patch in &damage.patches {
+        let place = patch.place as usize % file.len();
+        let end = (place + patch.bytes.len()).min(file.len());
+        file[place..end].copy_from_slice(&patch.bytes[..end - place]);
+    }
+    if let Some(left) = damage.left {
+        file.truncate(file.len() * usize::from(left) / 65536);
+    }
+    let folder = fuzz::folder();
+    fs::write(folder.path().join(DATABASE), &file).expect("a file");
+    if let Some(log) = damage.log {
+        fs::write(folder.path().join("messages.db-wal"), log).expect("a file");
+    }
+    if let Err(problem) = messages::look(folder.path()) {
+        fuzz::assert_readable(&problem.to_string());
+    }
+    use_store(folder.path());
+});
+
+/// Opens the database twice, because the first time may have repaired or replaced it.
+fn use_store(state: &Path) {
+    for _ in 0..2 {
+        let handles = spawn(state);
+        block_on(async {
+            match handles.outbox.accept(message(b"afterwards")).await {
+                Ok(id) => {
+                    let shown = handles.outbox.show(id).await;
+                    assert!(
+                        shown.is_err() || shown.is_ok_and(|shown| shown.is_some()),
+                        "{id} is not there"
+                    );
+                }
+                Err(refused) => assert!(!format!("{refused:?}").is_empty()),
+            }
+            for parked in [false, true] {
+                let _ = handles.outbox.list(0, parked).await;
+            }
+            let _ = handles.outbox.subscribed().await;
+            let _ = handles.outbox.thing().await;
+            if let Ok(next) = handles.outbox.take(10, 1 << 20).await {
+                let _ = next.await;
+            }
+        });
+        end(handles);
+    }
+}
+
+fn spawn(state: &Path) -> Handles {
+    let clock: SharedClock = Arc::new(FixedClock);
+    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    messages::spawn(state, Bounds::default(), clock, reporter).expect("a thread")
+}
+
+/// The store's thread ends by itself once nobody holds it; a panic in it would end this process.
+fn end(handles: Handles) {
+    let Handles {
+        outbox, inbox, ended, ..
+    } = handles;
+    drop((outbox, inbox));
+    let outcome = ended.recv_timeout(ENDING);
+    assert_eq!(
+        outcome,
+        Err(std::sync::mpsc::RecvTimeoutError::Disconnected),
+        "the store does not end"
+    );
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+fn message(payload: &[u8]) -> Message {
+    Message {
+        topic: "gw-1/data".to_owned(),
+        payload: payload.to_vec().into(),
+        ..Message::default()
+    }
+}
+
+/// A database as a gateway has it.
+fn intact() -> Vec<u8> {
+    let folder = fuzz::folder();
+    let handles = spawn(folder.path());
+    block_on(async {
+        for number in 0..20_u8 {
+            let accepted = handles
+                .outbox
+                .accept(message(&vec![number; 300 * usize::from(number)]))
+                .await;
+            accepted.expect("room in a new database");
+        }
+        handles.outbox.note_thing("gw-1".to_owned()).await;
+        if let Some(noted) = handles.outbox.note_subscribed(vec![("gw-1/#".to_owned(), 1)]).await {
+            let _ = noted.await;
+        }
+        if let Ok(next) = handles.outbox.take(3, 1 << 20).await
+            && let Ok(Ok(taken)) = next.await
+        {
+            for outgoing in taken {
+                handles
+                    .outbox
+                    .park(outgoing.ticket, "not authorized (0x87)".to_owned())
+                    .await;
+            }
+        }
+    });
+    end(handles);
+    fs::read(folder.path().join(DATABASE)).expect("the database")
+}

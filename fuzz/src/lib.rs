@@ -1,0 +1,73 @@
+//! What the fuzz targets share: a clock that stands still, folders in memory, and inputs in several parts.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use gatepost::clock::Clock;
+use gatepost::config::Folders;
+use tempfile::TempDir;
+
+/// The moment at which every target runs, 2027-01-15T08:00:00Z: certificates among the seeds are valid then.
+pub const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+/// A clock that stands still, so that a crash is reproduced at any later time.
+#[derive(Debug)]
+pub struct FixedClock;
+
+impl Clock for FixedClock {
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + NOW
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::from_secs(1000)
+    }
+}
+
+/// A folder of this process, in memory where the system has such a place: an input may cost several files.
+///
+/// # Panics
+/// When there is no room for it.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let parent = match memory.is_dir() {
+        true => memory.to_owned(),
+        false => std::env::temp_dir(),
+    };
+    let folder = tempfile::Builder::new().prefix("gatepost-fuzz.").tempdir_in(parent);
+    folder.expect("a folder for the target's files")
+}
+
+/// The daemon's folders, all of them below `folder`.
+pub fn folders(folder: &Path) -> Folders {
+    let below = |name: &str| -> PathBuf { folder.join(name) };
+    Folders {
+        state: below("state"),
+        runtime: below("run"),
+        credentials: None,
+    }
+}
+
+/// The parts of an input that consists of several: a line `%%` stands between two.
+pub fn parts(input: &[u8]) -> Vec<&[u8]> {
+    const SEPARATOR: &[u8] = b"\n%%\n";
+    let mut parts = Vec::new();
+    let mut rest = input;
+    while let Some(place) = rest.windows(SEPARATOR.len()).position(|window| window == SEPARATOR) {
+        parts.push(&rest[..place]);
+        rest = &rest[place + SEPARATOR.len()..];
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Asserts that a text for people is one: short enough to be read, and nothing in it moves a terminal's cursor. Lines may
+/// end, because a list of findings has a line for each.
+///
+/// # Panics
+/// When it is not.
+pub fn assert_readable(text: &str) {
+    assert!(text.len() < 64 * 1024, "{} bytes of message", text.len());
+    let control = text.chars().find(|letter| letter.is_control() && *letter != '\n');
+    assert!(control.is_none(), "control character {control:?} in {text:?}");
+}

@@ -1,0 +1,450 @@
+//! The scripts that a stranger runs first, each branch of them, with the programs they call in miniature: nothing is
+//! installed, and nothing is built.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+/// What the scripts use of every Debian.
+const ORDINARY: &[&str] = &[
+    "bash", "cat", "chmod", "cmp", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "readlink", "realpath",
+    "rm", "sed", "sh", "sort", "tr",
+];
+
+/// A copy of the scripts, and the only programs that they find.
+struct Machine {
+    folder: TempDir,
+}
+
+/// How a script ended, what it said, and which of the programs it ran with which words.
+struct Ran {
+    success: bool,
+    said: String,
+    calls: String,
+}
+
+impl Machine {
+    /// `programs` are a name and a shell line each; every call of one is noted.
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["bin", ".ci", "target/awscli/bin"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        for name in [".ci/run", ".ci/setup", "Cargo.toml"] {
+            fs::copy(Path::new(REPOSITORY).join(name), folder.path().join(name)).unwrap();
+        }
+        let machine = Self { folder };
+        for name in ORDINARY {
+            let found = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(name));
+            let found = found
+                .iter()
+                .find(|path| path.exists())
+                .unwrap_or_else(|| panic!("no {name}"));
+            symlink(found, machine.folder.path().join("bin").join(name)).unwrap();
+        }
+        for (name, line) in programs {
+            machine.add(name, line);
+        }
+        machine
+    }
+
+    fn add(&self, name: &str, line: &str) {
+        let calls = self.folder.path().join("calls");
+        let text = format!("#!/bin/bash\necho \"{name} $*\" >>'{}'\n{line}\n", calls.display());
+        let path = self.folder.path().join("bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs a script as an ordinary user.
+    fn run(&self, words: &[&str]) -> Ran {
+        // Nobody else's folder is shown to that user: this one is opened to all.
+        for name in ["", "target", "target/awscli", "target/awscli/bin"] {
+            fs::set_permissions(self.folder.path().join(name), fs::Permissions::from_mode(0o777)).unwrap();
+        }
+        let mut command = match rig::user::is_root() {
+            true => {
+                let mut command = Command::new("/usr/bin/setpriv");
+                command
+                    .args(["--reuid", "61011", "--regid", "61011", "--clear-groups"])
+                    .arg("/bin/bash");
+                command
+            }
+            false => Command::new("/bin/bash"),
+        };
+        let output = command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", self.folder.path().join("bin"))
+            .env("HOME", self.folder.path())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        Ran {
+            success: output.status.success(),
+            said: String::from_utf8(said).unwrap(),
+            calls: fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default(),
+        }
+    }
+}
+
+const RUST: [(&str, &str); 2] = [("cargo", ""), ("rustc", "echo 'rustc 1.95.0 (5980761 2026-04-14)'")];
+const APT: (&str, &str) = ("apt-get", "");
+
+/// The script, the programs of the machine, whether it succeeds, what it says, and what it runs.
+struct Case<'a> {
+    words: &'a [&'a str],
+    programs: Vec<(&'a str, &'a str)>,
+    succeeds: bool,
+    says: &'a [&'a str],
+    runs: &'a [&'a str],
+}
+
+#[test]
+fn what_a_machine_lacks_is_said_or_installed() {
+    let with = |more: &[(&'static str, &'static str)]| [&RUST[..], more].concat();
+    let linters = [("cargo-clippy", ""), ("cargo-fmt", "")];
+    let compiler = [("make", ""), ("cc", "")];
+    let old = |version: &'static str| vec![("cargo", ""), ("rustc", version), APT, ("sudo", "")];
+    let ready = |more: &[(&'static str, &'static str)]| [&RUST[..], &compiler, more].concat();
+    let by_hand = "as root: apt-get update && apt-get install --no-install-recommends";
+    let check: &[&str] = &[".ci/setup", "check"];
+    let cases = [
+        (
+            check,
+            vec![APT],
+            false,
+            vec!["Rust is missing: install version 1.94.1", "https://rustup.rs"],
+            vec![],
+        ),
+        (check, vec![("cargo", ""), APT], false, vec!["Rust is missing"], vec![]),
+        (
+            check,
+            old("echo 'rustc 1.85.0 (x)'"),
+            false,
+            vec!["this is Rust 1.85.0, and 1.94.1 or newer", "rustup update"],
+            vec!["rustc --version"],
+        ),
+        (
+            check,
+            old("echo 'rustc 1.94.0'"),
+            false,
+            vec!["this is Rust 1.94.0"],
+            vec!["rustc --version"],
+        ),
+        (
+            &[".ci/setup", "test"],
+            old("echo 'rustc 1.9.0 (x)'"),
+            false,
+            vec!["this is Rust 1.9.0"],
+            vec!["rustc --version"],
+        ),
+        (
+            &[".ci/setup", "demo"],
+            old("echo 'rustc 1.63.0 (x)'"),
+            false,
+            vec!["this is Rust 1.63.0"],
+            vec!["rustc --version"],
+        ),
+        (
+            check,
+            with(&[APT]),
+            false,
+            vec!["packages are missing", by_hand],
+            vec![],
+        ),
+        (
+            check,
+            with(&[APT, ("sudo", "exit 1")]),
+            false,
+            vec!["sudo is not for you", by_hand],
+            vec!["sudo -v"],
+        ),
+        (
+            check,
+            with(&[]),
+            false,
+            vec!["please install the equivalents of:"],
+            vec![],
+        ),
+        (
+            check,
+            [with(&[APT, ("sudo", "[[ $1 == -v ]] || \"$@\"")]), linters.to_vec()].concat(),
+            true,
+            vec!["installing "],
+            vec!["apt-get update -q", "apt-get install -q -y --no-install-recommends "],
+        ),
+        (
+            check,
+            ready(&[("rustup", "")]),
+            true,
+            vec!["installing clippy rustfmt"],
+            vec!["rustup component add clippy rustfmt"],
+        ),
+        (
+            check,
+            ready(&[]),
+            false,
+            vec!["please install the Rust tools clippy rustfmt"],
+            vec![],
+        ),
+        (
+            check,
+            ready(&[linters[0], ("rustup", "")]),
+            true,
+            vec!["installing rustfmt"],
+            vec!["rustup component add rustfmt"],
+        ),
+        (check, ready(&linters), true, vec![], vec![]),
+        (&[".ci/setup", "fuzz"], ready(&[APT]), false, vec!["g++"], vec![]),
+        (
+            &[".ci/setup", "demo"],
+            ready(&[APT]),
+            false,
+            vec![by_hand, "opensc", "python3-venv"],
+            vec![],
+        ),
+        (
+            &[".ci/setup", "test"],
+            ready(&[APT]),
+            false,
+            vec![by_hand, "podman", "swtpm"],
+            vec![],
+        ),
+        (
+            &[".ci/setup", "deb"],
+            ready(&[APT]),
+            false,
+            vec![by_hand, "lintian"],
+            vec![],
+        ),
+        (
+            &[".ci/setup", "system-test"],
+            ready(&[APT]),
+            false,
+            vec![by_hand, "mmdebstrap"],
+            vec![],
+        ),
+        (
+            &[".ci/setup", "lint"],
+            ready(&[APT]),
+            false,
+            vec![by_hand, "python3-venv"],
+            vec![],
+        ),
+        (
+            &[".ci/setup", "nonsense"],
+            ready(&[]),
+            false,
+            vec!["usage: .ci/setup check|test|fuzz"],
+            vec![],
+        ),
+        (&[".ci/setup"], ready(&[]), false, vec!["usage:"], vec![]),
+    ];
+    for (words, programs, succeeds, says, runs) in cases {
+        let case = Case {
+            words,
+            programs,
+            succeeds,
+            says: &says,
+            runs: &runs,
+        };
+        check_case(&case);
+    }
+}
+
+fn check_case(case: &Case) {
+    let ran = Machine::new(&case.programs).run(case.words);
+    let shown = format!("{:?} with {:?}\n{}\n{}", case.words, case.programs, ran.said, ran.calls);
+    assert_eq!(ran.success, case.succeeds, "{shown}");
+    for words in case.says {
+        assert!(ran.said.contains(words), "{words:?} was not said: {shown}");
+    }
+    for call in case.runs {
+        assert!(ran.calls.contains(call), "{call:?} was not run: {shown}");
+    }
+    if !case.succeeds {
+        assert!(
+            !ran.calls.contains("apt-get"),
+            "something was installed before: {shown}"
+        );
+        assert!(ran.said.lines().count() <= 1, "more than a line: {shown}");
+    }
+    for line in ran.said.lines().filter(|line| line.contains("install")) {
+        let mut names: Vec<&str> = line
+            .split_whitespace()
+            .filter(|word| word.starts_with("python3") || *word == "openssl")
+            .collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "a name twice: {shown}");
+    }
+}
+
+#[test]
+fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault() {
+    let programs = |cargo: &'static str| {
+        let mut programs = RUST.to_vec();
+        programs[0].1 = cargo;
+        programs.extend([
+            ("make", ""),
+            ("cc", ""),
+            ("cfn-lint", ""),
+            ("cargo-deny", ""),
+            ("cargo-clippy", ""),
+            ("cargo-fmt", ""),
+        ]);
+        programs
+    };
+    let run: &[&str] = &[".ci/run"];
+    let advisories = "cargo deny --offline --workspace check advisories";
+    let ran = Machine::new(&programs("")).run(run);
+    assert!(
+        ran.success && ran.calls.contains(advisories),
+        "{}\n{}",
+        ran.said,
+        ran.calls
+    );
+    assert!(
+        ran.calls.contains("make test") && ran.calls.contains("make fuzz"),
+        "{}",
+        ran.calls
+    );
+
+    let ran = Machine::new(&programs("[[ $* != 'deny fetch db' ]]")).run(run);
+    assert!(
+        ran.success && !ran.calls.contains(advisories) && ran.calls.contains("make test"),
+        "{}\n{}",
+        ran.said,
+        ran.calls
+    );
+    assert!(ran.said.contains("advisories were NOT checked"), "{}", ran.said);
+
+    for fault in [
+        "[[ $* != 'fmt --all --check' ]]",
+        "[[ $1 != clippy ]]",
+        "[[ $* != *'check bans'* ]]",
+        "[[ $* != *'check advisories'* ]]",
+    ] {
+        let ran = Machine::new(&programs(fault)).run(run);
+        assert!(!ran.success && !ran.calls.contains("make"), "{fault}: {}", ran.calls);
+    }
+}
+
+/// The words of each `cargo deny` in .ci/run are understood by the one that is installed.
+#[test]
+fn cargo_deny_knows_the_options_it_is_given() {
+    if !Command::new("cargo-deny")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        eprintln!("NOT TESTED: the options of cargo-deny, because it is not installed");
+        return;
+    }
+    let script = fs::read_to_string(Path::new(REPOSITORY).join(".ci/run")).unwrap();
+    let calls = script
+        .lines()
+        .filter_map(|line| line.split_once("cargo deny ").map(|(_, words)| words));
+    let calls: Vec<&str> = calls.map(|words| words.trim_end_matches("; then")).collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    for words in calls {
+        let output = Command::new("cargo-deny")
+            .args(words.split_whitespace())
+            .arg("--help")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{words}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn wrong_words_are_named_before_anything_is_built() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let run = |script: &str, words: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(Path::new(REPOSITORY).join(script))
+            .args(words)
+            .envs(variables.iter().copied())
+            .env("TMPDIR", nowhere.path())
+            .env("BUILD", nowhere.path().join("build"))
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    for (script, words, variables, says) in [
+        (
+            "fuzz/run",
+            &["nonsense"][..],
+            &[][..],
+            "there is no target nonsense; there are: certificates",
+        ),
+        (
+            "fuzz/run",
+            &["key_uri", "certificates"],
+            &[("INPUT", "x")],
+            "INPUT is for one target",
+        ),
+        ("packaging/build", &["sparc"], &[], "no such architecture: sparc"),
+        (
+            "demo/run",
+            &[],
+            &[("PROGRAMS", "/nonexistent")],
+            "no gatepostd in /nonexistent",
+        ),
+        (
+            "config/aws/fleet-ca",
+            &[],
+            &[("MODE", "NONE")],
+            "it is DEFAULT or SNI_ONLY",
+        ),
+        (
+            "config/aws/fleet-ca",
+            &[],
+            &[("KEY", "none")],
+            "it is ec-p256 or rsa-2048",
+        ),
+    ] {
+        let (success, said) = run(script, words, variables);
+        assert!(
+            !success && said.contains(says),
+            "{script} {words:?} {variables:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn make_alone_lists_the_targets_in_two_columns() {
+    let output = Command::new("make")
+        .current_dir(REPOSITORY)
+        .env_remove("MAKEFLAGS")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines.len() > 10 && lines[0].starts_with("  make help "), "{listed}");
+    for line in &lines {
+        let (target, text) = line.split_at(25);
+        assert!(
+            target.starts_with("  make ") && target.ends_with(' ') && !text.starts_with(' '),
+            "{line:?}"
+        );
+        assert!(line.chars().count() <= 130, "{line:?}");
+    }
+    assert!(
+        lines.iter().position(|line| line.contains("make setup-")) == Some(lines.len() - 1),
+        "{listed}"
+    );
+}
