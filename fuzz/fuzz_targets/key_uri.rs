@@ -20,33 +20,16 @@ fuzz_target!(|text: &str| {
         Err(error) => {
             let message = error.to_string();
             fuzz::assert_readable(&message);
-            // A value might be a PIN: no value of six letters or more is repeated, unless it is one of the message's own words.
-            for value in values(text).filter(|value| value.len() >= 6 && !OWN_WORDS.contains(value)) {
-                assert!(!message.contains(value), "{value:?} in {message:?}");
+            // A value might be a PIN.
+            if let Err(error) = text.replace('=', &format!("={SECRET}")).parse::<KeyUri>() {
+                let message = error.to_string();
+                assert!(!message.contains(SECRET), "{message:?}");
             }
         }
     }
 });
 
-/// Words of the messages that may happen to be a value as well.
-const OWN_WORDS: &[&str] = &[
-    "private",
-    "attribute",
-    "query attribute",
-    "unknown",
-    "unknown attribute",
-    "gatepost",
-    "character",
-    "percent-encoded",
-];
-
-fn values(text: &str) -> impl Iterator<Item = &str> {
-    // Names are repeated: a mistyped one is what the reader looks for.
-    let attributes = text
-        .split([';', '?', '&'])
-        .filter_map(|attribute| attribute.split_once('='));
-    attributes.map(|(_, value)| value)
-}
+const SECRET: &str = "hunter2hunter2";
 
 fn reencoded(uri: &KeyUri) -> String {
     let encode = |bytes: &[u8]| bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<String>();

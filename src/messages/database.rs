@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use super::reserve::Reserve;
 use super::schema::{self, STEPS};
 use super::vacuum;
+use crate::foreign_text;
 use crate::problem::Problem;
 
 /// Broken files that are kept for whoever wants to look; the oldest go first.
@@ -231,11 +232,11 @@ fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words))
 }
 
-/// An error without the statement that it arose in.
+/// An error without the statement that it arose in, as one clean line: SQLite quotes what stands in a damaged file.
 pub(super) fn brief(error: &rusqlite::Error) -> String {
     match error {
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-        other => other.to_string(),
+        rusqlite::Error::SqlInputError { msg, .. } => foreign_text::clean(msg),
+        other => foreign_text::clean(other),
     }
 }
 
@@ -319,6 +320,25 @@ mod tests {
         assert!(matches!(open(&path), Err(Unusable::Broken(_))));
         let none = folder.path().join("none/messages.db");
         assert!(matches!(open(&none), Err(Unusable::Not(_))));
+    }
+
+    #[test]
+    fn what_sqlite_quotes_of_a_damaged_file_moves_no_cursor() {
+        let words = "malformed database schema (parked) - unrecognized token: \"\u{4}\u{1b}[2J\n\"";
+        let input = rusqlite::Error::SqlInputError {
+            error: ffi::Error::new(ffi::SQLITE_ERROR),
+            msg: words.to_owned(),
+            sql: "SELECT 1".to_owned(),
+            offset: 0,
+        };
+        let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(words.to_owned()));
+        for error in [input, failure] {
+            let said = brief(&error);
+            assert!(
+                said.contains("malformed database schema") && !said.contains(char::is_control),
+                "{said:?}"
+            );
+        }
     }
 
     #[test]
