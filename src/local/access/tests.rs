@@ -18,6 +18,7 @@ const RULES: &str = r#"
     role-alias = [{ name = "telemetry" }, { name = "video" }, { name = "group" }, { name = "camera" }, { name = "audio" }]
     aws = { mqtt-endpoint = "m", credentials-endpoint = "c" }
     token = { module = "/m", key = "pkcs11:object=o" }
+    identity = { subject = { common-name = "gw-1" } }
 "#;
 
 fn rules() -> Vec<AccessRule> {
