@@ -1,6 +1,7 @@
 //! The scripts that a stranger runs first, each branch of them, with the programs they call in miniature: nothing is
 //! installed, and nothing is built.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
