@@ -1,7 +1,8 @@
-//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`]; and a slow one.
+//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`]; and a slow one and one with quirks before the first.
 
 mod object;
 mod pkcs11_tool;
+mod quirks;
 mod slow;
 mod softhsm;
 mod tpm;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 pub use object::{Class, Object};
+pub use quirks::Quirks;
 pub use slow::SlowSigner;
 pub use softhsm::{SoftHsm, TokenCopy};
 pub use tpm::Tpm;

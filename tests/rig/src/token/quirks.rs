@@ -1,0 +1,94 @@
+//! A token with the faults and peculiarities of tokens in the field, each switched on by a word.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::{SoftHsm, Token};
+use crate::command::shared_library;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/token_quirks.c");
+
+/// SoftHSM behind a module that misbehaves as it is told; the words are at the head of `token_quirks.c`.
+pub struct Quirks {
+    inner: SoftHsm,
+    module: PathBuf,
+    folder: TempDir,
+}
+
+impl Quirks {
+    /// Compiles the module; it has no quirks yet.
+    ///
+    /// # Errors
+    /// If there is no C compiler.
+    pub fn new(inner: SoftHsm) -> Result<Self> {
+        let folder = tempfile::tempdir().context("a folder for the module with quirks")?;
+        let module = shared_library(SOURCE, folder.path())?;
+        Ok(Self { inner, module, folder })
+    }
+
+    /// The token without its quirks, and without its log.
+    #[must_use]
+    pub fn inner(&self) -> &SoftHsm {
+        &self.inner
+    }
+
+    /// Gives it these quirks in the place of those before, and empties the log.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn set(&self, quirks: &[&str]) -> Result<()> {
+        fs::write(self.log_file(), "")?;
+        Ok(fs::write(self.quirks_file(), quirks.join("\n"))?)
+    }
+
+    /// How many calls in the log begin with `call`, such as `C_Login user`.
+    ///
+    /// # Errors
+    /// If there is no log.
+    pub fn calls(&self, call: &str) -> Result<usize> {
+        let log = fs::read_to_string(self.log_file())?;
+        Ok(log.lines().filter(|line| line.starts_with(call)).count())
+    }
+
+    fn quirks_file(&self) -> PathBuf {
+        self.folder.path().join("quirks")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("calls")
+    }
+}
+
+impl Token for Quirks {
+    fn module(&self) -> &Path {
+        &self.module
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        let mut env = self.inner.env();
+        env.extend([
+            (
+                "TOKEN_QUIRKS_MODULE".to_owned(),
+                self.inner.module().display().to_string(),
+            ),
+            ("TOKEN_QUIRKS_FILE".to_owned(), self.quirks_file().display().to_string()),
+            ("TOKEN_QUIRKS_LOG".to_owned(), self.log_file().display().to_string()),
+        ]);
+        env
+    }
+
+    fn label(&self) -> &str {
+        self.inner.label()
+    }
+
+    fn pin(&self) -> &str {
+        self.inner.pin()
+    }
+
+    fn pin_file(&self) -> &Path {
+        self.inner.pin_file()
+    }
+}
