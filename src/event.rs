@@ -82,6 +82,8 @@ events! {
     TokenFault = "token-fault", "48bb34f885914b86bd0b8a830d4a3e45";
     /// A key is being generated.
     KeyGeneration = "key-generation", "65c37604110a49bb87c8a6a8149ec181";
+    /// A key is made in a token that has others.
+    KeyBesideOthers = "key-beside-others", "b73184096e5e4f01ac08665f5c841f48";
     /// The PIN file is open to every user.
     PinFileOpen = "pin-file-open", "69c8e5857f564234842ec7cb2d8ec426";
     // Clock

@@ -164,7 +164,7 @@ fn token(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()> {
     let failed = outcome.as_ref().err().map(|(step, _)| *step);
     for (step, name) in STEPS {
         match (&outcome, failed) {
-            (Err(_), Some(Step::Pin)) if step == Step::Pin && pin_is_systemds(config) => report.warn(
+            (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && pin_is_systemds(error, config) => report.warn(
                 name,
                 &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
                     .next("systemctl start gatepost, then check again"),
@@ -178,9 +178,10 @@ fn token(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()> {
     outcome.ok()?.key.map(drop)
 }
 
-/// Whether there is a PIN for the service and none for whoever else asks.
-fn pin_is_systemds(config: &Config) -> bool {
-    config.token.pin_file.is_none() && config.folders.credentials.is_none()
+/// Whether there is a PIN for the service and none for whoever else asks. What the token itself says of its PIN comes first.
+fn pin_is_systemds(error: &TokenError, config: &Config) -> bool {
+    let unreadable = matches!(error, TokenError::Final(Exit::Configuration, _));
+    unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()
 }
 
 /// Of a step before the one that failed.
@@ -204,21 +205,29 @@ fn found(step: Step, name: &str, config: &Config, examined: &Examined, report: &
     match (step, examined.key, config.token.generate) {
         (Step::Module, ..) => report.ok(name, passed(step, config)),
         (Step::Token, ..) => report.ok(name, format!("\"{}\"", examined.label)),
+        (Step::Pin, ..) if examined.login && examined.protected_path => {
+            report.ok(name, "the token took it by its own reader");
+        }
         (Step::Pin, ..) if examined.login => report.ok(name, "the token has accepted it"),
         (Step::Pin, ..) => report.ok(name, "the token wants none"),
-        (Step::Key, Some(algorithm), _) => report.ok(name, format!("{uri}, {algorithm}")),
-        (Step::Key, None, Generate::Key(algorithm)) => report.warn(
+        (Step::Key, Some(algorithm), _) => report.ok(
             name,
-            &Problem::wait(format!(
-                "no key matches {uri}; the daemon makes one ({algorithm}) when it starts"
-            ))
-            .next("systemctl start gatepost"),
+            format!("{uri}, {algorithm}; a signature of it was made and verified"),
         ),
-        (Step::Key, None, Generate::Never) => report.failed(
-            name,
-            &Problem::configuration(format!("no private key matches {uri}"))
-                .next("make the key, correct token.key, or set token.generate to let gatepost make it"),
-        ),
+        (Step::Key, None, Generate::Key(algorithm)) => {
+            let makes = format!("no key matches {uri}; the daemon makes one ({algorithm}) when it starts");
+            let problem = match &examined.others {
+                None => Problem::wait(makes).next("systemctl start gatepost"),
+                Some(others) => Problem::wait(format!("{makes}, although the token has {others}"))
+                    .next("if one of those is meant, correct token.key; else systemctl start gatepost"),
+            };
+            report.warn(name, &problem);
+        }
+        (Step::Key, None, Generate::Never) => {
+            if let Some(problem) = &examined.missing {
+                report.failed(name, problem);
+            }
+        }
     }
 }
 

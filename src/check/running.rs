@@ -76,6 +76,9 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
     clock_line(clock, report);
     let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
     part(status, "token", "ready", "token and key", key, report);
+    if let Some(warning) = status.pointer("/token/warning").and_then(Value::as_str) {
+        report.add("other keys", Outcome::Warn, warning.to_owned(), None);
+    }
     let thing = format!(
         "{} for thing {}",
         text("/identity/certificate_id"),

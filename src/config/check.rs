@@ -1,5 +1,7 @@
 //! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
 
+use std::path::PathBuf;
+
 use super::endpoints::aws;
 use super::findings::Findings;
 use super::load::Loaded;
@@ -16,7 +18,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let Loaded { raw, sources } = loaded;
     let mut findings = Findings::new(&sources, is_only_examined);
     let aws = aws(raw.aws, &mut findings);
-    let token = token(raw.token, &mut findings);
+    let certificate = raw.identity.certificate.as_ref();
+    let certificate = certificate.map_or_else(|| folders.state.join("device.pem"), PathBuf::from);
+    let token = token(raw.token, certificate, &mut findings);
     let identity = identity(raw.identity, folders, &mut findings);
     let role_aliases = role_aliases(raw.role_alias, &mut findings);
     let access = access(raw.access, &role_aliases, &mut findings);
@@ -39,7 +43,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     }
 }
 
-fn token(raw: RawToken, findings: &mut Findings) -> Option<TokenConfig> {
+fn token(raw: RawToken, certificate: PathBuf, findings: &mut Findings) -> Option<TokenConfig> {
     let module = findings.required("token.module", raw.module, absolute);
     let key: Option<KeyUri> = findings.required("token.key", raw.key, |text| {
         text.parse::<KeyUri>().map_err(|error| error.to_string())
@@ -62,6 +66,7 @@ fn token(raw: RawToken, findings: &mut Findings) -> Option<TokenConfig> {
         key: key?,
         pin_file,
         generate: generate?,
+        certificate,
     })
 }
 

@@ -156,6 +156,9 @@ pub struct TokenDetails {
     pub key: String,
     /// The key's algorithm as the configuration names it.
     pub algorithm: Option<String>,
+    /// What somebody should look at though the token works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// Signatures made since start.
     pub signatures: u64,
     /// How long they took.

@@ -2,7 +2,7 @@
 
 use cryptoki::error::{Error, RvError};
 
-use crate::problem::{Exit, Problem, with_causes};
+use crate::problem::{Exit, Problem, quoted, with_causes};
 
 /// Why the token did not do what it was asked.
 #[derive(Clone, Debug)]
@@ -28,25 +28,36 @@ impl TokenError {
         Self::Final(Exit::Configuration, problem)
     }
 
+    /// A rejected PIN: each further try would bring the token closer to locking itself.
+    pub(super) fn pin_rejected() -> Self {
+        let message =
+            "the token rejected the PIN; it is not tried again, because tokens lock themselves after a few wrong ones";
+        Self::pin(
+            message,
+            "put the right PIN into token.pin-file or the systemd credential \"pin\", then start gatepost again",
+        )
+    }
+
+    /// A PIN that the token does not take even if it is right.
+    pub(super) fn pin_locked() -> Self {
+        Self::pin(
+            "the token's PIN is locked",
+            "unlock it with the SO PIN (a TPM: tpm2_dictionarylockout --clear-lockout), then start gatepost again",
+        )
+    }
+
+    /// Another reason not to try the PIN again.
+    pub(super) fn pin(message: impl Into<String>, step: &str) -> Self {
+        Self::Final(Exit::Pin, Problem::factory(message).next(step))
+    }
+
     /// Sorts what the module answered when `what` was tried.
     pub(super) fn from_module(what: &str, error: &Error) -> Self {
-        let message = || match error {
-            // The name of the code: people look it up, and cryptoki's sentences for them say less.
-            Error::Pkcs11(rv, function) => format!("{what} failed: the module answered {rv:?} to C_{function:?}"),
-            other => format!("{what} failed in the token: {}", with_causes(other)),
-        };
+        let message = || what_the_module_said(what, error);
         match error {
             Error::Pkcs11(rv, _) => match rv {
-                RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::Final(
-                    Exit::Pin,
-                    Problem::factory("the token rejected the PIN; it is not tried again, because tokens lock themselves after a few wrong ones")
-                        .next("put the right PIN into token.pin-file or the systemd credential \"pin\", then start gatepost again"),
-                ),
-                RvError::PinLocked | RvError::PinExpired => Self::Final(
-                    Exit::Pin,
-                    Problem::factory("the token's PIN is locked")
-                        .next("unlock it with the SO PIN (a TPM: tpm2_dictionarylockout --clear-lockout), then start gatepost again"),
-                ),
+                RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::pin_rejected(),
+                RvError::PinLocked => Self::pin_locked(),
                 RvError::MechanismInvalid
                 | RvError::MechanismParamInvalid
                 | RvError::FunctionNotSupported
@@ -58,7 +69,8 @@ impl TokenError {
                 | RvError::TemplateInconsistent
                 | RvError::AttributeValueInvalid
                 | RvError::AttributeTypeInvalid => Self::configuration(
-                    Problem::configuration(message()).next("check what this token supports: pkcs11-tool --list-mechanisms"),
+                    Problem::configuration(message())
+                        .next("check what this token supports: pkcs11-tool --list-mechanisms"),
                 ),
                 RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::SlotIdInvalid => {
                     Self::Absent(Problem::wait(message()))
@@ -69,6 +81,14 @@ impl TokenError {
             Error::NotSupported | Error::NullFunctionPointer => Self::configuration(Problem::configuration(message())),
             _ => Self::Device(Problem::wait(message())),
         }
+    }
+}
+
+/// That `what` failed, with the name of the code: people look it up, and cryptoki's sentences for them say less.
+pub(super) fn what_the_module_said(what: &str, error: &Error) -> String {
+    match error {
+        Error::Pkcs11(rv, function) => format!("{what} failed: the module answered {rv:?} to C_{function:?}"),
+        other => format!("{what} failed in the token: {}", quoted(with_causes(other))),
     }
 }
 

@@ -1,171 +1,249 @@
-//! The key in the token: found, or generated inside it. Never deleted, never replaced.
+//! The private key that the URI means.
 
-use std::ffi::c_ulong;
-
-use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
-use log::Level;
-use ring::rand::{SecureRandom, SystemRandom};
 
-use super::GENERATION_PATIENCE;
-use super::algorithm::{Generate, KeyAlgorithm};
 use super::error::TokenError;
-use super::public_key::{P256_PARAMETERS, P384_PARAMETERS, PublicKey};
+use super::names::{listed, shown_id, shown_label, trimmed};
 use super::uri::KeyUri;
-use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
-use crate::pulse::Pulse;
 
-/// A private key and its public half.
-pub(super) struct FoundKey {
-    pub(super) private: ObjectHandle,
-    pub(super) public: PublicKey,
+/// More keys than this are not named in a message.
+const NAMED: usize = 5;
+/// More keys than this are not looked at: each costs a call to the module.
+const LOOKED_AT: usize = 64;
+
+/// A key or certificate object, and what tells it apart from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) handle: ObjectHandle,
+    pub(super) label: Vec<u8>,
+    pub(super) id: Vec<u8>,
+    pub(super) kind: Option<KeyType>,
+    /// Whether each signature wants a login of its own (`CKA_ALWAYS_AUTHENTICATE`).
+    pub(super) always_authenticate: bool,
 }
 
-/// Finds the key that `uri` means, if the token has it.
-pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Option<FoundKey>, TokenError> {
-    let Some(private) = find_private(session, uri)? else {
-        return Ok(None);
-    };
-    let public = PublicKey::read(session, find_public(session, private)?)?;
-    Ok(Some(FoundKey { private, public }))
-}
-
-/// Finds the key that `uri` means, or makes it as `generate` says.
-pub(super) fn find_or_generate(
-    session: &Session,
-    uri: &KeyUri,
-    generate: Generate,
-    pulse: &Pulse,
-) -> Result<FoundKey, TokenError> {
-    let private = match (find_private(session, uri)?, generate) {
-        (Some(private), _) => private,
-        (None, Generate::Key(algorithm)) => {
-            pulse.excused(GENERATION_PATIENCE, || self::generate(session, uri, algorithm))?
+impl Object {
+    /// The object by label and id, as `token.key` would name it.
+    pub(super) fn name(&self) -> String {
+        let label = shown_label(&self.label);
+        match self.id.is_empty() {
+            true => format!("{label} without an id"),
+            false => format!("{label} id {}", shown_id(&self.id)),
         }
-        (None, Generate::Never) => {
-            return Err(TokenError::Absent(
-                Problem::configuration(format!("no private key matches {uri}"))
-                    .next("make the key, correct token.key, or set token.generate to let gatepost make it"),
-            ));
-        }
-    };
-    let public = PublicKey::read(session, find_public(session, private)?)?;
-    Ok(FoundKey { private, public })
-}
+    }
 
-fn find_private(session: &Session, uri: &KeyUri) -> Result<Option<ObjectHandle>, TokenError> {
-    let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY)];
-    template.extend(uri.object().map(|label| Attribute::Label(label.as_bytes().to_vec())));
-    template.extend(uri.id().map(|id| Attribute::Id(id.to_vec())));
-    let found = session
-        .find_objects(&template)
-        .map_err(|error| TokenError::from_module("looking for the private key", &error))?;
-    match found.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(*one)),
-        [first, second, ..] => Err(TokenError::Final(
-            Exit::Configuration,
-            Problem::configuration(format!(
-                "{} private keys match {uri}, among them {} and {}",
-                found.len(),
-                describe(session, *first),
-                describe(session, *second),
-            ))
-            .next("name one of them in token.key by its id (id=%01%02...)"),
-        )),
+    fn is(&self, uri: &KeyUri) -> bool {
+        let label = String::from_utf8_lossy(&self.label);
+        uri.object().is_none_or(|wanted| trimmed(wanted) == trimmed(&label))
+            && uri.id().is_none_or(|wanted| wanted == self.id)
+    }
+
+    /// Whether `uri` writes this object's id as hex digits, which it takes for the id itself.
+    fn has_id_in_hex(&self, uri: &KeyUri) -> bool {
+        let same_label = uri
+            .object()
+            .is_none_or(|wanted| trimmed(wanted) == trimmed(&String::from_utf8_lossy(&self.label)));
+        same_label && !self.id.is_empty() && uri.id().and_then(unhexed).is_some_and(|id| id == self.id)
     }
 }
 
-/// An object by label and id, as `token.key` would name it.
-fn describe(session: &Session, object: ObjectHandle) -> String {
-    let attributes = session
-        .get_attributes(object, &[AttributeType::Label, AttributeType::Id])
-        .unwrap_or_default();
-    let (mut label, mut id) = (String::new(), String::new());
+/// Objects of one class, up to a bound. What an object does not have is left empty.
+pub(super) fn objects(session: &Session, class: ObjectClass) -> Result<Vec<Object>, TokenError> {
+    objects_with(session, class, Vec::new())
+}
+
+fn objects_with(session: &Session, class: ObjectClass, more: Vec<Attribute>) -> Result<Vec<Object>, TokenError> {
+    let template: Vec<_> = std::iter::once(Attribute::Class(class)).chain(more).collect();
+    let handles = session
+        .find_objects(&template)
+        .map_err(|error| TokenError::from_module("looking for objects", &error))?;
+    handles
+        .into_iter()
+        .take(LOOKED_AT)
+        .map(|handle| read(session, handle, class))
+        .collect()
+}
+
+fn read(session: &Session, handle: ObjectHandle, class: ObjectClass) -> Result<Object, TokenError> {
+    let mut types = vec![AttributeType::Label, AttributeType::Id];
+    if class != ObjectClass::CERTIFICATE {
+        types.push(AttributeType::KeyType);
+    }
+    if class == ObjectClass::PRIVATE_KEY {
+        types.push(AttributeType::AlwaysAuthenticate);
+    }
+    let attributes = match session.get_attributes(handle, &types) {
+        // A vendor's kind of key is none that could be used.
+        Err(cryptoki::error::Error::NotSupported | cryptoki::error::Error::InvalidValue) => Vec::new(),
+        outcome => outcome.map_err(|error| TokenError::from_module("reading an object", &error))?,
+    };
+    let mut object = Object {
+        handle,
+        label: Vec::new(),
+        id: Vec::new(),
+        kind: None,
+        always_authenticate: false,
+    };
     for attribute in attributes {
         match attribute {
-            Attribute::Label(value) => label = String::from_utf8_lossy(&value).into_owned(),
-            Attribute::Id(value) => id = value.iter().map(|byte| format!("%{byte:02x}")).collect(),
+            Attribute::Label(value) => object.label = value,
+            Attribute::Id(value) => object.id = value,
+            Attribute::KeyType(value) => object.kind = Some(value),
+            Attribute::AlwaysAuthenticate(value) => object.always_authenticate = value,
             _ => {}
         }
     }
-    format!("object \"{label}\" id {id}")
+    Ok(object)
 }
 
-fn find_public(session: &Session, private: ObjectHandle) -> Result<ObjectHandle, TokenError> {
-    let failed = |error: &cryptoki::error::Error| TokenError::from_module("looking for the public key", error);
-    let same = session
-        .get_attributes(private, &[AttributeType::Id, AttributeType::KeyType])
-        .map_err(|e| failed(&e))?;
-    let template: Vec<_> = std::iter::once(Attribute::Class(ObjectClass::PUBLIC_KEY))
-        .chain(same)
+/// The outcome of a search.
+pub(super) enum Search {
+    /// The one private key that the URI means.
+    Found(Object),
+    /// There is none; the names of those that are there.
+    Missing { others: Vec<String> },
+}
+
+/// Finds the private key that `uri` means.
+pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError> {
+    let label = uri.object().map(|label| Attribute::Label(label.as_bytes().to_vec()));
+    let id = uri.id().map(|id| Attribute::Id(id.to_vec()));
+    let exact = label.into_iter().chain(id).collect();
+    let mut matching = objects_with(session, ObjectClass::PRIVATE_KEY, exact)?;
+    let mut all = Vec::new();
+    if matching.is_empty() {
+        // Labels may be padded, and whoever mistyped one wants to know which there are.
+        all = objects(session, ObjectClass::PRIVATE_KEY)?;
+        matching = all.iter().filter(|key| key.is(uri)).cloned().collect();
+    }
+    match matching.as_slice() {
+        [] => {}
+        [one] => return Ok(Search::Found(one.clone())),
+        several => return Err(ambiguous(uri, several)),
+    }
+    if let Some(key) = all.iter().find(|key| key.has_id_in_hex(uri)) {
+        return Err(TokenError::configuration(
+            Problem::configuration(format!(
+                "token.key writes the id in hex digits, which are taken for the id itself; there is a private key {}",
+                key.name()
+            ))
+            .next(format!("write id={} in token.key", shown_id(&key.id))),
+        ));
+    }
+    all.sort_by(|one, other| one.label.cmp(&other.label));
+    Ok(Search::Missing {
+        others: all.iter().map(Object::name).collect(),
+    })
+}
+
+/// The problem of a key that is not there.
+pub(super) fn missing(uri: &KeyUri, others: &[String]) -> Problem {
+    let there = in_words(others).unwrap_or_else(|| "none".to_owned());
+    Problem::configuration(format!("no private key matches {uri}; the token has {there}"))
+        .next("make the key, correct token.key, or set token.generate to let gatepost make it")
+}
+
+/// The keys by name, if there are any.
+pub(super) fn in_words(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| listed(keys, NAMED))
+}
+
+/// What to tell of a key that is made beside others: a mistyped label looks the same.
+pub(super) fn made_beside(uri: &KeyUri, others: &[String]) -> Option<String> {
+    let others = in_words(others)?;
+    Some(format!(
+        "no private key matched {uri}, so a new one is made; the token has {others} already: if one of them was meant, correct \
+         token.key"
+    ))
+}
+
+fn ambiguous(uri: &KeyUri, keys: &[Object]) -> TokenError {
+    let named: Vec<String> = keys
+        .iter()
+        .take(2)
+        .map(|key| format!("object {}", key.name()))
         .collect();
-    session
-        .find_objects(&template)
-        .map_err(|e| failed(&e))?
-        .first()
-        .copied()
-        .ok_or_else(|| {
-            TokenError::configuration(
-                Problem::configuration("the private key has no public key object with the same id").next(
-                    "import the public key beside it with the same id (pkcs11-tool --write-object --type pubkey)",
-                ),
-            )
-        })
+    let message = format!(
+        "{} private keys match {uri}, among them {}",
+        keys.len(),
+        named.join(" and ")
+    );
+    TokenError::Final(
+        Exit::Configuration,
+        Problem::configuration(message).next(how_to_tell_apart(keys)),
+    )
 }
 
-/// Generates the pair. Neither CKA_VERIFY nor CKA_DECRYPT is asked for: tpm2-pkcs11 takes both for the TPM's `decrypt`
-/// attribute and fails on a contradiction (src/lib/tpm.c, tpm_handlers), and it makes RSA signatures with TPM2_RSA_Decrypt,
-/// so that an RSA key without that attribute could not sign.
-fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<ObjectHandle, TokenError> {
-    let label = uri.object().unwrap_or_default().as_bytes().to_vec();
-    let id = match uri.id() {
-        Some(id) => id.to_vec(),
-        None => random_id()?,
+fn how_to_tell_apart(keys: &[Object]) -> &'static str {
+    let differ = |name: fn(&Object) -> &[u8]| {
+        let mut all: Vec<&[u8]> = keys.iter().map(name).collect();
+        all.sort_unstable();
+        all.iter().all(|name| !name.is_empty())
+            && all.windows(2).all(|pair| matches!(pair, [one, other] if one != other))
     };
-    let mut public = vec![
-        Attribute::Token(true),
-        Attribute::Private(false),
-        Attribute::Label(label.clone()),
-        Attribute::Id(id.clone()),
-    ];
-    let mechanism = match algorithm {
-        KeyAlgorithm::EcP256 => {
-            public.push(Attribute::EcParams(P256_PARAMETERS.to_vec()));
-            Mechanism::EccKeyPairGen
-        }
-        KeyAlgorithm::EcP384 => {
-            public.push(Attribute::EcParams(P384_PARAMETERS.to_vec()));
-            Mechanism::EccKeyPairGen
-        }
-        KeyAlgorithm::Rsa(bits) => {
-            public.push(Attribute::ModulusBits(c_ulong::from(bits).into()));
-            public.push(Attribute::PublicExponent(vec![1, 0, 1]));
-            Mechanism::RsaPkcsKeyPairGen
-        }
-    };
-    let private = [
-        Attribute::Token(true),
-        Attribute::Private(true),
-        Attribute::Sensitive(true),
-        Attribute::Extractable(false),
-        Attribute::Sign(true),
-        Attribute::Label(label),
-        Attribute::Id(id),
-    ];
-    journal!(Level::Info, Event::KeyGeneration; "token: no key matches {uri}; generating {algorithm} inside the token");
-    let (_, private) = session
-        .generate_key_pair(&mechanism, &public, &private)
-        .map_err(|error| TokenError::from_module(&format!("generating a key of type {algorithm}"), &error))?;
-    Ok(private)
+    if differ(|key| &key.id) {
+        return "name one of them in token.key by its id (id=%01%02...)";
+    }
+    if differ(|key| &key.label) {
+        return "name one of them in token.key by its label (object=...)";
+    }
+    "nothing tells them apart: give one of them a label or an id of its own (pkcs11-tool --set-id), or delete the one that is \
+     not wanted"
 }
 
-fn random_id() -> Result<Vec<u8>, TokenError> {
-    let mut id = vec![0; 8];
-    SystemRandom::new()
-        .fill(&mut id)
-        .map_err(|_| TokenError::Device(Problem::wait("the kernel gives no random numbers")))?;
-    Ok(id)
+/// The bytes of `3065`, `0x3065`, `30:65` or `30 65`: an id as p11tool, pkcs11-tool and openssl print it.
+fn unhexed(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let text = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|letter| !matches!(letter, ':' | ' ' | '-'))
+        .map(|letter| letter.to_digit(16))
+        .collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok());
+    if rest.is_empty() { bytes.collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_as_tools_print_them_are_recognised() {
+        for (text, id) in [
+            ("3065", Some(vec![0x30, 0x65])),
+            ("0x3065", Some(vec![0x30, 0x65])),
+            ("30:65", Some(vec![0x30, 0x65])),
+            ("30 65", Some(vec![0x30, 0x65])),
+            ("0A1b", Some(vec![0x0a, 0x1b])),
+            ("01", Some(vec![1])),
+            ("", Some(vec![])),
+            ("306", None),
+            ("30g5", None),
+            ("device", None),
+            ("\u{ff13}\u{ff10}", None),
+        ] {
+            assert_eq!(unhexed(text.as_bytes()), id, "{text}");
+        }
+        assert_eq!(unhexed(&[0xff, 0xfe]), None);
+    }
+
+    #[test]
+    fn a_missing_key_names_those_that_are_there() {
+        let uri: KeyUri = "pkcs11:token=gateway;object=devcie".parse().unwrap();
+        let others: Vec<String> = (1..=7).map(|n| format!("\"key-{n}\" id %0{n}")).collect();
+        let message = missing(&uri, &others).message;
+        assert!(message.contains("\"key-1\" id %01"), "{message}");
+        assert!(message.ends_with("\"key-5\" id %05 and 2 more"), "{message}");
+        assert!(missing(&uri, &[]).message.ends_with("the token has none"));
+        assert_eq!(made_beside(&uri, &[]), None);
+        let warning = made_beside(&uri, &others).unwrap();
+        assert!(
+            warning.contains("\"key-1\"") && warning.contains("correct token.key"),
+            "{warning}"
+        );
+    }
 }

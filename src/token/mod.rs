@@ -4,14 +4,23 @@
 //! signature takes a TPM up to 600 ms, so that thread is the only one that ever waits for the hardware itself.
 
 mod algorithm;
+mod candidates;
 mod error;
+mod generate;
 mod keys;
+mod login;
 mod module;
+mod names;
+mod open_token;
 mod pin;
+mod pin_content;
 mod pin_helper;
 mod prepare;
+mod proof;
 mod public_key;
+mod record;
 mod signing;
+mod slots;
 mod thread;
 mod tpm;
 mod uri;
@@ -55,6 +64,8 @@ pub struct TokenConfig {
     pub pin_file: Option<PathBuf>,
     /// What to do when the token has no such key.
     pub generate: Generate,
+    /// `identity.certificate`: the public key may be in it, where the token has none.
+    pub certificate: PathBuf,
 }
 
 /// The token's reporting end.
@@ -140,6 +151,8 @@ impl Token {
             public_key: key_sender,
             fatal,
             last_reopen: None,
+            logins: login::Logins::default(),
+            record: record::Record::new(),
             pulse: pulse.clone(),
         };
         let (alive, ended) = channel();
@@ -223,8 +236,14 @@ pub struct Examined {
     pub label: String,
     /// Whether it wants a PIN.
     pub login: bool,
+    /// Whether it wants it typed into a reader of its own.
+    pub protected_path: bool,
     /// The key's algorithm; `None` where there is no key yet.
     pub key: Option<KeyAlgorithm>,
+    /// What to say of a key that is not there and will not be made.
+    pub missing: Option<Problem>,
+    /// The keys that are there instead, in words.
+    pub others: Option<String>,
 }
 
 /// Opens the token once, makes nothing in it, and closes it again. A wrong PIN counts against the token.
@@ -232,7 +251,7 @@ pub struct Examined {
 /// # Errors
 /// With the step that failed; those before it have succeeded.
 pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
-    module::examine(config, pin)
+    open_token::examine(config, pin)
 }
 
 /// What is wrong with the module and the PIN file, as far as that can be said without touching a token.

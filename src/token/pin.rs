@@ -1,7 +1,8 @@
 //! The PIN: read when a login needs it, wiped when the login is done.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use log::Level;
@@ -9,6 +10,7 @@ use nix::unistd::{Uid, User};
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
+use super::pin_content::{MAX_PIN, pin_in};
 use super::pin_helper::{Decrypted, PinHelper};
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
@@ -44,10 +46,10 @@ impl PinSource {
         self
     }
 
-    /// Reads the PIN, without the line break that editors put at its end.
+    /// Reads the PIN and refuses a file that holds anything else beside it.
     pub(super) fn read(&self) -> Result<SecretString, TokenError> {
         if let Some(pin) = self.decrypted()? {
-            return pin_in(&pin, "the PIN in the encrypted credential");
+            return usable(&pin, "the PIN in the encrypted credential");
         }
         let Some(path) = &self.file else {
             return Err(unreadable(
@@ -55,10 +57,9 @@ impl PinSource {
             ));
         };
         warn_if_exposed(path);
-        let bytes = fs::read(path)
-            .map(Zeroizing::new)
+        let content = read_bounded(path)
             .map_err(|error| unreadable(format!("the PIN file {} cannot be read: {error}", path.display())))?;
-        pin_in(&bytes, &format!("the PIN file {}", path.display()))
+        usable(&content, &format!("the PIN file {}", path.display()))
     }
 
     /// The answer of root's helper, where it is to be asked and has one.
@@ -72,19 +73,26 @@ impl PinSource {
 }
 
 /// The PIN in what `place` holds.
-fn pin_in(bytes: &[u8], place: &str) -> Result<SecretString, TokenError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| unreadable(format!("{place} is not UTF-8")))?;
-    let pin = text.strip_suffix('\n').unwrap_or(text);
-    let pin = pin.strip_suffix('\r').unwrap_or(pin);
-    match pin {
-        "" => Err(unreadable(format!("{place} is empty"))),
-        pin => Ok(pin.into()),
-    }
+fn usable(content: &[u8], place: &str) -> Result<SecretString, TokenError> {
+    pin_in(content)
+        .map(SecretString::from)
+        .map_err(|fault| unreadable(format!("{place} {fault}")))
+}
+
+/// Reads a little more than any PIN is long, and does not wait for somebody to write into a pipe.
+fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    const ENOUGH: usize = 4 * MAX_PIN;
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    // All of it at once: a buffer that grows would leave copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(ENOUGH + 1));
+    file.take(ENOUGH as u64).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn unreadable(message: String) -> TokenError {
-    let step =
-        "write the PIN into the file that token.pin-file names, or hand it over as the systemd credential \"pin\"";
+    let step = "write the PIN, and nothing else, into the file that token.pin-file names, or hand it over as the \
+                systemd credential \"pin\"";
     TokenError::Final(Exit::Configuration, Problem::configuration(message).next(step))
 }
 
@@ -125,11 +133,39 @@ mod tests {
     fn one_line_break_at_the_end_is_not_part_of_the_pin() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pin");
-        for (written, pin) in [("1234\n", "1234"), ("1234", "1234"), ("12 34 \r\n", "12 34 ")] {
+        for (written, pin) in [("1234\n", "1234"), ("1234", "1234"), ("12 34\r\n", "12 34")] {
             fs::write(&path, written).unwrap();
             let read = PinSource::new(Some(&path), None).read().unwrap();
             assert_eq!(read.expose_secret(), pin);
             assert!(!format!("{read:?}").contains("12"));
+        }
+    }
+
+    #[test]
+    fn a_file_without_end_and_a_pipe_are_read_to_no_more_than_a_pin() {
+        for (path, words) in [("/dev/zero", "control character"), ("/dev/null", "is empty")] {
+            let source = PinSource::new(Some(Path::new(path)), None);
+            let problem = source.read().unwrap_err().problem().to_string();
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_named_and_the_pin_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pin");
+        for content in [
+            "PIN=hunter2\n",
+            "\"hunter2\"",
+            "hunter2 \n",
+            "hunter2\n\n",
+            "\u{feff}hunter2",
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = PinSource::new(Some(&path), None).read().unwrap_err();
+            let problem = error.problem().to_string();
+            assert!(problem.contains("and nothing else"), "{problem}");
+            assert!(!format!("{problem} {error:?}").contains("hunter2"), "{problem}");
         }
     }
 

@@ -12,7 +12,8 @@ use cryptoki::slot::Slot;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::TokenError;
-use super::module::{finalize, load, trimmed};
+use super::module::{finalize, load};
+use super::names::trimmed;
 use crate::problem::Problem;
 use crate::secret::SecretString;
 

@@ -1,8 +1,12 @@
-//! The public half of the key, read from the token's attributes.
+//! The public half of the key, read from the token's attributes or from a certificate.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectHandle};
 use cryptoki::session::Session;
 use rcgen::{PublicKeyData, SignatureAlgorithm};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey as ParsedKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::algorithm::KeyAlgorithm;
 use super::error::TokenError;
@@ -12,6 +16,9 @@ use crate::problem::Problem;
 pub(super) const P256_PARAMETERS: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 /// DER of the object identifier 1.3.132.0.34.
 pub(super) const P384_PARAMETERS: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+
+/// AWS IoT takes RSA keys from 2048 bits on; ring verifies up to 8192.
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// The public key, and what can be signed with its private half.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +59,42 @@ impl PublicKey {
         }
         match (kind, parameters, point, modulus, exponent) {
             (Some(KeyType::EC), Some(parameters), Some(point), ..) => Self::elliptic(&parameters, &point),
-            (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => Ok(Self::rsa(&modulus, &exponent)),
+            (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => Self::rsa(&modulus, &exponent),
             _ => Err(unusable("is neither EC nor RSA, or hides its public part")),
         }
     }
 
-    fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
+    /// Reads a certificate; `None` where it is none. A fault of its key is the key's, as for a public key object.
+    pub(super) fn from_certificate(der: &[u8]) -> Option<Result<Self, TokenError>> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(Self::from_parsed(certificate.public_key()))
+    }
+
+    /// Reads a SubjectPublicKeyInfo in DER.
+    pub(super) fn from_info(der: &[u8]) -> Result<Self, TokenError> {
+        match SubjectPublicKeyInfo::from_der(der) {
+            Ok((_, info)) => Self::from_parsed(&info),
+            Err(_) => Err(unusable("is neither EC nor RSA, or hides its public part")),
+        }
+    }
+
+    fn from_parsed(info: &SubjectPublicKeyInfo) -> Result<Self, TokenError> {
+        match info.parsed() {
+            Ok(ParsedKey::EC(point)) => {
+                // The curve is the algorithm's parameter, in the very form of CKA_EC_PARAMS.
+                let parameters = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
+                let parameters = parameters.map(|oid| {
+                    let length = u8::try_from(oid.as_bytes().len()).unwrap_or(u8::MAX);
+                    [&[0x06, length], oid.as_bytes()].concat()
+                });
+                Self::elliptic(&parameters.unwrap_or_default(), point.data())
+            }
+            Ok(ParsedKey::RSA(key)) => Self::rsa(key.modulus, key.exponent),
+            _ => Err(unusable("is neither EC nor RSA, or hides its public part")),
+        }
+    }
+
+    pub(super) fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
         let (algorithm, length) = match parameters {
             _ if parameters == P256_PARAMETERS => (KeyAlgorithm::EcP256, 65),
             _ if parameters == P384_PARAMETERS => (KeyAlgorithm::EcP384, 97),
@@ -79,20 +116,32 @@ impl PublicKey {
         }
     }
 
-    fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
-        let significant = modulus.iter().skip_while(|byte| **byte == 0).count();
+    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, TokenError> {
+        let mut significant = modulus.iter().skip_while(|byte| **byte == 0);
+        let first = significant.next().copied().unwrap_or_default();
+        let bits = significant
+            .count()
+            .saturating_mul(8)
+            .saturating_add(8 - first.leading_zeros() as usize);
+        let size = u32::try_from(bits).unwrap_or(u32::MAX);
+        if !RSA_BITS.contains(&size) {
+            return Err(unusable(&format!(
+                "is RSA with {size} bits; AWS IoT takes {} or more, and gatepost up to {}",
+                RSA_BITS.start(),
+                RSA_BITS.end()
+            )));
+        }
         let bits = yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
                 writer.next().write_bigint_bytes(modulus, true);
                 writer.next().write_bigint_bytes(exponent, true);
             });
         });
-        let size = u32::try_from(significant.saturating_mul(8)).unwrap_or(u32::MAX);
-        Self {
+        Ok(Self {
             algorithm: KeyAlgorithm::Rsa(size),
             pss: false,
             bits,
-        }
+        })
     }
 }
 

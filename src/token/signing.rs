@@ -4,59 +4,139 @@
 
 use std::ffi::c_ulong;
 
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::types::Ulong;
-
-use super::algorithm::{Hash, Scheme};
-use super::error::TokenError;
-use super::public_key::PublicKey;
 use rcgen::PublicKeyData;
 
-/// Signs `message` with `key`.
-pub(super) fn sign(
-    session: &Session,
-    key: ObjectHandle,
-    scheme: Scheme,
-    message: &[u8],
-) -> Result<Vec<u8>, TokenError> {
-    let failed = |error: Error| TokenError::from_module("signing", &error);
-    match scheme {
-        Scheme::Ecdsa(hash) => {
-            let raw = session
-                .sign(&Mechanism::Ecdsa, key, hash.of(message).as_ref())
-                .map_err(failed)?;
-            Ok(ecdsa_der(&raw))
-        }
-        Scheme::RsaPkcs1(hash) => {
-            let info = [&hash.digest_info_prefix(), hash.of(message).as_ref()].concat();
-            session.sign(&Mechanism::RsaPkcs, key, &info).map_err(failed)
-        }
-        Scheme::RsaPss(hash) => {
-            let mechanism = Mechanism::RsaPkcsPss(pss_parameters(hash));
-            session.sign(&mechanism, key, hash.of(message).as_ref()).map_err(failed)
+use super::algorithm::{Hash, KeyAlgorithm, Scheme};
+use super::error::{TokenError, what_the_module_said};
+use super::public_key::PublicKey;
+use crate::problem::Problem;
+
+/// How a key wants to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// One call, after the login of the session.
+    Plain,
+    /// A login between the beginning and the end of each signature; the data go in by C_SignUpdate and are hashed by the token.
+    AuthenticatedHashing,
+    /// As above, but the token takes the hash itself in parts, which OpenSC does for every mechanism.
+    AuthenticatedRaw,
+}
+
+/// A signature that the token did not make.
+pub(super) enum SignFailure {
+    /// The token wants a login, though there was one: the key may want one for each signature.
+    NotLoggedIn(TokenError),
+    /// Anything else.
+    Failed(TokenError),
+}
+
+impl From<SignFailure> for TokenError {
+    fn from(failure: SignFailure) -> Self {
+        match failure {
+            SignFailure::NotLoggedIn(error) | SignFailure::Failed(error) => error,
         }
     }
 }
 
-/// Whether the token makes PSS signatures that a TLS peer accepts: made once, and verified here, because some TPMs
-/// choose a salt length of their own.
-///
-/// # Errors
-/// When the device fails; that says nothing about PSS.
-pub(super) fn pss_works(session: &Session, key: ObjectHandle, public: &PublicKey) -> Result<bool, TokenError> {
-    let message = b"gatepost asks whether this token can do RSASSA-PSS";
-    let signature = match sign(session, key, Scheme::RsaPss(Hash::Sha256), message) {
-        Ok(signature) => signature,
-        Err(TokenError::Final(..)) => return Ok(false),
-        Err(error) => return Err(error),
+/// Signs `message` with `key`; `authenticate` logs in for the signature that was begun, where the mode wants it.
+pub(super) fn sign(
+    session: &Session,
+    key: ObjectHandle,
+    mode: Mode,
+    scheme: Scheme,
+    message: &[u8],
+    authenticate: impl FnOnce() -> Result<(), TokenError>,
+) -> Result<Vec<u8>, SignFailure> {
+    let failed = |error: Error| {
+        let failure = TokenError::from_module("signing", &error);
+        match error {
+            Error::Pkcs11(RvError::UserNotLoggedIn, _) => SignFailure::NotLoggedIn(failure),
+            _ => SignFailure::Failed(failure),
+        }
     };
-    let verifier = &ring::signature::RSA_PSS_2048_8192_SHA256;
-    let key = ring::signature::UnparsedPublicKey::new(verifier, public.der_bytes());
-    Ok(key.verify(message, &signature).is_ok())
+    let (mechanism, data) = match mode {
+        Mode::Plain | Mode::AuthenticatedRaw => raw(scheme, message),
+        Mode::AuthenticatedHashing => (hashing(scheme), message.to_vec()),
+    };
+    let signature = match mode {
+        Mode::Plain => session.sign(&mechanism, key, &data).map_err(failed)?,
+        // C_Sign would have to follow the login, but cryptoki's `sign` begins anew; so the data go in by parts.
+        Mode::AuthenticatedHashing | Mode::AuthenticatedRaw => {
+            session.sign_init(&mechanism, key).map_err(failed)?;
+            authenticate().map_err(SignFailure::Failed)?;
+            session.sign_update(&data).map_err(in_parts)?;
+            session.sign_final().map_err(in_parts)?
+        }
+    };
+    match scheme {
+        Scheme::Ecdsa(_) => Ok(ecdsa_der(&signature)),
+        Scheme::RsaPkcs1(_) | Scheme::RsaPss(_) => Ok(signature),
+    }
+}
+
+/// A token that takes no parts ends the operation, and knows of none afterwards.
+fn in_parts(error: Error) -> SignFailure {
+    SignFailure::Failed(match error {
+        Error::Pkcs11(RvError::OperationNotInitialized, _) => {
+            TokenError::configuration(Problem::configuration(what_the_module_said("signing in parts", &error)))
+        }
+        error => TokenError::from_module("signing", &error),
+    })
+}
+
+/// The mechanism that signs a hash, and what it signs.
+fn raw(scheme: Scheme, message: &[u8]) -> (Mechanism<'static>, Vec<u8>) {
+    match scheme {
+        Scheme::Ecdsa(hash) => (Mechanism::Ecdsa, hash.of(message).as_ref().to_vec()),
+        Scheme::RsaPkcs1(hash) => {
+            let info = [&hash.digest_info_prefix(), hash.of(message).as_ref()].concat();
+            (Mechanism::RsaPkcs, info)
+        }
+        Scheme::RsaPss(hash) => {
+            let mechanism = Mechanism::RsaPkcsPss(pss_parameters(hash));
+            (mechanism, hash.of(message).as_ref().to_vec())
+        }
+    }
+}
+
+/// The mechanism that hashes and signs.
+fn hashing(scheme: Scheme) -> Mechanism<'static> {
+    match scheme {
+        Scheme::Ecdsa(Hash::Sha256) => Mechanism::EcdsaSha256,
+        Scheme::Ecdsa(Hash::Sha384) => Mechanism::EcdsaSha384,
+        Scheme::Ecdsa(Hash::Sha512) => Mechanism::EcdsaSha512,
+        Scheme::RsaPkcs1(Hash::Sha256) => Mechanism::Sha256RsaPkcs,
+        Scheme::RsaPkcs1(Hash::Sha384) => Mechanism::Sha384RsaPkcs,
+        Scheme::RsaPkcs1(Hash::Sha512) => Mechanism::Sha512RsaPkcs,
+        Scheme::RsaPss(hash @ Hash::Sha256) => Mechanism::Sha256RsaPkcsPss(pss_parameters(hash)),
+        Scheme::RsaPss(hash @ Hash::Sha384) => Mechanism::Sha384RsaPkcsPss(pss_parameters(hash)),
+        Scheme::RsaPss(hash @ Hash::Sha512) => Mechanism::Sha512RsaPkcsPss(pss_parameters(hash)),
+    }
+}
+
+/// Whether `signature` over `message` is one of `key`.
+pub(super) fn verify(key: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+    use ring::signature as ring;
+    let algorithm: &dyn ring::VerificationAlgorithm = match (scheme, key.algorithm) {
+        (Scheme::Ecdsa(Hash::Sha256), KeyAlgorithm::EcP256) => &ring::ECDSA_P256_SHA256_ASN1,
+        (Scheme::Ecdsa(Hash::Sha384), KeyAlgorithm::EcP384) => &ring::ECDSA_P384_SHA384_ASN1,
+        (Scheme::RsaPkcs1(Hash::Sha256), KeyAlgorithm::Rsa(_)) => &ring::RSA_PKCS1_2048_8192_SHA256,
+        (Scheme::RsaPkcs1(Hash::Sha384), KeyAlgorithm::Rsa(_)) => &ring::RSA_PKCS1_2048_8192_SHA384,
+        (Scheme::RsaPkcs1(Hash::Sha512), KeyAlgorithm::Rsa(_)) => &ring::RSA_PKCS1_2048_8192_SHA512,
+        (Scheme::RsaPss(Hash::Sha256), KeyAlgorithm::Rsa(_)) => &ring::RSA_PSS_2048_8192_SHA256,
+        (Scheme::RsaPss(Hash::Sha384), KeyAlgorithm::Rsa(_)) => &ring::RSA_PSS_2048_8192_SHA384,
+        (Scheme::RsaPss(Hash::Sha512), KeyAlgorithm::Rsa(_)) => &ring::RSA_PSS_2048_8192_SHA512,
+        _ => return false,
+    };
+    ring::UnparsedPublicKey::new(algorithm, key.der_bytes())
+        .verify(message, signature)
+        .is_ok()
 }
 
 fn pss_parameters(hash: Hash) -> PkcsPssParams {

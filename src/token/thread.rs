@@ -8,11 +8,13 @@ use tokio::sync::watch;
 
 use super::TokenConfig;
 use super::error::TokenError;
-use super::module::OpenToken;
+use super::login::Logins;
+use super::open_token::OpenToken;
 use super::pin::PinSource;
+use super::record::Record;
 use super::{Generate, OPEN_PATIENCE, PATIENCE, PublicKey, Request, TokenReporter};
 use crate::event::{Event, journal};
-use crate::problem::{Fatal, Problem};
+use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
 use crate::status::TokenPhase;
 
@@ -29,6 +31,8 @@ pub(super) struct Owner {
     pub(super) public_key: watch::Sender<Option<PublicKey>>,
     pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
     pub(super) last_reopen: Option<Instant>,
+    pub(super) logins: Logins,
+    pub(super) record: Record,
     pub(super) pulse: Pulse,
 }
 
@@ -93,11 +97,20 @@ impl Owner {
             self.config.generate = Generate::Never;
         }
         let pulse = self.pulse.clone();
-        match pulse.excused(OPEN_PATIENCE, || OpenToken::open(&self.config, &self.pin, &pulse)) {
+        let opened = pulse.excused(OPEN_PATIENCE, || {
+            OpenToken::open(&self.config, &self.pin, &mut self.logins, &pulse)
+        });
+        match opened {
             Ok(token) => {
+                self.record.opened();
                 let key = token.public_key();
-                self.reporter.report_with(TokenPhase::Ready, None, |details| {
+                let complaint = self.record.complaint();
+                self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
                     details.algorithm = Some(key.algorithm.to_string());
+                    // A key that was made in this run is an old one when the token is opened again.
+                    if let Some(warning) = token.warning() {
+                        details.warning = Some(warning.to_owned());
+                    }
                 });
                 self.public_key.send_if_modified(|known| {
                     let news = known.as_ref() != Some(key);
@@ -111,6 +124,11 @@ impl Owner {
     }
 
     fn closed(&mut self, error: TokenError) -> State {
+        let error = match error {
+            TokenError::Absent(problem) => TokenError::Absent(self.record.not_found(problem)),
+            TokenError::Device(problem) => TokenError::Device(self.record.not_opened(problem)),
+            error @ TokenError::Final(..) => error,
+        };
         let why = error.problem().clone();
         let again = match error {
             TokenError::Final(exit, problem) => {
@@ -136,57 +154,82 @@ impl Owner {
     /// Signs; a device that lost its state is opened anew and asked once more.
     fn serve(&mut self, token: OpenToken, request: super::SignRequest) -> State {
         match self.sign(&token, &request) {
-            Ok(signature) => {
-                request.answer(Ok(signature));
-                State::Open(token)
-            }
             // A token that was pulled out is lost like one that was reset: both are opened anew.
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
+                let problem = self.record.not_signed(problem);
                 journal!(Level::Warn, Event::TokenFault; "{problem}");
                 self.pulse.excused(PATIENCE, || token.close());
                 let now = Instant::now();
-                let too_soon = self.last_reopen.is_some_and(|last| now < last + REOPEN_INTERVAL);
-                if let (true, Some(last)) = (too_soon, self.last_reopen) {
-                    self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
-                    request.refuse(&problem);
-                    return State::Closed {
-                        again: Some(last + REOPEN_INTERVAL),
-                        why: problem,
-                    };
+                match self.last_reopen.filter(|last| now < *last + REOPEN_INTERVAL) {
+                    Some(last) => self.wait_for_reopening(request, problem, last),
+                    None => {
+                        self.last_reopen = Some(now);
+                        self.serve_after_reopening(request, now)
+                    }
                 }
-                self.last_reopen = Some(now);
-                self.serve_after_reopening(request)
             }
-            Err(error) => {
-                request.answer(Err(error));
+            outcome => self.finish(token, request, outcome),
+        }
+    }
+
+    fn serve_after_reopening(&mut self, request: super::SignRequest, reopened: Instant) -> State {
+        let token = match self.open() {
+            State::Open(token) => token,
+            State::Closed { again, why } => {
+                request.refuse(&why);
+                return State::Closed { again, why };
+            }
+        };
+        match self.sign(&token, &request) {
+            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
+                let problem = self.record.not_signed(problem);
+                self.pulse.excused(PATIENCE, || token.close());
+                self.wait_for_reopening(request, problem, reopened)
+            }
+            outcome => self.finish(token, request, outcome),
+        }
+    }
+
+    /// Leaves a token alone that failed right after it was opened.
+    fn wait_for_reopening(&self, request: super::SignRequest, problem: Problem, last: Instant) -> State {
+        self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
+        request.refuse(&problem);
+        State::Closed {
+            again: Some(last + REOPEN_INTERVAL),
+            why: problem,
+        }
+    }
+
+    /// Answers with a signature, or with a refusal that says nothing against the device.
+    fn finish(&mut self, token: OpenToken, request: super::SignRequest, outcome: Result<Vec<u8>, TokenError>) -> State {
+        match outcome {
+            // Each further signature would try the PIN once more.
+            Err(TokenError::Final(Exit::Pin, problem)) => {
+                self.pulse.excused(PATIENCE, || token.close());
+                request.refuse(&problem);
+                self.closed(TokenError::Final(Exit::Pin, problem))
+            }
+            outcome => {
+                request.answer(outcome);
                 State::Open(token)
             }
         }
     }
 
-    fn serve_after_reopening(&mut self, request: super::SignRequest) -> State {
-        let state = self.open();
-        match &state {
-            State::Open(token) => {
-                let outcome = self.sign(token, &request);
-                request.answer(outcome);
-            }
-            State::Closed { why, .. } => request.refuse(why),
-        }
-        state
-    }
-
     /// Signs and counts it.
-    fn sign(&self, token: &OpenToken, request: &super::SignRequest) -> Result<Vec<u8>, TokenError> {
+    fn sign(&mut self, token: &OpenToken, request: &super::SignRequest) -> Result<Vec<u8>, TokenError> {
         let begun = Instant::now();
-        let signature = self
-            .pulse
-            .excused(PATIENCE, || token.sign(request.scheme, &request.message))?;
+        let signature = self.pulse.excused(PATIENCE, || {
+            token.sign(request.scheme, &request.message, &self.pin, &mut self.logins)
+        })?;
         let took = begun.elapsed();
         self.reporter.details(|details| {
             details.signatures += 1;
             details.latencies.observe(took);
         });
+        if self.record.signed() {
+            self.reporter.report(TokenPhase::Ready, None);
+        }
         Ok(signature)
     }
 }

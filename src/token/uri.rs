@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::foreign_text::key_name;
 use crate::percent;
 
 /// The path attributes of RFC 7512 section 2.3 whose values are text.
@@ -84,7 +83,7 @@ impl FromStr for KeyUri {
             None => (rest, None),
         };
         if let Some(query) = query {
-            refuse_query(query)?;
+            return Err(refuse_query(query));
         }
         let mut uri = Self {
             text: text.to_owned(),
@@ -92,13 +91,14 @@ impl FromStr for KeyUri {
             id: None,
             slot_id: None,
         };
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: Vec<&'static str> = Vec::new();
         for part in path.split(';').filter(|_| !path.is_empty()) {
             let Some((name, value)) = part.split_once('=') else {
                 return Err(UriError("has an attribute without \"=\"".into()));
             };
+            let name = known(name)?;
             if seen.contains(&name) {
-                return Err(UriError(format!("has {} twice", attribute(name))));
+                return Err(UriError(format!("has the attribute \"{name}\" twice")));
             }
             seen.push(name);
             uri.take(name, decode(name, value)?)?;
@@ -108,13 +108,13 @@ impl FromStr for KeyUri {
 }
 
 impl KeyUri {
-    fn take(&mut self, name: &str, value: Vec<u8>) -> Result<(), UriError> {
+    fn take(&mut self, name: &'static str, value: Vec<u8>) -> Result<(), UriError> {
         if name == "id" {
             self.id = Some(value);
             return Ok(());
         }
         let text = String::from_utf8(value)
-            .map_err(|_| UriError(format!("has {} that is not UTF-8 once decoded", attribute(name))))?;
+            .map_err(|_| UriError(format!("has a \"{name}\" that is not UTF-8 once decoded")))?;
         match name {
             "type" if text == "private" => {}
             "type" => {
@@ -126,48 +126,85 @@ impl KeyUri {
                 Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => self.slot_id = Some(number),
                 _ => return Err(UriError("has a slot-id that is no number".into())),
             },
-            _ => match TEXT_ATTRIBUTES.iter().find(|known| **known == name) {
-                Some(known) => {
-                    self.attributes.insert(known, text);
-                }
-                None => return Err(UriError(format!("has {}, which is unknown", attribute(name)))),
-            },
+            _ => {
+                self.attributes.insert(name, text);
+            }
         }
         Ok(())
     }
 }
 
-/// Every query attribute of RFC 7512 has its own configuration key here; two places for one thing would disagree one day.
-fn refuse_query(query: &str) -> Result<(), UriError> {
-    let name = query.split(['&', '=']).next().unwrap_or_default();
-    Err(UriError(match name {
-        "pin-value" | "pin-source" => {
-            format!("has the query attribute {name}; use token.pin-file or the systemd credential \"pin\"")
-        }
-        "module-path" | "module-name" => format!("has the query attribute {name}; use token.module"),
-        _ => "has a query part, which gatepost does not use".into(),
+/// The known attribute of this name. An unknown one is not repeated: it may be a part of a PIN that was not encoded.
+fn known(name: &str) -> Result<&'static str, UriError> {
+    const OTHERS: [&str; 3] = ["id", "type", "slot-id"];
+    let all = || OTHERS.iter().chain(&TEXT_ATTRIBUTES).copied();
+    if let Some(known) = all().find(|known| *known == name) {
+        return Ok(known);
+    }
+    if let Some(error) = elsewhere(name, "attribute") {
+        return Err(error);
+    }
+    let lower = name.trim().to_ascii_lowercase();
+    let meant = match lower.as_str() {
+        "label" | "key" | "name" | "alias" => Some("object"),
+        "slot" | "slotid" => Some("slot-id"),
+        "serial-number" | "serialnumber" => Some("serial"),
+        "object-type" | "class" => Some("type"),
+        _ => all().find(|known| is_near(&lower, known)),
+    };
+    Err(UriError(match meant {
+        Some(meant) => format!("has an unknown attribute; did you mean \"{meant}\"?"),
+        None => format!(
+            "has an unknown attribute; known are {}",
+            all().collect::<Vec<_>>().join(", ")
+        ),
     }))
 }
 
-/// An attribute by its name, unless that may be a part of a secret.
-fn attribute(name: &str) -> String {
-    key_name(name).map_or_else(
-        || "an attribute (its name is not shown here)".to_owned(),
-        |name| format!("the attribute {name}"),
-    )
+/// Whether one letter that is wrong, missing, too many, or changed places with its neighbour makes `text` another word.
+fn is_near(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let same = text.iter().zip(word).take_while(|(one, other)| one == other).count();
+    let rest = |of: &'_ [u8], from: usize| of.get(from..).unwrap_or_default().to_vec();
+    let (left, right) = (rest(text, same), rest(word, same));
+    let swapped = match (left.as_slice(), right.as_slice()) {
+        ([a, b, left @ ..], [c, d, right @ ..]) => a == d && b == c && left == right,
+        _ => false,
+    };
+    word.len() > 2
+        && (swapped || rest(&left, 1) == rest(&right, 1) || rest(&left, 1) == right || left == rest(&right, 1))
+}
+
+/// A PIN and a module have keys of their own in the configuration; two places for one thing would disagree one day.
+fn elsewhere(name: &str, kind: &str) -> Option<UriError> {
+    let name = ["pin-value", "pin-source", "module-path", "module-name"]
+        .into_iter()
+        .find(|known| name.trim().eq_ignore_ascii_case(known))?;
+    let instead = match name {
+        "pin-value" | "pin-source" => "token.pin-file or the systemd credential \"pin\"",
+        _ => "token.module",
+    };
+    Some(UriError(format!("has the {kind} {name}; use {instead}")))
+}
+
+fn refuse_query(query: &str) -> UriError {
+    query
+        .split('&')
+        .filter_map(|part| part.split('=').next())
+        .find_map(|name| elsewhere(name, "query attribute"))
+        .unwrap_or_else(|| UriError("has a query part, which gatepost does not use".into()))
 }
 
 /// A path attribute's value; characters that RFC 7512 wants encoded are refused.
-fn decode(name: &str, value: &str) -> Result<Vec<u8>, UriError> {
+fn decode(name: &'static str, value: &str) -> Result<Vec<u8>, UriError> {
     // unreserved (RFC 3986) and pk11-path-res-avail (RFC 7512), and the escapes themselves
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=&%".contains(&byte);
     if !value.bytes().all(legal) {
         return Err(UriError(format!(
-            "has a character in {} that must be percent-encoded",
-            attribute(name)
+            "has a character in \"{name}\" that must be percent-encoded"
         )));
     }
-    percent::decode(value).ok_or_else(|| UriError(format!("has a \"%\" without two hex digits in {}", attribute(name))))
+    percent::decode(value).ok_or_else(|| UriError(format!("has a \"%\" without two hex digits in \"{name}\"")))
 }
 
 #[cfg(test)]
@@ -197,9 +234,32 @@ mod tests {
             ("pkcs11:object", "without \"=\""),
             ("pkcs11:object=a;", "without \"=\""),
             ("pkcs11:object=a;object=b", "\"object\" twice"),
-            ("pkcs11:objct=a", "the attribute \"objct\", which is unknown"),
-            ("pkcs11:x-vendor=a", "which is unknown"),
-            ("pkcs11:hunter2=a", "its name is not shown"),
+            ("pkcs11:objct=hunter2", "did you mean \"object\"?"),
+            ("pkcs11:obejct=hunter2", "did you mean \"object\"?"),
+            ("pkcs11:Object=hunter2", "did you mean \"object\"?"),
+            ("pkcs11:label=hunter2", "did you mean \"object\"?"),
+            ("pkcs11:tokens=hunter2", "did you mean \"token\"?"),
+            ("pkcs11:slot=1", "did you mean \"slot-id\"?"),
+            (
+                "pkcs11:x-vendor=a",
+                "unknown attribute; known are id, type, slot-id, token",
+            ),
+            ("pkcs11:object=a;hunter2=b", "unknown attribute; known are"),
+            ("pkcs11:hunter2=a;hunter2=b", "unknown attribute; known are"),
+            ("pkcs11:hunter2=a b", "unknown attribute; known are"),
+            ("pkcs11:hunter2=%zz", "unknown attribute; known are"),
+            ("pkcs11:\u{1b}[31mhunter2=a", "unknown attribute; known are"),
+            (
+                "pkcs11:object=a;pin-value=hunter2",
+                "has the attribute pin-value; use token.pin-file",
+            ),
+            ("pkcs11:object=a;PIN-VALUE=hunter2", "token.pin-file"),
+            ("pkcs11:object=a;pin-source=file:/etc/hunter2", "token.pin-file"),
+            (
+                "pkcs11:object=a;module-path=/hunter2",
+                "has the attribute module-path; use token.module",
+            ),
+            ("pkcs11:object=a?x=y&pin-value=hunter2", "token.pin-file"),
             ("pkcs11:object=a%2", "two hex digits"),
             ("pkcs11:object=a%zz", "two hex digits"),
             ("pkcs11:object=a b", "percent-encoded"),
@@ -214,10 +274,8 @@ mod tests {
         ];
         for (text, expected) in cases {
             let message = text.parse::<KeyUri>().expect_err(text).to_string();
-            assert!(
-                message.contains(expected) && !message.contains("hunter2"),
-                "{text}: {message}"
-            );
+            let repeats = message.contains("hunter2") || message.contains(char::is_control);
+            assert!(message.contains(expected) && !repeats, "{text}: {message}");
         }
     }
 

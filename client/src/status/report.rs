@@ -79,6 +79,7 @@ fn token(screen: &mut Screen, token: &Value) {
         token.get("key").text().map(str::to_owned),
         token.get("algorithm").text().map(str::to_owned),
         signatures.map(|count| format!("{count} signature{}", if count == 1 { "" } else { "s" })),
+        named("warning", token.get("warning")),
     ];
     screen.part("Token", "", token, &details);
 }

@@ -64,13 +64,32 @@ fn a_pin_file_that_gives_no_pin_is_named() {
     let mut world = World::new();
     let pin_file = with_pin_file(&mut world);
     let name = pin_file.display().to_string();
-    let cases: [(MakeFile, &str); 5] = [
+    let cases: [(MakeFile, &str); 12] = [
         (|_| {}, "cannot be read: No such file"),
         // Root may read any file; nobody may read a folder as one.
         (|path| fs::create_dir(path).unwrap(), "cannot be read: Is a directory"),
         (|path| fs::write(path, "").unwrap(), "is empty"),
         (|path| fs::write(path, "\n").unwrap(), "is empty"),
-        (|path| fs::write(path, b"\xff\xfe12").unwrap(), "is not UTF-8"),
+        (|path| fs::write(path, b"\xff\xfe1\x002\x00").unwrap(), "is UTF-16"),
+        (|path| fs::write(path, b"12\xff34").unwrap(), "is not UTF-8"),
+        (
+            |path| fs::write(path, format!("\u{feff}{PIN}\n")).unwrap(),
+            "begins with a byte order mark",
+        ),
+        (|path| fs::write(path, format!("\"{PIN}\"\n")).unwrap(), "in quotes"),
+        (
+            |path| fs::write(path, format!("PIN={PIN}\n")).unwrap(),
+            "has a name before the PIN",
+        ),
+        (
+            |path| fs::write(path, format!("{PIN} \n")).unwrap(),
+            "has a blank before or after",
+        ),
+        (|path| fs::write(path, format!("{PIN}\n\n")).unwrap(), "has empty lines"),
+        (
+            |path| fs::write(path, format!("# PIN\n{PIN}\n")).unwrap(),
+            "more than one line",
+        ),
     ];
     for (make, cause) in cases {
         make(&pin_file);
@@ -79,6 +98,7 @@ fn a_pin_file_that_gives_no_pin_is_named() {
         }
         let said = ends(&mut world.gateway, CONFIGURATION, &[&name, cause, "token.pin-file"]);
         check_says_the_same(&world.gateway, &said);
+        assert!(!world.gateway.log().contains(PIN), "promise 10");
         if pin_file.is_dir() {
             fs::remove_dir(&pin_file).unwrap();
         }

@@ -6,6 +6,7 @@ mod existing_keys;
 mod late_or_lost;
 mod matrix;
 mod prepare;
+mod quirks;
 mod request;
 mod same_key;
 mod slow_tpm;

@@ -1,0 +1,282 @@
+//! The proof that a private key signs for a public key: one signature made by the token and verified here.
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::algorithm::{Hash, KeyAlgorithm, Scheme};
+use super::candidates::Candidate;
+use super::error::TokenError;
+use super::names::listed;
+use super::public_key::PublicKey;
+use super::signing::verify;
+use crate::problem::{Exit, Problem};
+
+/// More candidates than this are not named in a message.
+const NAMED: usize = 4;
+
+/// What is to be proven, for messages.
+pub(super) struct Claim<'a> {
+    /// The module's path.
+    pub(super) module: &'a str,
+    /// The private key by label and id.
+    pub(super) private: &'a str,
+}
+
+/// The first of `candidates` for which `sign` signs.
+///
+/// A signature is made once for each scheme, however many candidates there are. An RSA key is tried with PSS first: a
+/// signature that verifies proves that TLS 1.3 is possible as well, because some TPMs choose a salt length of their own.
+pub(super) fn prove(
+    claim: &Claim,
+    candidates: impl Iterator<Item = Result<Candidate, TokenError>>,
+    sign: impl FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>,
+) -> Result<PublicKey, TokenError> {
+    let mut signatures = Signatures::new(sign)?;
+    let mut wrong = Vec::new();
+    let (mut wrong_file, mut unusable) = (None, None);
+    for candidate in candidates {
+        let candidate = candidate?;
+        match candidate.key {
+            Ok(key) => match signatures.prove(key)? {
+                Some(proven) => return Ok(proven),
+                None if candidate.is_replaceable => wrong_file = wrong_file.or(Some(candidate.name)),
+                None => wrong.push(candidate.name),
+            },
+            Err(error) => unusable = unusable.or(Some(error)),
+        }
+    }
+    Err(match (wrong.as_slice(), signatures.refusal, unusable) {
+        (_, Some(refusal), _) => refusal,
+        ([], None, Some(unusable)) => unusable,
+        ([], None, None) => no_public_key(claim, wrong_file.as_deref()),
+        (wrong, None, _) => disproven(claim, wrong),
+    })
+}
+
+fn no_public_key(claim: &Claim, wrong_file: Option<&str>) -> TokenError {
+    let file = match wrong_file {
+        Some(file) => format!("the {file} is for another key"),
+        None => "there is no certificate at identity.certificate".to_owned(),
+    };
+    TokenError::Absent(
+        Problem::configuration(format!(
+            "the private key {} has no public key: neither a public key object nor a certificate in the token, and {file}",
+            claim.private
+        ))
+        .next(
+            "import the public key (pkcs11-tool --write-object FILE --type pubkey, with the same id), or put the \
+             certificate for this key to identity.certificate",
+        ),
+    )
+}
+
+fn disproven(claim: &Claim, wrong: &[String]) -> TokenError {
+    TokenError::configuration(
+        Problem::configuration(format!(
+            "what {} signs with the private key {} does not verify with {}",
+            claim.module,
+            claim.private,
+            listed(wrong, NAMED)
+        ))
+        .next(
+            "either the public key is another key's: import the right one with the id of the private key; or the module signs \
+             wrongly: try another version of it",
+        ),
+    )
+}
+
+/// Signatures over one message, made when they are wanted.
+struct Signatures<Sign> {
+    sign: Sign,
+    message: [u8; 32],
+    made: Vec<(Scheme, Option<Vec<u8>>)>,
+    /// Why the token made none.
+    refusal: Option<TokenError>,
+}
+
+impl<Sign: FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>> Signatures<Sign> {
+    fn new(sign: Sign) -> Result<Self, TokenError> {
+        let mut message = [0; 32];
+        SystemRandom::new()
+            .fill(&mut message)
+            .map_err(|_| TokenError::Device(Problem::wait("the kernel gives no random numbers")))?;
+        Ok(Self {
+            sign,
+            message,
+            made: Vec::new(),
+            refusal: None,
+        })
+    }
+
+    /// The key with what is known of it now, if it is the right one.
+    fn prove(&mut self, mut key: PublicKey) -> Result<Option<PublicKey>, TokenError> {
+        let schemes: &[Scheme] = match key.algorithm {
+            KeyAlgorithm::EcP256 => &[Scheme::Ecdsa(Hash::Sha256)],
+            KeyAlgorithm::EcP384 => &[Scheme::Ecdsa(Hash::Sha384)],
+            KeyAlgorithm::Rsa(_) => &[Scheme::RsaPss(Hash::Sha256), Scheme::RsaPkcs1(Hash::Sha256)],
+        };
+        for scheme in schemes {
+            let signature = self.signature(*scheme)?;
+            if signature.is_some_and(|signature| verify(&key, *scheme, &self.message, &signature)) {
+                key.pss = matches!(scheme, Scheme::RsaPss(_));
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The token's signature, or none where it refuses to make such ones. A device that fails says nothing about the key.
+    fn signature(&mut self, scheme: Scheme) -> Result<Option<Vec<u8>>, TokenError> {
+        if let Some((_, signature)) = self.made.iter().find(|(made, _)| *made == scheme) {
+            return Ok(signature.clone());
+        }
+        let signature = match (self.sign)(scheme, &self.message) {
+            Ok(signature) => Some(signature),
+            // Without PSS there is TLS 1.2. Modules have many words for not having it; whether it is the device instead shows
+            // in the signature that comes next.
+            Err(TokenError::Final(Exit::Configuration, _) | TokenError::Device(_))
+                if matches!(scheme, Scheme::RsaPss(_)) =>
+            {
+                None
+            }
+            Err(error @ TokenError::Final(Exit::Configuration, _)) => {
+                self.refusal = Some(error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        self.made.push((scheme, signature.clone()));
+        Ok(signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+
+    use super::*;
+    use crate::token::public_key::P256_PARAMETERS;
+
+    const CLAIM: Claim = Claim {
+        module: "/usr/lib/module.so",
+        private: "\"device\" id %01",
+    };
+
+    /// A key pair outside of any token.
+    struct Pair(EcdsaKeyPair);
+
+    impl Pair {
+        fn new() -> Self {
+            let random = SystemRandom::new();
+            let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+            let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+            Self(EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap())
+        }
+
+        fn public(&self) -> PublicKey {
+            PublicKey::elliptic(&P256_PARAMETERS, self.0.public_key().as_ref()).unwrap()
+        }
+
+        fn candidate(&self, name: &str) -> Result<Candidate, TokenError> {
+            Ok(Candidate {
+                name: name.to_owned(),
+                key: Ok(self.public()),
+                is_replaceable: name.contains("file"),
+            })
+        }
+
+        fn sign(&self, message: &[u8]) -> Vec<u8> {
+            self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        }
+    }
+
+    fn unusable() -> Result<Candidate, TokenError> {
+        Ok(Candidate {
+            name: "public key \"small\"".to_owned(),
+            key: PublicKey::rsa(&[0xff; 128], &[1, 0, 1]),
+            is_replaceable: false,
+        })
+    }
+
+    fn refusal(rv: cryptoki::error::RvError) -> TokenError {
+        TokenError::from_module(
+            "signing",
+            &cryptoki::error::Error::Pkcs11(rv, cryptoki::context::Function::Sign),
+        )
+    }
+
+    #[test]
+    fn the_key_that_verifies_is_taken_wherever_it_stands_and_one_signature_is_made() {
+        let (right, wrong) = (Pair::new(), Pair::new());
+        for place in 0..4 {
+            let mut candidates: Vec<_> = (0..3).map(|n| wrong.candidate(&format!("wrong {n}"))).collect();
+            candidates.insert(place, right.candidate("right"));
+            let mut count = 0;
+            let proven = prove(&CLAIM, candidates.into_iter(), |_, message| {
+                count += 1;
+                Ok(right.sign(message))
+            });
+            assert_eq!(proven.unwrap(), right.public(), "place {place}");
+            assert_eq!(count, 1);
+        }
+    }
+
+    #[test]
+    fn what_proves_nothing_is_refused_by_name() {
+        let (private, other) = (Pair::new(), Pair::new());
+        let cases: Vec<(Vec<Result<Candidate, TokenError>>, &str)> = vec![
+            (
+                vec![other.candidate("public key \"a\"")],
+                "does not verify with public key \"a\"",
+            ),
+            (
+                vec![unusable(), other.candidate("public key \"a\"")],
+                "does not verify with public key \"a\"",
+            ),
+            (vec![unusable()], "RSA with 1024 bits"),
+            (vec![], "there is no certificate at"),
+            (
+                vec![other.candidate("certificate file")],
+                "the certificate file is for another key",
+            ),
+            (
+                vec![other.candidate("public key \"a\""), other.candidate("certificate file")],
+                "does not verify with public key \"a\"",
+            ),
+        ];
+        for (candidates, words) in cases {
+            let error = prove(&CLAIM, candidates.into_iter(), |_, message| Ok(private.sign(message))).unwrap_err();
+            assert!(error.problem().message.contains(words), "{error:?}");
+        }
+        let wrongly = prove(
+            &CLAIM,
+            [private.candidate("public key \"a\"")].into_iter(),
+            |_, message| {
+                let mut signature = private.sign(message);
+                if let Some(last) = signature.last_mut() {
+                    *last ^= 1;
+                }
+                Ok(signature)
+            },
+        );
+        let message = wrongly.unwrap_err().problem().message.clone();
+        assert!(
+            message.contains("/usr/lib/module.so") && message.contains("\"device\" id %01"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_device_that_fails_is_no_proof_against_a_key() {
+        use cryptoki::error::RvError;
+        let pair = Pair::new();
+        let outcome = |rv| prove(&CLAIM, [pair.candidate("a")].into_iter(), move |_, _| Err(refusal(rv))).unwrap_err();
+        assert!(matches!(outcome(RvError::DeviceError), TokenError::Device(_)));
+        assert!(matches!(outcome(RvError::TokenNotPresent), TokenError::Absent(_)));
+        assert!(matches!(
+            outcome(RvError::PinIncorrect),
+            TokenError::Final(Exit::Pin, _)
+        ));
+        let error = outcome(RvError::KeyFunctionNotPermitted);
+        assert!(error.problem().message.contains("KeyFunctionNotPermitted"), "{error:?}");
+    }
+}
