@@ -1,6 +1,7 @@
 //! A token that is not there yet, and one that loses its state while it is used.
 
 use cloudlet::Event;
+use rig::command;
 use rig::token::{SoftHsm, Tpm};
 use serde_json::Value;
 
@@ -83,5 +84,39 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
         "the reset was met, and said once:\n{}",
         world.gateway.log()
     );
+    world.gateway.stop();
+}
+
+/// The process through which the module reaches its TPM: the newest, because one that was killed stays as a zombie.
+fn helper_of(pid: u32) -> Option<u32> {
+    let mut find = command::command("pgrep");
+    let output = command::output(find.args(["--newest", "--parent", &pid.to_string()]), "procps").unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().next()?.parse().ok()
+}
+
+#[test]
+fn promise_8_a_way_to_the_tpm_that_breaks_in_the_middle_is_opened_anew() {
+    let mut world = World::with(Box::new(Tpm::new(PIN).unwrap()), options());
+    // tpm2-tss then starts a program for the way, and each later call to a module without it is answered BAD_SEQUENCE.
+    let tcti = world
+        .gateway
+        .env
+        .iter_mut()
+        .find(|(name, _)| name == "TPM2_PKCS11_TCTI");
+    let tcti = &mut tcti.unwrap().1;
+    *tcti = format!("cmd:tpm2_send -T {tcti}");
+    world.bring_online();
+    let id = world.certificate_id();
+
+    let pid = world.gateway.process().pid();
+    let helper = helper_of(pid).expect("a process between the daemon and its TPM");
+    command::run(command::command("kill").args(["-KILL", &helper.to_string()]), "procps").unwrap();
+    let seen = world.cloud.events().len();
+    assert_eq!(world.cloud.disconnect(THING), 1);
+    wait_for_session(&world, seen, &id);
+    world.gateway.wait_online();
+    assert_ne!(helper_of(pid), Some(helper));
+    let status = world.gateway.status();
+    assert_eq!(status["token"]["phase"], "ready", "{status:#}");
     world.gateway.stop();
 }
