@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use fuzz::FixedClock;
-use gatepost::identity::{Certificate, Refusal, roots, thing_name};
+use gatepost::identity::{Certificate, Refusal, Source, roots};
 use libfuzzer_sys::fuzz_target;
 
 /// The public key of the seeds' device certificate, as SubjectPublicKeyInfo.
@@ -37,14 +37,26 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
-    match Certificate::load(device, chain, KEY_INFO, &FixedClock) {
-        Ok(certificate) => {
+    let source = Source {
+        path: device,
+        ca_chain: chain,
+        thing_name: None,
+    };
+    match Certificate::load(&source, Some(KEY_INFO), &FixedClock) {
+        Ok(loaded) => {
+            let certificate = loaded.certificate;
             assert!(certificate.not_before <= certificate.not_after);
             assert_eq!(certificate.id.len(), 64);
             assert!(!certificate.thing_name.is_empty() && certificate.thing_name.len() <= 128);
-            assert_eq!(thing_name(device).as_deref(), Some(certificate.thing_name.as_str()));
-            let again = Certificate::load(device, chain, KEY_INFO, &FixedClock).expect("the same file is taken again");
-            assert_eq!(again, certificate);
+            fuzz::assert_readable(&certificate.subject);
+            if let Some(warning) = loaded.warning {
+                assert_refusal(&warning.to_string(), input);
+            }
+            let again =
+                Certificate::load(&source, Some(KEY_INFO), &FixedClock).expect("the same files are taken again");
+            assert_eq!(again.certificate, certificate);
+            // Without the token's key the same certificate is found, or another one that is no CA's.
+            let _ = Certificate::load(&source, None, &FixedClock);
         }
         Err(Refusal::Missing) => {}
         Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => {
