@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
 use super::books::Books;
@@ -16,6 +16,10 @@ pub(super) const MOST_AT_ONCE: u64 = 256 * 1024;
 /// What is held: the log is written back at 1000 pages of 1024 bytes (`wal_autocheckpoint`), of which the last commit may be
 /// larger, and all of them may be new to the database.
 const SIZE: u64 = 1024 * 1024 + 2 * MOST_AT_ONCE;
+
+/// What must be free beside it before it is taken again: the log grows by so much before it is written back, and a reserve that leaves
+/// it no room would be given up with the next message.
+const LOG_ROOM: u64 = 1024 * 1024;
 
 /// So few pages are copied at once to make the database smaller (`VACUUM`), which needs as much memory.
 const FEW_PAGES: i64 = 128;
@@ -59,6 +63,12 @@ impl Reserve {
         }
     }
 
+    /// Whether the disk has room for it and for the log. Where nobody can tell, taking it will.
+    fn has_room_beside(&self) -> bool {
+        let folder = self.path.parent().and_then(|folder| statvfs(folder).ok());
+        folder.is_none_or(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SIZE + LOG_ROOM)
+    }
+
     /// Gives the room up.
     pub(super) fn release(&mut self) {
         self.held = false;
@@ -77,7 +87,9 @@ impl Books {
     pub(super) fn has_room(&mut self) -> bool {
         if !self.reserve.is_held() {
             self.shrink();
-            self.reserve.take();
+            if self.reserve.has_room_beside() {
+                self.reserve.take();
+            }
         }
         self.reserve.is_held()
     }

@@ -255,7 +255,7 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
     let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
     let (mut whole, mut last) = (true, None);
     let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
-    if writes.iter().any(|job| job.care == Care::Adds) && !books.has_room() {
+    if writes.iter().any(|job| job.care == Care::Adds) && !has_room_now(books) {
         let adds: VecDeque<Job>;
         (adds, writes) = writes.into_iter().partition(|job| job.care == Care::Adds);
         let full = database::full(path);
@@ -319,6 +319,19 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
         tell(outcome);
     }
     whole
+}
+
+/// Whether there is room for more, once what is only to be deleted is.
+fn has_room_now(books: &mut Books) -> bool {
+    if books.has_room() {
+        return true;
+    }
+    if books.lazy_work() > 0
+        && let Err(error) = commit(books, Care::Writes, |_| Ok(()))
+    {
+        log::debug!("messages: nothing is deleted: {}", database::brief(&error));
+    }
+    books.has_room()
 }
 
 /// One transaction: `work`, and what could wait until now.
