@@ -95,6 +95,9 @@ events! {
     ClockStep = "clock-step", "2c8409deb78c4452ba1665e18082c97c";
     /// Steps of the clock are not noticed.
     ClockStepsUnnoticed = "clock-steps-unnoticed", "8241d622aaa74851a75be1001e661b53";
+    // This machine's network
+    /// Changes of this machine's network are not noticed.
+    NetworkChangesUnnoticed = "network-changes-unnoticed", "a319bb10c41e48748971b69e5bfd54f6";
     // Identity
     /// The token has not shown its key yet.
     IdentityNoKey = "identity-no-key", "3261ff6151c34b5886ff88c213af51af";

@@ -5,8 +5,10 @@
 
 pub mod credentials;
 mod mqtt;
+mod network;
 mod provisioning;
 mod reach;
+mod recovery;
 mod session;
 mod trial;
 
@@ -22,8 +24,9 @@ pub use provisioning::Provisioning;
 pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::Trial;
 
-use self::credentials::{Cues, Keeper, Provider};
-use self::session::{Presence, Publisher, Session, Subscriber, Successor};
+use self::credentials::{Cues, Keeper, Provider, SuccessRecord};
+use self::recovery::Recovery;
+use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers};
 use crate::clock::SharedClock;
 use crate::config::{Config, Folders};
 use crate::credentials::AliasReporter;
@@ -105,27 +108,37 @@ impl Cloud {
     /// The wing's tasks; it ends with its session.
     async fn run(self) {
         let (accepted, known) = watch::channel(None);
+        let (provider_accepts, provider_accepted) = watch::channel(None);
+        let recovery = Recovery::new();
+        let success = SuccessRecord::load(self.config.folders.state.join("role-aliases.json"));
         let provider = Provider {
             endpoint: self.config.aws.credentials_endpoint.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
         };
-        let cues = Cues {
-            clock: self.clock.clone(),
-            steps: self.steps.subscribe(),
-            identity: known,
-        };
+        let steps = self.steps.subscribe();
         let pulse = self.pulse;
         tokio::spawn(async move { pulse.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
+        tokio::spawn(network::watch(recovery.clone()));
         for reporter in self.alias_reporters {
-            tokio::spawn(Keeper::new(provider.clone(), cues.clone(), reporter, fastrand::Rng::new()).run());
+            let cues = Cues {
+                clock: self.clock.clone(),
+                steps: steps.clone(),
+                identity: known.clone(),
+                accepted: provider_accepts.clone(),
+                recovery: recovery.clone(),
+                success: success.clone(),
+            };
+            tokio::spawn(Keeper::new(provider.clone(), cues, reporter, fastrand::Rng::new()).run());
         }
         let inputs = SessionInputs {
             identity: self.identity,
             identity_part: self.identity_part,
             clock_part: self.clock_part,
+            provider_accepted,
+            recovery: recovery.listen(),
             shutdown: self.shutdown,
         };
         let mqtt = &self.config.mqtt;
@@ -153,6 +166,9 @@ impl Cloud {
             publisher,
             subscriber,
             backoff: Session::backoff(fastrand::Rng::new()),
+            recovery,
+            outage: Outage::default(),
+            takeovers: Takeovers::default(),
         }
         .run()
         .await;

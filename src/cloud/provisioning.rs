@@ -12,7 +12,7 @@ use std::time::Duration;
 use log::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::backoff::jitter;
+use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
 use crate::durable;
 use crate::event::{Event, journal};
 use crate::identity::SendChain;
@@ -23,15 +23,18 @@ use crate::status::ProvisioningPhase;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// AWS limits CONNECTs to one a second for each client ID, in practice to one in ten seconds
 /// (aws-greengrass-nucleus PR #1003).
-const PENDING_WAIT: Duration = Duration::from_secs(11);
+const CLIENT_ID_INTERVAL: Duration = Duration::from_secs(10);
 /// After this many drops provisioning is not merely slow, and the tries become rarer.
 const PATIENT_ATTEMPTS: u32 = 12;
-/// Between tries from then on; doubles up to the limit.
-const SLOW_WAIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+/// The longest wait between tries from then on doubles from the first of these to the second.
+const SLOW_WAIT: (Duration, Duration) = (Duration::from_secs(30), LONGEST_WAIT);
 /// After this many drops the status says what to look at.
 const ADVICE_ATTEMPTS: u32 = 6;
-/// So many drops in a row without CONNACK, and AWS has forgotten a gateway that it knew.
-const FORGOTTEN_ATTEMPTS: u32 = 3;
+/// After so many drops in a row the chain is sent to AWS even though it has accepted the certificate before: if the certificate
+/// was deleted there, just-in-time provisioning registers it again, and finds the CA by the chain.
+const CHAIN_DROPS: u32 = 3;
+/// After so many drops in a row, minutes at least, somebody should look at a certificate that AWS has accepted before.
+const ATTENTION_DROPS: u32 = 10;
 
 /// What survives a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +61,10 @@ enum RecordedPhase {
 pub struct Provisioning {
     path: PathBuf,
     record: Option<Record>,
-    /// Drops in a row since the last CONNACK, while provisioned.
+    /// Drops in a row since the last CONNACK, of a certificate that AWS has accepted before.
     drops: u32,
+    /// Between them.
+    backoff: Backoff,
     random: fastrand::Rng,
 }
 
@@ -72,21 +77,21 @@ impl Provisioning {
                 .ok(),
             Err(_) => None,
         };
-        Self {
-            path,
-            record,
-            drops: 0,
-            random,
-        }
+        Self::new(path, record, random)
     }
 
     /// The machine of a certificate that nothing is known about, whose record is kept nowhere.
     pub fn unrecorded() -> Self {
+        Self::new(PathBuf::new(), None, fastrand::Rng::new())
+    }
+
+    fn new(path: PathBuf, record: Option<Record>, mut random: fastrand::Rng) -> Self {
         Self {
-            path: PathBuf::new(),
-            record: None,
+            path,
+            record,
             drops: 0,
-            random: fastrand::Rng::new(),
+            backoff: Backoff::new(CLIENT_ID_INTERVAL, LONGEST_WAIT - CLIENT_ID_INTERVAL, random.fork()),
+            random,
         }
     }
 
@@ -100,6 +105,8 @@ impl Provisioning {
     /// Goes on with the certificate of this ID: from the record if it is about this certificate, else from first contact.
     pub fn begin(&mut self, certificate_id: &str) {
         if !self.is_about(certificate_id) {
+            self.drops = 0;
+            self.backoff.reset();
             self.set(Record {
                 certificate_id: certificate_id.to_owned(),
                 phase: RecordedPhase::FirstContact,
@@ -109,41 +116,47 @@ impl Provisioning {
         }
     }
 
-    /// Whether AWS has ever accepted this certificate. What it has forgotten since, its credentials provider says itself.
+    /// Whether AWS has ever accepted this certificate, by the record. Every decision whether AWS knows the certificate goes by
+    /// this alone: dropped connections prove nothing, because AWS also drops them when a quota is exceeded.
     pub fn was_accepted(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.accepted)
     }
 
     /// The state's name.
     pub fn phase(&self) -> ProvisioningPhase {
-        match self.record.as_ref().map(|record| record.phase) {
-            None | Some(RecordedPhase::FirstContact) => ProvisioningPhase::FirstContact,
-            Some(RecordedPhase::Pending) => ProvisioningPhase::Pending,
-            Some(RecordedPhase::Provisioned) => ProvisioningPhase::Provisioned,
+        match self.record.as_ref() {
+            Some(record) if record.accepted => ProvisioningPhase::Provisioned,
+            Some(record) => match record.phase {
+                RecordedPhase::FirstContact => ProvisioningPhase::FirstContact,
+                RecordedPhase::Pending => ProvisioningPhase::Pending,
+                RecordedPhase::Provisioned => ProvisioningPhase::Provisioned,
+            },
+            None => ProvisioningPhase::FirstContact,
         }
     }
 
     /// Drops since the first contact.
     pub fn attempts(&self) -> u32 {
-        self.record.as_ref().map_or(0, |record| record.attempts)
+        match self.was_accepted() {
+            true => 0,
+            false => self.record.as_ref().map_or(0, |record| record.attempts),
+        }
     }
 
-    /// AWS finds the CA by the chain, so it is sent until the certificate is known.
+    /// AWS finds the CA by the chain, so it is sent until AWS has accepted the certificate, and again when it seems to have
+    /// forgotten it.
     pub fn send_chain(&self) -> SendChain {
         match self.phase() {
-            ProvisioningPhase::Provisioned => SendChain::Leaf,
+            ProvisioningPhase::Provisioned if self.drops < CHAIN_DROPS => SendChain::Leaf,
             _ => SendChain::Full,
         }
     }
 
-    /// A CONNACK: AWS knows us.
+    /// A CONNACK: AWS has accepted the certificate.
     pub fn accepted(&mut self) {
         self.drops = 0;
-        if let Some(mut record) = self
-            .record
-            .clone()
-            .filter(|record| record.phase != RecordedPhase::Provisioned)
-        {
+        let done = |record: &Record| record.accepted && record.phase == RecordedPhase::Provisioned;
+        if let Some(mut record) = self.record.clone().filter(|record| !done(record)) {
             record.phase = RecordedPhase::Provisioned;
             record.attempts = 0;
             record.accepted = true;
@@ -151,60 +164,95 @@ impl Provisioning {
         }
     }
 
-    /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait at least before the next one.
+    /// AWS answered CONNECT with a refusal: it does not drop every connection.
+    pub fn answered(&mut self) {
+        self.drops = 0;
+    }
+
+    /// A connection as this certificate lasted long enough to count as stable: the waits begin small again.
+    pub fn stable(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait before the next one.
     ///
-    /// Also where AWS knows us: CONNECTs that follow each other too soon are dropped just so, and would be taken for more.
+    /// Never less than AWS's limit for one client ID: CONNECTs that follow each other too soon are dropped just so. A
+    /// certificate that AWS has accepted before backs off with full jitter for as long as it takes, so that a fleet whose
+    /// CONNECTs are dropped for exceeding a quota does not stay together.
     pub fn lost_before_connack(&mut self) -> Duration {
         let Some(mut record) = self.record.clone() else {
-            return PENDING_WAIT;
+            return self.at_least(CLIENT_ID_INTERVAL);
         };
-        if record.phase == RecordedPhase::Provisioned {
-            self.drops += 1;
-            if self.drops >= FORGOTTEN_ATTEMPTS {
-                self.drops = 0;
-                record.phase = RecordedPhase::FirstContact;
-                record.attempts = 0;
-                self.set(record);
-            }
-            return self.pending_wait(PENDING_WAIT);
+        if record.accepted {
+            self.drops = self.drops.saturating_add(1);
+            return CLIENT_ID_INTERVAL + self.backoff.next_wait();
         }
         record.phase = RecordedPhase::Pending;
         record.attempts = record.attempts.saturating_add(1);
         let attempts = record.attempts;
         self.set(record);
         match attempts {
-            1 => self.pending_wait(FIRST_WAIT),
-            2..=PATIENT_ATTEMPTS => self.pending_wait(PENDING_WAIT),
+            1 => self.at_least(FIRST_WAIT),
+            2..=PATIENT_ATTEMPTS => self.at_least(CLIENT_ID_INTERVAL),
             _ => {
                 let doublings = (attempts - PATIENT_ATTEMPTS - 1).min(8);
-                self.pending_wait((SLOW_WAIT.0 * (1 << doublings)).min(SLOW_WAIT.1))
+                let longest = (SLOW_WAIT.0 * (1 << doublings)).min(SLOW_WAIT.1);
+                CLIENT_ID_INTERVAL + (longest - CLIENT_ID_INTERVAL).mul_f64(self.random.f64())
             }
         }
     }
 
-    /// What to say of a connection that was lost: `seen` is what it looked like from here.
-    pub fn explain(&self, seen: &str) -> Option<Problem> {
-        let attempts = self.attempts();
-        match self.phase() {
-            ProvisioningPhase::Pending if attempts <= ADVICE_ATTEMPTS => Some(Problem::expected(format!(
+    /// What to say of a connection that was lost before CONNACK: `seen` is what it looked like from here; `is_active` whether
+    /// the credentials provider has accepted the certificate meanwhile. `None` where provisioning has nothing to do with it.
+    ///
+    /// No message counts the drops: each would be news.
+    pub fn explain(&self, seen: &str, is_active: bool) -> Option<Problem> {
+        if self.was_accepted() {
+            return self.explain_accepted(seen, is_active);
+        }
+        match self.attempts() {
+            0 => None,
+            1..=ADVICE_ATTEMPTS => Some(Problem::expected(format!(
                 "AWS dropped the connection before CONNACK, as it does while it registers a new certificate ({seen})"
             ))),
-            ProvisioningPhase::Pending => Some(
-                Problem::configuration(format!("AWS has dropped {attempts} connections before CONNACK ({seen})")).next(
+            _ => Some(
+                Problem::configuration(format!(
+                    "AWS has dropped every connection of this certificate before CONNACK, and has never accepted one ({seen})"
+                ))
+                .next(
                     "look at the AWS side: is the CA ACTIVE with auto-registration on, does the template's role work, has the \
                      certificate every attribute the template names, is the certificate inactive or revoked? CloudTrail shows \
                      the failed RegisterThing",
                 ),
             ),
-            ProvisioningPhase::FirstContact if self.record.is_some() => Some(Problem::wait(format!(
-                "AWS drops every connection of a certificate that it knew ({seen}); introducing the gateway again"
-            ))),
-            _ => None,
         }
     }
 
+    fn explain_accepted(&self, seen: &str, is_active: bool) -> Option<Problem> {
+        if self.drops < CHAIN_DROPS {
+            return None;
+        }
+        if is_active {
+            return Some(Problem::wait(format!(
+                "AWS takes no connection now ({seen}); the certificate is active, because the credentials provider accepts it"
+            )));
+        }
+        let message = format!(
+            "AWS drops every connection of this certificate, which it has accepted before ({seen}); the certificate may have \
+             been deactivated, revoked or deleted, or a quota for connections is exceeded"
+        );
+        let problem = match self.drops < ATTENTION_DROPS {
+            true => Problem::wait(message),
+            false => Problem::configuration(message),
+        };
+        Some(problem.next(
+            "look at the AWS side: is the certificate ACTIVE, and does its policy allow iot:Connect? CloudWatch's metric \
+             Connect.Throttle shows an exceeded quota",
+        ))
+    }
+
     /// Jitter only ever lengthens: AWS's limit is a floor.
-    fn pending_wait(&mut self, least: Duration) -> Duration {
+    fn at_least(&mut self, least: Duration) -> Duration {
         jitter(least.mul_f64(1.15), 0.13, &mut self.random)
     }
 
@@ -225,104 +273,4 @@ impl Provisioning {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn machine(folder: &std::path::Path) -> Provisioning {
-        Provisioning::load(folder.join("provisioning.json"), fastrand::Rng::with_seed(11))
-    }
-
-    #[test]
-    fn promise_2_the_first_drop_is_expected_and_the_second_connection_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut machine = machine(folder.path());
-        machine.begin("aa");
-        assert_eq!(
-            (machine.phase(), machine.send_chain()),
-            (ProvisioningPhase::FirstContact, SendChain::Full)
-        );
-        let wait = machine.lost_before_connack();
-        assert!((5..7).contains(&wait.as_secs()), "{wait:?}");
-        assert_eq!(machine.phase(), ProvisioningPhase::Pending);
-        assert_eq!(
-            machine.explain("end of stream").unwrap().remedy,
-            crate::problem::Remedy::None
-        );
-        machine.accepted();
-        assert_eq!(
-            (machine.phase(), machine.send_chain()),
-            (ProvisioningPhase::Provisioned, SendChain::Leaf)
-        );
-    }
-
-    #[test]
-    fn tries_keep_aws_limit_then_grow_rare_and_advice_comes() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut machine = machine(folder.path());
-        machine.begin("aa");
-        let waits: Vec<Duration> = (0..40).map(|_| machine.lost_before_connack()).collect();
-        assert!(
-            waits.iter().skip(1).all(|wait| *wait >= Duration::from_secs(10)),
-            "{waits:?}"
-        );
-        assert!(waits.iter().all(|wait| *wait <= SLOW_WAIT.1.mul_f64(1.31)), "{waits:?}");
-        assert!(waits.last() > waits.get(5), "{waits:?}");
-        let advice = machine.explain("end of stream").unwrap();
-        assert!(advice.next_step.unwrap().contains("CA ACTIVE"));
-    }
-
-    #[test]
-    fn a_restart_goes_on_in_every_state() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut first = machine(folder.path());
-        first.begin("aa");
-        let mut steps: Vec<fn(&mut Provisioning)> = vec![|_| {}];
-        steps.push(|machine| assert!(machine.lost_before_connack() > Duration::ZERO));
-        steps.push(|machine| assert!(machine.lost_before_connack() > Duration::ZERO));
-        steps.push(Provisioning::accepted);
-        for step in steps {
-            step(&mut first);
-            let mut again = machine(folder.path());
-            again.begin("aa");
-            assert_eq!((again.phase(), again.attempts()), (first.phase(), first.attempts()));
-        }
-        let mut other = machine(folder.path());
-        other.begin("bb");
-        assert_eq!(
-            other.phase(),
-            ProvisioningPhase::FirstContact,
-            "another certificate is another story"
-        );
-    }
-
-    #[test]
-    fn a_forgotten_gateway_introduces_itself_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut machine = machine(folder.path());
-        machine.begin("aa");
-        machine.accepted();
-        for _ in 1..FORGOTTEN_ATTEMPTS {
-            assert!(machine.lost_before_connack() >= Duration::from_secs(10));
-            assert_eq!(
-                machine.phase(),
-                ProvisioningPhase::Provisioned,
-                "one lost connection is only that"
-            );
-        }
-        machine.lost_before_connack();
-        assert!(machine.was_accepted(), "credentials are still asked for");
-        assert_eq!(
-            (machine.phase(), machine.send_chain()),
-            (ProvisioningPhase::FirstContact, SendChain::Full)
-        );
-    }
-
-    #[test]
-    fn a_damaged_record_is_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("provisioning.json"), "{\"certificate-id\":").unwrap();
-        let mut machine = machine(folder.path());
-        machine.begin("aa");
-        assert_eq!(machine.phase(), ProvisioningPhase::FirstContact);
-    }
-}
+mod tests;

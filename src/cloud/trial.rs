@@ -66,7 +66,8 @@ impl Trial {
             Err(ConnectError::Unreachable(problem)) => Err(problem),
             Err(ConnectError::Breach(error)) => Err(session::breach(endpoint, error)),
             Err(ConnectError::Refused(reason)) => Err(session::refused(endpoint, &reason, None)),
-            Err(ConnectError::LostBeforeConnack(seen)) if chain == SendChain::Full => {
+            Err(ConnectError::NotMqtt(what)) => Err(session::not_mqtt(endpoint, &what)),
+            Err(ConnectError::LostBeforeConnack(seen)) if !provisioning.was_accepted() => {
                 Err(first_contact(endpoint, &seen))
             }
             Err(ConnectError::LostBeforeConnack(seen)) => Err(session::dropped(endpoint, &seen).next(

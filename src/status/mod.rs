@@ -17,7 +17,7 @@ pub(crate) use parts::phases;
 pub use parts::{
     Board, ClockDetails, ClockPart, ClockPhase, Details, IdentityDetails, IdentityPart, IdentityPhase, MessagesDetails,
     MessagesPart, MessagesPhase, Phase, ProvisioningDetails, ProvisioningPart, ProvisioningPhase, SessionDetails,
-    SessionPart, SessionPhase, TokenDetails, TokenPart, TokenPhase,
+    SessionPart, SessionPhase, TakeoverDetails, TokenDetails, TokenPart, TokenPhase,
 };
 
 use crate::clock::{Clock, SharedClock, rfc3339};

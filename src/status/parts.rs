@@ -225,6 +225,19 @@ pub struct SessionDetails {
     pub next_attempt: Option<String>,
     /// Connections that AWS has accepted since start.
     pub connects: u64,
+    /// Other clients that use this thing name, until the session has been stable for an hour.
+    pub taken_over: Option<TakeoverDetails>,
+}
+
+/// How often another client has taken the session over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TakeoverDetails {
+    /// How many times.
+    pub times: u64,
+    /// The first time, RFC 3339.
+    pub since: String,
+    /// The last time, RFC 3339.
+    pub last: String,
 }
 
 /// What the status says of the outbox and the inbox besides their phase.

@@ -313,6 +313,11 @@ role-aliases = ["*"]
         assert_eq!(self.credentials().status, 200);
     }
 
+    /// Like [`wait_online`](Self::wait_online), where the next attempt may be two minutes away.
+    pub fn wait_longer_online(&self) {
+        self.wait_longer_for(4 * SOON, "state", |state| state == "ready");
+    }
+
     pub fn wait_for_csr(&self) -> PathBuf {
         self.wait_for_text("identity.phase", "no-certificate");
         self.state("device.csr")

@@ -106,9 +106,23 @@ fn session(screen: &mut Screen, session: &Value) {
         named("client ID", session.get("client_id")),
         resumed,
         length("kept when offline for", session.get("session_expiry_seconds")),
+        taken_over(screen, session.get("taken_over")),
         screen.at("next attempt", session.get("next_attempt")),
     ];
     screen.part("MQTT session", "", session, &details);
+}
+
+/// How often another client has taken the session over: it stays in the status until the session has lasted for an hour.
+fn taken_over(screen: &Screen, takeovers: &Value) -> Option<String> {
+    let times = takeovers.get("times").whole_number()?;
+    let last = screen.at("last", takeovers.get("last"))?;
+    Some(match times {
+        1 => format!("taken over once, {last}"),
+        _ => format!(
+            "taken over {times} times {}, {last}",
+            screen.at("since", takeovers.get("since"))?
+        ),
+    })
 }
 
 fn messages(screen: &mut Screen, messages: &Value) {

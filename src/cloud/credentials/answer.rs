@@ -20,7 +20,11 @@ const MAX_SESSION_TOKEN: usize = 8 * 1024;
 /// Why there are no new credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The network, the service or the answer: it heals by itself.
+    /// The network, the name service or TLS: AWS has not answered.
+    Unreachable(Problem),
+    /// AWS has no capacity for us now: 429, 5xx or ThrottlingException.
+    Throttled(Problem),
+    /// The answer cannot be used: it heals by itself.
     Transient(Problem),
     /// AWS has understood and said no: somebody must change something there.
     Refused(Problem),
@@ -30,7 +34,30 @@ impl Failure {
     /// What to tell people.
     pub fn problem(&self) -> &Problem {
         match self {
-            Self::Transient(problem) | Self::Refused(problem) => problem,
+            Self::Unreachable(problem)
+            | Self::Throttled(problem)
+            | Self::Transient(problem)
+            | Self::Refused(problem) => problem,
+        }
+    }
+
+    /// What to tell people.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Unreachable(problem)
+            | Self::Throttled(problem)
+            | Self::Transient(problem)
+            | Self::Refused(problem) => problem,
+        }
+    }
+
+    /// Tells whether two failures are of the same kind.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Throttled(_) => "throttled",
+            Self::Transient(_) => "transient",
+            Self::Refused(_) => "refused",
         }
     }
 }
@@ -126,8 +153,24 @@ fn check_part(value: &str, max: usize) -> Result<(), String> {
 /// Sorts what AWS said; its documented errors get the step that mends them.
 pub(super) fn refusal(alias: &str, status: StatusCode, words: &str) -> Failure {
     let message = format!("AWS answered {} for role alias {alias}: {words}", status.as_u16());
-    let throttled = status == StatusCode::TOO_MANY_REQUESTS || words.contains("Throttling");
-    if !status.is_client_error() || throttled || status == StatusCode::REQUEST_TIMEOUT {
+    // AWS's names for it: ThrottlingException, Throttling, ThrottledException, TooManyRequestsException, "Rate exceeded",
+    // LimitExceededException, SlowDown, "Too Many Requests".
+    let said = words.to_ascii_lowercase();
+    let throttled = [
+        "throttl",
+        "rate exceeded",
+        "too many requests",
+        "toomanyrequests",
+        "limitexceeded",
+        "slowdown",
+        "slow down",
+    ]
+    .iter()
+    .any(|name| said.contains(name));
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() || throttled {
+        return Failure::Throttled(Problem::wait(message));
+    }
+    if !status.is_client_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Failure::Transient(Problem::wait(message));
     }
     Failure::Refused(Problem::configuration(message).next(next_step(words)))
@@ -314,24 +357,30 @@ mod tests {
     #[test]
     fn failures_are_sorted_by_what_the_reader_can_do() {
         let cases = [
-            (500, "", false),
-            (503, "slow down", false),
-            (429, "Too many", false),
-            (400, "ThrottlingException: Rate exceeded", false),
-            (302, "", false),
-            (408, "", false),
-            (403, "Invalid thing name passed", true),
-            (403, "Access Denied", true),
-            (404, "Role alias does not exist", true),
+            (500, "", "throttled"),
+            (503, "slow down", "throttled"),
+            (502, "", "throttled"),
+            (429, "Too many", "throttled"),
+            (400, "ThrottlingException: Rate exceeded", "throttled"),
+            (400, "Rate exceeded", "throttled"),
+            (403, "TooManyRequestsException", "throttled"),
+            (400, "Throttled", "throttled"),
+            (400, "LimitExceededException", "throttled"),
+            (302, "", "transient"),
+            (408, "", "transient"),
+            (204, "", "transient"),
+            (403, "Invalid thing name passed", "refused"),
+            (403, "Access Denied", "refused"),
+            (404, "Role alias does not exist", "refused"),
             (
                 400,
                 "Unable to assume the role, or the role to assume does not exist",
-                true,
+                "refused",
             ),
         ];
-        for (status, said, refused) in cases {
+        for (status, said, kind) in cases {
             let failure = refusal("telemetry", StatusCode::from_u16(status).unwrap(), said);
-            assert_eq!(matches!(failure, Failure::Refused(_)), refused, "{status} {said}");
+            assert_eq!(failure.kind(), kind, "{status} {said}");
             assert!(
                 failure.problem().message.contains(said),
                 "AWS's own words are passed on"

@@ -7,14 +7,23 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::answer::Failure;
+use super::record::SuccessRecord;
 use super::refresh::{LEAST_GAP, Schedule};
 use crate::clock::{SharedClock, rfc3339};
+use crate::cloud::recovery::{Recovery, RecoveryListener};
 use crate::credentials::{AliasPhase, AliasReporter, Credentials};
 use crate::event::{Event, journal};
+use crate::failure_streak::FailureStreak;
+use crate::problem::Problem;
 
 /// botocore asks again at each signing once less than 15 min are left; refreshing at half of the life keeps it out of that
 /// window only from this lifetime on (with the spread of a tenth).
 const SHORTEST_GOOD_LIFETIME: Duration = Duration::from_secs(2000);
+
+/// After so many failures of one kind, three minutes or so, what never succeeded is no outage any more.
+const TELLING_FAILURES: u32 = 10;
+/// After an attempt that did not reach AWS, nothing speaks against the next one but common sense.
+const UNREACHED_GAP: Duration = Duration::from_secs(1);
 
 /// Where credentials come from.
 pub trait Source {
@@ -38,6 +47,12 @@ pub struct Cues<I> {
     pub steps: watch::Receiver<u64>,
     /// Who we are, once AWS knows us.
     pub identity: watch::Receiver<Option<I>>,
+    /// Whom the provider has accepted last, and when: proof that a certificate is active.
+    pub accepted: watch::Sender<Option<(I, Instant)>>,
+    /// Says when AWS may be reached again, and hears it.
+    pub recovery: Recovery,
+    /// Which aliases have ever succeeded.
+    pub success: SuccessRecord,
 }
 
 /// The task that keeps one alias.
@@ -48,19 +63,32 @@ pub struct Keeper<S: Source> {
     cues: Cues<S::Identity>,
     reporter: AliasReporter,
     schedule: Schedule,
+    recovery: RecoveryListener,
+    streak: FailureStreak<&'static str>,
     warned_of_lifetime: bool,
+}
+
+/// How long to wait, and what may cut it short.
+struct Wait {
+    planned: Duration,
+    /// AWS was not reached, so it is worth a try as soon as something else says that it can be.
+    unreached: bool,
 }
 
 impl<S: Source> Keeper<S> {
     /// A keeper for the alias whose place on the shelf `reporter` writes.
     pub fn new(source: S, cues: Cues<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
         let alias = reporter.watch().borrow().details.name.clone();
+        let mut streak = FailureStreak::new(TELLING_FAILURES);
+        streak.remember_success(cues.success.has_succeeded(&alias));
         Self {
             alias,
             source,
+            recovery: cues.recovery.listen(),
             cues,
             reporter,
             schedule: Schedule::new(random),
+            streak,
             warned_of_lifetime: false,
         }
     }
@@ -73,19 +101,32 @@ impl<S: Source> Keeper<S> {
             };
             self.cues.steps.mark_unchanged();
             let asked = Instant::now();
-            let wait = match self.source.fetch(&self.alias, &identity).await {
-                Ok(credentials) => self.succeed(credentials),
-                Err(failure) => self.fail(&failure),
+            let wait = match self.fetch(&identity).await {
+                Ok(credentials) => self.succeed(credentials, identity),
+                Err(failure) => self.fail(failure),
             };
-            let next = rfc3339(self.cues.clock.wall() + wait);
+            let next = rfc3339(self.cues.clock.wall() + wait.planned);
             self.reporter.details(|details| details.next_refresh = Some(next));
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait.planned) => {}
                 Ok(()) = self.cues.steps.changed() => {}
                 changed = self.cues.identity.changed() => if changed.is_err() { return },
+                () = self.recovery.worth_a_try(), if wait.unreached => {}
             }
-            tokio::time::sleep_until(asked + LEAST_GAP.min(wait)).await;
+            let gap = if wait.unreached { UNREACHED_GAP } else { LEAST_GAP };
+            tokio::time::sleep_until(asked + gap.min(wait.planned)).await;
         }
+    }
+
+    /// Asks once. An attempt that has hung since before AWS could be reached again is given up and begun anew, but only once,
+    /// so that a network that changes all the time does not keep every attempt from its end.
+    async fn fetch(&mut self, identity: &S::Identity) -> Result<Credentials, Failure> {
+        self.recovery.mark_heard();
+        tokio::select! {
+            outcome = self.source.fetch(&self.alias, identity) => return outcome,
+            () = self.recovery.worth_beginning_anew(Instant::now()) => {}
+        }
+        self.source.fetch(&self.alias, identity).await
     }
 
     /// The identity, once AWS has accepted a connection made with it; `None` when the daemon ends.
@@ -93,7 +134,13 @@ impl<S: Source> Keeper<S> {
         self.cues.identity.wait_for(Option::is_some).await.ok()?.clone()
     }
 
-    fn succeed(&mut self, credentials: Credentials) -> Duration {
+    fn succeed(&mut self, credentials: Credentials, identity: S::Identity) -> Wait {
+        self.streak.succeed();
+        self.cues.success.remember(&self.alias);
+        self.cues.accepted.send_replace(Some((identity, Instant::now())));
+        self.cues.recovery.announce();
+        // Not to ourselves.
+        self.recovery.mark_heard();
         let clock = &*self.cues.clock;
         let lifetime = credentials.remaining(clock);
         let (expiration, refreshed) = (rfc3339(credentials.expiration()), rfc3339(clock.wall()));
@@ -124,23 +171,53 @@ impl<S: Source> Keeper<S> {
             details.refreshed = Some(refreshed);
             details.credentials = Some(credentials);
         });
-        self.schedule.after_success(lifetime)
+        Wait {
+            planned: self.schedule.after_success(lifetime),
+            unreached: false,
+        }
     }
 
     /// What was good stays: only the problem is reported.
-    fn fail(&mut self, failure: &Failure) -> Duration {
-        let still_good = self.reporter.watch().borrow().usable(&*self.cues.clock).is_some();
-        let phase = if still_good {
-            AliasPhase::Valid
-        } else {
-            AliasPhase::Failing
+    fn fail(&mut self, failure: Failure) -> Wait {
+        let clock = &*self.cues.clock;
+        let left = self
+            .reporter
+            .watch()
+            .borrow()
+            .usable(clock)
+            .map(|set| set.remaining(clock));
+        let phase = match left {
+            Some(_) => AliasPhase::Valid,
+            None => AliasPhase::Failing,
         };
+        let planned = self.schedule.after_failure(&failure, left);
+        let (refused, unreached) = (
+            matches!(failure, Failure::Refused(_)),
+            matches!(failure, Failure::Unreachable(_)),
+        );
+        let problem = self.judge(failure);
         self.reporter
-            .report_with(phase, Some(failure.problem().clone()), |details| match failure {
-                Failure::Transient(_) => details.refreshes.transient += 1,
-                Failure::Refused(_) => details.refreshes.refused += 1,
+            .report_with(phase, Some(problem), |details| match refused {
+                false => details.refreshes.transient += 1,
+                true => details.refreshes.refused += 1,
             });
-        self.schedule.after_failure(failure)
+        Wait { planned, unreached }
+    }
+
+    /// The problem of a failure; one that an alias has always had names what to look at.
+    fn judge(&mut self, failure: Failure) -> Problem {
+        let outlook = self.streak.fail(failure.kind());
+        let suspects = match failure {
+            Failure::Unreachable(_) => {
+                "check aws.credentials-endpoint, the name service, and that a firewall lets TCP port 443 out"
+            }
+            Failure::Throttled(_) => "check the account's quotas for AssumeRoleWithCertificate and AssumeRole",
+            Failure::Transient(_) | Failure::Refused(_) => {
+                "check that aws.credentials-endpoint is AWS's credentials provider: aws iot describe-endpoint --endpoint-type \
+                 iot:CredentialProvider prints yours"
+            }
+        };
+        outlook.judge(failure.into_problem(), suspects)
     }
 }
 

@@ -3,7 +3,9 @@
 pub mod answer;
 mod keeper;
 mod provider;
+mod record;
 mod refresh;
 
 pub use keeper::{Cues, Keeper, Source};
 pub use provider::Provider;
+pub use record::SuccessRecord;

@@ -24,6 +24,9 @@ const MAX_BODY: usize = 16 * 1024;
 /// For the whole exchange. A handshake alone may take a TPM several seconds when signatures queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// For an answer of the other side's TCP, the one that it is there at all included.
+const TCP_PATIENCE: Duration = Duration::from_secs(15);
+
 /// AWS's credentials provider.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -74,6 +77,7 @@ async fn fetch(
         .http1_only()
         .pool_max_idle_per_host(0)
         .timeout(PATIENCE)
+        .tcp_user_timeout(TCP_PATIENCE)
         .build()
         .map_err(|error| transient(with_causes(&error)))?;
     // Alias names are of [\w=,@-]: each of these may stand in a path as it is (RFC 3986, 3.3).
@@ -83,13 +87,16 @@ async fn fetch(
         .header("x-amzn-iot-thingname", thing_name)
         .send()
         .await
-        .map_err(|error| Failure::Transient(reach::problem(endpoint, &error.without_url())))?;
+        .map_err(|error| Failure::Unreachable(reach::problem(endpoint, &error.without_url())))?;
     let status = response.status();
     let request_id = header_text(&response, "x-amzn-requestid");
     let content_type = header_text(&response, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let body = read_body(response)
-        .await
-        .map_err(|what| transient(format!("{endpoint} {what}")))?;
+    let body = read_body(response).await.map_err(|what| match what {
+        BodyError::TooLarge => transient(format!("{endpoint} sent more than {MAX_BODY} bytes")),
+        BodyError::Broken(why) => {
+            Failure::Unreachable(Problem::wait(format!("{endpoint} broke off in its answer: {why}")))
+        }
+    })?;
     match status {
         StatusCode::OK => parse(&body, clock)
             .map(|credentials| credentials.for_thing(thing_name))
@@ -107,16 +114,22 @@ fn header_text(response: &Response, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
-async fn read_body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, String> {
+/// Why the body of an answer cannot be had.
+enum BodyError {
+    TooLarge,
+    Broken(String),
+}
+
+async fn read_body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY => {
-                return Err(format!("sent more than {MAX_BODY} bytes"));
+                return Err(BodyError::TooLarge);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(format!("broke off in its answer: {}", reach::root_cause(&error))),
+            Err(error) => return Err(BodyError::Broken(reach::root_cause(&error))),
         }
     }
 }

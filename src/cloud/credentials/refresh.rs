@@ -3,25 +3,33 @@
 use std::time::Duration;
 
 use super::answer::Failure;
-use crate::backoff::{Backoff, jitter};
+use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
 use crate::credentials::USABLE_MARGIN;
 
 /// Between two requests whatever happens: neither a clock that steps every second nor credentials that hardly live may
 /// become a request every second.
 pub(super) const LEAST_GAP: Duration = Duration::from_secs(10);
 
-/// Transient failures are tried again after 1 s to 5 min, with full jitter.
-const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Transient failures are tried again after 1 s to 2 min, with full jitter.
+const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), LONGEST_WAIT);
 /// Refusals are configuration at AWS's end: tried again after 2 to 15 min, for ever, because somebody will mend it there.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
 /// How much sooner or later than planned, so that a fleet spreads.
 const SPREAD: f64 = 0.1;
+/// The first refresh after a start is at a random moment between these parts of the credentials' life: a fleet that was
+/// started together (after a power cut) would otherwise ask together for twelve hours, at five times the even rate.
+const FIRST: (f64, f64) = (0.25, 0.74);
+/// botocore asks again at each signing once less than 15 min are left, which a first refresh stays clear of.
+const SDK_WINDOW: Duration = Duration::from_secs(930);
+/// The longest wait while AWS is short of capacity and the set is still good.
+const LONGEST_THROTTLED: Duration = Duration::from_secs(1800);
 
 /// The waits of one keeper.
 #[derive(Debug)]
 pub(super) struct Schedule {
     transient: Backoff,
     refused: Duration,
+    has_refreshed: bool,
     random: fastrand::Rng,
 }
 
@@ -31,24 +39,45 @@ impl Schedule {
         Self {
             transient,
             refused: REFUSED.0,
+            has_refreshed: false,
             random,
         }
     }
 
-    /// After a success: half of the credentials' life, a tenth sooner or later. A set that lives for minutes only is
-    /// replaced sooner than that, because callers stop to get it a minute before its end.
+    /// After a success: half of the credentials' life, a tenth sooner or later; the first time, anywhere in the middle of it. A
+    /// set that lives for minutes only is replaced sooner than that, because callers stop to get it a minute before its end.
     pub(super) fn after_success(&mut self, lifetime: Duration) -> Duration {
         self.transient.reset();
         self.refused = REFUSED.0;
         let handed_out = lifetime.saturating_sub(USABLE_MARGIN);
-        let wait = (lifetime / 2).min(handed_out * 2 / 3);
-        jitter(wait, SPREAD, &mut self.random).max(LEAST_GAP)
+        let is_first = !std::mem::replace(&mut self.has_refreshed, true);
+        let wait = if is_first {
+            let latest = lifetime
+                .mul_f64(FIRST.1)
+                .min(lifetime.saturating_sub(SDK_WINDOW))
+                .max(lifetime.mul_f64(0.5 + SPREAD / 2.0));
+            let earliest = lifetime.mul_f64(FIRST.0);
+            earliest + latest.saturating_sub(earliest).mul_f64(self.random.f64())
+        } else {
+            jitter(lifetime / 2, SPREAD, &mut self.random)
+        };
+        let longest = jitter(handed_out * 2 / 3, SPREAD, &mut self.random);
+        wait.min(longest).max(LEAST_GAP)
     }
 
-    /// After a failure, by its class.
-    pub(super) fn after_failure(&mut self, failure: &Failure) -> Duration {
+    /// After a failure, by its class; `left` is how long the set at hand may still be handed out.
+    ///
+    /// While AWS is short of capacity, who still has a good set waits for up to half of what is left of it: the quota is for
+    /// those who have none.
+    pub(super) fn after_failure(&mut self, failure: &Failure, left: Option<Duration>) -> Duration {
+        let spare = left.map_or(Duration::ZERO, |left| left.saturating_sub(USABLE_MARGIN) / 2);
         match failure {
-            Failure::Transient(_) => TRANSIENT.0 + self.transient.next_wait(),
+            Failure::Throttled(_) if spare > LONGEST_WAIT => {
+                spare.min(LONGEST_THROTTLED).mul_f64(self.random.f64()).max(LEAST_GAP)
+            }
+            Failure::Unreachable(_) | Failure::Throttled(_) | Failure::Transient(_) => {
+                TRANSIENT.0 + self.transient.next_wait()
+            }
             Failure::Refused(_) => {
                 let wait = jitter(self.refused, SPREAD, &mut self.random);
                 self.refused = (self.refused * 2).min(REFUSED.1);
@@ -63,9 +92,16 @@ mod tests {
     use super::*;
     use crate::problem::Problem;
 
+    /// A schedule whose first refresh is over.
+    fn schedule(seed: u64) -> Schedule {
+        let mut schedule = Schedule::new(fastrand::Rng::with_seed(seed));
+        schedule.after_success(Duration::from_secs(3600));
+        schedule
+    }
+
     #[test]
     fn refresh_is_at_half_of_the_life_give_or_take_a_tenth() {
-        let mut schedule = Schedule::new(fastrand::Rng::with_seed(5));
+        let mut schedule = schedule(5);
         let waits: Vec<u64> = (0..200)
             .map(|_| schedule.after_success(Duration::from_secs(3600)).as_secs())
             .collect();
@@ -77,38 +113,110 @@ mod tests {
     }
 
     #[test]
-    fn promise_3_a_refresh_comes_before_callers_stop_to_get_the_set() {
-        let mut schedule = Schedule::new(fastrand::Rng::with_seed(7));
-        for seconds in [75, 90, 120, 180, 300, 900, 3600, 43_200] {
-            let lifetime = Duration::from_secs(seconds);
-            let wait = schedule.after_success(lifetime);
-            assert!(
-                wait >= LEAST_GAP && wait < lifetime - USABLE_MARGIN,
-                "{lifetime:?}: {wait:?}"
-            );
+    fn a_fleet_that_starts_together_spreads_with_its_first_refresh() {
+        // Lifetime, and the first and the last second of the first refresh.
+        let cases = [
+            (43_200, 10_800, 31_968),
+            (7200, 1800, 5328),
+            (3600, 900, 2664),
+            (2000, 500, 1100),
+            (900, 225, 495),
+            (180, 45, 88),
+        ];
+        for (lifetime, first, last) in cases {
+            let waits: Vec<u64> = (0..2000)
+                .map(|seed| {
+                    let mut schedule = Schedule::new(fastrand::Rng::with_seed(seed));
+                    schedule.after_success(Duration::from_secs(lifetime)).as_secs()
+                })
+                .collect();
+            assert!(waits.iter().all(|wait| (first..=last).contains(wait)), "{lifetime}");
+            let tenth = (last - first) / 10;
+            assert!(waits.iter().any(|wait| *wait < first + tenth), "{lifetime}");
+            assert!(waits.iter().any(|wait| *wait > last - 2 * tenth), "{lifetime}");
+            if lifetime >= 2000 {
+                assert!(
+                    waits.iter().all(|wait| lifetime - wait >= 900),
+                    "{lifetime}: an SDK asks again"
+                );
+            }
         }
-        assert_eq!(schedule.after_success(Duration::from_secs(61)), LEAST_GAP);
+    }
+
+    #[test]
+    fn promise_3_a_refresh_comes_before_callers_stop_to_get_the_set() {
+        for seed in 0..50 {
+            for seconds in [75, 90, 120, 180, 300, 900, 3600, 43_200] {
+                let mut schedule = Schedule::new(fastrand::Rng::with_seed(seed));
+                for _ in 0..2 {
+                    let lifetime = Duration::from_secs(seconds);
+                    let wait = schedule.after_success(lifetime);
+                    assert!(
+                        wait >= LEAST_GAP && wait < lifetime - USABLE_MARGIN,
+                        "{lifetime:?}: {wait:?}"
+                    );
+                }
+            }
+        }
+        assert_eq!(schedule(7).after_success(Duration::from_secs(61)), LEAST_GAP);
     }
 
     #[test]
     fn refusals_are_slow_and_transient_failures_quick_until_they_last() {
-        let mut schedule = Schedule::new(fastrand::Rng::with_seed(6));
-        let transient = Failure::Transient(Problem::wait("500"));
+        let mut schedule = schedule(6);
         let refused = Failure::Refused(Problem::configuration("403"));
-        assert!(schedule.after_failure(&transient) <= Duration::from_secs(2));
-        for _ in 0..20 {
-            let wait = schedule.after_failure(&transient);
-            assert!(wait >= TRANSIENT.0 && wait <= TRANSIENT.1, "{wait:?}");
-            let wait = schedule.after_failure(&refused);
+        for transient in [
+            Failure::Transient(Problem::wait("no JSON")),
+            Failure::Unreachable(Problem::wait("no route")),
+            Failure::Throttled(Problem::wait("500")),
+        ] {
+            assert!(schedule.after_failure(&transient, None) <= Duration::from_secs(2));
+            for _ in 0..20 {
+                let wait = schedule.after_failure(&transient, None);
+                assert!(wait >= TRANSIENT.0 && wait <= TRANSIENT.1, "{wait:?}");
+                let wait = schedule.after_failure(&refused, None);
+                assert!(
+                    wait >= REFUSED.0.mul_f64(0.9) && wait <= REFUSED.1.mul_f64(1.1),
+                    "{wait:?}"
+                );
+            }
+            schedule.after_success(Duration::from_secs(3600));
             assert!(
-                wait >= REFUSED.0.mul_f64(0.9) && wait <= REFUSED.1.mul_f64(1.1),
-                "{wait:?}"
+                schedule.after_failure(&transient, None) <= Duration::from_secs(2),
+                "a success starts anew"
             );
         }
-        schedule.after_success(Duration::from_secs(3600));
-        assert!(
-            schedule.after_failure(&transient) <= Duration::from_secs(2),
-            "a success starts anew"
-        );
+    }
+
+    #[test]
+    fn who_has_a_good_set_leaves_the_quota_to_those_who_have_none() {
+        // Seconds left of the set, and the longest wait of a throttled one.
+        let cases = [
+            (None, 120),
+            (Some(30), 120),
+            (Some(61), 120),
+            (Some(240), 120),
+            (Some(600), 270),
+            (Some(1800), 870),
+            (Some(3600), 1770),
+            (Some(43_200), 1800),
+        ];
+        for (left, longest) in cases {
+            let throttled = Failure::Throttled(Problem::wait("429"));
+            let mut schedule = schedule(8);
+            let waits: Vec<Duration> = (0..2000)
+                .map(|_| schedule.after_failure(&throttled, left.map(Duration::from_secs)))
+                .collect();
+            let most = waits.iter().max().unwrap();
+            assert!(
+                most.as_secs() <= longest && most.as_secs() * 10 > longest * 9,
+                "{left:?}: {most:?}"
+            );
+            assert!(waits.iter().any(|wait| *wait <= LEAST_GAP), "{left:?}: full jitter");
+        }
+        // An outage is not a shortage: who cannot reach AWS goes on trying.
+        let unreachable = Failure::Unreachable(Problem::wait("no route"));
+        let wait = schedule(8).after_failure(&unreachable, Some(Duration::from_secs(3600)));
+        assert!(wait <= Duration::from_secs(2), "{wait:?}");
     }
 }

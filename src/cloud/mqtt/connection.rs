@@ -3,6 +3,7 @@
 //! A connection is made for one use and forgotten with it. What must survive (the outbox) is kept elsewhere.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -61,8 +62,17 @@ impl Connection {
                 Some(alert) => ConnectError::LostBeforeConnack(alert),
                 None => ConnectError::Unreachable(reach::problem(endpoint, &error)),
             })?;
-        match timeout(CONNACK_PATIENCE, Self::connect(pipe, options)).await {
+        // Only where the server has said nothing at all is it what AWS does to certificates that it does not let in.
+        let heard = AtomicBool::new(false);
+        match timeout(CONNACK_PATIENCE, Self::connect(pipe, options, &heard)).await {
+            Ok(Err(ConnectError::LostBeforeConnack(seen))) if heard.load(Ordering::Relaxed) => {
+                Err(ConnectError::NotMqtt(format!("an incomplete packet, then {seen}")))
+            }
             Ok(outcome) => outcome,
+            Err(_) if heard.load(Ordering::Relaxed) => Err(ConnectError::NotMqtt(format!(
+                "an incomplete packet, then nothing for {} s",
+                CONNACK_PATIENCE.as_secs()
+            ))),
             Err(_) => Err(ConnectError::LostBeforeConnack(format!(
                 "no CONNACK in {} s",
                 CONNACK_PATIENCE.as_secs()
@@ -70,7 +80,8 @@ impl Connection {
         }
     }
 
-    async fn connect(mut pipe: Pipe, options: &Options) -> Result<(Self, Granted), ConnectError> {
+    /// `heard` becomes true with the first byte that the server says.
+    async fn connect(mut pipe: Pipe, options: &Options, heard: &AtomicBool) -> Result<(Self, Granted), ConnectError> {
         let request = encode::Connect {
             client_id: &options.client_id,
             clean_start: options.clean_start,
@@ -82,6 +93,7 @@ impl Connection {
             .map_err(|_| ConnectError::LostBeforeConnack("CONNECT cannot be made: a field of it is too long".into()))?;
         let mut framer = Framer::default();
         let frame = loop {
+            heard.fetch_or(!pipe.input.is_empty(), Ordering::Relaxed);
             match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {
                 Some(frame) => break frame,
                 None => pipe.progress().await.map_err(|error| {
@@ -97,7 +109,9 @@ impl Connection {
             Packet::Accepted(limits) => limits,
             Packet::Refused(reason) => return Err(ConnectError::Refused(reason)),
             Packet::Disconnect(reason) => {
-                return Err(ConnectError::LostBeforeConnack(format!("DISCONNECT: {reason}")));
+                return Err(ConnectError::NotMqtt(format!(
+                    "DISCONNECT instead of CONNACK: {reason}"
+                )));
             }
             _ => return Err(ConnectError::Breach(ProtocolError::BEFORE_CONNACK)),
         };

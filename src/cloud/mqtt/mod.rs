@@ -2,6 +2,8 @@
 //!
 //! The protocol itself is in [`crate::mqtt`].
 
+#[cfg(test)]
+mod connect_tests;
 mod connection;
 mod pipe;
 
@@ -66,6 +68,8 @@ pub enum ConnectError {
     /// Lost or silent after TLS and before CONNACK, with what was seen. How AWS treats certificates that it does not know yet,
     /// that are inactive, or whose policy forbids the connection.
     LostBeforeConnack(String),
+    /// The server said something that is no CONNACK, with what it was. Not how AWS treats any certificate.
+    NotMqtt(String),
     /// CONNACK with a reason code of failure.
     Refused(Reason),
     /// The first packet is none that MQTT 5 allows there.

@@ -9,7 +9,7 @@ use super::{CONNECT_INTERVAL, STABLE, Session, ending, tls, words};
 use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options, ReasonCode};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
-use crate::status::ProvisioningPhase;
+use crate::problem::Problem;
 
 impl Session {
     /// One attempt; `None` when the daemon ends meanwhile.
@@ -18,11 +18,21 @@ impl Session {
         identity: &Arc<Identity>,
     ) -> Option<Result<(Connection, Granted), ConnectError>> {
         let thing = identity.certificate.thing_name.clone();
-        let opening = self.open(identity, self.presence.will(&thing));
-        self.reporters.connecting(thing);
-        let outcome = tokio::select! {
-            outcome = opening => outcome,
-            () = ending(&mut self.inputs.shutdown) => return None,
+        let (mut opening, mut started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
+        self.reporters.connecting(thing.clone());
+        self.inputs.recovery.mark_heard();
+        // An attempt that hangs since before the network came back is given up, but only once. A certificate that AWS has never
+        // accepted may hang because of just-in-time provisioning, which has a pace of its own.
+        let mut may_begin_anew = self.provisioning.was_accepted() || !self.is_newest(identity);
+        let outcome = loop {
+            let pinned = std::pin::pin!(opening);
+            tokio::select! {
+                outcome = pinned => break outcome,
+                () = self.inputs.recovery.worth_beginning_anew(started), if may_begin_anew => {}
+                () = ending(&mut self.inputs.shutdown) => return None,
+            }
+            may_begin_anew = false;
+            (opening, started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
         };
         Some(outcome.inspect(|(_, granted)| self.accepted(identity, *granted)))
     }
@@ -62,9 +72,29 @@ impl Session {
             self.reporters.provisioning(&self.provisioning, None, None);
         }
         self.proven.keep(&identity.certificate);
+        self.outage.end();
+        self.recovery.announce();
+        // Not to ourselves.
+        self.inputs.recovery.mark_heard();
         let client_id = identity.certificate.thing_name.clone();
-        let refusal = self.presence.refusal(&client_id);
-        self.reporters.connected(client_id, granted, refusal);
+        let problem = self.standing_problem(&client_id);
+        self.reporters.connected(client_id, granted, problem);
+    }
+
+    /// What is wrong although the session is up.
+    pub(super) fn standing_problem(&self, thing: &str) -> Option<Problem> {
+        self.takeovers.problem().or_else(|| self.presence.refusal(thing))
+    }
+
+    /// Whether the credentials provider has accepted this certificate since its MQTT connections are dropped.
+    fn is_active(&self, identity: &Identity) -> bool {
+        self.inputs
+            .provider_accepted
+            .borrow()
+            .as_ref()
+            .is_some_and(|(accepted, at)| {
+                accepted.certificate.id == identity.certificate.id && self.outage.proves_active(*at)
+            })
     }
 
     /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
@@ -86,6 +116,12 @@ impl Session {
         let found_one = self.publisher.has_found_one();
         if found_one || lasted >= STABLE {
             self.backoff.reset();
+            self.provisioning.stable();
+        }
+        self.outage.lost(lost);
+        if matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER) {
+            self.takeovers.happened(self.clock.wall());
+            self.reporters.taken_over(self.takeovers.details());
         }
         let wait = self.next_backoff();
         let problem = words::lost(&self.endpoint, lost);
@@ -98,21 +134,27 @@ impl Session {
         self.publisher.not_reached();
         self.subscriber.not_reached();
         let is_newest = self.is_newest(identity);
+        let has_connected = self.accepted.borrow().is_some();
+        self.outage.failed(&error, has_connected, Instant::now());
         let (problem, wait) = match error {
-            ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
+            ConnectError::Unreachable(problem) => (Some(self.outage.judge(problem)), self.next_backoff()),
             ConnectError::LostBeforeConnack(seen) if is_newest => {
-                let least = self.provisioning.lost_before_connack();
-                let wait = least.max(self.backoff_if_known());
-                let why = self.provisioning.explain(&seen);
+                let wait = self.provisioning.lost_before_connack();
+                let why = self.provisioning.explain(&seen, self.is_active(identity));
                 // What provisioning has to say of it need not be said twice.
                 let problem = why.is_none().then(|| words::dropped(&self.endpoint, &seen));
                 self.reporters
                     .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
                 (problem, wait)
             }
+            ConnectError::NotMqtt(what) => {
+                let problem = self.outage.judge(words::not_mqtt(&self.endpoint, &what));
+                (Some(problem), self.next_backoff())
+            }
             ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
             ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
             ConnectError::Refused(reason) => {
+                self.provisioning.answered();
                 let will = self.presence.will(&identity.certificate.thing_name);
                 let problem = words::refused(&self.endpoint, &reason, will.as_ref());
                 // AWS refuses the whole connection when the policy forbids the will's topic.
@@ -127,12 +169,14 @@ impl Session {
         wait
     }
 
-    /// Waits; a new identity cuts it short. AWS takes one CONNECT a second from a client ID, whatever the reason.
+    /// Waits; a new identity cuts it short, and where AWS was not reached, a sign that it may be now. AWS takes one CONNECT a
+    /// second from a client ID, whatever the reason.
     pub(super) async fn pause(&mut self, wait: Duration) -> Option<()> {
         let earliest = Instant::now() + CONNECT_INTERVAL;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             Ok(()) = self.inputs.identity.changed() => {}
+            () = self.inputs.recovery.worth_a_try(), if self.outage.may_be_cut_short() => {}
             () = ending(&mut self.inputs.shutdown) => return None,
         }
         tokio::select! {
@@ -144,14 +188,6 @@ impl Session {
     /// Jitter comes on top of the floor: a fleet that lost its broker must not come back in the same instant.
     pub(super) fn next_backoff(&mut self) -> Duration {
         CONNECT_INTERVAL + self.backoff.next_wait()
-    }
-
-    /// While AWS does not know us, provisioning has a pace of its own.
-    fn backoff_if_known(&mut self) -> Duration {
-        match self.provisioning.phase() {
-            ProvisioningPhase::Provisioned => self.next_backoff(),
-            _ => Duration::ZERO,
-        }
     }
 }
 

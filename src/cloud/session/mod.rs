@@ -6,6 +6,7 @@ mod attempt;
 mod few;
 mod health;
 mod incoming_poison;
+mod outage;
 mod pace;
 mod presence;
 mod publisher;
@@ -15,6 +16,7 @@ mod stay;
 mod subscriber;
 mod successor;
 mod suspects;
+mod takeovers;
 mod words;
 
 use std::ops::ControlFlow;
@@ -23,20 +25,24 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use health::Health;
+pub use outage::Outage;
 pub use presence::Presence;
 pub use publisher::Publisher;
 pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
 pub use successor::Successor;
-pub(super) use words::{breach, dropped, refused};
+pub use takeovers::Takeovers;
+pub(super) use words::{breach, dropped, not_mqtt, refused};
 
 use self::stay::Ended;
 use self::successor::Successful;
 use super::mqtt::{Connection, Granted};
 use super::provisioning::Provisioning;
-use crate::backoff::Backoff;
+use super::recovery::{Recovery, RecoveryListener};
+use crate::backoff::{Backoff, LONGEST_WAIT};
 use crate::clock::SharedClock;
 use crate::config::{Endpoint, Mqtt};
 use crate::identity::{Identity, IdentityReceiver, Proven, SendChain, client_config};
@@ -46,8 +52,6 @@ use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, Provisio
 /// The least time between two CONNECTs: AWS IoT takes one a second from a client ID (quotas, "Connect requests per second
 /// per client ID").
 const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
-/// The longest time between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// A session that lasted so long was stable; only then does the backoff start anew.
 const STABLE: Duration = Duration::from_secs(30);
 /// For the farewell: presence and DISCONNECT.
@@ -77,6 +81,10 @@ pub struct SessionInputs {
     pub identity_part: watch::Receiver<IdentityPart>,
     /// Whether the clock is set.
     pub clock_part: watch::Receiver<ClockPart>,
+    /// Whom the credentials provider has accepted last, and when.
+    pub provider_accepted: watch::Receiver<Option<(Arc<Identity>, Instant)>>,
+    /// Says when another attempt is worth it.
+    pub recovery: RecoveryListener,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -112,12 +120,18 @@ pub struct Session {
     pub subscriber: Subscriber,
     /// Between two attempts.
     pub backoff: Backoff,
+    /// Tells others when AWS was reached.
+    pub recovery: Recovery,
+    /// What the failed attempts say.
+    pub outage: Outage,
+    /// Who else uses this thing name.
+    pub takeovers: Takeovers,
 }
 
 impl Session {
-    /// The backoff between two attempts: 1 s to 5 min, with full jitter.
+    /// The backoff between two attempts: 1 s to 2 min, with full jitter.
     pub fn backoff(random: fastrand::Rng) -> Backoff {
-        Backoff::new(CONNECT_INTERVAL, LONGEST_WAIT, random)
+        Backoff::new(CONNECT_INTERVAL, LONGEST_WAIT - CONNECT_INTERVAL, random)
     }
 
     /// Runs until the daemon ends; the session is then closed with a DISCONNECT.
@@ -146,6 +160,7 @@ impl Session {
     async fn remain(&mut self, mut connection: Connection, mut granted: Granted, mut identity: Arc<Identity>) -> Ended {
         loop {
             self.connected(granted).await;
+            self.takeovers.connected(Instant::now());
             match self.stay(connection, &identity).await {
                 ControlFlow::Continue(next) => {
                     self.disconnected(None).await;
@@ -156,6 +171,9 @@ impl Session {
                     } = next;
                 }
                 ControlFlow::Break(ended) => {
+                    self.takeovers.disconnected();
+                    // What was announced while the connection lasted is no reason to hurry now.
+                    self.inputs.recovery.mark_heard();
                     self.disconnected(ended.lost()).await;
                     return ended;
                 }

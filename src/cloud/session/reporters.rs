@@ -6,7 +6,7 @@ use crate::clock::rfc3339;
 use crate::cloud::mqtt::Granted;
 use crate::cloud::provisioning::Provisioning;
 use crate::problem::Problem;
-use crate::status::{ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase};
+use crate::status::{ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase, TakeoverDetails};
 
 /// The reporting ends that this task writes.
 #[derive(Debug)]
@@ -45,6 +45,11 @@ impl SessionReporters {
             details.discarded_at = Some(at);
             details.discarded_because = Some(why);
         });
+    }
+
+    /// What is known of other clients that have taken the session over.
+    pub(super) fn taken_over(&self, takeovers: Option<TakeoverDetails>) {
+        self.session.details(|details| details.taken_over = takeovers);
     }
 
     /// The next connection is made at `next`.

@@ -93,6 +93,12 @@ impl Session {
                     self.presence.try_again_in_time();
                     self.presence.announce(&mut connection, thing, State::Online);
                 }
+                () = self.takeovers.calm() => {
+                    self.takeovers.forget();
+                    self.reporters.taken_over(None);
+                    let problem = self.standing_problem(thing);
+                    self.reporters.session.report(SessionPhase::Connected, problem);
+                }
                 () = self.successor.due() => self.try_successor(),
                 (who, opened) = self.successor.opened() => match opened {
                     Ok(next) => {
@@ -163,9 +169,8 @@ impl Session {
                 None => self.publisher.answered(packet_id, &reason).await,
                 Some(false) => {}
                 Some(true) => {
-                    self.reporters
-                        .session
-                        .report(SessionPhase::Connected, self.presence.refusal(thing));
+                    let problem = self.standing_problem(thing);
+                    self.reporters.session.report(SessionPhase::Connected, problem);
                     // Perhaps it is allowed in another manner.
                     self.presence.announce(connection, thing, State::Online);
                 }

@@ -225,9 +225,10 @@ impl Session {
             ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
             ConnectError::LostBeforeConnack(seen) => {
                 let wait = self.provisioning.lost_before_connack();
-                (self.provisioning.explain(&seen), wait)
+                (self.provisioning.explain(&seen, false), wait)
             }
             ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
+            ConnectError::NotMqtt(what) => (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.successor.without_will ^= may_be_the_will(reason.code);
                 (Some(words::refused(&self.endpoint, &reason, None)), self.next_backoff())

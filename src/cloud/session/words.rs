@@ -11,13 +11,11 @@ use crate::problem::Problem;
 /// Of a connection that was lost.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
     match lost {
-        Lost::Broken(why) | Lost::GivenUp(why) => Problem::wait(format!("the connection to {endpoint} was lost: {why}")),
-        Lost::Breach(error) => breach(endpoint, *error),
-        Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER => {
-            Problem::configuration("another client has taken the session over: this thing name is in use twice")
-                .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
-                .about(Event::SessionTakenOver)
+        Lost::Broken(why) | Lost::GivenUp(why) => {
+            Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
+        Lost::Breach(error) => breach(endpoint, *error),
+        Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER => taken_over(),
         Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
     }
 }
@@ -48,9 +46,24 @@ pub(super) fn discarded(breach: ProtocolError) -> String {
     )
 }
 
+/// Another client has taken the session over.
+pub(super) fn taken_over() -> Problem {
+    Problem::configuration("another client has taken the session over: this thing name is in use twice")
+        .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
+        .about(Event::SessionTakenOver)
+}
+
 /// Of a connection that AWS, which knows us, dropped before CONNACK.
 pub(in crate::cloud) fn dropped(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!("{endpoint} dropped the connection before CONNACK ({seen})"))
+}
+
+/// The server answered CONNECT with something that is no CONNACK.
+pub(in crate::cloud) fn not_mqtt(endpoint: &Endpoint, what: &str) -> Problem {
+    Problem::wait(format!(
+        "{endpoint} did not answer CONNECT as an MQTT 5 server does ({what})"
+    ))
+    .next("check aws.mqtt-endpoint, and that no proxy answers in the place of AWS")
 }
 
 /// Of a certificate that AWS has not accepted, while the one before it is in use.

@@ -23,7 +23,12 @@ fn promise_4_credentials_are_refreshed_while_every_connect_is_dropped() {
     world.cloud.disconnect(THING);
     world
         .gateway
-        .wait_longer_for(2 * SOON, "provisioning.phase", |phase| phase == "first-contact");
+        .wait_longer_for(3 * SOON, "provisioning.problem.message", |why| {
+            why.as_str().is_some_and(|why| {
+                why.contains("AWS takes no connection now") && why.contains("the certificate is active")
+            })
+        });
+    assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned");
     let so_far = world.cloud.credential_requests("telemetry");
     let refreshed = || world.cloud.credential_requests("telemetry") > so_far + 1;
     wait::until(SOON, "two more refreshes", refreshed).unwrap();

@@ -45,6 +45,14 @@ fn what_is_missing_or_strange_is_left_out_or_shown_as_it_is() {
         ),
         (r#"{"clock":{"phase":"\u001b[2J"}}"#, "Clock         \u{fffd}[2J"),
         (
+            r#"{"now":"2026-11-30T12:00:00Z","session":{"phase":"connected","taken_over":{"times":7,"since":"2026-11-30T11:00:00Z","last":"2026-11-30T11:59:00Z"}}}"#,
+            "taken over 7 times since",
+        ),
+        (
+            r#"{"session":{"phase":"connected","taken_over":{"times":"x"}}}"#,
+            "MQTT session  connected\n",
+        ),
+        (
             r#"{"token":{"problem":{"remedy":"pray","message":"m"}}}"#,
             "problem: m\n",
         ),

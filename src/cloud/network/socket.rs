@@ -1,0 +1,71 @@
+//! The netlink socket on which the kernel reports changes of links, addresses and routes (rtnetlink(7)).
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
+use tokio::io::unix::AsyncFd;
+
+use super::changes::Changes;
+
+/// RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE (linux/rtnetlink.h).
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+/// Most messages are shorter than 2 KB; what is cut off is not read.
+const LONGEST: usize = 8 * 1024;
+/// So many datagrams are read at once at most, whatever comes.
+const BATCH: usize = 64;
+
+/// Subscribed to the kernel's reports.
+#[derive(Debug)]
+pub(super) struct NetlinkSocket {
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl NetlinkSocket {
+    /// Subscribes; needs no privilege, but a sandbox that allows AF_NETLINK, and a tokio runtime with I/O enabled.
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe; the hazard is a descriptor that changes, ours is owned"
+    )]
+    pub(super) fn open() -> io::Result<Self> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        Ok(Self {
+            socket: AsyncFd::new(socket)?,
+        })
+    }
+
+    /// Returns when something has been reported. Cancel safe.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await.map(|mut ready| ready.retain_ready())
+    }
+
+    /// Reads what has been reported, but no more than a batch of it; whether it may let AWS be reached.
+    pub(super) async fn take(&self, changes: &mut Changes) -> io::Result<bool> {
+        let mut ready = self.socket.readable().await?;
+        let mut news = false;
+        let mut buffer = [0; LONGEST];
+        for _ in 0..BATCH {
+            match recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::DONTWAIT) {
+                Ok((length, _, from)) => {
+                    let from_kernel = from
+                        .and_then(|from| SocketAddrNetlink::try_from(from).ok())
+                        .is_some_and(|from| from.pid() == 0);
+                    news |= from_kernel && changes.take(buffer.get(..length).unwrap_or_default());
+                }
+                Err(Errno::AGAIN) => {
+                    ready.clear_ready();
+                    break;
+                }
+                Err(Errno::INTR) => {}
+                // More was reported than fits: nobody knows what was lost.
+                Err(Errno::NOBUFS) => news = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(news)
+    }
+}
