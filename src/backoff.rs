@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// The longest wait between two attempts to reach AWS, whatever the endpoint. AWS's own SDKs use the same. By simulation
-/// (bench/src/fleet.rs) a fleet that lost AWS is back within 1.2 times what AWS's quota takes; with 300 s it was up to 1.8.
+/// (cloud/provisioning/fleet_tests.rs) a fleet that lost AWS is back within 1.2 times what AWS's quota takes; with 300 s it was up to 1.8.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// A growing ceiling and the random draws below it.

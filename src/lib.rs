@@ -26,7 +26,7 @@
 //! messages | credentials
 //! status
 //! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable
-//! logging
+//! logging | log_limiter
 //! ```
 //!
 //! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
@@ -48,6 +48,7 @@ pub mod foreign_text;
 pub mod hardening;
 pub mod identity;
 pub mod local;
+pub mod log_limiter;
 pub mod logging;
 pub mod messages;
 pub mod mqtt;

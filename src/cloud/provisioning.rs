@@ -273,4 +273,6 @@ impl Provisioning {
 }
 
 #[cfg(test)]
+mod fleet_tests;
+#[cfg(test)]
 mod tests;

@@ -1,24 +1,57 @@
 //! Notices when a certificate is laid into its folder.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::IdentityConfig;
 use crate::problem::{Exit, Fatal, Problem};
 
 /// A copy is several events; the file is read once they have stopped for this long.
 const SETTLE: Duration = Duration::from_millis(200);
+/// A file that never stops to change is read all the same.
+const LONGEST_SETTLE: Duration = Duration::from_secs(5);
+/// How often a folder that is gone is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// For a few events with their names.
+const BUFFER: usize = 4096;
+
+/// Files appear, are written to their end, are replaced and removed. Not MODIFY, OPEN or ACCESS: the folder may be one that
+/// something logs into, and each line would wake gatepost.
+const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
+    .union(WatchFlags::CREATE)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
 
 /// Watches files by watching their folders: an editor, a copy and a rename all replace the file itself.
 #[derive(Debug)]
 pub struct Files {
-    _watcher: RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
+    inotify: OwnedFd,
+    /// The same, once a runtime is there to wait in.
+    readable: Option<AsyncFd<OwnedFd>>,
+    folders: Vec<Folder>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    names: Vec<OsString>,
+    /// The watch; `None` while the folder is gone.
+    watch: Option<i32>,
 }
 
 impl Files {
@@ -39,43 +72,141 @@ impl Files {
         })
     }
 
-    fn watch_paths(paths: &[&Path]) -> notify::Result<Self> {
-        let (sender, changes) = mpsc::channel(1);
-        let names: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // A full channel already says that there is something to read; an error may hide a change.
-            if event.map_or(true, |event| matters(&event, &names)) {
-                let _ = sender.try_send(());
-            }
-        })?;
-        let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
-        for folder in folders {
-            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    fn watch_paths(paths: &[&Path]) -> io::Result<Self> {
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let mut by_folder: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+        for path in paths {
+            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+                continue;
+            };
+            by_folder.entry(folder.to_owned()).or_default().push(name.to_owned());
+        }
+        let mut folders = Vec::new();
+        for (path, names) in by_folder {
+            let watch = Some(inotify::add_watch(&inotify, &path, CHANGES)?);
+            folders.push(Folder { path, names, watch });
         }
         Ok(Self {
-            _watcher: watcher,
-            changes,
+            inotify,
+            readable: None,
+            folders,
         })
     }
 
-    /// Waits until a file has changed and settled. Cancel safe.
+    /// Waits until a file has changed and settled. A change is lost where this is cancelled while the file settles: whoever
+    /// cancels it reads the files for another reason.
     pub(super) async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        while !self.next_events().await {}
+        let latest = Instant::now() + LONGEST_SETTLE;
+        let mut settled = Instant::now() + SETTLE;
+        while let Ok(news) = timeout_at(settled.min(latest), self.next_events()).await {
+            // What else happens in the folder is no reason to wait.
+            if news {
+                settled = Instant::now() + SETTLE;
+            }
         }
-        while tokio::time::timeout(SETTLE, self.changes.recv())
-            .await
-            .is_ok_and(|event| event.is_some())
-        {}
+    }
+
+    /// Waits for events; whether one of them may have changed a file.
+    async fn next_events(&mut self) -> bool {
+        if self.folders.iter().any(|folder| folder.watch.is_none()) {
+            return tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => self.look_for_folders(),
+                news = read_events(&self.inotify, &mut self.readable) => self.judge(news),
+            };
+        }
+        let news = read_events(&self.inotify, &mut self.readable).await;
+        self.judge(news)
+    }
+
+    /// Whether one of these events may have changed a file. A folder that was moved away or removed is looked for by its path.
+    fn judge(&mut self, events: Vec<Happened>) -> bool {
+        let mut news = false;
+        for event in events {
+            // Where the kernel's queue was too small, nobody knows what was lost.
+            news |= event.flags.contains(ReadFlags::QUEUE_OVERFLOW);
+            let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED;
+            let is_gone = event.flags.intersects(gone);
+            // Two paths may lead to one folder, which then has one watch.
+            for folder in self
+                .folders
+                .iter_mut()
+                .filter(|folder| folder.watch == Some(event.watch))
+            {
+                news |= is_gone || event.name.as_ref().is_some_and(|name| folder.names.contains(name));
+                folder.watch = folder.watch.filter(|_| !is_gone);
+            }
+            if event.flags.contains(ReadFlags::MOVE_SELF) {
+                let _ = inotify::remove_watch(&self.inotify, event.watch);
+            }
+        }
+        self.look_for_folders() || news
+    }
+
+    /// Watches folders that have come back; whether there are such.
+    fn look_for_folders(&mut self) -> bool {
+        let mut news = false;
+        for folder in self.folders.iter_mut().filter(|folder| folder.watch.is_none()) {
+            folder.watch = inotify::add_watch(&self.inotify, &folder.path, CHANGES).ok();
+            news |= folder.watch.is_some();
+        }
+        news
     }
 }
 
-/// Reading a file is an event too; only what may have changed it counts.
-fn matters(event: &Event, names: &[PathBuf]) -> bool {
-    let changed = match event.kind {
-        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
-        _ => true,
-    };
-    // Where the kernel's queue was too small, nobody knows what was lost.
-    event.need_rescan() || changed && event.paths.iter().any(|path| names.contains(path))
+/// One event.
+struct Happened {
+    watch: i32,
+    flags: ReadFlags,
+    name: Option<OsString>,
 }
+
+/// Waits until there are events, and reads them. Cancel safe. Where the kernel does not let us wait, nothing is noticed any
+/// more, and a restart or another sign (a step of the clock) finds what has changed.
+async fn read_events(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> Vec<Happened> {
+    loop {
+        match wait_and_read(inotify, readable).await {
+            Ok(events) if events.is_empty() => {}
+            Ok(events) => return events,
+            Err(error) => {
+                log::debug!("identity: the certificate's folder cannot be watched: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its replacement is unsafe; the hazard is a descriptor that changes, ours is owned"
+)]
+async fn wait_and_read(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> io::Result<Vec<Happened>> {
+    let waiting = match readable {
+        Some(waiting) => waiting,
+        None => readable.insert(AsyncFd::new(inotify.try_clone()?)?),
+    };
+    let mut ready = waiting.readable().await?;
+    let mut events = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut reader = inotify::Reader::new(inotify, &mut buffer);
+    loop {
+        match reader.next() {
+            Ok(event) => events.push(Happened {
+                watch: event.wd(),
+                flags: event.events(),
+                name: event
+                    .file_name()
+                    .map(|name| std::ffi::OsStr::from_bytes(name.to_bytes()).to_owned()),
+            }),
+            Err(Errno::AGAIN) => {
+                ready.clear_ready();
+                return Ok(events);
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod latencies;
 mod parts;
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use log::Level;
@@ -22,6 +23,7 @@ pub use parts::{
 
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::event::journal;
+use crate::log_limiter::ProblemLimiter;
 use crate::problem::{Problem, Remedy};
 
 /// One part's state at a moment.
@@ -65,6 +67,7 @@ impl Desk {
             name: name.into(),
             desk: self.clone(),
             sender: watch::Sender::new(part),
+            limiter: Mutex::default(),
         }
     }
 
@@ -80,6 +83,7 @@ pub struct Reporter<P, D> {
     name: String,
     desk: Desk,
     sender: watch::Sender<Part<P, D>>,
+    limiter: Mutex<ProblemLimiter<(String, Problem)>>,
 }
 
 impl<P: Phase, D: Details> Reporter<P, D> {
@@ -142,15 +146,29 @@ impl<P: Phase, D: Details> Reporter<P, D> {
         let named = problem.as_ref().and_then(|problem| problem.event);
         let step = problem.as_ref().and_then(|problem| problem.next_step.as_deref());
         let (name, what) = (&self.name, problem.as_ref().map(|problem| format!(": {problem}")));
-        journal!(
-            level,
-            named.unwrap_or_else(|| phase.event()),
-            // A field without a value is an empty one; the catalog shows the next step as it stands.
-            ROLE_ALIAS = details.role_alias().unwrap_or_default(),
-            THING_NAME = details.thing_name().unwrap_or_default(),
-            NEXT_STEP = step.unwrap_or("nothing");
-            "{name}: {phase}{}", what.unwrap_or_default()
-        );
+        let write = |level: Level, end: &str| {
+            journal!(
+                level,
+                named.unwrap_or_else(|| phase.event()),
+                // A field without a value is an empty one; the catalog shows the next step as it stands.
+                ROLE_ALIAS = details.role_alias().unwrap_or_default(),
+                THING_NAME = details.thing_name().unwrap_or_default(),
+                NEXT_STEP = step.unwrap_or("nothing");
+                "{name}: {phase}{}{end}", what.as_deref().unwrap_or_default()
+            );
+        };
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            // Causes that take turns would be news each time.
+            Some(problem) if level < Level::Debug => {
+                limiter.one_more((phase.to_string(), problem.clone()), level, write)
+            }
+            Some(_) => write(level, ""),
+            None => {
+                limiter.recover();
+                write(level, "");
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod misplaced_key;
 mod policy;
 mod programs;
 mod provisioning;
+mod recovery;
 mod registry;
 mod relay;
 mod scripted_broker;

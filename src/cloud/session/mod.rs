@@ -51,7 +51,7 @@ use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, Provisio
 
 /// The least time between two CONNECTs: AWS IoT takes one a second from a client ID (quotas, "Connect requests per second
 /// per client ID").
-const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 /// A session that lasted so long was stable; only then does the backoff start anew.
 const STABLE: Duration = Duration::from_secs(30);
 /// For the farewell: presence and DISCONNECT.

@@ -200,7 +200,7 @@ impl Cloudlet {
         &self.broker
     }
 
-    /// What happened so far.
+    /// What happened so far; of a cloudlet that has run for long, the latest 500,000 events.
     pub fn events(&self) -> Vec<Event> {
         self.cloud.events.snapshot()
     }

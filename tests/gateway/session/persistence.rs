@@ -137,5 +137,31 @@ fn promise_8_a_clone_of_the_gateway_is_named() {
     assert!(step.contains("find the other device with this common name"), "{step}");
     clone.process().signal(Signal::KILL).unwrap();
     clone.process().wait(SOON).unwrap();
-    world.gateway.wait_online();
+    // Connected again, it still says so: the other one may be back at any moment.
+    world
+        .gateway
+        .wait_longer_for(3 * SOON, "session.phase", |phase| phase == "connected");
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    let status = world.gateway.status();
+    assert_eq!(status["state"], "attention", "{status}");
+    let problem = &status["session"]["problem"];
+    assert!(
+        problem["message"].as_str().unwrap().contains("in use twice"),
+        "{problem}"
+    );
+    let taken_over = &status["session"]["taken_over"];
+    assert!(taken_over["times"].as_u64() >= Some(1), "{taken_over}");
+    assert!(
+        taken_over["since"].as_str() <= taken_over["last"].as_str(),
+        "{taken_over}"
+    );
+    let mut command = std::process::Command::new(world.gateway.client());
+    let shown = command
+        .arg("--socket")
+        .arg(world.gateway.socket())
+        .arg("status")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("taken over "), "{shown}");
 }

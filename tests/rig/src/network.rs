@@ -112,6 +112,16 @@ impl Network {
         self.cloud.run("ip", ["link", "set", "cable", state])
     }
 
+    /// Takes the gateway's address away, and the route that goes with it, or gives it back.
+    ///
+    /// # Errors
+    /// If the kernel does not let us.
+    pub fn set_addressed(&self, addressed: bool) -> Result<()> {
+        let action = if addressed { "add" } else { "del" };
+        let address = format!("{GATEWAY}/24");
+        self.gateway.run("ip", ["address", action, &address, "dev", "cable"])
+    }
+
     /// Makes the line slow in both directions: what is too much for it waits for its turn, up to this long, and is lost
     /// beyond that.
     ///

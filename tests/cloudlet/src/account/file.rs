@@ -1,15 +1,21 @@
-//! The account's file. A thread of its own writes it, the newest state each time: a thousand devices that are
-//! provisioned at once cost a few writes, not thousands. What a kill -9 loses is the last moments.
+//! The account's file. A thread of its own writes it, the newest state each time, and waits after each write for ten times as
+//! long as that took: a thousand devices that are provisioned at once cost a few writes, not thousands, and a large account
+//! no more of a processor than a small one. What a kill -9 loses is the last moments.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::Account;
 use crate::Error;
+
+/// So many times as long as a write took, the next one waits.
+const REST: u32 = 10;
+const LEAST_REST: Duration = Duration::from_millis(20);
 
 /// The file and its thread, which ends when this is dropped.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ struct State {
     changes: u64,
     written: u64,
     failed: Option<String>,
+    /// How many wait until everything is written.
+    flushing: usize,
     closed: bool,
 }
 
@@ -72,9 +80,12 @@ impl AccountFile {
 
     pub(super) fn flush(&self) {
         let mut state = self.0.state.lock();
+        state.flushing += 1;
+        self.0.moved.notify_all();
         while state.written < state.changes && state.failed.is_none() {
             self.0.moved.wait(&mut state);
         }
+        state.flushing -= 1;
     }
 }
 
@@ -88,10 +99,16 @@ impl Drop for AccountFile {
 
 impl Progress {
     fn keep(&self, path: &Path, account: &Weak<RwLock<Account>>) {
+        let mut not_before = Instant::now();
         loop {
             let mut state = self.state.lock();
             while state.written == state.changes && !state.closed {
                 self.moved.wait(&mut state);
+            }
+            while state.flushing == 0 && !state.closed {
+                if self.moved.wait_until(&mut state, not_before).timed_out() {
+                    break;
+                }
             }
             let changes = state.changes;
             if state.closed {
@@ -101,9 +118,11 @@ impl Progress {
             let Some(account) = account.upgrade() else {
                 return;
             };
+            let began = Instant::now();
             // Copied, so that nobody waits for the disk.
             let snapshot = account.read().clone();
             let written = write_whole(path, &snapshot);
+            not_before = Instant::now() + (REST * began.elapsed()).max(LEAST_REST);
             let mut state = self.state.lock();
             state.written = changes;
             state.failed = written.err().map(|error| error.to_string());

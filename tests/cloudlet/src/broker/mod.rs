@@ -1,5 +1,6 @@
 //! The real broker behind the front: a mosquitto of our own, which keeps the sessions.
 
+mod connect;
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::Error;
 use crate::events::{Event, Events};
+pub(crate) use connect::connect;
 use process::Mosquitto;
 
 /// What the broker's thread is asked to do.

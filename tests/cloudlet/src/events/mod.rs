@@ -2,6 +2,7 @@
 
 mod display;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -224,16 +225,46 @@ pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Events(Arc<Inner>);
 
+/// So many are kept, the latest: more than a test causes, and a bound for a cloudlet that runs for months.
+const KEPT: usize = 500_000;
+
 struct Inner {
-    events: Mutex<Vec<Event>>,
+    events: Mutex<Kept>,
     grown: Condvar,
     observer: Option<Observer>,
+}
+
+/// The latest events, numbered from the first that ever happened.
+#[derive(Default)]
+struct Kept {
+    latest: VecDeque<Event>,
+    /// How many earlier ones are kept no more.
+    forgotten: usize,
+}
+
+impl Kept {
+    fn push(&mut self, event: Event, most: usize) {
+        if self.latest.len() >= most {
+            self.latest.pop_front();
+            self.forgotten += 1;
+        }
+        self.latest.push_back(event);
+    }
+
+    /// How many there were in all.
+    fn count(&self) -> usize {
+        self.forgotten + self.latest.len()
+    }
+
+    fn since(&self, number: usize) -> impl Iterator<Item = &Event> {
+        self.latest.iter().skip(number.saturating_sub(self.forgotten))
+    }
 }
 
 impl Events {
     pub(crate) fn new(observer: Option<Observer>) -> Self {
         Self(Arc::new(Inner {
-            events: Mutex::new(Vec::new()),
+            events: Mutex::default(),
             grown: Condvar::new(),
             observer,
         }))
@@ -243,12 +274,12 @@ impl Events {
         if let Some(observer) = &self.0.observer {
             observer(&event);
         }
-        self.0.events.lock().push(event);
+        self.0.events.lock().push(event, KEPT);
         self.0.grown.notify_all();
     }
 
     pub(crate) fn snapshot(&self) -> Vec<Event> {
-        self.0.events.lock().clone()
+        self.0.events.lock().latest.iter().cloned().collect()
     }
 
     /// The first event from position `from` on that is wanted, waiting for it if need be.
@@ -262,11 +293,11 @@ impl Events {
         let mut events = self.0.events.lock();
         let mut seen = from;
         loop {
-            if let Some(event) = events.iter().skip(seen).find(|event| wanted(event)) {
+            if let Some(event) = events.since(seen).find(|event| wanted(event)) {
                 return Ok(event.clone());
             }
-            seen = events.len().max(from);
-            if self.0.grown.wait_until(&mut events, deadline).timed_out() && events.len() <= seen {
+            seen = events.count().max(from);
+            if self.0.grown.wait_until(&mut events, deadline).timed_out() && events.count() <= seen {
                 return Err(Error::TimedOut(timeout));
             }
         }
@@ -275,6 +306,25 @@ impl Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.events.lock().iter()).finish()
+        f.debug_list().entries(self.0.events.lock().latest.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_are_kept_under_the_numbers_they_had() {
+        let event = |what| Event::Broker { what };
+        let mut kept = Kept::default();
+        for what in ["a", "b", "c", "d", "e"] {
+            kept.push(event(what), 3);
+        }
+        assert_eq!((kept.count(), kept.latest.len()), (5, 3));
+        let since = |number| kept.since(number).cloned().collect::<Vec<_>>();
+        assert_eq!(since(0), [event("c"), event("d"), event("e")]);
+        assert_eq!(since(3), [event("d"), event("e")]);
+        assert_eq!(since(5), []);
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::connections::Connection;
 use super::end::Cause;
+use crate::broker;
 use crate::cloud::Cloud;
 use crate::json::joined;
 use crate::mqtt::{Connect, Packet, Properties, Protocol, Publish, QoS};
@@ -108,7 +109,7 @@ async fn send(cloud: &Cloud, broker: &mut Option<UnixStream>, packet: &[u8]) -> 
     let stream = match broker {
         Some(stream) => stream,
         None => {
-            let Ok(mut stream) = UnixStream::connect(&cloud.broker_socket).await else {
+            let Ok(mut stream) = broker::connect(&cloud.broker_socket).await else {
                 return false;
             };
             let connect = Packet::Connect(Connect::of_server("$aws-lifecycle-events")).encode(Protocol::V311);

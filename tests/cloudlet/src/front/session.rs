@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -19,6 +18,7 @@ use super::end::{Cause, End};
 use super::pace::Pace;
 use super::{downstream, upstream, writer};
 use crate::account::CertificateId;
+use crate::broker;
 use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, reason};
@@ -182,7 +182,7 @@ async fn drain(mut broker: BrokerReader) {
 
 async fn join_broker(cloud: &Cloud, connect: Connect) -> Result<(BrokerReader, OwnedWriteHalf, bool), String> {
     let protocol = connect.protocol;
-    let stream = UnixStream::connect(&cloud.broker_socket)
+    let stream = broker::connect(&cloud.broker_socket)
         .await
         .map_err(|error| format!("broker: {error}"))?;
     let (read, mut write) = stream.into_split();
