@@ -20,12 +20,15 @@ const YOUNG: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Recovery {
     signals: watch::Sender<u64>,
+    /// Counts the changes of the network among them.
+    changes: watch::Sender<u64>,
 }
 
 /// The end of one task that waits.
 #[derive(Debug)]
 pub struct RecoveryListener {
     signals: watch::Receiver<u64>,
+    changes: watch::Receiver<u64>,
     random: fastrand::Rng,
 }
 
@@ -34,18 +37,26 @@ impl Recovery {
     pub fn new() -> Self {
         Self {
             signals: watch::Sender::new(0),
+            changes: watch::Sender::new(0),
         }
     }
 
-    /// Wakes every listener that waits.
-    pub fn announce(&self) {
+    /// AWS has been reached: wakes every listener that waits for its next attempt.
+    pub fn announce_success(&self) {
         self.signals.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// This machine's network has changed: attempts that hang are given up as well.
+    pub fn announce_change(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.announce_success();
     }
 
     /// A listener that hears what is announced from now on.
     pub fn listen(&self) -> RecoveryListener {
         RecoveryListener {
             signals: self.signals.subscribe(),
+            changes: self.changes.subscribe(),
             random: fastrand::Rng::new(),
         }
     }
@@ -55,6 +66,7 @@ impl RecoveryListener {
     /// Forgets what was announced so far.
     pub fn mark_heard(&mut self) {
         self.signals.mark_unchanged();
+        self.changes.mark_unchanged();
     }
 
     /// Waits for an announcement that was not heard yet, then for a random part of [`SPREAD`]. Cancel safe: what was announced
@@ -68,11 +80,16 @@ impl RecoveryListener {
         self.signals.mark_unchanged();
     }
 
-    /// Returns when an attempt that began at `started`, and has not ended since, should be given up and begun anew: it may hang
-    /// in a network that is no longer there. Cancel safe.
+    /// Returns when an attempt that began at `started`, and has not ended since, should be given up and begun anew: the network
+    /// has changed, and it may hang in one that is no longer there. Cancel safe.
     pub async fn worth_beginning_anew(&mut self, started: Instant) {
-        self.worth_a_try().await;
-        sleep_until(started + YOUNG + SPREAD.mul_f64(self.random.f64())).await;
+        let mut changes = self.changes.clone();
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let earliest = Instant::now().max(started + YOUNG);
+        sleep_until(earliest + SPREAD.mul_f64(self.random.f64())).await;
+        self.mark_heard();
     }
 }
 
@@ -87,14 +104,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_listener_wakes_once_at_its_own_moment() {
         let recovery = Recovery::new();
-        recovery.announce();
+        recovery.announce_success();
         let mut listeners: Vec<RecoveryListener> = (0..50).map(|_| recovery.listen()).collect();
         assert!(
             timeout(LONG, listeners[0].worth_a_try()).await.is_err(),
             "announced before it listened"
         );
-        recovery.announce();
-        recovery.announce();
+        recovery.announce_success();
+        recovery.announce_success();
         let mut moments = Vec::new();
         for listener in &mut listeners {
             let announced = Instant::now();
@@ -115,10 +132,10 @@ mod tests {
     async fn a_wait_that_was_cancelled_is_not_lost_and_one_that_was_marked_is() {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
-        recovery.announce();
+        recovery.announce_success();
         assert!(timeout(Duration::ZERO, listener.worth_a_try()).await.is_err());
         timeout(LONG, listener.worth_a_try()).await.unwrap();
-        recovery.announce();
+        recovery.announce_success();
         listener.mark_heard();
         assert!(timeout(LONG, listener.worth_a_try()).await.is_err());
     }
@@ -130,12 +147,25 @@ mod tests {
             let mut listener = recovery.listen();
             let started = Instant::now();
             tokio::time::advance(Duration::from_secs(age)).await;
-            recovery.announce();
+            recovery.announce_change();
             let announced = Instant::now();
             listener.worth_beginning_anew(started).await;
             assert!(started.elapsed() >= YOUNG, "{age}");
             assert!(announced.elapsed() <= YOUNG + SPREAD, "{age}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_elsewhere_gives_up_no_attempt() {
+        let recovery = Recovery::new();
+        let mut listener = recovery.listen();
+        recovery.announce_success();
+        assert!(
+            timeout(LONG, listener.worth_beginning_anew(Instant::now()))
+                .await
+                .is_err()
+        );
+        timeout(LONG, listener.worth_a_try()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -138,7 +138,7 @@ impl<S: Source> Keeper<S> {
         self.streak.succeed();
         self.cues.success.remember(&self.alias);
         self.cues.accepted.send_replace(Some((identity, Instant::now())));
-        self.cues.recovery.announce();
+        self.cues.recovery.announce_success();
         // Not to ourselves.
         self.recovery.mark_heard();
         let clock = &*self.cues.clock;

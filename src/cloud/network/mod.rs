@@ -47,7 +47,7 @@ async fn announce_changes(recovery: &Recovery) -> io::Result<()> {
         if socket.take(&mut changes).await? {
             sleep_until(pace.next(Instant::now())).await;
             log::debug!("network: a link, an address or a route has appeared");
-            recovery.announce();
+            recovery.announce_change();
         }
     }
 }

@@ -73,7 +73,7 @@ impl Session {
         }
         self.proven.keep(&identity.certificate);
         self.outage.end();
-        self.recovery.announce();
+        self.recovery.announce_success();
         // Not to ourselves.
         self.inputs.recovery.mark_heard();
         let client_id = identity.certificate.thing_name.clone();

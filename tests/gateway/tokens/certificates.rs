@@ -26,12 +26,24 @@ fn rename(gateway: &Gateway, pem: &str) {
     fs::rename(draft, gateway.state("device.pem")).unwrap();
 }
 
-/// Over a slow line: the second half comes when the first one has been read and found wanting.
+/// Over a line that breaks: the second half comes when the first one has been read and found wanting.
 fn slowly(gateway: &Gateway, pem: &str) {
+    let (first, second) = pem.split_at(pem.len() / 2);
+    gateway.install(first);
+    gateway.wait_for_words("identity.problem.message", "is cut off");
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(gateway.state("device.pem"))
+        .unwrap();
+    file.write_all(second.as_bytes()).unwrap();
+}
+
+/// Over a slow line: in two pieces, and closed after the second.
+fn piecewise(gateway: &Gateway, pem: &str) {
     let (first, second) = pem.split_at(pem.len() / 2);
     let mut file = fs::File::create(gateway.state("device.pem")).unwrap();
     file.write_all(first.as_bytes()).unwrap();
-    gateway.wait_for_words("identity.problem.message", "is cut off");
+    file.sync_all().unwrap();
     file.write_all(second.as_bytes()).unwrap();
 }
 
@@ -41,7 +53,12 @@ fn a_certificate_is_taken_however_it_arrives() {
         ("v1", |ca, csr| ca.sign_v1(csr).unwrap()),
         ("v3", |ca, csr| ca.sign_v3(csr).unwrap()),
     ];
-    let ways: [(&str, Install); 3] = [("copied", copy), ("renamed", rename), ("slow", slowly)];
+    let ways: [(&str, Install); 4] = [
+        ("copied", copy),
+        ("renamed", rename),
+        ("slow", slowly),
+        ("piecewise", piecewise),
+    ];
     let mut world = World::new();
     world.gateway.start();
     let csr = world.gateway.wait_for_csr();

@@ -259,7 +259,7 @@ async fn promise_15_who_could_not_reach_aws_is_woken_and_who_was_answered_is_not
         let failed = Instant::now();
         rig.answer(Err(failure.clone()));
         advance(Duration::from_millis(10)).await;
-        rig.recovery.announce();
+        rig.recovery.announce_change();
         let (waited, _) = rig.asked_after(failed).await;
         match is_woken {
             true => assert!(waited <= Duration::from_secs(2), "{failure:?}: {waited:?}"),
@@ -276,12 +276,12 @@ async fn a_request_that_hangs_when_the_network_comes_back_is_begun_anew_but_only
     rig.asked_after(start).await;
     advance(Duration::from_secs(30)).await;
     let back = Instant::now();
-    rig.recovery.announce();
+    rig.recovery.announce_change();
     let (again, _) = rig.asked_after(back).await;
     assert!(again <= Duration::from_secs(2), "{again:?}");
     for _ in 0..5 {
         advance(Duration::from_secs(10)).await;
-        rig.recovery.announce();
+        rig.recovery.announce_change();
     }
     advance(Duration::from_secs(10)).await;
     assert!(
