@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use fuzz::FixedClock;
 use gatepost::clock::SharedClock;
-use gatepost::messages::{self, Bounds, Handles, Message};
+use gatepost::messages::{self, Account, Bounds, Handles, Message};
 use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
 use libfuzzer_sys::fuzz_target;
 
@@ -61,7 +61,7 @@ fn use_store(state: &Path) {
     for _ in 0..2 {
         let handles = spawn(state);
         block_on(async {
-            match handles.outbox.accept(message(b"afterwards")).await {
+            match handles.outbox.accept(message(b"afterwards"), Account::default()).await {
                 Ok(id) => {
                     let shown = handles.outbox.show(id).await;
                     assert!(
@@ -125,7 +125,7 @@ fn intact() -> Vec<u8> {
         for number in 0..20_u8 {
             let accepted = handles
                 .outbox
-                .accept(message(&vec![number; 300 * usize::from(number)]))
+                .accept(message(&vec![number; 300 * usize::from(number)]), Account::default())
                 .await;
             accepted.expect("room in a new database");
         }
