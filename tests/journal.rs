@@ -80,13 +80,14 @@ fn the_catalog_explains_every_event_and_nothing_else() {
 }
 
 /// The fields that the catalog may show.
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 7] = [
     "ROLE_ALIAS",
     "THING_NAME",
     "NEXT_STEP",
     "PEER_UID",
     "PEER_UNIT",
     "ACCESS_RULE",
+    "TOPIC",
 ];
 
 /// The socket would have systemd start it again for the next program that knocks.

@@ -42,5 +42,11 @@ fn every_kept_promise_has_a_test_and_every_test_a_promise() {
     for folder in ["src", "client", "tests"] {
         tested(&root.join(folder), &mut tested_promises);
     }
-    assert_eq!(tested_promises, kept);
+    // Parts of a later promise may be tested already.
+    let missing: Vec<_> = kept.difference(&tested_promises).collect();
+    let unknown: Vec<_> = tested_promises.difference(&all).collect();
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "no test: {missing:?}, no promise: {unknown:?}"
+    );
 }

@@ -72,16 +72,23 @@ fn parse(answer: Zeroizing<Vec<u8>>) -> Result<Decrypted, TokenError> {
         _ => return Err(unanswered("it ended without an answer")),
     };
     let text = String::from_utf8_lossy(rest);
-    let mut lines = text.lines();
-    let cause = quoted(lines.next().unwrap_or("for an unknown reason"));
-    let step = quoted(lines.next().unwrap_or("journalctl -u 'gatepost-pin@*'"));
+    let mut lines = text.lines().map(quoted);
+    // A line of nothing but control characters says nothing.
+    let mut line = |otherwise: &str| {
+        lines
+            .next()
+            .filter(|line| !line.is_empty())
+            .unwrap_or(otherwise.to_owned())
+    };
+    let cause = line("for an unknown reason");
+    let step = line("journalctl -t decrypt-pin");
     let problem = problem(format!("systemd cannot decrypt the PIN in {cause}"));
     Err(TokenError::Device(problem.next(step).about(Event::PinUndecryptable)))
 }
 
 fn unanswered(why: &str) -> TokenError {
     let problem = Problem::wait(format!("systemd does not hand over the PIN: {why}"));
-    TokenError::Device(problem.next("gatepost asks again by itself; journalctl -u 'gatepost-pin@*' says more"))
+    TokenError::Device(problem.next("gatepost asks again by itself; journalctl -t decrypt-pin says more"))
 }
 
 #[cfg(test)]
@@ -138,7 +145,7 @@ mod tests {
             (
                 "failed\n/x: \x1b[31mred\n\x07",
                 Remedy::Factory,
-                "/x:  [31mred; next:  ",
+                "/x: [31mred; next: journalctl",
             ),
             ("failed\n/x", Remedy::Factory, "in /x; next: journalctl"),
             ("failed", Remedy::Factory, "for an unknown reason"),
