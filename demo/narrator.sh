@@ -58,9 +58,11 @@ start() {
     names+=("$name")
 }
 
+# A session of its own: ignoring the signals would not do, because gatepostd and mosquitto set handlers for them.
 apart() {
+    if [[ $(type -t "$1") != function ]]; then exec setsid "$@"; fi
     trap '' HUP INT
-    if [[ $(type -t "$1") == function ]]; then "$@"; else exec "$@"; fi
+    "$@"
 }
 
 # within SECONDS COMMAND...: waits until COMMAND succeeds, and gives up early when a daemon has ended.

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use rig::executable;
 use tempfile::TempDir;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
@@ -57,8 +58,7 @@ impl Machine {
         let calls = self.folder.path().join("calls");
         let text = format!("#!/bin/bash\necho \"{name} $*\" >>'{}'\n{line}\n", calls.display());
         let path = self.folder.path().join("bin").join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&path, &text).unwrap();
     }
 
     /// Runs a script as an ordinary user.

@@ -1,11 +1,11 @@
 //! `gatepost check`: what is wrong, and the next step, with the daemon and without it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use cloudlet::{CertificateStatus, Cloudlet, RoleAlias};
+use rig::executable;
 use rig::fleet_ca::Validity;
 use rig::token::SoftHsm;
 use serde_json::Value;
@@ -156,8 +156,7 @@ fn without_the_daemon_its_unit_is_asked_for_the_variables_of_the_module() {
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *Environment*gatepost.service) echo '\"MINE=a b\" SOFTHSM2_CONF={store} AWS_REGION=eu-west-1' ;; esac\n"
     );
-    fs::write(bin.join("systemctl"), script).unwrap();
-    fs::set_permissions(bin.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&bin.join("systemctl"), &script).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
 
     let mut asked = check(&world.gateway, &world.cloud, &["--json"]);

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use cloudlet::switches::Answer;
+use rig::executable;
 use rig::token::{SlowSigner, SoftHsm};
 use rig::{command, user};
 use serde_json::Value;
@@ -142,7 +143,7 @@ fn promise_7_a_refused_user_learns_why() {
     fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
     // Where the daemon was built, others may not look.
     let copy = world.gateway.folder.path().join("gatepost");
-    fs::copy(world.gateway.client(), &copy).unwrap();
+    executable::copy(&world.gateway.client(), &copy).unwrap();
     let stranger = |arguments: &[&str]| {
         let mut client = Command::new(&copy);
         client.env("GATEPOST_SOCKET", world.gateway.socket()).args(arguments);

@@ -1,12 +1,12 @@
 //! `make demo`, run to its end: what a stranger sees first must be true.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::thread;
 
+use rig::executable;
 use rig::process::{Process, Signal};
 use rustix::process::{Pid, kill_process_group};
 use tempfile::TempDir;
@@ -111,8 +111,7 @@ fn the_demo_fails_where_a_step_is_not_true() {
     let folder = tempfile::tempdir().unwrap();
     let broken = tempfile::tempdir().unwrap();
     let openssl = broken.path().join("openssl");
-    fs::write(&openssl, "#!/bin/sh\necho broken on purpose >&2\nexit 3\n").unwrap();
-    fs::set_permissions(&openssl, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&openssl, "#!/bin/sh\necho broken on purpose >&2\nexit 3\n").unwrap();
     let (status, said) = run_demo(&folder, broken.path());
     assert!(!status.success(), "{said}");
     assert!(

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use cloudlet::Event;
 use cloudlet::switches::Lifetime;
+use rig::executable;
 use rig::{command, user};
 use tempfile::TempDir;
 
@@ -53,7 +54,7 @@ impl Machine {
         world.gateway.wait_for_text("loopback.phase", "listening");
         let folder = || tempfile::Builder::new().prefix("gatepost-programs-").tempdir().unwrap();
         let (home, bin) = (folder(), folder());
-        fs::copy(world.gateway.client(), bin.path().join("gatepost")).unwrap();
+        executable::copy(&world.gateway.client(), &bin.path().join("gatepost")).unwrap();
         Self { world, home, bin }
     }
 

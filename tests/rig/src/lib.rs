@@ -2,6 +2,7 @@
 //!
 //! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
+//! - [`executable`]: programs and scripts that a test makes
 //! - [`manager`]: a service manager, to one service
 //! - [`network`]: two hosts and a cable that can be cut, slow or half-open
 //! - [`power_loss`]: a disk that keeps what was synced, and forgets the rest
@@ -16,6 +17,7 @@
 //! A missing tool is an error that names the Debian package.
 
 pub mod command;
+pub mod executable;
 pub mod fleet_ca;
 pub mod manager;
 pub mod network;
