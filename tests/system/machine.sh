@@ -159,8 +159,14 @@ is_another_leader() {
     [[ -n $now && $now != "$1" ]]
 }
 
+# keep_journal: what the machine's units said, for whoever looks for the reason of a step that is not true.
+keep_journal() {
+    inside journalctl --quiet --boot --no-pager --output short-precise --since -20min >"$work/log/journal" 2>/dev/null </dev/null || true
+}
+
 stop_machine() {
     local folder
+    [[ $finished == yes ]] || keep_journal
     if [[ -n $(leader) ]]; then
         inside systemctl poweroff --no-block || true
         local tenth

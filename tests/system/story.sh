@@ -15,7 +15,7 @@ heading "Installation"
 step "apt installs the package, and asks nothing: %" install_package "$package"
 step "User, folders and modes are made: %" account_and_folders
 step "Nothing runs before it is configured: %" units_are disabled inactive
-step "systemd finds no fault in the units, and little exposure: %" little_exposure 14
+step "systemd finds no fault in the units, and little exposure: %" little_exposure 15
 step "The sample configuration is understood, %" sample_is_good
 step "The programs explain themselves: %" manual_and_completions
 
