@@ -80,11 +80,11 @@ pub(super) fn drop_ins(main: &Path) -> PathBuf {
 /// The main file, then the drop-ins in the order of their names.
 pub(super) fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
     let mut files = vec![main.to_owned()];
+    messages.extend(main.parent().and_then(open_folder));
     let folder = drop_ins(main);
     match fs::read_dir(&folder) {
         Ok(entries) => {
-            let open = fs::metadata(&folder).map(|found| open_files::check(&folder, &found));
-            messages.extend(open.ok().and_then(Result::err));
+            messages.extend(open_folder(&folder));
             let mut dropped: Vec<PathBuf> = entries
                 .filter_map(|entry| entry.ok().map(|entry| entry.path()))
                 .filter(|path| is_drop_in(path))
@@ -96,6 +96,19 @@ pub(super) fn files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
         Err(error) => messages.push(format!("{}: cannot be listed: {}", folder.display(), clean(error))),
     }
     files
+}
+
+/// Says that every user may write the folder. A folder that cannot be looked at is told of by what is read from it.
+fn open_folder(folder: &Path) -> Option<String> {
+    // The name of a file alone is one in the current folder.
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    fs::metadata(folder)
+        .ok()
+        .and_then(|found| open_files::check(folder, &found).err())
 }
 
 /// Hidden files are an editor's own: Emacs' lock `.#x.toml` is a link to nowhere.

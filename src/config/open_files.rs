@@ -7,7 +7,8 @@ use std::path::Path;
 /// S_IWOTH (inode(7)).
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-/// Refuses a file, or the folder of the drop-ins, that every user may write.
+/// Refuses a file that every user may write, or a folder of such files: whoever may write the folder may replace the files, or
+/// make a `conf.d` where there is none.
 ///
 /// # Errors
 /// With the reason and the next step, as a line about it.

@@ -1,6 +1,7 @@
 //! Each way in which a configuration can be wrong, and the message it gets.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
@@ -47,6 +48,40 @@ fn what_an_editor_leaves_in_conf_d_is_not_read() {
     let leftovers = [".#x.toml", ".x.toml", "x.toml~", "#x.toml#", "x.toml.dpkg-old"];
     let dropped = leftovers.map(|name| (name, "nonsense"));
     load(MINIMUM, &dropped).unwrap();
+}
+
+#[test]
+fn what_every_user_may_write_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (etc, folders) = (folder.path().join("etc"), Folders::from_environment());
+    let at = |name: &str| etc.join(name);
+    fs::create_dir_all(at("conf.d")).unwrap();
+    fs::write(at("gatepost.toml"), MINIMUM).unwrap();
+    fs::write(at("conf.d/x.toml"), "").unwrap();
+    for (name, mode, refused) in [
+        ("gatepost.toml", 0o664, false),
+        ("gatepost.toml", 0o646, true),
+        ("conf.d/x.toml", 0o640, false),
+        ("conf.d/x.toml", 0o622, true),
+        ("conf.d", 0o775, false),
+        ("conf.d", 0o777, true),
+        ("conf.d", 0o1777, true),
+        // Whoever may write the folder replaces the file, or brings a conf.d.
+        ("", 0o775, false),
+        ("", 0o757, true),
+        ("", 0o1777, true),
+    ] {
+        let before = fs::metadata(at(name)).unwrap().permissions();
+        fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+        let outcome = Config::load(&at("gatepost.toml"), &folders).map_err(|error| error.to_string());
+        fs::set_permissions(at(name), before).unwrap();
+        assert_eq!(outcome.is_err(), refused, "{name} {mode:o}: {outcome:?}");
+        let said = outcome.err().unwrap_or_default();
+        assert!(
+            !refused || said.contains("every user may write it"),
+            "{name} {mode:o}: {said}"
+        );
+    }
 }
 
 #[test]
