@@ -1,7 +1,7 @@
 //! gatepost keeps one gateway's identity: the private key in a TPM or PKCS#11 token, the certificate that AWS IoT Core
 //! knows it by, one persistent MQTT session, and temporary AWS credentials that are always fresh.
 //!
-//! # The map of the house
+//! # Map of the modules
 //!
 //! Three faces around one identity: [`token`] is what the hardware sees, [`cloud`] what AWS sees, [`local`] what programs
 //! on the gateway see. Each has a thread of its own, so that none can stall another: the token's owner waits for the
@@ -29,8 +29,7 @@
 //! logging | log_limiter
 //! ```
 //!
-//! Where to add: a resource on the socket in `local/resources`; a token's peculiarity in `token/error.rs` or
-//! `token/module.rs`; an error of AWS's in `cloud/credentials/answer.rs` or `cloud/session/words.rs`.
+//! docs/architecture.md says where to add what.
 
 pub mod arguments;
 pub mod backoff;
