@@ -17,7 +17,9 @@ help: ## list the targets
 
 check: setup-check ## format, clippy and unit tests: the quick round while editing
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked -- -D warnings
 	cargo test --workspace --lib --bins --locked
 
 test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (with CI set: system-test too)

@@ -10,8 +10,6 @@ readonly gatepostd=(env "SOFTHSM2_CONF=$SOFTHSM2_CONF" "STATE_DIRECTORY=$work/st
 
 write_config() {
     load_endpoints
-    # Whatever the umask: gatepost takes no configuration that everybody may write.
-    (umask 022 && : >"$work/gatepost.toml")
     cat >"$work/gatepost.toml" <<TOML
 [aws]
 mqtt-endpoint        = "$MQTT_ENDPOINT"

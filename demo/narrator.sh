@@ -13,6 +13,8 @@ work= # the folder of this run
 
 # make_work PREFIX: makes the folder. Its name is known before the folder exists, so that no signal comes between the two.
 make_work() {
+    # Whatever the caller's umask: gatepost takes no configuration that everybody may write.
+    umask 022
     work="$1.$$.$RANDOM$RANDOM"
     mkdir -m 0700 "$work"
     mkdir -m 0700 "$work/log" "$work/token" "$work/fleet-ca" "$work/cloud" "$work/state" "$work/run"

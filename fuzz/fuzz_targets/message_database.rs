@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use fuzz::FixedClock;
 use gatepost::clock::SharedClock;
-use gatepost::messages::{self, Account, Bounds, Handles, Message};
+use gatepost::messages::{self, Account, Bounds, Handles, Message, Outbox};
 use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
 use libfuzzer_sys::fuzz_target;
 
@@ -60,27 +60,39 @@ fuzz_target!(|damage: Damage| {
 fn use_store(state: &Path) {
     for _ in 0..2 {
         let handles = spawn(state);
-        block_on(async {
-            match handles.outbox.accept(message(b"afterwards"), Account::default()).await {
-                Ok(id) => {
-                    let shown = handles.outbox.show(id).await;
-                    assert!(
-                        shown.is_err() || shown.is_ok_and(|shown| shown.is_some()),
-                        "{id} is not there"
-                    );
-                }
-                Err(refused) => assert!(!format!("{refused:?}").is_empty()),
-            }
-            for parked in [false, true] {
-                let _ = handles.outbox.list(0, parked).await;
-            }
-            let _ = handles.outbox.subscribed().await;
-            let _ = handles.outbox.thing().await;
-            if let Ok(next) = handles.outbox.take(10, 1 << 20).await {
-                let _ = next.await;
-            }
+        // All at once: each wait is for another thread, and costs more than what it waits for.
+        let outbox = &handles.outbox;
+        let ((), _, _, _, _, _) = block_on(async {
+            tokio::join!(
+                accept(outbox),
+                outbox.list(0, false),
+                outbox.list(0, true),
+                outbox.subscribed(),
+                outbox.thing(),
+                take(outbox)
+            )
         });
         end(handles);
+    }
+}
+
+/// What is accepted is there.
+async fn accept(outbox: &Outbox) {
+    match outbox.accept(message(b"afterwards"), Account::default()).await {
+        Ok(id) => {
+            let shown = outbox.show(id).await;
+            assert!(
+                shown.is_err() || shown.is_ok_and(|shown| shown.is_some()),
+                "{id} is not there"
+            );
+        }
+        Err(refused) => assert!(!format!("{refused:?}").is_empty()),
+    }
+}
+
+async fn take(outbox: &Outbox) {
+    if let Ok(next) = outbox.take(10, 1 << 20).await {
+        let _ = next.await;
     }
 }
 

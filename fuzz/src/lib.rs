@@ -29,6 +29,8 @@ impl Clock for FixedClock {
 /// # Panics
 /// When there is no room for it.
 pub fn folder() -> TempDir {
+    // Whatever the caller's umask: the daemon takes no configuration that everybody may write.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let memory = Path::new("/dev/shm");
     let parent = match memory.is_dir() {
         true => memory.to_owned(),

@@ -122,6 +122,8 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(cloud: &Cloudlet, token: &dyn Token, ca_chain: &Path) -> Self {
+        // Whatever the caller's umask: the daemon takes no configuration that everybody may write.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let folder = tempfile::Builder::new().prefix("gatepost-test-").tempdir().unwrap();
         let config = format!(
             r#"
