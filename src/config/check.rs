@@ -6,6 +6,7 @@ use super::endpoints::aws;
 use super::findings::Findings;
 use super::load::Loaded;
 use super::mqtt::mqtt;
+use super::open_files;
 use super::raw::{RawAccess, RawRoleAlias, RawToken};
 use super::subject::identity;
 use super::values::{absolute, account_name, alias_name, granted_topics, loopback_address, unit_name};
@@ -26,6 +27,12 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let access = access(raw.access, &role_aliases, &mut findings);
     let mqtt = mqtt(raw.mqtt, &mut findings);
     let loopback = findings.optional("loopback.listen", raw.loopback.listen, loopback_address);
+    let module = token.as_ref().map(|token| &token.module);
+    let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
+    for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
+        // The one is run in this process, the other says who is AWS.
+        findings.keep(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
+    }
     let (messages, notes) = findings.into_parts();
     match (aws, token, identity, mqtt) {
         (Some(aws), Some(token), Some(identity), Some(mqtt)) if messages.is_empty() => Ok(Config {

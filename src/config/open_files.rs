@@ -1,6 +1,6 @@
 //! Configuration that every user may change: whoever writes an access rule gives himself what he likes.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -21,6 +21,18 @@ pub(super) fn check(path: &Path, found: &Metadata) -> Result<(), String> {
             found.mode() & 0o7777,
             path.display()
         )),
+    }
+}
+
+/// Refuses a file that the configuration names and gatepost believes, if every user may write it. One that is not there, or not a
+/// file, is told of by whoever reads it.
+///
+/// # Errors
+/// Likewise.
+pub(super) fn check_named(path: &Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => check(path, &found),
+        _ => Ok(()),
     }
 }
 

@@ -56,8 +56,14 @@ fn what_every_user_may_write_is_refused() {
     let (etc, folders) = (folder.path().join("etc"), Folders::from_environment());
     let at = |name: &str| etc.join(name);
     fs::create_dir_all(at("conf.d")).unwrap();
-    fs::write(at("gatepost.toml"), MINIMUM).unwrap();
-    fs::write(at("conf.d/x.toml"), "").unwrap();
+    let (module, roots) = (folder.path().join("module.so"), folder.path().join("roots.pem"));
+    let named = MINIMUM
+        .replace("/usr/lib/softhsm/libsofthsm2.so", module.to_str().unwrap())
+        .replace("[token]", &format!("root-ca = \"{}\"\n[token]", roots.display()));
+    fs::write(at("gatepost.toml"), named).unwrap();
+    for file in [&at("conf.d/x.toml"), &module, &roots] {
+        fs::write(file, "").unwrap();
+    }
     for (name, mode, refused) in [
         ("gatepost.toml", 0o664, false),
         ("gatepost.toml", 0o646, true),
@@ -70,6 +76,10 @@ fn what_every_user_may_write_is_refused() {
         ("", 0o775, false),
         ("", 0o757, true),
         ("", 0o1777, true),
+        ("../module.so", 0o775, false),
+        ("../module.so", 0o757, true),
+        ("../roots.pem", 0o644, false),
+        ("../roots.pem", 0o666, true),
     ] {
         let before = fs::metadata(at(name)).unwrap().permissions();
         fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();

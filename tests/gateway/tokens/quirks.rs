@@ -8,6 +8,7 @@ use rig::token::{KeyKind, Quirks, SoftHsm, Token};
 use rig::wait;
 
 use super::{public_key_of, shared, verified};
+use crate::cloud_view::connects;
 use crate::world::{PIN, SOON, World, options};
 
 /// EX_NOPERM
@@ -199,6 +200,22 @@ fn what_no_retry_mends_ends_with_the_reason() {
         &["RSA with 1024 bits", "2048 or more"],
         &["rsa:1024"],
     );
+}
+
+/// A faulty signature may reveal an RSA key, so each one is verified before it is used, and not only the first.
+#[test]
+fn promise_1_a_wrong_signature_is_never_used() {
+    let (quirks, mut world) = world();
+    world.gateway.start();
+    world.gateway.wait_for_csr();
+    quirks.set(&["signs-wrongly"]).unwrap();
+    world.certify();
+    world
+        .gateway
+        .wait_for_log("signing failed: the module's signature does not verify with the public key");
+    assert_eq!(connects(&world.cloud, 0), 0);
+    quirks.set(&[]).unwrap();
+    world.gateway.stop();
 }
 
 #[test]
