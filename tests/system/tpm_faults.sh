@@ -35,8 +35,11 @@ tpm_comes_late() {
     cp "$work/status-line" "$work/late"
     tpm_driver bind
     is_ready >&2
-    journal_since "$cursor" >"$work/late-journal"
-    must_fail grep -E 'Failed to start|firmware' "$work/late-journal" >&2
+    inside journalctl --quiet --unit gatepost --after-cursor "$cursor" --output short-monotonic >"$work/late-journal"
+    must_fail grep 'Failed to start' "$work/late-journal" >&2
+    # An emulated machine may need longer than the 30 s that a driver has, and then that is said.
+    awk -F '[][]' '/gatepostd .* starts with/ { begun = $2 } /firmware/ && $2 - begun < 30 { print; early = 1 } END { exit early }' \
+        "$work/late-journal" >&2
     grep -o "this machine's TPM is not there[^;]*" "$work/late"
 }
 
