@@ -148,7 +148,7 @@ impl Access {
     }
 
     /// Whether a rule may be for this user, as far as that can be told before its unit is known. A rule with nothing but a
-    /// unit may be for any user that a service runs as, which those of [`FIRST_SUBORDINATE`] and above are not.
+    /// unit may be for any user that a service runs as, which those of `FIRST_SUBORDINATE` and above are not.
     pub fn may_name(&self, uid: u32, gid: u32) -> bool {
         let peer = Peer::new(uid, gid, None);
         self.rules.iter().any(|rule| rule.who.may_be(&peer))

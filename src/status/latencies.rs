@@ -24,7 +24,7 @@ impl Latencies {
         }
     }
 
-    /// How many took no longer than each of the [`BOUNDS`].
+    /// How many took no longer than each of the `BOUNDS`.
     pub fn within(&self) -> impl Iterator<Item = (f64, u64)> {
         BOUNDS.into_iter().zip(self.within)
     }

@@ -59,7 +59,7 @@ impl Page {
     }
 }
 
-/// Text with marks: `code`, **bold**, [links](of which only the words are kept).
+/// Text with marks: `code`, `**bold**`, `[links](of which only the words are kept)`.
 fn inline(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

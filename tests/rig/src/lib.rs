@@ -9,7 +9,7 @@
 //! - [`process`]: a program under test, its output line by line, its signals and its end
 //! - [`thread_stopper`]: one thread of a program, stopped
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
-//! - [`unit`]: a control group as systemd makes one for a unit
+//! - [`mod@unit`]: a control group as systemd makes one for a unit
 //! - [`port`]: free ports for servers that must have the same one again
 //! - [`wait`]: conditions that another process makes true
 //!
