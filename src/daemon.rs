@@ -113,6 +113,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         presence_topic: config.mqtt.presence_topic.clone(),
         thing: ThingName::default(),
         access,
+        reload_turn: tokio::sync::Mutex::default(),
         drop_ins: Config::drop_ins(path),
         loopback: Loopback::new(&config, &desk, loopback),
         pace: Pace::new(clock.clone()),
@@ -206,6 +207,8 @@ async fn stay(
 /// Parse, check, then swap: a bad file changes nothing. Files and names are looked up in a thread of their own, because
 /// callers do not wait for the disk or for a directory service.
 async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
+    // One at a time: a reload that has read older files must not end last, and give back what newer ones have taken away.
+    let _turn = shared.reload_turn.lock().await;
     systemd::reloading();
     let loading = spawn_blocking(move || {
         let config = Config::load(&path, &running.folders)?;

@@ -25,7 +25,7 @@
 //! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable
+//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | user_accounts
 //! logging | log_limiter
 //! ```
 //!
@@ -66,3 +66,4 @@ pub mod systemd;
 pub mod timekeeper;
 pub mod token;
 pub mod topic;
+pub mod user_accounts;

@@ -9,6 +9,7 @@ use nix::unistd::{Group, User};
 
 use crate::config::{AccessRule, Config};
 use crate::problem::Problem;
+use crate::user_accounts::OwnedRange;
 
 const USERS: &str = "/etc/subuid";
 const GROUPS: &str = "/etc/subgid";
@@ -19,6 +20,12 @@ struct Range {
     owner: String,
     first: u32,
     count: u32,
+}
+
+/// The ranges of user IDs that users other than root can take. A range of a user who is not known belongs to its first ID.
+pub fn user_ranges() -> Vec<OwnedRange> {
+    let ranges = fs::read_to_string(USERS).map(|text| parse(&text)).unwrap_or_default();
+    ranges.iter().map(Range::owned).collect()
 }
 
 /// A problem for each access rule whose user or group somebody may become who is not root.
@@ -80,6 +87,15 @@ fn parse(text: &str) -> Vec<Range> {
 }
 
 impl Range {
+    fn owned(&self) -> OwnedRange {
+        let by_name = || Some(User::from_name(&self.owner).ok()??.uid.as_raw());
+        OwnedRange {
+            owner: self.owner.parse().ok().or_else(by_name).unwrap_or(self.first),
+            first: self.first,
+            count: self.count,
+        }
+    }
+
     fn contains(&self, id: u32) -> bool {
         id.checked_sub(self.first).is_some_and(|offset| offset < self.count)
     }

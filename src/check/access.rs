@@ -138,6 +138,7 @@ impl Account {
     fn within(&self, unit: Option<&str>) -> Caller {
         Caller::Peer(Peer {
             uid: self.uid,
+            account: self.uid,
             gid: self.gid,
             pid: None,
             unit: unit.map(Arc::from),

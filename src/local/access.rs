@@ -18,7 +18,8 @@ use super::loopback::{Reader, Recipient};
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
 use crate::event::{Event, journal};
-use crate::topic;
+use crate::user_accounts::UserAccounts;
+use crate::{subordinate, topic};
 
 /// Users from here on are those that ordinary users are given by the 65,536 for their containers (subuid(5); login.defs(5):
 /// from 100000), and no service's.
@@ -28,6 +29,7 @@ const FIRST_SUBORDINATE: u32 = 65_536;
 #[derive(Debug, Default)]
 pub struct Access {
     rules: Vec<Rule>,
+    accounts: Arc<UserAccounts>,
 }
 
 /// What somebody wants.
@@ -126,7 +128,14 @@ impl Access {
                 ),
             }
         }
-        Self { rules: made }
+        let named = made.iter().flat_map(|rule| rule.who.users()).collect();
+        let accounts = Arc::new(UserAccounts::new(named, subordinate::user_ranges()));
+        Self { rules: made, accounts }
+    }
+
+    /// The accounts of users, by these rules.
+    pub fn accounts(&self) -> &Arc<UserAccounts> {
+        &self.accounts
     }
 
     /// Whom the rules are for, each once, and who among them could read a file.
@@ -256,6 +265,12 @@ impl Who {
             true => self.is_as_user(peer),
             false => self.unit.is_some() && peer.uid < FIRST_SUBORDINATE,
         }
+    }
+
+    /// The users that it names themselves.
+    fn users(&self) -> impl Iterator<Item = u32> {
+        let members = self.group.iter().flat_map(|group| group.uids.iter().copied());
+        self.uid.into_iter().chain(self.user).chain(members)
     }
 
     fn names_a_user(&self) -> bool {

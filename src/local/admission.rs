@@ -3,7 +3,7 @@
 //! There are four pools that never take a place from each other: the users that could do worse than ask (root and the
 //! daemon's own), the users and token holders that an access rule names, everybody else on the Unix socket, and the
 //! connections of the loopback listener that have not shown a token yet. A user whom no rule names may have 65,536 user
-//! IDs (newuidmap(1)), so all such users together count as one.
+//! IDs (newuidmap(1)), so all such users together count as one; those of a user whom a rule names count as that user.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ const FEW: usize = 8;
 pub enum Origin {
     /// Root, or the user that the daemon runs as.
     Trusted,
-    /// A user on the Unix socket whom an access rule names.
+    /// A user on the Unix socket whom an access rule names, by its account: all that it can become is one.
     User(u32),
     /// The holder of a token, by its account.
     Bearer(Rc<str>),

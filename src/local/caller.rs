@@ -28,7 +28,7 @@ impl Caller {
     /// Whose the caller's things are: a user's, by whichever door, or those of whom a token was laid out for.
     pub fn account(&self) -> String {
         match self {
-            Self::Peer(Peer { uid, .. }) | Self::Bearer(Holder { uid: Some(uid), .. }) => format!("uid {uid}"),
+            Self::Peer(Peer { account: uid, .. }) | Self::Bearer(Holder { uid: Some(uid), .. }) => format!("uid {uid}"),
             Self::Bearer(_) => self.to_string(),
         }
     }

@@ -93,6 +93,7 @@ mod tests {
     fn peer(uid: u32, unit: Option<&str>) -> Peer {
         Peer {
             uid,
+            account: uid,
             gid: 100,
             pid: Some(7),
             unit: unit.map(Arc::from),

@@ -12,7 +12,9 @@ impl Caller {
     /// The account of the caller's messages: a user's, by whichever door, or a token's.
     pub fn message_account(&self) -> Account {
         match self {
-            Self::Peer(Peer { uid, .. }) | Self::Bearer(Holder { uid: Some(uid), .. }) => Account::of_user(*uid),
+            Self::Peer(Peer { account: uid, .. }) | Self::Bearer(Holder { uid: Some(uid), .. }) => {
+                Account::of_user(*uid)
+            }
             Self::Bearer(_) => self.owner(false).account(),
         }
     }

@@ -132,7 +132,7 @@ impl Pace {
     pub async fn charge(&self, caller: &Caller, turns: u32) -> Result<(), Refusal> {
         let asker = match caller {
             Caller::Peer(peer) if self.trusts(peer.uid) => return Ok(()),
-            Caller::Peer(peer) => Asker::User(peer.uid),
+            Caller::Peer(peer) => Asker::User(peer.account),
             Caller::Bearer(holder) => Asker::Bearer(holder.clone()),
         };
         match self.turn(asker, turns, REQUESTS) {

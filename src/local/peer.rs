@@ -13,6 +13,8 @@ use super::unit;
 pub struct Peer {
     /// Its effective user.
     pub uid: u32,
+    /// The user whose account it uses: another one's where that user can become this one.
+    pub account: u32,
     /// Its effective primary group.
     pub gid: u32,
     /// Its process, for messages only: a number that may have been reused by now.
@@ -22,10 +24,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer whose unit is not known.
+    /// A peer whose unit is not known, with an account of its own.
     pub fn new(uid: u32, gid: u32, pid: Option<i32>) -> Self {
         Self {
             uid,
+            account: uid,
             gid,
             pid,
             unit: None,

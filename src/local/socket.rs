@@ -132,7 +132,7 @@ impl SocketDoor {
     fn origin_of(&self, peer: &Peer) -> Origin {
         match self.shared.access.borrow().may_name(peer.uid, peer.gid) {
             _ if self.shared.pace.trusts(peer.uid) => Origin::Trusted,
-            true => Origin::User(peer.uid),
+            true => Origin::User(peer.account),
             false => Origin::Stranger,
         }
     }
@@ -158,6 +158,7 @@ impl Door for SocketDoor {
 
     fn greet(&self, stream: &Stream) -> io::Result<Option<(Origin, Caller)>> {
         let mut peer = Peer::of(stream)?;
+        peer.account = self.shared.access.borrow().accounts().account_uid(peer.uid);
         let origin = self.origin_of(&peer);
         if !self.shared.pace.admits_connection(&origin) {
             // What cannot be sent at once is not sent at all.
@@ -181,10 +182,10 @@ impl Door for SocketDoor {
         if unit::is_held_by_socket() && (access.has_units() || hint::is_dynamic(peer.uid)) {
             peer.look_up_unit(stream);
         }
-        let uid = peer.uid;
+        let (uid, account) = (peer.uid, peer.account);
         let origin = match access.names(caller) {
             _ if self.shared.pace.trusts(uid) => Origin::Trusted,
-            true => Origin::User(uid),
+            true => Origin::User(account),
             false => Origin::Stranger,
         };
         place.belongs_to(origin)

@@ -33,6 +33,8 @@ pub struct Shared {
     pub shelf: Shelf,
     /// Who may have what; replaced as a whole when the configuration is read again.
     pub access: RefCell<Access>,
+    /// Held while the configuration is read again.
+    pub reload_turn: tokio::sync::Mutex<()>,
     /// The configuration's folder for further files, as hints name it.
     pub drop_ins: PathBuf,
     /// The loopback listener, if it is configured.

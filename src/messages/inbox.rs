@@ -7,6 +7,7 @@ mod rights;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::Level;
@@ -24,6 +25,7 @@ use crate::clock::SharedClock;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::topic;
+use crate::user_accounts::UserAccounts;
 
 /// Between two tries to read the durable subscriptions of earlier starts.
 const RETRY: Duration = Duration::from_secs(5);
@@ -76,6 +78,8 @@ pub struct Subscriber {
     pub reader: String,
     /// Who owns it, if it is a durable one.
     pub owner: Owner,
+    /// The accounts that owners count for.
+    pub accounts: Arc<UserAccounts>,
     /// What for: checked, placeholders filled in.
     pub filter: String,
     /// The quality of service.
@@ -228,9 +232,9 @@ impl Inbox {
         let live = streams
             .iter()
             .filter(|stream| stream.reader == subscriber.reader && (name.is_none() || stream.kept.as_deref() != name));
-        let durable = kept
-            .iter()
-            .filter(|kept| kept.owner.is(&subscriber.owner) && Some(kept.name.as_str()) != name);
+        let durable = kept.iter().filter(|kept| {
+            kept.owner.shares_with(&subscriber.owner, &subscriber.accounts) && Some(kept.name.as_str()) != name
+        });
         let mut filters: BTreeSet<&str> = live.map(|stream| stream.filter.as_str()).collect();
         filters.extend(durable.map(|kept| kept.filter.as_str()));
         filters.insert(&subscriber.filter);

@@ -11,6 +11,7 @@ pub(super) use self::content::load;
 use super::books::{Books, Change, FIRST_ID, Total};
 use super::message::Received;
 use super::owner::Owner;
+use crate::user_accounts::UserAccounts;
 
 /// Durable subscriptions at the most.
 const MOST: usize = 128;
@@ -125,6 +126,7 @@ impl Books {
         owner: &Owner,
         filter: &str,
         qos: u8,
+        accounts: &UserAccounts,
     ) -> rusqlite::Result<Result<Kept, NotKept>> {
         if let Some(known) = self.kept_then(name) {
             if !known.may_be_used_by(owner) {
@@ -144,7 +146,7 @@ impl Books {
             }
             return Ok(Ok(kept));
         }
-        let (all, of_one) = self.count_kept_then(owner);
+        let (all, of_one) = self.count_kept_then(owner, accounts);
         if all >= MOST {
             return Ok(Err(NotKept::TooMany(MOST)));
         }

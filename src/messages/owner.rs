@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::percent;
+use crate::user_accounts::UserAccounts;
 
 /// Who owns a durable subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,16 @@ impl Owner {
             (Self::Unit { unit, .. }, Self::Unit { unit: other, .. }) => unit == other,
             (Self::Token(rule), Self::Token(other)) => rule == other,
             _ => false,
+        }
+    }
+
+    /// Whether both count for the same account: they are the same owner, or users that one user can become.
+    pub fn shares_with(&self, other: &Self, accounts: &UserAccounts) -> bool {
+        match (self, other) {
+            (Self::User { uid, .. }, Self::User { uid: other, .. }) => {
+                accounts.account_uid(*uid) == accounts.account_uid(*other)
+            }
+            _ => self.is(other),
         }
     }
 

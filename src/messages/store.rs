@@ -124,7 +124,7 @@ fn ended() -> Failure {
 /// The thread.
 async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::Receiver<Job>) {
     loop {
-        match open(&path, bookkeeper) {
+        match open_with_reserve(&path, bookkeeper) {
             Ok(mut books) => match serve(&path, &mut books, &mut queue).await {
                 Ended::Broken => {
                     books.hand_over();
@@ -140,6 +140,29 @@ async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::R
                 }
             }
         }
+    }
+}
+
+/// Opens the database. On a full disk that can take what is held in reserve: an older schema is brought to today's by writing.
+fn open_with_reserve(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Failure, Box<Bookkeeper>)> {
+    open_twice_at_most(
+        bookkeeper,
+        |keeper| open(path, keeper),
+        || database::reserve(path).release(),
+    )
+}
+
+fn open_twice_at_most<K, B>(
+    bookkeeper: K,
+    open: impl Fn(K) -> Result<B, (Failure, K)>,
+    release: impl FnOnce(),
+) -> Result<B, (Failure, K)> {
+    match open(bookkeeper) {
+        Err((failure, bookkeeper)) if failure.disk_full => {
+            release();
+            open(bookkeeper)
+        }
+        outcome => outcome,
     }
 }
 

@@ -31,6 +31,7 @@ fn rules() -> Vec<AccessRule> {
 fn peer(uid: u32, gid: u32, unit: Option<&str>) -> Caller {
     Caller::Peer(Peer {
         uid,
+        account: uid,
         gid,
         pid: None,
         unit: unit.map(Arc::from),

@@ -103,8 +103,8 @@ fn token_for(
         .of(&selectors)
         .filter(|token| token.reader == reader && !token.is_given);
     match (kept, occasion) {
-        (Some(token), Occasion::Reload) if token.file.exists() => Ok(token.clone()),
-        (Some(token), Occasion::Start) => {
+        (Some(token), Occasion::Reload) if may_be_in_place(token) => Ok(token.clone()),
+        (Some(token), _) if occasion == Occasion::Start || token.has_no_file() => {
             let token = token.in_file(path_for(&selectors, folder, others));
             match is_in_place(&token) {
                 true => Ok(token),
@@ -144,6 +144,13 @@ fn path_for(selectors: &Selectors, folder: &Path, others: &[Token]) -> PathBuf {
 fn is_in_place(token: &Token) -> bool {
     let is_file = fs::symlink_metadata(&token.file).is_ok_and(|found| found.is_file());
     is_file && fs::read(&token.file).is_ok_and(|content| token.is(&Zeroizing::new(content)))
+}
+
+/// The same for a file that its reader owns, and that may be unreadable to us.
+fn may_be_in_place(token: &Token) -> bool {
+    let is_file = fs::symlink_metadata(&token.file).is_ok_and(|found| found.is_file());
+    let is_hidden = || matches!(File::open(&token.file), Err(error) if error.kind() == ErrorKind::PermissionDenied);
+    is_file && (is_in_place(token) || is_hidden())
 }
 
 fn written(token: Token) -> Result<Token, String> {

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use log::Level;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -86,6 +86,8 @@ pub struct Loopback {
     folder: PathBuf,
     tokens: RefCell<Rc<Tokens>>,
     inherited: RefCell<Inherited>,
+    /// Held while the token files are written: what is known must be what is laid out.
+    writing: Mutex<()>,
     /// The socket once it is bound; nothing is laid out before.
     bound: RefCell<Option<OwnedFd>>,
     /// Counts what there is to be kept for the next run.
@@ -106,6 +108,7 @@ impl Loopback {
             folder: config.folders.runtime.join("loopback"),
             tokens: RefCell::default(),
             inherited: RefCell::new(inherited),
+            writing: Mutex::default(),
             bound: RefCell::default(),
             changes: watch::Sender::new(0),
             reporter: desk.reporter("loopback", LoopbackPhase::Waiting, details),
@@ -162,14 +165,20 @@ impl Loopback {
     /// as it is, so that running programs notice nothing. Nothing is laid out while somebody else may have the port.
     pub async fn lay_out_again(&self, access: &RefCell<Access>) {
         if self.is_bound() {
+            let writing = self.writing.lock().await;
             let known = Tokens::clone(&self.tokens());
-            self.lay_out(access, known, Occasion::Reload).await;
+            self.lay_out(access, known, Occasion::Reload, writing).await;
         }
     }
 
-    async fn lay_out(&self, access: &RefCell<Access>, known: Tokens, occasion: Occasion) {
+    /// `_writing` shows that nobody else is at it.
+    async fn lay_out(&self, access: &RefCell<Access>, known: Tokens, occasion: Occasion, _writing: MutexGuard<'_, ()>) {
         let recipients: Vec<_> = access.borrow().recipients().collect();
         let folder = self.folder.clone();
+        if occasion == Occasion::Start {
+            // Programs have these tokens already: they stay good where the folder cannot be written.
+            self.tokens.replace(Rc::new(known.clone()));
+        }
         match spawn_blocking(move || files::lay_out(&folder, recipients, &known, occasion)).await {
             Ok(Ok(tokens)) => {
                 let files = tokens.files().map(ToOwned::to_owned).collect();
@@ -232,6 +241,8 @@ impl Loopback {
 pub async fn listen(shared: Rc<Shared>, connections: Connections) {
     let Some(loopback) = &shared.loopback else { return };
     let (listener, known) = loopback.listener().await;
+    // Before the port is known to be ours: a reload that saw it would lay out without the tokens of the run before.
+    let writing = loopback.writing.lock().await;
     let ready = || {
         listener.set_nonblocking(true)?;
         loopback.bound.replace(Some(listener.try_clone()?.into()));
@@ -244,7 +255,7 @@ pub async fn listen(shared: Rc<Shared>, connections: Connections) {
             return loopback.reporter.report(LoopbackPhase::Waiting, Some(problem));
         }
     };
-    loopback.lay_out(&shared.access, known, Occasion::Start).await;
+    loopback.lay_out(&shared.access, known, Occasion::Start, writing).await;
     loopback.reporter.report(LoopbackPhase::Listening, None);
     server::serve(
         Rc::new(LoopbackDoor::new(listener, loopback.address, shared.clone())),

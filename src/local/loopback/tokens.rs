@@ -117,6 +117,11 @@ impl Token {
         self.is_given || self.reader != Reader::Nobody
     }
 
+    /// Whether it was never laid out: it comes from the run before, and its folder could not be written.
+    pub fn has_no_file(&self) -> bool {
+        self.file.as_os_str().is_empty()
+    }
+
     /// Whether `value` is this token. Takes as long wherever they differ.
     pub fn is(&self, value: &[u8]) -> bool {
         self.value.expose_secret().as_bytes().ct_eq(value).into()

@@ -27,7 +27,7 @@ impl Inbox {
         self.may_take_over(subscriber, name)?;
         let (wish, owned_name) = (subscriber.clone(), name.to_owned());
         let kept = self.store.run(Care::Adds, move |books| {
-            books.keep(&owned_name, &wish.owner, &wish.filter, wish.qos)
+            books.keep(&owned_name, &wish.owner, &wish.filter, wish.qos, &wish.accounts)
         });
         let kept = kept
             .await

@@ -1,6 +1,6 @@
 //! What waits for durable subscriptions: each message once in `message`, and a row in `delivery` for each that it waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -23,30 +23,34 @@ impl Books {
             message.payload.len(),
             properties.as_ref().map_or(0, String::len),
         );
-        let mut stored = None;
+        // Room first, for all of them: what makes room for one may be another's oldest, and must not be this message.
+        let mut with_room = Vec::new();
         for name in names {
             let Some(mut kept) = self.kept_then(name).cloned() else {
                 continue;
             };
-            if !self.make_room_in(&mut kept, bytes)? {
-                self.with_commit(Change::Kept(kept));
-                continue;
+            if self.make_room_in(&mut kept, bytes)? {
+                kept.total.more(bytes);
+                with_room.push(name);
             }
-            let id = match stored {
-                Some(id) => id,
-                None => self.store(message, properties.as_deref())?,
+            self.with_commit(Change::Kept(kept));
+        }
+        if with_room.is_empty() {
+            return Ok(());
+        }
+        let id = self.store(message, properties.as_deref())?;
+        for name in with_room {
+            // Making room for another may have changed it since.
+            let Some(mut kept) = self.kept_then(name).cloned() else {
+                continue;
             };
-            stored = Some(id);
             kept.last += 1;
             self.database
                 .prepare_cached("INSERT INTO delivery (subscription, id, message) VALUES (?1, ?2, ?3)")?
                 .execute((kept.number, kept.last, id))?;
-            kept.total.more(bytes);
             self.with_commit(Change::Kept(kept));
         }
-        if stored.is_some() {
-            self.adds(bytes);
-        }
+        self.adds(bytes);
         Ok(())
     }
 
@@ -113,19 +117,35 @@ impl Books {
 
     /// Deletes some of what waited for subscriptions that have ended.
     pub(in super::super) fn delete_leftovers(&mut self) -> rusqlite::Result<()> {
-        let mut ended = self.database.prepare_cached(
-            "SELECT subscription, id, message FROM delivery
-             WHERE subscription NOT IN (SELECT number FROM subscription) LIMIT ?1",
-        )?;
-        let leftovers: Vec<(i64, (i64, i64))> = ended
-            .query_map((AT_ONCE,), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+        let Some(subscription) = self.next_ended()? else {
+            self.leftovers = false;
+            return Ok(());
+        };
+        let mut oldest = self
+            .database
+            .prepare_cached("SELECT id, message FROM delivery WHERE subscription = ?1 ORDER BY id LIMIT ?2")?;
+        let leftovers: Vec<(i64, i64)> = oldest
+            .query_map((subscription, AT_ONCE), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        drop(ended);
-        for (subscription, row) in &leftovers {
-            self.delete_deliveries(*subscription, &[*row])?;
+        drop(oldest);
+        self.delete_deliveries(subscription, &leftovers)
+    }
+
+    /// A subscription that has ended and has rows left. It is found by one step in the index for each subscription that has rows:
+    /// a search through the rows would pass those of all others each time.
+    fn next_ended(&self) -> rusqlite::Result<Option<i64>> {
+        let mut next = self
+            .database
+            .prepare_cached("SELECT min(subscription) FROM delivery WHERE subscription > ?1")?;
+        let numbers: BTreeSet<i64> = self.all_kept_then().map(|kept| kept.number).collect();
+        let mut number = i64::MIN;
+        while let Some(found) = next.query_row((number,), |row| row.get::<_, Option<i64>>(0))? {
+            if !numbers.contains(&found) {
+                return Ok(Some(found));
+            }
+            number = found;
         }
-        self.leftovers = !leftovers.is_empty();
-        Ok(())
+        Ok(None)
     }
 
     /// Notes the last number and how many were dropped: neither can be told from what is left.

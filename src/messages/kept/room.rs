@@ -3,15 +3,18 @@
 use super::super::books::{Books, Change, Total};
 use super::super::owner::Owner;
 use super::Kept;
+use crate::user_accounts::UserAccounts;
 
 /// An owner's subscriptions together keep so many times what one of them may keep. A message that several of them have counts for
 /// each, though it is stored once.
 const ACCOUNT_SHARE: u64 = 8;
 
 impl Books {
-    /// How many durable subscriptions there are after the commit, in all and of this owner.
-    pub(super) fn count_kept_then(&self, owner: &Owner) -> (usize, usize) {
-        let of_one = self.all_kept_then().filter(|kept| kept.owner.is(owner));
+    /// How many durable subscriptions there are after the commit, in all and of this owner's account.
+    pub(super) fn count_kept_then(&self, owner: &Owner, accounts: &UserAccounts) -> (usize, usize) {
+        let of_one = self
+            .all_kept_then()
+            .filter(|kept| kept.owner.shares_with(owner, accounts));
         (self.all_kept_then().count(), of_one.count())
     }
 
@@ -39,6 +42,9 @@ impl Books {
                 let dropped = self.delete_oldest(&mut fullest, |fullest, _| fullest.total.bytes > target)?;
                 self.count_dropped(&mut fullest, dropped)?;
                 self.with_commit(Change::Kept(fullest));
+                if dropped == 0 {
+                    self.count_dropped(kept, 1)?;
+                }
                 Ok(dropped > 0)
             }
             None => {

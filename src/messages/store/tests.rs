@@ -79,3 +79,33 @@ async fn who_waits_for_a_message_hears_that_it_is_lost_with_the_database() {
     assert!(breaks.await.is_err());
     assert!(matches!(fate.await, Ok(Fate::Dropped(_))));
 }
+
+/// A disk as it is to the database: full, until the reserve is given up, or longer.
+#[test]
+fn a_full_disk_is_tried_once_more_without_the_reserve() {
+    use std::cell::Cell;
+
+    let full = || database::full(Path::new("/state/messages.db"));
+    let other = || Failure::from(Problem::wait("it is read-only"));
+    // What the first try and the second meet, and what comes of it: whether it opened, the tries, whether the reserve was given up.
+    for (first, second, expected) in [
+        (None, None, (true, 1, false)),
+        (Some(full()), None, (true, 2, true)),
+        (Some(full()), Some(full()), (false, 2, true)),
+        (Some(full()), Some(other()), (false, 2, true)),
+        (Some(other()), None, (false, 1, false)),
+    ] {
+        let (tries, released) = (Cell::new(0), Cell::new(false));
+        let open = |()| {
+            tries.set(tries.get() + 1);
+            let met = if tries.get() == 1 {
+                first.clone()
+            } else {
+                second.clone()
+            };
+            met.map_or(Ok(()), |failure| Err((failure, ())))
+        };
+        let outcome = open_twice_at_most((), open, || released.set(true));
+        assert_eq!((outcome.is_ok(), tries.get(), released.get()), expected);
+    }
+}

@@ -11,6 +11,7 @@ use crate::messages::kept::{Acknowledged, NotKept};
 use crate::messages::store::{Care, Store};
 use crate::messages::{Bounds, Handles, Owner, Received, spawn};
 use crate::status::{Desk, MessagesDetails, MessagesPhase};
+use crate::user_accounts::UserAccounts;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -28,7 +29,9 @@ fn user(uid: u32) -> Owner {
 
 async fn keep(store: &Store, name: &str, owner: Owner) -> Result<(), NotKept> {
     let name = name.to_owned();
-    let kept = store.run(Care::Adds, move |books| books.keep(&name, &owner, "t/#", 1));
+    let kept = store.run(Care::Adds, move |books| {
+        books.keep(&name, &owner, "t/#", 1, &UserAccounts::default())
+    });
     kept.await.unwrap().map(drop)
 }
 
@@ -187,7 +190,9 @@ async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
     }
     let replaced = store.run(Care::Lasts, |books| {
         books.unkeep("old")?;
-        books.keep("new", &user(2), "t/#", 1).map(drop)
+        books
+            .keep("new", &user(2), "t/#", 1, &UserAccounts::default())
+            .map(drop)
     });
     replaced.await.unwrap();
     let read = |name: &'static str| store.run(Care::Reads, move |books| books.read_kept(name, 0, 9999, 1 << 20));
@@ -217,4 +222,91 @@ async fn an_acknowledgement_of_much_is_done_a_little_at_a_time() {
         Acknowledged::Done
     );
     assert_eq!(rows(store).await, (0, 0));
+}
+
+/// After an upgrade an account may have more than it may keep now: making room for one subscription then takes another's oldest.
+#[tokio::test]
+async fn a_message_is_not_deleted_by_making_room_for_its_next_subscription() {
+    let bounds = Bounds {
+        inbox_max_bytes: 200_000,
+        ..Bounds::default()
+    };
+    let (_folder, handles) = opened(bounds);
+    let store = handles.inbox.store();
+    let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+    for name in &names {
+        keep(store, name, user(1)).await.unwrap();
+    }
+    for _ in 0..8 {
+        deliver(store, &names, 10_000).await;
+    }
+    for bound in [90_000, 60_000, 20_000, 11_000] {
+        let lower = store.run(Care::Writes, move |books| {
+            books.bookkeeper.bounds.inbox_max_bytes = bound;
+            Ok(())
+        });
+        lower.await.unwrap();
+        deliver(store, &names, 10_000).await;
+        let look = store.run(Care::Reads, |books| {
+            let count = |sql| books.database.query_row(sql, (), |row| row.get::<_, u64>(0));
+            Ok((
+                count("SELECT count(*) FROM delivery WHERE message NOT IN (SELECT id FROM message)")?,
+                count("SELECT count(*) FROM message WHERE id NOT IN (SELECT message FROM delivery)")?,
+                count("SELECT count(*) FROM delivery")?,
+                books.kept.values().map(|kept| kept.total.messages).sum::<u64>(),
+                books.kept.values().map(|kept| kept.total.bytes).sum::<u64>(),
+            ))
+        });
+        let (dangling, orphans, delivered, counted, bytes) = look.await.unwrap();
+        assert_eq!((dangling, orphans, delivered), (0, 0, counted), "with {bound} bytes");
+        assert!(bytes <= 8 * bound, "{bytes} of {bound}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
+    let (_folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    let names: Vec<String> = (0..6).map(|number| format!("s{number}")).collect();
+    for (name, uid) in names.iter().zip(1..) {
+        keep(store, name, user(uid)).await.unwrap();
+    }
+    for _ in 0..5 {
+        deliver(store, &names, 10).await;
+    }
+    for name in ["s0", "s3", "s5"] {
+        store.run(Care::Lasts, move |books| books.unkeep(name)).await.unwrap();
+    }
+    tidied(store).await;
+    assert_eq!(rows(store).await, (5, 15));
+    for name in ["s1", "s2", "s4"] {
+        store.run(Care::Lasts, move |books| books.unkeep(name)).await.unwrap();
+    }
+    tidied(store).await;
+    assert_eq!(rows(store).await, (0, 0));
+}
+
+#[tokio::test]
+async fn users_that_one_user_can_become_share_its_subscriptions() {
+    use crate::user_accounts::OwnedRange;
+    let (_folder, handles) = opened(Bounds::default());
+    let store = handles.inbox.store();
+    let range = OwnedRange {
+        owner: 1000,
+        first: 100_000,
+        count: 65_536,
+    };
+    let accounts = std::sync::Arc::new(UserAccounts::new([100_500].into(), vec![range]));
+    let mut refused = Vec::new();
+    for (uid, number) in (100_000..100_020).chain([1000, 100_500, 1001]).zip(0..) {
+        let (accounts, name) = (accounts.clone(), format!("s{number}"));
+        let kept = store.run(Care::Adds, move |books| {
+            books.keep(&name, &user(uid), "t/#", 1, &accounts)
+        });
+        if kept.await.unwrap().is_err() {
+            refused.push(uid);
+        }
+    }
+    let expected: Vec<u32> = (100_016..100_020).chain([1000]).collect();
+    assert_eq!(refused, expected);
 }

@@ -155,6 +155,18 @@ fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
 /// Subordinate user IDs are cheap: newuidmap(1) gives an ordinary user 65,536 of them.
 #[test]
 fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
+    lock_nobody_out("", |uid| uid);
+}
+
+/// All of them keep that user's primary group, so that a rule about the group is for each.
+#[test]
+fn promise_6_one_user_multiplied_by_its_group_locks_nobody_out() {
+    const GROUP: u32 = 61020;
+    let rule = format!("\n[[access]]\ngid = {GROUP}\nrole-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]\n");
+    lock_nobody_out(&rule, |_| GROUP);
+}
+
+fn lock_nobody_out(rule: &str, gid: fn(u32) -> u32) {
     if !user::is_root() {
         eprintln!("NOT TESTED: a crowd of users, because only root may act as others");
         return;
@@ -164,7 +176,7 @@ fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
     world
         .gateway
         .config
-        .push_str(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n"));
+        .push_str(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n{rule}"));
     world.bring_online();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
@@ -180,7 +192,7 @@ fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
     let mut held = Vec::new();
     let mut answered = 0;
     for uid in 200_000..200_100 {
-        let connections = user::act_as(uid, uid, || {
+        let connections = user::act_as(uid, gid(uid), || {
             let connect = |number: usize| {
                 let mut stream = unix_http::connect(&socket).unwrap();
                 // Where it was closed already there is nothing to hold.

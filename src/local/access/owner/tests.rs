@@ -44,6 +44,7 @@ fn gid(gid: u32) -> Selectors {
 fn process(uid: u32, unit: Option<&str>) -> Caller {
     Caller::Peer(Peer {
         uid,
+        account: uid,
         gid: uid,
         pid: None,
         unit: unit.map(Arc::from),

@@ -43,6 +43,7 @@ pub async fn get(
     let subscriber = Subscriber {
         reader: caller.account(),
         owner: caller.owner(by_unit),
+        accounts: shared.access.borrow().accounts().clone(),
         filter,
         qos,
         most_filters: match shared.may_do_everything(caller) {
