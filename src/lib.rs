@@ -21,11 +21,11 @@
 //! identity | timekeeper | subordinate
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
-//! sigv4
+//! sigv4 | pem_file
 //! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | user_accounts
+//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | regular_file | user_accounts
 //! logging | log_limiter
 //! ```
 //!
@@ -51,11 +51,13 @@ pub mod log_limiter;
 pub mod logging;
 pub mod messages;
 pub mod mqtt;
+pub mod pem_file;
 pub mod percent;
 pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
 pub mod pulse;
+pub mod regular_file;
 pub mod sealed;
 pub mod secret;
 pub mod service;

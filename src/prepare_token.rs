@@ -6,6 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::arguments::print;
+use crate::foreign_text;
 use crate::hardening;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::secret::SecretString;
@@ -46,7 +47,10 @@ impl Preparation {
 /// With what the module answers.
 pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), Fatal> {
     hardening::no_core_dumps();
-    let unavailable = |error: TokenError| Fatal::new(Exit::Unavailable, error.problem().clone());
+    let unavailable = |error: TokenError| match error {
+        TokenError::Final(Exit::Configuration, problem) => Fatal::new(Exit::Configuration, problem),
+        other => Fatal::new(Exit::Unavailable, other.problem().clone()),
+    };
     match preparation {
         Preparation::List => {
             let labels = token::labels(module).map_err(unavailable)?;
@@ -55,17 +59,23 @@ pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), F
         Preparation::Make => token::make(module, label, &read_pin()?).map_err(unavailable),
         Preparation::Prove => {
             let proof = token::prove(module, label, &read_pin()?).map_err(unavailable)?;
-            print(&format!("{}\n", word(proof)))
+            // The script has the word from standard output, and what to tell people from standard error.
+            if !matches!(proof, Proof::Good) {
+                eprintln!("gatepostd: {proof}");
+            }
+            print(&format!("{}\n", word(&proof)))
         }
     }
 }
 
 /// gatepost-tpm-setup reads these.
-fn word(proof: Proof) -> &'static str {
+fn word(proof: &Proof) -> &'static str {
     match proof {
         Proof::Good => "good",
         Proof::WrongPin => "wrong-pin",
         Proof::Locked => "locked",
+        Proof::LastTry => "last-try",
+        Proof::Unexplained(_) => "unexplained",
         Proof::NoPin => "no-pin",
         Proof::NoPinButObjects => "no-pin-but-objects",
     }
@@ -77,13 +87,10 @@ fn read_pin() -> Result<SecretString, Fatal> {
         Fatal::new(Exit::Usage, problem.next("this is what gatepost-tpm-setup uses"))
     };
     // Reserved at once: a buffer that grows would leave copies behind.
-    let mut pin = Zeroizing::new(String::with_capacity(MAX_PIN as usize + 1));
+    let mut pin = Zeroizing::new(Vec::with_capacity(MAX_PIN as usize + 1));
     std::io::stdin()
         .take(MAX_PIN)
-        .read_to_string(&mut pin)
-        .map_err(|error| unreadable(error.to_string()))?;
-    match pin.trim_end_matches('\n') {
-        "" => Err(unreadable("it is empty".to_owned())),
-        pin => Ok(pin.into()),
-    }
+        .read_to_end(&mut pin)
+        .map_err(|error| unreadable(foreign_text::clean(error)))?;
+    token::pin_from(&pin).map_err(|fault| unreadable(format!("it {fault}")))
 }

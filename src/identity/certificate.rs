@@ -9,11 +9,11 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::name::{common_names, describe};
-use super::pem_file::{self, ReadError};
 use super::signature::refused_by_aws;
 use super::{chain, usage};
 use crate::clock::{Clock, is_set, rfc3339};
 use crate::config::{IdentityConfig, check_thing_name};
+use crate::pem_file::{self, ReadError};
 use crate::problem::Problem;
 
 /// A certificate chain that belongs to the key and is valid now.
@@ -129,15 +129,16 @@ impl Certificate {
     }
 }
 
-/// The thing name that the configuration or the certificate there says, as far as that can be said without the key; `None` where
-/// there is no usable certificate.
+/// Reads the thing name from the configuration or the certificate, as far as that can be done without the key: the certificate is
+/// the first in its file that is no CA's, as in [`Certificate::load`]. `None` where there is no usable one.
 pub fn thing_name(config: &IdentityConfig) -> Option<String> {
     if config.thing_name.is_some() {
         return config.thing_name.clone();
     }
     let file = pem_file::read(&config.certificate).ok()?;
-    let (_, device) = X509Certificate::from_der(file.certificates.first()?).ok()?;
-    thing_name_of(&config.certificate, &device).ok()
+    let parsed = parse(&config.certificate, &file.certificates).ok()?;
+    let device = parsed.get(find_device(&config.certificate, &parsed, None).ok()?)?;
+    thing_name_of(&config.certificate, device).ok()
 }
 
 /// The certificates of both files, each once, and what is wrong with the files themselves.

@@ -5,7 +5,6 @@ mod chain;
 mod files;
 mod files_check;
 mod name;
-mod pem_file;
 mod proven;
 mod request;
 pub mod roots;

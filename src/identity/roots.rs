@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 
-use super::pem_file::{self, Content, ReadError};
+use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
 /// Where Debian's ca-certificates keeps single roots.

@@ -2,26 +2,24 @@
 //!
 //! Neither CKA_ID nor the label proves anything; they only say which one to try first.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use cryptoki::session::Session;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::error::TokenError;
 use super::keys::{Object, objects};
 use super::public_key::PublicKey;
-
-/// A certificate file with a chain is smaller than this.
-const MAX_FILE: u64 = 256 * 1024;
+use crate::pem_file::{self, ReadError};
+use crate::problem::Problem;
 
 /// A public key, and where it is from.
 pub(super) struct Candidate {
     pub(super) name: String,
     /// The key, or why it cannot be used.
     pub(super) key: Result<PublicKey, TokenError>,
+    /// Whether the token says that it is the private key's, by its id or label.
+    pub(super) is_likely: bool,
     /// Whether it is from the certificate file, in whose place another one may be put.
     pub(super) is_replaceable: bool,
 }
@@ -58,6 +56,7 @@ fn public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>,
         .map(|object| Candidate {
             name: format!("public key {}", object.name()),
             key: PublicKey::read(session, object.handle),
+            is_likely: rank(object, private) < UNRELATED,
             is_replaceable: false,
         })
         .collect())
@@ -66,13 +65,15 @@ fn public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>,
 /// What the private key object says of its public half: an RSA key has its modulus, PKCS#11 3.0 has CKA_PUBLIC_KEY_INFO.
 fn own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
     let info = session.get_attributes(private.handle, &[AttributeType::PublicKeyInfo]);
+    // A key object that says nothing of its public half is no candidate; one that says something unusable is.
     let key = match info.ok().and_then(|attributes| attributes.into_iter().next()) {
         Some(Attribute::PublicKeyInfo(info)) if !info.is_empty() => PublicKey::from_info(&info),
-        _ => PublicKey::read(session, private.handle),
+        _ => Ok(PublicKey::read(session, private.handle).ok()?),
     };
-    key.ok().map(|key| Candidate {
+    Some(Candidate {
         name: "the public part of the private key object".to_owned(),
-        key: Ok(key),
+        key,
+        is_likely: true,
         is_replaceable: false,
     })
 }
@@ -90,30 +91,43 @@ fn certificate_objects(session: &Session, private: &Object) -> Result<Vec<Candid
             Some(Candidate {
                 name: format!("certificate {}", object.name()),
                 key: PublicKey::from_certificate(&der)?,
+                is_likely: rank(object, private) < UNRELATED,
                 is_replaceable: false,
             })
         })
         .collect())
 }
 
-/// The certificates in the file, if it is there and can be read: what is wrong with it is told elsewhere.
+/// The certificates in the file at `path`; what is there instead stands in the place of a key. None at all where there is no file.
 fn in_file(path: &Path) -> Vec<Candidate> {
-    let mut text = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text));
-    if read.is_err() {
-        return Vec::new();
-    }
-    CertificateDer::pem_slice_iter(&text)
-        .filter_map(Result::ok)
+    let certificates = match pem_file::read(path) {
+        Ok(file) => file.certificates,
+        Err(ReadError::Missing) => return Vec::new(),
+        Err(error) => {
+            let problem = Problem::configuration(format!("{} {}", path.display(), error.what()));
+            return vec![Candidate {
+                name: path.display().to_string(),
+                key: Err(TokenError::Absent(problem.next(error.next_step()))),
+                is_likely: false,
+                is_replaceable: true,
+            }];
+        }
+    };
+    certificates
+        .iter()
         .filter_map(|der| {
             Some(Candidate {
                 name: format!("certificate in {}", path.display()),
-                key: PublicKey::from_certificate(&der)?,
+                key: PublicKey::from_certificate(der)?,
+                is_likely: false,
                 is_replaceable: true,
             })
         })
         .collect()
 }
+
+/// The rank of an object that neither its id nor its label ties to the private key.
+const UNRELATED: u8 = 3;
 
 /// The same id and label come first, then the same id, then the same label.
 fn rank(object: &Object, private: &Object) -> u8 {
@@ -123,6 +137,6 @@ fn rank(object: &Object, private: &Object) -> u8 {
         (true, true) => 0,
         (true, false) => 1,
         (false, true) => 2,
-        (false, false) => 3,
+        (false, false) => UNRELATED,
     }
 }

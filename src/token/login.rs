@@ -8,7 +8,21 @@ use super::error::{TokenError, what_the_module_said};
 use super::pin::PinSource;
 use crate::problem::Problem;
 
-/// What the token says about its PIN before a login.
+/// The token's own reason not to try a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PinBlock {
+    /// It takes none.
+    Locked,
+    /// The next wrong one locks it.
+    FinalTry,
+}
+
+/// Says whether a PIN may be tried now. gatepost never uses the last try.
+pub(super) fn may_try(info: &TokenInfo) -> Result<(), PinBlock> {
+    PinFlags::from(info).check()
+}
+
+/// The token's flags about its PIN before a login.
 #[derive(Clone, Copy, Debug, Default)]
 struct PinFlags {
     /// A wrong PIN was tried since the last successful login (`CKF_USER_PIN_COUNT_LOW`).
@@ -25,6 +39,16 @@ impl From<&TokenInfo> for PinFlags {
             count_low: info.user_pin_count_low(),
             final_try: info.user_pin_final_try(),
             locked: info.user_pin_locked(),
+        }
+    }
+}
+
+impl PinFlags {
+    fn check(self) -> Result<(), PinBlock> {
+        match (self.locked, self.final_try) {
+            (true, _) => Err(PinBlock::Locked),
+            (false, true) => Err(PinBlock::FinalTry),
+            (false, false) => Ok(()),
         }
     }
 }
@@ -85,16 +109,14 @@ impl LoginPolicy {
 
     /// Whether the PIN may be tried now.
     fn check(&self, flags: PinFlags) -> Result<(), TokenError> {
-        if flags.locked {
-            return Err(TokenError::pin_locked());
-        }
-        if flags.final_try {
-            return Err(TokenError::pin(
-                "the token says that one more wrong PIN locks it; gatepost never uses the last try".to_owned(),
-                "make sure that the PIN is right, log in once by hand with it, which makes the token count anew \
+        flags.check().map_err(|block| match block {
+            PinBlock::Locked => TokenError::pin_locked(),
+            PinBlock::FinalTry => TokenError::pin(
+                "the token says that one more wrong PIN locks it; gatepost never uses the last try",
+                "make sure that the PIN is right, log in once by hand with it, which resets the token's count \
                  (pkcs11-tool --login --list-objects), then start gatepost again",
-            ));
-        }
+            ),
+        })?;
         match &self.unexplained {
             Some(said) if flags.count_low => Err(TokenError::pin(
                 format!("{said}, and the token has counted that as a wrong PIN; the PIN is not tried again"),

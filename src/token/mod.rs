@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, watch};
 pub use algorithm::{Generate, Hash, KeyAlgorithm, Scheme};
 pub use error::TokenError;
 pub use pin::{PinSource, give_pin_file_to};
-pub use prepare::{Proof, labels, make, prove};
+pub use prepare::{Proof, labels, make, pin_from, prove};
 pub use public_key::PublicKey;
 pub use uri::{KeyUri, UriError};
 

@@ -32,17 +32,28 @@ pub(super) fn prove(
 ) -> Result<PublicKey, TokenError> {
     let mut signatures = Signatures::new(sign)?;
     let mut wrong = Vec::new();
-    let (mut wrong_file, mut unusable) = (None, None);
+    let (mut wrong_file, mut unusable, mut likely_unusable) = (None, None, None);
     for candidate in candidates {
         let candidate = candidate?;
         match candidate.key {
             Ok(key) => match signatures.prove(key)? {
                 Some(proven) => return Ok(proven),
-                None if candidate.is_replaceable => wrong_file = wrong_file.or(Some(candidate.name)),
+                None if candidate.is_replaceable => {
+                    wrong_file = wrong_file.or_else(|| Some(format!("the {} is for another key", candidate.name)));
+                }
                 None => wrong.push(candidate.name),
             },
+            // No key at all: the file is something else.
+            Err(TokenError::Absent(problem)) if candidate.is_replaceable => {
+                wrong_file = wrong_file.or(Some(problem.message))
+            }
+            Err(error) if candidate.is_likely => likely_unusable = likely_unusable.or(Some(error)),
             Err(error) => unusable = unusable.or(Some(error)),
         }
+    }
+    // That others' keys do not verify is no news where the key's own public half cannot be used.
+    if let (None, Some(unusable)) = (&signatures.refusal, likely_unusable) {
+        return Err(unusable);
     }
     Err(match (wrong.as_slice(), signatures.refusal, unusable) {
         (_, Some(refusal), _) => refusal,
@@ -53,10 +64,7 @@ pub(super) fn prove(
 }
 
 fn no_public_key(claim: &Claim, wrong_file: Option<&str>) -> TokenError {
-    let file = match wrong_file {
-        Some(file) => format!("the {file} is for another key"),
-        None => "there is no certificate at identity.certificate".to_owned(),
-    };
+    let file = wrong_file.unwrap_or("there is no certificate at identity.certificate");
     TokenError::Absent(
         Problem::configuration(format!(
             "the private key {} has no public key: neither a public key object nor a certificate in the token, and {file}",
@@ -180,6 +188,7 @@ mod tests {
             Ok(Candidate {
                 name: name.to_owned(),
                 key: Ok(self.public()),
+                is_likely: false,
                 is_replaceable: name.contains("file"),
             })
         }
@@ -189,11 +198,21 @@ mod tests {
         }
     }
 
-    fn unusable() -> Result<Candidate, TokenError> {
+    fn unusable(is_likely: bool) -> Result<Candidate, TokenError> {
         Ok(Candidate {
             name: "public key \"small\"".to_owned(),
             key: PublicKey::rsa(&[0xff; 128], &[1, 0, 1]),
+            is_likely,
             is_replaceable: false,
+        })
+    }
+
+    fn no_certificate_file(what: &str) -> Result<Candidate, TokenError> {
+        Ok(Candidate {
+            name: "device.pem".to_owned(),
+            key: Err(TokenError::Absent(Problem::configuration(format!("device.pem {what}")))),
+            is_likely: false,
+            is_replaceable: true,
         })
     }
 
@@ -229,10 +248,27 @@ mod tests {
                 "does not verify with public key \"a\"",
             ),
             (
-                vec![unusable(), other.candidate("public key \"a\"")],
+                vec![unusable(false), other.candidate("public key \"a\"")],
                 "does not verify with public key \"a\"",
             ),
-            (vec![unusable()], "RSA with 1024 bits"),
+            (vec![unusable(false)], "RSA with 1024 bits"),
+            (
+                vec![unusable(true), other.candidate("public key \"a\"")],
+                "RSA with 1024 bits",
+            ),
+            (
+                vec![other.candidate("certificate file"), unusable(true)],
+                "RSA with 1024 bits",
+            ),
+            (vec![no_certificate_file("is empty")], "and device.pem is empty"),
+            (
+                vec![no_certificate_file("cannot be read: it is no regular file")],
+                "and device.pem cannot be read",
+            ),
+            (
+                vec![unusable(false), no_certificate_file("is empty")],
+                "RSA with 1024 bits",
+            ),
             (vec![], "there is no certificate at"),
             (
                 vec![other.candidate("certificate file")],

@@ -109,6 +109,7 @@ impl FromStr for KeyUri {
 
 impl KeyUri {
     fn take(&mut self, name: &'static str, value: Vec<u8>) -> Result<(), UriError> {
+        refuse_attribute_in(&value)?;
         if name == "id" {
             self.id = Some(value);
             return Ok(());
@@ -187,6 +188,38 @@ fn elsewhere(name: &str, kind: &str) -> Option<UriError> {
     Some(UriError(format!("has the {kind} {name}; use {instead}")))
 }
 
+/// A value with another attribute in it was separated by something else than ";" or "?". A PIN in it would become the label of a
+/// key, and be shown.
+fn refuse_attribute_in(value: &[u8]) -> Result<(), UriError> {
+    let text: String = String::from_utf8_lossy(value)
+        .chars()
+        .filter(|letter| !matches!(letter, '-' | '_' | ' '))
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
+    let is_separated = |place: usize| {
+        let before = text.get(..place).and_then(|before| before.chars().next_back());
+        before.is_some_and(|letter| !letter.is_alphanumeric())
+    };
+    let has_pin = || {
+        text.match_indices("pin")
+            .any(|(place, _)| is_separated(place) && matches!(text.as_bytes().get(place + 3), Some(b'=' | b':')))
+    };
+    let name = [
+        ("pinvalue", "pin-value"),
+        ("pinsource", "pin-source"),
+        ("modulepath", "module-path"),
+        ("modulename", "module-name"),
+    ]
+    .into_iter()
+    .find(|(word, _)| text.contains(word))
+    .map(|(_, name)| name)
+    .or_else(|| has_pin().then_some("pin-value"));
+    match name.and_then(|name| elsewhere(name, "attribute")) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
 fn refuse_query(query: &str) -> UriError {
     query
         .split('&')
@@ -222,6 +255,10 @@ mod tests {
         assert_eq!(uri.object(), Some("a;b\u{e9}"));
         assert_eq!(uri.id(), Some(&[0, 255][..]));
         assert_eq!(uri.slot_id(), Some(17));
+        // A label may say PIN, as long as nothing looks like an attribute.
+        for label in ["spin=1", "pin", "pin%20of%20gw", "a&b=c", "PIN-1", "pinning%3dx"] {
+            assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
+        }
         let everything: KeyUri = "pkcs11:".parse().unwrap();
         assert_eq!((everything.object(), everything.id()), (None, None));
     }
@@ -260,6 +297,26 @@ mod tests {
                 "has the attribute module-path; use token.module",
             ),
             ("pkcs11:object=a?x=y&pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a&pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a:pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a,pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a+PIN-Value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a%3Fpin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a%3fpin%2Dvalue%3dhunter2", "token.pin-file"),
+            ("pkcs11:object=a%3Bpin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a%0Apin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a%20pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a&pin_value=hunter2", "token.pin-file"),
+            ("pkcs11:object=a&pinvalue=hunter2", "token.pin-file"),
+            ("pkcs11:object=a&pin=hunter2", "token.pin-file"),
+            ("pkcs11:object=a,PIN:hunter2", "token.pin-file"),
+            ("pkcs11:object=a&pin-source=file:hunter2", "token.pin-file"),
+            ("pkcs11:object=a&module-path=hunter2", "token.module"),
+            ("pkcs11:object=a&module-name=hunter2", "token.module"),
+            ("pkcs11:token=a&pin-value=hunter2;object=b", "token.pin-file"),
+            ("pkcs11:id=%01&pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:type=private&pin-value=hunter2", "token.pin-file"),
+            ("pkcs11:slot-id=1&pin-value=hunter2", "token.pin-file"),
             ("pkcs11:object=a%2", "two hex digits"),
             ("pkcs11:object=a%zz", "two hex digits"),
             ("pkcs11:object=a b", "percent-encoded"),

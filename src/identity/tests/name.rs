@@ -1,6 +1,7 @@
 //! The thing name out of the certificate or the configuration.
 
 use super::*;
+use crate::config::{IdentityConfig, Subject};
 
 #[test]
 fn the_common_name_is_read_in_every_string_type() {
@@ -62,4 +63,43 @@ fn a_configured_thing_name_stands_in_for_the_common_name() {
     );
     let problem = refusal(load(&nameless, None, &key), "nameless");
     assert!(problem.next_step.unwrap().contains("identity.thing-name"));
+}
+
+#[test]
+fn promise_3_the_thing_name_before_the_token_is_open_is_the_devices_wherever_it_stands() {
+    let key = KeyPair::generate().unwrap();
+    let root = Party::root(ca_params("Fleet CA"));
+    let middle = Party::under(ca_params("Factory CA"), &root);
+    let device = middle.sign(&named("gw-1"), &key).pem();
+    let (root, middle) = (root.pem(), middle.pem());
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("device.pem");
+    let name = |text: &str, configured: Option<&str>| {
+        fs::write(&certificate, text).unwrap();
+        super::super::thing_name(&IdentityConfig {
+            certificate: certificate.clone(),
+            ca_chain: None,
+            thing_name: configured.map(str::to_owned),
+            subject: Subject {
+                common_name: "gw-1".to_owned(),
+                attributes: Vec::new(),
+            },
+        })
+    };
+    for (text, expected) in [
+        (device.clone(), Some("gw-1")),
+        (format!("{device}{middle}"), Some("gw-1")),
+        (format!("{device}{middle}{root}"), Some("gw-1")),
+        (format!("{middle}{device}"), Some("gw-1")),
+        (format!("{root}{middle}{device}"), Some("gw-1")),
+        (format!("{middle}{device}{root}"), Some("gw-1")),
+        (format!("\u{feff}{root}\r\n{device}"), Some("gw-1")),
+        (middle.clone(), None),
+        (format!("{root}{middle}"), None),
+        (String::new(), None),
+        ("no certificate".to_owned(), None),
+    ] {
+        assert_eq!(name(&text, None).as_deref(), expected, "{text}");
+        assert_eq!(name(&text, Some("thing-7")).as_deref(), Some("thing-7"), "{text}");
+    }
 }

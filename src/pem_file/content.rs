@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The content of a file that is no usable file of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::identity) enum Content {
+pub enum Content {
     /// Nothing, or blanks.
     Empty,
     /// More than a file of certificates can have.
@@ -59,7 +59,7 @@ pub(in crate::identity) enum Content {
 
 impl Content {
     /// What to do about it.
-    pub(in crate::identity) fn next_step(self) -> &'static str {
+    pub fn next_step(self) -> &'static str {
         match self {
             Self::SigningRequest => {
                 "have it signed by your CA or by AWS (aws iot create-certificate-from-csr), and put the certificate there"

@@ -10,80 +10,82 @@ mod der;
 mod guess;
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
-pub(super) use content::Content;
+pub use content::Content;
 
 use crate::foreign_text;
+use crate::regular_file::{self, FileError};
 
 /// Debian's bundle of all roots has a fifth of this.
 const MAX_SIZE: u64 = 1024 * 1024;
 
 /// The certificates of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PemFile {
+pub struct PemFile {
     /// In the order of the file; at least one.
-    pub(super) certificates: Vec<CertificateDer<'static>>,
+    pub certificates: Vec<CertificateDer<'static>>,
     /// Whether a private key stands beside them.
-    pub(super) has_private_key: bool,
+    pub has_private_key: bool,
 }
 
 /// Why a file gives no certificates.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub enum ReadError {
     /// There is none.
     Missing,
     /// The system does not give it.
     Unreadable(String),
+    /// It is a folder, a pipe, a socket or a device.
+    NotAFile,
     /// It is something else.
     NoCertificates(Content),
 }
 
 impl ReadError {
-    /// What the file "is" or "has", to follow its path.
-    pub(super) fn what(&self) -> String {
+    /// Says what the file "is" or "has", to follow its path.
+    pub fn what(&self) -> String {
         match self {
             Self::Missing => "does not exist".to_owned(),
             Self::Unreadable(why) => format!("cannot be read: {why}"),
+            Self::NotAFile => "cannot be read: it is no regular file".to_owned(),
             Self::NoCertificates(content) => content.to_string(),
         }
     }
 
     /// What to do about it.
-    pub(super) fn next_step(&self) -> &'static str {
+    pub fn next_step(&self) -> &'static str {
         match self {
             Self::Missing => "put it there, or correct the path in the configuration",
             Self::Unreadable(_) => "make it readable for gatepost's user",
+            Self::NotAFile => "put the certificate there as a plain file",
             Self::NoCertificates(content) => content.next_step(),
         }
     }
 }
 
 /// Reads the file at `path`.
-pub(super) fn read(path: &Path) -> Result<PemFile, ReadError> {
-    let unreadable = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Unreadable(foreign_text::clean(error)),
-    };
-    // Opening a pipe would wait for a writer.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(ReadError::Unreadable("it is no regular file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SIZE {
-        return Err(ReadError::NoCertificates(Content::TooLarge));
-    }
+///
+/// # Errors
+/// When it cannot be read or has no certificates.
+pub fn read(path: &Path) -> Result<PemFile, ReadError> {
+    let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| match error {
+        FileError::Io(error) if error.kind() == ErrorKind::NotFound => ReadError::Missing,
+        FileError::Io(error) => ReadError::Unreadable(foreign_text::clean(error)),
+        FileError::NotAFile => ReadError::NotAFile,
+        FileError::TooLarge => ReadError::NoCertificates(Content::TooLarge),
+    })?;
     parse(&bytes).map_err(ReadError::NoCertificates)
 }
 
-/// The certificates in the content of a file, or what it has instead.
-pub(super) fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
+/// Finds the certificates in the content of a file.
+///
+/// # Errors
+/// With what it has instead.
+pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
     let text = text_of(bytes)?;
     if text.trim_ascii().is_empty() {
         return Err(Content::Empty);
