@@ -26,9 +26,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// For a few events with their names.
 const BUFFER: usize = 4096;
 
-/// Files appear, are written to their end, are replaced and removed. Not MODIFY, OPEN or ACCESS: the folder may be one that
+/// Files appear, are written to their end, are replaced and removed, and become readable or unreadable. Not MODIFY, OPEN or ACCESS: the folder may be one that
 /// something logs into, and each line would wake gatepost.
 const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
+    .union(WatchFlags::ATTRIB)
     .union(WatchFlags::CREATE)
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVED_FROM)
@@ -127,13 +128,16 @@ impl Files {
             news |= event.flags.contains(ReadFlags::QUEUE_OVERFLOW);
             let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED;
             let is_gone = event.flags.intersects(gone);
+            // Without a name it is about the folder, which may let us read its files now.
+            let folder_changed = event.name.is_none() && event.flags.contains(ReadFlags::ATTRIB);
             // Two paths may lead to one folder, which then has one watch.
             for folder in self
                 .folders
                 .iter_mut()
                 .filter(|folder| folder.watch == Some(event.watch))
             {
-                news |= is_gone || event.name.as_ref().is_some_and(|name| folder.names.contains(name));
+                news |=
+                    is_gone || folder_changed || event.name.as_ref().is_some_and(|name| folder.names.contains(name));
                 folder.watch = folder.watch.filter(|_| !is_gone);
             }
             if event.flags.contains(ReadFlags::MOVE_SELF) {

@@ -1,4 +1,4 @@
-//! What wakes the watch, and what does not.
+//! Cases that wake the watch, and cases that do not.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -51,9 +51,9 @@ impl Rig {
 }
 
 #[tokio::test]
-async fn whatever_puts_a_new_file_in_place_wakes_it() {
+async fn whatever_may_change_what_is_read_wakes_it() {
     type Change = fn(&Path);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("written", |path| fs::write(path, "new").unwrap()),
         ("appended to", |path| {
             OpenOptions::new()
@@ -81,6 +81,15 @@ async fn whatever_puts_a_new_file_in_place_wakes_it() {
             fs::remove_file(path).unwrap();
             std::os::unix::fs::symlink("/elsewhere", path).unwrap();
         }),
+        ("made readable", |path| {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        }),
+        ("given to its owner again", |path| {
+            std::os::unix::fs::chown(path, Some(rustix::process::getuid().as_raw()), None).unwrap();
+        }),
+        ("in a folder that was made readable", |path| {
+            fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+        }),
     ];
     for (name, change) in changes {
         let mut rig = Rig::new();
@@ -104,7 +113,6 @@ async fn logging_into_the_folder_and_reading_the_files_is_not_even_heard() {
     }
     fs::read(&rig.certificate).unwrap();
     fs::read_dir(&folder).unwrap().for_each(drop);
-    fs::set_permissions(&rig.chain, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(!rig.hears_anything().await, "none of that wakes the process");
 }
 
