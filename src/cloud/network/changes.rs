@@ -41,6 +41,8 @@ const HEADER: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     known: HashSet<u64>,
+    /// Links whose last report said that they are down.
+    down: HashSet<u32>,
 }
 
 /// One thing of the network; its hash is remembered.
@@ -73,7 +75,7 @@ impl Changes {
                     return Some(false);
                 }
                 let is_up = kind == RTM_NEWLINK && flags & IFF_LOWER_UP != 0;
-                if !is_up && self.known.contains(&hash(&Thing::Link(index))) {
+                if self.goes_down(index, is_up) {
                     // The kernel takes routes away with their link without a word.
                     self.known.clear();
                 }
@@ -93,6 +95,10 @@ impl Changes {
                     }
                 }
                 let usable = scope == RT_SCOPE_UNIVERSE && flags & IFA_F_TENTATIVE == 0;
+                if kind == RTM_DELADDR && scope == RT_SCOPE_UNIVERSE {
+                    // With the last address of a link the kernel takes its routes away without a word.
+                    self.known.clear();
+                }
                 self.set(&Thing::Address(index, address), kind == RTM_NEWADDR && usable)
             }
             RTM_NEWROUTE | RTM_DELROUTE => {
@@ -105,6 +111,18 @@ impl Changes {
             }
             _ => false,
         })
+    }
+
+    /// Remembers whether a link is up; whether it went down just now. It may have been up since before the first report.
+    fn goes_down(&mut self, index: u32, is_up: bool) -> bool {
+        if is_up {
+            self.down.remove(&index);
+            return false;
+        }
+        if self.down.len() >= MOST_KNOWN {
+            self.down.clear();
+        }
+        self.down.insert(index)
     }
 
     /// Remembers that `thing` is there or not; whether it has appeared.

@@ -168,6 +168,53 @@ fn only_what_was_not_there_before_is_news() {
             ],
             true,
         ),
+        (
+            "taken away with a link that was up at the start",
+            vec![
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+                link(RTM_NEWLINK, 2, 1),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+            ],
+            true,
+        ),
+        (
+            "not taken away by another link that stays down",
+            vec![
+                link(RTM_NEWLINK, 3, 1),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+                link(RTM_NEWLINK, 3, 1),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+            ],
+            false,
+        ),
+        (
+            "taken away with its address, and added again",
+            vec![
+                address(RTM_NEWADDR, GLOBAL, 0, &[192, 0, 2, 2]),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+                address(RTM_DELADDR, GLOBAL, 0, &[192, 0, 2, 2]),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+            ],
+            true,
+        ),
+        (
+            "taken away with an address of before the start",
+            vec![
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+                address(RTM_DELADDR, GLOBAL, 0, &[192, 0, 2, 2]),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+            ],
+            true,
+        ),
+        (
+            "not taken away with a link-local address",
+            vec![
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+                address(RTM_DELADDR, LINK, 0, &six),
+                route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
+            ],
+            false,
+        ),
         ("an unreachable route", vec![route(RTM_NEWROUTE, 7, 0, &[1; 4])], false),
         ("a local route", vec![route(RTM_NEWROUTE, 2, 0, &[1; 4])], false),
         (
@@ -217,6 +264,7 @@ fn what_is_remembered_is_bounded() {
     let mut changes = Changes::default();
     for index in 0..10_000_u32 {
         changes.take(&route(RTM_NEWROUTE, RTN_UNICAST, 0, &index.to_ne_bytes()));
-        assert!(changes.known.len() <= MOST_KNOWN);
+        changes.take(&link(RTM_NEWLINK, index, 1));
+        assert!(changes.known.len() <= MOST_KNOWN && changes.down.len() <= MOST_KNOWN);
     }
 }
