@@ -176,8 +176,8 @@ impl Provisioning {
 
     /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait before the next one.
     ///
-    /// Never less than AWS's limit for one client ID: CONNECTs that follow each other too soon are dropped just so. A
-    /// certificate that AWS has accepted before backs off with full jitter for as long as it takes, so that a fleet whose
+    /// Never less than AWS's limit for one client ID, but after the very first drop: CONNECTs that follow each other too soon are
+    /// dropped just so. A certificate that AWS has accepted before backs off with full jitter for as long as it takes, so that a fleet whose
     /// CONNECTs are dropped for exceeding a quota does not stay together.
     pub fn lost_before_connack(&mut self) -> Duration {
         let Some(mut record) = self.record.clone() else {

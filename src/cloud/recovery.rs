@@ -91,6 +91,13 @@ impl RecoveryListener {
         sleep_until(earliest + SPREAD.mul_f64(self.random.f64())).await;
         self.mark_heard();
     }
+
+    /// Returns when this machine's network has changed since it was last heard of. Cancel safe.
+    pub async fn network_changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -169,8 +176,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_change_of_the_network_is_heard_once_and_a_success_is_none() {
+        let recovery = Recovery::new();
+        let mut listener = recovery.listen();
+        recovery.announce_success();
+        assert!(timeout(LONG, listener.network_changed()).await.is_err());
+        recovery.announce_change();
+        recovery.announce_change();
+        timeout(LONG, listener.network_changed()).await.unwrap();
+        assert!(timeout(LONG, listener.network_changed()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn without_a_sender_nobody_wakes() {
         let mut listener = Recovery::new().listen();
         assert!(timeout(LONG, listener.worth_a_try()).await.is_err());
+        assert!(timeout(LONG, listener.network_changed()).await.is_err());
     }
 }

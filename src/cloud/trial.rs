@@ -64,7 +64,7 @@ impl Trial {
                 Ok(())
             }
             Err(ConnectError::Unreachable(problem)) => Err(problem),
-            Err(ConnectError::Breach(error)) => Err(session::breach(endpoint, error)),
+            Err(ConnectError::Breach(error)) => Err(session::not_mqtt(endpoint, &error.to_string())),
             Err(ConnectError::Refused(reason)) => Err(session::refused(endpoint, &reason, None)),
             Err(ConnectError::NotMqtt(what)) => Err(session::not_mqtt(endpoint, &what)),
             Err(ConnectError::LostBeforeConnack(seen)) if !provisioning.was_accepted() => {

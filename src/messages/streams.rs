@@ -73,7 +73,7 @@ impl Taken {
     }
 
     /// Whether the connection that the message came on is gone: AWS sends it again.
-    pub(super) fn is_in_vain(&self) -> bool {
+    pub fn is_in_vain(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.back.is_closed())
     }
 

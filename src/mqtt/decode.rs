@@ -109,7 +109,11 @@ fn connack(mut reader: Reader, client_id: &str) -> Result<Packet, ProtocolError>
 fn publish(first: u8, mut reader: Reader) -> Result<Packet, ProtocolError> {
     let topic = topic(reader.text()?)?;
     let qos = (first >> 1) & 3;
-    let packet_id = if qos > 0 { Some(reader.packet_id()?) } else { None };
+    let packet_id = if qos > 0 {
+        Some(reader.packet_id("MQTT-2.2.1-4")?)
+    } else {
+        None
+    };
     let (properties, user_properties) = properties::read(&mut reader, Place::Publish, MAX_USER_PROPERTIES)?;
     let mut message = Received {
         topic,
@@ -164,19 +168,19 @@ fn take(property: Property, to: &mut Properties) -> Result<(), ProtocolError> {
 }
 
 fn puback(mut reader: Reader) -> Result<Packet, ProtocolError> {
-    let packet_id = reader.packet_id()?;
+    let packet_id = reader.packet_id("MQTT-2.2.1-5")?;
     let code = if reader.is_empty() { 0 } else { reader.u8()? };
     Ok(Packet::Puback(packet_id, reason(code, reader, Place::Acknowledgement)?))
 }
 
 fn suback(mut reader: Reader) -> Result<Packet, ProtocolError> {
-    let packet_id = reader.packet_id()?;
+    let packet_id = reader.packet_id("MQTT-2.2.1-6")?;
     let (properties, _) = properties::read(&mut reader, Place::Acknowledgement, 0)?;
     Ok(Packet::Suback(packet_id, codes(reader.rest()), words(&properties)))
 }
 
 fn unsuback(mut reader: Reader) -> Result<Packet, ProtocolError> {
-    let packet_id = reader.packet_id()?;
+    let packet_id = reader.packet_id("MQTT-2.2.1-6")?;
     properties::read(&mut reader, Place::Acknowledgement, 0)?;
     Ok(Packet::Unsuback(packet_id, codes(reader.rest())))
 }

@@ -94,7 +94,11 @@ impl Framer {
         };
         let mut reader = Reader::new(Bytes::copy_from_slice(start));
         let topic = decode::topic(reader.text()?)?;
-        let packet_id = if has_id { Some(reader.packet_id()?) } else { None };
+        let packet_id = if has_id {
+            Some(reader.packet_id("MQTT-2.2.1-4")?)
+        } else {
+            None
+        };
         input.advance(head);
         let size = head + remaining;
         self.skipping = Some((Frame::Oversize { packet_id, topic, size }, remaining));

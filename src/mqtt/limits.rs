@@ -69,7 +69,7 @@ impl ServerLimits {
                 }
                 Property::AssignedClientIdentifier(assigned) if assigned != client_id => {
                     return Err(ProtocolError::forbidden(
-                        "MQTT-3.2.2-16",
+                        "MQTT 5.0, 3.2.2.3.7",
                         "another client identifier than the one it was given",
                     ));
                 }

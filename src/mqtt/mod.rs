@@ -22,7 +22,7 @@ pub use client::{Client, Incoming, NotSent};
 pub use error::ProtocolError;
 pub use framer::{Frame, Framer};
 pub use limits::ServerLimits;
-pub use liveness::{Liveness, Overdue};
+pub use liveness::{LATEST_ANSWER, Liveness, Overdue};
 pub use reason::{Reason, ReasonCode};
 
 /// The largest packet we take, announced as Maximum Packet Size. AWS IoT announces the same (128 KiB of payload, and room for

@@ -129,7 +129,19 @@ fn each_breach_ends_the_connection_and_names_its_statement() {
             "PUBACK with packet identifier 0",
             packet(0x40, &[0, 0]),
             0x82,
-            "MQTT-2.2.1-4",
+            "MQTT-2.2.1-5",
+        ),
+        (
+            "SUBACK with packet identifier 0",
+            packet(0x90, &[0, 0, 0, 0]),
+            0x82,
+            "MQTT-2.2.1-6",
+        ),
+        (
+            "UNSUBACK with packet identifier 0",
+            packet(0xb0, &[0, 0, 0, 0]),
+            0x82,
+            "MQTT-2.2.1-6",
         ),
         ("PUBACK of one byte", packet(0x40, &[1]), 0x81, "MQTT 5.0, 2.1.4"),
         (
@@ -440,7 +452,7 @@ fn what_connack_says_is_kept_to() {
     assert!(!client.has_room());
 
     for (body, statement) in [
-        (&b"\x00\x00\x06\x12\x00\x03gw2"[..], "MQTT-3.2.2-16"),
+        (&b"\x00\x00\x06\x12\x00\x03gw2"[..], "MQTT 5.0, 3.2.2.3.7"),
         (b"\x01\x87\x00", "MQTT-3.2.2-6"),
         (b"\x00\x10\x00", "MQTT-3.2.2-8"),
         (b"\x00\x00\x03\x21\x00\x00", "MQTT 5.0, 2.2.2"),
@@ -512,6 +524,122 @@ fn what_is_received_decides_whether_the_server_is_there() {
     let mut liveness = Liveness::new(Duration::from_secs(600), begun);
     liveness.answered(at(11));
     assert_eq!(liveness.overdue(sent, at(100)), Some(Overdue::Ping));
+}
+
+#[test]
+fn a_server_that_does_not_answer_pingreq_is_given_up_whatever_it_sends() {
+    // Each second: bytes of a packet that never ends, or a whole packet.
+    type Sends = fn(&mut Liveness, u64, Instant);
+    let cases: [(&str, Sends, u64, Overdue); 7] = [
+        ("nothing", |_, _, _| {}, 90, Overdue::Silent),
+        (
+            "a byte each second",
+            |it, _, now| it.received_bytes(1, now),
+            90,
+            Overdue::Silent,
+        ),
+        (
+            "a byte every ten seconds",
+            |it, second, now| {
+                if second % 10 == 0 {
+                    it.received_bytes(1, now)
+                }
+            },
+            90,
+            Overdue::Silent,
+        ),
+        (
+            "a slow large packet",
+            |it, _, now| it.received_bytes(100, now),
+            360,
+            Overdue::PingUnanswered,
+        ),
+        ("packets", |it, _, now| it.received(now), 360, Overdue::PingUnanswered),
+        (
+            "a packet a minute",
+            |it, second, now| {
+                if second % 60 == 59 {
+                    it.received(now)
+                }
+            },
+            360,
+            Overdue::PingUnanswered,
+        ),
+        (
+            "packets for a minute",
+            |it, second, now| {
+                if second <= 60 {
+                    it.received(now)
+                }
+            },
+            150,
+            Overdue::Silent,
+        ),
+    ];
+    let begun = Instant::now();
+    for (name, sends, end, expected) in cases {
+        let mut liveness = Liveness::new(Duration::from_secs(60), begun);
+        let mut pings = Vec::new();
+        let ended = (1..100_000).find_map(|second| {
+            let now = begun + Duration::from_secs(second);
+            sends(&mut liveness, second, now);
+            let overdue = liveness.overdue(None, now)?;
+            assert!(liveness.deadline(None) <= now, "{name}");
+            if overdue != Overdue::Ping {
+                return Some((second, overdue));
+            }
+            pings.push(second);
+            liveness.pinged(now);
+            None
+        });
+        assert_eq!(ended, Some((end, expected)), "{name}");
+        let due: Vec<u64> = (60..end).step_by(60).collect();
+        assert_eq!(pings, due, "{name}: MQTT-3.1.2-20");
+    }
+}
+
+#[test]
+fn each_pingresp_answers_the_oldest_pingreq() {
+    let begun = Instant::now();
+    let at = |seconds: u64| begun + Duration::from_secs(seconds);
+    let mut liveness = Liveness::new(Duration::from_secs(100), begun);
+    liveness.pinged(at(20));
+    liveness.pinged(at(40));
+    for (received, proven) in [(41, None), (61, Some(91))] {
+        liveness.received(at(received));
+        liveness.answered(at(received));
+        assert_eq!(liveness.overdue(Some(at(30)), at(90)), None, "{received}");
+        let overdue = liveness.overdue(Some(at(30)), at(91));
+        assert_eq!(overdue, proven.map(|_| Overdue::Unanswered), "{received}");
+    }
+}
+
+#[test]
+fn a_change_of_the_network_wants_a_sign_of_life() {
+    let begun = Instant::now();
+    let at = |milliseconds: u64| begun + Duration::from_millis(milliseconds);
+    let doubtful = || {
+        let mut liveness = Liveness::new(Duration::from_secs(60), begun);
+        liveness.pinged(at(10_000));
+        liveness.doubt(at(10_000));
+        liveness
+    };
+    let liveness = doubtful();
+    assert_eq!(liveness.deadline(None), at(12_500));
+    assert_eq!(liveness.overdue(None, at(12_400)), None);
+    assert_eq!(liveness.overdue(None, at(12_500)), Some(Overdue::Stale));
+    // Any byte is one.
+    let mut liveness = doubtful();
+    liveness.received_bytes(1, at(11_000));
+    assert_eq!(liveness.overdue(None, at(12_500)), None);
+    let mut liveness = doubtful();
+    liveness.received(at(11_000));
+    assert_eq!(liveness.overdue(None, at(12_500)), None);
+    // The address follows the link, and each has its time.
+    let mut liveness = doubtful();
+    liveness.doubt(at(12_000));
+    assert_eq!(liveness.overdue(None, at(14_400)), None);
+    assert_eq!(liveness.overdue(None, at(14_500)), Some(Overdue::Stale));
 }
 
 /// A packet that is right, nearly right, or just bytes.

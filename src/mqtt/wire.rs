@@ -36,10 +36,10 @@ impl Reader {
         self.0.try_get_u32().map_err(|_| CUT_SHORT)
     }
 
-    /// A packet identifier, which is never zero.
-    pub(super) fn packet_id(&mut self) -> Result<u16, ProtocolError> {
+    /// A packet identifier, which is never zero by this statement of the specification.
+    pub(super) fn packet_id(&mut self, statement: &'static str) -> Result<u16, ProtocolError> {
         match self.u16()? {
-            0 => Err(ProtocolError::forbidden("MQTT-2.2.1-4", "packet identifier 0")),
+            0 => Err(ProtocolError::forbidden(statement, "packet identifier 0")),
             id => Ok(id),
         }
     }

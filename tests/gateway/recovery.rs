@@ -89,6 +89,15 @@ fn an_address_and_a_link_come_back(network: &Network) {
     network.set_cut(false).unwrap();
     world.gateway.wait_for_log("a link, an address or a route has appeared");
     world.gateway.wait_online();
+
+    // A short outage that leaves the connection dead, of which no packet tells: it is noticed long before its keep-alive.
+    network.set_cut(true).unwrap();
+    network.renumber().unwrap();
+    network.set_cut(false).unwrap();
+    world
+        .gateway
+        .wait_for_log("nothing was received since this machine's network changed");
+    world.gateway.wait_online();
 }
 
 const GATEWAYS: usize = 20;

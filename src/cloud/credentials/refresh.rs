@@ -6,8 +6,8 @@ use super::answer::Failure;
 use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
 use crate::credentials::USABLE_MARGIN;
 
-/// Between two requests whatever happens: neither a clock that steps every second nor credentials that hardly live may
-/// become a request every second.
+/// Between two requests that AWS could answer: neither a clock that steps every second nor credentials that hardly live may
+/// become a request every second. Where AWS was not reached, the time between two is shorter.
 pub(super) const LEAST_GAP: Duration = Duration::from_secs(10);
 
 /// Transient failures are tried again after 1 s to 2 min, with full jitter.

@@ -185,6 +185,13 @@ impl Connection {
         self.client.acknowledge(packet_id, &mut self.pipe.output);
     }
 
+    /// Asks for a sign of life, because this machine's network has changed. Without one the connection ends as
+    /// [`Lost::Stale`]: it may have died with the network of before.
+    pub fn doubt(&mut self) {
+        self.ping();
+        self.liveness.doubt(Instant::now());
+    }
+
     /// Waits for what the connection brings, and keeps it alive meanwhile. Cancel safe.
     ///
     /// # Errors
@@ -223,6 +230,7 @@ impl Connection {
         let Some(frame) = self.framer.next(&mut self.pipe.input)? else {
             return Ok(None);
         };
+        self.liveness.received(Instant::now());
         let incoming = self.client.receive(decode(frame, &self.client_id)?)?;
         match incoming {
             Incoming::Pong => self.liveness.answered(Instant::now()),
@@ -248,8 +256,9 @@ impl Connection {
                     Lost::Broken(reach::alert(&error).unwrap_or_else(|| reach::root_cause(&error)))
                 })?;
                 let now = Instant::now();
-                if self.pipe.input.len() > read {
-                    self.liveness.received(now);
+                let received = self.pipe.input.len().saturating_sub(read);
+                if received > 0 {
+                    self.liveness.received_bytes(received, now);
                 }
                 if self.pipe.output.len() < unsent {
                     self.liveness.sent(now);
@@ -258,19 +267,23 @@ impl Connection {
             }
             () = sleep_until(deadline) => match self.liveness.overdue(oldest, Instant::now()) {
                 Some(Overdue::Ping) => {
-                    encode::pingreq(&mut self.pipe.output);
-                    self.liveness.pinged(Instant::now());
+                    self.ping();
                     Ok(())
                 }
+                Some(Overdue::Stale) => Err(Lost::Stale),
+                Some(Overdue::PingUnanswered) => Err(Lost::GivenUp("PINGREQ is not answered".into())),
                 Some(Overdue::Silent) => Err(Lost::GivenUp(
                     "nothing was received for one and a half keep-alives, no PINGRESP either".into(),
                 )),
-                Some(Overdue::Unanswered) => Err(Lost::GivenUp(
-                    "AWS answers PINGREQ, and does not acknowledge what it was sent before".into(),
-                )),
+                Some(Overdue::Unanswered) => Err(Lost::Unanswered),
                 None => Ok(()),
             },
         }
+    }
+
+    fn ping(&mut self) {
+        encode::pingreq(&mut self.pipe.output);
+        self.liveness.pinged(Instant::now());
     }
 
     /// Writes what is left, as far as the server takes it. Cancel safe.

@@ -129,6 +129,10 @@ pub enum Lost {
     Broken(String),
     /// We have ended it, because AWS gave no sign of life.
     GivenUp(String),
+    /// We have ended it, because AWS answers PINGREQ and not what it was sent before.
+    Unanswered,
+    /// We have ended it, because this machine's network has changed and nothing was received since.
+    Stale,
     /// We have ended it, because AWS has sent what MQTT 5 forbids.
     Breach(ProtocolError),
 }

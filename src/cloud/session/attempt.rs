@@ -73,6 +73,7 @@ impl Session {
         }
         self.proven.keep(&identity.certificate);
         self.outage.end();
+        self.successor.accepted_one();
         self.recovery.announce_success();
         // Not to ourselves.
         self.inputs.recovery.mark_heard();
@@ -114,17 +115,31 @@ impl Session {
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
         // Who looks for the message that drops the connections, and finds it, need not go ever slower.
         let found_one = self.publisher.has_found_one();
-        if found_one || lasted >= STABLE {
+        // Where AWS leaves something unanswered, the next connection is likely to end the same way, however long it lasts.
+        let stable = lasted >= STABLE && !matches!(lost, Lost::Unanswered);
+        if found_one || stable {
             self.backoff.reset();
             self.provisioning.stable();
         }
         self.outage.lost(lost);
-        if matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER) {
+        let taken_over = matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER);
+        let by_ourselves = taken_over && self.successor.may_have_taken_over();
+        if taken_over && !by_ourselves {
             self.takeovers.happened(self.clock.wall());
             self.reporters.taken_over(self.takeovers.details());
         }
-        let wait = self.next_backoff();
-        let problem = words::lost(&self.endpoint, lost);
+        let wait = match lost {
+            // How often this machine's network changes bounds how often this happens: one time in ten seconds.
+            Lost::Stale => {
+                self.backoff.reset();
+                CONNECT_INTERVAL + self.backoff.next_wait() / 2
+            }
+            _ => self.next_backoff(),
+        };
+        let problem = match by_ourselves {
+            true => words::taken_over_by_ourselves(),
+            false => words::lost(&self.endpoint, lost),
+        };
         self.reporters.waiting(Some(problem), self.clock.wall() + wait);
         wait
     }
@@ -147,12 +162,16 @@ impl Session {
                     .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
                 (problem, wait)
             }
+            ConnectError::Breach(error) => {
+                let what = error.to_string();
+                let problem = self.outage.judge(words::not_mqtt(&self.endpoint, &what));
+                (Some(problem), self.next_backoff())
+            }
             ConnectError::NotMqtt(what) => {
                 let problem = self.outage.judge(words::not_mqtt(&self.endpoint, &what));
                 (Some(problem), self.next_backoff())
             }
             ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
-            ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.provisioning.answered();
                 let will = self.presence.will(&identity.certificate.thing_name);

@@ -1,8 +1,8 @@
 //! Detects that the session itself ends every connection: AWS sends again what it has queued, and each time the same breach
 //! of the protocol follows.
 //!
-//! Reconnecting does not mend that. After three connections in a row that resumed the session and ended by the same breach, the
-//! next one begins with a clean start: AWS then drops what it had queued, and everything behind the bad message arrives
+//! Reconnecting does not mend that. After three connections in a row that resumed the session and ended soon by the same breach,
+//! the next one begins with a clean start: AWS then drops what it had queued, and everything behind the bad message arrives
 //! again from then on. That loses messages, so it is said, and done once an hour at the most.
 
 use std::time::Duration;
@@ -30,8 +30,13 @@ pub(super) struct IncomingPoison {
 }
 
 impl IncomingPoison {
-    /// Whether the next connection is to begin with a clean start.
+    /// Whether the next connection is to begin with a clean start. Not the one that takes the place of a connection that lasts:
+    /// the session of that one is sound so far.
     pub(super) fn clean_start_is_due(&self) -> bool {
+        self.connection.is_none() && self.is_condemned()
+    }
+
+    fn is_condemned(&self) -> bool {
         let waits = self.discarded.is_some_and(|then| then.elapsed() < INTERVAL);
         !waits && self.seen.is_some_and(|(_, ends)| ends >= ENDS)
     }
@@ -40,7 +45,7 @@ impl IncomingPoison {
     pub(super) fn connected(&mut self, session_present: bool) -> Option<ProtocolError> {
         let now = Instant::now();
         self.connection = Some((session_present, now));
-        if session_present || !self.clean_start_is_due() {
+        if session_present || !self.is_condemned() {
             return None;
         }
         self.discarded = Some(now);
@@ -52,15 +57,16 @@ impl IncomingPoison {
         let Some((resumed, since)) = self.connection.take() else {
             return;
         };
+        let stable = since.elapsed() >= STABLE;
         match breach {
             Some(breach) if resumed => {
                 let before = self
                     .seen
-                    .filter(|(seen, _)| *seen == breach)
+                    .filter(|(seen, _)| !stable && *seen == breach)
                     .map_or(0, |(_, ends)| ends);
                 self.seen = Some((breach, before.saturating_add(1)));
             }
-            None if since.elapsed() >= STABLE => self.seen = None,
+            None if stable => self.seen = None,
             _ => {}
         }
     }
@@ -116,6 +122,16 @@ mod tests {
                     (true, Some(ALIAS), 0),
                 ],
             ),
+            ("each after a stable connection", &[(true, Some(ALIAS), 86_400); 9]),
+            (
+                "the third after a stable connection",
+                &[
+                    (true, Some(ALIAS), 0),
+                    (true, Some(ALIAS), 0),
+                    (true, Some(ALIAS), 30),
+                    (true, Some(ALIAS), 0),
+                ],
+            ),
         ];
         for (what, ends) in cases {
             let mut poison = IncomingPoison::default();
@@ -132,5 +148,21 @@ mod tests {
             end(&mut poison, true, breach);
         }
         assert!(poison.clean_start_is_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_lasts_keeps_its_session() {
+        let mut poison = IncomingPoison::default();
+        for _ in 0..3 {
+            end(&mut poison, true, Some(ALIAS));
+        }
+        // The network was lost with the CONNACK of the clean start, and AWS resumed the session after all.
+        assert!(poison.clean_start_is_due());
+        assert_eq!(poison.connected(true), None);
+        assert!(!poison.clean_start_is_due(), "a successor resumes what works");
+        tokio::time::advance(STABLE).await;
+        assert!(!poison.clean_start_is_due());
+        poison.disconnected(None);
+        assert!(!poison.clean_start_is_due(), "it was stable");
     }
 }

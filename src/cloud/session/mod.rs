@@ -35,7 +35,7 @@ pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
 pub use successor::Successor;
 pub use takeovers::Takeovers;
-pub(super) use words::{breach, dropped, not_mqtt, refused};
+pub(super) use words::{dropped, not_mqtt, refused};
 
 use self::stay::Ended;
 use self::successor::Successful;

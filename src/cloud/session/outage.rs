@@ -38,7 +38,7 @@ impl Outage {
 
     /// A connection was lost. Where AWS ended it with a reason, the network is not what is wrong.
     pub(super) fn lost(&mut self, lost: &Lost) {
-        self.unreached = matches!(lost, Lost::Broken(_) | Lost::GivenUp(_));
+        self.unreached = matches!(lost, Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale);
     }
 
     /// An attempt has failed. `has_connected` is what the records say about earlier runs.
@@ -124,6 +124,8 @@ mod tests {
         for (lost, expected) in [
             (Lost::Broken("reset".into()), true),
             (Lost::GivenUp("no PINGRESP".into()), true),
+            (Lost::Stale, true),
+            (Lost::Unanswered, false),
             (Lost::Disconnected(reason), false),
         ] {
             let mut outage = Outage::default();

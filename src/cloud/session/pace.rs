@@ -12,6 +12,8 @@ pub(super) struct Pace {
     one: Duration,
     burst: Duration,
     due: Instant,
+    /// When the last message went.
+    last_sent: Instant,
 }
 
 impl Pace {
@@ -24,16 +26,25 @@ impl Pace {
             one,
             burst: one * burst.saturating_sub(1),
             due: now,
+            last_sent: now,
         }
     }
 
-    /// When the next message may go.
+    /// When the next message may go. However many come, a tenth of the rate is ours: else messages that come as fast as AWS
+    /// allows would stop the outbox for as long as they do.
     pub(super) fn free_at(&self) -> Instant {
-        self.due.checked_sub(self.burst).unwrap_or(self.due)
+        let free = self.due.checked_sub(self.burst).unwrap_or(self.due);
+        free.min(self.last_sent + self.one * 10)
     }
 
-    /// A message goes, or has come.
-    pub(super) fn spend(&mut self, now: Instant) {
+    /// A message goes.
+    pub(super) fn send(&mut self, now: Instant) {
+        self.last_sent = now;
+        self.receive(now);
+    }
+
+    /// A message has come.
+    pub(super) fn receive(&mut self, now: Instant) {
         // However many have come: after a second without any the rate is ours again.
         self.due = (self.due.max(now) + self.one).min(now + Duration::from_secs(1) + self.burst);
     }
@@ -52,7 +63,7 @@ mod tests {
             let mut now = start;
             while now < start + Duration::from_secs(5) {
                 now = now.max(pace.free_at());
-                pace.spend(now);
+                pace.send(now);
                 sent.push(now);
             }
             let most = sent.iter().map(|first| {
@@ -64,6 +75,33 @@ mod tests {
                 most <= rate.max(2) && most * 10 + 10 >= rate * 9,
                 "{most} in a second at {rate}"
             );
+        }
+    }
+
+    #[test]
+    fn whatever_comes_leaves_a_tenth_of_the_rate() {
+        for rate in [1_u32, 2, 10, 100] {
+            // In percent of the rate.
+            for incoming in [0_u32, 50, 89, 91, 100, 110, 200, 1000] {
+                let start = Instant::now();
+                let mut pace = Pace::new(rate, start);
+                let (mut came, mut sent) = (0_u32, 0_u32);
+                for millisecond in 0..60_000_u32 {
+                    let now = start + Duration::from_millis(millisecond.into());
+                    while came < millisecond / 10 * rate * incoming / 10_000 {
+                        came += 1;
+                        pace.receive(now);
+                    }
+                    if now >= pace.free_at() {
+                        sent += 1;
+                        pace.send(now);
+                    }
+                }
+                let least = 60 * (rate - (rate / 10).max(1)).max(1) / 11;
+                assert!(sent >= least, "{sent} sent at {rate} with {incoming} % coming");
+                let most = (60 * rate * 110 / 100).max(60 * rate * incoming / 100 + least);
+                assert!(sent <= most, "{sent} sent at {rate} with {incoming} % coming");
+            }
         }
     }
 }

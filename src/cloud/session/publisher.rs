@@ -287,9 +287,14 @@ impl Publisher {
         std::mem::take(&mut self.found_one)
     }
 
-    /// A message goes, or has come: both count.
-    pub(super) fn spent(&mut self) {
-        self.pace.spend(Instant::now());
+    /// A message goes.
+    fn spent(&mut self) {
+        self.pace.send(Instant::now());
+    }
+
+    /// A message has come, which counts as well.
+    pub(super) fn received(&mut self) {
+        self.pace.receive(Instant::now());
     }
 }
 

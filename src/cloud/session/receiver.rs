@@ -53,7 +53,9 @@ impl Receiver {
         self.note_whether_crowded();
         // Acknowledgements of this connection's messages mean nothing on the next one.
         self.taken = mpsc::unbounded_channel();
-        self.waiting.retain(|arrival| !matches!(arrival, Arrival::Message(..)));
+        // At quality of service 0 nothing comes again.
+        self.waiting
+            .retain(|arrival| !matches!(arrival, Arrival::Message(_, taken) if taken.is_in_vain()));
     }
 
     /// A message has come.
@@ -76,11 +78,13 @@ impl Receiver {
                 .map(mpsc::error::TrySendError::into_inner),
             false => Some(arrival),
         };
+        let Some(arrival) = arrival else { return };
         // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
-        if let Some(arrival) = arrival
-            && (packet_id.is_some() || self.has_room_for_unacknowledged())
-        {
-            self.waiting.push_back(arrival);
+        match arrival {
+            Arrival::Message(message, _) if packet_id.is_none() && !self.has_room_for_unacknowledged() => {
+                self.say_lost(&message.topic, "too many wait for the programs");
+            }
+            arrival => self.waiting.push_back(arrival),
         }
     }
 
@@ -105,17 +109,21 @@ impl Receiver {
 
     /// A message was skipped. It is acknowledged in its turn, as refused.
     pub(super) fn skipped(&mut self, packet_id: Option<u16>, topic: &str, why: &str) {
+        self.say_lost(topic, why);
+        if let Some(packet_id) = packet_id {
+            self.unacknowledged.push_back((packet_id, false));
+            self.note_whether_crowded();
+            let _ = self.taken.0.send(packet_id);
+        }
+    }
+
+    fn say_lost(&mut self, topic: &str, why: &str) {
         self.lines.one_more(|level, more| {
             journal!(
                 level, Event::MessageSkipped, TOPIC = topic;
                 "inbox: a message on {topic} was not taken, and is lost: {why}{more}"
             );
         });
-        if let Some(packet_id) = packet_id {
-            self.unacknowledged.push_back((packet_id, false));
-            self.note_whether_crowded();
-            let _ = self.taken.0.send(packet_id);
-        }
     }
 
     /// Something else for the inbox to know.
@@ -205,12 +213,16 @@ mod tests {
             ..message()
         };
         receiver.disconnected();
+        assert_eq!(receiver.waiting.len(), MOST_WAITING, "what never comes again is kept");
+        receiver.waiting.clear();
         for _ in 0..10 {
             receiver.received(None, large.clone());
         }
         assert_eq!(receiver.waiting.len(), 1);
         receiver.received(Some(1), large);
         assert_eq!(receiver.waiting.len(), 2, "what is acknowledged always waits");
+        receiver.disconnected();
+        assert_eq!(receiver.waiting.len(), 1, "what comes again is not kept");
     }
 
     #[tokio::test]

@@ -60,11 +60,7 @@ impl Session {
         let suspicious = lost.is_some_and(may_be_a_message);
         let explained = self.publisher.disconnected(suspicious, code).await;
         self.presence.disconnected(code.filter(|_| !explained));
-        let breach = match lost {
-            Some(Lost::Breach(breach)) => Some(*breach),
-            _ => None,
-        };
-        self.subscriber.disconnected(suspicious && !explained, breach);
+        self.subscriber.disconnected(suspicious && !explained, lost);
     }
 
     /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
@@ -99,6 +95,7 @@ impl Session {
                     let problem = self.standing_problem(thing);
                     self.reporters.session.report(SessionPhase::Connected, problem);
                 }
+                () = self.inputs.recovery.network_changed() => connection.doubt(),
                 () = self.successor.due() => self.try_successor(),
                 (who, opened) = self.successor.opened() => match opened {
                     Ok(next) => {
@@ -151,11 +148,11 @@ impl Session {
     async fn happened(&mut self, event: Event, connection: &mut Connection, thing: &str) {
         match event {
             Event::Received { packet_id, message } => {
-                self.publisher.spent();
+                self.publisher.received();
                 self.subscriber.receiver.received(packet_id, message);
             }
             Event::Skipped { packet_id, topic, why } => {
-                self.publisher.spent();
+                self.publisher.received();
                 self.subscriber.receiver.skipped(packet_id, &topic, &why);
             }
             Event::Subscribed {
@@ -216,6 +213,6 @@ fn may_be_a_message(lost: &Lost) -> bool {
                 | ReasonCode::WILDCARDS_NOT_SUPPORTED
         ),
         Lost::Broken(_) => true,
-        Lost::GivenUp(_) | Lost::Breach(_) => false,
+        Lost::GivenUp(_) | Lost::Unanswered | Lost::Stale | Lost::Breach(_) => false,
     }
 }

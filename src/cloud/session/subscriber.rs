@@ -16,10 +16,10 @@ use super::incoming_poison::IncomingPoison;
 use super::receiver::Receiver;
 use super::suspects::Suspects;
 use super::words;
-use crate::cloud::mqtt::{Connection, MAX_FILTERS_PER_PACKET, NotSent, Reason, ReasonCode};
+use crate::cloud::mqtt::{Connection, Lost, MAX_FILTERS_PER_PACKET, NotSent, Reason, ReasonCode};
 use crate::event::{Event, journal};
 use crate::messages::{Arrival, Failure, MAX_FILTERS, Outbox, Wanted, WantedFilter, is_wild};
-use crate::mqtt::{ProtocolError, ServerLimits};
+use crate::mqtt::{LATEST_ANSWER, ProtocolError, ServerLimits};
 use crate::problem::Problem;
 use crate::topic;
 
@@ -134,10 +134,12 @@ impl Subscriber {
         self.suspects.not_reached();
     }
 
-    /// The connection is gone. `suspicious` if what was sent last may have been the reason; `breach` if something that came
-    /// was.
-    pub(super) fn disconnected(&mut self, suspicious: bool, breach: Option<ProtocolError>) {
-        self.poison.disconnected(breach);
+    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
+    pub(super) fn disconnected(&mut self, suspicious: bool, lost: Option<&Lost>) {
+        self.poison.disconnected(match lost {
+            Some(Lost::Breach(breach)) => Some(*breach),
+            _ => None,
+        });
         let (filters, ago) = match self.under_way.take() {
             Some(UnderWay::Subscribe(_, filters, since)) => (filters, since.elapsed()),
             _ => (Vec::new(), Duration::ZERO),
@@ -145,8 +147,16 @@ impl Subscriber {
         for (filter, _) in &filters {
             self.confirmed.entry(filter.clone()).or_insert(UNCERTAIN);
         }
-        if suspicious {
-            self.suspects.lost(filters.into_iter().map(|(filter, _)| filter), ago);
+        let names: Vec<String> = filters.iter().map(|(filter, _)| filter.clone()).collect();
+        if matches!(lost, Some(Lost::Unanswered)) && ago >= LATEST_ANSWER {
+            if let Some(filter) = self.suspects.unanswered(names)
+                && let Some((_, wish)) = filters.into_iter().next()
+            {
+                let why = words::filter_unanswered(&filter);
+                self.refuse(filter, wish, REFUSED, why);
+            }
+        } else if suspicious {
+            self.suspects.lost(names.into_iter(), ago);
         }
         self.receiver.disconnected();
     }

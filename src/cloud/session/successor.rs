@@ -34,6 +34,10 @@ pub struct Successor {
     without_will: bool,
     /// The certificate that it is to follow could not connect, so it is its turn.
     its_turn: bool,
+    /// The certificate that it is to follow could not connect either since AWS has accepted one of them.
+    predecessor_failed: bool,
+    /// Whether a try was under way when the last connection ended: AWS may have ended it because of that.
+    was_tried: bool,
 }
 
 struct Try {
@@ -65,6 +69,8 @@ impl Successor {
             not_before: Instant::now(),
             without_will: false,
             its_turn: false,
+            predecessor_failed: false,
+            was_tried: false,
         }
     }
 
@@ -94,10 +100,30 @@ impl Successor {
         self.under_way.is_some()
     }
 
+    /// Whether the connection that has ended may have been taken over by our own try.
+    pub(super) fn may_have_taken_over(&self) -> bool {
+        self.was_tried
+    }
+
     /// What becomes of the try under way, if it is decided soon.
     pub(super) async fn decided(&mut self) -> Option<(Arc<Identity>, Opened)> {
+        self.was_tried = self.under_way.is_some();
         let Try { who, opening } = self.under_way.take()?;
         Some((who, timeout(TAKEOVER, opening).await.ok()?))
+    }
+
+    /// AWS has accepted one of the certificates.
+    pub(super) fn accepted_one(&mut self) {
+        self.predecessor_failed = false;
+    }
+
+    /// How long the predecessor waits after the newest has failed, which would wait for `wait`. It is expected to be accepted
+    /// at once; where it is not, the fault is not the newest's, and AWS must not hear of a fleet every ten seconds.
+    fn turn_of_the_other(&self, wait: Duration) -> Duration {
+        match self.predecessor_failed {
+            true => wait.max(TURN),
+            false => wait.min(TURN),
+        }
     }
 
     /// A certificate has come that was never tried: it goes first.
@@ -145,17 +171,16 @@ impl Session {
         }
         let now = Instant::now();
         if !self.is_newest(failed) {
+            self.successor.predecessor_failed = true;
             self.successor.its_turn = true;
-            return wait
-                .min(self.successor.not_before.saturating_duration_since(now))
-                .max(TURN);
+            return wait.max(TURN);
         }
         self.successor.not_before = now + wait;
         // The first drop is what AWS does to a certificate that it has never seen.
         self.successor.its_turn = self.provisioning.attempts() == 1;
         match self.successor.its_turn {
             true => wait,
-            false => wait.min(TURN),
+            false => self.successor.turn_of_the_other(wait),
         }
     }
 
@@ -227,7 +252,10 @@ impl Session {
                 let wait = self.provisioning.lost_before_connack();
                 (self.provisioning.explain(&seen, false), wait)
             }
-            ConnectError::Breach(error) => (Some(words::breach(&self.endpoint, error)), self.next_backoff()),
+            ConnectError::Breach(error) => {
+                let what = error.to_string();
+                (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff())
+            }
             ConnectError::NotMqtt(what) => (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.successor.without_will ^= may_be_the_will(reason.code);
@@ -238,5 +266,31 @@ impl Session {
         let why = why.map(|why| words::meanwhile(why, &identity.certificate));
         self.reporters
             .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
+        let seconds = Duration::from_secs;
+        let mut successor = Successor::none();
+        for (failed, wait, expected) in [
+            (false, 2, 2),
+            (false, 10, 10),
+            (false, 120, 10),
+            (true, 2, 10),
+            (true, 10, 10),
+            (true, 73, 73),
+            (true, 120, 120),
+        ] {
+            successor.predecessor_failed = failed;
+            let outcome = successor.turn_of_the_other(seconds(wait));
+            assert_eq!(outcome, seconds(expected), "{failed} {wait}");
+        }
+        successor.accepted_one();
+        assert_eq!(successor.turn_of_the_other(seconds(120)), TURN);
     }
 }

@@ -86,6 +86,22 @@ impl<T: Ord + Clone> Suspects<T> {
         self.suspected.extend(under_way);
     }
 
+    /// The connection has ended because these were never answered. One alone is to blame, and returned; several go one at a time
+    /// from now on.
+    pub(super) fn unanswered(&mut self, under_way: Vec<T>) -> Option<T> {
+        self.alone = None;
+        match <[T; 1]>::try_from(under_way) {
+            Ok([only]) => {
+                self.cleared(&only);
+                Some(only)
+            }
+            Err(several) => {
+                self.suspected.extend(several);
+                None
+            }
+        }
+    }
+
     /// An attempt to connect has failed: it was not the message's doing, then.
     pub(super) fn not_reached(&mut self) {
         self.alone = None;
@@ -119,6 +135,28 @@ mod tests {
     use super::*;
 
     const NOW: Duration = Duration::ZERO;
+
+    #[test]
+    fn of_several_that_are_not_answered_each_goes_alone_until_one_is_to_blame() {
+        let mut suspects = Suspects::default();
+        assert_eq!(suspects.unanswered(vec![1, 2, 3]), None);
+        assert!(suspects.one_at_a_time());
+        suspects.connected();
+        suspects.cleared(&1);
+        assert_eq!(suspects.unanswered(vec![2]), Some(2));
+        assert!(!suspects.is_suspected(&2) && suspects.is_suspected(&3));
+        suspects.connected();
+        assert_eq!(
+            suspects.quiet_until(),
+            None,
+            "nobody is accused of dropping a connection"
+        );
+        suspects.cleared(&3);
+        assert!(!suspects.one_at_a_time());
+        assert_eq!(suspects.unanswered(vec![4]), Some(4), "alone by chance");
+        assert_eq!(suspects.unanswered(Vec::new()), None);
+        assert!(!suspects.one_at_a_time());
+    }
 
     /// The next connection, once it has held for long enough.
     async fn connected(suspects: &mut Suspects<i32>) {

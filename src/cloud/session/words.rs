@@ -14,6 +14,12 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
         Lost::Broken(why) | Lost::GivenUp(why) => {
             Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
+        Lost::Unanswered => Problem::wait(format!(
+            "the connection to {endpoint} was ended: AWS answers PINGREQ, and does not acknowledge what it was sent before"
+        )),
+        Lost::Stale => Problem::wait(format!(
+            "the connection to {endpoint} was lost: nothing was received since this machine's network changed"
+        )),
         Lost::Breach(error) => breach(endpoint, *error),
         Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER => taken_over(),
         Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
@@ -21,7 +27,7 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
 }
 
 /// The server sent what MQTT 5 forbids.
-pub(in crate::cloud) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
+pub(super) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
     Problem::wait(format!("the connection to {endpoint} was ended: {error}"))
         .next(
             "if it follows the session three times in a row, gatepost discards the session and what AWS has queued in it; if \
@@ -51,6 +57,13 @@ pub(super) fn taken_over() -> Problem {
     Problem::configuration("another client has taken the session over: this thing name is in use twice")
         .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
         .about(Event::SessionTakenOver)
+}
+
+/// AWS ended the connection for that of the new certificate, whose CONNACK did not come in time.
+pub(super) fn taken_over_by_ourselves() -> Problem {
+    Problem::wait(
+        "AWS ended the connection for the one that tries the new certificate, and did not answer that one in time",
+    )
 }
 
 /// Of a connection that AWS, which knows us, dropped before CONNACK.
@@ -111,6 +124,13 @@ pub(super) fn filter_drops(filter: &str) -> Problem {
         "AWS dropped the connection each time within a second of subscribing to {filter}; it is left alone for an hour"
     ))
     .next("allow iot:Subscribe on it as a topicfilter in the certificate's policy")
+}
+
+/// A topic filter whose SUBSCRIBE AWS never answers.
+pub(super) fn filter_unanswered(filter: &str) -> Problem {
+    Problem::wait(format!(
+        "AWS answers everything but the subscription to {filter}; it is left alone for a minute, and each time for twice as long"
+    ))
 }
 
 /// Of a topic on which AWS takes no message at quality of service 0.

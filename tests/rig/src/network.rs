@@ -23,6 +23,7 @@ pub const CLOUD: &str = "192.0.2.1";
 /// The cloud's host name, as the gateway knows it.
 pub const CLOUD_NAME: &str = "aws.example";
 const GATEWAY: &str = "192.0.2.2";
+const RENUMBERED: &str = "192.0.2.3";
 
 /// An end of the cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +121,17 @@ impl Network {
         let action = if addressed { "add" } else { "del" };
         let address = format!("{GATEWAY}/24");
         self.gateway.run("ip", ["address", action, &address, "dev", "cable"])
+    }
+
+    /// Gives the gateway another address in the place of its own, as another lease of a DHCP server does. What was connected
+    /// from the old one is dead, and nobody is told.
+    ///
+    /// # Errors
+    /// If the kernel does not let us.
+    pub fn renumber(&self) -> Result<()> {
+        self.set_addressed(false)?;
+        let address = format!("{RENUMBERED}/24");
+        self.gateway.run("ip", ["address", "add", &address, "dev", "cable"])
     }
 
     /// Makes the line slow in both directions: what is too much for it waits for its turn, up to this long, and is lost
