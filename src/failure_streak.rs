@@ -1,8 +1,8 @@
 //! Counts failures of the same kind in a row, and tells an outage from an attempt that never once succeeded.
 //!
-//! What has worked before is expected to work again, so waiting is good advice. What has failed the same way several times
-//! and has never succeeded, neither in this run nor by any record, is more likely to be set up wrongly: then the problem names
-//! what to look at, and no longer promises to heal. Attempts go on in either case; how often is not decided here.
+//! An attempt that has worked before is expected to work again, so waiting is good advice. One that has failed the same way
+//! several times and has never succeeded, neither in this run nor by any record, is more likely to be set up wrongly: then the
+//! problem names what to look at, and no longer promises to heal. Attempts go on in either case; how often is not decided here.
 
 use crate::problem::{Problem, Remedy};
 
@@ -16,7 +16,7 @@ pub struct FailureStreak<K> {
     has_succeeded: bool,
 }
 
-/// What to expect of the next attempt.
+/// The outlook for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
     /// It has worked before, or has not failed often enough to say.
@@ -63,7 +63,7 @@ impl<K: PartialEq> FailureStreak<K> {
         self.failures = 0;
     }
 
-    /// What to expect of the next attempt.
+    /// The outlook for the next attempt.
     pub fn outlook(&self) -> Outlook {
         if self.has_succeeded || self.failures < self.limit {
             Outlook::MayRecover

@@ -12,12 +12,12 @@ use crate::config::Config;
 use crate::pem_file::{self, Content};
 use crate::problem::Problem;
 
-/// What is wrong with the files.
+/// The problems of the files.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// What keeps the configuration from being used.
+    /// Problems that keep the configuration from being used.
     pub faults: Vec<Problem>,
-    /// What only concerns a certificate that another one may replace at any time, or will be in the way at AWS.
+    /// Problems that only concern a certificate that another one may replace at any time, or will be in the way at AWS.
     pub warnings: Vec<Problem>,
 }
 

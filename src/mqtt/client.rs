@@ -26,7 +26,7 @@ pub enum NotSent {
     AtMostOnceOnly,
 }
 
-/// What a packet of the server means.
+/// The meaning of a packet of the server.
 #[derive(Clone, Debug)]
 pub enum Incoming {
     /// A message; with a packet identifier it wants an acknowledgement.
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// What the server takes.
+    /// The limits that the server has set.
     pub fn limits(&self) -> &ServerLimits {
         &self.limits
     }
@@ -247,7 +247,7 @@ impl Client {
         Ok(true)
     }
 
-    /// What the acknowledgement answers; one that answers nothing is counted and ignored.
+    /// The request that the acknowledgement answers; one that answers nothing is counted and ignored.
     fn answered(&mut self, id: u16, is: impl Fn(Sent) -> bool) -> Option<Sent> {
         match self.under_way.get(&id) {
             Some((sent, _)) if is(*sent) => self.under_way.remove(&id).map(|(sent, _)| sent),

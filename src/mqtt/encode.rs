@@ -12,7 +12,7 @@ use crate::messages::{Message, Properties};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldTooLong;
 
-/// What CONNECT asks for.
+/// The fields of CONNECT.
 #[derive(Clone, Debug)]
 pub struct Connect<'a> {
     /// The client ID.
@@ -23,7 +23,7 @@ pub struct Connect<'a> {
     pub keep_alive: Duration,
     /// How long the session should be kept after a disconnect.
     pub session_expiry: Duration,
-    /// What the server publishes when the connection is lost.
+    /// The message that the server publishes when the connection is lost.
     pub will: Option<&'a Message>,
 }
 

@@ -1,4 +1,4 @@
-//! What a server did that the protocol forbids.
+//! A breach of the protocol by the server.
 
 use super::ReasonCode;
 

@@ -10,7 +10,7 @@ use super::{MAX_PACKET, ProtocolError, ReasonCode, decode};
 /// message again on the next one, for ever.
 const MAX_SKIPPED: usize = 1024 * 1024;
 
-/// What was cut off the stream.
+/// A unit that was cut off the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// A whole packet of a type that servers send, with flags that the type may have.

@@ -1,4 +1,4 @@
-//! What the server said in CONNACK of itself and of what it takes.
+//! The properties of CONNACK: what the server says of itself and of its limits.
 
 use std::time::Duration;
 

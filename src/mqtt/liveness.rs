@@ -1,4 +1,4 @@
-//! Whether the server is still there: by what was received from it, never by what was sent to it.
+//! Decides whether the server is still there: by what was received from it, never by what was sent to it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const PROGRESS: usize = 1024;
 /// the round trip of a slow link fit in, and with the wait before the next CONNECT it is less than five seconds.
 const DOUBT: Duration = Duration::from_millis(2500);
 
-/// What is to be done because of the time.
+/// An action that is due because of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
     /// Send PINGREQ.
@@ -117,7 +117,7 @@ impl Liveness {
             .fold(silent, Instant::min)
     }
 
-    /// What is due at this time.
+    /// The action that is due at this time.
     pub fn overdue(&self, oldest: Option<Instant>, now: Instant) -> Option<Overdue> {
         let late = oldest.and_then(|oldest| self.late(oldest));
         let due = [

@@ -10,7 +10,7 @@ use super::decode::{MAX_USER_PROPERTIES, Packet, decode};
 use super::*;
 use crate::messages::Message;
 
-/// What a client that has published, subscribed and unsubscribed once (packet identifiers 1, 2 and 3) makes of `bytes`, up to
+/// Feeds `bytes` to a client that has published, subscribed and unsubscribed once (packet identifiers 1, 2 and 3), up to
 /// the first breach.
 fn receive(bytes: &[u8]) -> (Vec<Incoming>, Option<ProtocolError>) {
     let mut client = busy_client();

@@ -18,7 +18,7 @@ const STABLE: Duration = Duration::from_secs(30);
 /// The least time between two clean starts.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What is known of breaches that follow a resumed session.
+/// Counts breaches that follow a resumed session.
 #[derive(Debug, Default)]
 pub(super) struct IncomingPoison {
     /// Whether this connection has resumed the session, and since when it lasts.

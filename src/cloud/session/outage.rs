@@ -1,4 +1,4 @@
-//! What failed attempts to connect say about the way to AWS: whether AWS was reached at all, since when it drops connections,
+//! Concludes from failed attempts to connect: whether AWS was reached at all, since when it drops connections,
 //! and whether a connection has ever succeeded.
 
 use tokio::time::Instant;

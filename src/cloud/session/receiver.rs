@@ -24,14 +24,14 @@ const MOST_WAITING_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Receiver {
     arrive: mpsc::Sender<Arrival>,
-    /// What the inbox has no room for at the moment; AWS sends no more than [`MOST_UNACKNOWLEDGED`].
+    /// Messages and news that the inbox has no room for at the moment; AWS sends no more than [`MOST_UNACKNOWLEDGED`].
     waiting: VecDeque<Arrival>,
     /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
     unacknowledged: VecDeque<(u16, bool)>,
     /// Whether AWS waits for one of them before it sends more.
     crowded: Arc<AtomicBool>,
     taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
-    /// Of what was skipped.
+    /// Limits the lines about messages that were lost.
     lines: Few,
 }
 

@@ -69,12 +69,12 @@ impl Takeovers {
         *self = Self::default();
     }
 
-    /// What to say of them while the session is up. The numbers are in the details: they would make the problem news each time.
+    /// The problem to show while the session is up. The numbers are in the details: they would make the problem news each time.
     pub(super) fn problem(&self) -> Option<Problem> {
         self.seen.as_ref().map(|_| words::taken_over())
     }
 
-    /// What the status shows of them.
+    /// Their details in the status.
     pub(super) fn details(&self) -> Option<TakeoverDetails> {
         self.seen.as_ref().map(|seen| TakeoverDetails {
             times: seen.times,
