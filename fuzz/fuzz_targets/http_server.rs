@@ -79,7 +79,7 @@ fn reads_to_end(stream: &mut UnixStream, patience: Duration, answers: &mut Vec<u
 /// Everything the daemon says is a sequence of answers as the command reads them; only the last may be cut off.
 fn read_answers(answers: &[u8]) {
     let mut input = BufReader::new(answers);
-    while !input.buffer().is_empty() || input.get_ref().len() > 0 {
+    while !input.buffer().is_empty() || !input.get_ref().is_empty() {
         match http::read_response(&mut input) {
             // No configured rule gives this user credentials.
             Ok(response) => assert!(!response.body.windows(15).any(|window| window == b"SecretAccessKey")),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use fuzz::FixedClock;
 use gatepost::clock::SharedClock;
-use gatepost::messages::{self, Account, Bounds, Handles, Message, Outbox};
+use gatepost::messages::{self, Account, Bounds, Message, Outbox};
 use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
 use libfuzzer_sys::fuzz_target;
 
@@ -59,21 +59,33 @@ fuzz_target!(|damage: Damage| {
 /// Opens the database twice, because the first time may have repaired or replaced it.
 fn use_store(state: &Path) {
     for _ in 0..2 {
-        let handles = spawn(state);
-        // All at once: each wait is for another thread, and costs more than what it waits for.
-        let outbox = &handles.outbox;
-        let ((), _, _, _, _, _) = block_on(async {
-            tokio::join!(
+        run(state, async |outbox| {
+            let ((), ..) = tokio::join!(
                 accept(outbox),
                 outbox.list(0, false),
                 outbox.list(0, true),
                 outbox.subscribed(),
                 outbox.thing(),
                 take(outbox)
-            )
+            );
         });
-        end(handles);
     }
+}
+
+/// Runs the store and what uses it in one thread: a thread for each input would cost more than the input. The store ends by
+/// itself once nobody holds it.
+fn run(state: &Path, users: impl AsyncFnOnce(&Outbox)) {
+    let clock: SharedClock = Arc::new(FixedClock);
+    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let (handles, store) = messages::prepare(state, Bounds::default(), clock, reporter);
+    let users = async move {
+        users(&handles.outbox).await;
+        drop(handles);
+    };
+    let both = async { tokio::join!(users, tokio::time::timeout(ENDING, store)) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let ((), ended) = runtime.expect("a runtime").block_on(both);
+    ended.expect("the store ends");
 }
 
 /// What is accepted is there.
@@ -96,31 +108,6 @@ async fn take(outbox: &Outbox) {
     }
 }
 
-fn spawn(state: &Path) -> Handles {
-    let clock: SharedClock = Arc::new(FixedClock);
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
-    messages::spawn(state, Bounds::default(), clock, reporter).expect("a thread")
-}
-
-/// The store's thread ends by itself once nobody holds it; a panic in it would end this process.
-fn end(handles: Handles) {
-    let Handles {
-        outbox, inbox, ended, ..
-    } = handles;
-    drop((outbox, inbox));
-    let outcome = ended.recv_timeout(ENDING);
-    assert_eq!(
-        outcome,
-        Err(std::sync::mpsc::RecvTimeoutError::Disconnected),
-        "the store does not end"
-    );
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    runtime.expect("a runtime").block_on(work)
-}
-
 fn message(payload: &[u8]) -> Message {
     Message {
         topic: "gw-1/data".to_owned(),
@@ -132,30 +119,24 @@ fn message(payload: &[u8]) -> Message {
 /// A database as a gateway has it.
 fn intact() -> Vec<u8> {
     let folder = fuzz::folder();
-    let handles = spawn(folder.path());
-    block_on(async {
+    run(folder.path(), async |outbox| {
         for number in 0..20_u8 {
-            let accepted = handles
-                .outbox
+            let accepted = outbox
                 .accept(message(&vec![number; 300 * usize::from(number)]), Account::default())
                 .await;
             accepted.expect("room in a new database");
         }
-        handles.outbox.note_thing("gw-1".to_owned()).await;
-        if let Some(noted) = handles.outbox.note_subscribed(vec![("gw-1/#".to_owned(), 1)]).await {
+        outbox.note_thing("gw-1".to_owned()).await;
+        if let Some(noted) = outbox.note_subscribed(vec![("gw-1/#".to_owned(), 1)]).await {
             let _ = noted.await;
         }
-        if let Ok(next) = handles.outbox.take(3, 1 << 20).await
+        if let Ok(next) = outbox.take(3, 1 << 20).await
             && let Ok(Ok(taken)) = next.await
         {
             for outgoing in taken {
-                handles
-                    .outbox
-                    .park(outgoing.ticket, "not authorized (0x87)".to_owned())
-                    .await;
+                outbox.park(outgoing.ticket, "not authorized (0x87)".to_owned()).await;
             }
         }
     });
-    end(handles);
     fs::read(folder.path().join(DATABASE)).expect("the database")
 }

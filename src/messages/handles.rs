@@ -83,14 +83,42 @@ pub fn spawn(
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> io::Result<Handles> {
+    let (bookkeeper, news) = keep_books(bounds, clock.clone(), reporter);
+    let (store, ended) = Store::spawn(database::path(state), bookkeeper)?;
+    Ok(assemble(clock, store, ended, news))
+}
+
+/// Does the same without a thread: the work is a future for the caller's own runtime, which waits for the disk then.
+pub fn prepare(
+    state: &Path,
+    bounds: Bounds,
+    clock: SharedClock,
+    reporter: Reporter<MessagesPhase, MessagesDetails>,
+) -> (Handles, impl Future<Output = ()>) {
+    let (bookkeeper, news) = keep_books(bounds, clock.clone(), reporter);
+    let (store, ended, work) = Store::with_work(database::path(state), bookkeeper);
+    (assemble(clock, store, ended, news), work)
+}
+
+/// What the session hears of the outbox, and the inbox of what was stored.
+type News = (watch::Receiver<()>, watch::Receiver<()>);
+
+fn keep_books(
+    bounds: Bounds,
+    clock: SharedClock,
+    reporter: Reporter<MessagesPhase, MessagesDetails>,
+) -> (Box<Bookkeeper>, News) {
     let (news, heard) = watch::channel(());
     let (stored, listening) = watch::channel(());
-    let bookkeeper = Box::new(Bookkeeper::new(bounds, clock.clone(), reporter, news, stored));
-    let (store, ended) = Store::spawn(database::path(state), bookkeeper)?;
+    let bookkeeper = Box::new(Bookkeeper::new(bounds, clock, reporter, news, stored));
+    (bookkeeper, (heard, listening))
+}
+
+fn assemble(clock: SharedClock, store: Store, ended: Ending, (heard, listening): News) -> Handles {
     let (direct, directs) = mpsc::channel(DIRECT);
     let (arrive, arrivals) = mpsc::channel(ARRIVALS);
     let (wanting, wanted) = watch::channel(Wanted::new());
-    Ok(Handles {
+    Handles {
         outbox: Outbox {
             store: store.clone(),
             news: heard,
@@ -103,7 +131,7 @@ pub fn spawn(
         arrive,
         wanted,
         ended,
-    })
+    }
 }
 
 impl Outbox {

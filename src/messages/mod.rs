@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use bookkeeper::Fate;
 pub use database::{Failure, Glance};
-pub use handles::{Direct, Handles, Outbox, spawn};
+pub use handles::{Direct, Handles, Outbox, prepare, spawn};
 pub use inbox::{Inbox, NotSubscribed, Subscriber};
 pub use inspect::{Entry, Which, Whole};
 pub use kept::{Acknowledged, Kept, KeptDocument, NotKept};

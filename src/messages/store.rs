@@ -73,14 +73,31 @@ impl Store {
     /// Starts the thread with the database at `path`. It ends when all handles are dropped, with everything written, and the
     /// channel returned closes.
     pub(super) fn spawn(path: PathBuf, bookkeeper: Box<Bookkeeper>) -> io::Result<(Self, Ending)> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (store, queue) = Self::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (alive, ending) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("messages".into()).spawn(move || {
             let _alive = alive;
             runtime.block_on(keep(path, bookkeeper, queue));
         })?;
-        Ok((Self { jobs }, ending))
+        Ok((store, ending))
+    }
+
+    /// Makes the store's work a future for the caller's own runtime, which waits for the disk then. It ends when all handles are
+    /// dropped, with everything written.
+    pub(super) fn with_work(path: PathBuf, bookkeeper: Box<Bookkeeper>) -> (Self, Ending, impl Future<Output = ()>) {
+        let (store, queue) = Self::new();
+        let (alive, ending) = std::sync::mpsc::channel();
+        let work = async move {
+            let _alive = alive;
+            keep(path, bookkeeper, queue).await;
+        };
+        (store, ending, work)
+    }
+
+    fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        (Self { jobs }, queue)
     }
 
     /// Has `work` done, and waits for its outcome.
