@@ -13,6 +13,10 @@ use super::open_files;
 use super::raw::Raw;
 use super::toml_fault;
 use crate::foreign_text::{clean, one_line};
+use crate::regular_file::{self, FileError};
+
+/// A configuration for hundreds of programs has a tenth of this.
+const MAX_SIZE: u64 = 1024 * 1024;
 
 /// The merged configuration and where each of its values came from.
 #[derive(Debug)]
@@ -125,10 +129,23 @@ fn read(file: &Path) -> Result<Table, String> {
     let unreadable = |error: std::io::Error| format!("{name}: cannot be read: {}", clean(error));
     let found = fs::metadata(file).map_err(unreadable)?;
     open_files::check(file, &found)?;
-    let text = fs::read_to_string(file).map_err(unreadable)?;
+    let bytes = regular_file::read(file, MAX_SIZE).map_err(|error| match error {
+        FileError::Io(error) => unreadable(error),
+        FileError::NotAFile => format!("{name}: cannot be read: it is no regular file"),
+        FileError::TooLarge => format!("{name}: is larger than 1 MiB, which no configuration is"),
+    })?;
+    let text = text_of(bytes).map_err(|what| format!("{name}: {what}; next: save it as UTF-8"))?;
     let explain = |error: toml::de::Error| format!("{name}:{}", toml_fault::with_place(&text, &error));
     toml::from_str::<Raw>(&text).map_err(explain)?;
     toml::from_str::<Table>(&text).map_err(explain)
+}
+
+/// TOML is UTF-8; the words are ours, because the error of the library says nothing that helps.
+fn text_of(bytes: Vec<u8>) -> Result<String, &'static str> {
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => Err("is UTF-16, as Windows editors write it"),
+        _ => String::from_utf8(bytes).map_err(|_| "is not UTF-8"),
+    }
 }
 
 fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BTreeMap<String, PathBuf>) {
@@ -165,4 +182,49 @@ fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BT
 
 fn grows(key: &str) -> bool {
     matches!(key, "access" | "role-alias")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let utf16 = |unit: fn(u16) -> [u8; 2]| "[aws]\n".encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (path, words) in [
+            (pipe, "it is no regular file"),
+            (folder.path().to_owned(), "it is no regular file"),
+            (folder.path().join("nothing"), "cannot be read: "),
+            (at("large", &[b'#'; 1024 * 1024 + 1]), "larger than 1 MiB"),
+            (at("utf-16le", &utf16(u16::to_le_bytes)), "is UTF-16"),
+            (at("utf-16be", &utf16(u16::to_be_bytes)), "is UTF-16"),
+            (
+                at(
+                    "with a mark",
+                    &[&[0xff, 0xfe], utf16(u16::to_le_bytes).as_slice()].concat(),
+                ),
+                "is UTF-16",
+            ),
+            (at("latin-1", b"# M\xfcnchen\n"), "is not UTF-8"),
+            (at("binary", b"\x7fELF\xff"), "is not UTF-8"),
+            (at("cut", b"[aws"), ":1:5: unclosed table"),
+        ] {
+            let said = read(&path).expect_err(words);
+            assert!(
+                said.starts_with(&path.display().to_string()) && said.contains(words),
+                "{said}"
+            );
+        }
+        for content in ["", "# only a comment\n", "[aws]\n", "[aws]\r\n"] {
+            assert!(read(&at("good", content.as_bytes())).is_ok(), "{content:?}");
+        }
+    }
 }

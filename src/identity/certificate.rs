@@ -110,6 +110,12 @@ impl Certificate {
         );
         check_validity(source.path, not_before, not_after, clock)?;
         warnings.extend(usage::of_device(source.path, &device));
+        if let (Some(chain), true) = (source.ca_chain, path.is_empty()) {
+            let message = format!("{} has no CA certificate in it, only the device's own", chain.display());
+            warnings.push(Problem::configuration(message).next(
+                "put the certificate of the CA that has signed the device's there, or leave identity.ca-chain out",
+            ));
+        }
         let issuers = path.iter().filter_map(|place| parsed.get(*place));
         let leaf = der(&device);
         warnings.extend(issuers.clone().flat_map(|ca| usage::of_ca(ca, now)));
@@ -194,7 +200,11 @@ fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Option<&[u8]>)
         None => ours.into_iter().next(),
     };
     match (found, parsed.first()) {
-        (Some((_, device)), _) if device.is_ca() => Err(begins_with_ca(path, device)),
+        (Some((_, device)), _) if device.is_ca() => Err(unusable(
+            path,
+            "has a certificate for the key in the token that is marked as a CA's (basicConstraints CA:TRUE)",
+            "have the signing request device.csr signed as a device's certificate, without CA:TRUE",
+        )),
         (Some((place, _)), _) => Ok(place),
         // That a CA's key is not ours goes without saying; that it is a CA does not.
         (None, Some(first)) if first.is_ca() => Err(begins_with_ca(path, first)),

@@ -7,6 +7,8 @@ use ring::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use x509_parser::certificate::X509Certificate;
+use x509_parser::public_key::PublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
 
 /// What a signature says about an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,10 @@ const EC_P384: usize = 97;
 const RSA_KEY: &str = "1.2.840.113549.1.1.1";
 const EC_KEY: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";
+const RSA_SHA384: &str = "1.2.840.113549.1.1.12";
+/// AWS IoT's audit wants this of a key ("CA certificate key quality").
+pub(super) const MIN_RSA_BITS: usize = 2048;
+const SHA1: &str = "1.3.14.3.2.26";
 const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 
 const ALGORITHMS: [Algorithm; 14] = [
@@ -80,7 +86,11 @@ pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) ->
     let key = &issuer.public_key().subject_public_key.data;
     let kind = issuer.public_key().algorithm.algorithm.to_id_string();
     let (is_for_key, is_known) = match kind.as_str() {
-        RSA_KEY => (oid.starts_with("1.2.840.113549.") || oid.starts_with("1.3.14."), true),
+        RSA_KEY => (
+            oid.starts_with("1.2.840.113549.") || oid.starts_with("1.3.14."),
+            // With SHA-384 ring verifies no signature of a smaller key.
+            oid != RSA_SHA384 || rsa_bits(issuer).is_none_or(|bits| bits >= MIN_RSA_BITS),
+        ),
         EC_KEY => (
             oid.starts_with("1.2.840.10045."),
             matches!(key.len(), EC_P256 | EC_P384),
@@ -104,9 +114,28 @@ pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) ->
     }
 }
 
+/// The size of a certificate's RSA key; `None` for another key.
+pub(super) fn rsa_bits(certificate: &X509Certificate) -> Option<usize> {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+        _ => None,
+    }
+}
+
+/// The hash of an RSASSA-PSS signature; parameters that are absent mean SHA-1 (RFC 4055, 3.1). `None` where they cannot be read.
+fn pss_hash(certificate: &X509Certificate) -> Option<String> {
+    match SignatureAlgorithm::try_from(&certificate.signature_algorithm) {
+        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => Some(parameters.hash_algorithm_oid().to_id_string()),
+        _ => None,
+    }
+}
+
 /// The name of a certificate's signature algorithm where AWS IoT does not take it.
 pub(super) fn refused_by_aws(certificate: &X509Certificate) -> Option<&'static str> {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    if oid == RSASSA_PSS && pss_hash(certificate).is_none_or(|hash| hash == SHA1) {
+        return Some("RSASSA-PSS with SHA-1");
+    }
     match ALGORITHMS.iter().find(|algorithm| algorithm.oid == oid) {
         Some(algorithm) => (!algorithm.is_taken).then_some(algorithm.name),
         None => Some("an algorithm without a name here"),

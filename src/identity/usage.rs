@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 
 use super::chain::is_valid;
 use super::name::describe;
-use super::signature::refused_by_aws;
+use super::signature::{MIN_RSA_BITS, refused_by_aws, rsa_bits};
 use crate::clock::rfc3339;
 use crate::problem::Problem;
 
@@ -75,6 +75,12 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
         warn(
             "may not sign certificates: its key usage lacks keyCertSign".to_owned(),
             "make the CA's certificate again with keyUsage = critical, keyCertSign, cRLSign",
+        );
+    }
+    if let Some(bits) = rsa_bits(ca).filter(|bits| *bits < MIN_RSA_BITS) {
+        warn(
+            format!("has an RSA key of {bits} bits, which is too small for AWS IoT"),
+            "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
         );
     }
     // A root's own signature is not looked at by anybody.

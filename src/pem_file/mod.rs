@@ -94,7 +94,10 @@ pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
         return from_der(&text);
     }
     let found = armour::read(&text).and_then(|found| match found {
-        Some(file) => Ok(file),
+        Some(mut file) => {
+            file.has_private_key |= guess::has_loose_private_key(&text);
+            Ok(file)
+        }
         None => Err(guess::content(&text)),
     });
     // Whatever else is wrong with a file that has a key in it, the key is what matters.

@@ -54,6 +54,10 @@ pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
                 .next("install the module's package, or correct token.module"),
         )
     };
+    // Loading a pipe would wait for a writer.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(unusable("it is no regular file".to_owned()));
+    }
     Pkcs11::new(path).map_err(|error| match &error {
         Error::LibraryLoading(cause) => unusable(with_causes(cause)),
         Error::MissingSymbol(symbol) => unusable(format!("it is no PKCS#11 module (it has no {symbol})")),
@@ -65,5 +69,21 @@ pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
 pub(super) fn finalize(context: Pkcs11) {
     if let Err(error) = context.finalize() {
         log::debug!("token: C_Finalize: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("module.so");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
+            let error = load_uninitialised(path).expect_err("it is no module");
+            assert!(error.problem().message.ends_with("it is no regular file"), "{error:?}");
+        }
     }
 }

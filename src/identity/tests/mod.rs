@@ -2,6 +2,7 @@
 
 mod chain;
 mod name;
+mod signature;
 mod usage;
 
 use std::fs;

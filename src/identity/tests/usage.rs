@@ -100,3 +100,42 @@ fn what_aws_will_not_take_is_said_before_it_is_tried() {
         }
     }
 }
+
+#[test]
+fn a_ca_chain_of_the_device_alone_and_a_device_that_is_marked_as_a_ca_are_named() {
+    let key = KeyPair::generate().unwrap();
+    let ca = Party::root(ca_params("Fleet CA"));
+    let device = ca.sign(&named("gw-1"), &key).pem();
+    for (name, chain, is_warned) in [
+        ("the device alone", device.clone(), true),
+        ("the device twice", format!("{device}{device}"), true),
+        ("the CA", ca.pem(), false),
+        ("both", format!("{device}{}", ca.pem()), false),
+    ] {
+        let loaded = load(&device, Some(&chain), &key).unwrap();
+        let warning = loaded.warning.map(|problem| problem.to_string()).unwrap_or_default();
+        assert_eq!(
+            warning.contains("has no CA certificate in it"),
+            is_warned,
+            "{name}: {warning}"
+        );
+    }
+    assert!(load(&device, None, &key).unwrap().warning.is_none());
+
+    let marked = ca.sign(&ca_params("gw-1"), &key).pem();
+    for text in [
+        marked.clone(),
+        format!("{marked}{}", ca.pem()),
+        format!("{}{marked}", ca.pem()),
+    ] {
+        let problem = refusal(load(&text, None, &key), "CA:TRUE");
+        assert!(
+            problem
+                .message
+                .contains("for the key in the token that is marked as a CA's"),
+            "{problem}"
+        );
+    }
+    let other = refusal(load(&ca.pem(), None, &key), "a CA alone");
+    assert!(other.message.contains("begins with a CA certificate"), "{other}");
+}
