@@ -17,6 +17,8 @@ const OLD: Duration = Duration::from_secs(3600);
 /// What there is, with or without the daemon.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Whether no number is known, because the daemon has not opened its store yet.
+    pub is_unknown: bool,
     /// Messages that wait to be sent.
     pub queued: u64,
     /// Messages that AWS did not take.
@@ -33,6 +35,7 @@ impl Found {
         let count = |name: &str| part.get(name).and_then(Value::as_u64).unwrap_or(0);
         let oldest = page.and_then(|page| page.pointer("/messages/0/accepted")?.as_str());
         Self {
+            is_unknown: part.get("opened").and_then(Value::as_bool) == Some(false),
             queued: count("queued"),
             parked: count("parked"),
             oldest: oldest.and_then(|time| humantime::parse_rfc3339(time).ok()),
@@ -60,7 +63,10 @@ impl Found {
             let words = format!("the first of those that wait was accepted at {}", rfc3339(oldest));
             notes.push((words, "gatepost status, gatepost outbox list"));
         }
-        let mut text = format!("queued: {queued}, parked: {parked}");
+        let mut text = match self.is_unknown {
+            true => "queued: unknown, parked: unknown; the store is not open yet".to_owned(),
+            false => format!("queued: {queued}, parked: {parked}"),
+        };
         for (words, _) in &notes {
             text.push('\n');
             text.push_str(words);
@@ -114,6 +120,8 @@ mod tests {
                 "was accepted at 2027-01-15T06:30:00",
             ),
             (part(3, None), None, "warn", "AWS did not take 3 of them"),
+            (json!({ "opened": false, "queued": 0 }), None, "ok", "queued: unknown"),
+            (json!({ "opened": true, "queued": 0 }), None, "ok", "queued: 0"),
             (part(0, Some("/old")), None, "warn", "is in /old"),
         ];
         for (part, page, outcome, words) in cases {

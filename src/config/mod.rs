@@ -16,6 +16,8 @@ mod subject;
 mod toml_fault;
 mod values;
 
+pub use values::{is_alias_name, is_unit_name, may_be_granted};
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -110,6 +110,21 @@ pub(super) fn granted_topics(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a rule may give `text` as a topic or a filter.
+pub fn may_be_granted(text: &str) -> bool {
+    granted_topics(text).is_ok()
+}
+
+/// Whether a role alias may have this name.
+pub fn is_alias_name(text: &str) -> bool {
+    alias_name(text).is_ok()
+}
+
+/// Whether a rule may name this unit.
+pub fn is_unit_name(text: &str) -> bool {
+    unit_name(text).is_ok()
+}
+
 /// A topic with `{thing}` in it; none where it is empty.
 pub(super) fn presence_topic(topic: String) -> Result<Option<String>, String> {
     match topic.as_str() {

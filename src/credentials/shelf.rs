@@ -136,6 +136,12 @@ impl Shelf {
         self.default.as_deref()
     }
 
+    /// The alias that every request means, because there is no other.
+    pub fn only_alias(&self) -> Option<&str> {
+        let mut names = self.aliases.keys();
+        names.next().filter(|_| names.next().is_none()).map(String::as_str)
+    }
+
     /// Every alias as it is now, by name.
     pub fn parts(&self, clock: &dyn Clock) -> Vec<AliasPart> {
         self.aliases

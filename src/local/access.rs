@@ -57,6 +57,7 @@ impl<'a> Wish<'a> {
 impl fmt::Display for Wish<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::RoleAlias("*") => f.write_str("credentials of any role alias"),
             Self::RoleAlias(alias) => write!(f, "role alias \"{}\"", alias.escape_debug()),
             Self::Publish(topic) => write!(f, "right to publish to \"{}\"", topic.escape_debug()),
             Self::Subscribe(filter) => write!(f, "right to subscribe to \"{}\"", filter.escape_debug()),

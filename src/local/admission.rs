@@ -5,6 +5,7 @@
 //! connections of the loopback listener that have not shown a token yet. A user whom no rule names may have 65,536 user
 //! IDs (newuidmap(1)), so all such users together count as one; those of a user whom a rule names count as that user.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Connections of one user or token holder.
@@ -114,9 +115,10 @@ pub fn admit<'a>(occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer
     };
     let own_quietest = || quietest(&|origin| origin == newcomer);
     // Whoever has more than the newcomer makes room for it; among equals everybody keeps what it has.
-    let others_quietest = || match own < FEW {
-        true => quietest(&|origin| of(origin) > own.max(FEW)),
-        false => None,
+    let others_quietest = || {
+        let mut counts: HashMap<&Origin, usize> = HashMap::new();
+        in_pool().for_each(|(_, one)| *counts.entry(one.origin).or_default() += 1);
+        quietest(&|origin| own < FEW && counts.get(origin).is_some_and(|count| *count > FEW))
     };
     own_quietest()
         .or_else(others_quietest)

@@ -22,6 +22,9 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// Kinds of decisions that are remembered; of more, the oldest is forgotten.
 const KINDS: usize = 256;
 
+/// The callers on the socket whom no rule names.
+const UNNAMED: &str = "users whom no access rule names";
+
 /// The journal of decisions.
 #[derive(Debug)]
 pub struct Audit {
@@ -103,8 +106,9 @@ impl Audit {
         }
     }
 
-    /// Notes that `rule` gave `caller` what it wanted, or that none did.
-    pub fn note(&self, caller: &Caller, wish: Wish, rule: Option<&str>) {
+    /// Notes that `rule` gave `caller` what it wanted, or that none did. Callers whom no rule names share their lines: a user
+    /// may have 65,536 user IDs, each of which would otherwise have lines of its own.
+    pub fn note(&self, caller: &Caller, wish: Wish, rule: Option<&str>, is_named: bool) {
         let (key, value) = wish.key();
         let (alias, topic) = match wish {
             Wish::RoleAlias(alias) => (alias, ""),
@@ -117,10 +121,11 @@ impl Audit {
         let kind = Kind {
             // By the door: who comes by both is two.
             who: match caller {
+                Caller::Peer(_) if !is_named => UNNAMED.to_owned(),
                 Caller::Peer(_) => caller.account(),
                 Caller::Bearer(_) => caller.to_string(),
             },
-            unit: unit.clone(),
+            unit: unit.clone().filter(|_| is_named),
             // Role aliases are few; of topics there are as many as a program can think of.
             what: format!("{key} {alias}"),
             rule: rule.map(str::to_owned),
@@ -254,6 +259,25 @@ mod tests {
             Some(1_000 + 2 + 9_900 - written),
             "what was not written is counted"
         );
+    }
+
+    #[test]
+    fn users_whom_no_rule_names_do_not_fill_the_disk_and_push_nobody_out() {
+        let clock = ManualClock::at(1_800_000_000);
+        let audit = Audit::new(clock.clone());
+        let caller = |uid, unit: &str| {
+            let mut peer = crate::local::Peer::new(uid, 100, i32::try_from(uid).ok());
+            peer.unit = Some(unit.into());
+            Caller::Peer(peer)
+        };
+        audit.note(&caller(1, "a.service"), Wish::Publish("t"), Some("access[0]"), true);
+        for uid in 100_000..110_000 {
+            audit.note(&caller(uid, &format!("{uid}.service")), Wish::Publish("t"), None, false);
+        }
+        let kinds = audit.kinds.borrow();
+        assert_eq!(kinds.len(), 2, "{kinds:?}");
+        let written: u32 = kinds.values().map(|count| count.written).sum();
+        assert!(written <= 1 + LINES + u32::try_from(PROCESSES).unwrap(), "{written}");
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl Connection {
         self.has_asked.get()
     }
 
+    /// Whether a request is being answered on it.
+    pub fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
     /// Waits until this connection must make room for another.
     pub async fn asked_to_leave(&self) {
         self.leave.notified().await;

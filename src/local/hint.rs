@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::access::Wish;
 use super::peer::Peer;
+use crate::config;
 use crate::topic::THING;
 
 /// The users that systemd gives to services with `DynamicUser=` and takes back (systemd.exec(5)).
@@ -23,15 +24,17 @@ pub fn is_dynamic(uid: u32) -> bool {
     DYNAMIC_USERS.contains(&uid)
 }
 
-/// The rule that would give `peer` what it wants, below a comment that says where to put it. `drop_ins` is the folder of the
-/// configuration that is in use, and `thing` this gateway's thing name.
+/// The rule that would give `peer` what it wants and nothing else, below a comment that says where to put it; a comment alone
+/// where there is no such rule. `drop_ins` is the folder of the configuration that is in use, and `thing` this gateway's thing
+/// name, empty where it is not known.
 pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> String {
-    let (key, value) = wish.key();
-    let Some(value) = grantable(value, thing) else {
-        return "# no rule can give it: of the topics that begin with $ only those of this thing can be given"
-            .to_owned();
+    let (key, _) = wish.key();
+    let value = match grantable(wish, thing) {
+        Ok(value) => value,
+        Err(why) => return format!("# {why}"),
     };
-    let selector = match (&peer.unit, is_dynamic(peer.uid)) {
+    let unit = peer.unit.as_ref().filter(|unit| config::is_unit_name(unit));
+    let selector = match (unit, is_dynamic(peer.uid)) {
         (Some(unit), true) => format!("unit = {}", literal(unit)),
         (None, true) => {
             return format!(
@@ -50,13 +53,35 @@ pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> St
     )
 }
 
-/// The value as a rule must have it; `None` where no rule can.
-fn grantable(value: &str, thing: &str) -> Option<String> {
-    if !value.starts_with('$') {
-        return Some(value.to_owned());
+/// The value as a rule must have it, or why there is no hint for it. Everything at once is never a hint: whoever pastes it
+/// gives more than a program needs.
+fn grantable(wish: Wish, thing: &str) -> Result<String, &'static str> {
+    let value = match wish {
+        Wish::RoleAlias("*") => {
+            return Err("name the role alias that you need: /v1/credentials/ALIAS says which rule is missing");
+        }
+        Wish::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
+        Wish::RoleAlias(_) => return Err("no rule can give it: AWS has no role alias of such a name"),
+        Wish::Publish("#" | "+") | Wish::Subscribe("#" | "+") => {
+            return Err("name the topic or filter that you need: /topics/FILTER says which rule is missing");
+        }
+        Wish::Publish(topic) if topic.contains(['+', '#']) => {
+            return Err("no rule can give it: nothing is published to a wildcard");
+        }
+        Wish::Publish(value) | Wish::Subscribe(value) => value,
+    };
+    let this_thing = format!("{RESERVED}things/{thing}/");
+    let value = match value.strip_prefix(&this_thing).filter(|_| !thing.is_empty()) {
+        Some(rest) => format!("{RESERVED}things/{THING}/{rest}"),
+        None => value.to_owned(),
+    };
+    match (config::may_be_granted(&value), value.starts_with('$')) {
+        (true, _) => Ok(value),
+        (false, true) => {
+            Err("no rule can give it: of the topics that begin with $ only those of this thing can be given")
+        }
+        (false, false) => Err("no rule can give it: AWS IoT does not take this topic"),
     }
-    let rest = value.strip_prefix(&format!("{RESERVED}things/{thing}/"))?;
-    Some(format!("{RESERVED}things/{THING}/{rest}"))
 }
 
 /// A TOML basic string. Only characters that mean nothing to a shell inside double quotes are written as they are.
@@ -155,17 +180,13 @@ mod tests {
             "a/$$b",
             "trailing $",
             "trailing \\",
-            "two\nlines\n[[access]]\nuid = 0",
-            "tab\tand\u{1b}[2Jescape",
-            "c1 \u{9b}31m",
             "bidi \u{202e}kcalb",
             "ünïcode/温度/🌡",
-            "# no comment",
+            "[[access]]",
             "\u{feff}bom",
             "'''",
             "\"\"\"",
             "!history",
-            "",
         ] {
             // What begins with `$` is AWS's own, and another case.
             let topic = topic.strip_prefix('$').unwrap_or(topic);
@@ -232,6 +253,15 @@ mod tests {
                 _ => (Wish::RoleAlias(&words), "role-aliases"),
             };
             let hint = hint(&peer(1000, None), wish);
+            let is_good = match wish {
+                Wish::RoleAlias(name) => config::is_alias_name(name),
+                Wish::Publish(topic) => crate::topic::check_publish(topic).is_ok(),
+                Wish::Subscribe(filter) => config::may_be_granted(filter),
+            };
+            if !is_good {
+                assert!(hint.starts_with("# ") && !hint.contains(['\n', '"']), "{hint}");
+                continue;
+            }
             assert_eq!(rule(&hint, key), ("uid 1000".to_owned(), words.clone()));
             assert!(outside_quotes(&hint).ends_with(&format!("{key} = [\"\"]")), "{hint}");
         }
@@ -270,6 +300,87 @@ mod tests {
             let hint = hint(&peer(1000, None), Wish::Publish(topic));
             let given = hint.contains("[[access]]").then(|| rule(&hint, "publish").1);
             assert_eq!(given.as_deref(), expected, "{hint}");
+        }
+    }
+
+    /// What is asked for, and the value of the hint's rule; `None` where there is no rule to hint at.
+    #[test]
+    fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
+        use crate::config::{Config, Folders};
+        use crate::local::{Access, Caller};
+
+        let longest = "t".repeat(256);
+        let too_long = "t".repeat(257);
+        let cases = [
+            (Wish::RoleAlias("telemetry"), "gw-1", Some("telemetry")),
+            (Wish::RoleAlias("*"), "gw-1", None),
+            (Wish::RoleAlias(""), "gw-1", None),
+            (Wish::RoleAlias("a b"), "gw-1", None),
+            (Wish::Publish("gw-1/x"), "gw-1", Some("gw-1/x")),
+            (Wish::Publish("{thing}/x"), "", Some("{thing}/x")),
+            (Wish::Publish("#"), "gw-1", None),
+            (Wish::Publish("+"), "gw-1", None),
+            (Wish::Publish("a#b"), "gw-1", None),
+            (Wish::Publish("a/+/b"), "gw-1", None),
+            (Wish::Publish(""), "gw-1", None),
+            (Wish::Publish(&longest), "gw-1", Some(&longest)),
+            (Wish::Publish(&too_long), "gw-1", None),
+            (Wish::Publish("a/b/c/d/e/f/g/h/i"), "gw-1", None),
+            (Wish::Publish("two\nlines\n[[access]]\nuid = 0"), "gw-1", None),
+            (Wish::Publish("tab\tand\u{1b}[2Jescape"), "gw-1", None),
+            (Wish::Publish("# no comment"), "gw-1", None),
+            (Wish::Publish("-----BEGIN PRIVATE KEY-----"), "gw-1", None),
+            (Wish::Subscribe("#"), "gw-1", None),
+            (Wish::Subscribe("+"), "gw-1", None),
+            (Wish::Subscribe("a/#"), "gw-1", Some("a/#")),
+            (Wish::Subscribe("a#b"), "gw-1", None),
+            (Wish::Subscribe("$share/g/a"), "gw-1", None),
+            (
+                Wish::Subscribe("$aws/things/gw-1/jobs/#"),
+                "gw-1",
+                Some("$aws/things/{thing}/jobs/#"),
+            ),
+            (
+                Wish::Subscribe("$aws/things/{thing}/jobs/#"),
+                "",
+                Some("$aws/things/{thing}/jobs/#"),
+            ),
+            (Wish::Subscribe("$aws/things//jobs/#"), "", None),
+            (Wish::Subscribe("$aws/things/+/jobs/#"), "gw-1", None),
+        ];
+        let main = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
+                    token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
+                    identity = { subject = { common-name = \"gw-1\" } }\n\
+                    role-alias = [{ name = \"telemetry\" }, { name = \"other\" }]\n";
+        for (wish, thing, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, drop_ins) = (folder.path().join("gatepost.toml"), folder.path().join("conf.d"));
+            std::fs::create_dir(&drop_ins).unwrap();
+            std::fs::write(&path, main).unwrap();
+            let hint = missing_rule(&peer(1000, None), wish, thing, &drop_ins);
+            std::fs::write(drop_ins.join(FILE), &hint).unwrap();
+            let config =
+                Config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));
+            assert_eq!(config.access.len(), usize::from(expected.is_some()), "{wish}: {hint}");
+            let given = hint.contains("[[access]]").then(|| rule(&hint, wish.key().0).1);
+            assert_eq!(given.as_deref(), expected, "{hint}");
+            let (access, caller) = (Access::new(&config.access), Caller::Peer(peer(1000, None)));
+            let asked = expected.is_some() && access.rule_for(&caller, wish, "gw-1").is_some();
+            // Where the name is not known, the placeholder stands for itself until it is.
+            assert_eq!(
+                asked || thing.is_empty(),
+                expected.is_some() || thing.is_empty(),
+                "{hint}"
+            );
+            for more in [
+                Wish::RoleAlias("other"),
+                Wish::Publish("other"),
+                Wish::Subscribe("other/#"),
+                Wish::Publish("/x"),
+                Wish::Subscribe("$aws/things/gw-2/jobs/#"),
+            ] {
+                assert_eq!(access.rule_for(&caller, more, "gw-1"), None, "{hint} gives {more}");
+            }
         }
     }
 }

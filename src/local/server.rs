@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::Request;
@@ -14,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::Level;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, unconstrained};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
@@ -36,6 +38,9 @@ const MAX_HEADERS: usize = 32;
 const FIRST_REQUEST: Duration = Duration::from_millis(100);
 /// After an accept error. Most are about one connection; the others (no descriptors left) need a moment to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that are accepted at once before those inside have their turn: a few milliseconds' worth.
+const BURST: usize = 256;
 
 /// Where callers come in.
 pub trait Door: 'static {
@@ -70,6 +75,12 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
             Ok(stream) => {
                 failing = false;
                 admit(&door, stream, &connections);
+                for _ in 0..BURST {
+                    match accept_now(&*door).await {
+                        Some(Ok(stream)) => admit(&door, stream, &connections),
+                        Some(Err(_)) | None => break,
+                    }
+                }
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -79,6 +90,17 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
             }
         }
     }
+}
+
+/// A connection that waits already. Until all of them are taken the kernel has less room for others, so this takes no turns with
+/// other tasks.
+async fn accept_now<D: Door>(door: &D) -> Option<io::Result<D::Stream>> {
+    let mut next = pin!(unconstrained(door.accept()));
+    poll_fn(|context| match next.as_mut().poll(context) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn admit<D: Door>(door: &Rc<D>, stream: D::Stream, connections: &Connections) {
@@ -151,7 +173,12 @@ async fn converse<D: Door>(door: Rc<D>, stream: D::Stream, mut guest: D::Guest, 
         biased;
         outcome = connection.as_mut() => outcome,
         () = entered.connection.asked_to_leave() => {
-            return log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
+            if !entered.connection.is_busy() {
+                return log::debug!("{}: a quiet connection of {guest} made room for another", D::NAME);
+            }
+            // A request began after the connection was chosen: it is answered first.
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
         () = entered.asked_to_finish() => {
             // A caller that has connected just now gets a moment to ask; the others get what they have asked for.

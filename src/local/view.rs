@@ -18,7 +18,6 @@ use crate::clock::SharedClock;
 use crate::credentials::Shelf;
 use crate::messages::{Inbox, Outbox};
 use crate::status::Board;
-use crate::topic::THING;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ impl Shared {
     pub fn authorize(&self, caller: &Caller, wish: Wish, thing: &str) -> Result<(), Refusal> {
         let access = self.access.borrow();
         let rule = access.rule_for(caller, wish, thing);
-        self.audit.note(caller, wish, rule);
+        self.audit.note(caller, wish, rule, access.names(caller));
         match rule {
             Some(_) => Ok(()),
             None => Err(Refusal::not_allowed(caller, wish, thing, &self.drop_ins)),
@@ -81,15 +80,7 @@ impl Shared {
         if self.access.borrow().gives_any(caller, wish) {
             return Ok(());
         }
-        let thing = self.thing.known().unwrap_or_default();
-        let (_, value) = wish.key();
-        let value = value.replace(THING, &thing);
-        let wish = match wish {
-            Wish::RoleAlias(_) => Wish::RoleAlias(&value),
-            Wish::Publish(_) => Wish::Publish(&value),
-            Wish::Subscribe(_) => Wish::Subscribe(&value),
-        };
-        self.authorize(caller, wish, &thing)
+        self.authorize(caller, wish, &self.thing.known().unwrap_or_default())
     }
 
     /// Whether `caller` may publish and subscribe to everything, and so may see and touch what others have.

@@ -57,7 +57,7 @@ impl Books {
     fn write_anew(&mut self, path: &Path) -> Result<Option<PathBuf>, String> {
         let draft = with_suffix(path, "-anew");
         let name = draft.to_str().ok_or("its name is not UTF-8")?;
-        let _ = fs::remove_file(&draft);
+        database::remove_draft(&draft);
         let copied = self.database.execute("VACUUM INTO ?1", (name,));
         copied.map_err(|error| database::brief(&error))?;
         self.put(&draft, path).map_err(|error| error.to_string())

@@ -362,6 +362,7 @@ impl Books {
         let counts = self.bookkeeper.counts;
         self.bookkeeper.reporter.details(|details| {
             *details = MessagesDetails {
+                opened: true,
                 queued: self.queued.messages,
                 queued_bytes: self.queued.bytes,
                 parked: u64::try_from(self.parked).unwrap_or(0),

@@ -184,6 +184,13 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Removes a file that a copy was written to, and SQLite's journal of it: the next copy would be rolled back by that.
+pub(super) fn remove_draft(draft: &Path) {
+    for file in [draft.to_owned(), with_suffix(draft, "-journal")] {
+        let _ = fs::remove_file(file);
+    }
+}
+
 fn forget_oldest(path: &Path) {
     let prefix = with_suffix(path, ".broken-");
     let Some(prefix) = prefix.file_name().and_then(|name| name.to_str()) else {
@@ -338,6 +345,19 @@ mod tests {
                 said.contains("malformed database schema") && !said.contains(char::is_control),
                 "{said:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_an_interrupted_copy_has_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        let draft = with_suffix(&path, "-anew");
+        let journal = with_suffix(&draft, "-journal");
+        for files in [vec![&draft, &journal], vec![&journal], vec![&draft], vec![]] {
+            files.iter().for_each(|file| fs::write(file, "left").unwrap());
+            remove_draft(&draft);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{files:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::books::Books;
-use super::database::{self, with_suffix};
+use super::database::{self, remove_draft, with_suffix};
 
 /// `PRAGMA auto_vacuum` of a file whose free pages can be given back.
 const INCREMENTAL: i64 = 2;
@@ -27,9 +27,9 @@ pub(super) fn make_shrinkable(path: &Path, database: Connection) -> rusqlite::Re
         return Ok(database);
     }
     let draft = with_suffix(path, "-anew");
-    let _ = fs::remove_file(&draft);
+    remove_draft(&draft);
     if let Err(error) = write_draft(&database, &draft) {
-        let _ = fs::remove_file(&draft);
+        remove_draft(&draft);
         log::debug!(
             "messages: {} stays a file that does not shrink: {error}",
             path.display()
@@ -49,7 +49,7 @@ pub(super) fn make_shrinkable(path: &Path, database: Connection) -> rusqlite::Re
             log::debug!("messages: {} is not replaced: {error}", path.display());
         }
     }
-    let _ = fs::remove_file(&draft);
+    remove_draft(&draft);
     database::connect(path)
 }
 

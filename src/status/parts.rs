@@ -243,6 +243,8 @@ pub struct TakeoverDetails {
 /// What the status says of the outbox and the inbox besides their phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MessagesDetails {
+    /// Whether the store has been opened since start: before that no number here is known.
+    pub opened: bool,
     /// Messages that AWS has not acknowledged yet.
     pub queued: u64,
     /// Their bytes.

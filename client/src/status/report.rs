@@ -135,6 +135,9 @@ fn messages(screen: &mut Screen, messages: &Value) {
         .get("queued")
         .whole_number()
         .map(|queued| match (queued, bytes) {
+            _ if messages.get("opened").flag() == Some(false) => {
+                "number queued unknown: the store is not open yet".to_owned()
+            }
             (0, _) => "none queued".to_owned(),
             (queued, Some(bytes)) => format!("{queued} queued ({bytes})"),
             (queued, None) => format!("{queued} queued"),

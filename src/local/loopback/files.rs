@@ -212,3 +212,6 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use nix::sys::socket::{Backlog, listen as listen_again};
 use nix::unistd::{Uid, User};
 
 /// The kernel's tables of TCP sockets (proc_pid_net(5)).
@@ -47,6 +48,8 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
+    // The standard library asks for 128 places in the queue: a flood of connections would fill them.
+    listen_again(&listener, Backlog::MAXALLOWABLE)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

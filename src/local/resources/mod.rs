@@ -38,7 +38,8 @@ pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incom
     let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
     match (segments.as_slice(), method.as_str()) {
         (["v1", "sign"], "POST") => {
-            let alias = shared.shelf.default_alias().unwrap_or("*");
+            // The body names the alias, and is not read for somebody who may have none.
+            let alias = shared.shelf.only_alias().unwrap_or("*");
             shared.authorize_any(caller, Wish::RoleAlias(alias))?;
             return sign::post(shared, caller, request.into_body()).await;
         }
@@ -80,8 +81,8 @@ async fn messages(
 ) -> Result<Answer, Refusal> {
     // Whoever may have nothing of the kind is refused before anything is waited for: the thing name, the disk or a body.
     match (segments, request.method().as_str()) {
-        (["topics", topic @ ..], "POST") => shared.authorize_any(caller, Wish::Publish(&topic.join("/")))?,
-        (["topics", filter @ ..], "GET") => shared.authorize_any(caller, Wish::Subscribe(&filter.join("/")))?,
+        (["topics", topic @ ..], "POST") => topics::check_publisher(shared, caller, topic)?,
+        (["topics", filter @ ..], "GET") => topics::check_subscriber(shared, caller, filter)?,
         (["subscriptions", ..], _) if !shared.access.borrow().names(caller) => {
             shared.authorize_any(caller, Wish::Subscribe("#"))?;
         }

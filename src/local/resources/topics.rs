@@ -13,7 +13,10 @@ use super::super::answer::Refusal;
 use super::super::caller::Caller;
 use super::super::view::Shared;
 use crate::problem::Problem;
-use crate::topic::THING;
+use crate::topic::{self, THING};
+
+/// A thing name for checks where it is not known yet: the shortest there is.
+const ANY_THING: &str = "t";
 
 /// The topic or filter that a caller means: what is behind `/topics/`, with `{thing}` filled in, and the thing name.
 async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), Refusal> {
@@ -24,6 +27,27 @@ async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), R
     })?;
     let text = segments.join("/").replace(THING, &thing);
     Ok((text, thing))
+}
+
+/// Refuses a topic that AWS would not take, and a caller who may publish nothing.
+pub fn check_publisher(shared: &Shared, caller: &Caller, segments: &[&str]) -> Result<(), Refusal> {
+    let (text, thing) = (segments.join("/"), shared.thing.known());
+    topic::check_publish(&filled(&text, thing.as_deref().unwrap_or(ANY_THING))).map_err(Refusal::malformed)?;
+    let text = thing.map_or_else(|| text.clone(), |thing| filled(&text, &thing));
+    shared.authorize_any(caller, Wish::Publish(&text))
+}
+
+/// Refuses a filter that AWS would not take, and a caller who may subscribe to nothing.
+pub fn check_subscriber(shared: &Shared, caller: &Caller, segments: &[&str]) -> Result<(), Refusal> {
+    let (text, thing) = (segments.join("/"), shared.thing.known());
+    topic::check_filter(&filled(&text, thing.as_deref().unwrap_or(ANY_THING))).map_err(Refusal::malformed)?;
+    // A name that is not known stays a placeholder, which a rule may have as well.
+    let text = thing.map_or_else(|| text.clone(), |thing| filled(&text, &thing));
+    shared.authorize_any(caller, Wish::Subscribe(&text))
+}
+
+fn filled(text: &str, thing: &str) -> String {
+    text.replace(THING, thing)
 }
 
 /// Asks the rules, notes the decision, and says what is missing where they say no.
