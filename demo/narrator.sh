@@ -9,6 +9,7 @@ at_the_end=() # functions that undo what is more than a daemon or a file, the yo
 finished=no
 interrupted=no
 current_step="the preparations"
+step_process= # of the step that runs
 work= # the folder of this run
 
 # make_work PREFIX: makes the folder. Its name is known before the folder exists, so that no signal comes between the two.
@@ -37,11 +38,16 @@ step() {
     current_step=$text
     # On a terminal the step is shown while it runs, without wrapping, so that the next line can take its place.
     ! is_screen || printf '\033[?7l%s %s\033[?7h' "$(elapsed)" "${text//%/...}"
-    # Not `if evidence=$(...)`: bash ignores -e in everything that a condition calls.
+    # In the background, because `wait` is what a signal interrupts: of a program that it runs itself, bash waits for the end,
+    # and forgets the Ctrl-C if the program made nothing of it. Not `if`: bash ignores -e in everything that a condition calls.
     set +e
-    evidence=$(set -e && "$@" 2>"$work/log/step")
+    (set -e && "$@") >"$work/log/evidence" 2>"$work/log/step" &
+    step_process=$!
+    wait "$step_process"
     status=$?
+    step_process=
     set -e
+    evidence=$(<"$work/log/evidence")
     # A program may turn Ctrl-C into an exit code of its own, as the AWS CLI does.
     if is_interruption "$status"; then exit "$status"; fi
     ((status == 0)) || exit 1
@@ -102,12 +108,22 @@ finish() {
         show_failure >&2
         keep_folder=yes
     fi
+    [[ -z $step_process ]] || end_tree "$step_process"
     stop_daemons
     for ((i = ${#at_the_end[@]} - 1; i >= 0; i--)); do
         "${at_the_end[i]}" || true
     done
     [[ -n ${keep_folder:-} || -z $work ]] || rm -rf -- "$work"
     exit "$status"
+}
+
+# end_tree PID: the process and all that it has started.
+end_tree() {
+    local child
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        end_tree "$child"
+    done
+    kill "$1" 2>/dev/null || true
 }
 
 show_failure() {

@@ -171,7 +171,7 @@ fn promise_8_each_answer_to_connect_is_named() {
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
             "MQTT-2.1.3-1",
         ),
-        ("another client ID", connack(b"\x12\x00\x01x"), "MQTT-3.2.2-16"),
+        ("another client ID", connack(b"\x12\x00\x01x"), "3.2.2.3.7"),
         ("Receive Maximum 0", connack(&[0x21, 0, 0]), "MQTT 5.0, 2.2.2"),
         ("Maximum Packet Size 0", connack(&[0x27, 0, 0, 0, 0]), "MQTT 5.0, 2.2.2"),
         ("reserved flags", framed(0x20, &[4, 0, 0]), "MQTT-3.2.2-1"),

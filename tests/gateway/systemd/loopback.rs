@@ -120,9 +120,12 @@ fn promise_7_whoever_had_the_port_meanwhile_has_nothing() {
     let (mut world, address) = online();
     let token = own_token(&world.gateway);
     world.gateway.stop();
-    // As systemd does after `systemctl stop`.
-    world.gateway.manager().forget();
-    let squatter = squat(address).unwrap();
+    // As systemd does after `systemctl stop`. A descriptor may still be on its way to the manager.
+    let squatter = wait::until_some(SOON, "the port to be free", || {
+        world.gateway.manager().forget();
+        squat(address).ok()
+    })
+    .unwrap();
     let victim = TcpStream::connect(address).unwrap();
     let accept = || squatter.accept().unwrap().0;
     let held = match user::is_root() {
