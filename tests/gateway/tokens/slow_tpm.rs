@@ -74,8 +74,15 @@ fn a_start_asks_the_tpm_for_little() {
     let before = relay.answered().unwrap();
     world.gateway.start();
     world.gateway.wait_online();
-    let mut commands = relay.answered().unwrap().split_off(before.len());
-    commands.retain(|code| !SWAPPING.contains(code));
+    let answered = || {
+        let mut commands = relay.answered().unwrap().split_off(before.len());
+        commands.retain(|code| !SWAPPING.contains(code));
+        commands
+    };
+    // The relay passes an answer on before it notes it.
+    let signatures = || answered().iter().filter(|code| **code == SIGN).count();
+    wait::until(SOON, "the third signature to be noted", || signatures() >= 3).unwrap();
+    let commands = answered();
     let listed: Vec<_> = commands.iter().map(|code| format!("{code:03x}")).collect();
     assert!(
         commands.len() <= COMMANDS_OF_A_START,
