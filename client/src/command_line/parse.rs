@@ -8,7 +8,7 @@ use super::suggest::closest;
 use super::{COMMANDS, Command, CommandOption, DEFAULT_SOCKET, Form, GLOBAL_OPTIONS, find};
 use crate::exit::{Exit, Failure};
 
-/// What to do.
+/// The request of a command line.
 pub(crate) enum Action {
     Run(&'static Command, Matches),
     /// The help of a command, or of everything.

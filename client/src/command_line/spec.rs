@@ -32,11 +32,11 @@ pub(crate) type Run = fn(&Path, &Matches) -> Result<Exit, Failure>;
 pub struct Form {
     /// The word after the command: `delete` in `gatepost subscriptions delete`.
     pub verb: Option<Verb>,
-    /// What follows, in order. Required operands come first.
+    /// The operands, in order. Required operands come first.
     pub operands: &'static [Operand],
     /// The names of the command's options that this form takes.
     pub options: &'static [&'static str],
-    /// What this form does, in a few words.
+    /// A few words on the effect of this form.
     pub summary: &'static str,
 }
 
@@ -71,7 +71,7 @@ pub struct CommandOption {
     pub value: Option<&'static str>,
     /// Whether the command needs it.
     pub is_required: bool,
-    /// What it does.
+    /// A few words on its effect.
     pub summary: &'static str,
 }
 
@@ -97,14 +97,10 @@ impl Form {
         options: &'static [&'static str],
         summary: &'static str,
     ) -> Self {
+        let is_default = false;
         Self {
-            verb: Some(Verb {
-                name,
-                is_default: false,
-            }),
-            operands,
-            options,
-            summary,
+            verb: Some(Verb { name, is_default }),
+            ..Self::plain(operands, options, summary)
         }
     }
 
@@ -115,11 +111,10 @@ impl Form {
         options: &'static [&'static str],
         summary: &'static str,
     ) -> Self {
+        let is_default = true;
         Self {
-            verb: Some(Verb { name, is_default: true }),
-            operands,
-            options,
-            summary,
+            verb: Some(Verb { name, is_default }),
+            ..Self::plain(operands, options, summary)
         }
     }
 }
