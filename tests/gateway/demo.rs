@@ -26,8 +26,11 @@ fn start_demo(folder: &TempDir, path: &Path) -> Process {
     let search = format!("{}:{}", path.display(), std::env::var("PATH").unwrap_or_default());
     let files = folder.path().join("a b");
     fs::create_dir(&files).unwrap();
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/run"));
+    // A test run in the background ignores the signals of a terminal, and what it starts cannot change that.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=INT,HUP,TERM")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/run"))
         .env_remove("KEEP")
         .env("PROGRAMS", programs)
         .env("TMPDIR", files)
