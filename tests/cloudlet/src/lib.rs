@@ -14,6 +14,7 @@ mod broker;
 mod cloud;
 mod cloudlet;
 mod credentials;
+mod endpoint;
 mod error;
 pub mod events;
 mod front;
@@ -29,36 +30,14 @@ pub mod switches;
 mod tls;
 mod x509;
 
-use std::fmt;
-
-use serde::Serialize;
-
 pub use access_keys::{AccessKeys, LongTerm, Minted};
 pub use account::{CaId, Certificate, CertificateId, CertificateStatus, Role, RoleAlias, Thing};
 pub use broker::Broker;
 pub use cloudlet::Cloudlet;
+pub use endpoint::Endpoint;
 pub use error::Error;
 pub use events::{Event, JitpStep, Observer};
 pub use front::Connection;
 pub use options::Options;
 pub use policy::{Decision, Policy};
 pub use provisioning::Template;
-
-/// Where clients connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Endpoint {
-    /// MQTT over TLS.
-    Mqtt,
-    /// The credentials provider.
-    Credentials,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mqtt => "mqtt",
-            Self::Credentials => "credentials",
-        })
-    }
-}

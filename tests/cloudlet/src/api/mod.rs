@@ -5,10 +5,11 @@ mod caller;
 mod failure;
 mod iam;
 mod iot;
+mod objects;
 mod query;
 mod s3;
 mod server;
 mod sts;
 
-pub(crate) use s3::Objects;
+pub(crate) use objects::Objects;
 pub(crate) use server::serve;

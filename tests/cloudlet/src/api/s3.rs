@@ -10,7 +10,6 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use quick_xml::escape::escape;
 
@@ -21,10 +20,6 @@ use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::sha256;
 use crate::sigv4::{self, Code, Endpoint, Refusal};
-
-/// The objects, by `BUCKET/KEY`.
-#[derive(Default)]
-pub(crate) struct Objects(Mutex<BTreeMap<String, Bytes>>);
 
 pub(super) fn answer(
     cloud: &Cloud,
@@ -41,7 +36,7 @@ pub(super) fn answer(
     let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone()));
     let name = object_name(head);
     let is_object = name.split_once('/').is_some_and(|(_, key)| !key.is_empty());
-    let mut objects = cloud.objects.0.lock();
+    let mut objects = cloud.objects.lock();
     let (operation, answer) = match (head.method.as_str(), is_object) {
         ("PUT", true) => {
             objects.insert(name.clone(), body.clone());

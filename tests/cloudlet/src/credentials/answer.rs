@@ -1,8 +1,6 @@
 //! One request: its path, AWS's answer, and the faults that may take its place.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -12,21 +10,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::body::AnswerBody;
+use super::client::Client;
 use super::issue::{Denial, issue};
-use crate::account::CertificateId;
 use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::switches::Answer;
-use crate::x509::ParsedCertificate;
-
-/// Who asks.
-pub(super) struct Client {
-    pub(super) id: CertificateId,
-    pub(super) certificate: Arc<ParsedCertificate>,
-    pub(super) peer: SocketAddr,
-    /// Set to make the connection send what is not HTTP.
-    pub(super) garbage: Arc<AtomicBool>,
-}
 
 pub(super) async fn answer(cloud: &Cloud, client: &Client, request: &Request<Incoming>) -> Response<AnswerBody> {
     let Some(alias) = alias_of(request) else {

@@ -6,7 +6,7 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::answer::Client;
+use super::client::Client;
 use crate::account::{CREDENTIALS_PROVIDER, Role, RoleAlias};
 use crate::cloud::Cloud;
 use crate::policy::Context;

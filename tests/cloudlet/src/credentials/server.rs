@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::answer;
+use super::client::Client;
 use crate::Endpoint;
 use crate::account::Standing;
 use crate::cloud::Cloud;
@@ -64,7 +65,7 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
         stream,
         garbage: garbage.clone(),
     });
-    let client = Arc::new(answer::Client {
+    let client = Arc::new(Client {
         id,
         certificate,
         peer,

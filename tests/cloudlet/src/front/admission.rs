@@ -61,9 +61,13 @@ pub(super) fn admit(
             "enhanced authentication is not supported",
         ));
     }
-    let context = cloud
-        .account
-        .read(|account| Context::of_connection(account, id, certificate, &client_id, peer.ip()));
+    // The thing named exactly as the client ID, if the certificate is attached to it (developer guide,
+    // thing-policy-variables).
+    let thing = cloud.account.read(|account| {
+        let attached = account.certificate(id)?.things.contains(&client_id);
+        attached.then(|| account.thing(&client_id).cloned()).flatten()
+    });
+    let context = Context::of_connection(certificate, &client_id, thing, peer.ip());
     let decide = |action, resource| cloud.decide(&client_id, id, &context, action, resource);
     let will_topic = connect.will.as_ref().map(|will| will.topic.as_str());
     let connecting = context.connecting(ConnectAttributes {

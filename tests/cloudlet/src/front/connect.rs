@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -11,16 +11,14 @@ use tokio_rustls::server::TlsStream;
 use super::admission::{Refusal, admit};
 use super::connections::Connection;
 use super::limits::MAX_REMAINING_LENGTH;
-use super::session;
+use super::relay;
+use super::streams::{ClientReader, answer, close, refuse};
 use crate::account::Standing;
 use crate::cloud::Cloud;
 use crate::events::Event;
-use crate::mqtt::{Connack, Connect, FrameReader, Packet, Protocol, reason};
+use crate::mqtt::{Connect, FrameReader, Packet, Protocol, reason};
 use crate::switches::{DeniedConnect, FirstContact};
 use crate::tls::Accepted;
-
-pub(super) type ClientReader = FrameReader<ReadHalf<TlsStream<TcpStream>>>;
-pub(super) type ClientWriter = WriteHalf<TlsStream<TcpStream>>;
 
 /// MQTT 3.1.1, 3.2.2.3: "Connection Refused, not authorized".
 const RETURN_NOT_AUTHORIZED: u8 = 5;
@@ -93,7 +91,7 @@ pub(super) async fn receive(cloud: Arc<Cloud>, accepted: Accepted) {
         }
     }
     match admit(&cloud, &id, &certificate, peer, connect, assigned) {
-        Ok(admitted) => session::run(cloud.clone(), admitted, reader, write).await,
+        Ok(admitted) => relay::run(cloud.clone(), admitted, reader, write).await,
         Err(Refusal { code, reason, protocol }) => {
             refused(reason);
             let denied_connect = cloud.switches.get(|switches| switches.denied_connect);
@@ -123,28 +121,6 @@ async fn read_connect(reader: &mut ClientReader) -> Option<Connect> {
         Ok(Packet::Connect(connect)) => Some(connect),
         _ => None,
     }
-}
-
-/// MQTT 5 clients are told; 3.1.1 clients see the connection close, and no CONNACK (paho.mqtt.rust issue 119,
-/// mongoose-os issue 178).
-pub(super) async fn refuse(write: &mut ClientWriter, protocol: Protocol, code: u8) {
-    match protocol {
-        Protocol::V5 => answer(write, protocol, code).await,
-        Protocol::V311 => close(write).await,
-    }
-}
-
-async fn answer(write: &mut ClientWriter, protocol: Protocol, code: u8) {
-    let connack = Packet::Connack(Connack::refused(code)).encode(protocol);
-    // A client that is gone needs no answer.
-    let _ = write.write_all(&connack).await;
-    close(write).await;
-}
-
-/// Ends a connection with close_notify, as AWS does.
-pub(super) async fn close(write: &mut ClientWriter) {
-    // The peer may be gone already.
-    let _ = write.shutdown().await;
 }
 
 /// Neither answers nor closes until the client does.

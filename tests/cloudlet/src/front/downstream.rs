@@ -4,7 +4,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::end::End;
-use super::session::{BrokerReader, Session, Subscribing};
+use super::session::{Session, Subscribing};
+use super::streams::BrokerReader;
 use super::writer::Outgoing;
 use crate::events::Event;
 use crate::mqtt::{Acknowledgement, Packet, Publish, QoS, Suback, reason};

@@ -1,7 +1,7 @@
 //! The MQTT endpoint: what AWS IoT decides, in front of a broker that keeps the sessions.
 //!
-//! Every packet is parsed in both directions. CONNECT is decided in `connect`; then `session` runs two pumps, `upstream`
-//! from the client and `downstream` to it.
+//! Every packet is parsed in both directions. CONNECT is decided in `connect`; then `relay` runs `upstream`, from the client,
+//! and `downstream`, to it.
 
 mod admission;
 mod connect;
@@ -9,14 +9,18 @@ mod connections;
 mod downstream;
 mod end;
 mod lifecycle;
+mod lifecycle_publisher;
 pub(crate) mod limits;
 mod listener;
 mod pace;
+mod relay;
 mod session;
+mod streams;
 mod upstream;
 mod writer;
 
 pub use connections::Connection;
 pub(crate) use connections::Connections;
-pub(crate) use lifecycle::{Lifecycle, publish as publish_lifecycle};
+pub(crate) use lifecycle::Lifecycle;
+pub(crate) use lifecycle_publisher::publish as publish_lifecycle;
 pub(crate) use listener::serve;

@@ -1,4 +1,4 @@
-//! A connection that was let in: the broker's answer, then both pumps until one of them ends.
+//! What both directions of a connection know of it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,33 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use super::admission::Admitted;
-use super::connect::{ClientReader, ClientWriter, refuse};
-use super::connections::{Connection, Order};
-use super::end::{Cause, End};
+use super::connections::Connection;
 use super::pace::Pace;
-use super::{downstream, upstream, writer};
 use crate::account::CertificateId;
-use crate::broker;
 use crate::cloud::Cloud;
-use crate::events::Event;
-use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, reason};
+use crate::mqtt::Protocol;
 use crate::policy::{Context, Decision};
 
-pub(super) type BrokerReader = FrameReader<OwnedReadHalf>;
-
-/// mosquitto's limit on a packet is the protocol's.
-const MAX_FROM_BROKER: usize = 268_435_455;
-
-/// How long what is still queued may take to leave once a connection has ended.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What both pumps know of their connection.
+/// What both directions know of their connection.
 pub(super) struct Session {
     pub(super) cloud: Arc<Cloud>,
     pub(super) protocol: Protocol,
@@ -42,11 +24,11 @@ pub(super) struct Session {
     /// `sessionIdentifier` of lifecycle events.
     pub(super) identifier: String,
     /// `versionNumber` of lifecycle events: the client's connections, counted.
-    version: u64,
+    pub(super) version: u64,
     pub(super) silence: Duration,
     pub(super) session_expiry_limit: u32,
     pub(super) state: Mutex<State>,
-    context: Context,
+    pub(super) context: Context,
 }
 
 #[derive(Default)]
@@ -83,124 +65,5 @@ impl Session {
     pub(super) fn decide(&self, action: &str, kind: &str, name: &str) -> Decision {
         self.cloud
             .decide(&self.client_id, &self.certificate, &self.context, action, (kind, name))
-    }
-}
-
-pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientReader, mut write: ClientWriter) {
-    let Admitted {
-        connection,
-        protocol,
-        context,
-        connect,
-        mut connack,
-        silence,
-        session_expiry_limit,
-    } = admitted;
-    // Told before the broker hears of the new one, so that the order is there before the broker hangs up.
-    cloud.connections.take_over(&connection.client_id);
-    let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
-        Ok(joined) => joined,
-        Err(reason) => {
-            let Connection {
-                client_id, certificate, ..
-            } = connection;
-            cloud.events.push(Event::ConnectRefused {
-                client_id,
-                certificate,
-                reason,
-            });
-            refuse(&mut write, protocol, reason::SERVER_UNAVAILABLE).await;
-            return;
-        }
-    };
-    connack.session_present = session_present;
-    let session = Arc::new(Session {
-        identifier: cloud.random_uuid().to_string(),
-        version: cloud.count_connection(&connection.client_id),
-        client_id: connection.client_id.clone(),
-        certificate: connection.certificate.clone(),
-        connection,
-        protocol,
-        silence,
-        session_expiry_limit,
-        state: Mutex::new(State::default()),
-        context,
-        cloud,
-    });
-    let (_registration, mut orders) = session.cloud.connections.register(session.connection.clone());
-    let (to_client, client_queue) = mpsc::channel(64);
-    let (to_broker, broker_queue) = mpsc::channel(64);
-    let client_writer = tokio::spawn(writer::to_client(session.clone(), write, client_queue));
-    let broker_writer = tokio::spawn(writer::to_broker(broker_write, broker_queue));
-    // Queued first, so that nothing of the broker's can come before it.
-    let sent = to_client
-        .send(writer::Outgoing::Packet(Packet::Connack(connack).encode(protocol)))
-        .await;
-    session.cloud.events.push(Event::Connected {
-        client_id: session.client_id.clone(),
-        certificate: session.certificate.clone(),
-        protocol: protocol as u8,
-        session_present,
-    });
-    let lifecycle = &session.cloud.lifecycle;
-    lifecycle.connected(&session.connection, &session.identifier, session.version);
-
-    let end = tokio::select! {
-        biased;
-        order = orders.recv() => match order {
-            Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
-            Some(Order::Cut(reason)) => End::silent(Cause::AuthError, reason),
-            None => End::silent(Cause::ServerError, "the cloudlet ends"),
-        },
-        _ = std::future::ready(()), if sent.is_err() => End::client_gone(),
-        end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
-        end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
-    };
-    if let (Some(code), Protocol::V5) = (end.code, protocol) {
-        let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);
-        // The client may be gone; then nobody is left to tell.
-        let _ = to_client.send(writer::Outgoing::Packet(disconnect)).await;
-    }
-    drop((to_client, to_broker));
-    // A client that does not read must not keep its end from being told.
-    let _ = timeout(FLUSH_TIMEOUT, async {
-        tokio::join!(client_writer, broker_writer, drain(broker))
-    })
-    .await;
-    lifecycle.disconnected(&session.connection, &session.identifier, session.version, end.cause);
-    session.cloud.events.push(Event::Disconnected {
-        client_id: session.client_id.clone(),
-        reason: end.reason,
-    });
-}
-
-/// Reads until the broker has closed: a Unix socket closed with something unread resets the other side, and mosquitto
-/// would not get to see the DISCONNECT before it.
-async fn drain(mut broker: BrokerReader) {
-    while broker.read().await.is_ok() {}
-}
-
-async fn join_broker(cloud: &Cloud, connect: Connect) -> Result<(BrokerReader, OwnedWriteHalf, bool), String> {
-    let protocol = connect.protocol;
-    let stream = broker::connect(&cloud.broker_socket)
-        .await
-        .map_err(|error| format!("broker: {error}"))?;
-    let (read, mut write) = stream.into_split();
-    let connect = Packet::Connect(connect).encode(protocol);
-    write
-        .write_all(&connect)
-        .await
-        .map_err(|error| format!("broker: {error}"))?;
-    let mut reader = FrameReader::new(read, MAX_FROM_BROKER);
-    let frame = reader.read().await.map_err(|error| format!("broker: {error}"))?;
-    match Packet::decode(frame, protocol) {
-        Ok(Packet::Connack(Connack {
-            code: reason::SUCCESS,
-            session_present,
-            ..
-        })) => Ok((reader, write, session_present)),
-        Ok(Packet::Connack(Connack { code, .. })) => Err(format!("the broker refuses with {code:#04x}")),
-        Ok(_) => Err("the broker answers CONNECT with another packet".to_owned()),
-        Err(error) => Err(format!("broker: {error}")),
     }
 }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::connect::{ClientWriter, close};
 use super::session::Session;
+use super::streams::{ClientWriter, close};
 use crate::events::Event;
 
 /// What goes to a client.

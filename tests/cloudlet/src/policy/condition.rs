@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Context;
-use super::document::one_or_many;
+use super::one_or_many::one_or_many;
 use super::pattern::Pattern;
 
 /// All of a statement's conditions; each of them must hold.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::account::{Account, CertificateId, Thing};
+use crate::account::Thing;
 use crate::x509::{Names, ParsedCertificate};
 
 /// What policy variables resolve to. A variable that does not resolve stays as it is written, and so matches nothing.
@@ -35,20 +35,15 @@ const MAX_ITEMS: usize = 5;
 const MAX_CHARACTERS: usize = 1024;
 
 impl Context {
-    /// The variables of a connection. Its thing is the one named exactly as the client ID, if the certificate is
-    /// attached to it (developer guide, thing-policy-variables).
+    /// The variables of a connection.
     pub(crate) fn of_connection(
-        account: &Account,
-        id: &CertificateId,
         certificate: &ParsedCertificate,
         client_id: &str,
+        thing: Option<Thing>,
         source_ip: IpAddr,
     ) -> Self {
-        let attached = account
-            .certificate(id)
-            .is_some_and(|certificate| certificate.things.contains(client_id));
         Self {
-            thing: attached.then(|| account.thing(client_id).cloned()).flatten(),
+            thing,
             client_id: Some(client_id.to_owned()),
             ..Self::of_request(certificate, source_ip)
         }

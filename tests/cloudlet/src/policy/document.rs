@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::condition::Conditions;
+use super::one_or_many::one_or_many;
 use crate::Error;
 
 /// A parsed policy document.
@@ -56,22 +57,4 @@ impl Document {
             statements: raw.statement,
         })
     }
-}
-
-/// The policy language writes a list of one as the one.
-pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany<T> {
-        Many(Vec<T>),
-        One(T),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    })
 }

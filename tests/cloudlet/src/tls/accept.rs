@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::ALPN_MQTT;
+use super::server_configs::ALPN_MQTT;
 use crate::Endpoint;
 use crate::account::CertificateId;
 use crate::cloud::Cloud;

@@ -1,43 +1,19 @@
 //! From the client to the broker: every packet is decided on.
 
+mod forwarder;
 mod publish;
 mod subscribe;
 
 use bytes::Bytes;
+use forwarder::Forwarder;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::connect::ClientReader;
 use super::end::{Cause, End};
 use super::session::Session;
+use super::streams::ClientReader;
 use super::writer::Outgoing;
 use crate::mqtt::{Disconnect, FrameError, Packet, Protocol, Value, property, reason};
-
-/// Where packets go on from here.
-struct Ways<'a> {
-    session: &'a Session,
-    to_client: mpsc::Sender<Outgoing>,
-    to_broker: mpsc::Sender<Bytes>,
-}
-
-impl Ways<'_> {
-    async fn forward(&self, packet: Packet) -> Result<(), End> {
-        let bytes = packet.encode(self.session.protocol);
-        self.to_broker.send(bytes).await.map_err(|_| End::broker("gone"))
-    }
-
-    async fn answer(&self, packet: Packet) -> Result<(), End> {
-        let bytes = packet.encode(self.session.protocol);
-        let outgoing = match packet {
-            Packet::Puback(puback) => Outgoing::Puback {
-                packet_id: puback.packet_id,
-                bytes,
-            },
-            _ => Outgoing::Packet(bytes),
-        };
-        self.to_client.send(outgoing).await.map_err(|_| End::client_gone())
-    }
-}
 
 pub(super) async fn run(
     session: &Session,
@@ -45,7 +21,7 @@ pub(super) async fn run(
     to_client: mpsc::Sender<Outgoing>,
     to_broker: mpsc::Sender<Bytes>,
 ) -> End {
-    let ways = Ways {
+    let forwarder = Forwarder {
         session,
         to_client,
         to_broker,
@@ -67,7 +43,7 @@ pub(super) async fn run(
         if let Err(end) = cut(session) {
             return end;
         }
-        if let Err(end) = handle(&ways, packet).await {
+        if let Err(end) = handle(&forwarder, packet).await {
             return end;
         }
     }
@@ -85,12 +61,12 @@ fn cut(session: &Session) -> Result<(), End> {
     }
 }
 
-async fn handle(ways: &Ways<'_>, packet: Packet) -> Result<(), End> {
+async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
     match packet {
-        Packet::Publish(publish) => publish::handle(ways, publish).await,
-        Packet::Subscribe(subscribe) => subscribe::handle(ways, subscribe).await,
+        Packet::Publish(publish) => publish::handle(forwarder, publish).await,
+        Packet::Subscribe(subscribe) => subscribe::handle(forwarder, subscribe).await,
         Packet::Unsubscribe(unsubscribe) => {
-            let session = ways.session;
+            let session = forwarder.session;
             {
                 let mut state = session.state.lock();
                 for filter in &unsubscribe.filters {
@@ -99,11 +75,12 @@ async fn handle(ways: &Ways<'_>, packet: Packet) -> Result<(), End> {
                 let filters = unsubscribe.filters.clone();
                 state.unsubscribing.insert(unsubscribe.packet_id, filters);
             }
-            ways.forward(Packet::Unsubscribe(unsubscribe)).await
+            forwarder.forward(Packet::Unsubscribe(unsubscribe)).await
         }
-        Packet::Puback(_) | Packet::Pingreq => ways.forward(packet).await,
+        Packet::Puback(_) | Packet::Pingreq => forwarder.forward(packet).await,
         Packet::Disconnect(disconnect) => {
-            ways.forward(Packet::Disconnect(capped(ways.session, disconnect)))
+            forwarder
+                .forward(Packet::Disconnect(capped(forwarder.session, disconnect)))
                 .await?;
             Err(End::silent(Cause::ClientInitiated, "the client said DISCONNECT"))
         }

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::Ways;
+use super::forwarder::Forwarder;
 use crate::events::Event;
 use crate::front::end::{Cause, End};
 use crate::front::limits;
@@ -10,8 +10,8 @@ use crate::front::pace::{Pace, Passage};
 use crate::front::session::Session;
 use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, Value, property, reason};
 
-pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), End> {
-    let session = ways.session;
+pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> Result<(), End> {
+    let session = forwarder.session;
     if publish.qos == QoS::ExactlyOnce {
         return match session.protocol {
             Protocol::V5 => Err(End::telling(reason::QOS_NOT_SUPPORTED, "PUBLISH with QoS 2")),
@@ -39,17 +39,23 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
         ));
     }
     if !limits::topic_fits(&publish.topic) {
-        return refuse(ways, &publish, reason::TOPIC_NAME_INVALID, "topic beyond the limits").await;
+        return refuse(
+            forwarder,
+            &publish,
+            reason::TOPIC_NAME_INVALID,
+            "topic beyond the limits",
+        )
+        .await;
     }
     let decision = session.decide("iot:Publish", "topic", &publish.topic);
     if !decision.allowed {
-        return refuse(ways, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+        return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
     }
     if publish.retain {
         let decision = session.decide("iot:RetainPublish", "topic", &publish.topic);
         // developer guide, mqtt: no retained messages on reserved topics.
         if !decision.allowed || publish.topic.starts_with('$') {
-            return refuse(ways, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+            return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
         }
     }
     let expiry = publish.properties.u32(property::MESSAGE_EXPIRY_INTERVAL);
@@ -73,7 +79,7 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
             return match (session.protocol, publish.qos) {
                 (Protocol::V5, QoS::AtLeastOnce) => {
                     let puback = Acknowledgement::new(publish.packet_id, reason::QUOTA_EXCEEDED);
-                    ways.answer(Packet::Puback(puback)).await
+                    forwarder.answer(Packet::Puback(puback)).await
                 }
                 _ => Ok(()),
             };
@@ -98,17 +104,18 @@ pub(super) async fn handle(ways: &Ways<'_>, mut publish: Publish) -> Result<(), 
         let message = (publish.topic.clone(), publish.payload.clone());
         session.state.lock().to_tell.insert(publish.packet_id, message);
     }
-    ways.forward(Packet::Publish(publish)).await?;
+    forwarder.forward(Packet::Publish(publish)).await?;
     session.cloud.events.push(published);
     Ok(())
 }
 
 /// MQTT 5 is told, per message where there is something to answer; 3.1.1 is closed, whatever the QoS
 /// (aws-iot-device-sdk-python-v2 issue 260).
-async fn refuse(ways: &Ways<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), End> {
-    match (ways.session.protocol, publish.qos) {
+async fn refuse(forwarder: &Forwarder<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), End> {
+    match (forwarder.session.protocol, publish.qos) {
         (Protocol::V5, QoS::AtLeastOnce) => {
-            ways.answer(Packet::Puback(Acknowledgement::new(publish.packet_id, code)))
+            forwarder
+                .answer(Packet::Puback(Acknowledgement::new(publish.packet_id, code)))
                 .await
         }
         (Protocol::V5, _) => Err(End::telling(code, reason)),
@@ -116,7 +123,7 @@ async fn refuse(ways: &Ways<'_>, publish: &Publish, code: u8, reason: &str) -> R
     }
 }
 
-/// The broker is not told of aliases, so that the front always knows the topic.
+/// The broker is not told of aliases, so that the front alforwarder knows the topic.
 fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
     let Some(alias) = publish.properties.u16(property::TOPIC_ALIAS) else {
         return Ok(());

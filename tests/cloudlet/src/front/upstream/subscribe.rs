@@ -1,14 +1,14 @@
 //! SUBSCRIBE from a client.
 
-use super::Ways;
+use super::forwarder::Forwarder;
 use crate::front::end::{Cause, End};
 use crate::front::limits;
 use crate::front::session::Subscribing;
 use crate::mqtt::{Filter, Packet, Properties, Protocol, QoS, Suback, Subscribe, property, reason, topic};
 use crate::switches::DeniedSubscribe;
 
-pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<(), End> {
-    let session = ways.session;
+pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) -> Result<(), End> {
+    let session = forwarder.session;
     if subscribe.properties.get(property::SUBSCRIPTION_IDENTIFIER).is_some() {
         let code = reason::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
         return Err(End::telling(code, "subscription identifier"));
@@ -25,7 +25,7 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
     }
     let mut refused = Vec::with_capacity(subscribe.filters.len());
     for filter in &subscribe.filters {
-        refused.push(judge(ways, filter)?);
+        refused.push(judge(forwarder, filter)?);
     }
     if session.protocol == Protocol::V311 && refused.iter().any(Option::is_some) {
         let denied_subscribe = session.cloud.switches.get(|switches| switches.denied_subscribe);
@@ -45,7 +45,7 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
             properties: Properties::default(),
             codes,
         };
-        return ways.answer(Packet::Suback(suback)).await;
+        return forwarder.answer(Packet::Suback(suback)).await;
     }
     {
         let mut state = session.state.lock();
@@ -65,12 +65,12 @@ pub(super) async fn handle(ways: &Ways<'_>, mut subscribe: Subscribe) -> Result<
             filter.without_retained();
         }
     }
-    ways.forward(Packet::Subscribe(subscribe)).await
+    forwarder.forward(Packet::Subscribe(subscribe)).await
 }
 
 /// The code a filter is refused with, if it is.
-fn judge(ways: &Ways<'_>, filter: &Filter) -> Result<Option<u8>, End> {
-    let session = ways.session;
+fn judge(forwarder: &Forwarder<'_>, filter: &Filter) -> Result<Option<u8>, End> {
+    let session = forwarder.session;
     let Some(name) = topic::unshared(&filter.filter) else {
         return Ok(Some(reason::TOPIC_FILTER_INVALID));
     };

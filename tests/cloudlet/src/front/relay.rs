@@ -1,0 +1,146 @@
+//! A connection that was let in: the broker's answer, then both directions until one of them ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::admission::Admitted;
+use super::connections::{Connection, Order};
+use super::end::{Cause, End};
+use super::session::{Session, State};
+use super::streams::{BrokerReader, ClientReader, ClientWriter, refuse};
+use super::{downstream, upstream, writer};
+use crate::broker;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, reason};
+
+/// mosquitto's limit on a packet is the protocol's.
+const MAX_FROM_BROKER: usize = 268_435_455;
+
+/// How long what is still queued may take to leave once a connection has ended.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientReader, mut write: ClientWriter) {
+    let Admitted {
+        connection,
+        protocol,
+        context,
+        connect,
+        mut connack,
+        silence,
+        session_expiry_limit,
+    } = admitted;
+    // Told before the broker hears of the new one, so that the order is there before the broker hangs up.
+    cloud.connections.take_over(&connection.client_id);
+    let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
+        Ok(joined) => joined,
+        Err(reason) => {
+            let Connection {
+                client_id, certificate, ..
+            } = connection;
+            cloud.events.push(Event::ConnectRefused {
+                client_id,
+                certificate,
+                reason,
+            });
+            refuse(&mut write, protocol, reason::SERVER_UNAVAILABLE).await;
+            return;
+        }
+    };
+    connack.session_present = session_present;
+    let session = Arc::new(Session {
+        identifier: cloud.random_uuid().to_string(),
+        version: cloud.count_connection(&connection.client_id),
+        client_id: connection.client_id.clone(),
+        certificate: connection.certificate.clone(),
+        connection,
+        protocol,
+        silence,
+        session_expiry_limit,
+        state: Mutex::new(State::default()),
+        context,
+        cloud,
+    });
+    let (_registration, mut orders) = session.cloud.connections.register(session.connection.clone());
+    let (to_client, client_queue) = mpsc::channel(64);
+    let (to_broker, broker_queue) = mpsc::channel(64);
+    let client_writer = tokio::spawn(writer::to_client(session.clone(), write, client_queue));
+    let broker_writer = tokio::spawn(writer::to_broker(broker_write, broker_queue));
+    // Queued first, so that nothing of the broker's can come before it.
+    let sent = to_client
+        .send(writer::Outgoing::Packet(Packet::Connack(connack).encode(protocol)))
+        .await;
+    session.cloud.events.push(Event::Connected {
+        client_id: session.client_id.clone(),
+        certificate: session.certificate.clone(),
+        protocol: protocol as u8,
+        session_present,
+    });
+    let lifecycle = &session.cloud.lifecycle;
+    lifecycle.connected(&session.connection, &session.identifier, session.version);
+
+    let end = tokio::select! {
+        biased;
+        order = orders.recv() => match order {
+            Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
+            Some(Order::Cut(reason)) => End::silent(Cause::AuthError, reason),
+            None => End::silent(Cause::ServerError, "the cloudlet ends"),
+        },
+        _ = std::future::ready(()), if sent.is_err() => End::client_gone(),
+        end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
+        end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
+    };
+    if let (Some(code), Protocol::V5) = (end.code, protocol) {
+        let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);
+        // The client may be gone; then nobody is left to tell.
+        let _ = to_client.send(writer::Outgoing::Packet(disconnect)).await;
+    }
+    drop((to_client, to_broker));
+    // A client that does not read must not keep its end from being told.
+    let _ = timeout(FLUSH_TIMEOUT, async {
+        tokio::join!(client_writer, broker_writer, drain(broker))
+    })
+    .await;
+    lifecycle.disconnected(&session.connection, &session.identifier, session.version, end.cause);
+    session.cloud.events.push(Event::Disconnected {
+        client_id: session.client_id.clone(),
+        reason: end.reason,
+    });
+}
+
+/// Reads until the broker has closed: a Unix socket closed with something unread resets the other side, and mosquitto
+/// would not get to see the DISCONNECT before it.
+async fn drain(mut broker: BrokerReader) {
+    while broker.read().await.is_ok() {}
+}
+
+async fn join_broker(cloud: &Cloud, connect: Connect) -> Result<(BrokerReader, OwnedWriteHalf, bool), String> {
+    let protocol = connect.protocol;
+    let stream = broker::connect(&cloud.broker_socket)
+        .await
+        .map_err(|error| format!("broker: {error}"))?;
+    let (read, mut write) = stream.into_split();
+    let connect = Packet::Connect(connect).encode(protocol);
+    write
+        .write_all(&connect)
+        .await
+        .map_err(|error| format!("broker: {error}"))?;
+    let mut reader = FrameReader::new(read, MAX_FROM_BROKER);
+    let frame = reader.read().await.map_err(|error| format!("broker: {error}"))?;
+    match Packet::decode(frame, protocol) {
+        Ok(Packet::Connack(Connack {
+            code: reason::SUCCESS,
+            session_present,
+            ..
+        })) => Ok((reader, write, session_present)),
+        Ok(Packet::Connack(Connack { code, .. })) => Err(format!("the broker refuses with {code:#04x}")),
+        Ok(_) => Err("the broker answers CONNECT with another packet".to_owned()),
+        Err(error) => Err(format!("broker: {error}")),
+    }
+}

@@ -1,0 +1,35 @@
+//! Passes packets on: to the broker, or as an answer to the client.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::front::end::End;
+use crate::front::session::Session;
+use crate::front::writer::Outgoing;
+use crate::mqtt::Packet;
+
+/// The ways on from here: to the broker, and back to the client.
+pub(super) struct Forwarder<'a> {
+    pub(super) session: &'a Session,
+    pub(super) to_client: mpsc::Sender<Outgoing>,
+    pub(super) to_broker: mpsc::Sender<Bytes>,
+}
+
+impl Forwarder<'_> {
+    pub(super) async fn forward(&self, packet: Packet) -> Result<(), End> {
+        let bytes = packet.encode(self.session.protocol);
+        self.to_broker.send(bytes).await.map_err(|_| End::broker("gone"))
+    }
+
+    pub(super) async fn answer(&self, packet: Packet) -> Result<(), End> {
+        let bytes = packet.encode(self.session.protocol);
+        let outgoing = match packet {
+            Packet::Puback(puback) => Outgoing::Puback {
+                packet_id: puback.packet_id,
+                bytes,
+            },
+            _ => Outgoing::Packet(bytes),
+        };
+        self.to_client.send(outgoing).await.map_err(|_| End::client_gone())
+    }
+}

@@ -1,0 +1,33 @@
+//! What every packet needs: protocol version, quality of service, the error of a malformed one.
+
+/// The protocol version a connection speaks; the number is CONNECT's protocol level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    V311 = 4,
+    V5 = 5,
+}
+
+/// Quality of service, in the specification's words.
+#[allow(clippy::enum_variant_names, reason = "the specification's names")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum QoS {
+    AtMostOnce = 0,
+    AtLeastOnce = 1,
+    ExactlyOnce = 2,
+}
+
+impl QoS {
+    pub(crate) fn from_bits(bits: u8) -> Result<Self, Malformed> {
+        match bits {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            2 => Ok(Self::ExactlyOnce),
+            _ => Err(Malformed("QoS 3")),
+        }
+    }
+}
+
+/// Bytes that are not the packet they claim to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed packet: {0}")]
+pub(crate) struct Malformed(pub(crate) &'static str);
