@@ -2,16 +2,18 @@
 
 mod failures;
 mod outage;
+mod switch;
 
 use std::time::{Duration, SystemTime};
 
-use cloudlet::switches::{CredentialSwitches, Lifetime};
-use cloudlet::{Cloudlet, RoleAlias};
+use cloudlet::RoleAlias;
+use cloudlet::switches::Lifetime;
 use rig::wait;
 use serde_json::Value;
 
 pub use self::failures::NEVER;
 use self::failures::{Failure, ROLE};
+use self::switch::switch;
 use crate::world::{Gateway, SOON, THING, World};
 
 /// Lives long enough to be handed out for 40 s, short enough to be refreshed after less than 30 s.
@@ -26,10 +28,6 @@ fn world(failures: &[Failure]) -> World {
         world.gateway.config.push_str(&table);
     }
     world
-}
-
-fn switch(cloud: &Cloudlet, change: impl FnOnce(&mut CredentialSwitches)) {
-    cloud.switches().set(|switches| change(&mut switches.credentials));
 }
 
 /// One alias's part of the status.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudlet::switches::{Answer, Lifetime};
 use cloudlet::{Cloudlet, Role, RoleAlias};
 
-use super::switch;
+use super::switch::switch;
 
 /// The role behind every alias that has nothing else wrong.
 pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";

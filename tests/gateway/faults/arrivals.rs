@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cloudlet::Event;
 
 use super::programs::{Record, number_of};
+use super::topic::topic_prefix;
 
 /// The numbers on each topic in the order of their arrival, and how the gateway's sessions began.
 #[derive(Clone, Default)]
@@ -43,7 +44,7 @@ impl Arrivals {
     /// What tells of them.
     pub fn observer(&self) -> cloudlet::Observer {
         let known = self.0.clone();
-        let prefix = super::topic_prefix();
+        let prefix = topic_prefix();
         Arc::new(move |event| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             match event {

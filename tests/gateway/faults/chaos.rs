@@ -9,7 +9,7 @@ use rig::{user, wait};
 
 use super::disk::SmallDisk;
 use super::programs::Programs;
-use super::{Stage, between, seed};
+use super::stage::{Stage, between, seed};
 use crate::registry::certificate_for;
 use crate::world::SOON;
 

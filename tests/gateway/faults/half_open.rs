@@ -6,7 +6,7 @@ use rig::network::{End, Network};
 use rig::user;
 use rig::{unix_http, wait};
 
-use super::Stage;
+use super::stage::Stage;
 use crate::world::{SOON, THING};
 
 /// Between two messages of the program. A gateway that counts from what it sends would need 32 of them, all that a topic may

@@ -9,7 +9,7 @@ use rig::power_loss::PowerLoss;
 use rig::wait;
 
 use super::programs::Programs;
-use super::{Stage, between, seed};
+use super::stage::{Stage, between, seed};
 use crate::world::SOON;
 
 const LOSSES: usize = 40;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rig::unix_http::KeptConnection;
 
+use super::topic::topic_prefix;
+
 /// Topics of one program: it takes turns.
 const TOPICS: usize = 3;
 /// Before a program tries again that was refused, or that nobody answered.
@@ -102,7 +104,7 @@ impl Programs {
 impl Record {
     fn on(program: usize, topic: usize) -> Self {
         Self {
-            topic: format!("{}{program}/{topic}", super::topic_prefix()),
+            topic: format!("{}{program}/{topic}", topic_prefix()),
             ..Self::default()
         }
     }

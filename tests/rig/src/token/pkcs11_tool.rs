@@ -1,12 +1,12 @@
 //! OpenSC's pkcs11-tool: the second opinion on what is in a token.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{KeyKind, Login, Token};
+use super::key_kind::KeyKind;
 use crate::command;
 
 const PACKAGE: &str = "opensc";
@@ -21,59 +21,87 @@ pub(super) fn key_type(kind: KeyKind) -> &'static str {
     }
 }
 
-/// Runs pkcs11-tool on `token`, logged in with `pin`, and returns what it printed.
-pub(super) fn run<T: Token + ?Sized>(token: &T, pin: &str, args: &[&str]) -> Result<String> {
-    command::run(tool(token, pin).args(args), PACKAGE)
+/// pkcs11-tool, set to one token.
+#[derive(Debug)]
+pub struct Pkcs11Tool {
+    module: PathBuf,
+    env: Vec<(String, String)>,
+    label: String,
 }
 
-/// Runs pkcs11-tool on `token` and returns what it wrote to its output file.
-pub(super) fn file_from<T: Token + ?Sized>(token: &T, args: &[&str]) -> Result<Vec<u8>> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("output");
-    command::run(
-        tool(token, token.pin()).args(args).arg("--output-file").arg(&file),
-        PACKAGE,
-    )?;
-    Ok(fs::read(file)?)
+/// How a token took a PIN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// It was the right one.
+    Accepted,
+    /// `CKR_PIN_INCORRECT`.
+    Incorrect,
+    /// `CKR_PIN_LOCKED`: not even the right one is taken now.
+    Locked,
+    /// Something else, in pkcs11-tool's words.
+    Other(String),
 }
 
-/// Signs the SHA-256 of `message`. By id: pkcs11-tool 0.23 ignores the label when it signs.
-pub(super) fn sign_ecdsa<T: Token + ?Sized>(token: &T, id: &str, message: &Path) -> Result<Vec<u8>> {
-    let folder = tempfile::tempdir()?;
-    let digest = folder.path().join("digest");
-    command::run(
-        command::command("openssl")
-            .args(["dgst", "-sha256", "-binary", "-out"])
-            .arg(&digest)
-            .arg(message),
-        "openssl",
-    )?;
-    let digest = digest.to_string_lossy();
-    file_from(
-        token,
-        &["--sign", "--mechanism", "ECDSA", "--id", id, "--input-file", &digest],
-    )
-}
-
-/// Tries one login. pkcs11-tool ends with 1 whatever went wrong; the name of the `CKR_` is in its message.
-pub(super) fn login<T: Token + ?Sized>(token: &T, pin: &str) -> Result<Login> {
-    let output = command::output(tool(token, pin).arg("--list-objects"), PACKAGE)?;
-    if output.status.success() {
-        return Ok(Login::Accepted);
+impl Pkcs11Tool {
+    pub(super) fn new(module: &Path, env: Vec<(String, String)>, label: &str) -> Self {
+        Self {
+            module: module.to_owned(),
+            env,
+            label: label.to_owned(),
+        }
     }
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok(if message.contains("CKR_PIN_INCORRECT") {
-        Login::Incorrect
-    } else if message.contains("CKR_PIN_LOCKED") {
-        Login::Locked
-    } else {
-        Login::Other(message)
-    })
-}
 
-fn tool<T: Token + ?Sized>(token: &T, pin: &str) -> Command {
-    let mut tool = command::command("pkcs11-tool");
-    tool.envs(token.env()).arg("--module").arg(token.module());
-    tool.args(["--token-label", token.label(), "--login", "--pin", pin]);
-    tool
+    /// Runs pkcs11-tool on the token, logged in with `pin`, and returns what it printed.
+    pub(super) fn run(&self, pin: &str, args: &[&str]) -> Result<String> {
+        command::run(self.command(pin).args(args), PACKAGE)
+    }
+
+    /// Runs pkcs11-tool on the token and returns what it wrote to its output file.
+    pub(super) fn file_from(&self, pin: &str, args: &[&str]) -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("output");
+        command::run(self.command(pin).args(args).arg("--output-file").arg(&file), PACKAGE)?;
+        Ok(fs::read(file)?)
+    }
+
+    /// Signs the SHA-256 of `message`. By id: pkcs11-tool 0.23 ignores the label when it signs.
+    pub(super) fn sign_ecdsa(&self, pin: &str, id: &str, message: &Path) -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir()?;
+        let digest = folder.path().join("digest");
+        command::run(
+            command::command("openssl")
+                .args(["dgst", "-sha256", "-binary", "-out"])
+                .arg(&digest)
+                .arg(message),
+            "openssl",
+        )?;
+        let digest = digest.to_string_lossy();
+        self.file_from(
+            pin,
+            &["--sign", "--mechanism", "ECDSA", "--id", id, "--input-file", &digest],
+        )
+    }
+
+    /// Tries one login. pkcs11-tool ends with 1 whatever went wrong; the name of the `CKR_` is in its message.
+    pub(super) fn login(&self, pin: &str) -> Result<Login> {
+        let output = command::output(self.command(pin).arg("--list-objects"), PACKAGE)?;
+        if output.status.success() {
+            return Ok(Login::Accepted);
+        }
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(if message.contains("CKR_PIN_INCORRECT") {
+            Login::Incorrect
+        } else if message.contains("CKR_PIN_LOCKED") {
+            Login::Locked
+        } else {
+            Login::Other(message)
+        })
+    }
+
+    fn command(&self, pin: &str) -> Command {
+        let mut tool = command::command("pkcs11-tool");
+        tool.envs(self.env.iter().cloned()).arg("--module").arg(&self.module);
+        tool.args(["--token-label", &self.label, "--login", "--pin", pin]);
+        tool
+    }
 }

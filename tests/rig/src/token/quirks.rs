@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::{SoftHsm, Token};
+use super::interface::Token;
+use super::softhsm::SoftHsm;
 use crate::command::shared_library;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/token_quirks.c");

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tempfile::TempDir;
 
-use super::{Token, find_module, write_pin_file};
+use super::files::{find_module, write_pin_file};
+use super::interface::Token;
 use crate::command;
 
 /// The security officer's PIN; no test needs it after the token was made.

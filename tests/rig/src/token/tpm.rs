@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use super::files::{find_module, write_pin_file};
+use super::interface::Token;
+use super::pkcs11_tool::Login;
 use super::tpm_daemons::{self, TCTI};
 use super::tpm_relay::TpmRelay;
-use super::{Login, Token, find_module, write_pin_file};
 use crate::command;
 use crate::process::{Process, Signal};
 use crate::wait;
