@@ -1,0 +1,97 @@
+//! Holds docs/architecture.md against the source: layers, circles between files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read the repository has failed"
+)]
+
+mod document;
+mod graph;
+mod source;
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use document::Document;
+use graph::circles;
+use source::Crate;
+
+/// Every crate of the workspace: its name in the messages, and the file that its modules hang from.
+const CRATES: [(&str, &str); 8] = [
+    ("gatepost", "src/lib.rs"),
+    ("gatepost-client", "client/src/lib.rs"),
+    ("cloudlet", "tests/cloudlet/src/lib.rs"),
+    ("rig", "tests/rig/src/lib.rs"),
+    ("bench", "bench/src/main.rs"),
+    ("pages", "packaging/pages/src/main.rs"),
+    ("the end-to-end tests", "tests/gateway/main.rs"),
+    ("the test of the architecture", "tests/architecture/main.rs"),
+];
+
+/// Crates that still have circles; each leaves this list as its circles are cut.
+const WITH_CIRCLES: [&str; 4] = ["gatepost", "gatepost-client", "cloudlet", "pages"];
+
+/// They are read once, for all tests of this file.
+static PARSED: LazyLock<Vec<Crate>> = LazyLock::new(|| {
+    CRATES
+        .iter()
+        .map(|(_, root)| Crate::read(&repository().join(root)))
+        .collect()
+});
+
+fn crates() -> impl Iterator<Item = (&'static str, &'static Crate)> {
+    CRATES.iter().map(|(name, _)| *name).zip(PARSED.iter())
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn document() -> Document {
+    Document::read(&fs::read_to_string(repository().join("docs/architecture.md")).unwrap())
+}
+
+#[test]
+fn no_file_imports_from_a_layer_above_its_own() {
+    let document = document();
+    let (_, gatepost) = crates().next().unwrap();
+    let modules = gatepost.top_level();
+    let mut faults = document.differences(&modules);
+    for &(from, to) in gatepost.edges() {
+        let (above, below) = (gatepost.top_level_of(from), gatepost.top_level_of(to));
+        if above != below && !document.may_import(above, below) {
+            faults.push(format!("{} imports from {}", gatepost.name(from), gatepost.name(to)));
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "against docs/architecture.md:\n{}",
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn no_files_import_from_each_other_in_a_circle() {
+    let mut found = Vec::new();
+    for (name, parsed) in crates() {
+        let circles = circles(parsed.files(), parsed.edges());
+        if WITH_CIRCLES.contains(&name) {
+            assert!(!circles.is_empty(), "{name} has no circles left: take it from the list");
+            continue;
+        }
+        for circle in circles {
+            let inside = |(from, to): &&(usize, usize)| circle.contains(from) && circle.contains(to);
+            let arrows: Vec<String> = parsed
+                .edges()
+                .iter()
+                .filter(inside)
+                .map(|(from, to)| format!("    {} -> {}", parsed.name(*from), parsed.name(*to)))
+                .collect();
+            found.push(format!("{name}, {} files:\n{}", circle.len(), arrows.join("\n")));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
