@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use super::Account;
+use super::data::Account;
 use crate::Error;
 
 /// So many times as long as a write took, the next one waits.

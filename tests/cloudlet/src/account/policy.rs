@@ -2,69 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Account, CertificateId, EpochSeconds, Refusal, RefusalKind, now};
+use super::data::Account;
+use super::records::{CertificateId, PolicyVersion, VersionedPolicy};
+use super::refusal::{Refusal, RefusalKind};
 use crate::Error;
 use crate::policy::Policy;
-
-/// A policy and its versions, one of which is in force.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct VersionedPolicy {
-    versions: BTreeMap<u32, PolicyVersion>,
-    default_version: u32,
-    latest_version: u32,
-}
-
-/// One version of a policy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PolicyVersion {
-    /// The policy as of this version.
-    pub policy: Policy,
-    /// When it was created.
-    pub created: EpochSeconds,
-}
 
 /// Quotas: named policy versions.
 const MAX_VERSIONS: usize = 5;
 /// Quotas: policies attached to one certificate.
 const MAX_ATTACHED: usize = 10;
-
-impl VersionedPolicy {
-    fn new(policy: Policy) -> Self {
-        let first = PolicyVersion { policy, created: now() };
-        Self {
-            versions: BTreeMap::from([(1, first)]),
-            default_version: 1,
-            latest_version: 1,
-        }
-    }
-
-    /// The version in force, by its number.
-    pub fn default_version(&self) -> u32 {
-        self.default_version
-    }
-
-    /// Every version by its number.
-    pub fn versions(&self) -> &BTreeMap<u32, PolicyVersion> {
-        &self.versions
-    }
-
-    /// The policy that is in force.
-    pub fn in_force(&self) -> Option<&Policy> {
-        self.versions.get(&self.default_version).map(|version| &version.policy)
-    }
-
-    fn add(&mut self, policy: Policy, set_as_default: bool) -> u32 {
-        self.latest_version += 1;
-        let version = PolicyVersion { policy, created: now() };
-        self.versions.insert(self.latest_version, version);
-        if set_as_default {
-            self.default_version = self.latest_version;
-        }
-        self.latest_version
-    }
-}
 
 impl Account {
     /// CreatePolicy.

@@ -1,49 +1,9 @@
 //! Role aliases: the names that lead devices to roles.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Account, EpochSeconds, Refusal, now};
+use super::data::Account;
+use super::records::RoleAlias;
+use super::refusal::{Refusal, RefusalKind};
 use crate::Error;
-
-/// A name for a role that devices may ask credentials for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RoleAlias {
-    /// Its name: `[\w=,@-]{1,128}`.
-    pub name: String,
-    /// The ARN of the role it leads to, which need not exist.
-    pub role_arn: String,
-    /// credentialDurationSeconds.
-    pub duration_seconds: u64,
-    /// When it was created.
-    pub created: EpochSeconds,
-    /// When it was last changed.
-    pub modified: EpochSeconds,
-}
-
-impl RoleAlias {
-    /// What CreateRoleAlias takes for credentialDurationSeconds (developer guide, authorizing-direct-aws).
-    pub const DURATION_SECONDS: std::ops::RangeInclusive<u64> = 900..=43_200;
-
-    /// credentialDurationSeconds when none is given.
-    pub const DEFAULT_DURATION_SECONDS: u64 = 3600;
-
-    /// An alias with the default duration.
-    pub fn new(name: impl Into<String>, role_arn: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            role_arn: role_arn.into(),
-            duration_seconds: Self::DEFAULT_DURATION_SECONDS,
-            created: now(),
-            modified: now(),
-        }
-    }
-
-    /// The same with another duration.
-    pub fn lasting(mut self, seconds: u64) -> Self {
-        self.duration_seconds = seconds;
-        self
-    }
-}
 
 /// Quotas: role aliases in an account and Region.
 const MAX_ROLE_ALIASES: usize = 100;
@@ -76,7 +36,7 @@ impl Account {
         }
         if self.role_aliases.len() >= MAX_ROLE_ALIASES {
             let message = format!("An account has at most {MAX_ROLE_ALIASES} role aliases");
-            return Err(Refusal::new(super::RefusalKind::LimitExceeded, message).into());
+            return Err(Refusal::new(RefusalKind::LimitExceeded, message).into());
         }
         self.put_role_alias(alias)
     }

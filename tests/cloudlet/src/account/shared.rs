@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::Account;
+use super::data::Account;
 use super::file::AccountFile;
 use crate::Error;
 

@@ -2,17 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::{Account, CaId, CertificateId, CertificateStatus, RegistrationConfig};
-use crate::provisioning::Template;
+use super::data::Account;
+use super::records::{CaId, CertificateId, CertificateStatus, RegistrationConfig, RegistrationPlan};
 use crate::x509::ParsedCertificate;
-
-/// How a certificate is to be provisioned.
-#[derive(Debug, Clone)]
-pub(crate) struct RegistrationPlan {
-    pub(crate) template: Template,
-    /// The role that it is done with; none if nobody is asked.
-    pub(crate) role_arn: Option<String>,
-}
 
 /// What AWS IoT makes of a certificate that completed a handshake.
 #[derive(Debug)]

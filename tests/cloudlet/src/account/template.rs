@@ -1,54 +1,10 @@
 //! Provisioning templates kept under a name.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::standing::RegistrationPlan;
-use super::{Account, EpochSeconds, Refusal, now};
+use super::data::Account;
+use super::records::{ProvisioningTemplate, RegistrationPlan, TemplateType};
+use super::refusal::Refusal;
+use super::time::now;
 use crate::Error;
-use crate::provisioning::Template;
-
-/// What a provisioning template is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum TemplateType {
-    /// Fleet provisioning by claim: kept here, and never carried out.
-    FleetProvisioning,
-    /// Just-in-time provisioning.
-    Jitp,
-}
-
-/// A provisioning template with its versions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ProvisioningTemplate {
-    /// Its name.
-    pub name: String,
-    /// Its description.
-    pub description: Option<String>,
-    /// Whether it may be used.
-    pub enabled: bool,
-    /// What it is for.
-    #[serde(rename = "type")]
-    pub kind: TemplateType,
-    /// The role it is carried out with.
-    pub role_arn: String,
-    /// Its versions by number, each with its creation.
-    pub versions: BTreeMap<u32, (Template, EpochSeconds)>,
-    /// The version in force.
-    pub default_version: u32,
-    /// When it was created.
-    pub created: EpochSeconds,
-    /// When it was last changed.
-    pub modified: EpochSeconds,
-}
-
-impl ProvisioningTemplate {
-    /// The template in force.
-    pub fn in_force(&self) -> Option<&Template> {
-        self.versions.get(&self.default_version).map(|(template, _)| template)
-    }
-}
 
 impl Account {
     /// CreateProvisioningTemplate.

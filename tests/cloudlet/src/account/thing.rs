@@ -1,39 +1,12 @@
 //! Things: the registry's entries for devices, with their types and groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Account, EpochSeconds, Refusal, RefusalKind, now};
+use super::data::Account;
+use super::records::{Named, Thing};
+use super::refusal::{Refusal, RefusalKind};
+use super::time::now;
 use crate::{Error, sha256};
-
-/// A device's entry in the registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thing {
-    /// Its name.
-    pub name: String,
-    /// Its attributes.
-    pub attributes: BTreeMap<String, String>,
-    /// The name of its type.
-    pub thing_type: Option<String>,
-    /// The groups it is in.
-    pub groups: BTreeSet<String>,
-    /// The group it is billed with.
-    pub billing_group: Option<String>,
-    /// Counts its changes.
-    pub version: u64,
-}
-
-/// What a thing's type, or a group, is besides its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// Its name.
-    pub name: String,
-    /// `thingTypeDescription`, `thingGroupDescription`.
-    pub description: Option<String>,
-    /// When it was created.
-    pub created: EpochSeconds,
-}
 
 /// The longest name of a thing, a type, a group (quotas; API reference, CreateThing).
 const MAX_NAME: usize = 128;
@@ -41,20 +14,6 @@ const MAX_NAME: usize = 128;
 const MAX_ATTRIBUTES_WITHOUT_TYPE: usize = 3;
 /// Attributes of a thing that has a type.
 const MAX_ATTRIBUTES: usize = 50;
-
-impl Thing {
-    /// A thing with nothing but its name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            attributes: BTreeMap::new(),
-            thing_type: None,
-            groups: BTreeSet::new(),
-            billing_group: None,
-            version: 1,
-        }
-    }
-}
 
 /// API reference, CreateThing: `[a-zA-Z0-9:_-]+`. A common name with a dot or a space stops JITP here.
 fn check_name(what: &str, name: &str) -> Result<(), Error> {
