@@ -31,6 +31,18 @@ fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
         let sign = commands.lines().skip_while(|line| !line.contains("openssl x509"));
         let sign: Vec<&str> = sign.map(|line| line.trim_start_matches("# ")).collect();
         shell.step(&sign.join("\n"));
+        let made = shell.step("openssl x509 -in device.pem -noout -text");
+        for words in [
+            "Version: 3 (0x2)",
+            "CA:FALSE",
+            "TLS Web Client Authentication",
+            "Authority Key Identifier",
+        ] {
+            assert!(made.contains(words), "{words}: {made}");
+        }
+        let year =
+            shell.step("openssl x509 -in device.pem -noout -checkend 31622400 || echo it ends within a year and a day");
+        assert!(year.contains("within"), "{year}");
         gateway.install(&std::fs::read_to_string(shell.path().join("device.pem")).unwrap());
         gateway.wait_online();
         assert!(gateway.status()["session"]["problem"].is_null(), "presence is allowed");

@@ -19,11 +19,10 @@ fn put_block(page: &mut Page, block: &str, is_part: bool) {
     let lines: Vec<&str> = block.lines().collect();
     let Some(first) = lines.first() else { return };
     if let Some(title) = first.strip_prefix("## ") {
-        let title = title.replace('`', "");
         if is_part {
-            page.subsection(&title)
+            page.subsection(&title.replace('`', ""))
         } else {
-            page.section(&title)
+            page.section(title)
         }
         put_block(page, lines.get(1..).unwrap_or_default().join("\n").as_str(), is_part);
     } else if let Some(title) = first.strip_prefix("### ") {

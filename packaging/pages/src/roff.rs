@@ -13,9 +13,15 @@ impl Page {
         ))
     }
 
-    /// `.SH`
+    /// `.SH`: in capitals, but for what is code and means something else in capitals.
     pub(crate) fn section(&mut self, title: &str) {
-        self.0.push_str(&format!(".SH {}\n", escape(&title.to_uppercase())));
+        let parts = title.split('`').enumerate();
+        let parts = parts.map(|(place, part)| match place % 2 {
+            0 => part.to_uppercase(),
+            _ => part.to_owned(),
+        });
+        self.0
+            .push_str(&format!(".SH {}\n", escape(&parts.collect::<String>())));
     }
 
     /// `.SS`
