@@ -13,6 +13,7 @@ mod mqtt;
 mod open_files;
 mod raw;
 mod subject;
+mod suggest;
 mod toml_fault;
 mod values;
 

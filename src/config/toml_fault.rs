@@ -4,6 +4,7 @@
 
 use toml::de::Error;
 
+use super::suggest::closest;
 use crate::foreign_text::key_name;
 
 /// The longest word in the fixed messages of `toml`; what is longer may be quoted.
@@ -39,7 +40,10 @@ pub(super) fn reason(error: &Error) -> String {
             None => (name, expected),
         };
         return match key_name(name) {
-            Some(_) => format!("unknown field `{name}`, expected {expected}"),
+            Some(_) => format!(
+                "unknown field `{name}`, expected {expected}{}",
+                suggestion(name, expected)
+            ),
             None => format!("an unknown field, whose name is not shown here, expected {expected}"),
         };
     }
@@ -50,6 +54,15 @@ pub(super) fn reason(error: &Error) -> String {
         true => message.to_owned(),
         false => "is no TOML".to_owned(),
     }
+}
+
+/// "; did you mean `module`?" where one of the expected keys is close to the mistyped one.
+fn suggestion(name: &str, expected: &str) -> String {
+    let known = expected.split('`').skip(1).step_by(2);
+    // Kebab case is ours; other programs' configurations have underscores.
+    let typed = name.replace('_', "-");
+    let meant = closest(&typed, known).map(|key| format!("; did you mean `{key}`?"));
+    meant.unwrap_or_default()
 }
 
 fn is_wrong_type(message: &str) -> bool {
@@ -103,6 +116,7 @@ mod tests {
                 "[token]\nmodul = \"x\"",
                 "2:1: unknown field `modul`, expected one of `module`, ",
             ),
+            ("[frobnicate]", "1:2: unknown field `frobnicate`, expected one of"),
             ("[token]\npin = 1", "2:1: unknown field `pin`"),
             (
                 "[token]\n  pin2 = 1",
@@ -130,6 +144,27 @@ mod tests {
         ] {
             let found = fault(text);
             assert!(found.starts_with(said), "{text}\ngave     {found}\nexpected {said}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_key_is_told_from_an_unknown_one() {
+        for (text, meant) in [
+            ("[token]\nmodul = \"x\"", Some("module")),
+            ("[aws]\nmqtt_endpoint = \"x\"", Some("mqtt-endpoint")),
+            ("[aws]\nmqtt-endpiont = \"x\"", Some("mqtt-endpoint")),
+            ("[awss]", Some("aws")),
+            ("[[acess]]", Some("access")),
+            ("[[role-aliases]]", Some("role-alias")),
+            ("[mqtt]\nkeepalive = \"60s\"", Some("keep-alive")),
+            ("[frobnicate]", None),
+            ("[token]\npassword = \"x\"", None),
+        ] {
+            let said = fault(text);
+            match meant {
+                Some(key) => assert!(said.ends_with(&format!("; did you mean `{key}`?")), "{text}: {said}"),
+                None => assert!(!said.contains("did you mean"), "{text}: {said}"),
+            }
         }
     }
 
