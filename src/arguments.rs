@@ -1,15 +1,20 @@
 //! gatepostd's command line.
 
+mod operator;
+
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::allow::AllowRequest;
 use crate::config::DEFAULT_PATH;
 use crate::foreign_text::clean;
+use crate::install_certificate::InstallRequest;
 use crate::prepare_token::Preparation;
 use crate::problem::{Exit, Fatal, Problem};
+use crate::support::SupportRequest;
 
 const HELP: &str = "\
 gatepostd keeps one gateway's identity on AWS IoT Core.
@@ -31,6 +36,14 @@ what its access rules name: temporary AWS credentials and topics, on
                    exit code 0 if nothing is, 78 otherwise
   --print-policy   print the AWS IoT policy that the configuration needs
   --account ID     the AWS account in that policy (default: any)
+  --allow          add an access rule; `gatepost allow` is this, and its help
+                   lists the options
+  --install-certificate FILE
+                   put the certificate in FILE (- for stdin) into its place, if it can
+                   be used; `gatepost certificate install` is this
+  --support        collect what somebody needs who is asked for help, without
+                   secrets; `gatepost support` is this
+  --output FILE    with --support: write it to this file
   --prepare-token list|make|prove
                    what gatepost-tpm-setup does with a token: print the labels, make
                    one, or try its PIN once; the PIN is read from standard input
@@ -61,6 +74,12 @@ pub enum Wish {
     },
     /// Only print the AWS IoT policy that this configuration needs, for this account if it is known.
     PrintPolicy(PathBuf, Option<String>),
+    /// Only add this access rule.
+    Allow(AllowRequest),
+    /// Only put this certificate into its place.
+    InstallCertificate(InstallRequest),
+    /// Only collect what somebody needs who is asked for help.
+    Support(SupportRequest),
     /// Only do this with a token, for gatepost-tpm-setup.
     PrepareToken {
         /// What is done.
@@ -88,13 +107,18 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
 
 fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(words);
-    let mut path = PathBuf::from(DEFAULT_PATH);
+    let mut config = None;
     let (mut account, mut as_user) = (None, None);
     let (mut wishes, mut json) = (Vec::new(), false);
     let (mut preparation, mut module, mut label) = (None, None, None);
     while let Some(word) = parser.next()? {
         match word {
-            Long("config") => path = parser.value()?.into(),
+            Long("config") => config = Some(PathBuf::from(parser.value()?)),
+            Long("install-certificate") if wishes.is_empty() => {
+                return operator::install_certificate(parser, config).map(Wish::InstallCertificate);
+            }
+            Long("support") if wishes.is_empty() => return operator::support(parser, config).map(Wish::Support),
+            Long("allow") if wishes.is_empty() => return operator::allow(parser, config).map(Wish::Allow),
             Long(wish @ ("check" | "check-config" | "print-policy")) => wishes.push(wish.to_owned()),
             Long("prepare-token") => {
                 preparation = Some(parser.value()?.parse_with(Preparation::parse)?);
@@ -112,6 +136,7 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
             other => return Err(other.unexpected()),
         }
     }
+    let path = config.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     let wish = match wishes.as_slice() {
         [] => None,
         [wish] => Some(wish.as_str()),
@@ -169,69 +194,4 @@ pub fn print(text: &str) -> Result<(), Fatal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_of_the_command_line() {
-        let wish =
-            |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from)).map_err(|fatal| fatal.exit);
-        assert_eq!(wish(&[]), Ok(Wish::Run(DEFAULT_PATH.into())));
-        assert_eq!(wish(&["--config", "/x"]), Ok(Wish::Run("/x".into())));
-        assert_eq!(
-            wish(&["--check-config", "--config=/x"]),
-            Ok(Wish::CheckConfig("/x".into()))
-        );
-        assert_eq!(
-            wish(&["--print-policy", "--account", "123456789012"]),
-            Ok(Wish::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
-        );
-        let check = Wish::Check {
-            path: DEFAULT_PATH.into(),
-            user: Some("camera".into()),
-            json: true,
-        };
-        assert_eq!(wish(&["--check", "--json", "--as", "camera"]), Ok(check));
-        let prepare = |preparation, label: &str| Wish::PrepareToken {
-            preparation,
-            module: "/m.so".into(),
-            label: label.into(),
-        };
-        assert_eq!(
-            wish(&["--prepare-token", "list", "--module", "/m.so"]),
-            Ok(prepare(Preparation::List, ""))
-        );
-        assert_eq!(
-            wish(&["--prepare-token=make", "--token=gw", "--module=/m.so"]),
-            Ok(prepare(Preparation::Make, "gw"))
-        );
-        assert_eq!(
-            wish(&["--prepare-token=prove", "--token=gw", "--module=/m.so"]),
-            Ok(prepare(Preparation::Prove, "gw"))
-        );
-        assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
-        for bad in [
-            &["--confg"][..],
-            &["--config"],
-            &["extra"],
-            &["--check-config=yes"],
-            &["--print-policy", "--check-config"],
-            &["--print-policy", "--account", "1234"],
-            &["--account", "123456789012"],
-            &["--check", "--check-config"],
-            &["--json"],
-            &["--as", "root", "--check-config"],
-            &["--check", "--as"],
-            &["--prepare-token"],
-            &["--prepare-token", "delete", "--module=/m.so", "--token=gw"],
-            &["--prepare-token", "list"],
-            &["--prepare-token", "make", "--module=/m.so"],
-            &["--prepare-token", "prove", "--token=gw"],
-            &["--prepare-token", "list", "--module=/m.so", "--check"],
-            &["--module=/m.so"],
-            &["--check", "--token=gw"],
-        ] {
-            assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use log::Level;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
@@ -20,8 +20,10 @@ use crate::credentials::Shelf;
 use crate::event::{Event, journal};
 use crate::identity::{Files, IdentityTask, request_path, roots};
 use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName, Waiting};
+use crate::logging::LogLevel;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
+use crate::retry::Retries;
 use crate::status::{
     Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase,
     ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
@@ -34,6 +36,9 @@ use crate::{check_config, messages, subordinate};
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
 /// For what was acknowledged to be deleted; what is not will be sent once more.
 const WRITING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Requests to read the configuration again that wait until it is done; more are refused.
+const RELOAD_REQUESTS: usize = 8;
 
 /// Runs the daemon with the configuration at `path` until it is told to stop.
 ///
@@ -84,6 +89,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let (fatal, fatals) = mpsc::channel(1);
     let (shutdown, ending) = watch::channel(false);
     let (steps, _) = watch::channel(0);
+    let retries = Retries::new();
     let pin_file = config.token.pin_file.as_deref();
     let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
     let pulse = Pulse::new();
@@ -102,6 +108,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let post = messages::spawn(&config.folders.state, bounds, clock.clone(), messages_reporter).map_err(no_thread)?;
     let messages_ended = post.ended;
     let access = RefCell::new(Access::new(&config.access));
+    let (reloads, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
     warn_of_subordinate_ids(&config);
     let shared = Rc::new(Shared {
         clock: clock.clone(),
@@ -113,6 +120,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         presence_topic: config.mqtt.presence_topic.clone(),
         thing: ThingName::default(),
         access,
+        reloads,
         reload_turn: tokio::sync::Mutex::default(),
         drop_ins: Config::drop_ins(path),
         loopback: Loopback::new(&config, &desk, loopback),
@@ -120,6 +128,10 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         waiting: Waiting::default(),
         tally: Tally::default(),
         audit: Audit::new(clock.clone()),
+        log_level: LogLevel::new(),
+        retries: retries.clone(),
+        token: token.clone(),
+        retry_lines: RefCell::default(),
     });
     let health = Health {
         board: board.clone(),
@@ -147,6 +159,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             wanted: post.wanted,
             arrive: post.arrive,
         },
+        retries,
         shutdown: ending,
         pulse: pulse.clone(),
     };
@@ -159,7 +172,15 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         spawn_local(systemd::feed(pulse, token));
         spawn_local(systemd::keep_loopback(shared.clone()));
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
-        let outcome = stay(path.to_owned(), config, shared.clone(), signals, fatals).await;
+        let outcome = stay(
+            path.to_owned(),
+            config,
+            shared.clone(),
+            signals,
+            reload_requests,
+            fatals,
+        )
+        .await;
         systemd::stopping();
         let _ = shutdown.send(true);
         // The channel closes when the session has said goodbye. Without the network that takes all the time it may, which
@@ -186,12 +207,13 @@ fn warn_of_subordinate_ids(config: &Config) {
     }
 }
 
-/// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP.
+/// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP or on request.
 async fn stay(
     path: PathBuf,
     config: Config,
     shared: Rc<Shared>,
     mut signals: Signals,
+    mut reload_requests: mpsc::Receiver<oneshot::Sender<()>>,
     mut fatals: mpsc::Receiver<Fatal>,
 ) -> Result<(), Fatal> {
     loop {
@@ -199,6 +221,14 @@ async fn stay(
             _ = signals.terminate.recv() => return Ok(()),
             _ = signals.interrupt.recv() => return Ok(()),
             _ = signals.hangup.recv() => drop(spawn_local(reload(path.clone(), config.clone(), shared.clone()))),
+            Some(done) = reload_requests.recv() => {
+                let reloading = reload(path.clone(), config.clone(), shared.clone());
+                drop(spawn_local(async move {
+                    reloading.await;
+                    // Whoever asked may have gone.
+                    let _ = done.send(());
+                }));
+            }
             Some(fatal) = fatals.recv() => return Err(fatal),
         }
     }

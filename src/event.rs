@@ -58,6 +58,10 @@ events! {
     ReloadIncomplete = "reload-incomplete", "030d2aa867a14e1dadf9fcbc40cd153d";
     /// The files are wrong; nothing was changed.
     ReloadRefused = "reload-refused", "c7a278b7bf884653adc746a25b79d6b1";
+    /// The log level was changed while the daemon runs.
+    LogLevel = "log-level", "b27de2a3395f4e6b858afd35905d0caf";
+    /// An operator has asked for attempts to be made now.
+    Retry = "retry", "7deabe92ecd04f8084da530cb68d7ac5";
     // systemd
     /// systemd has passed something that is not gatepost's.
     DescriptorRefused = "descriptor-refused", "f0426569abb04e7eaf5e99aeccac89ca";

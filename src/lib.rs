@@ -16,21 +16,23 @@
 //!
 //! ```text
 //! main
-//! daemon | check | check_config | prepare_token | print_policy | arguments | systemd | service | hardening
+//! daemon | check | check_config | allow | install_certificate | support | prepare_token | print_policy | arguments | systemd | service | hardening
+//! socket_client
 //! local | cloud                     never import each other
 //! identity | timekeeper | subordinate
 //! config
 //! token                            the configuration speaks its words: key URI, algorithms
-//! sigv4 | pem_file
+//! sigv4 | pem_file | redaction
 //! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | pulse | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | regular_file | user_accounts
+//! problem | event | foreign_text | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts
 //! logging | log_limiter
 //! ```
 //!
 //! docs/architecture.md says where to add what.
 
+pub mod allow;
 pub mod arguments;
 pub mod backoff;
 pub mod check;
@@ -46,24 +48,30 @@ pub mod failure_streak;
 pub mod foreign_text;
 pub mod hardening;
 pub mod identity;
+pub mod install_certificate;
 pub mod local;
 pub mod log_limiter;
 pub mod logging;
 pub mod messages;
 pub mod mqtt;
+pub mod new_file;
 pub mod pem_file;
 pub mod percent;
 pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
 pub mod pulse;
+pub mod redaction;
 pub mod regular_file;
+pub mod retry;
 pub mod sealed;
 pub mod secret;
 pub mod service;
 pub mod sigv4;
+pub mod socket_client;
 pub mod status;
 pub mod subordinate;
+pub mod support;
 pub mod systemd;
 pub mod timekeeper;
 pub mod token;

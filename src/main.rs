@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
-use gatepost::{check, check_config, daemon, hardening, logging, prepare_token, print_policy, systemd};
+use gatepost::{
+    allow, check, check_config, daemon, hardening, install_certificate, logging, prepare_token, print_policy, support,
+    systemd,
+};
 
 fn main() -> ExitCode {
     let wish = arguments::parse(std::env::args_os());
@@ -20,6 +23,9 @@ fn main() -> ExitCode {
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
         Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
+        Ok(Wish::InstallCertificate(request)) => install_certificate::run(&request),
+        Ok(Wish::Support(request)) => support::run(&request),
+        Ok(Wish::Allow(request)) => allow::run(&request),
         Ok(Wish::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
         Ok(Wish::PrepareToken {
             preparation,

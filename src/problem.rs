@@ -124,6 +124,8 @@ pub struct Fatal {
 pub enum Exit {
     /// EX_USAGE: wrong command line.
     Usage = 64,
+    /// EX_DATAERR: a file that was handed over cannot be used.
+    Data = 65,
     /// EX_NOUSER: there is no such user.
     NoUser = 67,
     /// EX_UNAVAILABLE: something that is needed is not there, and comes by itself.
@@ -155,7 +157,7 @@ impl Exit {
             Self::Pin => Event::FatalPin,
             Self::Busy => Event::FatalBusy,
             Self::CannotCreate => Event::FatalFolder,
-            Self::Usage | Self::NoUser | Self::Unavailable | Self::System => Event::FatalOther,
+            Self::Usage | Self::Data | Self::NoUser | Self::Unavailable | Self::System => Event::FatalOther,
         }
     }
 }

@@ -33,6 +33,15 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The one of two that is more urgent: what a person must do comes before what comes by itself.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Attention, _) | (_, Self::Attention) => Self::Attention,
+            (Self::Ok, other) => other,
+            (other, _) => other,
+        }
+    }
+
     /// The same, but for a state that is ready by itself and yet not what was waited for.
     pub(crate) fn unless_ready(self) -> Self {
         match self {

@@ -1,10 +1,10 @@
 //! Commands that read the configuration: gatepostd carries them out in the place of this process.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::command_line::{DEFAULT_SOCKET, Matches, SOCKET_VARIABLE};
 use crate::exit::{Exit, Failure};
@@ -22,8 +22,50 @@ pub(crate) fn policy(socket: &Path, matches: &Matches) -> Result<Exit, Failure> 
     exec_gatepostd("--print-policy", matches, &["--config", "--account"], &[], socket)
 }
 
-/// Replaces this process by gatepostd with `mode` and the given options. Returns only where that fails. gatepostd asks the
-/// running daemon at `socket`.
+/// Runs `gatepostd --support`.
+pub(crate) fn support(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    exec_gatepostd("--support", matches, &["--config", "--output"], &[], socket)
+}
+
+/// Runs `gatepostd --allow`.
+pub(crate) fn allow(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let given = |names: &[&str]| names.iter().any(|name| matches.value(name).is_some());
+    let (who, what) = (
+        ["--user", "--group", "--uid", "--gid", "--unit"],
+        ["--role-alias", "--publish", "--subscribe"],
+    );
+    if !given(&who) {
+        return Err(matches.usage_error("say whom to allow it: --user, --group, --uid, --gid or --unit"));
+    }
+    if !given(&what) {
+        return Err(matches.usage_error("say what to allow: --role-alias, --publish or --subscribe"));
+    }
+    let values = [&["--config"][..], &who, &what].concat();
+    exec_gatepostd("--allow", matches, &values, &["--dry-run"], socket)
+}
+
+/// Runs `gatepostd --install-certificate` and returns what it has said on stdout once it has succeeded.
+pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Result<String, Exit>, Failure> {
+    let mut mode = OsString::from("--install-certificate=");
+    mode.push(matches.required(0));
+    let mut command = gatepostd(&mode, matches, &["--config"], &[], socket);
+    let output = command.stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| cannot_start(&command, &error))?;
+    if output.status.success() {
+        return Ok(Ok(String::from_utf8_lossy(&output.stdout).into_owned()));
+    }
+    // It has said why.
+    Ok(Err(match output.status.code() {
+        Some(64) => Exit::Usage,
+        Some(65) => Exit::Data,
+        Some(69) => Exit::Unavailable,
+        Some(73) => Exit::Full,
+        Some(78) => Exit::Attention,
+        _ => Exit::Temporary,
+    }))
+}
+
+/// Replaces this process by gatepostd with `mode` and the given options. Returns only where that fails.
 fn exec_gatepostd(
     mode: &str,
     matches: &Matches,
@@ -31,25 +73,39 @@ fn exec_gatepostd(
     flags: &[&str],
     socket: &Path,
 ) -> Result<Exit, Failure> {
-    let mut arguments = vec![OsString::from(mode)];
+    let mut command = gatepostd(OsStr::new(mode), matches, values, flags, socket);
+    let error = command.exec();
+    Err(cannot_start(&command, &error))
+}
+
+/// The command that runs gatepostd, which asks the running daemon at `socket`.
+fn gatepostd(mode: &OsStr, matches: &Matches, values: &[&str], flags: &[&str], socket: &Path) -> Command {
+    let mut arguments = vec![mode.to_owned()];
     for name in values {
-        if let Some(value) = matches.value(name) {
-            arguments.extend([OsString::from(name), value.to_owned()]);
+        // With an equals sign: a value may begin with a dash.
+        for value in matches.values(name) {
+            let mut argument = OsString::from(name);
+            argument.push("=");
+            argument.push(value);
+            arguments.push(argument);
         }
     }
     arguments.extend(flags.iter().filter(|name| matches.flag(name)).map(OsString::from));
     let beside = std::env::current_exe().map(|own| own.with_file_name("gatepostd"));
     let known = [beside.unwrap_or_default(), PathBuf::from(SYSTEM)];
     let program = known.into_iter().find(|path| path.is_file());
-    let program = program.unwrap_or_else(|| PathBuf::from("gatepostd"));
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program.unwrap_or_else(|| PathBuf::from("gatepostd")));
     if socket != Path::new(DEFAULT_SOCKET) {
         command.env(SOCKET_VARIABLE, socket);
     }
-    let error = command.args(arguments).exec();
-    let program = program.display();
-    Err(match error.kind() {
+    command.args(arguments);
+    command
+}
+
+fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
+    let program = Path::new(command.get_program()).display();
+    match error.kind() {
         ErrorKind::NotFound => Failure::new(Exit::Unavailable, "gatepostd, which does this, is not installed here"),
         _ => Failure::new(Exit::Unavailable, format!("{program} cannot be started: {error}")),
-    })
+    }
 }

@@ -3,6 +3,7 @@
 //! It is a library so that the package's pages are made from [`command_line`], and fuzz targets read answers as it does: [`http`],
 //! [`json`].
 
+mod certificate;
 pub mod command_line;
 mod credentials;
 mod csr;
@@ -13,11 +14,13 @@ mod gatepostd;
 pub mod http;
 mod instant;
 pub mod json;
+mod log_level;
 mod outbox;
 mod output;
 mod percent;
 mod printable;
 mod publish;
+mod retry;
 mod setup_profile;
 mod sign;
 mod size;

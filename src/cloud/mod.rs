@@ -19,6 +19,7 @@ use std::sync::mpsc;
 
 use rustls::RootCertStore;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use provisioning::Provisioning;
 pub use session::{Health, SessionInputs, SessionReporters};
@@ -33,6 +34,7 @@ use crate::credentials::AliasReporter;
 use crate::identity::{IdentityReceiver, IdentityTask, Proven};
 use crate::messages::{Arrival, Direct, Outbox, Wanted};
 use crate::pulse::Pulse;
+use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
@@ -64,6 +66,8 @@ pub struct Cloud {
     pub health: Health,
     /// The way to AWS and back.
     pub post: Post,
+    /// Hears what an operator wants now.
+    pub retries: Retries,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
     /// The thread's signs of life.
@@ -130,6 +134,7 @@ impl Cloud {
                 accepted: provider_accepts.clone(),
                 recovery: recovery.clone(),
                 success: success.clone(),
+                retries: self.retries.clone(),
             };
             tokio::spawn(Keeper::new(provider.clone(), cues, reporter, fastrand::Rng::new()).run());
         }
@@ -139,6 +144,7 @@ impl Cloud {
             clock_part: self.clock_part,
             provider_accepted,
             recovery: recovery.listen(),
+            retry: self.retries.listen(RetryTarget::Session),
             shutdown: self.shutdown,
         };
         let mqtt = &self.config.mqtt;
@@ -169,6 +175,7 @@ impl Cloud {
             recovery,
             outage: Outage::default(),
             takeovers: Takeovers::default(),
+            attempted: Instant::now(),
         }
         .run()
         .await;

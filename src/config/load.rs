@@ -55,13 +55,29 @@ impl Sources {
     }
 }
 
-/// Reads and merges all files; every file that cannot be used is named with its reason.
-pub(super) fn load(main: &Path) -> Result<Loaded, Vec<String>> {
+/// A file that is to be put into `conf.d`.
+#[derive(Debug)]
+pub struct Draft {
+    /// Where it is to be.
+    pub path: PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+/// Reads and merges all files, and the draft of one as if it were there; every file that cannot be used is named with its
+/// reason.
+pub(super) fn load(main: &Path, draft: Option<&Draft>) -> Result<Loaded, Vec<String>> {
     let mut messages = Vec::new();
     let mut merged = Table::new();
     let mut sources = Sources::new(main);
-    for file in files(main, &mut messages) {
-        match read(&file) {
+    let mut files = files(main, &mut messages);
+    files.extend(draft.map(|draft| draft.path.clone()));
+    for file in files {
+        let content = match draft.filter(|draft| draft.path == file) {
+            Some(draft) => parse(&file, &draft.text),
+            None => read(&file),
+        };
+        match content {
             Ok(table) => merge(&mut merged, table, "", &file, &mut sources.keys),
             Err(message) => messages.push(message),
         }
@@ -124,7 +140,7 @@ fn is_drop_in(path: &Path) -> bool {
 }
 
 /// One file, checked on its own first, so that a wrong key or type is reported with its file and line.
-fn read(file: &Path) -> Result<Table, String> {
+pub(super) fn read(file: &Path) -> Result<Table, String> {
     let name = file.display();
     let unreadable = |error: std::io::Error| format!("{name}: cannot be read: {}", clean(error));
     let found = fs::metadata(file).map_err(unreadable)?;
@@ -135,9 +151,13 @@ fn read(file: &Path) -> Result<Table, String> {
         FileError::TooLarge => format!("{name}: is larger than 1 MiB, which no configuration is"),
     })?;
     let text = text_of(bytes).map_err(|what| format!("{name}: {what}; next: save it as UTF-8"))?;
-    let explain = |error: toml::de::Error| format!("{name}:{}", toml_fault::with_place(&text, &error));
-    toml::from_str::<Raw>(&text).map_err(explain)?;
-    toml::from_str::<Table>(&text).map_err(explain)
+    parse(file, &text)
+}
+
+fn parse(file: &Path, text: &str) -> Result<Table, String> {
+    let explain = |error: toml::de::Error| format!("{}:{}", file.display(), toml_fault::with_place(text, &error));
+    toml::from_str::<Raw>(text).map_err(explain)?;
+    toml::from_str::<Table>(text).map_err(explain)
 }
 
 /// TOML is UTF-8; the words are ours, because the error of the library says nothing that helps.

@@ -12,11 +12,16 @@ mod load;
 mod mqtt;
 mod open_files;
 mod raw;
+mod rule_text;
+mod shown;
 mod subject;
 mod suggest;
 mod toml_fault;
 mod values;
 
+pub use load::Draft;
+pub use rule_text::RuleText;
+pub use shown::shown;
 pub use values::{is_alias_name, is_unit_name, may_be_granted};
 
 use std::fmt;
@@ -234,7 +239,7 @@ impl Config {
     /// # Errors
     /// With all findings at once.
     pub fn load(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
-        let loaded = load::load(path);
+        let loaded = load::load(path, None);
         loaded
             .and_then(|loaded| check::check(loaded, folders, false))
             .map_err(ConfigError)
@@ -246,7 +251,15 @@ impl Config {
     /// # Errors
     /// With all findings at once.
     pub fn examine(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
-        let loaded = load::load(path);
+        Self::examine_with(path, None, folders)
+    }
+
+    /// The same as if there were one more file in `conf.d`.
+    ///
+    /// # Errors
+    /// With all findings at once.
+    pub fn examine_with(path: &Path, draft: Option<&Draft>, folders: &Folders) -> Result<Self, ConfigError> {
+        let loaded = load::load(path, draft);
         loaded
             .and_then(|loaded| check::check(loaded, folders, true))
             .map_err(ConfigError)

@@ -25,7 +25,7 @@ phases! {
 }
 
 /// How many requests for credentials ended how.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Refreshes {
     /// With credentials.
     pub succeeded: u64,
@@ -49,7 +49,6 @@ pub struct AliasDetails {
     /// When the next ones are asked for, RFC 3339.
     pub next_refresh: Option<String>,
     /// What came of the requests since start.
-    #[serde(skip)]
     pub refreshes: Refreshes,
     /// The last good set.
     #[serde(skip)]

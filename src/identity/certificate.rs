@@ -40,6 +40,8 @@ pub struct Certificate {
 pub struct Source<'a> {
     /// The device certificate's file.
     pub path: &'a Path,
+    /// Its content, where it was read already.
+    pub content: Option<&'a [u8]>,
     /// The file of CA certificates.
     pub ca_chain: Option<&'a Path>,
     /// The thing name where it is not the common name.
@@ -70,6 +72,7 @@ impl<'a> From<&'a IdentityConfig> for Source<'a> {
     fn from(config: &'a IdentityConfig) -> Self {
         Self {
             path: &config.certificate,
+            content: None,
             ca_chain: config.ca_chain.as_deref(),
             thing_name: config.thing_name.as_deref(),
         }
@@ -153,7 +156,11 @@ fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>),
     let mut all: Vec<CertificateDer<'static>> = Vec::new();
     for path in [Some(source.path), source.ca_chain].into_iter().flatten() {
         let is_own = path == source.path && all.is_empty();
-        let file = pem_file::read(path).map_err(|error| match error {
+        let read = match source.content.filter(|_| is_own) {
+            Some(content) => pem_file::parse(content).map_err(ReadError::NoCertificates),
+            None => pem_file::read(path),
+        };
+        let file = read.map_err(|error| match error {
             ReadError::Missing if is_own => Refusal::Missing,
             ReadError::Missing => unusable(path, "does not exist", "correct identity.ca-chain"),
             other => unusable(path, &other.what(), other.next_step()),

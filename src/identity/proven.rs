@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use log::Level;
 use pem::{EncodeConfig, LineEnding, Pem};
+use rustls::pki_types::CertificateDer;
 
 use super::certificate::{Certificate, Source};
 use super::{Identity, TokenKey};
@@ -50,6 +51,7 @@ impl Proven {
         let info = key.public().subject_public_key_info();
         let source = Source {
             path: &self.path,
+            content: None,
             ca_chain: None,
             thing_name: self.thing_name.as_deref(),
         };
@@ -63,6 +65,11 @@ impl Proven {
 
 fn pem(certificate: &Certificate) -> String {
     let all = std::iter::once(&certificate.leaf).chain(&certificate.chain);
+    to_pem(all)
+}
+
+/// Certificates as PEM, one after the other.
+pub(super) fn to_pem<'a>(all: impl Iterator<Item = &'a CertificateDer<'static>>) -> String {
     let all: Vec<Pem> = all.map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect();
     pem::encode_many_config(&all, EncodeConfig::new().set_line_ending(LineEnding::LF))
 }

@@ -4,12 +4,11 @@
 //! command, and every value is a TOML string whose unusual characters are escaped: pasted into a shell by mistake, it
 //! runs nothing that the caller wrote.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::access::Wish;
 use super::peer::Peer;
-use crate::config;
+use crate::config::{self, RuleText, Selectors};
 use crate::topic::THING;
 
 /// The users that systemd gives to services with `DynamicUser=` and takes back (systemd.exec(5)).
@@ -28,14 +27,14 @@ pub fn is_dynamic(uid: u32) -> bool {
 /// where there is no such rule. `drop_ins` is the folder of the configuration that is in use, and `thing` this gateway's thing
 /// name, empty where it is not known.
 pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> String {
-    let (key, _) = wish.key();
     let value = match grantable(wish, thing) {
         Ok(value) => value,
         Err(why) => return format!("# {why}"),
     };
     let unit = peer.unit.as_ref().filter(|unit| config::is_unit_name(unit));
-    let selector = match (unit, is_dynamic(peer.uid)) {
-        (Some(unit), true) => format!("unit = {}", literal(unit)),
+    let mut who = Selectors::default();
+    match (unit, is_dynamic(peer.uid)) {
+        (Some(unit), true) => who.unit = Some(unit.to_string()),
         (None, true) => {
             return format!(
                 "# uid {} is one that systemd gives to another service later, so no rule should name it: give the \
@@ -43,13 +42,22 @@ pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> St
                 peer.uid
             );
         }
-        (_, false) => format!("uid = {}", peer.uid),
+        (_, false) => who.uid = Some(peer.uid),
+    }
+    let mut rule = RuleText {
+        who,
+        ..RuleText::default()
     };
+    match wish {
+        Wish::RoleAlias(_) => rule.role_aliases.push(value),
+        Wish::Publish(_) => rule.publish.push(value),
+        Wish::Subscribe(_) => rule.subscribe.push(value),
+    }
     let file = drop_ins.join(FILE).display().to_string();
     format!(
-        "# to give it, add these lines to {}, then: systemctl reload gatepost\n[[access]]\n{selector}\n{key} = [{}]",
+        "# to give it, add these lines to {}, then: systemctl reload gatepost\n# (as root, gatepost allow adds such rules \
+         and reloads: gatepost allow --help)\n{rule}",
         file.escape_debug(),
-        literal(&value)
     )
 }
 
@@ -84,303 +92,5 @@ fn grantable(wish: Wish, thing: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A TOML basic string. Only characters that mean nothing to a shell inside double quotes are written as they are.
-fn literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let plain = match letter {
-            // `$aws` is a variable to a shell, and runs nothing; `$(` and "$`" would.
-            '$' => letters.peek().is_some_and(char::is_ascii_alphabetic),
-            letter => letter.is_ascii_alphanumeric() || " _-./#+{}:=@,".contains(letter),
-        };
-        if plain {
-            literal.push(letter);
-        } else {
-            // Writing to a string cannot fail.
-            let _ = match u32::from(letter) {
-                short @ 0..=0xffff => write!(literal, "\\u{short:04X}"),
-                long => write!(literal, "\\U{long:08X}"),
-            };
-        }
-    }
-    literal.push('"');
-    literal
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn peer(uid: u32, unit: Option<&str>) -> Peer {
-        Peer {
-            uid,
-            account: uid,
-            gid: 100,
-            pid: Some(7),
-            unit: unit.map(Arc::from),
-        }
-    }
-
-    fn hint(peer: &Peer, wish: Wish) -> String {
-        missing_rule(peer, wish, "gw-1", Path::new("/srv/gate post/conf.d"))
-    }
-
-    /// What the hint's TOML gives: the selector and the value of the key.
-    fn rule(hint: &str, key: &str) -> (String, String) {
-        let document: toml::Table = toml::from_str(hint).unwrap_or_else(|error| panic!("{error}: {hint}"));
-        assert_eq!(document.len(), 1, "{hint}");
-        let rules = document["access"].as_array().unwrap();
-        assert_eq!(rules.len(), 1, "{hint}");
-        let mut rule = rules[0].as_table().unwrap().clone();
-        let values = rule.remove(key).unwrap();
-        let values = values.as_array().unwrap();
-        assert_eq!((values.len(), rule.len()), (1, 1), "{hint}");
-        let (name, selector) = rule.into_iter().next().unwrap();
-        let selector = match selector {
-            toml::Value::Integer(number) => number.to_string(),
-            other => other.as_str().unwrap().to_owned(),
-        };
-        (format!("{name} {selector}"), values[0].as_str().unwrap().to_owned())
-    }
-
-    /// What a shell would see outside of double quotes, after a check of what it would see inside.
-    fn outside_quotes(hint: &str) -> String {
-        let mut parts = hint.split('"');
-        let mut outside = parts.next().unwrap().to_owned();
-        while let (Some(inside), Some(next)) = (parts.next(), parts.next()) {
-            assert!(inside.is_ascii() && !inside.contains(['`', '\'', '!', '\n']), "{hint}");
-            for (index, _) in inside.match_indices('$') {
-                assert!(inside.as_bytes()[index + 1].is_ascii_alphabetic(), "{hint}");
-            }
-            for (index, _) in inside.match_indices('\\') {
-                assert!(matches!(inside.as_bytes()[index + 1], b'u' | b'U'), "{hint}");
-            }
-            outside.push_str("\"\"");
-            outside.push_str(next);
-        }
-        outside
-    }
-
-    #[test]
-    fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
-        let fixed = "# to give it, add these lines to /srv/gate post/conf.d/access.toml, then: systemctl reload \
-                     gatepost\n[[access]]\nuid = 1000\npublish = [\"\"]";
-        for topic in [
-            "gw-1/camera/state",
-            "gw-1/x';touch pwned;'",
-            "a\"], role-aliases = [\"*\"], subscribe = [\"b",
-            "a\\\"b",
-            "$(touch pwned)",
-            "a/`touch pwned`/b",
-            "a/${IFS}b",
-            "a/$$b",
-            "trailing $",
-            "trailing \\",
-            "bidi \u{202e}kcalb",
-            "ünïcode/温度/🌡",
-            "[[access]]",
-            "\u{feff}bom",
-            "'''",
-            "\"\"\"",
-            "!history",
-        ] {
-            // What begins with `$` is AWS's own, and another case.
-            let topic = topic.strip_prefix('$').unwrap_or(topic);
-            let hint = hint(&peer(1000, None), Wish::Publish(topic));
-            assert_eq!(rule(&hint, "publish"), ("uid 1000".to_owned(), topic.to_owned()));
-            assert_eq!(outside_quotes(&hint), fixed, "{topic}");
-        }
-    }
-
-    #[test]
-    fn any_words_of_a_caller_come_back_from_the_hint_unchanged() {
-        const LETTERS: &[char] = &[
-            'a',
-            '/',
-            '$',
-            '(',
-            ')',
-            '`',
-            '\'',
-            '"',
-            '\\',
-            '\n',
-            '\r',
-            '\0',
-            '{',
-            '}',
-            '[',
-            ']',
-            '=',
-            ',',
-            '#',
-            ' ',
-            ';',
-            '&',
-            '|',
-            '>',
-            '<',
-            '!',
-            '*',
-            '?',
-            '~',
-            '\u{7f}',
-            '\u{85}',
-            '\u{2028}',
-            '\u{202e}',
-            '\u{d7ff}',
-            '\u{10ffff}',
-        ];
-        // A fixed linear congruential sequence (Knuth, MMIX): the same words in each run.
-        let mut state: u64 = 7;
-        let mut next = |below: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(state >> 33).unwrap() % below
-        };
-        for round in 0..5_000 {
-            let length = next(24);
-            let words: String = (0..length).map(|_| LETTERS[next(LETTERS.len())]).collect();
-            let words = format!("w{words}");
-            let (wish, key) = match round % 3 {
-                0 => (Wish::Publish(&words), "publish"),
-                1 => (Wish::Subscribe(&words), "subscribe"),
-                _ => (Wish::RoleAlias(&words), "role-aliases"),
-            };
-            let hint = hint(&peer(1000, None), wish);
-            let is_good = match wish {
-                Wish::RoleAlias(name) => config::is_alias_name(name),
-                Wish::Publish(topic) => crate::topic::check_publish(topic).is_ok(),
-                Wish::Subscribe(filter) => config::may_be_granted(filter),
-            };
-            if !is_good {
-                assert!(hint.starts_with("# ") && !hint.contains(['\n', '"']), "{hint}");
-                continue;
-            }
-            assert_eq!(rule(&hint, key), ("uid 1000".to_owned(), words.clone()));
-            assert!(outside_quotes(&hint).ends_with(&format!("{key} = [\"\"]")), "{hint}");
-        }
-    }
-
-    #[test]
-    fn a_user_that_systemd_lends_is_never_named() {
-        for (uid, unit, expected) in [
-            (61_184, Some("camera.service"), Some("unit camera.service")),
-            (65_519, Some("camera.service"), Some("unit camera.service")),
-            (61_183, Some("camera.service"), Some("uid 61183")),
-            (65_520, Some("camera.service"), Some("uid 65520")),
-            (1000, Some("user@1000.service"), Some("uid 1000")),
-            (62_000, None, None),
-        ] {
-            let hint = hint(&peer(uid, unit), Wish::RoleAlias("telemetry"));
-            let given = hint.contains("[[access]]").then(|| rule(&hint, "role-aliases").0);
-            assert_eq!(given.as_deref(), expected, "{hint}");
-            assert!(toml::from_str::<toml::Table>(&hint).is_ok());
-        }
-    }
-
-    #[test]
-    fn of_the_reserved_topics_only_this_things_can_be_given() {
-        for (topic, expected) in [
-            (
-                "$aws/things/gw-1/shadow/update",
-                Some("$aws/things/{thing}/shadow/update"),
-            ),
-            ("$aws/things/gw-10/shadow/update", None),
-            ("$aws/rules/all/x", None),
-            ("$SYS/broker", None),
-            ("$", None),
-            ("gw-1/$aws", Some("gw-1/$aws")),
-        ] {
-            let hint = hint(&peer(1000, None), Wish::Publish(topic));
-            let given = hint.contains("[[access]]").then(|| rule(&hint, "publish").1);
-            assert_eq!(given.as_deref(), expected, "{hint}");
-        }
-    }
-
-    /// What is asked for, and the value of the hint's rule; `None` where there is no rule to hint at.
-    #[test]
-    fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
-        use crate::config::{Config, Folders};
-        use crate::local::{Access, Caller};
-
-        let longest = "t".repeat(256);
-        let too_long = "t".repeat(257);
-        let cases = [
-            (Wish::RoleAlias("telemetry"), "gw-1", Some("telemetry")),
-            (Wish::RoleAlias("*"), "gw-1", None),
-            (Wish::RoleAlias(""), "gw-1", None),
-            (Wish::RoleAlias("a b"), "gw-1", None),
-            (Wish::Publish("gw-1/x"), "gw-1", Some("gw-1/x")),
-            (Wish::Publish("{thing}/x"), "", Some("{thing}/x")),
-            (Wish::Publish("#"), "gw-1", None),
-            (Wish::Publish("+"), "gw-1", None),
-            (Wish::Publish("a#b"), "gw-1", None),
-            (Wish::Publish("a/+/b"), "gw-1", None),
-            (Wish::Publish(""), "gw-1", None),
-            (Wish::Publish(&longest), "gw-1", Some(&longest)),
-            (Wish::Publish(&too_long), "gw-1", None),
-            (Wish::Publish("a/b/c/d/e/f/g/h/i"), "gw-1", None),
-            (Wish::Publish("two\nlines\n[[access]]\nuid = 0"), "gw-1", None),
-            (Wish::Publish("tab\tand\u{1b}[2Jescape"), "gw-1", None),
-            (Wish::Publish("# no comment"), "gw-1", None),
-            (Wish::Publish("-----BEGIN PRIVATE KEY-----"), "gw-1", None),
-            (Wish::Subscribe("#"), "gw-1", None),
-            (Wish::Subscribe("+"), "gw-1", None),
-            (Wish::Subscribe("a/#"), "gw-1", Some("a/#")),
-            (Wish::Subscribe("a#b"), "gw-1", None),
-            (Wish::Subscribe("$share/g/a"), "gw-1", None),
-            (
-                Wish::Subscribe("$aws/things/gw-1/jobs/#"),
-                "gw-1",
-                Some("$aws/things/{thing}/jobs/#"),
-            ),
-            (
-                Wish::Subscribe("$aws/things/{thing}/jobs/#"),
-                "",
-                Some("$aws/things/{thing}/jobs/#"),
-            ),
-            (Wish::Subscribe("$aws/things//jobs/#"), "", None),
-            (Wish::Subscribe("$aws/things/+/jobs/#"), "gw-1", None),
-        ];
-        let main = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
-                    token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
-                    identity = { subject = { common-name = \"gw-1\" } }\n\
-                    role-alias = [{ name = \"telemetry\" }, { name = \"other\" }]\n";
-        for (wish, thing, expected) in cases {
-            let folder = tempfile::tempdir().unwrap();
-            let (path, drop_ins) = (folder.path().join("gatepost.toml"), folder.path().join("conf.d"));
-            std::fs::create_dir(&drop_ins).unwrap();
-            std::fs::write(&path, main).unwrap();
-            let hint = missing_rule(&peer(1000, None), wish, thing, &drop_ins);
-            std::fs::write(drop_ins.join(FILE), &hint).unwrap();
-            let config =
-                Config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));
-            assert_eq!(config.access.len(), usize::from(expected.is_some()), "{wish}: {hint}");
-            let given = hint.contains("[[access]]").then(|| rule(&hint, wish.key().0).1);
-            assert_eq!(given.as_deref(), expected, "{hint}");
-            let (access, caller) = (Access::new(&config.access), Caller::Peer(peer(1000, None)));
-            let asked = expected.is_some() && access.rule_for(&caller, wish, "gw-1").is_some();
-            // Where the name is not known, the placeholder stands for itself until it is.
-            assert_eq!(
-                asked || thing.is_empty(),
-                expected.is_some() || thing.is_empty(),
-                "{hint}"
-            );
-            for more in [
-                Wish::RoleAlias("other"),
-                Wish::Publish("other"),
-                Wish::Subscribe("other/#"),
-                Wish::Publish("/x"),
-                Wish::Subscribe("$aws/things/gw-2/jobs/#"),
-            ] {
-                assert_eq!(access.rule_for(&caller, more, "gw-1"), None, "{hint} gives {more}");
-            }
-        }
-    }
-}
+mod tests;

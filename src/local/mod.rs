@@ -31,6 +31,7 @@ mod wing;
 pub use access::{Access, Topics, Wish};
 pub use audit::Audit;
 pub use caller::Caller;
+pub use hint::is_dynamic;
 pub use loopback::{Inherited, Loopback};
 pub use pace::Pace;
 pub use peer::Peer;

@@ -14,10 +14,17 @@ use super::pace::Pace;
 use super::tally::Tally;
 use super::thing::ThingName;
 use super::waiting::Waiting;
+use hyper::StatusCode;
+use tokio::sync::{mpsc, oneshot};
+
 use crate::clock::SharedClock;
 use crate::credentials::Shelf;
+use crate::log_limiter::LogLimiter;
+use crate::logging::LogLevel;
 use crate::messages::{Inbox, Outbox};
+use crate::retry::Retries;
 use crate::status::Board;
+use crate::token::Token;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub struct Shared {
     pub shelf: Shelf,
     /// Who may have what; replaced as a whole when the configuration is read again.
     pub access: RefCell<Access>,
+    /// Asks for the configuration to be read again; the sender is used, or dropped, when that is done.
+    pub reloads: mpsc::Sender<oneshot::Sender<()>>,
     /// Held while the configuration is read again.
     pub reload_turn: tokio::sync::Mutex<()>,
     /// The configuration's folder for further files, as hints name it.
@@ -54,6 +63,14 @@ pub struct Shared {
     pub tally: Tally,
     /// Where each decision is noted.
     pub audit: Audit,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// Has tasks of the cloud's thread try now.
+    pub retries: Retries,
+    /// Has the token looked for now.
+    pub token: Token,
+    /// What is logged of operators' requests to try now.
+    pub retry_lines: RefCell<LogLimiter>,
 }
 
 impl Shared {
@@ -81,6 +98,20 @@ impl Shared {
             return Ok(());
         }
         self.authorize(caller, wish, &self.thing.known().unwrap_or_default())
+    }
+
+    /// Lets only root and the daemon's own user pass: either could do worse than `what`.
+    ///
+    /// # Errors
+    /// With 403.
+    pub fn authorize_root(&self, caller: &Caller, what: &str) -> Result<(), Refusal> {
+        match caller {
+            Caller::Peer(peer) if self.pace.trusts(peer.uid) => Ok(()),
+            _ => Err(
+                Refusal::new(StatusCode::FORBIDDEN, "not_allowed", format!("{caller} may not {what}"))
+                    .hint("only root may: run it with sudo"),
+            ),
+        }
     }
 
     /// Whether `caller` may publish and subscribe to everything, and so may see and touch what others have.

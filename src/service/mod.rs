@@ -3,8 +3,10 @@
 
 mod account;
 mod reading;
+mod reload;
 mod unit;
 
 pub use account::Account;
 pub use reading::closed_files;
-pub use unit::{take_environment, taken};
+pub use reload::{Reloaded, reload};
+pub use unit::{config_path, take_environment, taken};

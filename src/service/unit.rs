@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const UNIT: &str = "gatepost.service";
@@ -48,6 +49,44 @@ pub(super) fn groups() -> Vec<String> {
     property("SupplementaryGroups")
 }
 
+/// The main file of the configuration that the unit starts gatepostd with; `None` where it names none.
+pub fn config_path() -> Option<PathBuf> {
+    configured(&property("ExecStart"))
+}
+
+/// systemctl shows the words of a command between `argv[]=` and `;`.
+fn configured(shown: &[String]) -> Option<PathBuf> {
+    let words = shown.iter().skip_while(|word| !word.starts_with("argv[]="));
+    let mut words = words.take_while(|word| *word != ";").map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--config" => return words.next().map(PathBuf::from),
+            _ => {
+                if let Some(path) = word.strip_prefix("--config=") {
+                    return Some(PathBuf::from(path));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether systemd runs the service.
+pub(super) fn is_active() -> bool {
+    systemctl(&["is-active", "--quiet"])
+}
+
+/// Whether systemctl does this with the unit.
+pub(super) fn systemctl(words: &[&str]) -> bool {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(words).arg(UNIT);
+    let silent = systemctl
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
 /// A property of the unit that is a list; empty where there is no systemd, or no such unit.
 fn property(name: &str) -> Vec<String> {
     let mut systemctl = Command::new("systemctl");
@@ -87,7 +126,32 @@ fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use std::path::Path;
+
+    use super::{configured, words};
+
+    #[test]
+    fn the_configuration_is_that_of_the_units_command() {
+        for (shown, path) in [
+            ("", None),
+            (
+                "{ path=/usr/sbin/gatepostd ; argv[]=/usr/sbin/gatepostd ; ignore_errors=no ; pid=7 }",
+                None,
+            ),
+            (
+                "{ path=/usr/sbin/gatepostd ; argv[]=/usr/sbin/gatepostd --config /srv/g.toml ; ignore_errors=no }",
+                Some("/srv/g.toml"),
+            ),
+            (
+                "{ path=/usr/sbin/gatepostd ; argv[]=/usr/sbin/gatepostd --config=/srv/g.toml ; ignore_errors=no }",
+                Some("/srv/g.toml"),
+            ),
+            ("{ path=/x ; argv[]=/x --config ; ignore_errors=no }", None),
+            ("{ path=/x ; argv[]=/x ; status=--config=/not/this }", None),
+        ] {
+            assert_eq!(configured(&words(shown)).as_deref(), path.map(Path::new), "{shown}");
+        }
+    }
 
     #[test]
     fn what_systemctl_shows_is_read_as_it_was_set() {

@@ -161,6 +161,8 @@ pub struct TokenDetails {
     pub warning: Option<String>,
     /// Signatures made since start.
     pub signatures: u64,
+    /// How often it was tried since start to open the token.
+    pub openings: u64,
     /// How long they took.
     #[serde(skip)]
     pub latencies: Latencies,
@@ -208,6 +210,8 @@ pub struct SessionDetails {
     pub endpoint: String,
     /// The client ID: the thing name.
     pub client_id: Option<String>,
+    /// The certificate ID of the certificate that AWS accepted at the last CONNACK.
+    pub certificate_id: Option<String>,
     /// Whether AWS had kept the session at the last CONNACK.
     pub session_present: Option<bool>,
     /// How long AWS keeps the session after a disconnect, as granted, in seconds.
@@ -225,6 +229,8 @@ pub struct SessionDetails {
     pub next_attempt: Option<String>,
     /// Connections that AWS has accepted since start.
     pub connects: u64,
+    /// Attempts to connect since start that have ended, accepted or not.
+    pub attempts: u64,
     /// Other clients that use this thing name, until the session has been stable for an hour.
     pub taken_over: Option<TakeoverDetails>,
 }

@@ -77,6 +77,8 @@ enum Request {
     Sign(SignRequest),
     /// Whether the thread comes round to its requests.
     Beat,
+    /// An operator wants a token that is closed to be looked for now.
+    Retry,
     Stop,
 }
 
@@ -151,6 +153,7 @@ impl Token {
             public_key: key_sender,
             fatal,
             last_reopen: None,
+            last_opening: None,
             logins: login::Logins::default(),
             record: record::Record::new(),
             pulse: pulse.clone(),
@@ -186,6 +189,13 @@ impl Token {
     /// Whether the thread has given one, or is at something that may take so long.
     pub fn is_alive(&self) -> bool {
         self.pulse.is_alive()
+    }
+
+    /// Has a token that is awaited looked for now, or as soon after the last time as it may be. One that is closed for good
+    /// stays closed: each opening may try the PIN.
+    pub fn retry(&self) {
+        // A full queue has requests in it that open the token.
+        let _ = self.requests.try_send(Request::Retry);
     }
 
     /// The key's public half, from when the token has first shown it; a change means another key.

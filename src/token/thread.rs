@@ -31,6 +31,7 @@ pub(super) struct Owner {
     pub(super) public_key: watch::Sender<Option<PublicKey>>,
     pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
     pub(super) last_reopen: Option<Instant>,
+    pub(super) last_opening: Option<Instant>,
     pub(super) logins: Logins,
     pub(super) record: Record,
     pub(super) pulse: Pulse,
@@ -56,7 +57,7 @@ impl Owner {
             state = match state {
                 State::Open(token) => match self.requests.recv() {
                     Ok(Request::Sign(request)) => self.serve(token, request),
-                    Ok(Request::Beat) => State::Open(token),
+                    Ok(Request::Beat | Request::Retry) => State::Open(token),
                     Ok(Request::Stop) | Err(_) => return token.close(),
                 },
                 State::Closed { again, why } => match self.next_while_closed(again) {
@@ -65,6 +66,10 @@ impl Owner {
                         State::Closed { again, why }
                     }
                     Ok(Some(Request::Beat)) => State::Closed { again, why },
+                    Ok(Some(Request::Retry)) => State::Closed {
+                        again: again.map(|planned| self.sooner(planned)),
+                        why,
+                    },
                     Ok(None) => self.open(),
                     Ok(Some(Request::Stop)) | Err(_) => return,
                 },
@@ -91,6 +96,11 @@ impl Owner {
         }
     }
 
+    /// When an operator's request is answered: at once, but not in the same breath as the last opening.
+    fn sooner(&self, planned: Instant) -> Instant {
+        self.last_opening.map_or(planned, |last| planned.min(last + LOOK_AGAIN))
+    }
+
     fn open(&mut self) -> State {
         // A key that was there and is gone is a fault to be told of, not to be papered over with another one.
         if self.public_key.borrow().is_some() {
@@ -100,6 +110,8 @@ impl Owner {
         let opened = pulse.excused(OPEN_PATIENCE, || {
             OpenToken::open(&self.config, &self.pin, &mut self.logins, &pulse)
         });
+        self.last_opening = Some(Instant::now());
+        self.reporter.details(|details| details.openings += 1);
         match opened {
             Ok(token) => {
                 self.record.opened();

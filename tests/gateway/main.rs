@@ -20,6 +20,7 @@ mod loopback;
 mod messages;
 mod metrics;
 mod misplaced_key;
+mod operator;
 mod policy;
 mod programs;
 mod provisioning;

@@ -46,9 +46,17 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
         version,
         screen.at("started", document.get("started")),
         named("clock", document.get("now")),
+        changed_log_level(document.get("log_level")),
     ];
     screen.paragraph(&footer.into_iter().flatten().collect::<Vec<_>>().join(", "));
     screen.finish()
+}
+
+/// Only where it is not the one that the daemon was started with: somebody may have forgotten it.
+fn changed_log_level(log_level: &Value) -> Option<String> {
+    let (level, usual) = (log_level.get("level").text()?, log_level.get("usual").text()?);
+    let until = log_level.get("until").text().map(|until| format!(" until {until}"));
+    (level != usual).then(|| format!("log level {level}{}", until.unwrap_or_default()))
 }
 
 fn identity(screen: &mut Screen, identity: &Value) {

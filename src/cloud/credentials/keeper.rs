@@ -15,6 +15,7 @@ use crate::credentials::{AliasPhase, AliasReporter, Credentials};
 use crate::event::{Event, journal};
 use crate::failure_streak::FailureStreak;
 use crate::problem::Problem;
+use crate::retry::{Retries, RetryListener, RetryTarget};
 
 /// botocore asks again at each signing once less than 15 min are left; refreshing at half of the life keeps it out of that
 /// window only from this lifetime on (with the spread of a tenth).
@@ -53,6 +54,8 @@ pub struct Cues<I> {
     pub recovery: Recovery,
     /// Which aliases have ever succeeded.
     pub success: SuccessRecord,
+    /// Hears what an operator wants now.
+    pub retries: Retries,
 }
 
 /// The task that keeps one alias.
@@ -64,6 +67,7 @@ pub struct Keeper<S: Source> {
     reporter: AliasReporter,
     schedule: Schedule,
     recovery: RecoveryListener,
+    retry: RetryListener,
     streak: FailureStreak<&'static str>,
     warned_of_lifetime: bool,
 }
@@ -82,14 +86,15 @@ impl<S: Source> Keeper<S> {
         let mut streak = FailureStreak::new(TELLING_FAILURES);
         streak.remember_success(cues.success.has_succeeded(&alias));
         Self {
-            alias,
             source,
             recovery: cues.recovery.listen(),
+            retry: cues.retries.listen(RetryTarget::RoleAlias(alias.clone())),
             cues,
             reporter,
             schedule: Schedule::new(random),
             streak,
             warned_of_lifetime: false,
+            alias,
         }
     }
 
@@ -107,11 +112,13 @@ impl<S: Source> Keeper<S> {
             };
             let next = rfc3339(self.cues.clock.wall() + wait.planned);
             self.reporter.details(|details| details.next_refresh = Some(next));
+            self.retry.forget();
             tokio::select! {
                 () = tokio::time::sleep(wait.planned) => {}
                 Ok(()) = self.cues.steps.changed() => {}
                 changed = self.cues.identity.changed() => if changed.is_err() { return },
                 () = self.recovery.worth_a_try(), if wait.unreached => {}
+                () = self.retry.requested() => {}
             }
             let gap = if wait.unreached { UNREACHED_GAP } else { LEAST_GAP };
             tokio::time::sleep_until(asked + gap.min(wait.planned)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{CONNECT_INTERVAL, STABLE, Session, ending, tls, words};
+use super::{CONNECT_INTERVAL, RETRY_INTERVAL, STABLE, Session, ending, tls, words};
 use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options, ReasonCode};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
@@ -19,6 +19,7 @@ impl Session {
     ) -> Option<Result<(Connection, Granted), ConnectError>> {
         let thing = identity.certificate.thing_name.clone();
         let (mut opening, mut started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
+        self.attempted = started;
         self.reporters.connecting(thing.clone());
         self.inputs.recovery.mark_heard();
         // An attempt that hangs since before the network came back is given up, but only once. A certificate that AWS has never
@@ -34,6 +35,7 @@ impl Session {
             may_begin_anew = false;
             (opening, started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
         };
+        self.reporters.attempted();
         Some(outcome.inspect(|(_, granted)| self.accepted(identity, *granted)))
     }
 
@@ -79,7 +81,8 @@ impl Session {
         self.inputs.recovery.mark_heard();
         let client_id = identity.certificate.thing_name.clone();
         let problem = self.standing_problem(&client_id);
-        self.reporters.connected(client_id, granted, problem);
+        self.reporters
+            .connected(client_id, &identity.certificate.id, granted, problem);
     }
 
     /// What is wrong although the session is up.
@@ -189,13 +192,15 @@ impl Session {
     }
 
     /// Waits; a new identity cuts it short, and where AWS was not reached, a sign that it may be now. AWS takes one CONNECT a
-    /// second from a client ID, whatever the reason.
+    /// second from a client ID, whatever the reason; an operator's request waits longer, because he may ask often.
     pub(super) async fn pause(&mut self, wait: Duration) -> Option<()> {
-        let earliest = Instant::now() + CONNECT_INTERVAL;
+        let mut earliest = Instant::now() + CONNECT_INTERVAL;
+        self.inputs.retry.forget();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             Ok(()) = self.inputs.identity.changed() => {}
             () = self.inputs.recovery.worth_a_try(), if self.outage.may_be_cut_short() => {}
+            () = self.inputs.retry.requested() => earliest = earliest.max(self.attempted + RETRY_INTERVAL),
             () = ending(&mut self.inputs.shutdown) => return None,
         }
         tokio::select! {

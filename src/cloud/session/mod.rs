@@ -47,11 +47,15 @@ use crate::clock::SharedClock;
 use crate::config::{Endpoint, Mqtt};
 use crate::identity::{Identity, IdentityReceiver, Proven, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
+use crate::retry::RetryListener;
 use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, ProvisioningPhase, SessionPhase};
 
 /// The least time between two CONNECTs: AWS IoT takes one a second from a client ID (quotas, "Connect requests per second
 /// per client ID").
 pub(super) const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// The least time between two CONNECTs where an operator asks for the second one: just-in-time provisioning takes one in ten
+/// seconds from a client ID.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// A session that lasted so long was stable; only then does the backoff start anew.
 const STABLE: Duration = Duration::from_secs(30);
 /// For the farewell: presence and DISCONNECT.
@@ -85,6 +89,8 @@ pub struct SessionInputs {
     pub provider_accepted: watch::Receiver<Option<(Arc<Identity>, Instant)>>,
     /// Says when another attempt is worth it.
     pub recovery: RecoveryListener,
+    /// Says when an operator wants one.
+    pub retry: RetryListener,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -126,6 +132,8 @@ pub struct Session {
     pub outage: Outage,
     /// Who else uses this thing name.
     pub takeovers: Takeovers,
+    /// When the last attempt was begun.
+    pub attempted: Instant,
 }
 
 impl Session {

@@ -27,11 +27,23 @@ impl SessionReporters {
         });
     }
 
+    /// An attempt has ended, whichever way.
+    pub(super) fn attempted(&self) {
+        self.session.details(|details| details.attempts += 1);
+    }
+
     /// CONNACK received.
-    pub(super) fn connected(&self, client_id: String, granted: Granted, problem: Option<Problem>) {
+    pub(super) fn connected(
+        &self,
+        client_id: String,
+        certificate_id: &str,
+        granted: Granted,
+        problem: Option<Problem>,
+    ) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
             details.client_id = Some(client_id);
             details.connects += 1;
+            details.certificate_id = Some(certificate_id.to_owned());
             details.maximum_packet_size = Some(granted.limits.maximum_packet_size);
             details.session_present = Some(granted.limits.session_present);
             details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();

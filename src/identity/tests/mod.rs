@@ -93,6 +93,7 @@ fn load_named(
     fs::write(&path, device).unwrap();
     fs::write(&chain, ca_chain.unwrap_or_default()).unwrap();
     let source = Source {
+        content: None,
         path: &path,
         ca_chain: ca_chain.map(|_| chain.as_path()),
         thing_name,

@@ -3,8 +3,11 @@
 mod credentials;
 mod csr;
 mod environment;
+mod log_level;
 mod metrics;
 mod outbox;
+mod reload;
+mod retry;
 mod sign;
 mod status;
 mod topics;
@@ -43,7 +46,10 @@ pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incom
             shared.authorize_any(caller, Wish::RoleAlias(alias))?;
             return sign::post(shared, caller, request.into_body()).await;
         }
-        (["v1", "sign"], _) => return Err(Refusal::only("POST")),
+        (["v1", "reload"], "POST") => return reload::post(shared, caller).await,
+        (["v1", "log-level"], "POST") => return log_level::post(shared, caller, request.into_body()).await,
+        (["v1", "retry", path @ ..], "POST") => return retry::post(shared, caller, path),
+        (["v1", "sign" | "reload"] | ["v1", "retry", ..], _) => return Err(Refusal::only("POST")),
         (["v1", "outbox", path @ ..], _) => {
             return outbox::answer(shared, caller, &method, path, query.as_deref()).await;
         }
@@ -58,10 +64,11 @@ pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incom
         ["v1", "status"] => &|| status::get(shared),
         ["metrics"] => &|| metrics::get(shared),
         ["v1", "csr"] => &|| csr::get(shared),
+        ["v1", "log-level"] => &|| log_level::get(shared),
         _ => {
             return Err(
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
-                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/sign, /v1/status, /v1/outbox, /v1/csr, /topics/{topic}, /subscriptions and /metrics",
+                    "there are /v1/credentials, /v1/credentials/{alias}, /v1/loopback/{alias}, /v1/sign, /v1/status, /v1/outbox, /v1/csr, /v1/log-level, /v1/retry/{part}, /v1/reload, /topics/{topic}, /subscriptions and /metrics",
                 ),
             );
         }

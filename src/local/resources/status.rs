@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::super::answer::{self, Answer, Refusal};
 use super::super::loopback::LoopbackDetails;
 use super::super::view::Shared;
+use super::log_level;
 use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};
@@ -29,6 +30,7 @@ struct Document {
     role_aliases: Vec<PartDocument<AliasDetails>>,
     messages: PartDocument<MessagesDetails>,
     loopback: Option<PartDocument<LoopbackDetails>>,
+    log_level: log_level::Document,
 }
 
 /// The worst of all parts, in one word.
@@ -79,6 +81,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
             .collect(),
         messages: board.messages.borrow().document(clock),
         loopback: shared.loopback.as_ref().map(|loopback| loopback.part().document(clock)),
+        log_level: log_level::document(shared),
     })
 }
 

@@ -23,7 +23,7 @@ the next step.",
         CommandOption::flag("--watch", "print it again every two seconds, until interrupted"),
         CommandOption::value(
             "--field",
-            "PATH",
+            "FIELD",
             "print one value of the document, such as session.phase or role_aliases.telemetry.expiration",
         ),
     ],

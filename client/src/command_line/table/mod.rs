@@ -2,6 +2,7 @@
 
 mod identity;
 mod messages;
+mod operator;
 mod programs;
 
 use super::{Command, CommandOption};
@@ -21,6 +22,11 @@ pub static COMMANDS: &[Command] = &[
     messages::SUBSCRIBE,
     messages::SUBSCRIPTIONS,
     messages::OUTBOX,
+    operator::RETRY,
+    operator::CERTIFICATE,
+    operator::ALLOW,
+    operator::LOG_LEVEL,
+    operator::SUPPORT,
     identity::HELP,
 ];
 
@@ -38,10 +44,10 @@ pub static GLOBAL_OPTIONS: &[CommandOption] = &[
 /// The exit codes of all commands, from sysexits.h.
 pub static EXIT_CODES: &[(u8, &str)] = &[
     (64, "wrong usage"),
-    (65, "the message is refused"),
+    (65, "the message or the certificate is refused"),
     (66, "no such role alias, message or subscription"),
     (69, "not ready, or the daemon is not running"),
-    (73, "no room for a message"),
+    (73, "no room for a message, or a file cannot be written"),
     (74, "stdin or stdout fails"),
     (75, "temporary: try again"),
     (76, "the socket's other end is not a gatepost daemon"),

@@ -46,7 +46,14 @@ fn complete(line: &Line, names: &[&str], indent: &str) -> String {
         .filter_map(|flag| Some((&flag.name, super::values(flag.value.as_ref()?))));
     out.push_str(&format!("{indent}case $prev in\n"));
     for (name, values) in with_value {
-        out.push_str(&format!("{indent}{name}) {}return ;;\n", reply(values, names)));
+        out.push_str(&format!("{indent}{name}) {}return ;;\n", reply(&values, names)));
+    }
+    for verb in line.verbs.iter().filter(|verb| verb.argument != Values::Nothing) {
+        out.push_str(&format!(
+            "{indent}{}) {}return ;;\n",
+            verb.name,
+            reply(&verb.argument, names)
+        ));
     }
     out.push_str(&format!("{indent}esac\n"));
     let flags: Vec<&str> = line.flags.iter().map(|flag| flag.name.as_str()).collect();
@@ -55,26 +62,27 @@ fn complete(line: &Line, names: &[&str], indent: &str) -> String {
         flags.join(" ")
     ));
     if !line.verbs.is_empty() {
-        let verbs: Vec<&str> = line.verbs.iter().map(|(verb, _)| *verb).collect();
+        let verbs: Vec<&str> = line.verbs.iter().map(|verb| verb.name).collect();
         out.push_str(&format!(
             "{indent}[[ $prev != {} ]] || COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n",
             line.command,
             verbs.join(" ")
         ));
     }
-    let argument = reply(line.argument, names);
+    let argument = reply(&line.argument, names);
     if !argument.is_empty() {
         out.push_str(&format!("{indent}{}\n", argument.trim_end()));
     }
     out
 }
 
-fn reply(values: Values, names: &[&str]) -> String {
+fn reply(values: &Values, names: &[&str]) -> String {
     match values {
         Values::Files => "COMPREPLY=($(compgen -f -- \"$cur\")); ".to_owned(),
         Values::Users => "COMPREPLY=($(compgen -u -- \"$cur\")); ".to_owned(),
         Values::RoleAliases => "COMPREPLY=($(compgen -W \"$(_gatepost_role_aliases)\" -- \"$cur\")); ".to_owned(),
         Values::Commands => format!("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); ", names.join(" ")),
+        Values::Words(words) => format!("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); ", words.join(" ")),
         Values::Nothing => String::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! For fish.
 
-use super::{Line, ROLE_ALIASES, Values, values};
+use super::{Line, ROLE_ALIASES, Values, VerbLine, values};
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
@@ -32,17 +32,34 @@ pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> 
 
 fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: &[&str]) {
     let when = when.map(|when| format!(" -n '{when}'")).unwrap_or_default();
-    if let Some(words) = words(line.argument, names) {
+    if let Some(words) = words(&line.argument, names) {
         out.push_str(&format!("complete -c {program}{when} -a '{words}'\n"));
     }
-    let verbs: Vec<&str> = line.verbs.iter().map(|(verb, _)| *verb).collect();
-    for (verb, summary) in &line.verbs {
+    let verbs: Vec<&str> = line.verbs.iter().map(|verb| verb.name).collect();
+    for VerbLine {
+        name,
+        summary,
+        argument,
+    } in &line.verbs
+    {
         out.push_str(&format!(
-            "complete -c {program} -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -a {verb} -d '{}'\n",
+            "complete -c {program} -n '__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {}' -a {name} -d '{}'\n",
             line.command,
             verbs.join(" "),
             quoted(summary)
         ));
+        let chosen = format!(
+            "__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {name}",
+            line.command
+        );
+        match argument {
+            Values::Files => out.push_str(&format!("complete -c {program} -n '{chosen}' -F\n")),
+            other => {
+                if let Some(words) = words(other, names) {
+                    out.push_str(&format!("complete -c {program} -n '{chosen}' -a '{words}'\n"));
+                }
+            }
+        }
     }
     for flag in &line.flags {
         let name = flag.name.trim_start_matches('-');
@@ -50,7 +67,7 @@ fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: 
         let value = match flag.value.as_deref().map(values) {
             None => String::new(),
             Some(Values::Files) => " -r -F".to_owned(),
-            Some(other) => words(other, names).map_or(" -x".to_owned(), |words| format!(" -x -a '{words}'")),
+            Some(other) => words(&other, names).map_or(" -x".to_owned(), |words| format!(" -x -a '{words}'")),
         };
         let described = if meaning.is_empty() {
             String::new()
@@ -61,11 +78,12 @@ fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: 
     }
 }
 
-fn words(values: Values, names: &[&str]) -> Option<String> {
+fn words(values: &Values, names: &[&str]) -> Option<String> {
     match values {
         Values::Users => Some("(__fish_complete_users)".to_owned()),
         Values::RoleAliases => Some("(__gatepost_role_aliases)".to_owned()),
         Values::Commands => Some(names.join(" ")),
+        Values::Words(words) => Some(words.join(" ")),
         Values::Files | Values::Nothing => None,
     }
 }

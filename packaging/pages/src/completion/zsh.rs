@@ -42,28 +42,41 @@ fn arguments(line: &Line) -> String {
             .replace(']', "\\]")
             .replace(':', "\\:");
         match &flag.value {
-            Some(value) => format!("'{}=[{meaning}]:{value}:{}'", flag.name, action(values(value))),
+            Some(value) => format!("'{}=[{meaning}]:{value}:{}'", flag.name, action(&values(value))),
             None => format!("'{}[{meaning}]'", flag.name),
         }
     });
     let verbs: Vec<String> = line
         .verbs
         .iter()
-        .map(|(verb, summary)| format!("{verb}\\:\"{}\"", quoted(summary)))
+        .map(|verb| format!("{}\\:\"{}\"", verb.name, quoted(verb.summary)))
         .collect();
+    let with_operand = line.verbs.iter().filter(|verb| verb.argument != Values::Nothing);
+    let cases: Vec<String> = with_operand
+        .map(|verb| format!("{}) {} ;;", verb.name, action(&verb.argument)))
+        .collect();
+    // Of the command's own words the verb is the second.
+    let after = (!cases.is_empty()).then(|| format!("'2:argument:{{ case $words[2] in {} esac }}'", cases.join(" ")));
     let verbs = (!verbs.is_empty()).then(|| format!("'1:action:(({}))'", verbs.join(" ")));
-    let argument = (line.argument != Values::Nothing).then(|| format!("'1:argument:{}'", action(line.argument)));
-    flags.chain(verbs).chain(argument).collect::<Vec<_>>().join(" ")
+    let argument = (line.argument != Values::Nothing).then(|| format!("'1:argument:{}'", action(&line.argument)));
+    flags
+        .chain(verbs)
+        .chain(after)
+        .chain(argument)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-fn action(values: Values) -> &'static str {
-    match values {
+fn action(values: &Values) -> String {
+    let action = match values {
         Values::Files => "_files",
         Values::Users => "_users",
         Values::RoleAliases => "_gatepost_role_aliases",
         Values::Commands => "_gatepost_commands",
+        Values::Words(words) => return format!("compadd {}", words.join(" ")),
         Values::Nothing => "( )",
-    }
+    };
+    action.to_owned()
 }
 
 fn quoted(text: &str) -> String {

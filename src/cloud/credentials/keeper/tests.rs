@@ -54,6 +54,7 @@ struct Rig {
     identity: watch::Sender<Option<u32>>,
     accepted: watch::Receiver<Option<(u32, Instant)>>,
     recovery: Recovery,
+    retries: Retries,
     _folder: tempfile::TempDir,
 }
 
@@ -81,7 +82,7 @@ impl Rig {
         if has_succeeded {
             success.remember("telemetry");
         }
-        let recovery = Recovery::new();
+        let (recovery, retries) = (Recovery::new(), Retries::new());
         let cues = Cues {
             clock: clock.clone(),
             steps: steps.subscribe(),
@@ -89,6 +90,7 @@ impl Rig {
             accepted: accepts,
             recovery: recovery.clone(),
             success,
+            retries: retries.clone(),
         };
         let keeper = Keeper::new(source, cues, reporters.remove(0), fastrand::Rng::with_seed(9));
         tokio::spawn(keeper.run());
@@ -101,6 +103,7 @@ impl Rig {
             identity,
             accepted,
             recovery,
+            retries,
             _folder: folder,
         }
     }
@@ -321,4 +324,51 @@ async fn what_never_gave_credentials_names_suspects_and_an_outage_does_not() {
         assert_eq!(told, !has_succeeded, "{words:?}");
         assert!(words.len() <= 3, "each is said once: {words:?}");
     }
+}
+
+/// An operator's request is answered at once, but never sooner after the last request than AWS bears.
+#[tokio::test(start_paused = true)]
+async fn an_operator_cuts_a_wait_short_and_cannot_hammer() {
+    for (answer, age, expected) in [
+        // Refused: the next try would be 2 min away. 10 s after the last one are kept.
+        (Some(Failure::Refused(Problem::configuration("no"))), 0, 10),
+        (Some(Failure::Refused(Problem::configuration("no"))), 4, 10),
+        (Some(Failure::Refused(Problem::configuration("no"))), 30, 30),
+        // A good set is refreshed as well: whether that is wanted is decided by whoever asks.
+        (None, 0, 10),
+        (None, 60, 60),
+    ] {
+        let mut rig = Rig::new();
+        let (_, _) = rig.asked_after(Instant::now()).await;
+        let asked = Instant::now();
+        let shown = answer.as_ref().map_or("good", |_| "refused");
+        let answer = match answer {
+            Some(failure) => Err(failure),
+            None => rig.good(),
+        };
+        rig.answer(answer);
+        // The keeper takes the answer before it hears of anything else.
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_secs(age)).await;
+        for _ in 0..5 {
+            rig.retries.request(RetryTarget::RoleAlias("telemetry".to_owned()));
+            rig.retries.request(RetryTarget::RoleAlias("other".to_owned()));
+        }
+        let (waited, _) = rig.asked_after(asked).await;
+        assert_eq!(waited.as_secs(), expected, "{shown} after {age} s");
+        let silent = tokio::time::timeout(Duration::from_secs(60), rig.asked.recv()).await;
+        assert!(silent.is_err(), "five requests are one attempt");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_asks_of_others_wakes_nobody_else() {
+    let mut rig = Rig::new();
+    rig.asked_after(Instant::now()).await;
+    rig.answer(Err(Failure::Refused(Problem::configuration("no"))));
+    tokio::task::yield_now().await;
+    rig.retries.request(RetryTarget::RoleAlias("other".to_owned()));
+    rig.retries.request(RetryTarget::Session);
+    let silent = tokio::time::timeout(Duration::from_secs(60), rig.asked.recv()).await;
+    assert!(silent.is_err());
 }

@@ -1,0 +1,227 @@
+//! Commands that change something on this machine, for its operators.
+
+use super::{NOT_ALLOWED, NOT_RUNNING};
+use crate::command_line::{Command, CommandOption, Form, Operand};
+use crate::{certificate, gatepostd, log_level, retry};
+
+pub(super) const RETRY: Command = Command {
+    name: "retry",
+    summary: "try now what waits for its next attempt",
+    forms: &[
+        Form::default_verb("all", &[], &["--wait", "--timeout"], "all that waits"),
+        Form::verb("session", &[], &["--wait", "--timeout"], "the session"),
+        Form::verb(
+            "credentials",
+            &[Operand::optional("ALIAS", "the role alias")],
+            &["--wait", "--timeout"],
+            "credentials",
+        ),
+        Form::verb("token", &[], &["--wait", "--timeout"], "the token"),
+    ],
+    description: "\
+Once the cause of a failure is mended, for example a policy at AWS, the next
+attempt may still be minutes away. This has the daemon make it now, and prints
+what it does. A role alias whose credentials are good is left alone, unless you
+name it.
+
+An attempt is never made sooner after the last one than AWS bears (10 s),
+however often this is called. A token that has rejected a PIN is not tried
+again: start gatepost again once the PIN is right.
+
+For root, and for those who may publish and subscribe to everything.",
+    options: &[
+        CommandOption::flag("--wait", "wait for the attempts, and print what came of them"),
+        CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 60)"),
+    ],
+    notes: "",
+    exit_codes: &[
+        (0, "done; with --wait: every attempt has succeeded"),
+        (66, "no such role alias"),
+        (
+            69,
+            "the daemon is not running; with --wait: an attempt has failed, or none has ended in time",
+        ),
+        NOT_ALLOWED,
+        (78, "a person must act"),
+    ],
+    run: retry::run,
+};
+
+pub(super) const LOG_LEVEL: Command = Command {
+    name: "log-level",
+    summary: "how much the running daemon logs",
+    forms: &[Form::plain(
+        &[Operand::optional("LEVEL", "the log level")],
+        &["--for"],
+        "how much is logged",
+    )],
+    description: "\
+Sets the log level of the running daemon, or prints it. LEVEL is error, warn,
+info, debug or trace. It lasts until the daemon ends, or for as long as --for
+says; then the level of GATEPOST_LOG counts again (default: info).
+
+  sudo gatepost log-level debug --for 10min && journalctl -f -u gatepost
+
+Only root may change it.",
+    options: &[CommandOption::value(
+        "--for",
+        "DURATION",
+        "how long: 90s, 10min, 2h or 1d (default: until gatepostd ends)",
+    )],
+    notes: "",
+    exit_codes: &[(64, "no such level"), NOT_RUNNING, NOT_ALLOWED],
+    run: log_level::run,
+};
+
+pub(super) const ALLOW: Command = Command {
+    name: "allow",
+    summary: "add the access rule that a refusal names",
+    forms: &[Form::plain(
+        &[],
+        &[
+            "--user",
+            "--group",
+            "--uid",
+            "--gid",
+            "--unit",
+            "--role-alias",
+            "--publish",
+            "--subscribe",
+            "--dry-run",
+            "--config",
+        ],
+        "add an access rule",
+    )],
+    description: "\
+Adds an [[access]] rule as a file of its own in conf.d of the configuration
+that gatepostd uses, and has gatepostd read it. The rule is checked together
+with everything that is there before it is written. What is given already is
+not written again. Run it as root.
+
+  gatepost allow --user camera --role-alias video
+  gatepost allow --unit door.service --publish '{thing}/door/#' --dry-run",
+    options: &[
+        CommandOption::value("--user", "USER", "for this user"),
+        CommandOption::value("--group", "GROUP", "for this group's members"),
+        CommandOption::value("--uid", "UID", "for this user, by its number"),
+        CommandOption::value("--gid", "GID", "for this primary group, by its number"),
+        CommandOption::value("--unit", "UNIT", "for this service or scope, such as camera.service"),
+        CommandOption::value(
+            "--role-alias",
+            "ALIAS",
+            "gives the credentials of ALIAS, or of all (*); may be repeated",
+        ),
+        CommandOption::value(
+            "--publish",
+            "TOPIC",
+            "gives the right to publish to TOPIC, which may have wildcards; may be repeated",
+        ),
+        CommandOption::value(
+            "--subscribe",
+            "FILTER",
+            "gives the right to subscribe to FILTER; may be repeated",
+        ),
+        CommandOption::flag("--dry-run", "show the rule and where it would be written"),
+        CommandOption::value(
+            "--config",
+            "FILE",
+            "the configuration (default: that of gatepost.service, or else /etc/gatepost/gatepost.toml)",
+        ),
+    ],
+    notes: "\
+Where several of --user, --group, --uid, --gid and --unit are given, a caller
+must match all of them. A * in quotes or a topic like # gives more than one
+program needs.",
+    exit_codes: &[
+        (0, "the rule is there"),
+        (64, "no configuration can have such a rule"),
+        (69, "gatepostd is not installed"),
+        (73, "the file cannot be written: run it as root"),
+        (78, "the configuration is wrong already"),
+    ],
+    run: gatepostd::allow,
+};
+
+pub(super) const CERTIFICATE: Command = Command {
+    name: "certificate",
+    summary: "the device certificate: show it, or put a new one into its place",
+    forms: &[
+        Form::default_verb("show", &[], &["--json"], "the certificate in use"),
+        Form::verb(
+            "install",
+            &[Operand::required("FILE", "the file")],
+            &["--wait", "--timeout", "--config"],
+            "judge one, and put it in place",
+        ),
+    ],
+    description: "\
+install reads FILE, or stdin where FILE is -: PEM, or DER as a CA hands it
+over. The certificate must be for the key in the token, with a chain, a name
+and a validity that can be used; otherwise nothing is changed, and the reason
+is said. The file before it is kept beside it, with .previous at the end of its
+name. Run it as root.
+
+gatepost tries the new certificate on a connection of its own. The old one
+stays in use until AWS has accepted the new one; --wait waits for that.
+
+  sudo gatepost certificate install gateway.pem --wait
+  ca-client fetch | sudo gatepost certificate install -",
+    options: &[
+        CommandOption::flag("--json", "print a document"),
+        CommandOption::flag("--wait", "wait until AWS has accepted a connection with it"),
+        CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 300)"),
+        CommandOption::value(
+            "--config",
+            "FILE",
+            "the configuration (default: that of gatepost.service, or else /etc/gatepost/gatepost.toml)",
+        ),
+    ],
+    notes: "",
+    exit_codes: &[
+        (0, "shown; or in its place, and with --wait: accepted by AWS"),
+        (65, "the certificate cannot be used; nothing was changed"),
+        (66, "there is no certificate yet"),
+        (
+            69,
+            "the daemon is not running, the key is not known yet, or with --wait: not accepted in time",
+        ),
+        (73, "the file cannot be written: run it as root"),
+        (78, "the configuration is wrong, or with --wait: a person must act"),
+    ],
+    run: certificate::run,
+};
+
+pub(super) const SUPPORT: Command = Command {
+    name: "support",
+    summary: "everything that helps somebody to help you, without secrets",
+    forms: &[Form::plain(&[], &["--output", "--config"], "a support bundle")],
+    description: "\
+Collects into one text: the versions, the status, gatepost check and its
+findings, the configuration, owners and modes of gatepost's files, the states
+of its units, the last lines of their journal, and the metrics. It works
+without the daemon and for every user; run it as root so that nothing is left
+out.
+
+  sudo gatepost support --output gateway.txt
+
+PINs, keys, tokens, credentials, and passwords in addresses are removed. Names
+of users, files, topics and hosts stay: look it through before you send it.",
+    options: &[
+        CommandOption::value(
+            "--output",
+            "FILE",
+            "write to FILE, which must not exist (default: stdout)",
+        ),
+        CommandOption::value(
+            "--config",
+            "FILE",
+            "the configuration (default: that of gatepost.service, or else /etc/gatepost/gatepost.toml)",
+        ),
+    ],
+    notes: "",
+    exit_codes: &[
+        (69, "gatepostd is not installed"),
+        (73, "FILE exists, or cannot be written"),
+    ],
+    run: gatepostd::support,
+};

@@ -1,0 +1,162 @@
+//! The commands of operators against a scripted daemon.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Daemon, http, run};
+use crate::{assert_refused, stderr, stdout};
+
+/// A daemon that gives these answers one after the other, the last one for ever.
+fn answering_in_turn(answers: Vec<String>) -> Daemon {
+    let next = AtomicUsize::new(0);
+    Daemon::start(move |stream| {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let answer = answers.get(place).or(answers.last());
+        stream.write_all(answer.map(String::as_bytes).unwrap_or_default())
+    })
+    .unwrap()
+}
+
+fn session(phase: &str, attempts: u32, problem: &str) -> String {
+    let document = format!(r#"{{"session":{{"phase":"{phase}","attempts":{attempts},"problem":{problem}}}}}"#);
+    http("200 OK", &document)
+}
+
+const WOKEN: &str = r#"{"parts":[{"part":"session","name":null,"outcome":"woken","message":"it connects now"}]}"#;
+
+#[test]
+fn a_retry_says_what_it_woke_and_what_came_of_it() {
+    let problem = r#"{"remedy":"wait","message":"no route","next_step":"check the cable"}"#;
+    for (last, code, said) in [
+        (
+            session("connected", 4, "null"),
+            0,
+            "session: it connects now\nsession: connected\n",
+        ),
+        (
+            session("waiting", 4, problem),
+            69,
+            "session: it connects now\nsession: waiting: no route; next: check the cable\n",
+        ),
+    ] {
+        let answers = vec![
+            session("waiting", 3, problem),
+            http("200 OK", WOKEN),
+            session("connecting", 3, "null"),
+            last,
+        ];
+        let daemon = answering_in_turn(answers);
+        let output = daemon.run(&["retry", "session", "--wait"]).unwrap();
+        assert_eq!(
+            (output.status.code(), stdout(&output)),
+            (Some(code), said),
+            "{output:?}"
+        );
+        assert_eq!(daemon.targets().get(1).unwrap(), "POST /v1/retry/session HTTP/1.1");
+    }
+    // One that does not end is given up.
+    let answers = vec![
+        session("waiting", 3, "null"),
+        http("200 OK", WOKEN),
+        session("connecting", 3, "null"),
+    ];
+    let output = answering_in_turn(answers)
+        .run(&["retry", "--wait", "--timeout", "1"])
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    assert!(
+        stderr(&output).contains("after 1 s no attempt has ended: session"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn targets_of_retry() {
+    for (arguments, target) in [
+        (&["retry"][..], "POST /v1/retry/all HTTP/1.1"),
+        (&["retry", "all"], "POST /v1/retry/all HTTP/1.1"),
+        (&["retry", "token"], "POST /v1/retry/token HTTP/1.1"),
+        (&["retry", "credentials"], "POST /v1/retry/credentials HTTP/1.1"),
+        (
+            &["retry", "credentials", "a/b c"],
+            "POST /v1/retry/credentials/a%2Fb%20c HTTP/1.1",
+        ),
+    ] {
+        let daemon = answering_in_turn(vec![http("200 OK", "{}"), http("200 OK", r#"{"parts":[]}"#)]);
+        let output = daemon.run(arguments).unwrap();
+        assert_eq!(
+            (output.status.code(), stdout(&output)),
+            (Some(0), "no role alias is configured\n")
+        );
+        assert_eq!(daemon.targets().last().unwrap(), target);
+    }
+    let impossible = r#"{"parts":[{"part":"token","name":null,"outcome":"impossible","message":"the PIN\u001b[2J"}]}"#;
+    let daemon = answering_in_turn(vec![http("200 OK", "{}"), http("200 OK", impossible)]);
+    let output = daemon.run(&["retry", "token", "--wait"]).unwrap();
+    assert_eq!(
+        (output.status.code(), stdout(&output)),
+        (Some(78), "token: the PIN\u{fffd}[2J\n")
+    );
+}
+
+#[test]
+fn the_log_level_is_shown_and_set() {
+    let level = r#"{"level":"debug","usual":"info","until":"2026-11-30T12:00:00Z"}"#;
+    for (arguments, target) in [
+        (&["log-level"][..], "GET /v1/log-level HTTP/1.1"),
+        (&["log-level", "debug", "--for", "10min"], "POST /v1/log-level HTTP/1.1"),
+    ] {
+        let daemon = Daemon::answering(http("200 OK", level)).unwrap();
+        let output = daemon.run(arguments).unwrap();
+        assert_eq!(
+            stdout(&output),
+            "log level: debug until 2026-11-30T12:00:00Z, then info\n"
+        );
+        assert_eq!(daemon.targets(), [target]);
+    }
+}
+
+#[test]
+fn a_certificate_is_shown_or_missed() {
+    let identity = r#"{"now":"2026-11-30T12:00:00Z","identity":{"certificate_id":"abc","thing_name":"gw-1","subject":"CN=gw-1",
+        "not_before":"2026-11-01T00:00:00Z","not_after":"2026-12-30T12:00:00Z","certificate_path":"/x/device.pem"},
+        "session":{"phase":"connected","certificate_id":"abc"}}"#;
+    let daemon = Daemon::answering(http("200 OK", identity)).unwrap();
+    let output = daemon.run(&["certificate"]).unwrap();
+    let shown = "certificate  abc\nthing name   gw-1\nsubject      CN=gw-1\nvalid from   2026-11-01T00:00:00Z\n\
+                 valid until  2026-12-30T12:00:00Z (in 30 days)\nfile         /x/device.pem\nAWS          connected with it\n";
+    assert_eq!(stdout(&output), shown);
+    let output = daemon.run(&["certificate", "show", "--json"]).unwrap();
+    assert!(stdout(&output).starts_with(r#"{"certificate_id":"abc","#), "{output:?}");
+    let none =
+        r#"{"identity":{"certificate_id":null,"problem":{"message":"waiting for it","next_step":"have it signed"}}}"#;
+    let output = Daemon::answering(http("200 OK", none))
+        .unwrap()
+        .run(&["certificate"])
+        .unwrap();
+    assert_refused(&output, 66, "waiting for it");
+}
+
+#[test]
+fn what_lacks_something_needs_no_daemon() {
+    for (arguments, says) in [
+        (&["allow"][..], "say whom"),
+        (&["allow", "--user", "app"], "say what"),
+        (&["allow", "--role-alias", "s3"], "say whom"),
+        (&["allow", "app"], "unexpected argument"),
+        (&["certificate", "install"], "the file is missing"),
+        (
+            &["certificate", "install", "a", "--timeout", "5"],
+            "--timeout needs --wait",
+        ),
+        (&["certificate", "remove"], "unknown verb"),
+        (&["retry", "sesion"], "did you mean session?"),
+        (&["log-level", "debug", "--for"], "--for needs a value"),
+        (&["log-level", "debug", "--for", "x"], "no span of time"),
+        (&["suport"], "did you mean support?"),
+    ] {
+        let output = run(Path::new("/nonexistent"), arguments).unwrap();
+        assert_refused(&output, 64, says);
+    }
+}

@@ -1,0 +1,201 @@
+//! `gatepostd --allow`, which is `gatepost allow`: writes an access rule into the folder of the configuration that is in use.
+//!
+//! The rule is checked together with all that is there before it is put into its place, under a name that no file has. A rule that
+//! is given already is not written again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, User};
+
+use crate::arguments::print;
+use crate::check_config;
+use crate::config::{AccessRule, Aliases, Config, DEFAULT_PATH, Draft, Folders, RuleText};
+use crate::foreign_text;
+use crate::identity;
+use crate::local::is_dynamic;
+use crate::new_file::{self, NewFile};
+use crate::problem::{Exit, Fatal, Problem};
+use crate::service::{self, Reloaded};
+use crate::topic;
+
+/// Names that are tried before it is given up: with so many files of rules for one user something else is wrong.
+const MOST_NAMES: u32 = 1000;
+/// A file's name is short enough with a user's name of this many characters.
+const LONGEST_NAME: usize = 48;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowRequest {
+    /// The configuration's main file; `None` for the one that the service uses.
+    pub config: Option<PathBuf>,
+    /// The rule.
+    pub rule: RuleText,
+    /// Whether the rule is only shown.
+    pub dry_run: bool,
+}
+
+/// Writes the rule and has the daemon read it.
+///
+/// # Errors
+/// When the rule cannot be given, the configuration is wrong already, or the file cannot be written.
+pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
+    let AllowRequest { config, rule, dry_run } = request;
+    if let faults @ [_, ..] = rule.faults().as_slice() {
+        return Err(Fatal::new(Exit::Usage, Problem::configuration(faults.join("\n"))));
+    }
+    let path = config.clone().or_else(service::config_path);
+    let path = path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
+    let present = check_config::examine(&path)?;
+    if let Some(topic) = rule.publish.iter().find(|topic| is_reserved(topic, &present)) {
+        let message = format!(
+            "publish: {} is gatepost's own topic, which no rule gives",
+            foreign_text::value(topic)
+        );
+        return Err(Fatal::new(Exit::Usage, Problem::configuration(message)));
+    }
+    for warning in warnings(rule) {
+        eprintln!("gatepostd: warning: {warning}");
+    }
+    let missing = match missing(rule, &present.access) {
+        Some(missing) => missing,
+        None => return print("nothing changed: the rules give this already\n"),
+    };
+    let folder = Config::drop_ins(&path);
+    let draft = draft(&folder, &missing)?;
+    Config::examine_with(&path, Some(&draft), &Folders::from_environment())
+        .map_err(|error| Fatal::new(Exit::Configuration, Problem::configuration(error.to_string())))?;
+    let shown = |what: &str| format!("{what} {}:\n\n{missing}\n\n", draft.path.display());
+    if *dry_run {
+        return print(&format!(
+            "{}nothing was written (--dry-run)\n",
+            shown("this would be written to")
+        ));
+    }
+    let placed = place(&folder, &draft, &missing)?;
+    print(&format!("this is now in {}:\n\n{missing}\n\n", placed.display()))?;
+    print(match service::reload(&present.folders) {
+        Reloaded::Done => "gatepostd has read it\n",
+        Reloaded::NotRunning => "gatepostd does not run; it reads the rule when it is started\n",
+        Reloaded::Refused => "next: systemctl reload gatepost\n",
+    })
+}
+
+/// Whether nobody but gatepost may publish to the topic, whatever the rules say.
+fn is_reserved(topic: &str, config: &Config) -> bool {
+    let presence = config.mqtt.presence_topic.as_deref();
+    let own = identity::thing_name(&config.identity);
+    topic::is_reserved(topic, topic::THING, presence)
+        || own.is_some_and(|thing| topic::is_reserved(&topic.replace(topic::THING, &thing), &thing, presence))
+}
+
+/// What is right and may still not be meant.
+fn warnings(rule: &RuleText) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(name) = &rule.who.user
+        && let Ok(None) = User::from_name(name)
+    {
+        warnings.push(format!("there is no user {} yet", foreign_text::value(name)));
+    }
+    if let Some(name) = &rule.who.group
+        && let Ok(None) = Group::from_name(name)
+    {
+        warnings.push(format!("there is no group {} yet", foreign_text::value(name)));
+    }
+    let user = rule
+        .who
+        .user
+        .as_deref()
+        .and_then(|name| User::from_name(name).ok().flatten());
+    let uid = rule.who.uid.or(user.map(|user| user.uid.as_raw()));
+    if rule.who.unit.is_none() && uid.is_some_and(is_dynamic) {
+        warnings.push("systemd gives this user to another service later; name the service's unit (--unit)".to_owned());
+    }
+    warnings
+}
+
+/// The part of `rule` that no rule for the same gives, or `None` where all of it is given.
+fn missing(rule: &RuleText, present: &[AccessRule]) -> Option<RuleText> {
+    let alike: Vec<&AccessRule> = present.iter().filter(|other| other.who == rule.who).collect();
+    let gives_alias = |name: &String| {
+        alike.iter().any(|other| match &other.role_aliases {
+            Aliases::All => true,
+            Aliases::These(names) => names.contains(name),
+        })
+    };
+    let covered = |given: fn(&AccessRule) -> &[String], wanted: &String| {
+        alike
+            .iter()
+            .flat_map(|other| given(other))
+            .any(|filter| topic::covers(filter, wanted))
+    };
+    let without = |wanted: &[String], is_given: &dyn Fn(&String) -> bool| {
+        let mut left: Vec<String> = Vec::new();
+        for value in wanted {
+            if !is_given(value) && !left.contains(value) {
+                left.push(value.clone());
+            }
+        }
+        left
+    };
+    let left = RuleText {
+        who: rule.who.clone(),
+        role_aliases: without(&rule.role_aliases, &gives_alias),
+        publish: without(&rule.publish, &|topic| covered(|rule| &rule.publish, topic)),
+        subscribe: without(&rule.subscribe, &|filter| covered(|rule| &rule.subscribe, filter)),
+    };
+    (!left.is_empty()).then_some(left)
+}
+
+/// The file as it is to be, under a name that is free now.
+fn draft(folder: &Path, rule: &RuleText) -> Result<Draft, Fatal> {
+    let names = (1..=MOST_NAMES).map(|number| folder.join(file_name(rule, number)));
+    let free = names.into_iter().find(|path| fs::symlink_metadata(path).is_err());
+    let path = free.ok_or_else(|| unwritable(folder, &format!("has {MOST_NAMES} rules of this name already")))?;
+    Ok(Draft {
+        path,
+        text: format!("# Written by gatepost allow.\n{rule}\n"),
+    })
+}
+
+/// `allow-user-app.toml`, `allow-user-app-2.toml`: what is not plain in the name of a file is left out of it.
+fn file_name(rule: &RuleText, number: u32) -> String {
+    let who = rule.who.to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.".contains(letter);
+    let words = who.split(|letter| !plain(letter)).filter(|word| !word.is_empty());
+    let name: String = words.collect::<Vec<_>>().join("-").chars().take(LONGEST_NAME).collect();
+    match number {
+        1 => format!("allow-{name}.toml"),
+        _ => format!("allow-{name}-{number}.toml"),
+    }
+}
+
+/// Puts the file into its place, or beside what somebody else has put there meanwhile.
+fn place(folder: &Path, draft: &Draft, rule: &RuleText) -> Result<PathBuf, Fatal> {
+    if let Err(error) = new_file::make_folder(folder) {
+        return Err(unwritable(folder, &foreign_text::clean(error)));
+    }
+    let file = NewFile::write(folder, draft.text.as_bytes(), new_file::Owner::default())
+        .map_err(|error| unwritable(folder, &foreign_text::clean(error)))?;
+    let later = (1..=MOST_NAMES).map(|number| folder.join(file_name(rule, number)));
+    for path in [draft.path.clone()].into_iter().chain(later) {
+        match file.place_beside_others(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unwritable(&path, &foreign_text::clean(error))),
+        }
+    }
+    Err(unwritable(folder, "has too many rules of this name already"))
+}
+
+fn unwritable(path: &Path, why: &str) -> Fatal {
+    let step = match rustix::process::geteuid().is_root() {
+        true => "mend that; nothing was changed",
+        false => "run it as root; nothing was changed",
+    };
+    let message = format!("{}: cannot be written: {why}", path.display());
+    Fatal::new(Exit::CannotCreate, Problem::configuration(message).next(step))
+}
+
+#[cfg(test)]
+mod tests;

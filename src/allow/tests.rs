@@ -1,0 +1,250 @@
+use super::*;
+use crate::config::Selectors;
+use crate::local::{Access, Caller, Peer, Wish};
+
+const MAIN: &str = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
+                    token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
+                    identity = { subject = { common-name = \"gw-1\" } }\n\
+                    role-alias = [{ name = \"s3\" }, { name = \"video\" }]\n";
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("gatepost.toml"), MAIN).unwrap();
+        Self { folder }
+    }
+
+    fn main(&self) -> PathBuf {
+        self.folder.path().join("gatepost.toml")
+    }
+
+    fn run(&self, rule: RuleText, dry_run: bool) -> Result<(), Fatal> {
+        run(&AllowRequest {
+            config: Some(self.main()),
+            rule,
+            dry_run,
+        })
+    }
+
+    fn drop_ins(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.folder.path().join("conf.d")) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn gives(&self, uid: u32, wish: Wish) -> bool {
+        let config = Config::examine(&self.main(), &Folders::from_environment()).unwrap();
+        let caller = Caller::Peer(Peer::new(uid, 100, None));
+        Access::new(&config.access).rule_for(&caller, wish, "gw-1").is_some()
+    }
+}
+
+fn rule(uid: u32, aliases: &[&str], publish: &[&str], subscribe: &[&str]) -> RuleText {
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    RuleText {
+        who: Selectors {
+            uid: Some(uid),
+            ..Selectors::default()
+        },
+        role_aliases: list(aliases),
+        publish: list(publish),
+        subscribe: list(subscribe),
+    }
+}
+
+#[test]
+fn rules_that_follow_each_other_all_hold_and_none_is_written_twice() {
+    let place = Place::new();
+    place.run(rule(7, &["s3"], &[], &[]), true).unwrap();
+    assert!(place.drop_ins().is_empty(), "--dry-run writes nothing");
+    for (request, files) in [
+        (rule(7, &["s3"], &[], &[]), 1),
+        (rule(7, &["s3", "s3"], &[], &[]), 1),
+        (rule(7, &["s3", "video"], &[], &[]), 2),
+        (rule(7, &[], &["gw-1/a/#"], &[]), 3),
+        (rule(7, &[], &["gw-1/a/b"], &[]), 3),
+        (rule(7, &[], &["gw-1/b"], &["gw-1/a/b"]), 4),
+        (rule(7, &["video", "s3"], &["gw-1/a/#"], &["gw-1/a/b"]), 4),
+        (rule(8, &["s3"], &[], &[]), 5),
+        (rule(8, &["*"], &[], &[]), 6),
+        (rule(8, &["video"], &[], &[]), 6),
+    ] {
+        place.run(request.clone(), false).unwrap();
+        assert_eq!(place.drop_ins().len(), files, "{request}: {:?}", place.drop_ins());
+    }
+    assert_eq!(
+        place.drop_ins(),
+        [
+            "allow-uid-7-2.toml",
+            "allow-uid-7-3.toml",
+            "allow-uid-7-4.toml",
+            "allow-uid-7.toml",
+            "allow-uid-8-2.toml",
+            "allow-uid-8.toml"
+        ]
+    );
+    for (uid, wish) in [
+        (7, Wish::RoleAlias("s3")),
+        (7, Wish::RoleAlias("video")),
+        (7, Wish::Publish("gw-1/a/b")),
+        (7, Wish::Publish("gw-1/b")),
+        (7, Wish::Subscribe("gw-1/a/b")),
+        (8, Wish::RoleAlias("video")),
+    ] {
+        assert!(place.gives(uid, wish), "{uid} {wish}");
+    }
+    for (uid, wish) in [
+        (7, Wish::Subscribe("gw-1/a/c")),
+        (8, Wish::Publish("gw-1/b")),
+        (9, Wish::RoleAlias("s3")),
+    ] {
+        assert!(!place.gives(uid, wish), "{uid} {wish}");
+    }
+}
+
+#[test]
+fn hostile_words_become_a_rule_for_those_words_or_none() {
+    for topic in [
+        "gw-1/x';touch pwned;'",
+        "a\"], role-aliases = [\"*\"], subscribe = [\"b",
+        "a/$(touch pwned)",
+        "a/`touch pwned`/b",
+        "a\\b",
+        "[[access]]",
+        "../../../etc/passwd",
+        "# no comment",
+        "ünïcode/温度",
+        "a/|b&c>d",
+    ] {
+        let place = Place::new();
+        let outcome = place.run(rule(7, &[], &[topic], &[]), false);
+        match crate::config::may_be_granted(topic) {
+            true => {
+                outcome.unwrap();
+                assert!(place.gives(7, Wish::Publish(topic)), "{topic}");
+            }
+            false => assert_eq!(outcome.unwrap_err().exit, Exit::Usage, "{topic}"),
+        }
+        for wish in [Wish::RoleAlias("s3"), Wish::Subscribe("b"), Wish::Publish("other")] {
+            assert!(!place.gives(7, wish), "{topic}: {wish}");
+        }
+        assert!(!place.gives(8, Wish::Publish(topic)), "{topic}");
+    }
+}
+
+#[test]
+fn what_no_rule_can_give_is_refused_and_nothing_is_written() {
+    let who = |change: fn(&mut Selectors)| {
+        let mut request = rule(7, &["s3"], &[], &[]);
+        change(&mut request.who);
+        request
+    };
+    for (request, exit, says) in [
+        (rule(7, &["a b"], &[], &[]), Exit::Usage, "is no role alias"),
+        (rule(7, &[""], &[], &[]), Exit::Usage, "is no role alias"),
+        (
+            rule(7, &["no-such"], &[], &[]),
+            Exit::Configuration,
+            "no [[role-alias]] is named",
+        ),
+        (rule(7, &[], &["$aws/rules/all"], &[]), Exit::Usage, "reserved topic"),
+        (rule(7, &[], &["$SYS/#"], &[]), Exit::Usage, "reserved topic"),
+        (
+            rule(7, &[], &[], &["$aws/things/gw-2/shadow/#"]),
+            Exit::Usage,
+            "reserved topic",
+        ),
+        (
+            rule(7, &[], &["{thing}/gatepost/status"], &[]),
+            Exit::Usage,
+            "gatepost's own topic",
+        ),
+        (
+            rule(7, &[], &["{thing}/gatepost/#"], &[]),
+            Exit::Usage,
+            "gatepost's own topic",
+        ),
+        (
+            rule(7, &[], &["{thing}/gatepost"], &[]),
+            Exit::Usage,
+            "gatepost's own topic",
+        ),
+        (rule(7, &[], &["a#b"], &[]), Exit::Usage, "publish: "),
+        (rule(7, &[], &[], &["a\nb"]), Exit::Usage, "subscribe: "),
+        (
+            rule(7, &[], &["-----BEGIN PRIVATE KEY-----"], &[]),
+            Exit::Usage,
+            "key material",
+        ),
+        (
+            who(|who| who.user = Some("a:b".to_owned())),
+            Exit::Usage,
+            "no name of a user",
+        ),
+        (
+            who(|who| who.group = Some("a\nb".to_owned())),
+            Exit::Usage,
+            "no name of a user",
+        ),
+        (
+            who(|who| who.unit = Some("camera".to_owned())),
+            Exit::Usage,
+            "whole name of a service",
+        ),
+    ] {
+        let place = Place::new();
+        let refused = place.run(request.clone(), false).unwrap_err();
+        assert_eq!(refused.exit, exit, "{request}: {refused}");
+        assert!(refused.to_string().contains(says), "{request}: {refused}");
+        assert!(place.drop_ins().is_empty(), "{request}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_wrong_already_is_left_alone() {
+    let place = Place::new();
+    let drop_ins = place.folder.path().join("conf.d");
+    fs::create_dir(&drop_ins).unwrap();
+    fs::write(drop_ins.join("bad.toml"), "colour = 1").unwrap();
+    let refused = place.run(rule(7, &["s3"], &[], &[]), false).unwrap_err();
+    assert_eq!(refused.exit, Exit::Configuration);
+    assert_eq!(place.drop_ins(), ["bad.toml"]);
+}
+
+#[test]
+fn a_files_name_has_nothing_unusual_in_it() {
+    for (user, name) in [
+        ("app", "allow-user-app.toml"),
+        ("DOMAIN\\user name", "allow-user-DOMAIN-user-name.toml"),
+        ("../../x", "allow-user-..-..-x.toml"),
+        ("ünï", "allow-user-n.toml"),
+        ("'$(x)'", "allow-user-x.toml"),
+    ] {
+        let rule = RuleText {
+            who: Selectors {
+                user: Some(user.to_owned()),
+                ..Selectors::default()
+            },
+            ..RuleText::default()
+        };
+        assert_eq!(file_name(&rule, 1), name);
+    }
+    let long = RuleText {
+        who: Selectors {
+            unit: Some(format!("{}.service", "x".repeat(240))),
+            ..Selectors::default()
+        },
+        ..RuleText::default()
+    };
+    assert!(file_name(&long, 1000).len() < 80);
+}

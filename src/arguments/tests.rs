@@ -1,0 +1,65 @@
+use super::*;
+
+#[test]
+fn every_form_of_the_command_line() {
+    let wish =
+        |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from)).map_err(|fatal| fatal.exit);
+    assert_eq!(wish(&[]), Ok(Wish::Run(DEFAULT_PATH.into())));
+    assert_eq!(wish(&["--config", "/x"]), Ok(Wish::Run("/x".into())));
+    assert_eq!(
+        wish(&["--check-config", "--config=/x"]),
+        Ok(Wish::CheckConfig("/x".into()))
+    );
+    assert_eq!(
+        wish(&["--print-policy", "--account", "123456789012"]),
+        Ok(Wish::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
+    );
+    let check = Wish::Check {
+        path: DEFAULT_PATH.into(),
+        user: Some("camera".into()),
+        json: true,
+    };
+    assert_eq!(wish(&["--check", "--json", "--as", "camera"]), Ok(check));
+    let prepare = |preparation, label: &str| Wish::PrepareToken {
+        preparation,
+        module: "/m.so".into(),
+        label: label.into(),
+    };
+    assert_eq!(
+        wish(&["--prepare-token", "list", "--module", "/m.so"]),
+        Ok(prepare(Preparation::List, ""))
+    );
+    assert_eq!(
+        wish(&["--prepare-token=make", "--token=gw", "--module=/m.so"]),
+        Ok(prepare(Preparation::Make, "gw"))
+    );
+    assert_eq!(
+        wish(&["--prepare-token=prove", "--token=gw", "--module=/m.so"]),
+        Ok(prepare(Preparation::Prove, "gw"))
+    );
+    assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
+    for bad in [
+        &["--confg"][..],
+        &["--config"],
+        &["extra"],
+        &["--check-config=yes"],
+        &["--print-policy", "--check-config"],
+        &["--print-policy", "--account", "1234"],
+        &["--account", "123456789012"],
+        &["--check", "--check-config"],
+        &["--json"],
+        &["--as", "root", "--check-config"],
+        &["--check", "--as"],
+        &["--prepare-token"],
+        &["--prepare-token", "delete", "--module=/m.so", "--token=gw"],
+        &["--prepare-token", "list"],
+        &["--prepare-token", "make", "--module=/m.so"],
+        &["--prepare-token", "prove", "--token=gw"],
+        &["--prepare-token", "list", "--module=/m.so", "--check"],
+        &["--module=/m.so"],
+        &["--check", "--token=gw"],
+        &["--check", "--allow", "--user=app", "--role-alias=s3"],
+    ] {
+        assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
+    }
+}

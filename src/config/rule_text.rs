@@ -1,0 +1,181 @@
+//! Writes an `[[access]]` rule as TOML: for the hint of a refusal and for `gatepostd --allow`.
+//!
+//! Names and topics come from whoever asks, and end in a file that root reads and perhaps in root's clipboard. Every value is a
+//! TOML string whose unusual characters are escaped: pasted into a shell by mistake, it runs nothing.
+
+use std::fmt::{self, Write as _};
+
+use super::Selectors;
+use super::values::{account_name, alias_name, granted_topics, unit_name};
+
+/// An access rule that is not in the configuration yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleText {
+    /// Whom it is for.
+    pub who: Selectors,
+    /// The role aliases that it gives; `*` is every one.
+    pub role_aliases: Vec<String>,
+    /// The topics that may be published to.
+    pub publish: Vec<String>,
+    /// The topics that may be subscribed to.
+    pub subscribe: Vec<String>,
+}
+
+impl RuleText {
+    /// Whether the rule gives nothing.
+    pub fn is_empty(&self) -> bool {
+        self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty()
+    }
+
+    /// What no configuration takes of it, each with the key.
+    pub fn faults(&self) -> Vec<String> {
+        let Selectors { user, group, unit, .. } = &self.who;
+        let accounts = [("user", user), ("group", group)].into_iter();
+        let accounts = accounts.filter_map(|(key, name)| Some((key, account_name(name.as_ref()?))));
+        let unit = unit.iter().map(|unit| ("unit", unit_name(unit)));
+        let aliases = self.role_aliases.iter().filter(|alias| *alias != "*");
+        let aliases = aliases.map(|alias| ("role-aliases", alias_name(alias).map(drop)));
+        let topics = [("publish", &self.publish), ("subscribe", &self.subscribe)].into_iter();
+        let topics = topics.flat_map(|(key, filters)| {
+            let checked = filters.iter().map(|filter| granted_topics(filter));
+            checked.map(move |outcome| (key, outcome.map(drop)))
+        });
+        let all = accounts.chain(unit).chain(aliases).chain(topics);
+        all.filter_map(|(key, outcome)| Some(format!("{key}: {}", outcome.err()?)))
+            .collect()
+    }
+}
+
+impl fmt::Display for RuleText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[[access]]")?;
+        let Selectors {
+            user,
+            group,
+            uid,
+            gid,
+            unit,
+        } = &self.who;
+        for (key, value) in [("user", user), ("group", group), ("unit", unit)] {
+            if let Some(value) = value {
+                write!(f, "\n{key} = {}", literal(value))?;
+            }
+        }
+        for (key, value) in [("uid", uid), ("gid", gid)] {
+            if let Some(value) = value {
+                write!(f, "\n{key} = {value}")?;
+            }
+        }
+        for (key, values) in [
+            ("role-aliases", &self.role_aliases),
+            ("publish", &self.publish),
+            ("subscribe", &self.subscribe),
+        ] {
+            if !values.is_empty() {
+                let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+                write!(f, "\n{key} = [{}]", values.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A TOML basic string. Only characters that mean nothing to a shell inside double quotes are written as they are.
+fn literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let plain = match letter {
+            // `$aws` is a variable to a shell, and runs nothing; `$(` and "$`" would.
+            '$' => letters.peek().is_some_and(char::is_ascii_alphabetic),
+            letter => letter.is_ascii_alphanumeric() || " _-./#+{}:=@,*".contains(letter),
+        };
+        if plain {
+            literal.push(letter);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = match u32::from(letter) {
+                short @ 0..=0xffff => write!(literal, "\\u{short:04X}"),
+                long => write!(literal, "\\U{long:08X}"),
+            };
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::Raw;
+    use super::*;
+
+    #[test]
+    fn a_rule_is_read_as_it_was_meant() {
+        let hostile = [
+            "plain",
+            "$(touch pwned)",
+            "`touch pwned`",
+            "';touch pwned;'",
+            "\"], role-aliases = [\"*\"], subscribe = [\"b",
+            "a\\",
+            "a\n[[access]]\nuid = 0",
+            "\u{202e}kcalb",
+            "# no comment",
+            "{thing}/a/#",
+            "*",
+            "",
+        ];
+        for text in hostile {
+            let list = || vec![text.to_owned(), "second".to_owned()];
+            let rule = RuleText {
+                who: Selectors {
+                    user: Some(text.to_owned()),
+                    group: Some(text.to_owned()),
+                    uid: Some(7),
+                    gid: Some(8),
+                    unit: Some(text.to_owned()),
+                },
+                role_aliases: list(),
+                publish: list(),
+                subscribe: list(),
+            };
+            let written = rule.to_string();
+            let raw: Raw = toml::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
+            let [access] = raw.access.as_slice() else {
+                panic!("{written}")
+            };
+            let read = RuleText {
+                who: Selectors {
+                    user: access.user.clone(),
+                    group: access.group.clone(),
+                    uid: access.uid,
+                    gid: access.gid,
+                    unit: access.unit.clone(),
+                },
+                role_aliases: access.role_aliases.clone(),
+                publish: access.publish.clone(),
+                subscribe: access.subscribe.clone(),
+            };
+            assert_eq!(read, rule, "{written}");
+            assert!(
+                written.lines().count() == 9 && !written.contains(['`', '\'', ';', '!']),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_written() {
+        let rule = RuleText {
+            who: Selectors {
+                user: Some("app".to_owned()),
+                ..Selectors::default()
+            },
+            role_aliases: vec!["s3".to_owned()],
+            ..RuleText::default()
+        };
+        assert_eq!(rule.to_string(), "[[access]]\nuser = \"app\"\nrole-aliases = [\"s3\"]");
+        assert!(!rule.is_empty() && RuleText::default().is_empty());
+    }
+}

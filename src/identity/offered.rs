@@ -1,0 +1,79 @@
+//! A certificate that somebody wants to put into its place, judged before it is there.
+
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+
+use super::certificate::{Certificate, Loaded, Refusal, Source};
+use super::proven::to_pem;
+use crate::clock::Clock;
+use crate::config::IdentityConfig;
+use crate::pem_file::{self, Content};
+use crate::problem::Problem;
+
+/// A certificate that can be put into its place.
+#[derive(Debug)]
+pub struct Offered {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The file as it is to be: the device certificate, then whatever else came with it.
+    pub pem: String,
+    /// What will be in the way at AWS.
+    pub warning: Option<Problem>,
+}
+
+impl Offered {
+    /// Judges `content`, which messages call `name`, as the daemon will judge the file: key, chain, name and validity.
+    ///
+    /// # Errors
+    /// With the first reason not to use it.
+    pub fn judge(
+        content: &[u8],
+        name: &Path,
+        config: &IdentityConfig,
+        key_info: &[u8],
+        clock: &dyn Clock,
+    ) -> Result<Self, Problem> {
+        let source = Source {
+            path: name,
+            content: Some(content),
+            ..Source::from(config)
+        };
+        let refuse = |content: Content| {
+            Problem::configuration(format!("{} {content}", name.display())).next(content.next_step())
+        };
+        let file = pem_file::parse(content).map_err(refuse)?;
+        if file.has_private_key {
+            return Err(refuse(Content::PrivateKey));
+        }
+        let loaded = Certificate::load(&source, Some(key_info), clock);
+        let Loaded { certificate, warning } = loaded.map_err(|refusal| match refusal {
+            Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem) => problem,
+            Refusal::Missing => refuse(Content::Empty),
+        })?;
+        let pem = {
+            let mut all: Vec<&CertificateDer<'static>> = vec![&certificate.leaf];
+            for other in &file.certificates {
+                if !all.contains(&other) {
+                    all.push(other);
+                }
+            }
+            to_pem(all.into_iter())
+        };
+        Ok(Self {
+            certificate,
+            pem,
+            warning,
+        })
+    }
+}
+
+/// The public key that a certificate signing request is for, as a certificate has it; `None` where it is no such request.
+pub fn key_of_request(pem: &[u8]) -> Option<Vec<u8>> {
+    let der = CertificateSigningRequestDer::from_pem_slice(pem).ok()?;
+    let (_, request) = X509CertificationRequest::from_der(&der).ok()?;
+    Some(request.certification_request_info.subject_pki.raw.to_vec())
+}

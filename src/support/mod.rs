@@ -1,0 +1,124 @@
+//! `gatepostd --support`, which is `gatepost support`: what somebody needs to know who is asked for help, in one text.
+//!
+//! It works without the daemon and for every user; what cannot be read is said in its place. No file with a secret is opened, and
+//! every line goes through [`Redaction`].
+
+mod files;
+mod programs;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::arguments::print;
+use crate::clock::rfc3339;
+use crate::config::{self, Config, DEFAULT_PATH, Folders};
+use crate::foreign_text;
+use crate::problem::{Exit, Fatal, Problem};
+use crate::redaction::Redaction;
+use crate::service;
+use crate::socket_client::{self, Answer};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupportRequest {
+    /// The configuration's main file; `None` for the one that the service uses.
+    pub config: Option<PathBuf>,
+    /// The file to write; `None` for stdout.
+    pub output: Option<PathBuf>,
+}
+
+/// Collects everything, and writes it.
+///
+/// # Errors
+/// When the file cannot be made: one that exists is not replaced.
+pub fn run(request: &SupportRequest) -> Result<(), Fatal> {
+    let path = request.config.clone().or_else(service::config_path);
+    let text = collect(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)));
+    let Some(output) = &request.output else {
+        return print(&text);
+    };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let message = format!(
+            "{}: cannot be written: {}",
+            output.display(),
+            foreign_text::clean(error)
+        );
+        let step = "name a file that does not exist, in a folder that you may write";
+        Fatal::new(Exit::CannotCreate, Problem::configuration(message).next(step))
+    })?;
+    print(&format!(
+        "{} is written. It has no PIN, key, token or credentials in it; it names users, files, topics and \
+         addresses: look it through before you send it.\n",
+        output.display()
+    ))
+}
+
+/// The whole text.
+fn collect(path: &Path) -> String {
+    let folders = Folders::from_environment();
+    let socket = socket_client::socket(&folders);
+    let ask = |target: &str| match socket_client::get(&socket, target) {
+        Some(Answer { status: 200, body }) => String::from_utf8_lossy(&body).into_owned(),
+        Some(Answer { status, .. }) => format!("the daemon has answered {status}"),
+        None => format!("no daemon answers at {}", socket.display()),
+    };
+    let status = ask("/v1/status");
+    let is_running = status.trim_start().starts_with('{');
+    let mut bundle = Bundle::default();
+    bundle.section("support bundle of gatepost", &heading(path));
+    bundle.section("system", &programs::system());
+    bundle.section("packages", &programs::packages());
+    bundle.section("status", &indent(&status));
+    bundle.section("check", &programs::check(path, is_running));
+    bundle.section("check of the configuration", &programs::check_config(path));
+    for file in Config::files(path).iter().filter(|file| !file.is_dir()) {
+        bundle.section(&format!("configuration {}", file.display()), &config::shown(file));
+    }
+    bundle.section("files", &files::list(path, &folders));
+    bundle.section("units", &programs::units());
+    bundle.section("journal", &programs::journal());
+    bundle.section("metrics", &ask("/metrics"));
+    bundle.0
+}
+
+fn heading(path: &Path) -> String {
+    format!(
+        "made at {} by gatepostd {} as uid {}\nconfiguration: {}\n",
+        rfc3339(SystemTime::now()),
+        env!("CARGO_PKG_VERSION"),
+        rustix::process::geteuid().as_raw(),
+        path.display()
+    )
+}
+
+/// A JSON document, readable; whatever else stays as it is.
+fn indent(text: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(document) => format!("{document:#}"),
+        Err(_) => text.to_owned(),
+    }
+}
+
+#[derive(Default)]
+struct Bundle(String);
+
+impl Bundle {
+    /// Adds a section; its text comes from others.
+    fn section(&mut self, title: &str, text: &str) {
+        let text = Redaction::of(text);
+        let lines = text.lines().map(|line| visible(line) + "\n");
+        let text: String = lines.collect();
+        self.0.push_str(&format!("==== {} ====\n{text}\n", visible(title)));
+    }
+}
+
+/// One line, without what a terminal obeys. Blanks at its beginning are the structure of the text.
+fn visible(line: &str) -> String {
+    let blanks = line.len() - line.trim_start_matches(' ').len();
+    format!("{}{}", " ".repeat(blanks), foreign_text::one_line(line))
+}

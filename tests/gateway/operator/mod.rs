@@ -1,0 +1,7 @@
+//! The commands with which an operator changes something, against the real daemon.
+
+mod allow;
+mod certificate;
+mod log_level;
+mod retry;
+mod support;
