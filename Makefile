@@ -39,9 +39,10 @@ deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (AR
 
 # Of another architecture's packages only those that are installed.
 system-test: ARCH ?= amd64 $(if $(RELEASE),$(sort $(patsubst arm64-programs,arm64,$(filter arm%,$(RELEASE)))),arm64)
-system-test: setup-system-test deb ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm tpm-bookworm arm64 ...")
+# With PACKAGED set they are in target/deb already.
+system-test: setup-system-test $(if $(PACKAGED),,deb) ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm tpm-bookworm arm64 ...")
 	cargo build --workspace --bins --locked
-	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP) tests/system/run $(RELEASE)
+	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP --preserve-env=JOBS) tests/system/run $(RELEASE)
 
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run
@@ -49,9 +50,9 @@ demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it r
 fleet-ca: ## the CA of your fleet, for AWS or the local cloud (OUT=, MODE=; config/aws/fleet-ca lists them)
 	@config/aws/fleet-ca
 
-bench: setup-demo ## speed, size and idle cost, each beside its floor
+bench: setup-bench ## speed, size and idle cost, each beside its floor
 	@bench/run
 
 # The targets that begin with setup- are no files either, but a pattern's targets cannot be in .PHONY.
-setup-%: ## install what `make %` needs and this machine lacks: check, test, fuzz, demo, deb, system-test, lint
+setup-%: ## install what `make %` needs and this machine lacks: check, test, fuzz, demo, bench, deb, system-test, lint
 	@.ci/setup $* $(if $(filter deb,$*),$(ARCH))

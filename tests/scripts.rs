@@ -13,8 +13,8 @@ use tempfile::TempDir;
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 /// What the scripts use of every Debian.
 const ORDINARY: &[&str] = &[
-    "bash", "cat", "chmod", "cmp", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "readlink", "realpath",
-    "rm", "sed", "sh", "sort", "tr",
+    "bash", "cat", "chmod", "cmp", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "nice", "readlink",
+    "realpath", "rm", "sed", "sh", "sort", "tr",
 ];
 
 /// A copy of the scripts, and the only programs that they find.
@@ -291,7 +291,7 @@ fn check_case(case: &Case) {
 }
 
 #[test]
-fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault() {
+fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault_whoever_finds_it() {
     let programs = |cargo: &'static str| {
         let mut programs = RUST.to_vec();
         programs[0].1 = cargo;
@@ -316,7 +316,9 @@ fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault() {
         ran.calls
     );
     assert!(
-        ran.calls.contains("make test") && ran.calls.contains("make fuzz"),
+        ["test", "deb ARCH=amd64 arm64", "system-test", "fuzz"]
+            .iter()
+            .all(|target| ran.calls.contains(&format!("make {target}"))),
         "{}",
         ran.calls
     );
@@ -340,6 +342,26 @@ fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault() {
     ] {
         let ran = Machine::new(&programs(fault)).run(run);
         assert!(!ran.success && !ran.calls.contains("make"), "{fault}: {}", ran.calls);
+    }
+    for (fault, says) in [
+        ("[[ $1 != setup-test ]]", ""),
+        ("[[ $1 != test ]]", ""),
+        ("[[ $1 != deb ]] || { echo no compiler; exit 1; }", "no compiler"),
+        (
+            "[[ $1$BUILD_ONLY != fuzz1 ]] || { echo no instrumentation; exit 1; }",
+            "no instrumentation",
+        ),
+    ] {
+        let mut programs = programs("");
+        programs.retain(|(name, _)| *name != "make");
+        programs.push(("make", fault));
+        let ran = Machine::new(&programs).run(run);
+        assert!(
+            !ran.success && ran.said.contains(says) && !ran.calls.contains("make system-test"),
+            "{fault}: {}\n{}",
+            ran.said,
+            ran.calls
+        );
     }
 }
 

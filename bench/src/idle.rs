@@ -11,12 +11,14 @@ use anyhow::{Context, Result, ensure};
 const HELPERS_GONE: Duration = Duration::from_secs(11);
 
 /// Memory in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Its share of what it maps: shared pages are divided among those who map them.
     pub pss: u64,
     /// The same without shared libraries, whose share depends on what else the machine runs.
     pub own: u64,
+    /// What is its own alone and was written to: the kernel cannot take it back without a swap.
+    pub dirty: u64,
     /// All of what it maps.
     pub rss: u64,
 }
@@ -32,7 +34,7 @@ pub fn memory(pid: u32) -> Result<Memory> {
 
 /// Sums mappings up (proc(5)): each is a line that ends with its file, if it has one, and then lines of `Name: N kB`.
 fn weigh(smaps: &str) -> Result<Memory> {
-    let (mut memory, mut shared_library) = (Memory { pss: 0, own: 0, rss: 0 }, false);
+    let (mut memory, mut shared_library) = (Memory::default(), false);
     for line in smaps.lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         match name {
@@ -42,6 +44,7 @@ fn weigh(smaps: &str) -> Result<Memory> {
                 memory.own += if shared_library { 0 } else { pss };
             }
             "Rss:" => memory.rss += kilobytes(line, name)?,
+            "Private_Dirty:" => memory.dirty += kilobytes(line, name)?,
             _ if name.ends_with(':') => {}
             _ => shared_library = line.ends_with(".so") || line.contains(".so."),
         }
@@ -136,12 +139,12 @@ mod tests {
     fn mappings_are_summed_up() {
         let smaps = "\
 55d0-55d1 r-xp 00000000 fe:00 12 /usr/bin/gatepostd\nRss: 5 kB\nPss: 4 kB\nPss_Dirty: 9 kB\nVmFlags: rd ex\n\
-7f00-7f01 rw-p 00000000 00:00 0 \nRss: 3 kB\nPss: 3 kB\n\
+7f00-7f01 rw-p 00000000 00:00 0 \nRss: 3 kB\nPss: 3 kB\nPrivate_Dirty: 3 kB\n\
 7f02-7f03 r--p 00000000 fe:00 13 /usr/lib/libc.so.6\nRss: 7 kB\nPss: 1 kB\n\
 7f04-7f05 r--p 00000000 fe:00 14 /usr/lib/softhsm/libsofthsm2.so\nRss: 7 kB\nPss: 7 kB\n\
-7ffc-7ffd rw-p 00000000 00:00 0 [stack]\nRss: 2 kB\nPss: 2 kB\n";
+7ffc-7ffd rw-p 00000000 00:00 0 [stack]\nRss: 2 kB\nPss: 2 kB\nPrivate_Dirty: 2 kB\n";
         let memory = weigh(smaps).unwrap();
-        let kilobytes = [memory.pss, memory.own, memory.rss].map(|bytes| bytes / 1024);
-        assert_eq!(kilobytes, [17, 9, 24]);
+        let kilobytes = [memory.pss, memory.own, memory.dirty, memory.rss].map(|bytes| bytes / 1024);
+        assert_eq!(kilobytes, [17, 9, 5, 24]);
     }
 }

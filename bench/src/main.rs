@@ -16,7 +16,8 @@ use bench::{floor, storm, table};
 const USAGE: &str = "\
 usage: bench socket SOCKET            answers, beside the floor
        bench command GATEPOST SOCKET  `gatepost credentials`, beside /bin/true
-       bench idle PID SECONDS         memory and wake-ups
+       bench idle TOKEN MEGABYTES PID SECONDS
+                                      memory, of which so much is promised with this token, and wake-ups
        bench size DAEMON COMMAND      of the two programs
        bench start SOCKET DAEMON...   a daemon's command line, to its first answers
        bench slow-signer SOCKET CALM BUSY DAEMON...
@@ -39,7 +40,10 @@ fn main() -> Result<ExitCode> {
     let rows = match words.as_slice() {
         ["socket", socket] => report::socket(Path::new(socket))?,
         ["command", gatepost, socket] => report::command(Path::new(gatepost), Path::new(socket))?,
-        ["idle", pid, seconds] => report::idle(pid.parse()?, Duration::from_secs(seconds.parse()?))?,
+        ["idle", token, megabytes, pid, seconds] => {
+            let promised = megabytes.parse::<u64>()? * 1_000_000;
+            report::idle(token, promised, pid.parse()?, Duration::from_secs(seconds.parse()?))?
+        }
         ["size", daemon, command] => report::size(Path::new(daemon), Path::new(command))?,
         ["start", socket, daemon @ ..] => report::start(Path::new(socket), daemon)?,
         ["slow-signer", socket, calm, busy, daemon @ ..] => slow_signer::rows(Path::new(socket), calm, busy, daemon)?,

@@ -25,9 +25,8 @@ run_arm64_programs() {
 
 # arm64_machine_root: made once, in about eight minutes, and kept in $cache.
 arm64_machine_root() {
-    local root="$cache/arm64-machine" IFS=, packages
-    # As --include takes them.
-    packages="${arm64_packages[*]}"
+    local root="$cache/arm64-machine" packages
+    packages=$(comma_separated "${arm64_packages[@]}")
     if [[ $(cat "$root.complete" 2>/dev/null) != "$packages" ]]; then
         rm -rf "$root" "$root.img" "$arm64_boot"
         mkdir -p "$arm64_boot/packages"

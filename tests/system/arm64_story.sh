@@ -25,6 +25,7 @@ step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
 step "gatepost check finds nothing to mend: %" check_is_good
+step "Its memory: %" memory
 step "Killed (kill -9) with a TPM of 150 ms, it answers before the TPM does: %" killed_with_a_slow_tpm
 step "The machine shuts down: %" tpm_machine_ends poweroff
 forget machine

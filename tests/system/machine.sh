@@ -9,11 +9,17 @@ readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certifi
 # The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
 tpm_packages=("linux-image-$(dpkg --print-architecture)" initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 
+# comma_separated WORD...: as mmdebstrap's --include takes them. In a function of its own, because what is called with another IFS
+# splits its words in other places.
+comma_separated() {
+    local IFS=,
+    echo "$*"
+}
+
 # root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
 root_of() {
-    local release=$1 root="$cache/$1" IFS=, packages
-    # As --include takes them.
-    packages="${base_packages[*]},${tpm_packages[*]}"
+    local release=$1 root="$cache/$1" packages
+    packages=$(comma_separated "${base_packages[@]}" "${tpm_packages[@]}")
     if [[ $(cat "$root.complete" 2>/dev/null) != "$packages" ]]; then
         rm -rf "$root" "$root.img"
         mmdebstrap --quiet --variant=minbase --setup-hook="$here/small_initramfs \"\$1\"" --include="$packages" \

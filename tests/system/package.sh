@@ -10,19 +10,29 @@ newest_package() {
 }
 
 # make_neighbours: the same package with an older and with a newer version number, and with other files where a release
-# may change what an administrator edits or could edit. gatepost has had no release yet that differs in more.
+# may change what an administrator edits or could edit. The older one has the units as they were before gatepost-pin.socket.
 make_neighbours() {
     local version
     version=$(dpkg-deb --field "$package" Version)
-    renumbered "0~before" older
-    renumbered "$version+after" newer
+    renumbered "0~before" older with_the_pin_in_the_unit
+    renumbered "$version+after" newer true
     echo "0~before, $version, $version+after"
 }
 
+# with_the_pin_in_the_unit FOLDER: systemd decrypts the PIN as a credential of the service.
+with_the_pin_in_the_unit() {
+    local units="$1/usr/lib/systemd/system"
+    rm "$units"/gatepost-pin*
+    sed -i 's/ gatepost-pin.socket//; s/^\[Service\]$/&\nLoadCredentialEncrypted=pin:gatepost.pin/' "$units/gatepost.service"
+    grep -q '^LoadCredentialEncrypted=' "$units/gatepost.service"
+}
+
 readonly older="$work/packages/older.deb" newer="$work/packages/newer.deb"
+# renumbered VERSION NAME CHANGE: CHANGE is run with the folder of its files.
 renumbered() {
     mkdir -p "$work/packages"
     dpkg-deb --raw-extract "$package" "$work/packages/$2"
+    "$3" "$work/packages/$2"
     sed -i "s/^Version: .*/Version: $1/" "$work/packages/$2/DEBIAN/control"
     echo "# As version $1 has it." | tee -a "$work/packages/$2"/{usr/share/gatepost/gatepost.toml,etc/apparmor.d/usr.sbin.gatepostd} >/dev/null
     dpkg-deb --build --root-owner-group -Znone "$work/packages/$2" "$work/packages/$2.deb" >/dev/null

@@ -159,6 +159,26 @@ key_is_in_the_tpm() {
     sed -n 's/^ *Access: *//p' "$work/objects" | grep 'never extractable'
 }
 
+# What the gateway has is used as it is: the PIN, the store and the certificate.
+upgrade_brings_the_pins_socket() {
+    local old
+    old=$(main_process)
+    in_shell 'systemctl show --property=LoadCredentialEncrypted --value gatepost | grep -q pin'
+    upgrade_to "$package" >&2
+    within 120 another_process "$old"
+    is_ready >&2
+    in_shell '[[ -z $(systemctl show --property=LoadCredentialEncrypted --value gatepost) ]]'
+    inside systemctl is-active gatepost-pin.socket >&2
+    inside dpkg-query --show --showformat='${Package} ${Version} ${Status}\n' gatepost
+}
+
+# memory: of the daemon, with its key in the TPM.
+memory() {
+    in_shell 'awk "/^(Pss|Private_Dirty):/ { printf \"%s%s %.1f MB\", separator, tolower(\$1), \$2 * 1024 / 1e6; separator = \", \" }" \
+        /proc/$(systemctl show --property=MainPID --value gatepost)/smaps_rollup
+        echo ", pages of $(getconf PAGESIZE)"'
+}
+
 confined() {
     in_shell '
         pid=$(systemctl show --property=MainPID --value gatepost)

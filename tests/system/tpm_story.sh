@@ -12,7 +12,7 @@ step "Its TPM is swtpm %" make_tpm_machine trixie
 switch_on trixie with-tpm
 step "It has booted: %" tpm_machine_boots
 step "It reaches the local AWS: %" reaches_the_cloud
-step "apt installs the package: %" install_package "$package"
+step "apt installs the package of before, whose service has the PIN as a credential: %" install_package "$older"
 step "Making the TPM ready is cut off in the midst of PIN and token: %" cut_off_at \
     'place "$credential.new" *' 'use "$new" make' 'as_gatepost mv *'
 step "It is configured, and both units are enabled: %" enable_in_image
@@ -21,6 +21,7 @@ step "The unit goes on with that, and gatepost asks for a certificate: %" asks_f
 step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
+step "Upgraded to the one under test, it has its PIN by the socket, and its key: %" upgrade_brings_the_pins_socket
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
 step "Killed (kill -9) while the TPM is silent, it answers: %" killed_with_a_silent_tpm
 step "Little exposure: %" little_exposure 15
