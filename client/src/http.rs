@@ -1,21 +1,19 @@
 //! As much of HTTP/1.1 (RFC 9112) as questions and a stream need, and strict about it.
 
 mod chunked;
+mod error;
+mod read;
 mod request;
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 pub use chunked::Lines;
+pub use error::ResponseError;
 pub use request::Request;
 
 use chunked::next_chunk;
-
-/// Of an answer's body, and of a line in one that goes on. The largest is a message: 128 KiB of payload, every byte of
-/// which JSON may write as six, and properties.
-const LIMIT: u64 = 1024 * 1024;
-const LINE_LIMIT: u64 = 8 * 1024;
-const HEADER_LIMIT: usize = 64;
+use read::{HEADER_LIMIT, LIMIT, decimal, read_exactly, read_line};
 
 /// An answer, read to its end.
 pub struct Response {
@@ -33,33 +31,6 @@ pub struct Response {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Response({}, {} bytes)", self.status, self.body.len())
-    }
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub enum ResponseError {
-    /// The connection ended or failed before the answer was complete.
-    Interrupted(io::Error),
-    /// Longer than any answer of the daemon.
-    TooLarge,
-    /// Not HTTP/1.1, and where.
-    Malformed(&'static str),
-}
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Interrupted(error) => error.fmt(f),
-            Self::TooLarge => f.write_str("it is too large"),
-            Self::Malformed(what) => write!(f, "malformed {what}"),
-        }
-    }
-}
-
-impl From<io::Error> for ResponseError {
-    fn from(error: io::Error) -> Self {
-        Self::Interrupted(error)
     }
 }
 
@@ -182,43 +153,6 @@ fn read_body(input: &mut impl BufRead, head: Head) -> Result<Response, ResponseE
         closes: head.closes,
         body,
     })
-}
-
-fn read_exactly(input: &mut impl BufRead, length: u64, most: u64, body: &mut Vec<u8>) -> Result<(), ResponseError> {
-    if length.saturating_add(body.len() as u64) > most {
-        return Err(ResponseError::TooLarge);
-    }
-    match input.take(length).read_to_end(body)? as u64 == length {
-        true => Ok(()),
-        false => Err(ResponseError::Interrupted(io::ErrorKind::UnexpectedEof.into())),
-    }
-}
-
-/// A line without its CRLF. A bare LF ends no line here (RFC 9112 allows to take it, none of ours sends it).
-fn read_line(input: &mut impl BufRead) -> Result<String, ResponseError> {
-    let mut line = Vec::new();
-    let read = input.take(LINE_LIMIT).read_until(b'\n', &mut line)? as u64;
-    match line.strip_suffix(b"\r\n") {
-        Some(text) if !text.contains(&b'\r') => {
-            String::from_utf8(text.to_vec()).map_err(|_| ResponseError::Malformed("header: not UTF-8"))
-        }
-        None if read == LINE_LIMIT => Err(ResponseError::TooLarge),
-        None if !line.ends_with(b"\n") => Err(ResponseError::Interrupted(io::ErrorKind::UnexpectedEof.into())),
-        _ => Err(ResponseError::Malformed("line end")),
-    }
-}
-
-/// Digits only, where `str::parse` would take a plus sign.
-fn decimal(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
-}
-
-fn hexadecimal(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_hexdigit())
-        .then(|| u64::from_str_radix(text, 16).ok())?
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn run() -> Result<Exit, Failure> {
     let arguments = std::env::args_os().skip(1);
     let invocation = command_line::parse(arguments, std::env::var_os(SOCKET_VARIABLE))?;
     match invocation.action {
-        Action::Run(command, matches) => (command.run)(&invocation.socket, &matches),
+        Action::Run(run, matches) => run(&invocation.socket, &matches),
         Action::Help(command) => output::print(help::text(command).as_bytes()),
         Action::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
     }

@@ -1,6 +1,7 @@
 //! The help texts, drawn from the table for a terminal of 80 columns.
 
-use super::{COMMANDS, Command, CommandOption, EXIT_CODES, Form, GLOBAL_OPTIONS};
+use super::spec::{Command, CommandOption, Form};
+use super::table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS};
 use crate::output::wrap;
 
 /// Columns of a terminal that every terminal has.

@@ -4,24 +4,18 @@
 //! from this table.
 
 pub mod help;
+mod matches;
 mod parse;
+mod socket;
 mod spec;
 mod suggest;
 mod table;
 
-pub(crate) use parse::{Action, Matches, parse};
+pub(crate) use matches::Matches;
+pub(crate) use parse::{Action, parse};
+pub use socket::{DEFAULT_SOCKET, SOCKET_VARIABLE};
 pub use spec::{Command, CommandOption, Form, Operand};
-pub use table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS};
-
-/// The socket of a packaged daemon.
-pub const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";
-/// The environment variable that names another socket.
-pub const SOCKET_VARIABLE: &str = "GATEPOST_SOCKET";
-
-/// Finds a command by its name.
-pub fn find(name: &str) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.name == name)
-}
+pub use table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS, find};
 
 #[cfg(test)]
 pub(crate) mod tests;

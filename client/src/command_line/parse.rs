@@ -4,57 +4,19 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::matches::{Matches, usage};
+use super::socket::DEFAULT_SOCKET;
+use super::spec::{Command, CommandOption, Form, Run};
 use super::suggest::closest;
-use super::{COMMANDS, Command, CommandOption, DEFAULT_SOCKET, Form, GLOBAL_OPTIONS, find};
-use crate::exit::{Exit, Failure};
+use super::table::{COMMANDS, GLOBAL_OPTIONS, find};
+use crate::exit::Failure;
 
 /// The request of a command line.
 pub(crate) enum Action {
-    Run(&'static Command, Matches),
+    Run(Run, Matches),
     /// The help of a command, or of everything.
     Help(Option<&'static Command>),
     Version,
-}
-
-/// The verb, operands and options that were given to a command.
-pub(crate) struct Matches {
-    command: &'static Command,
-    pub(crate) verb: Option<&'static str>,
-    operands: Vec<OsString>,
-    options: Vec<(&'static str, OsString)>,
-}
-
-impl Matches {
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.options.iter().any(|(given, _)| *given == name)
-    }
-
-    /// An option's value. The last one counts.
-    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
-        self.values(name).last()
-    }
-
-    /// All values of an option, in order.
-    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
-        self.options
-            .iter()
-            .filter(move |(given, _)| *given == name)
-            .map(|(_, value)| value.as_os_str())
-    }
-
-    pub(crate) fn operand(&self, index: usize) -> Option<&OsStr> {
-        self.operands.get(index).map(OsString::as_os_str)
-    }
-
-    /// An operand that the form requires, so that the parser has found it.
-    pub(crate) fn required(&self, index: usize) -> &OsStr {
-        self.operand(index).unwrap_or_default()
-    }
-
-    /// A mistake that only the command itself can see, such as an option that needs another one.
-    pub(crate) fn usage_error(&self, message: &str) -> Failure {
-        usage(Some(self.command), message)
-    }
 }
 
 /// The command line, understood.
@@ -63,7 +25,7 @@ pub(crate) struct Invocation {
     pub(crate) action: Action,
 }
 
-/// Parses the arguments after the program's name. `environment` is the value of [`super::SOCKET_VARIABLE`].
+/// Parses the arguments after the program's name. `environment` is the value of [`super::socket::SOCKET_VARIABLE`].
 ///
 /// # Errors
 /// On a word that the table does not have, with the closest one that it has.
@@ -87,9 +49,11 @@ pub(crate) fn parse(
         None if help => Action::Help(None),
         None => return Err(usage(None, "no command given")),
         Some(name) => match command(&name)? {
-            command if help => Action::Help((command.name != "help").then_some(command)),
-            command if command.name == "help" => Action::Help(help_topic(&mut words)?),
-            command => Action::Run(command, matches(command, words, options)?),
+            command if help => Action::Help(command.run.map(|_| command)),
+            command => match command.run {
+                Some(run) => Action::Run(run, matches(command, words, options)?),
+                None => Action::Help(help_topic(&mut words)?),
+            },
         },
     };
     Ok(Invocation {
@@ -110,7 +74,7 @@ fn help_topic(words: &mut impl Iterator<Item = OsString>) -> Result<Option<&'sta
     let topic = command(&name)?;
     match words.next() {
         Some(extra) => Err(usage(None, format!("unexpected argument {extra:?}"))),
-        None => Ok((topic.name != "help").then_some(topic)),
+        None => Ok(topic.run.map(|_| topic)),
     }
 }
 
@@ -129,31 +93,31 @@ fn matches(
         if !form.options.contains(name) {
             let spoken = verb.map(|verb| format!(" {verb}")).unwrap_or_default();
             let message = format!("{name} is not an option of gatepost {}{spoken}", command.name);
-            return Err(usage(Some(command), message));
+            return Err(usage(Some(command.name), message));
         }
     }
     for option in command.options.iter().filter(|option| option.is_required) {
         if !options.iter().any(|(name, _)| *name == option.name) {
-            return Err(usage(Some(command), format!("{} is needed", option.name)));
+            return Err(usage(Some(command.name), format!("{} is needed", option.name)));
         }
     }
     let operands: Vec<OsString> = words.collect();
     for (index, operand) in form.operands.iter().enumerate() {
         match operands.get(index) {
             None if operand.is_required => {
-                return Err(usage(Some(command), format!("{} is missing", operand.description)));
+                return Err(usage(Some(command.name), format!("{} is missing", operand.description)));
             }
             Some(word) if word.is_empty() && !operand.may_be_empty => {
-                return Err(usage(Some(command), format!("{} is empty", operand.description)));
+                return Err(usage(Some(command.name), format!("{} is empty", operand.description)));
             }
             _ => {}
         }
     }
     if let Some(extra) = operands.get(form.operands.len()) {
-        return Err(usage(Some(command), format!("unexpected argument {extra:?}")));
+        return Err(usage(Some(command.name), format!("unexpected argument {extra:?}")));
     }
     Ok(Matches {
-        command,
+        command: command.name,
         verb,
         operands,
         options,
@@ -168,10 +132,10 @@ fn select_form(command: &'static Command, word: Option<&OsStr>) -> Result<&'stat
         (Some(verb), Some(word)) => word == verb.name,
     });
     selected.ok_or_else(|| match word {
-        Some(word) => usage(Some(command), unknown("verb", word, verbs().map(|verb| verb.name))),
+        Some(word) => usage(Some(command.name), unknown("verb", word, verbs().map(|verb| verb.name))),
         None => {
             let names: Vec<&str> = verbs().map(|verb| verb.name).collect();
-            usage(Some(command), format!("one of {} is needed", names.join(", ")))
+            usage(Some(command.name), format!("one of {} is needed", names.join(", ")))
         }
     })
 }
@@ -182,12 +146,6 @@ fn unknown<'a>(kind: &str, word: &OsStr, known: impl Iterator<Item = &'a str>) -
         .map(|word| format!("; did you mean {word}?"))
         .unwrap_or_default();
     format!("unknown {kind} {word:?}{suggestion}")
-}
-
-/// A mistake in the command line, with the place where the right use is described.
-fn usage(command: Option<&Command>, message: impl AsRef<str>) -> Failure {
-    let topic = command.map(|command| format!("{} ", command.name)).unwrap_or_default();
-    Failure::new(Exit::Usage, format!("{}; see gatepost {topic}--help", message.as_ref()))
 }
 
 /// Options and other words, told apart.

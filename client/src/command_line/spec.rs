@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Matches;
+use super::matches::Matches;
 use crate::exit::{Exit, Failure};
 
 /// A command and everything that is known of it.
@@ -21,8 +21,8 @@ pub struct Command {
     pub notes: &'static str,
     /// The exit codes it uses besides 0, 64 and 74, and what each means.
     pub exit_codes: &'static [(u8, &'static str)],
-    /// Runs it.
-    pub(crate) run: Run,
+    /// Runs it; none for `help`, which the parser answers itself.
+    pub(crate) run: Option<Run>,
 }
 
 /// The function behind a command.

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::help::{self, signature};
-use super::parse::{Action, Matches, parse};
-use super::{COMMANDS, CommandOption, EXIT_CODES, GLOBAL_OPTIONS};
+use super::matches::Matches;
+use super::parse::{Action, parse};
+use super::{COMMANDS, CommandOption, EXIT_CODES, GLOBAL_OPTIONS, find};
 use crate::exit::Exit;
 
 fn words(line: &str) -> impl Iterator<Item = OsString> {
@@ -23,7 +24,8 @@ fn understood(line: &str) -> String {
     match parse(words(line), None).unwrap().action {
         Action::Version => "version".to_owned(),
         Action::Help(topic) => format!("help {}", topic.map_or("all", |command| command.name)),
-        Action::Run(command, matches) => {
+        Action::Run(_, matches) => {
+            let command = find(matches.command).unwrap();
             let mut out = command.name.to_owned();
             out.extend(matches.verb.map(|verb| format!(" {verb}")));
             let operands = (0..).map_while(|index| matches.operand(index));

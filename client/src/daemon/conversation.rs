@@ -5,7 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{connect, ended, exchange, not_gatepost, within};
+use super::exchange::{connect, ended, exchange, within};
+use super::refusal::not_gatepost;
 use crate::exit::Failure;
 use crate::http::{Opened, Request, Response, ResponseError};
 

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::{LIMIT, ResponseError, hexadecimal, read_exactly, read_line};
+use super::error::ResponseError;
+use super::read::{LIMIT, hexadecimal, read_exactly, read_line};
 
 /// Appends the next chunk to `body`, which may grow to `most` bytes; false once the last chunk has come.
 pub(super) fn next_chunk(input: &mut impl BufRead, most: u64, body: &mut Vec<u8>) -> Result<bool, ResponseError> {

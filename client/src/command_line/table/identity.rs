@@ -1,11 +1,8 @@
 //! Commands about the gateway itself.
 
-use std::path::Path;
-
-use super::NOT_ALLOWED;
-use crate::command_line::{Command, CommandOption, Form, Matches, Operand};
-use crate::exit::{Exit, Failure};
-use crate::{csr, gatepostd, output, status, wait};
+use super::exit_codes::NOT_ALLOWED;
+use crate::command_line::spec::{Command, CommandOption, Form, Operand};
+use crate::{csr, gatepostd, status, wait};
 
 pub(super) const STATUS: Command = Command {
     name: "status",
@@ -39,7 +36,7 @@ as well, each look is a document.",
         ),
         (78, "a person must act"),
     ],
-    run: status::run,
+    run: Some(status::run),
 };
 
 pub(super) const WAIT: Command = Command {
@@ -71,7 +68,7 @@ line on stderr.",
         (69, "the time is over, or the daemon does not run"),
         (78, "the time is over, and a person must act"),
     ],
-    run: wait::run,
+    run: Some(wait::run),
 };
 
 pub(super) const CHECK: Command = Command {
@@ -112,7 +109,7 @@ counts against the token.",
         (77, "the PIN is rejected or locked"),
         (78, "a person must change something"),
     ],
-    run: gatepostd::check,
+    run: Some(gatepostd::check),
 };
 
 pub(super) const CSR: Command = Command {
@@ -130,7 +127,7 @@ for it, for up to two minutes.",
     options: &[],
     notes: "",
     exit_codes: &[(69, "no key yet, or the daemon is not running"), NOT_ALLOWED],
-    run: csr::run,
+    run: Some(csr::run),
 };
 
 pub(super) const POLICY: Command = Command {
@@ -157,7 +154,7 @@ The daemon need not run.",
     ],
     notes: "",
     exit_codes: &[(69, "gatepostd is not installed"), (78, "the configuration is wrong")],
-    run: gatepostd::policy,
+    run: Some(gatepostd::policy),
 };
 
 pub(super) const HELP: Command = Command {
@@ -172,10 +169,5 @@ pub(super) const HELP: Command = Command {
     options: &[],
     notes: "",
     exit_codes: &[],
-    run: help,
+    run: None,
 };
-
-/// The parser answers `help COMMAND` itself, because it needs the table.
-fn help(_: &Path, _: &Matches) -> Result<Exit, Failure> {
-    output::print(crate::command_line::help::text(None).as_bytes())
-}

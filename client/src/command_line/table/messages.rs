@@ -1,7 +1,7 @@
 //! Commands about messages.
 
-use super::{NOT_ALLOWED, NOT_RUNNING};
-use crate::command_line::{Command, CommandOption, Form, Operand};
+use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
+use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{outbox, publish, subscribe, subscriptions};
 
 pub(super) const PUBLISH: Command = Command {
@@ -64,7 +64,7 @@ all lines before it are accepted, none after it was sent.",
         ),
         NOT_ALLOWED,
     ],
-    run: publish::run,
+    run: Some(publish::run),
 };
 
 pub(super) const SUBSCRIBE: Command = Command {
@@ -113,7 +113,7 @@ none is left out. It has one reader: a new one takes over.",
         (75, "the daemon ended, or this program read too slowly"),
         (77, "not allowed by an [[access]] rule, or by AWS"),
     ],
-    run: subscribe::run,
+    run: Some(subscribe::run),
 };
 
 pub(super) const SUBSCRIPTIONS: Command = Command {
@@ -149,7 +149,7 @@ were lost because the subscription was full.",
         NOT_RUNNING,
         (77, "it is another user's"),
     ],
-    run: subscriptions::run,
+    run: Some(subscriptions::run),
 };
 
 pub(super) const OUTBOX: Command = Command {
@@ -197,5 +197,5 @@ For callers who may publish and subscribe to everything.",
         NOT_RUNNING,
         NOT_ALLOWED,
     ],
-    run: outbox::run,
+    run: Some(outbox::run),
 };

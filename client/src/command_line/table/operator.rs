@@ -1,7 +1,7 @@
 //! Commands that change something on this machine, for its operators.
 
-use super::{NOT_ALLOWED, NOT_RUNNING};
-use crate::command_line::{Command, CommandOption, Form, Operand};
+use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
+use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{certificate, gatepostd, log_level, retry};
 
 pub(super) const RETRY: Command = Command {
@@ -44,7 +44,7 @@ For root, and for those who may publish and subscribe to everything.",
         NOT_ALLOWED,
         (78, "a person must act"),
     ],
-    run: retry::run,
+    run: Some(retry::run),
 };
 
 pub(super) const LOG_LEVEL: Command = Command {
@@ -70,7 +70,7 @@ Only root may change it.",
     )],
     notes: "",
     exit_codes: &[(64, "no such level"), NOT_RUNNING, NOT_ALLOWED],
-    run: log_level::run,
+    run: Some(log_level::run),
 };
 
 pub(super) const ALLOW: Command = Command {
@@ -139,7 +139,7 @@ program needs.",
         (73, "the file cannot be written: run it as root"),
         (78, "the configuration is wrong already"),
     ],
-    run: gatepostd::allow,
+    run: Some(gatepostd::allow),
 };
 
 pub(super) const CERTIFICATE: Command = Command {
@@ -188,7 +188,7 @@ stays in use until AWS has accepted the new one; --wait waits for that.
         (73, "the file cannot be written: run it as root"),
         (78, "the configuration is wrong, or with --wait: a person must act"),
     ],
-    run: certificate::run,
+    run: Some(certificate::run),
 };
 
 pub(super) const SUPPORT: Command = Command {
@@ -223,5 +223,5 @@ of users, files, topics and hosts stay: look it through before you send it.",
         (69, "gatepostd is not installed"),
         (73, "FILE exists, or cannot be written"),
     ],
-    run: gatepostd::support,
+    run: Some(gatepostd::support),
 };

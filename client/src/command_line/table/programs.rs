@@ -1,7 +1,7 @@
 //! Commands for programs that use AWS.
 
-use super::{NO_ALIAS, NOT_ALLOWED, NOT_RUNNING};
-use crate::command_line::{Command, CommandOption, Form, Operand};
+use super::exit_codes::{NO_ALIAS, NOT_ALLOWED, NOT_RUNNING};
+use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{credentials, env, setup_profile, sign};
 
 const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
@@ -25,7 +25,7 @@ answer comes from memory, within 2 seconds or not at all.",
     options: &[],
     notes: "",
     exit_codes: &[NO_ALIAS, NOTHING_VALID, (75, "temporary"), NOT_ALLOWED],
-    run: credentials::run,
+    run: Some(credentials::run),
 };
 
 pub(super) const SETUP_PROFILE: Command = Command {
@@ -54,7 +54,7 @@ what it did. A second run changes nothing.",
         78,
         "the file cannot be written, or the profile gets its credentials elsewhere",
     )],
-    run: setup_profile::run,
+    run: Some(setup_profile::run),
 };
 
 pub(super) const ENV: Command = Command {
@@ -82,7 +82,7 @@ that is named there. Credentials that an SDK finds before these
             "the loopback listener is off, or the rule has no token file for this caller",
         ),
     ],
-    run: env::run,
+    run: Some(env::run),
 };
 
 pub(super) const SIGN: Command = Command {
@@ -140,5 +140,5 @@ SDK:
         NOTHING_VALID,
         NOT_ALLOWED,
     ],
-    run: sign::run,
+    run: Some(sign::run),
 };

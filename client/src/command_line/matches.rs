@@ -1,0 +1,53 @@
+//! The words of a command line, as its command takes them.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::exit::{Exit, Failure};
+
+/// The verb, operands and options that were given to a command.
+pub(crate) struct Matches {
+    /// The command's name.
+    pub(super) command: &'static str,
+    pub(crate) verb: Option<&'static str>,
+    pub(super) operands: Vec<OsString>,
+    pub(super) options: Vec<(&'static str, OsString)>,
+}
+
+impl Matches {
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
+    }
+
+    /// An option's value. The last one counts.
+    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
+        self.values(name).last()
+    }
+
+    /// All values of an option, in order.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
+        self.options
+            .iter()
+            .filter(move |(given, _)| *given == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    pub(crate) fn operand(&self, index: usize) -> Option<&OsStr> {
+        self.operands.get(index).map(OsString::as_os_str)
+    }
+
+    /// An operand that the form requires, so that the parser has found it.
+    pub(crate) fn required(&self, index: usize) -> &OsStr {
+        self.operand(index).unwrap_or_default()
+    }
+
+    /// A mistake that only the command itself can see, such as an option that needs another one.
+    pub(crate) fn usage_error(&self, message: &str) -> Failure {
+        usage(Some(self.command), message)
+    }
+}
+
+/// A mistake in the command line, with the place where the right use is described.
+pub(super) fn usage(command: Option<&str>, message: impl AsRef<str>) -> Failure {
+    let topic = command.map(|command| format!("{command} ")).unwrap_or_default();
+    Failure::new(Exit::Usage, format!("{}; see gatepost {topic}--help", message.as_ref()))
+}

@@ -1,0 +1,22 @@
+//! Exit codes as the help explains them.
+
+/// The exit codes of all commands, from sysexits.h.
+pub static EXIT_CODES: &[(u8, &str)] = &[
+    (64, "wrong usage"),
+    (65, "the message or the certificate is refused"),
+    (66, "no such role alias, message or subscription"),
+    (69, "not ready, or the daemon is not running"),
+    (73, "no room for a message, or a file cannot be written"),
+    (74, "stdin or stdout fails"),
+    (75, "temporary: try again"),
+    (76, "the socket's other end is not a gatepost daemon"),
+    (77, "not allowed"),
+    (78, "a person must act"),
+];
+
+/// The meaning of exit code 69 for most commands.
+pub(super) const NOT_RUNNING: (u8, &str) = (69, "the daemon is not running");
+/// The meaning of exit code 77 for most commands.
+pub(super) const NOT_ALLOWED: (u8, &str) = (77, "not allowed");
+/// The meaning of exit code 66 where a role alias is given.
+pub(super) const NO_ALIAS: (u8, &str) = (66, "no such role alias");
