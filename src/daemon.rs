@@ -1,44 +1,57 @@
 //! Boot order on one screen: which task is started from what, and how all of it ends.
 
+mod details;
+mod hold;
+mod outlive;
+mod reload;
+mod signals;
+mod start;
+mod stay;
+
 use std::cell::RefCell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::Level;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::cloud::{Cloud, Health, Post, SessionReporters};
-use crate::config::{Config, ConfigError};
-use crate::credentials::Shelf;
+use crate::config::Config;
+use crate::credentials::ShelfEditor;
 use crate::event::{Event, journal};
-use crate::identity::{Files, IdentityTask, request_path, roots};
-use crate::local::{self, Access, Audit, Loopback, Pace, Shared, Socket, Tally, ThingName, Waiting};
+use crate::identity::IdentityTask;
+use crate::local::{self, Access, Audit, LoopbackPlace, Pace, Shared, Socket, Tally, ThingName, Waiting};
 use crate::logging::LogLevel;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
 use crate::retry::Retries;
 use crate::status::{
-    Board, ClockDetails, ClockPhase, Desk, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase,
-    ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+    Board, ClockDetails, ClockPhase, ConfigurationPhase, Desk, IdentityPhase, MessagesDetails, MessagesPhase,
+    ProvisioningDetails, ProvisioningPhase, SessionPhase, TokenPhase,
 };
-use crate::systemd::{self, Passed, Store};
+use crate::systemd::{self, Descriptors, Passed, Store};
 use crate::token::{PinSource, Token};
-use crate::{check_config, messages, subordinate};
+use crate::{messages, subordinate};
+
+use self::details::{configuration_details, identity_details, session_details, token_details};
+use self::hold::Held;
+use self::reload::Reloader;
+use self::signals::Signals;
+use self::start::Start;
+use self::stay::stay;
 
 /// For the session's goodbye; with the token's closing it stays below the 5 s that stopping may take.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(3);
+/// Requests to read the configuration again that wait until it is done; more are refused.
+const RELOADS: usize = 8;
 /// For what was acknowledged to be deleted; what is not will be sent once more.
 const WRITING_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Requests to read the configuration again that wait until it is done; more are refused.
-const RELOAD_REQUESTS: usize = 8;
 
 /// Runs the daemon with the configuration at `path` until it is told to stop.
 ///
@@ -51,20 +64,41 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .enable_all()
         .build()
         .map_err(no_thread)?;
-    let signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
-    let config = check_config::load(path)?;
-    let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
+    let mut signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let descriptors = Descriptors::take();
+    let start = match start::begin(path) {
+        Err(fatal) if fatal.exit == Exit::Configuration && hold::is_worth_it(descriptors.credentials(), &*clock) => {
+            let stored = descriptors.credentials();
+            let listener = descriptors.listener();
+            match runtime.block_on(hold::hold(path, fatal, &stored, listener, &mut signals, &*clock)) {
+                Held::Start(start) => *start,
+                Held::Stopped => return Ok(()),
+                Held::Expired(fatal) => return Err(fatal),
+            }
+        }
+        outcome => outcome?,
+    };
+    let Start {
+        config,
+        roots,
+        files,
+        fallback,
+    } = start;
     let Passed {
         listener,
         stored,
         loopback,
-    } = Passed::take(config.loopback);
+    } = Passed::sorted(descriptors, config.loopback);
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
-    let files = Files::watch(&config.identity)?;
     journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
 
-    let clock: SharedClock = Arc::new(SystemClock);
     let desk = Desk::new(clock.clone());
+    let configuration_reporter = desk.reporter(
+        "configuration",
+        ConfigurationPhase::Loaded,
+        configuration_details(path, &*clock),
+    );
     let token_reporter = desk.reporter("token", TokenPhase::Waiting, token_details(&config));
     let clock_reporter = desk.reporter("clock", ClockPhase::Unset, ClockDetails {});
     let identity_reporter = desk.reporter("identity", IdentityPhase::NoKey, identity_details(&config));
@@ -74,6 +108,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     };
     let messages_reporter = desk.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let board = Board {
+        configuration: configuration_reporter.watch(),
         token: token_reporter.watch(),
         clock: clock_reporter.watch(),
         identity: identity_reporter.watch(),
@@ -82,9 +117,15 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         messages: messages_reporter.watch(),
     };
     let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
-    let (shelf, alias_reporters) = Shelf::new(names, config.default_alias(), &desk);
+    let shelf_editor = ShelfEditor::new(desk.clone());
+    let aliases = shelf_editor.set(names, config.default_alias());
+    let shelf = shelf_editor.shelf();
 
-    let store = Store::take_over(stored, &config, &alias_reporters, &*clock);
+    let store = Store::take_over(stored, &config, &aliases.added, &*clock);
+    let (alias_changes, aliases_change) = mpsc::unbounded_channel();
+    let _ = alias_changes.send(aliases);
+    let (reload_requests, reloads) = mpsc::channel(RELOADS);
+    let (settings, settings_change) = watch::channel(config.mqtt.clone());
 
     let (fatal, fatals) = mpsc::channel(1);
     let (shutdown, ending) = watch::channel(false);
@@ -108,7 +149,6 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let post = messages::spawn(&config.folders.state, bounds, clock.clone(), messages_reporter).map_err(no_thread)?;
     let messages_ended = post.ended;
     let access = RefCell::new(Access::new(&config.access));
-    let (reloads, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
     warn_of_subordinate_ids(&config);
     let shared = Rc::new(Shared {
         clock: clock.clone(),
@@ -117,13 +157,17 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         shelf: shelf.clone(),
         outbox: post.outbox.clone(),
         inbox: post.inbox,
-        presence_topic: config.mqtt.presence_topic.clone(),
+        presence_topic: RefCell::new(config.mqtt.presence_topic.clone()),
         thing: ThingName::default(),
         access,
-        reloads,
-        reload_turn: tokio::sync::Mutex::default(),
+        reloads: reload_requests,
         drop_ins: Config::drop_ins(path),
-        loopback: Loopback::new(&config, &desk, loopback),
+        loopback: LoopbackPlace::new(
+            config.loopback,
+            config.folders.runtime.join("loopback"),
+            desk.clone(),
+            loopback,
+        ),
         pace: Pace::new(clock.clone()),
         waiting: Waiting::default(),
         tally: Tally::default(),
@@ -151,7 +195,8 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         steps,
         clock_reporter,
         session_reporters,
-        alias_reporters,
+        alias_changes: aliases_change,
+        settings: settings_change,
         health,
         post: Post {
             outbox: post.outbox,
@@ -166,21 +211,25 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let cloud_ended = cloud.spawn().map_err(no_thread)?;
 
     let endpoint = config.aws.credentials_endpoint.to_string();
+    let reloader = Rc::new(Reloader {
+        path: path.to_owned(),
+        running: RefCell::new(config),
+        fallback: RefCell::new(fallback),
+        shared: shared.clone(),
+        shelf: shelf_editor,
+        alias_changes,
+        settings,
+        reporter: configuration_reporter,
+        turn: tokio::sync::Mutex::default(),
+    });
+    reloader.report_start();
     let until = async {
         systemd::ready();
         spawn_local(systemd::keep_status(shared.clone(), desk.bell()));
         spawn_local(systemd::feed(pulse, token));
         spawn_local(systemd::keep_loopback(shared.clone()));
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
-        let outcome = stay(
-            path.to_owned(),
-            config,
-            shared.clone(),
-            signals,
-            reload_requests,
-            fatals,
-        )
-        .await;
+        let outcome = stay(reloader, signals, fatals, reloads).await;
         systemd::stopping();
         let _ = shutdown.send(true);
         // The channel closes when the session has said goodbye. Without the network that takes all the time it may, which
@@ -207,84 +256,6 @@ fn warn_of_subordinate_ids(config: &Config) {
     }
 }
 
-/// Stays until a signal or a fatal problem, and reads the configuration again at SIGHUP or on request.
-async fn stay(
-    path: PathBuf,
-    config: Config,
-    shared: Rc<Shared>,
-    mut signals: Signals,
-    mut reload_requests: mpsc::Receiver<oneshot::Sender<()>>,
-    mut fatals: mpsc::Receiver<Fatal>,
-) -> Result<(), Fatal> {
-    loop {
-        tokio::select! {
-            _ = signals.terminate.recv() => return Ok(()),
-            _ = signals.interrupt.recv() => return Ok(()),
-            _ = signals.hangup.recv() => drop(spawn_local(reload(path.clone(), config.clone(), shared.clone()))),
-            Some(done) = reload_requests.recv() => {
-                let reloading = reload(path.clone(), config.clone(), shared.clone());
-                drop(spawn_local(async move {
-                    reloading.await;
-                    // Whoever asked may have gone.
-                    let _ = done.send(());
-                }));
-            }
-            Some(fatal) = fatals.recv() => return Err(fatal),
-        }
-    }
-}
-
-/// Parse, check, then swap: a bad file changes nothing. Files and names are looked up in a thread of their own, because
-/// callers do not wait for the disk or for a directory service.
-async fn reload(path: PathBuf, running: Config, shared: Rc<Shared>) {
-    // One at a time: a reload that has read older files must not end last, and give back what newer ones have taken away.
-    let _turn = shared.reload_turn.lock().await;
-    systemd::reloading();
-    let loading = spawn_blocking(move || {
-        let config = Config::load(&path, &running.folders)?;
-        warn_of_subordinate_ids(&config);
-        Ok::<_, ConfigError>((Access::new(&config.access), config.same_but_for_access(&running)))
-    });
-    match loading.await {
-        Ok(Ok((access, same))) => {
-            shared.access.replace(access);
-            shared.inbox.look_who_may();
-            if let Some(loopback) = &shared.loopback {
-                loopback.lay_out_again(&shared.access).await;
-            }
-            journal!(Level::Info, Event::Reload; "configuration: the access rules were read again");
-            if !same {
-                journal!(
-                    Level::Warn, Event::ReloadIncomplete;
-                    "configuration: something besides the access rules has changed; next: systemctl restart gatepost"
-                );
-            }
-        }
-        Ok(Err(error)) => {
-            journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed, because the files are wrong:\n{error}")
-        }
-        Err(error) => journal!(Level::Error, Event::ReloadRefused; "configuration: nothing was changed: {error}"),
-    }
-    systemd::reloaded(&shared);
-}
-
-/// The signals that mean something to us.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 /// What the process says at its end.
 pub fn exit_code(outcome: Result<(), Fatal>) -> ExitCode {
     let Err(fatal) = outcome else { return ExitCode::SUCCESS };
@@ -302,27 +273,4 @@ fn no_thread(error: io::Error) -> Fatal {
         Exit::System,
         Problem::wait(format!("the system gives no thread, signal or runtime: {error}")),
     )
-}
-
-fn token_details(config: &Config) -> TokenDetails {
-    TokenDetails {
-        module: config.token.module.display().to_string(),
-        key: config.token.key.to_string(),
-        ..TokenDetails::default()
-    }
-}
-
-fn identity_details(config: &Config) -> IdentityDetails {
-    IdentityDetails {
-        certificate_path: config.identity.certificate.display().to_string(),
-        csr_path: request_path(&config.folders).display().to_string(),
-        ..IdentityDetails::default()
-    }
-}
-
-fn session_details(config: &Config) -> SessionDetails {
-    SessionDetails {
-        endpoint: config.aws.mqtt_endpoint.to_string(),
-        ..SessionDetails::default()
-    }
 }

@@ -1,8 +1,9 @@
 //! Files that are either the old one or the new one, whatever happens to the power.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 /// Puts `bytes` at `path`: written beside it, synced, renamed, and the folder synced, without which a power cut may undo
 /// the rename.
@@ -10,10 +11,31 @@ use std::path::Path;
 /// # Errors
 /// When the folder cannot be written; the old file is then still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, File::options().write(true).create(true).truncate(true))
+}
+
+/// The same for a file that only its owner may read.
+///
+/// # Errors
+/// Likewise.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A draft that was left behind may be readable for others, or a link.
+    match fs::remove_file(draft_of(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    replace_with(path, bytes, File::options().write(true).create_new(true).mode(0o600))
+}
+
+fn draft_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let draft = path.with_file_name(name);
-    let mut file = File::create(&draft)?;
+    path.with_file_name(name)
+}
+
+fn replace_with(path: &Path, bytes: &[u8], options: &OpenOptions) -> io::Result<()> {
+    let draft = draft_of(path);
+    let mut file = options.open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(draft, path)?;
@@ -25,6 +47,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -37,5 +61,18 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(replace(&folder.path().join("none/device.csr"), b"x").is_err());
+    }
+
+    #[test]
+    fn a_private_file_is_its_owners_alone_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("private");
+        fs::write(folder.path().join("private.new"), "left behind").unwrap();
+        for text in ["old", "new"] {
+            replace_private(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

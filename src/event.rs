@@ -52,9 +52,9 @@ events! {
     /// A crash would leave a core dump.
     CoreDumps = "core-dumps", "38c1718f5d634bf5a82af6bd56aa416f";
     // Configuration
-    /// The access rules were read again.
+    /// The configuration was read again.
     Reload = "reload", "c4439c62aeaf478585affd7b20977222";
-    /// Something besides the access rules has changed.
+    /// Something that was read takes effect only at a restart.
     ReloadIncomplete = "reload-incomplete", "030d2aa867a14e1dadf9fcbc40cd153d";
     /// The files are wrong; nothing was changed.
     ReloadRefused = "reload-refused", "c7a278b7bf884653adc746a25b79d6b1";
@@ -62,6 +62,20 @@ events! {
     LogLevel = "log-level", "b27de2a3395f4e6b858afd35905d0caf";
     /// An operator has asked for attempts to be made now.
     Retry = "retry", "7deabe92ecd04f8084da530cb68d7ac5";
+    /// What the files say is in use.
+    ConfigurationLoaded = "configuration-loaded", "7f79cc84140e41489327b5922925a6c4";
+    /// The files say something else than what is in use.
+    ConfigurationDiffers = "configuration-differs", "0c11bc8b8b93419ca0942cbc31aab23c";
+    /// Something takes effect only at a restart.
+    ConfigurationRestartNeeded = "configuration-restart-needed", "607afd4b111c45108f07904e7d08ad61";
+    /// The files are wrong; a start would not use them.
+    ConfigurationWrong = "configuration-wrong", "1feb15ed99084e62adf88f98ff129a1e";
+    /// The files were wrong at the start; the last good configuration is in use.
+    ConfigurationLastGood = "configuration-last-good", "d4850754cc4d47a3b71d924c8fc2d54a";
+    /// The last good configuration cannot be kept, or be read.
+    ConfigurationNotKept = "configuration-not-kept", "86c2b189922b407fa134bb1355ff127c";
+    /// gatepostd would end, and goes on for the credentials that it has.
+    CredentialsOutlive = "credentials-outlive", "41d8458c76e1471bba79b0a6323bd45f";
     // systemd
     /// systemd has passed something that is not gatepost's.
     DescriptorRefused = "descriptor-refused", "f0426569abb04e7eaf5e99aeccac89ca";

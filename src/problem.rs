@@ -130,6 +130,8 @@ pub enum Exit {
     NoUser = 67,
     /// EX_UNAVAILABLE: something that is needed is not there, and comes by itself.
     Unavailable = 69,
+    /// EX_SOFTWARE: the token cannot be opened by the configuration in the files; the next start uses the last good one.
+    LastGood = 70,
     /// EX_OSERR: the system refuses what any program may ask (a thread, a pipe, a clock).
     System = 71,
     /// EX_CANTCREAT: a folder or socket of ours cannot be made or written.
@@ -153,7 +155,7 @@ impl Exit {
     /// What the journal calls such an end.
     pub fn event(self) -> Event {
         match self {
-            Self::Configuration => Event::FatalConfiguration,
+            Self::Configuration | Self::LastGood => Event::FatalConfiguration,
             Self::Pin => Event::FatalPin,
             Self::Busy => Event::FatalBusy,
             Self::CannotCreate => Event::FatalFolder,

@@ -20,6 +20,7 @@ mod output;
 mod percent;
 mod printable;
 mod publish;
+mod reload;
 mod retry;
 mod setup_profile;
 mod sign;

@@ -25,12 +25,12 @@ pub use provisioning::Provisioning;
 pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::Trial;
 
-use self::credentials::{Cues, Keeper, Provider, SuccessRecord};
+use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
 use self::recovery::Recovery;
 use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers};
 use crate::clock::SharedClock;
-use crate::config::{Config, Folders};
-use crate::credentials::AliasReporter;
+use crate::config::{Config, Folders, Mqtt};
+use crate::credentials::AliasChanges;
 use crate::identity::{IdentityReceiver, IdentityTask, Proven};
 use crate::messages::{Arrival, Direct, Outbox, Wanted};
 use crate::pulse::Pulse;
@@ -60,8 +60,10 @@ pub struct Cloud {
     pub clock_reporter: Reporter<ClockPhase, ClockDetails>,
     /// The session's and provisioning's.
     pub session_reporters: SessionReporters,
-    /// One for each role alias.
-    pub alias_reporters: Vec<AliasReporter>,
+    /// The role aliases, as they come and go.
+    pub alias_changes: tokio::sync::mpsc::UnboundedReceiver<AliasChanges>,
+    /// The settings of the session, as they change.
+    pub settings: watch::Receiver<Mqtt>,
     /// What is reported to AWS.
     pub health: Health,
     /// The way to AWS and back.
@@ -126,18 +128,16 @@ impl Cloud {
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
         tokio::spawn(network::watch(recovery.clone()));
-        for reporter in self.alias_reporters {
-            let cues = Cues {
-                clock: self.clock.clone(),
-                steps: steps.clone(),
-                identity: known.clone(),
-                accepted: provider_accepts.clone(),
-                recovery: recovery.clone(),
-                success: success.clone(),
-                retries: self.retries.clone(),
-            };
-            tokio::spawn(Keeper::new(provider.clone(), cues, reporter, fastrand::Rng::new()).run());
-        }
+        let cues = Cues {
+            clock: self.clock.clone(),
+            steps,
+            identity: known,
+            accepted: provider_accepts,
+            recovery: recovery.clone(),
+            success,
+            retries: self.retries.clone(),
+        };
+        tokio::spawn(Keepers::new(provider, cues).run(self.alias_changes));
         let inputs = SessionInputs {
             identity: self.identity,
             identity_part: self.identity_part,
@@ -145,6 +145,7 @@ impl Cloud {
             provider_accepted,
             recovery: recovery.listen(),
             retry: self.retries.listen(RetryTarget::Session),
+            settings: self.settings,
             shutdown: self.shutdown,
         };
         let mqtt = &self.config.mqtt;

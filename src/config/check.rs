@@ -1,8 +1,10 @@
 //! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::endpoints::aws;
+pub(super) use super::findings::Fault;
 use super::findings::Findings;
 use super::load::Loaded;
 use super::mqtt::mqtt;
@@ -14,10 +16,10 @@ use super::{AccessRule, Aliases, Config, Folders, RoleAlias, Selectors};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
-/// Checks everything; all findings are returned, each naming file, key and reason.
-pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -> Result<Config, Vec<String>> {
-    let Loaded { raw, sources } = loaded;
-    let mut findings = Findings::new(&sources, is_only_examined);
+/// Checks everything; all faults are returned, each naming file, key and reason.
+pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -> Result<Config, Vec<Fault>> {
+    let Loaded { raw, merged } = loaded;
+    let mut findings = Findings::new(&merged.sources, is_only_examined);
     let aws = aws(raw.aws, &mut findings);
     let certificate = raw.identity.certificate.as_ref();
     let certificate = certificate.map_or_else(|| folders.state.join("device.pem"), PathBuf::from);
@@ -33,9 +35,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
         // The one is run in this process, the other says who is AWS.
         findings.keep(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
     }
-    let (messages, notes) = findings.into_parts();
+    let (faults, notes) = findings.into_parts();
     match (aws, token, identity, mqtt) {
-        (Some(aws), Some(token), Some(identity), Some(mqtt)) if messages.is_empty() => Ok(Config {
+        (Some(aws), Some(token), Some(identity), Some(mqtt)) if faults.is_empty() => Ok(Config {
             aws,
             token,
             identity,
@@ -45,8 +47,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
             loopback,
             folders: folders.clone(),
             notes,
+            merged: Arc::new(merged),
         }),
-        _ => Err(messages),
+        _ => Err(faults),
     }
 }
 

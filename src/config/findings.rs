@@ -8,8 +8,17 @@ pub(super) struct Findings<'a> {
     sources: &'a Sources,
     /// Whether the configuration is only looked at, perhaps in the image of a machine that has never run.
     is_only_examined: bool,
-    messages: Vec<String>,
+    faults: Vec<Fault>,
     notes: Vec<String>,
+}
+
+/// A key whose value cannot be used.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The key: `access[2].publish`.
+    pub(super) key: String,
+    /// File, key and reason.
+    pub(super) message: String,
 }
 
 impl<'a> Findings<'a> {
@@ -17,7 +26,7 @@ impl<'a> Findings<'a> {
         Self {
             sources,
             is_only_examined,
-            messages: Vec::new(),
+            faults: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -27,8 +36,8 @@ impl<'a> Findings<'a> {
     }
 
     /// What is wrong, and what should be looked at.
-    pub(super) fn into_parts(self) -> (Vec<String>, Vec<String>) {
-        (self.messages, self.notes)
+    pub(super) fn into_parts(self) -> (Vec<Fault>, Vec<String>) {
+        (self.faults, self.notes)
     }
 
     /// The file that a key stands in, as a message names it.
@@ -38,7 +47,11 @@ impl<'a> Findings<'a> {
 
     /// A value that cannot be used.
     pub(super) fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
-        self.messages.push(self.message(key, reason));
+        let message = self.message(key, reason);
+        self.faults.push(Fault {
+            key: key.to_owned(),
+            message,
+        });
     }
 
     /// A value that can be used, and is seldom meant.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::open_files;
@@ -22,11 +23,18 @@ const MAX_SIZE: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) raw: Raw,
+    pub(super) merged: Merged,
+}
+
+/// What all files together say, and which of them says it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Merged {
+    pub(super) table: Table,
     pub(super) sources: Sources,
 }
 
 /// Which file set a key: `aws.mqtt-endpoint`, `access[2]`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Sources {
     main: PathBuf,
     keys: BTreeMap<String, PathBuf>,
@@ -38,6 +46,10 @@ impl Sources {
             main: main.to_owned(),
             keys: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn main(&self) -> &Path {
+        &self.main
     }
 
     /// The file to name in a message about `key`: the one that set it or the table nearest around it, else the main file.
@@ -64,6 +76,49 @@ pub struct Draft {
     pub text: String,
 }
 
+impl Merged {
+    /// The same with some tables, and where they stand, as in another one.
+    pub(super) fn with_tables_of(&self, other: &Self, names: &[&str]) -> Self {
+        let mut merged = self.clone();
+        for name in names {
+            merged.table.remove(*name);
+            merged.table.extend(
+                other
+                    .table
+                    .get_key_value(*name)
+                    .map(|(key, value)| (key.clone(), value.clone())),
+            );
+            let within =
+                |key: &String| key == name || key.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.'));
+            merged.sources.keys.retain(|key, _| !within(key));
+            let keys = other.sources.keys.iter().filter(|(key, _)| within(key));
+            merged
+                .sources
+                .keys
+                .extend(keys.map(|(key, file)| (key.clone(), file.clone())));
+        }
+        merged
+    }
+
+    /// Removes an item of a list; the places of those after it change in [`Sources`] as well.
+    pub(super) fn remove_item(&mut self, list: &str, index: usize) {
+        let Some(Value::Array(items)) = self.table.get_mut(list) else {
+            return;
+        };
+        if index >= items.len() {
+            return;
+        }
+        items.remove(index);
+        let place = |index: usize| format!("{list}[{index}]");
+        self.sources.keys.remove(&place(index));
+        for next in index..items.len() {
+            if let Some(file) = self.sources.keys.remove(&place(next + 1)) {
+                self.sources.keys.insert(place(next), file);
+            }
+        }
+    }
+}
+
 /// Reads and merges all files, and the draft of one as if it were there; every file that cannot be used is named with its
 /// reason.
 pub(super) fn load(main: &Path, draft: Option<&Draft>) -> Result<Loaded, Vec<String>> {
@@ -86,8 +141,11 @@ pub(super) fn load(main: &Path, draft: Option<&Draft>) -> Result<Loaded, Vec<Str
         // The names of the files are somebody's text as well.
         return Err(messages.iter().map(|message| one_line(message)).collect());
     }
-    match merged.try_into::<Raw>() {
-        Ok(raw) => Ok(Loaded { raw, sources }),
+    match merged.clone().try_into::<Raw>() {
+        Ok(raw) => Ok(Loaded {
+            raw,
+            merged: Merged { table: merged, sources },
+        }),
         Err(error) => Err(vec![format!("{}: {}", main.display(), toml_fault::reason(&error))]),
     }
 }
@@ -168,6 +226,12 @@ fn text_of(bytes: Vec<u8>) -> Result<String, &'static str> {
     }
 }
 
+/// What a file says that is TOML, whether its keys can be used or not.
+pub(super) fn table_of(file: &Path) -> Option<Table> {
+    let bytes = regular_file::read(file, MAX_SIZE).ok()?;
+    text_of(bytes).ok()?.parse().ok()
+}
+
 fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BTreeMap<String, PathBuf>) {
     for (name, value) in from {
         let key = if prefix.is_empty() {
@@ -200,7 +264,8 @@ fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BT
     }
 }
 
-fn grows(key: &str) -> bool {
+/// Whether files add to the list of this name.
+pub(super) fn grows(key: &str) -> bool {
     matches!(key, "access" | "role-alias")
 }
 

@@ -8,6 +8,9 @@ mod check;
 mod endpoint;
 mod endpoints;
 mod findings;
+mod keys;
+pub mod last_good;
+mod lenient;
 mod load;
 mod mqtt;
 mod open_files;
@@ -27,10 +30,12 @@ pub use values::{is_alias_name, is_unit_name, may_be_granted};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use aws_name::{AwsName, Partition, Service};
 pub use endpoint::Endpoint;
+pub use keys::{Changes, KEYS, Key, TakesEffect};
 pub use subject::check_thing_name;
 
 use crate::messages::Bounds;
@@ -63,6 +68,8 @@ pub struct Config {
     pub folders: Folders,
     /// What can be used and is seldom meant, a line each: file, key, reason.
     pub notes: Vec<String>,
+    /// What the files say, as it is kept for a start with wrong ones.
+    merged: Arc<load::Merged>,
 }
 
 /// `[aws]`
@@ -225,6 +232,22 @@ impl Folders {
 #[derive(Debug)]
 pub struct ConfigError(Vec<String>);
 
+impl ConfigError {
+    /// One reason.
+    pub fn of(message: String) -> Self {
+        Self(vec![message])
+    }
+
+    /// The first line, and how many there are besides: where there is room for one only.
+    pub fn brief(&self) -> String {
+        match self.0.as_slice() {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, more @ ..] => format!("{first} (and {} more)", more.len()),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))
@@ -239,10 +262,7 @@ impl Config {
     /// # Errors
     /// With all findings at once.
     pub fn load(path: &Path, folders: &Folders) -> Result<Self, ConfigError> {
-        let loaded = load::load(path, None);
-        loaded
-            .and_then(|loaded| check::check(loaded, folders, false))
-            .map_err(ConfigError)
+        Self::read(path, None, folders, false)
     }
 
     /// The same where it is only looked at, perhaps in the image of a machine that has never run: what only a running machine
@@ -259,10 +279,18 @@ impl Config {
     /// # Errors
     /// With all findings at once.
     pub fn examine_with(path: &Path, draft: Option<&Draft>, folders: &Folders) -> Result<Self, ConfigError> {
-        let loaded = load::load(path, draft);
-        loaded
-            .and_then(|loaded| check::check(loaded, folders, true))
-            .map_err(ConfigError)
+        Self::read(path, draft, folders, true)
+    }
+
+    fn read(
+        path: &Path,
+        draft: Option<&Draft>,
+        folders: &Folders,
+        is_only_examined: bool,
+    ) -> Result<Self, ConfigError> {
+        let loaded = load::load(path, draft).map_err(ConfigError)?;
+        let messages = |faults: Vec<check::Fault>| faults.into_iter().map(|fault| fault.message).collect();
+        check::check(loaded, folders, is_only_examined).map_err(|faults| ConfigError(messages(faults)))
     }
 
     /// The files that make up the configuration whose main file is `path`, and the folder that some of them are in.
@@ -275,25 +303,6 @@ impl Config {
     /// The folder beside the main file `path` whose files add to it.
     pub fn drop_ins(path: &Path) -> PathBuf {
         load::drop_ins(path)
-    }
-
-    /// Whether nothing but the access rules differs: they alone can be changed while the daemon runs.
-    pub fn same_but_for_access(&self, other: &Self) -> bool {
-        (
-            &self.aws,
-            &self.token,
-            &self.identity,
-            &self.role_aliases,
-            &self.mqtt,
-            &self.loopback,
-        ) == (
-            &other.aws,
-            &other.token,
-            &other.identity,
-            &other.role_aliases,
-            &other.mqtt,
-            &other.loopback,
-        )
     }
 
     /// The alias that a request without a name means.

@@ -163,6 +163,7 @@ mod tests {
         let mut findings = Findings::new(&sources, is_only_examined);
         let name = common_name_of(pattern, &[("{machine-id}", file)], has_thing_name, &mut findings);
         let (faults, notes) = findings.into_parts();
+        let faults: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
         (name, faults.join("\n"), notes.join("\n"))
     }
 

@@ -132,6 +132,22 @@ pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<V
     Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
 }
 
+/// How long the longest-lived set of a file that [`seal`] made is still good, whatever it was received for; nothing where none is.
+pub fn longest_left(file: impl AsFd, clock: &dyn Clock) -> Duration {
+    let read = sealed::read(file)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Read>(&text).ok());
+    let sets = read.map(|read| read.sets).unwrap_or_default();
+    let left = sets.into_iter().map(|set| {
+        let by_boot = Duration::from_millis(set.expires_at_boot_ms).saturating_sub(clock.boot());
+        let by_wall = humantime::parse_rfc3339(&set.expiration)
+            .ok()
+            .and_then(|end| end.duration_since(clock.wall()).ok());
+        by_boot.min(by_wall.unwrap_or_default()).min(LONGEST_LIFETIME)
+    });
+    left.max().unwrap_or_default()
+}
+
 impl<'a> WrittenSet<'a> {
     fn of(entry: &'a Entry) -> Self {
         let Entry {

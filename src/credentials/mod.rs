@@ -6,4 +6,4 @@ mod set;
 mod shelf;
 
 pub use set::{Credentials, Keys, LONGEST_LIFETIME, USABLE_MARGIN};
-pub use shelf::{AliasDetails, AliasPart, AliasPhase, AliasReporter, Refreshes, Shelf};
+pub use shelf::{AliasChanges, AliasDetails, AliasPart, AliasPhase, AliasReporter, Refreshes, Shelf, ShelfEditor};

@@ -4,6 +4,7 @@
 //! failed, only because it has expired.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -85,11 +86,31 @@ impl AliasPart {
     }
 }
 
-/// The reading ends of every configured role alias, by name.
+/// The reading ends of every configured role alias, by name; clones see the same aliases, whenever they are configured.
+#[derive(Clone, Debug)]
+pub struct Shelf(watch::Receiver<Arc<Places>>);
+
+/// The configured role aliases.
 #[derive(Clone, Debug, Default)]
-pub struct Shelf {
+struct Places {
     aliases: BTreeMap<String, watch::Receiver<AliasPart>>,
     default: Option<String>,
+}
+
+/// Decides which role aliases there are.
+#[derive(Debug)]
+pub struct ShelfEditor {
+    places: watch::Sender<Arc<Places>>,
+    desk: Desk,
+}
+
+/// What a change of the configured role aliases comes to.
+#[derive(Debug, Default)]
+pub struct AliasChanges {
+    /// The reporting ends of new aliases.
+    pub added: Vec<AliasReporter>,
+    /// The names of those that are not configured any more.
+    pub removed: Vec<String>,
 }
 
 impl Shelf {
@@ -99,54 +120,100 @@ impl Shelf {
         default: Option<&str>,
         desk: &Desk,
     ) -> (Self, Vec<AliasReporter>) {
-        let mut shelf = Self {
-            aliases: BTreeMap::new(),
-            default: default.map(str::to_owned),
-        };
-        let mut reporters = Vec::new();
-        for name in names {
-            let default = default == Some(name);
-            let details = AliasDetails {
-                name: name.to_owned(),
-                default,
-                ..AliasDetails::default()
-            };
-            let reporter = desk.reporter(format!("role alias {name}"), AliasPhase::Waiting, details);
-            shelf.aliases.insert(name.to_owned(), reporter.watch());
-            reporters.push(reporter);
-        }
-        (shelf, reporters)
+        let editor = ShelfEditor::new(desk.clone());
+        let changes = editor.set(names, default);
+        (editor.shelf(), changes.added)
     }
 
     /// One alias as it is now; `None` where it is not configured.
     pub fn get(&self, alias: &str, clock: &dyn Clock) -> Option<AliasPart> {
-        self.aliases
-            .get(alias)
-            .map(|place| place.borrow().clone().at_present(clock))
+        let places = self.0.borrow().clone();
+        let place = places.aliases.get(alias)?;
+        Some(places.part(place, clock))
     }
 
     /// The place of each alias.
-    pub fn places(&self) -> impl Iterator<Item = &watch::Receiver<AliasPart>> {
-        self.aliases.values()
+    pub fn places(&self) -> Vec<watch::Receiver<AliasPart>> {
+        self.0.borrow().aliases.values().cloned().collect()
+    }
+
+    /// Returns once other aliases are configured than before. Cancel safe.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody configures any more.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The alias that a request without a name means.
-    pub fn default_alias(&self) -> Option<&str> {
-        self.default.as_deref()
+    pub fn default_alias(&self) -> Option<String> {
+        self.0.borrow().default.clone()
     }
 
     /// The alias that every request means, because there is no other.
-    pub fn only_alias(&self) -> Option<&str> {
-        let mut names = self.aliases.keys();
-        names.next().filter(|_| names.next().is_none()).map(String::as_str)
+    pub fn only_alias(&self) -> Option<String> {
+        let places = self.0.borrow();
+        let mut names = places.aliases.keys();
+        names.next().filter(|_| names.next().is_none()).cloned()
     }
 
     /// Every alias as it is now, by name.
     pub fn parts(&self, clock: &dyn Clock) -> Vec<AliasPart> {
-        self.aliases
-            .values()
-            .map(|place| place.borrow().clone().at_present(clock))
-            .collect()
+        let places = self.0.borrow().clone();
+        let parts = places.aliases.values().map(|place| places.part(place, clock));
+        parts.collect()
+    }
+}
+
+impl Places {
+    fn part(&self, place: &watch::Receiver<AliasPart>, clock: &dyn Clock) -> AliasPart {
+        let mut part = place.borrow().clone().at_present(clock);
+        part.details.default = self.default.as_ref() == Some(&part.details.name);
+        part
+    }
+}
+
+impl ShelfEditor {
+    /// An empty shelf's editor.
+    pub fn new(desk: Desk) -> Self {
+        Self {
+            places: watch::Sender::default(),
+            desk,
+        }
+    }
+
+    /// The shelf.
+    pub fn shelf(&self) -> Shelf {
+        Shelf(self.places.subscribe())
+    }
+
+    /// Configures these aliases and no others. Those that are configured already keep what they have.
+    pub fn set<'a>(&self, names: impl IntoIterator<Item = &'a str>, default: Option<&str>) -> AliasChanges {
+        let mut before = self.places.borrow().aliases.clone();
+        let mut places = Places {
+            aliases: BTreeMap::new(),
+            default: default.map(str::to_owned),
+        };
+        let mut changes = AliasChanges::default();
+        for name in names {
+            let place = before.remove(name).unwrap_or_else(|| {
+                let details = AliasDetails {
+                    name: name.to_owned(),
+                    ..AliasDetails::default()
+                };
+                let reporter = self
+                    .desk
+                    .reporter(format!("role alias {name}"), AliasPhase::Waiting, details);
+                let place = reporter.watch();
+                changes.added.push(reporter);
+                place
+            });
+            places.aliases.insert(name.to_owned(), place);
+        }
+        changes.removed = before.into_keys().collect();
+        self.places.send_replace(Arc::new(places));
+        self.desk.ring();
+        changes
     }
 }
 
@@ -173,5 +240,55 @@ mod tests {
             (part.phase, part.usable(&*clock).is_none()),
             (AliasPhase::Failing, true)
         );
+    }
+
+    #[test]
+    fn aliases_come_and_go_and_the_others_notice_nothing() {
+        let clock = ManualClock::at(NOW);
+        let editor = ShelfEditor::new(Desk::new(clock.clone()));
+        let shelf = editor.shelf();
+        let first = editor.set(["telemetry", "video"], Some("telemetry"));
+        assert_eq!((first.added.len(), first.removed.len()), (2, 0));
+        let good = set(3600, &*clock);
+        first.added[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
+        assert_eq!(shelf.default_alias().as_deref(), Some("telemetry"));
+        for (names, default, added, removed) in [
+            (&["telemetry", "video"][..], Some("video"), &[][..], &[][..]),
+            (&["telemetry", "upload"], None, &["upload"], &["video"]),
+            (&["telemetry"], Some("telemetry"), &[], &["upload"]),
+            (&["a", "telemetry", "video"], Some("a"), &["a", "video"], &[]),
+        ] {
+            let changes = editor.set(names.iter().copied(), default);
+            let names_of = |reporters: &[AliasReporter]| -> Vec<String> {
+                reporters
+                    .iter()
+                    .map(|one| one.watch().borrow().details.name.clone())
+                    .collect()
+            };
+            assert_eq!(
+                (names_of(&changes.added), changes.removed.as_slice()),
+                (
+                    added.iter().map(|name| (*name).to_owned()).collect(),
+                    removed
+                        .iter()
+                        .map(|name| (*name).to_owned())
+                        .collect::<Vec<_>>()
+                        .as_slice(),
+                )
+            );
+            let parts = shelf.parts(&*clock);
+            let found: Vec<_> = parts.iter().map(|part| part.details.name.as_str()).collect();
+            assert_eq!(found, names);
+            let marked: Vec<_> = parts.iter().filter(|part| part.details.default).collect();
+            assert_eq!(marked.first().map(|part| part.details.name.as_str()), default);
+            assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
+            assert_eq!(shelf.only_alias().is_some(), names.len() == 1);
+        }
+        assert!(shelf.get("upload", &*clock).is_none());
+        // What comes back begins anew.
+        let nothing = editor.set([], None);
+        assert_eq!(nothing.removed, ["a", "telemetry", "video"]);
+        editor.set(["telemetry"], None);
+        assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Waiting);
     }
 }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::IdentityConfig;
+use crate::config::{Config, IdentityConfig};
 use crate::problem::{Exit, Fatal, Problem};
 
 /// A copy is several events; the file is read once they have stopped for this long.
@@ -50,7 +50,10 @@ pub struct Files {
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    /// The files that count; every one where there are none.
     names: Vec<OsString>,
+    /// Whether it may be missing for good; then it is looked for when something happens beside it.
+    is_optional: bool,
     /// The watch; `None` while the folder is gone.
     watch: Option<i32>,
 }
@@ -73,6 +76,27 @@ impl Files {
         })
     }
 
+    /// Starts to watch the configuration whose main file is `main`, with everything in its folder of drop-ins.
+    ///
+    /// # Errors
+    /// When the main file's folder cannot be watched.
+    pub fn watch_configuration(main: &Path) -> io::Result<Self> {
+        // A file named without a folder is one in the current folder.
+        let main = match main.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(main),
+            _ => main.to_owned(),
+        };
+        let drop_ins = Config::drop_ins(&main);
+        let mut files = Self::watch_paths(&[&main, &drop_ins])?;
+        files.folders.push(Folder {
+            watch: inotify::add_watch(&files.inotify, &drop_ins, CHANGES).ok(),
+            path: drop_ins,
+            names: Vec::new(),
+            is_optional: true,
+        });
+        Ok(files)
+    }
+
     fn watch_paths(paths: &[&Path]) -> io::Result<Self> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let mut by_folder: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
@@ -85,7 +109,12 @@ impl Files {
         let mut folders = Vec::new();
         for (path, names) in by_folder {
             let watch = Some(inotify::add_watch(&inotify, &path, CHANGES)?);
-            folders.push(Folder { path, names, watch });
+            folders.push(Folder {
+                path,
+                names,
+                is_optional: false,
+                watch,
+            });
         }
         Ok(Self {
             inotify,
@@ -96,7 +125,7 @@ impl Files {
 
     /// Waits until a file has changed and settled. A change is lost where this is cancelled while the file settles: whoever
     /// cancels it reads the files for another reason.
-    pub(super) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         while !self.next_events().await {}
         let latest = Instant::now() + LONGEST_SETTLE;
         let mut settled = Instant::now() + SETTLE;
@@ -110,7 +139,8 @@ impl Files {
 
     /// Waits for events; whether one of them may have changed a file.
     async fn next_events(&mut self) -> bool {
-        if self.folders.iter().any(|folder| folder.watch.is_none()) {
+        let is_missing = |folder: &Folder| folder.watch.is_none() && !folder.is_optional;
+        if self.folders.iter().any(is_missing) {
             return tokio::select! {
                 () = tokio::time::sleep(LOOK_AGAIN) => self.look_for_folders(),
                 news = read_events(&self.inotify, &mut self.readable) => self.judge(news),
@@ -136,8 +166,8 @@ impl Files {
                 .iter_mut()
                 .filter(|folder| folder.watch == Some(event.watch))
             {
-                news |=
-                    is_gone || folder_changed || event.name.as_ref().is_some_and(|name| folder.names.contains(name));
+                let counts = |name: &OsString| folder.names.is_empty() || folder.names.contains(name);
+                news |= is_gone || folder_changed || event.name.as_ref().is_some_and(counts);
                 folder.watch = folder.watch.filter(|_| !is_gone);
             }
             if event.flags.contains(ReadFlags::MOVE_SELF) {

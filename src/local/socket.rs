@@ -43,8 +43,7 @@ pub struct Socket {
 /// # Errors
 /// When another instance has either, or a folder cannot be written.
 pub fn bind(folders: &Folders, passed: Option<UnixListener>) -> Result<Socket, Fatal> {
-    make(&folders.state, 0o700)?;
-    make(&folders.runtime, 0o755)?;
+    make_folders(folders)?;
     let lock = lock(folders)?;
     let path = path(folders);
     let failed = |error: io::Error| cannot_create(&path, &error);
@@ -85,6 +84,15 @@ pub fn lock(folders: &Folders) -> Result<File, Fatal> {
         Err(TryLockError::WouldBlock) => Err(busy(&format!("it holds {}", path.display()))),
         Err(TryLockError::Error(error)) => Err(cannot_create(path, &error)),
     }
+}
+
+/// Makes the daemon's own folders where they are missing.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_folders(folders: &Folders) -> Result<(), Fatal> {
+    make(&folders.state, 0o700)?;
+    make(&folders.runtime, 0o755)
 }
 
 fn make(folder: &Path, mode: u32) -> Result<(), Fatal> {

@@ -9,7 +9,7 @@ use super::access::{Access, Wish};
 use super::answer::Refusal;
 use super::audit::Audit;
 use super::caller::Caller;
-use super::loopback::Loopback;
+use super::loopback::LoopbackPlace;
 use super::pace::Pace;
 use super::tally::Tally;
 use super::thing::ThingName;
@@ -23,7 +23,7 @@ use crate::log_limiter::LogLimiter;
 use crate::logging::LogLevel;
 use crate::messages::{Inbox, Outbox};
 use crate::retry::Retries;
-use crate::status::Board;
+use crate::status::{Board, ReloadOutcome};
 use crate::token::Token;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
@@ -39,20 +39,18 @@ pub struct Shared {
     pub shelf: Shelf,
     /// Who may have what; replaced as a whole when the configuration is read again.
     pub access: RefCell<Access>,
-    /// Asks for the configuration to be read again; the sender is used, or dropped, when that is done.
-    pub reloads: mpsc::Sender<oneshot::Sender<()>>,
-    /// Held while the configuration is read again.
-    pub reload_turn: tokio::sync::Mutex<()>,
+    /// Asks for the configuration to be read again; answered when that is done.
+    pub reloads: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
     /// The configuration's folder for further files, as hints name it.
     pub drop_ins: PathBuf,
-    /// The loopback listener, if it is configured.
-    pub loopback: Option<Loopback>,
+    /// The loopback listener, if one is configured.
+    pub loopback: LoopbackPlace,
     /// Messages to AWS.
     pub outbox: Outbox,
     /// Messages from AWS.
     pub inbox: Rc<Inbox>,
     /// The topic of presence and health, `{thing}` not filled in; nobody else publishes there.
-    pub presence_topic: Option<String>,
+    pub presence_topic: RefCell<Option<String>>,
     /// What `{thing}` stands for.
     pub thing: ThingName,
     /// How often each caller may ask.

@@ -34,7 +34,9 @@ pub enum Fate {
 /// What outlives a database: the bounds, the clock, where to report, and who waits for what.
 #[derive(Debug)]
 pub(super) struct Bookkeeper {
+    /// The bounds as they were when the last jobs were begun.
     pub(super) bounds: Bounds,
+    configured: watch::Receiver<Bounds>,
     clock: SharedClock,
     pub(super) reporter: Reporter<MessagesPhase, MessagesDetails>,
     /// Rings when there may be something to send.
@@ -74,14 +76,16 @@ pub(super) struct Counts {
 
 impl Bookkeeper {
     pub(super) fn new(
-        bounds: Bounds,
+        mut configured: watch::Receiver<Bounds>,
         clock: SharedClock,
         reporter: Reporter<MessagesPhase, MessagesDetails>,
         news: watch::Sender<()>,
         stored: watch::Sender<()>,
     ) -> Self {
+        let bounds = configured.borrow_and_update().clone();
         Self {
             bounds,
+            configured,
             clock,
             reporter,
             news,
@@ -96,6 +100,13 @@ impl Bookkeeper {
             last_id: 0,
             set_aside: None,
             said: None,
+        }
+    }
+
+    /// Takes on the bounds that were configured last.
+    pub(super) fn take_bounds(&mut self) {
+        if self.configured.has_changed().unwrap_or(false) {
+            self.bounds = self.configured.borrow_and_update().clone();
         }
     }
 

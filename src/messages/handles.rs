@@ -51,6 +51,7 @@ pub struct Outbox {
     store: Store,
     news: watch::Receiver<()>,
     direct: mpsc::Sender<Direct>,
+    bounds: watch::Sender<Bounds>,
     packet_limit: Arc<AtomicU32>,
 }
 
@@ -83,9 +84,10 @@ pub fn spawn(
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> io::Result<Handles> {
-    let (bookkeeper, news) = keep_books(bounds, clock.clone(), reporter);
+    let (bounds, configured) = watch::channel(bounds);
+    let (bookkeeper, news) = keep_books(configured, clock.clone(), reporter);
     let (store, ended) = Store::spawn(database::path(state), bookkeeper)?;
-    Ok(assemble(clock, store, ended, news))
+    Ok(assemble(clock, store, ended, news, bounds))
 }
 
 /// Does the same without a thread: the work is a future for the caller's own runtime, which waits for the disk then.
@@ -95,16 +97,17 @@ pub fn prepare(
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> (Handles, impl Future<Output = ()>) {
-    let (bookkeeper, news) = keep_books(bounds, clock.clone(), reporter);
+    let (bounds, configured) = watch::channel(bounds);
+    let (bookkeeper, news) = keep_books(configured, clock.clone(), reporter);
     let (store, ended, work) = Store::with_work(database::path(state), bookkeeper);
-    (assemble(clock, store, ended, news), work)
+    (assemble(clock, store, ended, news, bounds), work)
 }
 
 /// What the session hears of the outbox, and the inbox of what was stored.
 type News = (watch::Receiver<()>, watch::Receiver<()>);
 
 fn keep_books(
-    bounds: Bounds,
+    bounds: watch::Receiver<Bounds>,
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> (Box<Bookkeeper>, News) {
@@ -114,7 +117,13 @@ fn keep_books(
     (bookkeeper, (heard, listening))
 }
 
-fn assemble(clock: SharedClock, store: Store, ended: Ending, (heard, listening): News) -> Handles {
+fn assemble(
+    clock: SharedClock,
+    store: Store,
+    ended: Ending,
+    (heard, listening): News,
+    bounds: watch::Sender<Bounds>,
+) -> Handles {
     let (direct, directs) = mpsc::channel(DIRECT);
     let (arrive, arrivals) = mpsc::channel(ARRIVALS);
     let (wanting, wanted) = watch::channel(Wanted::new());
@@ -123,6 +132,7 @@ fn assemble(clock: SharedClock, store: Store, ended: Ending, (heard, listening):
             store: store.clone(),
             news: heard,
             direct,
+            bounds,
             packet_limit: Arc::new(AtomicU32::new(PACKET_LIMIT)),
         },
         direct: directs,
@@ -135,6 +145,15 @@ fn assemble(clock: SharedClock, store: Store, ended: Ending, (heard, listening):
 }
 
 impl Outbox {
+    /// Sets how much outbox and inbox keep, from the next message on.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.bounds.send_if_modified(|old| {
+            let news = *old != bounds;
+            *old = bounds;
+            news
+        });
+    }
+
     /// The largest packet that the broker takes, as it said the last time.
     pub fn packet_limit(&self) -> u32 {
         self.packet_limit.load(Ordering::Relaxed)

@@ -292,6 +292,7 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
 
 /// Does a group of jobs: those that write as one commit, then those that read. False when the database is broken.
 fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
+    books.bookkeeper.take_bounds();
     let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
     let (mut whole, mut last) = (true, None);
     let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! Reporting is also where transitions are logged, once each, in the very words that the status shows.
 
+mod configuration;
 mod latencies;
 mod parts;
 
@@ -13,6 +14,7 @@ use log::Level;
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub use latencies::Latencies;
 pub(crate) use parts::phases;
 pub use parts::{
@@ -69,6 +71,11 @@ impl Desk {
             sender: watch::Sender::new(part),
             limiter: Mutex::default(),
         }
+    }
+
+    /// Rings the bell: there are other parts than before.
+    pub fn ring(&self) {
+        self.bell.send_replace(());
     }
 
     /// Rings whenever any part has changed its phase or its problem.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{Latencies, Part};
+use super::{ConfigurationPart, Latencies, Part};
 use crate::event::Event;
 use crate::problem::Problem;
 
@@ -291,6 +291,8 @@ pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
 /// The reading ends of all parts.
 #[derive(Clone, Debug)]
 pub struct Board {
+    /// The configuration.
+    pub configuration: watch::Receiver<ConfigurationPart>,
     /// The token.
     pub token: watch::Receiver<TokenPart>,
     /// The clock.

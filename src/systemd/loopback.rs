@@ -15,12 +15,33 @@ const LISTENER: &str = "loopback";
 /// Two names in turn: the new file is stored before the old one is removed.
 pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
 
-/// Leaves the socket and the tokens with the service manager, whenever they change, for as long as the daemon runs.
+/// Leaves the socket and the tokens of the listener that is configured with the service manager, whenever they change, for as
+/// long as the daemon runs.
 pub async fn keep_loopback(shared: Rc<Shared>) {
-    let Some(loopback) = &shared.loopback else { return };
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
+    let mut configured = shared.loopback.watch();
+    loop {
+        let loopback = configured.borrow_and_update().clone();
+        let keeping = async {
+            match &loopback {
+                Some(loopback) => keep_one(loopback).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = keeping => {}
+            changed = configured.changed() => if changed.is_err() { return },
+        }
+        if loopback.is_some() {
+            // Its port is to be free again.
+            [LISTENER].into_iter().chain(TOKENS).for_each(remove);
+        }
+    }
+}
+
+async fn keep_one(loopback: &Loopback) {
     let mut changes = loopback.changes();
     changes.mark_changed();
     let mut listener_is_kept = false;

@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 
 pub use loopback::keep_loopback;
-pub use passed::Passed;
+pub use passed::{Descriptors, Passed};
 pub use store::Store;
 pub use watchdog::feed;
 
@@ -39,6 +39,11 @@ pub fn reloading() {
 pub fn reloaded(shared: &Shared) {
     let (_, line) = summary(shared);
     notify(&[NotifyState::Ready, NotifyState::Status(&one_line(&line))]);
+}
+
+/// WATCHDOG=1, where nothing but this thread runs yet.
+pub fn alive() {
+    notify(&[NotifyState::Watchdog]);
 }
 
 /// STOPPING=1: the daemon is closing its session.

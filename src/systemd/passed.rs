@@ -25,20 +25,49 @@ pub struct Passed {
     pub loopback: Inherited,
 }
 
-impl Passed {
-    /// Takes all of it; to be called once. `loopback` is where the loopback listener is configured. A descriptor that is none
-    /// of these is closed, and said so.
-    pub fn take(loopback: Option<SocketAddr>) -> Self {
-        let mut passed = Self::default();
+/// What was passed, with its names, before it is known what is configured.
+#[derive(Debug, Default)]
+pub struct Descriptors(Vec<(String, OwnedFd)>);
+
+impl Descriptors {
+    /// Takes all of it; to be called once.
+    pub fn take() -> Self {
         match sd_listen_fds::get() {
             Ok(descriptors) => {
-                for (name, descriptor) in descriptors {
-                    passed.sort(name.unwrap_or_default(), descriptor.into_std(), loopback);
-                }
+                let descriptors = descriptors.into_iter();
+                let named = descriptors.map(|(name, descriptor)| (name.unwrap_or_default(), descriptor.into_std()));
+                Self(named.collect())
             }
             Err(error) => {
-                journal!(Level::Warn, Event::DescriptorRefused; "systemd: what it passes is not taken: {error}")
+                journal!(Level::Warn, Event::DescriptorRefused; "systemd: what it passes is not taken: {error}");
+                Self::default()
             }
+        }
+    }
+
+    /// Those that an earlier run has put into the store as credentials.
+    pub fn credentials(&self) -> Vec<&OwnedFd> {
+        let stored = self.0.iter().filter(|(name, _)| store::has_credentials(name));
+        stored.map(|(_, descriptor)| descriptor).collect()
+    }
+
+    /// A copy of the listening Unix socket, if systemd listens for us.
+    pub fn listener(&self) -> Option<UnixListener> {
+        let mut others = self.0.iter().filter(|(name, _)| !store::has_credentials(name));
+        let (_, listener) = others.find(|(_, descriptor)| listens(descriptor, AddressFamily::UNIX))?;
+        let listener = UnixListener::from(listener.try_clone().ok()?);
+        listener.set_nonblocking(true).ok()?;
+        Some(listener)
+    }
+}
+
+impl Passed {
+    /// Sorts what was passed. `loopback` is where the loopback listener is configured. A descriptor that is none of these is
+    /// closed, and said so.
+    pub fn sorted(descriptors: Descriptors, loopback: Option<SocketAddr>) -> Self {
+        let mut passed = Self::default();
+        for (name, descriptor) in descriptors.0 {
+            passed.sort(name, descriptor, loopback);
         }
         passed
     }

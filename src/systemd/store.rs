@@ -92,16 +92,24 @@ impl Store {
     }
 
     /// Leaves every fresh set with the service manager, for as long as the daemon runs.
-    pub async fn keep(mut self, shelf: Shelf, endpoint: String, clock: SharedClock) {
+    pub async fn keep(mut self, mut shelf: Shelf, endpoint: String, clock: SharedClock) {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return;
         }
         let fresh = Rc::new(Notify::new());
-        for place in shelf.places() {
-            spawn_local(tell_of_fresh(place.clone(), fresh.clone()));
-        }
+        let mut known = Vec::new();
         loop {
-            fresh.notified().await;
+            let places = shelf.places();
+            let is_new = |place: &&watch::Receiver<AliasPart>| !known.iter().any(|one| place.same_channel(one));
+            for place in places.iter().filter(is_new) {
+                spawn_local(tell_of_fresh(place.clone(), fresh.clone()));
+            }
+            known = places;
+            tokio::select! {
+                () = fresh.notified() => {}
+                // What was removed is not kept any longer.
+                () = shelf.changed() => {}
+            }
             let parts = shelf.parts(&*clock).into_iter();
             let entries: Vec<_> = parts.filter_map(|part| entry(part, &*clock)).collect();
             let sealed = handover::seal(&entries, &endpoint, &*clock);

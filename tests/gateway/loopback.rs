@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rig::process::Signal;
@@ -309,13 +309,68 @@ fn an_administrators_own_token_is_taken_and_replaced_in_use() {
     wait::until(SOON, "the second token", || status(second) == 200).unwrap();
     assert_eq!(status(first), 401);
 
-    // What others could have read or written is no secret.
-    for (token, mode, said) in [
-        (second, 0o644, "is open to others (mode 0644)"),
-        (second, 0o660, "is open to others (mode 0660)"),
-        ("short", 0o600, "holds 5 characters, and a token has 32 to 512"),
-    ] {
-        write(token, mode);
+    // What others could have read or written is no secret; what is no file is not read.
+    type Make = fn(&Path, &str);
+    fn put(path: &Path, content: impl AsRef<[u8]>, mode: u32) {
+        fs::write(path, content).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut cases: Vec<(&str, Make)> = vec![
+        ("is open to others (mode 0644)", |path, token| put(path, token, 0o644)),
+        ("is open to others (mode 0660)", |path, token| put(path, token, 0o660)),
+        ("is open to others (mode 0602)", |path, token| put(path, token, 0o602)),
+        ("holds 5 characters, and a token has 32 to 512", |path, _| {
+            put(path, "short", 0o600)
+        }),
+        ("holds 31 characters, and a token has 32 to 512", |path, token| {
+            put(path, &token[1..], 0o600)
+        }),
+        ("holds 513 characters, and a token has 32 to 512", |path, _| {
+            put(path, "x".repeat(513), 0o600)
+        }),
+        ("holds 0 characters, and a token has 32 to 512", |path, _| {
+            put(path, "", 0o600)
+        }),
+        ("holds 0 characters, and a token has 32 to 512", |path, _| {
+            put(path, "\n", 0o600)
+        }),
+        ("holds something besides letters, digits", |path, token| {
+            put(path, format!("{token}\n\n"), 0o600)
+        }),
+        ("holds something besides letters, digits", |path, token| {
+            put(path, format!("\u{feff}{token}"), 0o600)
+        }),
+        ("holds something besides letters, digits", |path, token| {
+            put(path, format!("{token} # camera"), 0o600)
+        }),
+        ("is no regular file", |path, _| fs::create_dir(path).unwrap()),
+        ("is no regular file", |path, _| {
+            nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap()
+        }),
+        ("is no regular file", |path, _| symlink("/dev/zero", path).unwrap()),
+        ("is open to others", |path, token| {
+            // A link is judged by what it leads to.
+            put(&path.with_extension("target"), token, 0o644);
+            symlink(path.with_extension("target"), path).unwrap();
+        }),
+        ("cannot be read: No such file", |path, _| {
+            symlink("/nonexistent", path).unwrap()
+        }),
+        ("cannot be read: No such file", |_, _| {}),
+    ];
+    if user::is_root() {
+        cases.push(("belongs to uid 61001", |path, token| {
+            put(path, token, 0o600);
+            std::os::unix::fs::chown(path, Some(61001), None).unwrap();
+        }));
+    }
+    for (said, make) in cases {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => fs::remove_dir(&path).unwrap(),
+            Ok(_) => fs::remove_file(&path).unwrap(),
+            Err(_) => {}
+        }
+        make(&path, second);
         let seen = world.gateway.process().line_count();
         world.gateway.process().signal(Signal::HUP).unwrap();
         let process = world.gateway.process();
@@ -324,6 +379,12 @@ fn an_administrators_own_token_is_taken_and_replaced_in_use() {
             .unwrap();
         wait::until(SOON, "the end of the token", || status(second) == 401).unwrap();
     }
+    // A link to a good one is one.
+    let _ = fs::remove_file(&path);
+    put(&path.with_extension("target"), second, 0o600);
+    symlink(path.with_extension("target"), &path).unwrap();
+    world.gateway.process().signal(Signal::HUP).unwrap();
+    wait::until(SOON, "the token behind a link", || status(second) == 200).unwrap();
     let log = world.gateway.log();
     assert!(!log.contains(first) && !log.contains(second), "promise 10");
 }

@@ -10,18 +10,18 @@ journal_since() { inside journalctl --quiet --unit gatepost --after-cursor "$1" 
 journal_cursor() { inside journalctl --quiet --lines 0 --show-cursor | sed -n 's/^-- cursor: //p'; }
 
 wrong_reload() {
-    local old line
+    local old
     old=$(main_process)
-    line=$(status_line)
     break_configuration
     must_fail inside systemctl reload gatepost 2>/dev/null
     [[ $(main_process) == "$old" ]]
-    is_ready >&2
-    # What is wrong with a file that is not in use is no part of what the daemon is.
-    [[ $(status_line) == "$line" ]]
+    # A start would not use this file, so somebody should know before there is one.
+    within 20 status_line_has no-such-key
+    user_gets_credentials >&2
     mend_configuration
     inside systemctl reload gatepost
-    [[ $(main_process) == "$old" && $(status_line) == "$line" ]]
+    [[ $(main_process) == "$old" ]]
+    is_ready >&2
     echo "process $old goes on"
 }
 
@@ -32,8 +32,9 @@ upgrade_meets_wrong_file() {
     break_configuration
     upgrade_to "$newer" >"$work/upgrade"
     [[ $(main_process) == "$old" ]]
-    is_ready >&2
+    user_gets_credentials >&2
     mend_configuration
+    is_ready >&2
     grep -o 'this version finds fault with the configuration that is there' "$work/upgrade"
 }
 
@@ -46,8 +47,15 @@ upgrade_respects_stop() {
     is_ready >&2
 }
 
+# Neither credentials nor a last good configuration: then there is nothing to go on with.
+forget_everything() {
+    inside systemctl stop gatepost.socket gatepost.service
+    inside rm -f /var/lib/gatepost/last-good.json
+}
+
 # A version that fails, and the next one that does not: the gateway comes back with nobody at it.
 upgrade_mends_failed() {
+    forget_everything
     break_configuration
     inside systemctl restart gatepost || true
     within 20 has_failed_with 78
@@ -61,6 +69,7 @@ upgrade_mends_failed() {
 wrong_start() {
     local cursor
     cursor=$(journal_cursor)
+    forget_everything
     break_configuration
     must_fail inside systemctl restart gatepost 2>/dev/null
     within 20 has_failed_with 78
@@ -72,6 +81,56 @@ wrong_start() {
     is_ready >&2
     units_are enabled active >&2
 }
+
+# What was good before is used, and programs notice nothing; mended, the file is loaded by itself.
+last_good_start() {
+    break_configuration
+    inside systemctl restart gatepost
+    within 20 status_line_has 'the last good configuration, saved at'
+    within 20 status_line_has no-such-key
+    must_fail inside gatepostd --check-config 2>/dev/null >&2
+    within 20 user_gets_credentials >&2
+    status configuration.phase
+}
+mended_by_itself() {
+    mend_configuration
+    within 20 status_equals configuration.phase loaded
+    echo loaded
+}
+
+# Neither the last good configuration nor a right file: the process stays for the credentials that systemd has kept.
+held_credentials() {
+    inside rm -f /var/lib/gatepost/last-good.json
+    break_configuration
+    inside systemctl restart gatepost
+    within 20 status_line_has no-such-key
+    must_fail as_user camera gatepost credentials telemetry 2>"$work/refusal" >&2
+    grep -qF no-such-key "$work/refusal" || give_up "refused with: $(cat "$work/refusal")"
+    mend_configuration
+    within 20 user_gets_credentials
+}
+
+# It cannot open its token, and goes on with what it has.
+rejected_pin_with_credentials() {
+    set_pin wrong-pin
+    inside systemctl restart gatepost
+    within 20 status_equals token.phase failed
+    user_gets_credentials >&2
+    set_pin "$pin"
+    inside systemctl restart gatepost
+    within 20 user_gets_credentials
+}
+
+# A version that does not run at all, and is replaced after a while.
+broken_version() {
+    in_shell 'mv /usr/sbin/gatepostd /usr/sbin/gatepostd.good
+        printf "#!/bin/sh\nexit 1\n" >/usr/sbin/gatepostd; chmod 0755 /usr/sbin/gatepostd
+        systemctl restart gatepost || true'
+    within 20 has_restarted_twice
+    in_shell 'mv /usr/sbin/gatepostd.good /usr/sbin/gatepostd'
+    within 30 user_gets_credentials
+}
+has_restarted_twice() { in_shell '(($(systemctl show --property=NRestarts --value gatepost) >= 2))'; }
 
 has_failed_with() {
     [[ $(inside systemctl show --property=ActiveState,ExecMainStatus --value gatepost | paste -sd ' ') =~ ^($1 failed|failed $1)$ ]]

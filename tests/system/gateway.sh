@@ -63,6 +63,10 @@ role-aliases = ["telemetry"]
 unit         = "meter.service"
 role-aliases = ["telemetry"]
 
+[[access]]
+unit         = "copyist.service"
+role-aliases = ["telemetry"]
+
 [loopback]
 listen = "127.0.0.1:9922"
 TOML
@@ -157,6 +161,51 @@ start_asking() {
     asking=$!
     : >>"$work/asked"
     within 10 grep -q ok "$work/asked"
+}
+
+# A service that systemd has given a copy of its token, and that asks with it all the time.
+start_copyist() {
+    within_unit --unit=copyist --property=DynamicUser=yes \
+        --property=LoadCredential=gatepost:/run/gatepost/loopback/unit-copyist.service -- bash -c '
+        while :; do
+            curl --silent --output /dev/null --write-out "%{http_code}\n" --max-time 5 \
+                --header "Authorization: $(cat "$CREDENTIALS_DIRECTORY/gatepost")" \
+                http://127.0.0.1:9922/v1/credentials/telemetry || true
+            sleep 0.05
+        done' >"$work/copyist" 2>&1 &
+    copyist=$!
+    : >>"$work/copyist"
+    within 10 grep -q '^200$' "$work/copyist"
+}
+
+# A connection that is cut by a kill says 000: the program asks again. A token that opens nothing any more says 401.
+copy_still_opens() {
+    local before
+    before=$(grep -c '^200$' "$work/copyist")
+    within 10 copied_more_than $((before + 20))
+    inside systemctl stop copyist.service
+    wait "$copyist" || true
+    must_fail grep -Ev '^(200|000)$' "$work/copyist" >&2
+    echo "$(grep -c '^200$' "$work/copyist") answers, none refused"
+}
+copied_more_than() { (($(grep -c '^200$' "$work/copyist") > $1)); }
+
+# As docs/configuration.md has it: a token that outlives a boot, for a service that has a copy of it.
+give_own_token() {
+    in_shell '
+        printf %s 0123456789abcdef0123456789ABCDEF >/etc/gatepost/keeper.token
+        chown root:gatepost /etc/gatepost/keeper.token && chmod 0640 /etc/gatepost/keeper.token
+        printf "[[access]]\nunit = \"keeper.service\"\nrole-aliases = [\"telemetry\"]\ntoken-file = \"/etc/gatepost/keeper.token\"\n" \
+            >/etc/gatepost/conf.d/60-keeper.toml
+        systemctl reload gatepost'
+    own_token_opens >&2
+}
+own_token_opens() {
+    within 20 in_shell 'curl --silent --fail --header "Authorization: 0123456789abcdef0123456789ABCDEF" \
+        http://127.0.0.1:9922/v1/credentials/telemetry >/dev/null'
+    within_unit --unit=keeper --property=DynamicUser=yes --property=LoadCredential=gatepost:/etc/gatepost/keeper.token -- bash -c '
+        curl --silent --fail --header "Authorization: $(cat "$CREDENTIALS_DIRECTORY/gatepost")" \
+            http://127.0.0.1:9922/v1/credentials/telemetry' | is_a_set
 }
 
 stop_asking() {

@@ -35,6 +35,7 @@ step "A token file of the loopback listener is its reader's alone: %" loopback_t
 
 heading "Restarts: a program asks all the time, and the cloud cannot be reached"
 start_asking
+start_copyist
 unplug
 step "Restarted: %" nobody_noticed restart_it
 step "Killed (kill -9): %" nobody_noticed kill_it
@@ -42,16 +43,24 @@ step "Killed again and again: %" kill_it_again
 step "Upgraded to the next version: %" nobody_noticed upgrade_to "$newer"
 step "Downgraded to the one before: %" nobody_noticed upgrade_to "$older"
 step "Upgraded to the one under test: %" nobody_noticed upgrade_to "$package"
+step "A service with a copy of its token was never refused: %" copy_still_opens
+step "Restarted with a wrong file it uses the last good configuration: %" last_good_start
+step "Mended, the file is loaded by itself: %" mended_by_itself
+step "With neither it keeps the credentials until the file is mended: %" held_credentials
+step "With a wrong PIN it hands out what it has: %" rejected_pin_with_credentials
+step "After a version that did not start, programs have their credentials at once: %" broken_version
 plug_in
 stop_asking
 step "The edited file is as it was, and the session comes back: %" still_configured
+give_own_token
 step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
+step "A token of the administrator's own opens after the reboot what it opened before: %" own_token_opens
 step "Stopped (SIGSTOP), the watchdog has it started anew: %" watchdog_bites
 step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 
 heading "What can be wrong"
-step "A wrong file makes a reload fail and changes nothing: %" wrong_reload
-step "A wrong file makes the start fail with 78, and says why: %" wrong_start
+step "A wrong file makes a reload fail, changes nothing and is seen: %" wrong_reload
+step "A wrong file and nothing to go on with: the start fails with 78, and says why: %" wrong_start
 step "An upgrade that meets a wrong file leaves the running daemon alone: %" upgrade_meets_wrong_file
 step "An upgrade leaves a gateway alone that was stopped by hand: %" upgrade_respects_stop
 step "An upgrade starts a gateway that had failed: %" upgrade_mends_failed

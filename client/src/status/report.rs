@@ -23,6 +23,7 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     }
     screen.blank();
 
+    configuration(&mut screen, document.get("configuration"));
     identity(&mut screen, document.get("identity"));
     token(&mut screen, document.get("token"));
     screen.part("Clock", "", document.get("clock"), &[]);
@@ -57,6 +58,14 @@ fn changed_log_level(log_level: &Value) -> Option<String> {
     let (level, usual) = (log_level.get("level").text()?, log_level.get("usual").text()?);
     let until = log_level.get("until").text().map(|until| format!(" until {until}"));
     (level != usual).then(|| format!("log level {level}{}", until.unwrap_or_default()))
+}
+
+/// As long as what the files say is in use, there is nothing to show.
+fn configuration(screen: &mut Screen, configuration: &Value) {
+    if configuration.is_object() && configuration.get("phase").text() != Some("loaded") {
+        let details = [screen.at("loaded", configuration.get("loaded"))];
+        screen.part("Configuration", "", configuration, &details);
+    }
 }
 
 fn identity(screen: &mut Screen, identity: &Value) {

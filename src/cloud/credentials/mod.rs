@@ -2,10 +2,12 @@
 
 pub mod answer;
 mod keeper;
+mod keepers;
 mod provider;
 mod record;
 mod refresh;
 
 pub use keeper::{Cues, Keeper, Source};
+pub use keepers::Keepers;
 pub use provider::Provider;
 pub use record::SuccessRecord;

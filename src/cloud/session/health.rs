@@ -88,7 +88,8 @@ impl Health {
         let session = self.board.session.borrow().clone();
         let aliases = self.shelf.parts(clock);
         let mut problems: Vec<String> = Vec::new();
-        let parts = [self.board.obstacle(), session.problem, messages.problem];
+        let configuration = self.board.configuration.borrow().problem.clone();
+        let parts = [self.board.obstacle(), session.problem, configuration, messages.problem];
         let all = parts
             .into_iter()
             .chain(aliases.iter().map(|alias| alias.problem.clone()));

@@ -12,6 +12,7 @@ mod presence;
 mod publisher;
 mod receiver;
 mod reporters;
+mod settings;
 mod stay;
 mod subscriber;
 mod successor;
@@ -91,6 +92,8 @@ pub struct SessionInputs {
     pub recovery: RecoveryListener,
     /// Says when an operator wants one.
     pub retry: RetryListener,
+    /// The settings, which a reload may change.
+    pub settings: watch::Receiver<Mqtt>,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -147,6 +150,7 @@ impl Session {
         self.presence.remember().await;
         self.subscriber.remember().await;
         while let Some(newest) = self.wait_until_possible().await {
+            self.take_settings();
             self.begin(&newest);
             let identity = self.whom_to_be(newest);
             let wait = match self.connect(&identity).await {
@@ -154,7 +158,7 @@ impl Session {
                 Some(Ok((connection, granted))) => match self.remain(connection, granted, identity).await {
                     Ended::Lost(lost, lasted) => self.lost(&lost, lasted),
                     Ended::Shutdown => return,
-                    Ended::IdentityChanged => CONNECT_INTERVAL,
+                    Ended::IdentityChanged | Ended::SettingsChanged => CONNECT_INTERVAL,
                 },
                 Some(Err(error)) => self.failed(error, &identity),
             };

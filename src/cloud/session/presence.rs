@@ -75,6 +75,19 @@ impl Presence {
         }
     }
 
+    /// Takes on another topic or interval. What is known of the old topic says nothing of a new one.
+    pub(super) fn configure(&mut self, topic: Option<String>, interval: Option<Duration>) {
+        self.interval = interval;
+        if self.topic != topic {
+            self.topic = topic;
+            self.manner = Manner::Retained;
+            self.retain_is_known = false;
+            self.without_will = false;
+            self.refused = None;
+            self.under_way = None;
+        }
+    }
+
     /// What an earlier start has found out.
     pub(super) async fn remember(&mut self) {
         let known = self.outbox.presence().await.ok().flatten();

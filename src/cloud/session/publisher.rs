@@ -102,6 +102,11 @@ pub(super) enum Next {
 }
 
 impl Publisher {
+    /// Sets how many messages go in a second at the most, from now on.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        self.pace = Pace::new(rate, Instant::now());
+    }
+
     /// A publisher of `outbox` and of what comes directly, with at most `rate` messages a second.
     pub fn new(outbox: Outbox, direct: mpsc::Receiver<Direct>, rate: u32) -> Self {
         let now = Instant::now();

@@ -7,6 +7,7 @@ use log::Level;
 use tokio::time::{Instant, timeout};
 
 use super::health::State;
+use super::settings::Consequence;
 use super::successor::Successful;
 use super::{FAREWELL, Session, ending, words};
 use crate::clock::rfc3339;
@@ -23,6 +24,8 @@ pub(super) enum Ended {
     /// With how long it had lasted.
     Lost(Lost, Duration),
     IdentityChanged,
+    /// Settings have changed that are agreed on when a connection is made.
+    SettingsChanged,
     Shutdown,
 }
 
@@ -31,7 +34,7 @@ impl Ended {
     pub(super) fn lost(&self) -> Option<&Lost> {
         match self {
             Self::Lost(lost, _) => Some(lost),
-            Self::IdentityChanged | Self::Shutdown => None,
+            Self::IdentityChanged | Self::SettingsChanged | Self::Shutdown => None,
         }
     }
 }
@@ -113,6 +116,15 @@ impl Session {
                         let _ = timeout(FAREWELL, connection.close()).await;
                         return ControlFlow::Break(Ended::IdentityChanged);
                     }
+                }
+                Ok(()) = self.inputs.settings.changed(), if !self.successor.is_under_way() => {
+                    if self.consequence_of_settings() == Consequence::NewConnection {
+                        // By the old settings: whoever reads the old presence topic sees that nothing comes there any more.
+                        self.say_goodbye(connection, thing).await;
+                        self.take_settings();
+                        return ControlFlow::Break(Ended::SettingsChanged);
+                    }
+                    self.take_settings();
                 }
                 () = ending(&mut self.inputs.shutdown) => {
                     self.say_goodbye(connection, thing).await;

@@ -16,7 +16,7 @@ use super::super::connections::{Entered, NoRoom};
 use super::super::resources;
 use super::super::server::Door;
 use super::super::view::Shared;
-use super::host;
+use super::{Loopback, host};
 
 /// How a request begins that an SDK has signed (SigV4).
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
@@ -27,22 +27,22 @@ const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token"
 #[derive(Debug)]
 pub struct LoopbackDoor {
     listener: TcpListener,
-    address: SocketAddr,
+    loopback: Rc<Loopback>,
     shared: Rc<Shared>,
 }
 
 impl LoopbackDoor {
-    /// A door at `listener`, which is bound to `address`.
-    pub fn new(listener: TcpListener, address: SocketAddr, shared: Rc<Shared>) -> Self {
+    /// A door at `listener`, which is that of `loopback`.
+    pub fn new(listener: TcpListener, loopback: Rc<Loopback>, shared: Rc<Shared>) -> Self {
         Self {
             listener,
-            address,
+            loopback,
             shared,
         }
     }
 
     async fn given(&self, place: &Entered, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        host::check(request.uri(), request.headers(), self.address).map_err(|name| {
+        host::check(request.uri(), request.headers(), self.loopback.address()).map_err(|name| {
             self.shared.audit.note_wrong_host(&name);
             Refusal::new(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -77,9 +77,7 @@ impl LoopbackDoor {
                 false => Some(value),
             })
             .ok_or_else(|| unauthorized("the request has no Authorization header with a token"))?;
-        let tokens = self.shared.loopback.as_ref().map(super::Loopback::tokens);
-        let holder = tokens.and_then(|tokens| tokens.holder_of(token));
-        match holder {
+        match self.loopback.tokens().holder_of(token) {
             Some(holder) => Ok(Caller::Bearer(holder)),
             None => {
                 self.shared.audit.note_stranger();

@@ -12,6 +12,7 @@ mod door;
 mod files;
 mod handover;
 mod host;
+mod place;
 mod port;
 mod secret_file;
 mod tokens;
@@ -34,7 +35,6 @@ use super::access::Access;
 use super::connections::Connections;
 use super::server;
 use super::view::Shared;
-use crate::config::Config;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{Desk, Details, Part, Reporter, phases};
@@ -42,6 +42,7 @@ use door::LoopbackDoor;
 use files::Occasion;
 use tokens::Tokens;
 
+pub use place::LoopbackPlace;
 pub use tokens::{Reader, Recipient};
 
 /// Between two attempts to get the address.
@@ -96,23 +97,28 @@ pub struct Loopback {
 }
 
 impl Loopback {
-    /// The listener that is configured, not listening yet.
-    pub fn new(config: &Config, desk: &Desk, inherited: Inherited) -> Option<Self> {
-        let address = config.loopback?;
+    /// A listener for `address` with its token files in `folder`, not listening yet.
+    fn new(address: SocketAddr, folder: PathBuf, desk: &Desk, inherited: Inherited) -> Self {
         let details = LoopbackDetails {
             listen: address.to_string(),
             token_files: Vec::new(),
         };
-        Some(Self {
+        Self {
             address,
-            folder: config.folders.runtime.join("loopback"),
+            folder,
             tokens: RefCell::default(),
             inherited: RefCell::new(inherited),
             writing: Mutex::default(),
             bound: RefCell::default(),
             changes: watch::Sender::new(0),
             reporter: desk.reporter("loopback", LoopbackPhase::Waiting, details),
-        })
+        }
+    }
+
+    /// The configuration has another listener, or none, in the place of this one: its port is closed, and its tokens open nothing.
+    fn retire(&self) {
+        self.tokens.replace(Rc::default());
+        self.bound.replace(None);
     }
 
     /// Its state.
@@ -237,9 +243,31 @@ impl Loopback {
     }
 }
 
-/// Listens, lays out the token files and answers, for as long as the daemon runs; an address that is taken is tried again.
+/// Listens by the configuration as it is, lays out the token files and answers, for as long as the daemon runs.
 pub async fn listen(shared: Rc<Shared>, connections: Connections) {
-    let Some(loopback) = &shared.loopback else { return };
+    let mut configured = shared.loopback.watch();
+    loop {
+        let loopback = configured.borrow_and_update().clone();
+        let listening = async {
+            match &loopback {
+                Some(loopback) => listen_at(loopback, &shared, &connections).await,
+                None => shared.loopback.remove_files().await,
+            }
+            // Until the configuration has another one.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = listening => {}
+            changed = configured.changed() => if changed.is_err() { return },
+        }
+        if let Some(loopback) = loopback {
+            loopback.retire();
+        }
+    }
+}
+
+/// Listens at an address; one that is taken is tried again.
+async fn listen_at(loopback: &Rc<Loopback>, shared: &Rc<Shared>, connections: &Connections) {
     let (listener, known) = loopback.listener().await;
     // Before the port is known to be ours: a reload that saw it would lay out without the tokens of the run before.
     let writing = loopback.writing.lock().await;
@@ -257,9 +285,6 @@ pub async fn listen(shared: Rc<Shared>, connections: Connections) {
     };
     loopback.lay_out(&shared.access, known, Occasion::Start, writing).await;
     loopback.reporter.report(LoopbackPhase::Listening, None);
-    server::serve(
-        Rc::new(LoopbackDoor::new(listener, loopback.address, shared.clone())),
-        connections,
-    )
-    .await;
+    let door = LoopbackDoor::new(listener, loopback.clone(), shared.clone());
+    server::serve(Rc::new(door), connections.clone()).await;
 }

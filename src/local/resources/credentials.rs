@@ -30,7 +30,8 @@ pub fn given(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Cr
 
 /// The role alias that `caller` means, if a rule gives it.
 pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<AliasPart, Refusal> {
-    let alias = alias.or_else(|| shared.shelf.default_alias()).ok_or_else(|| {
+    let alias = alias.map(str::to_owned).or_else(|| shared.shelf.default_alias());
+    let alias = &*alias.ok_or_else(|| {
         Refusal::new(
             StatusCode::NOT_FOUND,
             "no_default_alias",
@@ -39,11 +40,24 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
         .hint("name one in the path, or mark one [[role-alias]] with default = true")
     })?;
     let clock = &*shared.clock;
-    let part = shared.shelf.get(alias, clock).ok_or_else(|| {
-        let message = format!("no role alias named \"{}\" is configured", alias.escape_debug());
-        Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message)
-            .hint("add a [[role-alias]] to gatepost's configuration")
-    })?;
+    let part = shared.shelf.get(alias, clock).ok_or_else(|| unknown(shared, alias))?;
     shared.authorize(caller, Wish::RoleAlias(alias), "")?;
     Ok(part)
+}
+
+/// A role alias that is not in use. It may be in the files already: then they have to be loaded.
+fn unknown(shared: &Shared, alias: &str) -> Refusal {
+    let configuration = shared.board.configuration.borrow();
+    let is_on_disk = configuration.details.new_role_aliases.iter().any(|name| name == alias);
+    let (message, hint) = match is_on_disk {
+        true => (
+            format!("role alias \"{alias}\" is in the configuration files, which were changed and not loaded since"),
+            "systemctl reload gatepost",
+        ),
+        false => (
+            format!("no role alias named \"{}\" is configured", alias.escape_debug()),
+            "add a [[role-alias]] to gatepost's configuration, then: systemctl reload gatepost",
+        ),
+    };
+    Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message).hint(hint)
 }

@@ -10,7 +10,7 @@ use super::super::answer::{self, Answer, Refusal};
 use super::super::view::Shared;
 use super::status::{State, summary};
 use crate::credentials::AliasPart;
-use crate::status::{ClockPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
+use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
 use page::{Page, Sample};
 
 /// The page.
@@ -45,6 +45,17 @@ fn daemon(shared: &Shared, page: &mut Page) {
         "gatepost_state",
         "1 for the state that the status shows, 0 for the others.",
         states.map(|one| (vec![("state", one.word())], truth(one == state))),
+    );
+    let configuration = shared.board.configuration.borrow().phase;
+    page.gauge(
+        "gatepost_configuration_loaded",
+        "1 where what the configuration files say is in use; 0 where they are wrong, differ from it or wait for a restart.",
+        [plain(truth(configuration == ConfigurationPhase::Loaded))],
+    );
+    page.gauge(
+        "gatepost_configuration_last_good",
+        "1 while the last good configuration is in use because the files were wrong at the start.",
+        [plain(truth(configuration == ConfigurationPhase::LastGood))],
     );
     let set = shared.board.clock.borrow().phase == ClockPhase::Set;
     page.gauge(

@@ -42,8 +42,8 @@ pub async fn answer(shared: &Rc<Shared>, caller: &Caller, request: Request<Incom
     match (segments.as_slice(), method.as_str()) {
         (["v1", "sign"], "POST") => {
             // The body names the alias, and is not read for somebody who may have none.
-            let alias = shared.shelf.only_alias().unwrap_or("*");
-            shared.authorize_any(caller, Wish::RoleAlias(alias))?;
+            let alias = shared.shelf.only_alias().unwrap_or_else(|| "*".to_owned());
+            shared.authorize_any(caller, Wish::RoleAlias(&alias))?;
             return sign::post(shared, caller, request.into_body()).await;
         }
         (["v1", "reload"], "POST") => return reload::post(shared, caller).await,

@@ -10,8 +10,8 @@ use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};
 use crate::status::{
-    ClockDetails, IdentityDetails, MessagesDetails, MessagesPhase, PartDocument, ProvisioningDetails, SessionDetails,
-    SessionPhase, TokenDetails,
+    ClockDetails, ConfigurationDetails, IdentityDetails, MessagesDetails, MessagesPhase, PartDocument,
+    ProvisioningDetails, SessionDetails, SessionPhase, TokenDetails,
 };
 
 /// The whole document.
@@ -22,6 +22,7 @@ struct Document {
     started: String,
     state: &'static str,
     summary: String,
+    configuration: PartDocument<ConfigurationDetails>,
     identity: PartDocument<IdentityDetails>,
     token: PartDocument<TokenDetails>,
     clock: PartDocument<ClockDetails>,
@@ -68,6 +69,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
         started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
         state: state.word(),
         summary,
+        configuration: board.configuration.borrow().document(clock),
         identity: board.identity.borrow().document(clock),
         token: board.token.borrow().document(clock),
         clock: board.clock.borrow().document(clock),
@@ -80,7 +82,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
             .map(|part| part.document(clock))
             .collect(),
         messages: board.messages.borrow().document(clock),
-        loopback: shared.loopback.as_ref().map(|loopback| loopback.part().document(clock)),
+        loopback: shared.loopback.get().map(|loopback| loopback.part().document(clock)),
         log_level: log_level::document(shared),
     })
 }
@@ -92,8 +94,9 @@ pub fn summary(shared: &Shared) -> (State, String) {
     let valid = aliases.iter().filter(|part| part.phase == AliasPhase::Valid).count();
     let connected = session.phase == SessionPhase::Connected;
     let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
+    problems.extend(shared.board.configuration.borrow().problem.clone());
     problems.extend(shared.board.messages.borrow().problem.clone());
-    problems.extend(shared.loopback.as_ref().and_then(|loopback| loopback.part().problem));
+    problems.extend(shared.loopback.get().and_then(|loopback| loopback.part().problem));
     problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));
     let needs_somebody = |problem: &&Problem| matches!(problem.remedy, Remedy::Configuration | Remedy::Factory);
     let counts = match aliases.len() {

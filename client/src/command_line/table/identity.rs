@@ -1,8 +1,8 @@
 //! Commands about the gateway itself.
 
-use super::exit_codes::NOT_ALLOWED;
+use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
-use crate::{csr, gatepostd, status, wait};
+use crate::{csr, gatepostd, reload, status, wait};
 
 pub(super) const STATUS: Command = Command {
     name: "status",
@@ -128,6 +128,24 @@ for it, for up to two minutes.",
     notes: "",
     exit_codes: &[(69, "no key yet, or the daemon is not running"), NOT_ALLOWED],
     run: Some(csr::run),
+};
+
+pub(super) const RELOAD: Command = Command {
+    name: "reload",
+    summary: "load the changed configuration",
+    forms: &[Form::plain(&[], &[], "load the changed configuration")],
+    description: "\
+Has the daemon read its configuration again, as `systemctl reload gatepost`
+does, and prints the keys whose change is in use now and those whose change
+takes effect at a restart. Files with a fault change nothing. Run it as root.",
+    options: &[],
+    notes: "",
+    exit_codes: &[
+        NOT_RUNNING,
+        (77, "not root"),
+        (78, "the files are wrong, and nothing was changed"),
+    ],
+    run: Some(reload::run),
 };
 
 pub(super) const POLICY: Command = Command {

@@ -17,6 +17,7 @@ pub static COMMANDS: &[Command] = &[
     identity::WAIT,
     identity::CHECK,
     identity::CSR,
+    identity::RELOAD,
     programs::SETUP_PROFILE,
     programs::ENV,
     programs::SIGN,

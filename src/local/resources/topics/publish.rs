@@ -64,7 +64,7 @@ pub async fn post(
 ) -> Result<Answer, Refusal> {
     let (topic, thing) = meant(shared, segments).await?;
     topic::check_publish(&topic).map_err(Refusal::malformed)?;
-    if topic::is_reserved(&topic, &thing, shared.presence_topic.as_deref()) {
+    if topic::is_reserved(&topic, &thing, shared.presence_topic.borrow().as_deref()) {
         return Err(reserved());
     }
     let wanted = Wanted::read(request.uri().query(), request.headers())?;

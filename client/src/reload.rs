@@ -1,0 +1,60 @@
+//! `gatepost reload`: has the daemon read its configuration again, and says what came of it.
+
+use std::path::Path;
+
+use crate::command_line::Matches;
+use crate::exit::{Exit, Failure};
+use crate::http::Request;
+use crate::json::Value;
+use crate::{daemon, output};
+
+/// Prints what has changed; what waits for a restart is named as well.
+pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
+    let document = daemon::ask_document(socket, Request::post_json("/v1/reload", "{}"), daemon::DISK)?;
+    output::print(text(&document).as_bytes())
+}
+
+fn text(document: &Value) -> String {
+    let names = |key: &str| -> Vec<String> {
+        let items = document.get(key).items().iter();
+        items.filter_map(|name| name.text().map(str::to_owned)).collect()
+    };
+    let mut text = match names("changed").as_slice() {
+        [] => "read again; no key has changed that a reload puts into effect\n".to_owned(),
+        changed => format!("read again; in use now: {}\n", changed.join(", ")),
+    };
+    let waiting = names("takes_effect_at_restart");
+    if !waiting.is_empty() {
+        text.push_str(&format!(
+            "changed, takes effect at a restart: {}\nnext: systemctl restart gatepost\n",
+            waiting.join(", ")
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_use_and_what_waits_is_named() {
+        for (document, said) in [
+            (
+                r#"{"changed":[],"takes_effect_at_restart":[]}"#,
+                "read again; no key has changed that a reload puts into effect\n",
+            ),
+            (
+                r#"{"changed":["access","role-alias"],"takes_effect_at_restart":[]}"#,
+                "read again; in use now: access, role-alias\n",
+            ),
+            (
+                r#"{"changed":["access"],"takes_effect_at_restart":["aws.credentials-endpoint"]}"#,
+                "read again; in use now: access\nchanged, takes effect at a restart: aws.credentials-endpoint\nnext: systemctl restart gatepost\n",
+            ),
+            ("{}", "read again; no key has changed that a reload puts into effect\n"),
+        ] {
+            assert_eq!(text(&Value::parse(document.as_bytes()).unwrap()), said);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! When a change of each key takes effect: at a reload, or only at a restart.
+//!
+//! This table is the one place that decides it. The daemon goes by it, and tests compare it with docs/configuration.md.
+
+use std::sync::Arc;
+
+use super::{AccessRule, Config};
+
+/// When a changed value takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesEffect {
+    /// At `systemctl reload gatepost`.
+    AtReload,
+    /// At `systemctl restart gatepost`: what depends on it is made once, at the start.
+    AtRestart,
+}
+
+/// A key, or a list of tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As messages name it: `aws.mqtt-endpoint`.
+    pub name: &'static str,
+    /// When a change takes effect.
+    pub takes_effect: TakesEffect,
+    differs: fn(&Config, &Config) -> bool,
+}
+
+/// The names of the keys in which two configurations differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Those that a reload puts into effect.
+    pub at_reload: Vec<&'static str>,
+    /// Those that wait for a restart.
+    pub at_restart: Vec<&'static str>,
+}
+
+macro_rules! keys {
+    ($($name:literal, $takes_effect:ident, $value:expr;)+) => {
+        &[$(Key {
+            name: $name,
+            takes_effect: TakesEffect::$takes_effect,
+            differs: |old, new| {
+                let value = $value;
+                value(old) != value(new)
+            },
+        },)+]
+    };
+}
+
+/// A function from a configuration to a part of it.
+fn part<T>(value: fn(&Config) -> T) -> fn(&Config) -> T {
+    value
+}
+
+fn attribute(config: &Config, name: &str) -> Option<String> {
+    let mut attributes = config.identity.subject.attributes.iter();
+    attributes.find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+}
+
+/// A rule without the place where it stands, which changes when a rule before it is removed.
+fn without_place(rule: &AccessRule) -> AccessRule {
+    AccessRule {
+        place: String::new(),
+        ..rule.clone()
+    }
+}
+
+/// Every key.
+pub const KEYS: &[Key] = keys! {
+    "aws.mqtt-endpoint", AtRestart, part(|config| config.aws.mqtt_endpoint.clone());
+    "aws.credentials-endpoint", AtRestart, part(|config| config.aws.credentials_endpoint.clone());
+    "aws.root-ca", AtRestart, part(|config| config.aws.root_ca.clone());
+    "token.module", AtRestart, part(|config| config.token.module.clone());
+    "token.key", AtRestart, part(|config| config.token.key.clone());
+    "token.pin-file", AtRestart, part(|config| config.token.pin_file.clone());
+    "token.generate", AtRestart, part(|config| config.token.generate);
+    "identity.certificate", AtRestart, part(|config| config.identity.certificate.clone());
+    "identity.ca-chain", AtRestart, part(|config| config.identity.ca_chain.clone());
+    "identity.thing-name", AtRestart, part(|config| config.identity.thing_name.clone());
+    "identity.subject.common-name", AtRestart, part(|config| config.identity.subject.common_name.clone());
+    "identity.subject.country", AtRestart, part(|config| attribute(config, "country"));
+    "identity.subject.state", AtRestart, part(|config| attribute(config, "state"));
+    "identity.subject.locality", AtRestart, part(|config| attribute(config, "locality"));
+    "identity.subject.organization", AtRestart, part(|config| attribute(config, "organization"));
+    "identity.subject.organizational-unit", AtRestart, part(|config| attribute(config, "organizational-unit"));
+    "identity.subject.serial-number", AtRestart, part(|config| attribute(config, "serial-number"));
+    "identity.subject.dn-qualifier", AtRestart, part(|config| attribute(config, "dn-qualifier"));
+    "role-alias", AtReload, part(|config| config.role_aliases.clone());
+    "access", AtReload, part(|config| config.access.iter().map(without_place).collect::<Vec<_>>());
+    "loopback.listen", AtReload, part(|config| config.loopback);
+    "mqtt.keep-alive", AtReload, part(|config| config.mqtt.keep_alive);
+    "mqtt.session-expiry", AtReload, part(|config| config.mqtt.session_expiry);
+    "mqtt.presence-topic", AtReload, part(|config| config.mqtt.presence_topic.clone());
+    "mqtt.report-interval", AtReload, part(|config| config.mqtt.report_interval);
+    "mqtt.publish-rate", AtReload, part(|config| config.mqtt.publish_rate);
+    "mqtt.outbox-max-bytes", AtReload, part(|config| config.mqtt.bounds.max_bytes);
+    "mqtt.outbox-max-messages", AtReload, part(|config| config.mqtt.bounds.max_messages);
+    "mqtt.outbox-max-age", AtReload, part(|config| config.mqtt.bounds.max_age);
+    "mqtt.outbox-when-full", AtReload, part(|config| config.mqtt.bounds.when_full);
+    "mqtt.inbox-max-bytes", AtReload, part(|config| config.mqtt.bounds.inbox_max_bytes);
+    "mqtt.inbox-max-messages", AtReload, part(|config| config.mqtt.bounds.inbox_max_messages);
+};
+
+impl Changes {
+    /// The keys in which `new` differs from `old`.
+    pub fn between(old: &Config, new: &Config) -> Self {
+        let mut changes = Self::default();
+        for key in KEYS.iter().filter(|key| (key.differs)(old, new)) {
+            match key.takes_effect {
+                TakesEffect::AtReload => changes.at_reload.push(key.name),
+                TakesEffect::AtRestart => changes.at_restart.push(key.name),
+            }
+        }
+        changes
+    }
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.at_reload.is_empty() && self.at_restart.is_empty()
+    }
+
+    /// Every name.
+    pub fn all(&self) -> Vec<&'static str> {
+        [self.at_reload.as_slice(), self.at_restart.as_slice()].concat()
+    }
+}
+
+impl Config {
+    /// What is in effect once `new` was loaded by a reload: of what only a restart changes, the parts of `self` stay.
+    #[must_use]
+    pub fn reloaded(&self, new: Self) -> Self {
+        Self {
+            aws: self.aws.clone(),
+            token: self.token.clone(),
+            identity: self.identity.clone(),
+            folders: self.folders.clone(),
+            merged: Arc::new(new.merged.with_tables_of(&self.merged, &["aws", "token", "identity"])),
+            ..new
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

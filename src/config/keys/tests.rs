@@ -1,0 +1,144 @@
+//! Each key's change is noticed, named, and takes effect when the table and the documentation say so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::config::Folders;
+
+const BASE: &str = r#"
+[aws]
+mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
+credentials-endpoint = "c4.credentials.iot.us-east-2.amazonaws.com"
+[token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+key = "pkcs11:token=gateway;object=device"
+[identity.subject]
+common-name = "gw-1"
+[[role-alias]]
+name = "telemetry"
+[[access]]
+user = "camera"
+role-aliases = ["telemetry"]
+"#;
+
+fn load(main: &str, more: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.toml");
+    fs::write(&path, main).unwrap();
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    fs::write(folder.path().join("conf.d/more.toml"), more).unwrap();
+    let folders = Folders {
+        state: "/var/lib/gatepost".into(),
+        runtime: "/run/gatepost".into(),
+        credentials: None,
+    };
+    Config::load(&path, &folders).unwrap_or_else(|error| panic!("{more}: {error}"))
+}
+
+#[test]
+fn a_change_of_each_key_is_named_and_no_other() {
+    let values = [
+        ("aws.mqtt-endpoint", "\"b2-ats.iot.us-east-2.amazonaws.com\""),
+        (
+            "aws.credentials-endpoint",
+            "\"d5.credentials.iot.us-east-2.amazonaws.com\"",
+        ),
+        ("aws.root-ca", "\"/etc/gatepost/roots.pem\""),
+        ("token.module", "\"/opt/other.so\""),
+        ("token.key", "\"pkcs11:token=other;object=device\""),
+        ("token.pin-file", "\"/etc/gatepost/pin\""),
+        ("token.generate", "\"never\""),
+        ("identity.certificate", "\"/etc/gatepost/device.pem\""),
+        ("identity.ca-chain", "\"/etc/gatepost/chain.pem\""),
+        ("identity.thing-name", "\"SN-1\""),
+        ("identity.subject.common-name", "\"gw-2\""),
+        ("identity.subject.country", "\"IN\""),
+        ("identity.subject.state", "\"Karnataka\""),
+        ("identity.subject.locality", "\"Bengaluru\""),
+        ("identity.subject.organization", "\"Example\""),
+        ("identity.subject.organizational-unit", "\"Gateways\""),
+        ("identity.subject.serial-number", "\"SN-1\""),
+        ("identity.subject.dn-qualifier", "\"batch-7\""),
+        ("role-alias", "[{ name = \"video\" }]"),
+        ("access", "[{ uid = 1 }]"),
+        ("loopback.listen", "\"127.0.0.1:9922\""),
+        ("mqtt.keep-alive", "\"5min\""),
+        ("mqtt.session-expiry", "\"1h\""),
+        ("mqtt.presence-topic", "\"\""),
+        ("mqtt.report-interval", "\"off\""),
+        ("mqtt.publish-rate", "20"),
+        ("mqtt.outbox-max-bytes", "1000000"),
+        ("mqtt.outbox-max-messages", "10"),
+        ("mqtt.outbox-max-age", "\"1day\""),
+        ("mqtt.outbox-when-full", "\"drop-oldest\""),
+        ("mqtt.inbox-max-bytes", "1000000"),
+        ("mqtt.inbox-max-messages", "10"),
+    ];
+    let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(names, values.map(|(name, _)| name));
+    let old = load(BASE, "");
+    assert!(Changes::between(&old, &load(BASE, "# a comment\n")).is_empty());
+    for ((name, value), key) in values.into_iter().zip(KEYS) {
+        let new = load(BASE, &format!("{name} = {value}\n"));
+        let changes = Changes::between(&old, &new);
+        assert_eq!(changes.all(), [name]);
+        assert_eq!(changes.at_restart.is_empty(), key.takes_effect == TakesEffect::AtReload);
+        // What waits for a restart still differs after a reload; what was loaded does not.
+        let left = Changes::between(&old.reloaded(new.clone()), &new);
+        assert_eq!(left.at_restart, changes.at_restart);
+        assert!(left.at_reload.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_only_moved_is_the_same() {
+    let rule = "[[access]]\nuid = 1\n";
+    let moved = load(&format!("{BASE}{rule}"), "");
+    assert!(Changes::between(&moved, &load(BASE, rule)).is_empty());
+}
+
+/// docs/configuration.md has a table of keys for each section, and one of when each takes effect.
+#[test]
+fn the_documentation_says_when_each_key_takes_effect() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut section = "";
+    let (mut documented, mut effects) = (BTreeSet::new(), BTreeSet::new());
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            section = title;
+        }
+        let cells: Vec<&str> = line.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+        let table = section.trim_matches(['`', '[', ']']);
+        let [first, .., last] = cells.as_slice() else { continue };
+        if section == "What takes effect when" && first.starts_with('`') {
+            let takes_effect = match *last {
+                "at a reload" => TakesEffect::AtReload,
+                "at a restart" => TakesEffect::AtRestart,
+                other => panic!("{other:?} says not when"),
+            };
+            for name in first.split(", ") {
+                effects.insert((name.trim_matches('`').to_owned(), takes_effect == TakesEffect::AtReload));
+            }
+        } else if section.starts_with("`[[") && first.starts_with('`') {
+            documented.insert(table.to_owned());
+        } else if section.starts_with("`[") && first.starts_with('`') && *first != "`subject`" {
+            documented.insert(format!("{table}.{}", first.trim_matches('`')));
+        }
+    }
+    let declared: BTreeSet<_> = KEYS
+        .iter()
+        .map(|key| (key.name.to_owned(), key.takes_effect == TakesEffect::AtReload))
+        .collect();
+    let names: BTreeSet<_> = declared.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(
+        documented, names,
+        "the keys that are documented, and those of the table"
+    );
+    assert_eq!(
+        effects, declared,
+        "what docs/configuration.md says, and what the table says"
+    );
+}

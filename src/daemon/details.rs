@@ -1,0 +1,39 @@
+//! What the status shows of each part from the start on.
+
+use std::path::Path;
+
+use crate::clock::{Clock, rfc3339};
+use crate::config::Config;
+use crate::identity::request_path;
+use crate::status::{ConfigurationDetails, IdentityDetails, SessionDetails, TokenDetails};
+
+pub(super) fn configuration_details(path: &Path, clock: &dyn Clock) -> ConfigurationDetails {
+    ConfigurationDetails {
+        path: path.to_owned(),
+        loaded: rfc3339(clock.wall()),
+        ..ConfigurationDetails::default()
+    }
+}
+
+pub(super) fn token_details(config: &Config) -> TokenDetails {
+    TokenDetails {
+        module: config.token.module.display().to_string(),
+        key: config.token.key.to_string(),
+        ..TokenDetails::default()
+    }
+}
+
+pub(super) fn identity_details(config: &Config) -> IdentityDetails {
+    IdentityDetails {
+        certificate_path: config.identity.certificate.display().to_string(),
+        csr_path: request_path(&config.folders).display().to_string(),
+        ..IdentityDetails::default()
+    }
+}
+
+pub(super) fn session_details(config: &Config) -> SessionDetails {
+    SessionDetails {
+        endpoint: config.aws.mqtt_endpoint.to_string(),
+        ..SessionDetails::default()
+    }
+}

@@ -1,0 +1,66 @@
+//! Which loopback listener is configured now; a reload may close its port, or open another.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::{Inherited, Loopback, files};
+use crate::status::Desk;
+
+/// The listener that is configured, if one is.
+#[derive(Debug)]
+pub struct LoopbackPlace {
+    current: watch::Sender<Option<Rc<Loopback>>>,
+    /// Where the token files are.
+    folder: PathBuf,
+    desk: Desk,
+}
+
+impl LoopbackPlace {
+    /// The listener for `address`, if there is one, with its token files in `folder` and with what an earlier run has left.
+    pub fn new(address: Option<SocketAddr>, folder: PathBuf, desk: Desk, inherited: Inherited) -> Self {
+        let listener = address.map(|address| Rc::new(Loopback::new(address, folder.clone(), &desk, inherited)));
+        Self {
+            current: watch::Sender::new(listener),
+            folder,
+            desk,
+        }
+    }
+
+    /// The listener, if one is configured.
+    pub fn get(&self) -> Option<Rc<Loopback>> {
+        self.current.borrow().clone()
+    }
+
+    /// Changes whenever another listener is configured.
+    pub fn watch(&self) -> watch::Receiver<Option<Rc<Loopback>>> {
+        self.current.subscribe()
+    }
+
+    /// Configures a listener for `address`, or none. One that is there for this address stays as it is.
+    pub fn configure(&self, address: Option<SocketAddr>) {
+        if self.get().map(|listener| listener.address()) == address {
+            return;
+        }
+        let new = |address| {
+            Rc::new(Loopback::new(
+                address,
+                self.folder.clone(),
+                &self.desk,
+                Inherited::default(),
+            ))
+        };
+        self.current.send_replace(address.map(new));
+        self.desk.ring();
+    }
+
+    /// Removes the token files of a listener that is configured no longer.
+    pub(super) async fn remove_files(&self) {
+        let folder = self.folder.clone();
+        // What cannot be waited for is said by the thread itself.
+        let _ = spawn_blocking(move || files::remove(&folder)).await;
+    }
+}
