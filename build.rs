@@ -1,6 +1,8 @@
-//! Gives the build its date: SOURCE_DATE_EPOCH where a packager sets it (reproducible builds), else now.
+//! Gives the build its date (SOURCE_DATE_EPOCH where a packager sets it, for reproducible builds, else now) and its commit.
 
 use std::time::{SystemTime, UNIX_EPOCH};
+
+include!("packaging/version/git.rs");
 
 fn main() {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
@@ -13,4 +15,5 @@ fn main() {
         .and_then(|text| text.parse().ok())
         .unwrap_or(now);
     println!("cargo::rustc-env=GATEPOST_BUILD_EPOCH={epoch}");
+    announce_version(Path::new("."));
 }

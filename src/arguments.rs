@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::allow::AllowRequest;
+use crate::build_info::VERSION_AND_COMMIT;
 use crate::config::DEFAULT_PATH;
 use crate::foreign_text::clean;
 use crate::install_certificate::InstallRequest;
@@ -131,7 +132,7 @@ fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt
             Long("account") => account = Some(parser.value()?.parse_with(account_id)?),
             Long("help") | Short('h') => return Ok(Wish::Print(HELP.into())),
             Long("version") | Short('V') => {
-                return Ok(Wish::Print(format!("gatepostd {}\n", env!("CARGO_PKG_VERSION"))));
+                return Ok(Wish::Print(format!("gatepostd {VERSION_AND_COMMIT}\n")));
             }
             other => return Err(other.unexpected()),
         }

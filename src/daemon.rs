@@ -91,7 +91,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         loopback,
     } = Passed::sorted(descriptors, config.loopback);
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
-    journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", env!("CARGO_PKG_VERSION"), path.display());
+    journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", crate::build_info::VERSION_AND_COMMIT, path.display());
 
     let desk = Desk::new(clock.clone());
     let configuration_reporter = desk.reporter(

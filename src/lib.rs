@@ -26,7 +26,7 @@
 //! mqtt                             the protocol without input and output
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts
+//! problem | event | foreign_text | build_info | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts
 //! logging | log_limiter
 //! ```
 //!
@@ -35,6 +35,7 @@
 pub mod allow;
 pub mod arguments;
 pub mod backoff;
+pub mod build_info;
 pub mod check;
 pub mod check_config;
 pub mod clock;

@@ -45,12 +45,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The build script finds the commit: `0.1.0 (1b144ab12345)`.
+const VERSION_AND_COMMIT: &str = match option_env!("GATEPOST_VERSION") {
+    Some(text) => text,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 fn run() -> Result<Exit, Failure> {
     let arguments = std::env::args_os().skip(1);
     let invocation = command_line::parse(arguments, std::env::var_os(SOCKET_VARIABLE))?;
     match invocation.action {
         Action::Run(run, matches) => run(&invocation.socket, &matches),
         Action::Help(command) => output::print(help::text(command).as_bytes()),
-        Action::Version => output::print(concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
+        Action::Version => output::print(format!("gatepost {VERSION_AND_COMMIT}\n").as_bytes()),
     }
 }

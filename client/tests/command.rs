@@ -179,7 +179,7 @@ fn help_and_version_need_no_daemon() {
         (&["--help"][..], "gatepost: "),
         (&["help", "status"], "gatepost status"),
         (&["credentials", "--help"], "gatepost credentials"),
-        (&["--version"], concat!("gatepost ", env!("CARGO_PKG_VERSION"), "\n")),
+        (&["--version"], concat!("gatepost ", env!("GATEPOST_VERSION"), "\n")),
     ] {
         let output = run(nowhere, arguments).unwrap();
         assert!(output.status.success() && output.stderr.is_empty());

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use cloudlet::switches::Answer;
+use gatepost::build_info;
 use rig::process::Process;
 use rig::{command, wait};
 
@@ -62,11 +63,10 @@ fn the_metrics_tell_what_the_status_tells() {
     world.gateway.start();
     world.gateway.wait_for_csr();
     let page = metrics(&world.gateway);
+    let (version, commit) = (build_info::VERSION, build_info::commit().unwrap_or_default());
+    let build_info = format!("gatepost_build_info{{commit=\"{commit}\",version=\"{version}\"}}");
     for (sample, expected) in [
-        (
-            concat!("gatepost_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"),
-            Some(1.0),
-        ),
+        (build_info.as_str(), Some(1.0)),
         ("gatepost_token_ready", Some(1.0)),
         ("gatepost_token_signature_seconds_count", Some(1.0)),
         ("gatepost_clock_set", Some(1.0)),

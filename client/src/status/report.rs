@@ -39,10 +39,11 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     }
 
     screen.blank();
-    let version = document
-        .get("version")
-        .text()
-        .map(|version| format!("gatepostd {version}"));
+    let version = document.get("version").text().map(|version| {
+        let commit = document.get("commit").text();
+        let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
+        format!("gatepostd {version}{commit}")
+    });
     let footer = [
         version,
         screen.at("started", document.get("started")),

@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use super::super::answer::{self, Answer, Refusal};
 use super::super::view::Shared;
 use super::status::{State, summary};
+use crate::build_info;
 use crate::credentials::AliasPart;
 use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
 use page::{Page, Sample};
@@ -30,8 +31,11 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
 
 fn daemon(shared: &Shared, page: &mut Page) {
     let clock = &*shared.clock;
-    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-    page.gauge("gatepost_build_info", "The version of gatepostd.", [(version, 1.0)]);
+    let build = vec![
+        ("commit", build_info::commit().unwrap_or_default()),
+        ("version", build_info::VERSION),
+    ];
+    page.gauge("gatepost_build_info", "The version of gatepostd.", [(build, 1.0)]);
     let uptime = clock.boot().saturating_sub(shared.started);
     let started = clock.wall().checked_sub(uptime).and_then(since_1970);
     page.gauge(

@@ -6,6 +6,7 @@ use super::super::answer::{self, Answer, Refusal};
 use super::super::loopback::LoopbackDetails;
 use super::super::view::Shared;
 use super::log_level;
+use crate::build_info::{self, VERSION};
 use crate::clock::rfc3339;
 use crate::credentials::{AliasDetails, AliasPhase};
 use crate::problem::{Problem, Remedy};
@@ -18,6 +19,8 @@ use crate::status::{
 #[derive(Serialize)]
 struct Document {
     version: &'static str,
+    /// None where the sources did not tell.
+    commit: Option<&'static str>,
     now: String,
     started: String,
     state: &'static str,
@@ -64,7 +67,8 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     let now = clock.wall();
     let uptime = clock.boot().saturating_sub(shared.started);
     answer::json(&Document {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
+        commit: build_info::commit(),
         now: rfc3339(now),
         started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
         state: state.word(),

@@ -1,0 +1,7 @@
+//! Gives the build its commit.
+
+include!("../packaging/version/git.rs");
+
+fn main() {
+    announce_version(Path::new(".."));
+}
