@@ -2,6 +2,7 @@
 
 mod conversation;
 mod exchange;
+mod first_steps;
 mod refusal;
 
 use std::os::unix::net::UnixStream;

@@ -70,6 +70,14 @@ account_and_folders() {
         stat -c "%U:%G %a %n" /var/lib/gatepost'
 }
 
+# autopkgtest NAME: one of the package's own tests (packaging/debian/tests), as Debian's autopkgtest runs it.
+autopkgtest() {
+    within_unit --setenv=AUTOPKGTEST_TMP=/tmp/autopkgtest -- bash -c 'mkdir -p /tmp/autopkgtest
+        cat >/tmp/autopkgtest/test && bash /tmp/autopkgtest/test 2>&1; status=$?; rm -r /tmp/autopkgtest; exit $status' \
+        <"packaging/debian/tests/$1" >"$work/log/autopkgtest" || { cat "$work/log/autopkgtest" >&2; return 1; }
+    tail -n 1 "$work/log/autopkgtest"
+}
+
 # units_are ENABLED ACTIVE: of service and socket.
 units_are() {
     local unit

@@ -15,6 +15,9 @@ heading "Installation"
 step "apt installs the package, and asks nothing: %" install_package "$package"
 step "User, folders and modes are made: %" account_and_folders
 step "Nothing runs before it is configured: %" units_are disabled inactive
+step "The package's own tests pass: %" autopkgtest commands
+step "Its service starts, makes a request, and goes: %" autopkgtest service
+step "Nothing is left of that: %" units_are disabled inactive
 step "systemd finds no fault in the units, and little exposure: %" little_exposure 15
 step "The sample configuration is understood, %" sample_is_good
 step "The programs explain themselves: %" manual_and_completions

@@ -4,13 +4,13 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
+use super::first_steps::next_steps;
+use crate::command_line::DEFAULT_SOCKET;
 use crate::exit::{Exit, Failure};
 use crate::http::Response;
 use crate::json::Value;
 
 const HOW_TO_LOOK: &str = "look at: systemctl status gatepost";
-/// Without a socket it may never have been started.
-const FIRST_STEPS: &str = "look at: systemctl status gatepost; after an installation: man gatepostd, First steps";
 
 /// The failure of an answer that says 200 and still is not what a gatepost daemon says.
 pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
@@ -22,13 +22,17 @@ pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
 }
 
 pub(super) fn unreachable(socket: &Path, error: &Error) -> Failure {
+    // Another socket is another daemon's, which may be no package's.
+    let first_steps = (socket == Path::new(DEFAULT_SOCKET))
+        .then(|| next_steps(Path::new("/")))
+        .flatten();
     let socket = socket.display();
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::new(
             Exit::Unavailable,
             format!("the daemon is not running: there is no socket {socket}"),
         )
-        .with_hint(FIRST_STEPS),
+        .with_hint(first_steps.unwrap_or_else(|| HOW_TO_LOOK.to_owned())),
         ErrorKind::ConnectionRefused => Failure::new(
             Exit::Unavailable,
             format!("the daemon is not running: nobody listens on {socket}"),

@@ -1,13 +1,14 @@
 //! The copyright file (<https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>): under which licences the
 //! crates are that the programs contain, and who wrote them, from what they say themselves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+use crate::crates::{built_in, list, metadata, text};
 
 /// The licences that are accepted, and the one that is taken where a crate leaves the choice: the first. Those without a
 /// text here are in Debian's /usr/share/common-licenses.
@@ -21,9 +22,6 @@ const KNOWN: [(&str, Option<&str>); 8] = [
     ("CC0-1.0", None),
     ("public-domain", Some(include_str!("../licences/public-domain.txt"))),
 ];
-
-/// The programs that the package has.
-const ROOTS: [&str; 2] = ["gatepost", "gatepost-client"];
 
 /// What is in them and is no crate of theirs: where it is from, authors, and the licence, out of a choice as with crates.
 const BESIDE: [(&str, &str, &str); 3] = [
@@ -86,76 +84,6 @@ pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
 
 fn paragraph(files: &str, authors: &str, licence: &str) -> String {
     format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n")
-}
-
-fn metadata(repository: &Path, target: &str) -> Result<Value> {
-    let mut cargo = Command::new("cargo");
-    cargo.args([
-        "metadata",
-        "--locked",
-        "--format-version",
-        "1",
-        "--filter-platform",
-        target,
-    ]);
-    let said = cargo
-        .current_dir(repository)
-        .output()
-        .context("cargo cannot be started")?;
-    ensure!(
-        said.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&said.stderr)
-    );
-    Ok(serde_json::from_slice(&said.stdout)?)
-}
-
-/// The crates that end up in the programs: not what only builds or tests them, nor macros, which run in the compiler.
-fn built_in(metadata: &Value) -> Result<Vec<Value>> {
-    let packages = list(metadata, "packages").iter();
-    let packages: HashMap<&str, &Value> = packages.map(|package| (text(package, "id"), package)).collect();
-    let nodes = list(metadata.get("resolve").unwrap_or(&Value::Null), "nodes").iter();
-    let nodes: HashMap<&str, &Value> = nodes.map(|node| (text(node, "id"), node)).collect();
-    let is_root =
-        |package: &&&Value| ROOTS.contains(&text(package, "name")) && package.get("source") == Some(&Value::Null);
-    let mut todo: Vec<&str> = packages
-        .values()
-        .filter(is_root)
-        .map(|package| text(package, "id"))
-        .collect();
-    ensure!(
-        todo.len() == ROOTS.len(),
-        "the workspace has not the programs {ROOTS:?}"
-    );
-    let roots = todo.clone();
-    let mut seen = HashSet::new();
-    let mut found = Vec::new();
-    while let Some(id) = todo.pop() {
-        let (Some(package), Some(node)) = (packages.get(id), nodes.get(id)) else {
-            bail!("cargo metadata lacks {id}")
-        };
-        if !seen.insert(id) || is_macro(package) {
-            continue;
-        }
-        if !roots.contains(&id) {
-            found.push((*package).clone());
-        }
-        for dependency in list(node, "deps") {
-            if list(dependency, "dep_kinds")
-                .iter()
-                .any(|kind| kind.get("kind") == Some(&Value::Null))
-            {
-                todo.push(text(dependency, "pkg"));
-            }
-        }
-    }
-    found.sort_by_key(|package| (text(package, "name").to_owned(), text(package, "version").to_owned()));
-    Ok(found)
-}
-
-fn is_macro(package: &Value) -> bool {
-    let is_macro = |target: &Value| list(target, "kind").iter().any(|kind| kind == "proc-macro");
-    list(package, "targets").iter().any(is_macro)
 }
 
 /// Of `(MIT OR Apache-2.0) AND Unicode-3.0`: MIT and Unicode-3.0.
@@ -234,18 +162,6 @@ fn indented(words: &str) -> String {
         line => format!(" {line}"),
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

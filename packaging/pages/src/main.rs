@@ -1,9 +1,11 @@
 //! Makes the pages of the package, so that nothing has to be said twice:
 //!
 //! - man pages and completions from the command table of `gatepost`, the other programs' `--help`, and docs/;
-//! - the copyright file from what the crates that are built in say of themselves.
+//! - the copyright file and the bill of materials from what the crates that are built in say of themselves.
 
+mod bill_of_materials;
 mod completion;
+mod crates;
 mod help;
 mod licences;
 mod manual;
@@ -46,6 +48,8 @@ fn main() -> Result<()> {
     for (name, script) in completion::scripts(&programs) {
         write(&order.out.join("completions").join(name), &script)?;
     }
+    let bill = bill_of_materials::document(&order.repository, &order.target, programs.version, &order.date)?;
+    write(&order.out.join("gatepost.cdx.json"), &bill)?;
     write(
         &order.out.join("copyright"),
         &licences::copyright(&order.repository, &order.target)?,
