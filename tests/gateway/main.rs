@@ -29,6 +29,7 @@ mod recovery;
 mod registry;
 mod relay;
 mod reload;
+mod retire;
 mod scripted_broker;
 mod secrets;
 mod session;

@@ -1,11 +1,14 @@
 //! {thing}/gatepost/status: presence with a report of the gateway's health.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use cloudlet::{Event, Policy};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world;
 use crate::dashboard::Dashboard;
-use crate::registry::{attach, bring_online_known};
+use crate::registry::{attach, bring_online_known, start_known};
 use crate::world::{SOON, THING, World};
 
 #[test]
@@ -27,6 +30,114 @@ fn health_is_reported_when_it_changes() {
     );
     assert_eq!(report["outbox"]["queued"], 0);
     assert_eq!(report["problems"], json!([]));
+}
+
+/// The fields of a document: `outbox.queued`, `role_aliases[].name`.
+fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, member)| {
+            let separator = if path.is_empty() { "" } else { "." };
+            let path = format!("{path}{separator}{name}");
+            fields(member, &path, found);
+            found.insert(path);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{path}[]"), found)),
+        _ => {}
+    }
+}
+
+/// The same as the schema has them.
+fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let separator = if path.is_empty() { "" } else { "." };
+        let path = format!("{path}{separator}{name}");
+        fields_of_schema(member, &path, found);
+        assert!(member["description"].is_string(), "{path} is not described");
+        found.insert(path);
+    }
+    if schema["items"].is_object() {
+        fields_of_schema(&schema["items"], &format!("{path}[]"), found);
+    }
+}
+
+/// Whether a value is what the schema says, as far as the schema goes.
+fn assert_conforms(value: &Value, schema: &Value, path: &str) {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed = match (&schema["enum"], &schema["type"]) {
+        (Value::Array(words), _) => words.contains(value),
+        (_, Value::Array(kinds)) => kinds.contains(&kind.into()),
+        (_, one) => one == kind,
+    };
+    assert!(allowed, "{path} is {value}, and the schema says {schema}");
+    if let (Some("date-time"), Some(text)) = (schema["format"].as_str(), value.as_str()) {
+        assert!(humantime::parse_rfc3339(text).is_ok(), "{path}: {text}");
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(
+            !value[name.as_str().unwrap()].is_null() || value.get(name.as_str().unwrap()).is_some(),
+            "{path}: no {name}"
+        );
+    }
+    for (name, member) in value.as_object().into_iter().flatten() {
+        assert_conforms(member, &schema["properties"][name], &format!("{path}.{name}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        assert_conforms(item, &schema["items"], &format!("{path}[]"));
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The first column of the table in docs/operations.md.
+fn documented_fields() -> BTreeSet<String> {
+    let page = read("docs/operations.md");
+    let (_, section) = page.split_once("\n## The health report\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_field_of_the_report_is_in_its_schema_and_in_the_documentation() {
+    let mut world = World::new();
+    // AWS does not know it, so there is a problem to report.
+    world.gateway.config.push_str("\n[[role-alias]]\nname = \"video\"\n");
+    let dashboard = Dashboard::start(&world);
+    start_known(&mut world);
+    let is_full = |report: &Value| {
+        let phases = report["role_aliases"].as_array().into_iter().flatten();
+        let has_problems = report["problems"].as_array().is_some_and(|all| !all.is_empty());
+        has_problems && phases.filter(|alias| alias["phase"] == "valid").count() == 1
+    };
+    rig::wait::until(SOON, "a report with everything in it", || {
+        dashboard.presence().iter().any(is_full)
+    })
+    .unwrap();
+    world.gateway.stop();
+    let is_last = |report: &Value| report["state"] == "offline";
+    rig::wait::until(SOON, "the last report", || dashboard.presence().iter().any(is_last)).unwrap();
+
+    let schema: Value = serde_json::from_str(&read("docs/health-report.schema.json")).unwrap();
+    let (mut sent, mut specified) = (BTreeSet::new(), BTreeSet::new());
+    for report in dashboard.presence() {
+        fields(&report, "", &mut sent);
+        let unknown: Vec<_> = sent.difference(&documented_fields()).cloned().collect();
+        assert_eq!(unknown, Vec::<String>::new(), "not in docs/operations.md: {report}");
+        assert_conforms(&report, &schema, "");
+    }
+    fields_of_schema(&schema, "", &mut specified);
+    assert_eq!(sent, specified, "left: sent, right: docs/health-report.schema.json");
+    assert_eq!(sent, documented_fields(), "left: sent, right: docs/operations.md");
 }
 
 #[test]
