@@ -171,6 +171,8 @@ fn every_example_in_the_documentation_loads() {
         ("docs/configuration.md", MINIMUM),
         ("docs/operations.md", MINIMUM),
         ("docs/programs.md", &telemetry),
+        ("docs/retire.md", MINIMUM),
+        ("examples/README.md", &telemetry),
     ] {
         for block in toml_blocks(&read(page)) {
             let (main, dropped) = match block.contains("[aws]") {

@@ -1,6 +1,7 @@
 //! Programs with the SDKs as they are published, on a gateway that is set up as docs/programs.md says.
 
 mod containers;
+mod examples;
 mod page;
 mod refusals;
 mod rotations;
