@@ -65,7 +65,24 @@ fn promise_2_the_demo_leads_from_an_empty_token_to_a_signed_call() {
     ] {
         assert!(said.contains(line), "no {line:?} in:\n{said}");
     }
+    assert_shows_what_readme_says(&said);
     assert_nothing_is_left(&folder, &said);
+}
+
+/// README has the lines of a run, without times and with some left out. What differs from run to run is not compared.
+fn assert_shows_what_readme_says(said: &str) {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, transcript) = readme.split_once("```text\n").unwrap();
+    let transcript = transcript.split("```").next().unwrap();
+    let (mut rest, mut compared) = (said, 0);
+    for line in transcript.lines().filter(|line| !line.is_empty()) {
+        let fixed = line.split(": ").next().unwrap().split("arn:").next().unwrap();
+        let Some((_, after)) = rest.split_once(fixed) else {
+            panic!("README has {line:?}, and the demo does not show it there:\n{rest}");
+        };
+        (rest, compared) = (after, compared + 1);
+    }
+    assert!(compared > 12, "{compared}");
 }
 
 fn assert_nothing_is_left(folder: &TempDir, said: &str) {
