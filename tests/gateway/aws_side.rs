@@ -65,6 +65,8 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     for (mistake, said) in [
         ("MODE=OTHER", "DEFAULT or SNI_ONLY"),
         ("KEY=dsa OUT=new", "ec-p256 or rsa-2048"),
+        ("DAYS=ten OUT=new", "DAYS=ten: it is a number of days"),
+        ("DEVICE_DAYS=0 OUT=new", "DEVICE_DAYS=0: it is a number of days"),
         ("OUT=/dev/null/x", "/dev/null"),
         ("AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new", "REGISTRATION_CODE"),
     ] {
