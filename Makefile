@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help check test fuzz deb deb-reproducible system-test demo bench fleet-ca
+.PHONY: help check test fuzz deb deb-reproducible system-test newcomer demo bench fleet-ca release
 
 # .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
@@ -44,15 +44,21 @@ system-test: setup-system-test $(if $(PACKAGED),,deb) ## the package on Debians 
 	cargo build --workspace --bins --locked
 	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP --preserve-env=JOBS) tests/system/run $(RELEASE)
 
+newcomer: setup-newcomer ## what a bare Debian says to somebody new, as root or with sudo (FULL=1: with everything installed)
+	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=FULL) tests/newcomer/run $(RELEASE)
+
 demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run
 
 fleet-ca: ## the CA of your fleet, for AWS or the local cloud (OUT=, MODE=; config/aws/fleet-ca lists them)
 	@config/aws/fleet-ca
 
+release: ## prepares the release of the version in Cargo.toml; CONTRIBUTING.md says what comes before
+	@packaging/release
+
 bench: setup-bench ## speed, size and idle cost, each beside its floor
 	@bench/run
 
 # The targets that begin with setup- are no files either, but a pattern's targets cannot be in .PHONY.
-setup-%: ## install what `make %` needs and this machine lacks: check, test, fuzz, demo, bench, deb, system-test, lint
+setup-%: ## install what `make %` needs and this machine lacks: check, test, fuzz, demo, bench, deb, newcomer, ...
 	@.ci/setup $* $(if $(filter deb,$*),$(ARCH))

@@ -187,7 +187,7 @@ ENVIRONMENT
     cat >"$work/stop" <<STOP
 #!/bin/sh
 # Whether process \$1 still runs and is ours. One that has ended may stay in the process table for ever, as a zombie.
-runs() { tr '\\0' '\\n' <"/proc/\$1/cmdline" 2>/dev/null | grep -qF '$work'; }
+runs() { { tr '\\0' '\\n' <"/proc/\$1/cmdline"; } 2>/dev/null | grep -qF '$work'; }
 for daemon in ${daemons[1]} ${daemons[0]}; do
     tenth=0
     while runs \$daemon; do

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 /// What the scripts use of every Debian.
 const ORDINARY: &[&str] = &[
-    "bash", "cat", "chmod", "cmp", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "nice", "readlink",
-    "realpath", "rm", "sed", "sh", "sort", "tr",
+    "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "env", "grep", "head", "mkdir", "mv", "nice",
+    "readlink", "realpath", "rm", "sed", "sh", "sha256sum", "sort", "tee", "tr",
 ];
 
 /// A copy of the scripts, and the only programs that they find.
@@ -33,10 +33,18 @@ impl Machine {
     /// `programs` are a name and a shell line each; every call of one is noted.
     fn new(programs: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["bin", ".ci", "target/awscli/bin"] {
+        for name in ["bin", ".ci", "target/awscli/bin", "config/aws"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        for name in [".ci/run", ".ci/setup", "Cargo.toml"] {
+        let for_the_fleet = [
+            "policy",
+            "provisioning-template",
+            "provisioning-trust",
+            "role-alias-trust",
+        ];
+        let for_the_fleet = for_the_fleet.map(|name| format!("config/aws/{name}.json"));
+        let scripts = [".ci/run", ".ci/setup", "Cargo.toml", "config/aws/fleet-ca"];
+        for name in scripts.into_iter().chain(for_the_fleet.iter().map(String::as_str)) {
             fs::copy(Path::new(REPOSITORY).join(name), folder.path().join(name)).unwrap();
         }
         let machine = Self { folder };
@@ -248,6 +256,13 @@ fn what_a_machine_lacks_is_said_or_installed() {
             vec![],
         ),
         (&[".ci/setup"], ready(&[]), false, vec!["usage:"], vec![]),
+        (
+            &[".ci/setup", "newcomer"],
+            with(&[APT]),
+            false,
+            vec![by_hand, "mmdebstrap"],
+            vec![],
+        ),
     ];
     for (words, programs, succeeds, says, runs) in cases {
         let case = Case {
@@ -258,6 +273,63 @@ fn what_a_machine_lacks_is_said_or_installed() {
             runs: &runs,
         };
         check_case(&case);
+    }
+}
+
+/// The network, or what it leads to, is not there: the last line says so, and nothing is half done without a word.
+#[test]
+fn what_cannot_be_fetched_is_said_at_the_end() {
+    let as_root = ("sudo", "[[ $1 == -v ]] || \"$@\"");
+    let compiler = [("make", ""), ("cc", ""), ("g++", "")];
+    let linters = [("cargo-clippy", ""), ("cargo-fmt", "")];
+    let fails = |name: &'static str, words: &'static str| (name, words);
+    let with = |more: &[(&'static str, &'static str)]| [&RUST[..], &compiler, more].concat();
+    let python = "[[ $* != *'-m venv'* ]] || { mkdir -p target/cfn-lint/bin; \
+                  printf '#!/bin/sh\n[ \"$1\" = -c ] || exit 1\n' >target/cfn-lint/bin/python3; chmod +x target/cfn-lint/bin/python3; }";
+    let cargo_fails = [
+        ("cargo", "[[ $1 != install ]]"),
+        RUST[1],
+        compiler[0],
+        compiler[1],
+        compiler[2],
+        ("cfn-lint", ""),
+    ];
+    for (words, programs, says) in [
+        (
+            "check",
+            [&RUST[..], &[as_root, fails("apt-get", "[[ $1 != update ]]")]].concat(),
+            "these packages could not be installed: g++ gcc",
+        ),
+        (
+            "check",
+            [&RUST[..], &[as_root, fails("apt-get", "[[ $1 != install ]]")]].concat(),
+            "these packages could not be installed: g++ gcc",
+        ),
+        (
+            "check",
+            with(&[fails("rustup", "exit 1")]),
+            "rustup could not install clippy rustfmt",
+        ),
+        (
+            "lint",
+            [&cargo_fails[..], &linters].concat(),
+            "cargo-deny could not be installed",
+        ),
+        (
+            "lint",
+            with(&[linters[0], linters[1], ("python3", python), as_root, APT]),
+            "pip could not install into target/cfn-lint: cfn-lint",
+        ),
+    ] {
+        let ran = Machine::new(&programs).run(&[".ci/setup", words]);
+        let last = ran.said.lines().last().unwrap_or_default();
+        assert!(!ran.success, "{words}: {}", ran.said);
+        assert!(
+            last.contains(says) && last.ends_with("; is the network there?"),
+            "{words}: {}\n{}",
+            ran.said,
+            ran.calls
+        );
     }
 }
 
@@ -316,7 +388,7 @@ fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault_whoever_f
         ran.calls
     );
     assert!(
-        ["test", "deb ARCH=amd64 arm64", "system-test", "fuzz"]
+        ["test", "deb ARCH=amd64 arm64", "newcomer", "system-test", "fuzz"]
             .iter()
             .all(|target| ran.calls.contains(&format!("make {target}"))),
         "{}",
@@ -393,6 +465,141 @@ fn cargo_deny_knows_the_options_it_is_given() {
             "{words}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+}
+
+#[test]
+fn the_fleet_ca_says_what_is_missing_before_it_makes_anything() {
+    let openssl = ("openssl", "exec /usr/bin/openssl \"$@\"");
+    let asked = "echo CODE";
+    // The machine, the variables, whether it succeeds, what it says, and whether commands are kept.
+    for (programs, variables, succeeds, says, made) in [
+        (vec![], "", false, "openssl is missing: apt-get install openssl", false),
+        (vec![openssl], "", false, "the AWS CLI is missing", false),
+        (vec![openssl], "REGISTRATION_CODE=code", true, "account *", true),
+        (vec![openssl], "MODE=SNI_ONLY", true, "AWS was not asked", true),
+        (
+            vec![openssl, ("aws", "echo 'no credentials' >&2; exit 253")],
+            "",
+            false,
+            "give REGISTRATION_CODE",
+            false,
+        ),
+        (
+            vec![openssl, ("aws", asked)],
+            "",
+            true,
+            "What AWS needs to be told",
+            true,
+        ),
+        (vec![openssl], "MODE=NONE", false, "it is DEFAULT or SNI_ONLY", false),
+        (
+            vec![openssl],
+            "MODE=SNI_ONLY DAYS=-1",
+            false,
+            "DAYS=-1: it is a number of days",
+            false,
+        ),
+        (
+            vec![openssl],
+            "MODE=SNI_ONLY OUT='a folder/with spaces'",
+            true,
+            "made in a folder/with spaces",
+            true,
+        ),
+    ] {
+        let machine = Machine::new(&programs);
+        let ran = machine.run(&["-c", &format!("{variables} bash config/aws/fleet-ca")]);
+        let shown = format!("{variables} with {programs:?}\n{}", ran.said);
+        assert!(ran.success == succeeds && ran.said.contains(says), "{shown}");
+        let out = if variables.contains("OUT=") {
+            "a folder/with spaces"
+        } else {
+            "fleet-ca"
+        };
+        let out = machine.folder.path().join(out);
+        assert_eq!(out.join("commands.sh").exists(), made, "{shown}");
+        assert!(
+            made || !ran.said.contains("aws iam create-role"),
+            "half of the commands: {shown}"
+        );
+        if programs.iter().all(|(name, _)| *name != "aws") {
+            assert!(made || !out.exists(), "something was made before: {shown}");
+        }
+    }
+}
+
+/// As git answers in a clean checkout without tags.
+const CLEAN: &str = "case $1 in rev-parse) [[ $* == *HEAD* ]] ;; archive) for word in \"$@\"; do \
+                     [[ $word != --output=* ]] || : >\"${word#--output=}\"; done ;; esac";
+
+#[test]
+fn a_release_is_refused_until_everything_agrees() {
+    let version = env!("CARGO_PKG_VERSION");
+    let released = format!("# Changelog\n\n## [{version}] - 2026-12-01\n");
+    let toolchain = fs::read_to_string(Path::new(REPOSITORY).join("packaging/toolchain")).unwrap();
+    let (good, other) = (
+        format!("echo 'rustc {} (x)'", toolchain.trim()),
+        "echo 'rustc 1.0.0 (x)'",
+    );
+    let ready = "State: released.\n";
+    for (git, changelog, readme, rustc, says) in [
+        (
+            "exit 1",
+            released.as_str(),
+            ready,
+            good.as_str(),
+            "this is no git checkout",
+        ),
+        (
+            "[[ $1 != status ]] || echo ' M x'",
+            &released,
+            ready,
+            &good,
+            "changes that are not committed",
+        ),
+        ("exit 0", &released, ready, &good, "is tagged already"),
+        (CLEAN, "## [Unreleased]\n", ready, &good, "CHANGELOG.md has no section"),
+        (
+            CLEAN,
+            "## [9.9.9] - 2026-12-01\n",
+            ready,
+            &good,
+            "CHANGELOG.md has no section",
+        ),
+        (
+            CLEAN,
+            &released,
+            "State: not released yet.\n",
+            &good,
+            "README.md says that nothing is released yet",
+        ),
+        (CLEAN, &released, ready, other, "releases are built with Rust"),
+        (CLEAN, &released, ready, &good, "git tag --sign"),
+    ] {
+        let machine = Machine::new(&[("git", git), ("rustc", rustc)]);
+        let folder = machine.folder.path();
+        fs::create_dir(folder.join("packaging")).unwrap();
+        for name in ["packaging/release", "packaging/toolchain"] {
+            fs::copy(Path::new(REPOSITORY).join(name), folder.join(name)).unwrap();
+        }
+        fs::write(folder.join("CHANGELOG.md"), changelog).unwrap();
+        fs::write(folder.join("README.md"), readme).unwrap();
+        let build = format!(
+            "#!/bin/bash\necho built\nmkdir -p target/deb/amd64/pages\n\
+             echo x | tee target/deb/gatepost_{version}-1_amd64.deb >target/deb/amd64/pages/gatepost.cdx.json\n"
+        );
+        executable::write(&folder.join("packaging/build"), &build).unwrap();
+        let ran = machine.run(&["-c", "ARCH=amd64 bash packaging/release"]);
+        assert!(ran.said.contains(says), "{says:?} was not said:\n{}", ran.said);
+        let is_last = says.contains("git tag");
+        assert!(
+            ran.success == is_last && ran.said.contains("built\n") == is_last,
+            "{}",
+            ran.said
+        );
+        let sums = fs::read_to_string(folder.join(format!("target/release-{version}/SHA256SUMS"))).unwrap_or_default();
+        assert_eq!(sums.lines().count(), if is_last { 3 } else { 0 }, "{sums}");
     }
 }
 
