@@ -90,7 +90,7 @@ fn heading(path: &Path) -> String {
     format!(
         "made at {} by gatepostd {} as uid {}\nconfiguration: {}\n",
         rfc3339(SystemTime::now()),
-        env!("CARGO_PKG_VERSION"),
+        crate::build_info::VERSION_AND_COMMIT,
         rustix::process::geteuid().as_raw(),
         path.display()
     )
