@@ -78,7 +78,7 @@ inside() { enter "$@"; }
 
 # One connection is kept, for the same reason.
 enter() {
-    ip netns exec "$machine_net" ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=5 \
+    ip netns exec "$machine_net" ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30 \
         -o ControlMaster=auto -o ControlPath="$work/ssh" -o ControlPersist=600 -i "$key" -p "$ssh_port" root@127.0.0.1 \
         "$(printf '%q ' "$@")"
 }
@@ -163,14 +163,16 @@ key_is_in_the_tpm() {
 upgrade_brings_the_pins_socket() {
     local old
     old=$(main_process)
-    in_shell 'systemctl show --property=LoadCredentialEncrypted --value gatepost | grep -q pin'
+    has_the_pin_in_the_unit
     upgrade_to "$package" >&2
     within 120 another_process "$old"
     is_ready >&2
-    in_shell '[[ -z $(systemctl show --property=LoadCredentialEncrypted --value gatepost) ]]'
+    must_fail has_the_pin_in_the_unit
     inside systemctl is-active gatepost-pin.socket >&2
     inside dpkg-query --show --showformat='${Package} ${Version} ${Status}\n' gatepost
 }
+
+has_the_pin_in_the_unit() { inside systemctl cat gatepost.service | grep '^LoadCredentialEncrypted=pin:' >&2; }
 
 # memory: of the daemon, with its key in the TPM.
 memory() {
