@@ -21,7 +21,7 @@ const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
 /// With all findings.
 pub fn run(path: &Path) -> Result<(), Fatal> {
     let config = examine(path)?;
-    let files = identity::examine(&config, &SystemClock);
+    let files = identity::examine(&config, &SystemClock::default());
     let mut findings: Vec<String> = files.faults.iter().map(Problem::to_string).collect();
     findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
     findings.extend(closed_files(path, &config).iter().map(Problem::to_string));

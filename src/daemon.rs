@@ -65,7 +65,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .build()
         .map_err(no_thread)?;
     let mut signals = runtime.block_on(async { Signals::listen() }).map_err(no_thread)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(SystemClock::default());
     let descriptors = Descriptors::take();
     let start = match start::begin(path) {
         Err(fatal) if fatal.exit == Exit::Configuration && hold::is_worth_it(descriptors.credentials(), &*clock) => {
@@ -100,7 +100,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         configuration_details(path, &*clock),
     );
     let token_reporter = desk.reporter("token", TokenPhase::Waiting, token_details(&config));
-    let clock_reporter = desk.reporter("clock", ClockPhase::Unset, ClockDetails {});
+    let clock_reporter = desk.reporter("clock", ClockPhase::Unset, ClockDetails::default());
     let identity_reporter = desk.reporter("identity", IdentityPhase::NoKey, identity_details(&config));
     let session_reporters = SessionReporters {
         session: desk.reporter("session", SessionPhase::Idle, session_details(&config)),

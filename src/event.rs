@@ -113,6 +113,8 @@ events! {
     ClockStep = "clock-step", "2c8409deb78c4452ba1665e18082c97c";
     /// Steps of the clock are not noticed.
     ClockStepsUnnoticed = "clock-steps-unnoticed", "8241d622aaa74851a75be1001e661b53";
+    /// The clock is far from AWS's.
+    ClockSkewed = "clock-skewed", "25f32522f5024681bc734e273315e917";
     // This machine's network
     /// Changes of this machine's network are not noticed.
     NetworkChangesUnnoticed = "network-changes-unnoticed", "a319bb10c41e48748971b69e5bfd54f6";

@@ -47,7 +47,7 @@ pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     let (content, name) = read(&request.file)?;
     let key = key(&config)?;
     let offered =
-        Offered::judge(&content, &name, &config.identity, &key, &SystemClock).map_err(|problem| refused(&problem))?;
+        Offered::judge(&content, &name, &config.identity, &key, &SystemClock::default()).map_err(|problem| refused(&problem))?;
     for warning in warnings(&offered, &config) {
         eprintln!("gatepostd: warning: {warning}");
     }

@@ -223,7 +223,7 @@ fn a_change_of_phase_has_its_event_and_the_fields_of_its_part() {
     let taken_down = TakenDown::default();
     log::set_boxed_logger(Box::new(taken_down.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    let desk = Desk::new(Arc::new(SystemClock));
+    let desk = Desk::new(Arc::new(SystemClock::default()));
     let details = AliasDetails {
         name: "telemetry".to_owned(),
         ..AliasDetails::default()

@@ -104,6 +104,15 @@ impl Value {
         }
     }
 
+    /// The value of a number that is whole.
+    pub fn integer(&self) -> Option<i64> {
+        if let Self::Number(digits) = self {
+            digits.parse().ok()
+        } else {
+            None
+        }
+    }
+
     /// The items of an array; none for anything else.
     pub fn items(&self) -> &[Self] {
         if let Self::Array(items) = self { items } else { &[] }

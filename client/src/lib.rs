@@ -1,8 +1,9 @@
 //! `gatepost`, the command: asks the daemon on this machine and prints its answer.
 //!
-//! It is a library so that the package's pages are made from [`command_line`], and fuzz targets read answers as it does: [`http`],
-//! [`json`].
+//! It is a library so that the package's pages are made from [`command_line`], fuzz targets read answers as it does ([`http`],
+//! [`json`]), and the daemon's check finds what it finds ([`aws_files`]).
 
+pub mod aws_files;
 mod certificate;
 pub mod command_line;
 mod credentials;

@@ -1,4 +1,4 @@
-//! `gatepost setup-profile`: a profile in an AWS configuration file whose credentials come from gatepost.
+//! `gatepost setup-profile`: a profile in an AWS configuration or credentials file whose credentials come from gatepost.
 
 mod edit;
 
@@ -8,7 +8,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::aws_files::{self, AwsFiles, Kind};
 use crate::command_line::{DEFAULT_SOCKET, Matches};
+use crate::env::shadowing_variable;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -24,11 +26,13 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     if let Some(region) = matches.value("--region") {
         settings.push(("region", text(region)?.to_owned()));
     }
-    let file = file(matches.value("--file"))?;
+    let files = AwsFiles::of_environment(aws_files::home());
+    let (file, kind) = target(matches, &files)?;
     let before = read(&file)?;
-    let after = edit::with_profile(&before, profile, &settings).map_err(|why| {
-        refused(&file, why).with_hint("choose another profile by --profile, or another file by --file")
-    })?;
+    let other_way = "choose another profile by --profile, or another file by --file";
+    let after = edit::with_profile(&before, kind, profile, &settings)
+        .map_err(|why| refused(&file, why).with_hint(other_way))?;
+    warn_of_shadows(&files, &file, kind, profile)?;
     let file_shown = file.display();
     if after == before {
         return output::print(
@@ -44,6 +48,64 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         "{file_shown}: profile {profile} now has\n{lines}try it: aws --profile {profile} sts get-caller-identity\n"
     );
     output::print(done.as_bytes())
+}
+
+/// The file to write, and which of the two it is.
+fn target(matches: &Matches, files: &AwsFiles) -> Result<(PathBuf, Kind), Failure> {
+    let given = matches.value("--file").map(PathBuf::from);
+    let is_credentials = |path: &Path| {
+        let known = files.credentials.as_deref();
+        known.is_some_and(|known| aws_files::is_same_file(path, known))
+    };
+    let kind = match given.as_deref() {
+        _ if matches.flag("--credentials-file") => Kind::Credentials,
+        Some(path) if is_credentials(path) => Kind::Credentials,
+        _ => Kind::Config,
+    };
+    let usual = match kind {
+        Kind::Credentials => files.credentials.clone(),
+        Kind::Config => files.config.clone(),
+    };
+    let path = given.or(usual).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            "neither HOME nor AWS_CONFIG_FILE is set: name the file by --file",
+        )
+    })?;
+    // Where a link leads is what is written.
+    Ok((fs::canonicalize(&path).unwrap_or(path), kind))
+}
+
+/// Refuses a profile that gets other credentials by the other file, and warns of what programs of this environment find first.
+fn warn_of_shadows(files: &AwsFiles, target: &Path, kind: Kind, profile: &str) -> Result<(), Failure> {
+    let found = files.sources();
+    for why in &found.unread {
+        output::note(&format!(
+            "{why}, so whether it has other credentials for profile {profile} is not known"
+        ));
+    }
+    let shadows = found.of(profile).find(|source| {
+        let is_target = aws_files::is_same_file(&source.file, target);
+        // The credentials file's process counts more than the configuration file's.
+        let is_harmless = source.setting == "credential_process" && (source.is_gatepost || kind == Kind::Credentials);
+        !is_target && !is_harmless
+    });
+    if let Some(source) = shadows {
+        let (file, line) = (source.file.display(), source.line);
+        let why = format!(
+            "profile {profile} would not be used: {file}, line {line}, has {} for it, which programs find first",
+            source.setting
+        );
+        let hint = "remove it there, or choose another profile by --profile";
+        return Err(refused(target, why).with_hint(hint));
+    }
+    if let Some(variable) = shadowing_variable(|name| std::env::var_os(name)) {
+        output::note(&format!(
+            "{variable} is set in this environment: programs use it, and not the profile, unless the profile is named in the program \
+             or by --profile; to have the profile used: unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
+        ));
+    }
+    Ok(())
 }
 
 /// What stands in a line of the file: one line, and text.
@@ -104,23 +166,6 @@ fn quoted(word: &str) -> String {
         true => word.to_owned(),
         false => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
     }
-}
-
-/// AWS_CONFIG_FILE, else ~/.aws/config (AWS CLI user guide, "Configuration and credential file settings"). Where a link
-/// leads is what is written.
-fn file(given: Option<&OsStr>) -> Result<PathBuf, Failure> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let path = given
-        .map(PathBuf::from)
-        .or_else(|| variable("AWS_CONFIG_FILE").map(PathBuf::from))
-        .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".aws/config")))
-        .ok_or_else(|| {
-            Failure::new(
-                Exit::Usage,
-                "neither HOME nor AWS_CONFIG_FILE is set: name the file by --file",
-            )
-        })?;
-    Ok(fs::canonicalize(&path).unwrap_or(path))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

@@ -15,6 +15,9 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let body = daemon::post(socket, "/v1/sign", &request_document(matches)?)?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     if let Some(url) = document.get("url").text().filter(|url| !url.contains(is_unsafe)) {
+        if let Some(note) = document.get("note").text() {
+            output::note(note);
+        }
         return output::print(format!("{url}\n").as_bytes());
     }
     let headers = document.get("headers");
@@ -54,13 +57,25 @@ fn request_document(matches: &Matches) -> Result<String, Failure> {
         let seconds: u32 = number("--expires", expires, "seconds")?;
         members.push(format!("\"expires\":{seconds}"));
     }
-    let mut headers = Vec::new();
+    // A name that is given several times has all of its values, in their order.
+    let mut headers: Vec<(&str, Vec<String>)> = Vec::new();
     for header in matches.values("--header") {
         let (name, value) = text(header)?
             .split_once(':')
             .ok_or_else(|| Failure::new(Exit::Usage, format!("--header: {header:?} is not like \"Name: value\"")))?;
-        headers.push(format!("{}:{}", json::quoted(name.trim()), json::quoted(value.trim())));
+        let (name, value) = (name.trim(), json::quoted(value.trim()));
+        match headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, values)) => values.push(value),
+            None => headers.push((name, vec![value])),
+        }
     }
+    let headers: Vec<String> = headers
+        .iter()
+        .map(|(name, values)| match values.as_slice() {
+            [value] => format!("{}:{value}", json::quoted(name)),
+            values => format!("{}:[{}]", json::quoted(name), values.join(",")),
+        })
+        .collect();
     members.push(format!("\"headers\":{{{}}}", headers.join(",")));
     Ok(format!("{{{}}}", members.join(",")))
 }
@@ -99,6 +114,17 @@ mod tests {
         assert_eq!(json.get("headers").get("Range").text(), Some("bytes=0-9"));
         assert_eq!(json.get("headers").get("x-y").text(), Some("a:b"));
         assert!(json.get("role_alias").text().is_none());
+        let twice = [
+            "sign",
+            "--service=s3",
+            "--region=r",
+            "--header=X-A: 2",
+            "--header=b:",
+            "--header=x-a:1",
+            "https://h/",
+        ];
+        let json = request_document(&matches(&twice)).unwrap();
+        assert!(json.contains(r#""headers":{"X-A":["2","1"],"b":""}"#), "{json}");
         for wrong in ["--header=none", "--expires=soon"] {
             let line = ["sign", "--service=s3", "--region=us-east-2", wrong, "https://h/"];
             assert!(request_document(&matches(&line)).is_err(), "{wrong}");

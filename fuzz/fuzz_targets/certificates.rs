@@ -42,7 +42,7 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
         ca_chain: chain,
         thing_name: None,
     };
-    match Certificate::load(&source, Some(KEY_INFO), &FixedClock) {
+    match Certificate::load(&source, Some(KEY_INFO), &FixedClock::default()) {
         Ok(loaded) => {
             let certificate = loaded.certificate;
             assert!(certificate.not_before <= certificate.not_after);
@@ -53,10 +53,10 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
                 assert_refusal(&warning.to_string(), input);
             }
             let again =
-                Certificate::load(&source, Some(KEY_INFO), &FixedClock).expect("the same files are taken again");
+                Certificate::load(&source, Some(KEY_INFO), &FixedClock::default()).expect("the same files are taken again");
             assert_eq!(again.certificate, certificate);
             // Without the token's key the same certificate is found, or another one that is no CA's.
-            let _ = Certificate::load(&source, None, &FixedClock);
+            let _ = Certificate::load(&source, None, &FixedClock::default());
         }
         Err(Refusal::Missing) => {}
         Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => {

@@ -10,10 +10,11 @@ use gatepost::credentials::USABLE_MARGIN;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    match answer::parse(body, &FixedClock) {
+    let clock = FixedClock::default();
+    match answer::parse(body, answer::Arrival::default(), &clock) {
         Ok(set) => {
-            assert!(set.remaining(&FixedClock) > USABLE_MARGIN);
-            assert!(set.usable(&FixedClock));
+            assert!(set.remaining(&clock) > USABLE_MARGIN);
+            assert!(set.usable(&clock));
             assert!(!set.keys().access_key_id.is_empty());
             assert!(!set.keys().secret_access_key().is_empty() && !set.keys().session_token().is_empty());
             // Debug output reaches logs.

@@ -91,7 +91,7 @@ fn use_store(state: &Path, times: usize) {
 /// Runs the store and what uses it in one thread: a thread for each input would cost more than the input. The store ends by
 /// itself once nobody holds it.
 fn run(state: &Path, users: impl AsyncFnOnce(&Outbox)) {
-    let clock: SharedClock = Arc::new(FixedClock);
+    let clock: SharedClock = Arc::new(FixedClock::default());
     let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let (handles, store) = messages::prepare(state, Bounds::default(), clock, reporter);
     let users = async move {

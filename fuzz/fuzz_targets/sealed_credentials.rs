@@ -22,7 +22,8 @@ fuzz_target!(|content: &[u8]| {
             .is_some_and(|byte| *byte == b'{')
             .then(|| "gw-1".to_owned()),
     };
-    let outcomes = match unseal(sealed(content), &purpose, &FixedClock) {
+    let clock = FixedClock::default();
+    let outcomes = match unseal(sealed(content), &purpose, &clock) {
         Ok(outcomes) => outcomes,
         Err(reason) => return fuzz::assert_readable(&reason),
     };
@@ -41,17 +42,17 @@ fuzz_target!(|content: &[u8]| {
                 .as_deref()
                 .is_none_or(|thing| thing == entry.credentials.thing_name())
         );
-        assert!(entry.credentials.usable(&FixedClock));
+        assert!(entry.credentials.usable(&clock));
     }
     if entries.len() <= 20 {
-        round_trip(&entries, &purpose);
+        round_trip(&entries, &purpose, &clock);
     }
 });
 
 /// What is sealed again is read again.
-fn round_trip(entries: &[Entry], purpose: &Purpose) {
-    let again = seal(entries, ENDPOINT, &FixedClock).expect("a file in memory");
-    let read = unseal(again, purpose, &FixedClock).expect("our own file");
+fn round_trip(entries: &[Entry], purpose: &Purpose, clock: clock) {
+    let again = seal(entries, ENDPOINT, clock).expect("a file in memory");
+    let read = unseal(again, purpose, clock).expect("our own file");
     assert_eq!(read.len(), entries.len());
     for (before, after) in entries.iter().zip(read) {
         let after = after.expect("what was usable is");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use gatepost::clock::Clock;
+use gatepost::clock::{AwsTime, Clock};
 use gatepost::config::Folders;
 use tempfile::TempDir;
 
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// A clock that stands still, so that a crash is reproduced at any later time.
-#[derive(Debug)]
-pub struct FixedClock;
+#[derive(Debug, Default)]
+pub struct FixedClock(AwsTime);
 
 impl Clock for FixedClock {
     fn wall(&self) -> SystemTime {
@@ -21,6 +21,10 @@ impl Clock for FixedClock {
 
     fn boot(&self) -> Duration {
         Duration::from_secs(1000)
+    }
+
+    fn aws(&self) -> &AwsTime {
+        &self.0
     }
 }
 

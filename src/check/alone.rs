@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::report::Report;
-use super::{call, clock_line, expiry, messages, network};
+use super::{call, clock_line, expiry, messages, network, skew_line};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Trial;
 use crate::config::{Config, Endpoint};
@@ -233,7 +233,7 @@ fn found(step: Step, name: &str, config: &Config, examined: &Examined, report: &
 
 /// The thread that signs, once it has shown the key. The PIN was accepted a moment ago.
 async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread), Problem> {
-    let desk = Desk::new(Arc::new(crate::clock::SystemClock));
+    let desk = Desk::new(Arc::new(crate::clock::SystemClock::default()));
     let reporter = desk.reporter("token", TokenPhase::Waiting, TokenDetails::default());
     let (fatal, mut fatals) = mpsc::channel(1);
     let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Pulse::new())
@@ -295,6 +295,7 @@ async fn credentials(config: &Config, trial: Option<&Trial>, why_not: &str, cloc
             Err(problem) => report.failed(&name, &problem),
         }
     }
+    skew_line(clock, report);
     match proof {
         Some((alias, credentials)) => call::check(config, alias, &credentials, clock, report).await,
         None => report.skip("AWS call", "there are no credentials to sign it with"),

@@ -41,7 +41,7 @@ async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> R
         payload_hash: None,
     };
     let headers = request
-        .headers(credentials, clock.wall())
+        .headers(credentials, clock.aws_now())
         .map_err(|sigv4::Unsignable(why)| {
             Problem::configuration(format!("{endpoint}: {why}")).next("check AWS_ENDPOINT_URL")
         })?;

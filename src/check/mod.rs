@@ -19,7 +19,7 @@ use crate::clock::{SharedClock, SystemClock, is_set, rfc3339};
 use crate::config::{Config, Folders};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
-use crate::subordinate;
+use crate::{subordinate, timekeeper};
 use report::{Outcome, Report};
 
 /// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
@@ -64,7 +64,7 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     for problem in closed_files(path, &config) {
         report.fail("files", Exit::Configuration, &problem);
     }
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(SystemClock::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -106,6 +106,15 @@ fn clock_line(clock: &SharedClock, report: &mut Report) -> bool {
         ),
     }
     set
+}
+
+/// How far the clock is from AWS's, once AWS has said its time.
+fn skew_line(clock: &SharedClock, report: &mut Report) {
+    match clock.skew() {
+        None => report.skip("clock skew", "AWS has not said it"),
+        Some(skew) if skew.is_serious() => report.failed("clock skew", &timekeeper::skewed(skew)),
+        Some(skew) => report.ok("clock skew", format!("this machine's clock is {skew}")),
+    }
 }
 
 /// How an end of validity looks, some time before it.

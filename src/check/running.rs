@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::messages::{self, Found};
 use super::report::{Outcome, Report};
-use super::{call, clock_line, expiry, network};
-use crate::clock::SharedClock;
+use super::{call, clock_line, expiry, network, skew_line};
+use crate::clock::{Measurement, SharedClock, Skew};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::local;
@@ -74,6 +74,11 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
         format!("gatepostd {} runs since {}", text("/version"), text("/started")),
     );
     clock_line(clock, report);
+    let skew = status.pointer("/clock/skew_seconds").and_then(Value::as_i64);
+    if let Some(measurement) = skew.and_then(|skew| Measurement::by_skew(Skew::from_seconds(skew), &**clock)) {
+        clock.aws().record(measurement);
+    }
+    skew_line(clock, report);
     let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
     part(status, "token", "ready", "token and key", key, report);
     if let Some(warning) = status.pointer("/token/warning").and_then(Value::as_str) {

@@ -1,8 +1,10 @@
-//! The two clocks a credential ages by, and the steps between them.
+//! The clocks of this machine, and AWS's time as far as it is known.
 //!
-//! The wall clock is what AWS and every SDK compare an expiration with; it can be wrong and it can jump. The boottime
-//! clock only runs forward, through suspend as well, but knows no date. Rooms take a [`Clock`], so that tests set both.
+//! The wall clock is what every SDK compares an expiration with; it can be wrong and it can jump. The boottime clock only runs
+//! forward, through suspend as well, but knows no date. Together with the time that AWS says in its answers it tells AWS's time,
+//! which decides what AWS accepts. Everything takes a [`Clock`], so that tests set them.
 
+mod aws_time;
 mod steps;
 
 use std::fmt;
@@ -11,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub use aws_time::{AwsTime, Measurement, SERIOUS_SKEW, Skew};
 pub use steps::Steps;
 
 /// Where time comes from.
@@ -19,6 +22,36 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn wall(&self) -> SystemTime;
     /// Time since boot, suspend included (CLOCK_BOOTTIME); never goes back.
     fn boot(&self) -> Duration;
+    /// What AWS has said of its own time.
+    fn aws(&self) -> &AwsTime;
+
+    /// What AWS's clock shows, as well as that is known; without a measurement the wall clock counts as right.
+    fn aws_now(&self) -> SystemTime {
+        match self.aws().last() {
+            Some(measurement) => measurement.now(self.boot()),
+            None => self.wall(),
+        }
+    }
+
+    /// How far the wall clock is from AWS's at this moment; `None` before the first measurement.
+    fn skew(&self) -> Option<Skew> {
+        let measurement = self.aws().last()?;
+        Some(Skew::between(self.wall(), measurement.now(self.boot())))
+    }
+
+    /// The latest time that AWS's clock may show.
+    ///
+    /// Where the wall clock has moved ahead of AWS's since the last measurement, either it was set wrong, or this machine stood
+    /// still without its boottime clock noticing (a virtual machine that was paused). What expires is judged by the worse of both,
+    /// until AWS has been asked again.
+    fn latest_aws_now(&self) -> SystemTime {
+        let now = self.aws_now();
+        let moved = match (self.aws().last(), self.skew()) {
+            (Some(measurement), Some(skew)) => skew.ahead().saturating_sub(measurement.skew.ahead()),
+            _ => Duration::ZERO,
+        };
+        now.checked_add(moved).unwrap_or(now)
+    }
 }
 
 /// The clock every room holds.
@@ -41,8 +74,10 @@ pub fn rfc3339(moment: SystemTime) -> String {
 }
 
 /// The clocks of this machine.
-#[derive(Debug)]
-pub struct SystemClock;
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    aws: AwsTime,
+}
 
 impl Clock for SystemClock {
     fn wall(&self) -> SystemTime {
@@ -56,6 +91,10 @@ impl Clock for SystemClock {
             u32::try_from(now.tv_nsec).unwrap_or(0),
         )
     }
+
+    fn aws(&self) -> &AwsTime {
+        &self.aws
+    }
 }
 
 #[cfg(test)]
@@ -64,17 +103,23 @@ pub(crate) mod manual {
 
     use std::sync::Mutex;
 
-    use super::{Arc, Clock, Duration, SystemTime};
+    use super::{Arc, AwsTime, Clock, Duration, Measurement, Skew, SystemTime};
 
     #[derive(Debug)]
-    pub(crate) struct ManualClock(Mutex<(SystemTime, Duration)>);
+    pub(crate) struct ManualClock(Mutex<(SystemTime, Duration)>, AwsTime);
 
     impl ManualClock {
         pub(crate) fn at(unix_seconds: u64) -> Arc<Self> {
-            Arc::new(Self(Mutex::new((
-                SystemTime::UNIX_EPOCH + Duration::from_secs(unix_seconds),
-                Duration::ZERO,
-            ))))
+            let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(unix_seconds);
+            Arc::new(Self(Mutex::new((wall, Duration::ZERO)), AwsTime::default()))
+        }
+
+        /// The same, and AWS has said that this clock is so many seconds ahead.
+        pub(crate) fn ahead_of_aws(unix_seconds: u64, seconds: i64) -> Arc<Self> {
+            let clock = Self::at(unix_seconds);
+            let measurement = Measurement::by_skew(Skew::from_seconds(seconds), &*clock);
+            clock.aws().record(measurement.unwrap());
+            clock
         }
 
         /// Time passes on both clocks.
@@ -98,6 +143,10 @@ pub(crate) mod manual {
         fn boot(&self) -> Duration {
             self.0.lock().unwrap().1
         }
+
+        fn aws(&self) -> &AwsTime {
+            &self.1
+        }
     }
 }
 
@@ -108,12 +157,13 @@ mod tests {
     #[test]
     fn a_clock_at_1970_counts_as_unset_and_todays_as_set() {
         assert!(!is_set(&*manual::ManualClock::at(60)));
-        assert!(is_set(&SystemClock));
+        assert!(is_set(&SystemClock::default()));
     }
 
     #[test]
     fn the_boottime_clock_runs_forward() {
-        let before = SystemClock.boot();
-        assert!(before > Duration::ZERO && SystemClock.boot() >= before);
+        let clock = SystemClock::default();
+        let before = clock.boot();
+        assert!(before > Duration::ZERO && clock.boot() >= before);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error as TlsError};
 
+use crate::clock::rfc3339;
 use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
@@ -17,14 +20,18 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
     if let Some(token) = token_problem(tls) {
         return token;
     }
+    if let TlsError::InvalidCertificate(why) = tls
+        && let Some(what) = validity(why)
+    {
+        return Problem::configuration(format!("TLS with {endpoint} failed: {what}")).next(
+            "check this machine's clock: timedatectl; if it is right, the endpoint's certificate is not: check the endpoint's name, \
+             and that no proxy opens TLS",
+        );
+    }
     let message = format!("TLS with {endpoint} failed: {}", clean(tls));
     match tls {
         TlsError::InvalidCertificate(why) => {
             let step = match why {
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. } => "check this machine's clock: timedatectl".to_owned(),
                 CertificateError::UnknownIssuer => {
                     "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
                         .to_owned()
@@ -35,6 +42,34 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
         }
         _ => Problem::wait(message),
     }
+}
+
+/// What is wrong with the times of the endpoint's certificate. AWS's are good, so that this machine's clock is suspected first.
+fn validity(why: &CertificateError) -> Option<String> {
+    let (verb, limit, now) = match why {
+        CertificateError::NotValidYetContext { time, not_before } => ("is valid only from", *not_before, *time),
+        CertificateError::ExpiredContext { time, not_after } => ("expired on", *not_after, *time),
+        CertificateError::NotValidYet => {
+            return Some("its certificate is not valid yet by this machine's clock, which is probably behind".into());
+        }
+        CertificateError::Expired => {
+            return Some("its certificate has expired by this machine's clock, which is probably ahead".into());
+        }
+        _ => return None,
+    };
+    let direction = if now < limit { "behind" } else { "ahead" };
+    Some(format!(
+        "its certificate {verb} {}, and this machine's clock, which is probably {direction}, shows {}",
+        shown(limit),
+        shown(now)
+    ))
+}
+
+fn shown(time: UnixTime) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
+    // Later than RFC 3339 can say it: 9999.
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    rfc3339(time.unwrap_or(latest).min(latest))
 }
 
 /// What reqwest knows of how far it came, and the cause below its layers.
@@ -110,5 +145,43 @@ mod tests {
             problem(&endpoint, &refused).message,
             "a1.iot.example:8883 cannot be reached: connection refused"
         );
+    }
+
+    #[test]
+    fn promise_14_the_clock_is_suspected_where_a_certificates_times_do_not_fit() {
+        let endpoint = Endpoint::parse("a1.iot.example", 8883).unwrap();
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let (now, hour) = (1_800_000_000, 3600);
+        let not_yet = |time, not_before| CertificateError::NotValidYetContext {
+            time: at(time),
+            not_before: at(not_before),
+        };
+        let expired = |time, not_after| CertificateError::ExpiredContext {
+            time: at(time),
+            not_after: at(not_after),
+        };
+        for (why, words) in [
+            (CertificateError::NotValidYet, "probably behind"),
+            (CertificateError::Expired, "probably ahead"),
+            (
+                not_yet(now, now + hour),
+                "is valid only from 2027-01-15T09:00:00Z, and this machine's clock, which is probably behind, shows 2027-01-15T08:00:00Z",
+            ),
+            (not_yet(60, now), "probably behind, shows 1970-01-01T00:01:00Z"),
+            (not_yet(0, u64::MAX), "from 9999-12-31T23:59:59Z"),
+            (
+                expired(now, now - hour),
+                "expired on 2027-01-15T07:00:00Z, and this machine's clock, which is probably ahead, shows 2027-01-15T08:00:00Z",
+            ),
+            (expired(u64::MAX, now), "shows 9999-12-31T23:59:59Z"),
+        ] {
+            let error = io::Error::new(io::ErrorKind::InvalidData, TlsError::InvalidCertificate(why));
+            let found = problem(&endpoint, &error);
+            assert!(found.message.contains(words), "{}", found.message);
+            assert!(found.next_step.unwrap().contains("timedatectl"), "{words}");
+        }
+        let name = TlsError::InvalidCertificate(CertificateError::NotValidForName);
+        let found = problem(&endpoint, &io::Error::new(io::ErrorKind::InvalidData, name));
+        assert!(!found.next_step.unwrap().contains("timedatectl"));
     }
 }

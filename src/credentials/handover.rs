@@ -3,13 +3,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Credentials, LONGEST_LIFETIME};
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{Clock, Measurement, Skew, build_date, rfc3339};
 use crate::problem::quoted;
 use crate::sealed;
 use crate::secret::{ExposeSecret, SecretString};
@@ -45,7 +45,17 @@ struct Written<'a> {
     version: u32,
     endpoint: &'a str,
     sealed_at_boot_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_time: Option<AwsTime>,
     sets: Vec<WrittenSet<'a>>,
+}
+
+/// The last measurement of AWS's time.
+#[derive(Deserialize, Serialize)]
+struct AwsTime {
+    unix_ms: u64,
+    boot_ms: u64,
+    skew_ms: i64,
 }
 
 #[derive(Serialize)]
@@ -70,6 +80,7 @@ struct ReadVersion {
 struct Read {
     endpoint: String,
     sealed_at_boot_ms: u64,
+    aws_time: Option<AwsTime>,
     sets: Vec<ReadSet>,
 }
 
@@ -98,13 +109,15 @@ pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<
         version: VERSION,
         endpoint,
         sealed_at_boot_ms: milliseconds(clock.boot()),
+        aws_time: clock.aws().last().map(AwsTime::from),
         sets,
     };
     serde_json::to_writer(&mut *text, &written)?;
     sealed::seal(c"gatepost-credentials", &text)
 }
 
-/// What is in a file that [`seal`] made; each set that does not fit the purpose, or the clocks, is a reason instead.
+/// What is in a file that [`seal`] made; each set that does not fit the purpose, or the clocks, is a reason instead. The clock
+/// learns what the run before knew of AWS's time.
 ///
 /// # Errors
 /// With the reason why it is none of ours.
@@ -129,6 +142,7 @@ pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<V
     if Duration::from_millis(read.sealed_at_boot_ms) > clock.boot() {
         return Err("it was made before this machine was booted".into());
     }
+    learn(read.aws_time.as_ref(), clock);
     Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
 }
 
@@ -137,15 +151,47 @@ pub fn longest_left(file: impl AsFd, clock: &dyn Clock) -> Duration {
     let read = sealed::read(file)
         .ok()
         .and_then(|text| serde_json::from_slice::<Read>(&text).ok());
-    let sets = read.map(|read| read.sets).unwrap_or_default();
-    let left = sets.into_iter().map(|set| {
+    let Some(read) = read else { return Duration::ZERO };
+    learn(read.aws_time.as_ref(), clock);
+    let left = read.sets.into_iter().map(|set| {
         let by_boot = Duration::from_millis(set.expires_at_boot_ms).saturating_sub(clock.boot());
-        let by_wall = humantime::parse_rfc3339(&set.expiration)
+        let by_aws = humantime::parse_rfc3339(&set.expiration)
             .ok()
-            .and_then(|end| end.duration_since(clock.wall()).ok());
-        by_boot.min(by_wall.unwrap_or_default()).min(LONGEST_LIFETIME)
+            .and_then(|end| end.duration_since(clock.latest_aws_now()).ok());
+        by_boot.min(by_aws.unwrap_or_default()).min(LONGEST_LIFETIME)
     });
     left.max().unwrap_or_default()
+}
+
+/// Has the clock learn what another run knew of AWS's time.
+fn learn(time: Option<&AwsTime>, clock: &dyn Clock) {
+    if let Some(measurement) = time.and_then(|time| time.believable(clock)) {
+        clock.aws().record(measurement);
+    }
+}
+
+impl From<Measurement> for AwsTime {
+    fn from(measurement: Measurement) -> Self {
+        let since_1970 = measurement.time.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            unix_ms: milliseconds(since_1970.unwrap_or_default()),
+            boot_ms: milliseconds(measurement.boot),
+            skew_ms: measurement.skew.milliseconds(),
+        }
+    }
+}
+
+impl AwsTime {
+    /// The measurement, unless this run has a later one or it cannot be one of this boot's.
+    fn believable(&self, clock: &dyn Clock) -> Option<Measurement> {
+        let measurement = Measurement {
+            time: SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.unix_ms))?,
+            boot: Duration::from_millis(self.boot_ms),
+            skew: Skew::from_milliseconds(self.skew_ms),
+        };
+        let is_later = clock.aws().last().is_none_or(|known| known.boot < measurement.boot);
+        (is_later && measurement.boot <= clock.boot() && measurement.time >= build_date()).then_some(measurement)
+    }
 }
 
 impl<'a> WrittenSet<'a> {

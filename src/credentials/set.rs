@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{Clock, Skew, rfc3339};
 use crate::secret::{ExposeSecret, SecretBody, SecretString};
 
 /// Sets with less than this to live are not handed out: a caller needs time to use them.
@@ -14,6 +14,10 @@ pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
 /// AWS gives credentials of a role alias for 12 h at most (CreateRoleAlias, credentialDurationSeconds): who claims more is
 /// not believed.
 pub const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// A wall clock that is no further behind AWS's than this changes nothing of the expiration that programs are told: an SDK
+/// replaces a set at least 10 s before it.
+const NEGLIGIBLE_SKEW: Duration = Duration::from_secs(5);
 
 /// What the answer has besides its three strings: names, punctuation, version, expiration.
 const FRAME: usize = 256;
@@ -25,6 +29,8 @@ pub struct Credentials {
     /// Boottime at which the set expires, by the lifetime it had when it arrived.
     expires_at_boot: Duration,
     body: SecretBody,
+    /// The expiration in `body`.
+    told: SystemTime,
     keys: Arc<Keys>,
     thing_name: Arc<str>,
 }
@@ -63,7 +69,7 @@ struct Answer<'a> {
 }
 
 impl Credentials {
-    /// A set as AWS gave it just now. Its age is counted on both clocks from here.
+    /// A set as AWS gave it just now. What it has to live by AWS's time is counted on the boottime clock from here.
     pub fn received(
         access_key_id: &str,
         secret_access_key: &SecretString,
@@ -71,31 +77,19 @@ impl Credentials {
         expiration: SystemTime,
         clock: &dyn Clock,
     ) -> Self {
-        let answer = Answer {
-            version: 1,
-            access_key_id,
-            secret_access_key: secret_access_key.expose_secret(),
-            session_token: session_token.expose_secret(),
-            token: session_token.expose_secret(),
-            expiration: rfc3339(expiration),
+        let keys = Keys {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: secret_access_key.clone(),
+            session_token: session_token.clone(),
         };
-        // Large enough from the start: a buffer that grows leaves copies of secrets behind. The token stands in it twice, and
-        // JSON writes a quotation mark or a backslash with two characters.
-        let secrets = answer.secret_access_key.len() + 2 * answer.token.len();
-        let mut body = Vec::with_capacity(FRAME + 2 * (access_key_id.len() + secrets));
-        // Strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
-        let _ = serde_json::to_writer(&mut body, &answer);
-        body.push(b'\n');
-        let lifetime = expiration.duration_since(clock.wall()).unwrap_or_default();
+        let lifetime = expiration.duration_since(clock.aws_now()).unwrap_or_default();
+        let told = expiration_by_wall_clock(expiration, clock);
         Self {
             expiration,
             expires_at_boot: clock.boot().saturating_add(lifetime),
-            body: SecretBody::new(body),
-            keys: Arc::new(Keys {
-                access_key_id: access_key_id.to_owned(),
-                secret_access_key: secret_access_key.clone(),
-                session_token: session_token.clone(),
-            }),
+            body: body(&keys, told),
+            told,
+            keys: Arc::new(keys),
             thing_name: Arc::default(),
         }
     }
@@ -114,9 +108,13 @@ impl Credentials {
         self
     }
 
-    /// The answer for a caller.
-    pub fn body(&self) -> &SecretBody {
-        &self.body
+    /// The answer for a caller. It is made once, and again only where the wall clock is behind AWS's and has been set since.
+    pub fn body(&self, clock: &dyn Clock) -> SecretBody {
+        let told = expiration_by_wall_clock(self.expiration, clock);
+        match told == self.told {
+            true => self.body.clone(),
+            false => body(&self.keys, told),
+        }
     }
 
     /// What signing needs.
@@ -124,7 +122,7 @@ impl Credentials {
         &self.keys
     }
 
-    /// When AWS stops to accept the set.
+    /// When AWS stops to accept the set, by AWS's clock.
     pub fn expiration(&self) -> SystemTime {
         self.expiration
     }
@@ -139,17 +137,53 @@ impl Credentials {
         &self.thing_name
     }
 
-    /// How long the set is good for, by the more pessimistic of the two clocks; zero once it is over.
+    /// How long AWS still takes the set: by its expiration and AWS's time, and no longer than it had to live when it came. Zero
+    /// once it is over.
     pub fn remaining(&self, clock: &dyn Clock) -> Duration {
-        let by_wall = self.expiration.duration_since(clock.wall()).unwrap_or_default();
+        let by_aws = self.expiration.duration_since(clock.latest_aws_now());
         let by_boot = self.expires_at_boot.saturating_sub(clock.boot());
-        by_wall.min(by_boot)
+        by_aws.unwrap_or_default().min(by_boot)
     }
 
     /// Whether a caller may still have the set.
     pub fn usable(&self, clock: &dyn Clock) -> bool {
         self.remaining(clock) > USABLE_MARGIN
     }
+}
+
+/// The expiration that programs are told. Every SDK compares it with this machine's clock.
+///
+/// If that clock is behind AWS's, the expiration is told earlier by as much, so that the set is replaced before AWS stops to take
+/// it; but not as a time that AWS's clock has already passed. If the clock is ahead, AWS's own expiration is told: programs only
+/// replace the set sooner, and a clock that is set right makes nobody use the set for too long.
+fn expiration_by_wall_clock(expiration: SystemTime, clock: &dyn Clock) -> SystemTime {
+    let behind = clock.skew().map(Skew::behind).unwrap_or_default();
+    if behind <= NEGLIGIBLE_SKEW {
+        return expiration;
+    }
+    let earlier = expiration.checked_sub(behind).unwrap_or(expiration);
+    let earliest = clock.aws_now().checked_add(USABLE_MARGIN).unwrap_or(expiration);
+    earlier.max(earliest).min(expiration)
+}
+
+/// The answer that tells this expiration.
+fn body(keys: &Keys, expiration: SystemTime) -> SecretBody {
+    let answer = Answer {
+        version: 1,
+        access_key_id: &keys.access_key_id,
+        secret_access_key: keys.secret_access_key(),
+        session_token: keys.session_token(),
+        token: keys.session_token(),
+        expiration: rfc3339(expiration),
+    };
+    // Large enough from the start: a buffer that grows leaves copies of secrets behind. The token stands in it twice, and
+    // JSON writes a quotation mark or a backslash with two characters.
+    let secrets = answer.secret_access_key.len() + 2 * answer.token.len();
+    let mut text = Vec::with_capacity(FRAME + 2 * (answer.access_key_id.len() + secrets));
+    // Strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
+    let _ = serde_json::to_writer(&mut text, &answer);
+    text.push(b'\n');
+    SecretBody::new(text)
 }
 
 #[cfg(test)]
@@ -167,7 +201,7 @@ pub(super) mod tests {
     #[test]
     fn one_body_serves_credential_process_and_container_providers() {
         let clock = ManualClock::at(NOW);
-        let body = set(3600, &*clock).body().expose();
+        let body = set(3600, &*clock).body(&*clock).expose();
         let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             answer,
@@ -177,6 +211,73 @@ pub(super) mod tests {
             })
         );
         assert_eq!(body.iter().filter(|byte| **byte == b'\n').count(), 1, "one line");
+    }
+
+    fn told(credentials: &Credentials, clock: &dyn Clock) -> SystemTime {
+        let answer: serde_json::Value = serde_json::from_slice(&credentials.body(clock).expose()).unwrap();
+        humantime::parse_rfc3339(answer["Expiration"].as_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn promise_14_a_wrong_clock_neither_lengthens_nor_shortens_a_life() {
+        // Seconds that the clock is ahead, seconds that the set lives by AWS's time, and how much earlier its end is told.
+        for (ahead, lifetime, earlier) in [
+            (0, 3600, 0),
+            (3, 3600, 0),
+            (-3, 3600, 0),
+            (-6, 3600, 6),
+            (240, 3600, 0),
+            (-240, 3600, 240),
+            (1200, 3600, 0),
+            (-1200, 3600, 1200),
+            (1200, 900, 0),
+            (-1200, 900, 840),
+            (-86_400, 43_200, 43_140),
+            (86_400, 900, 0),
+        ] {
+            let clock = ManualClock::ahead_of_aws(NOW, ahead);
+            let expiration = clock.aws_now() + Duration::from_secs(lifetime);
+            let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
+            assert_eq!(credentials.remaining(&*clock).as_secs(), lifetime, "{ahead}");
+            assert_eq!(
+                told(&credentials, &*clock),
+                expiration - Duration::from_secs(earlier),
+                "{ahead}"
+            );
+            let by_local_clock = told(&credentials, &*clock)
+                .duration_since(clock.wall())
+                .unwrap_or_default();
+            let margin = Duration::from_secs(lifetime) + USABLE_MARGIN + Duration::from_secs(86_400);
+            assert!(by_local_clock <= margin, "{ahead}");
+            clock.pass(Duration::from_secs(lifetime - 61));
+            assert!(credentials.usable(&*clock), "{ahead}");
+            clock.pass(Duration::from_secs(1));
+            assert!(!credentials.usable(&*clock), "{ahead}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_changes_what_is_told_and_not_the_life() {
+        for ahead in [-1200, 1200] {
+            let clock = ManualClock::ahead_of_aws(NOW, ahead);
+            let expiration = clock.aws_now() + Duration::from_secs(3600);
+            let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
+            clock.pass(Duration::from_secs(10));
+            clock.step_to(clock.aws_now());
+            assert_eq!(credentials.remaining(&*clock).as_secs(), 3590, "{ahead}");
+            assert_eq!(told(&credentials, &*clock), expiration, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_unnoticed_does_not_lengthen_a_life() {
+        let clock = ManualClock::ahead_of_aws(NOW, 0);
+        let expiration = clock.aws_now() + Duration::from_secs(3600);
+        let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
+        clock.step_to(clock.wall() + Duration::from_secs(3000));
+        assert_eq!(credentials.remaining(&*clock).as_secs(), 600);
+        clock.step_to(clock.wall() + Duration::from_secs(600));
+        assert!(!credentials.usable(&*clock));
     }
 
     #[test]

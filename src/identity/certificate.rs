@@ -10,8 +10,9 @@ use x509_parser::prelude::FromDer;
 
 use super::name::{common_names, describe};
 use super::signature::refused_by_aws;
+use super::validity::check_validity;
 use super::{chain, usage};
-use crate::clock::{Clock, is_set, rfc3339};
+use crate::clock::{Clock, is_set};
 use crate::config::{IdentityConfig, check_thing_name};
 use crate::pem_file::{self, ReadError};
 use crate::problem::Problem;
@@ -105,7 +106,7 @@ impl Certificate {
             Some(name) => name.to_owned(),
             None => thing_name_of(source.path, &device)?,
         };
-        let now = is_set(clock).then(|| seconds(clock.wall()));
+        let now = is_set(clock).then(|| seconds(clock.aws_now()));
         let path = chain::build(&device, &parsed, now.unwrap_or_default()).map_err(|why| no_path(source, &why))?;
         let (not_before, not_after) = (
             moment(device.validity().not_before.timestamp()),
@@ -258,35 +259,6 @@ fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, Refusa
     }
 }
 
-/// While the clock is unset there is nothing to compare with: the certificate is looked at again once it is set.
-fn check_validity(path: &Path, from: SystemTime, until: SystemTime, clock: &dyn Clock) -> Result<(), Refusal> {
-    let now = clock.wall();
-    if !is_set(clock) {
-        return Ok(());
-    }
-    if now < from {
-        let message = format!(
-            "{} is valid only from {} on; it is {} by this machine's clock",
-            path.display(),
-            rfc3339(from),
-            rfc3339(now)
-        );
-        return Err(Refusal::NotYetValid(
-            from,
-            Problem::wait(message).next("check the clock: timedatectl"),
-        ));
-    }
-    if now > until {
-        let what = format!("expired on {}", rfc3339(until));
-        return Err(unusable(
-            path,
-            &what,
-            "have the signing request device.csr signed again, and check the clock: timedatectl",
-        ));
-    }
-    Ok(())
-}
-
 fn der(certificate: &X509Certificate) -> CertificateDer<'static> {
     CertificateDer::from(certificate.as_raw().to_vec())
 }
@@ -313,6 +285,6 @@ pub(super) fn seconds(moment: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn unusable(path: &Path, what: &str, next: &str) -> Refusal {
+pub(super) fn unusable(path: &Path, what: &str, next: &str) -> Refusal {
     Refusal::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
 }

@@ -14,6 +14,7 @@ mod signing_key;
 mod task;
 mod tls;
 mod usage;
+mod validity;
 
 pub use certificate::{Certificate, Loaded, Refusal, Source, thing_name};
 pub use files::Files;

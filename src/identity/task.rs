@@ -12,7 +12,7 @@ use super::{Identity, IdentityReporter, Proven, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
-use crate::problem::Problem;
+use crate::problem::{Problem, Remedy};
 use crate::status::{IdentityDetails, IdentityPhase};
 use crate::token::{PublicKey, Token};
 
@@ -114,7 +114,7 @@ impl IdentityTask {
         let certificate = &identity.certificate;
         let left = certificate
             .not_after
-            .duration_since(self.clock.wall())
+            .duration_since(self.clock.aws_now())
             .unwrap_or_default();
         self.taken_with_clock_unset = !is_set(&*self.clock);
         self.reporter
@@ -148,8 +148,13 @@ impl IdentityTask {
             Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
             Refusal::Unusable(problem) => (IdentityPhase::Refused, problem, None),
             Refusal::NotYetValid(from, problem) => {
-                let wait = from.duration_since(self.clock.wall()).unwrap_or_default() + ROUNDING;
-                (IdentityPhase::Refused, problem, Some(wait.min(LOOK_AGAIN)))
+                let wait = from.duration_since(self.clock.aws_now()).unwrap_or_default();
+                // Only a moment: the certificate is as good as there.
+                let phase = match problem.remedy {
+                    Remedy::None => IdentityPhase::NoCertificate,
+                    _ => IdentityPhase::Refused,
+                };
+                (phase, problem, Some((wait + ROUNDING).min(LOOK_AGAIN)))
             }
         };
         self.reporter.report(self.phase_without_news(phase), Some(problem));

@@ -2,6 +2,8 @@
 //!
 //! The signature itself is made by AWS's own crate; this room knows which service wants it how.
 
+mod url;
+
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials as AwsCredentials;
@@ -10,7 +12,6 @@ use aws_sigv4::http_request::{
     SigningInstructions, SigningSettings, UriPathNormalizationMode,
 };
 use aws_sigv4::sign::v4::SigningParams;
-use hyper::http::uri::{Scheme, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::credentials::Credentials;
@@ -35,7 +36,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The whole URL.
     pub url: &'a str,
-    /// The header fields that will be sent and shall be signed; Host is taken from the URL.
+    /// The header fields that will be sent and shall be signed; Host is taken from the URL. The values of a field that is there
+    /// several times are signed in their order, joined by commas (IAM User Guide, "Create a signed AWS API request").
     pub headers: Vec<(&'a str, &'a str)>,
     /// SHA-256 of the body in lower-case hex, or [`UNSIGNED_PAYLOAD`]; `None` for a request without a body.
     pub payload_hash: Option<&'a str>,
@@ -83,6 +85,7 @@ impl Request<'_> {
         expiry: Option<Duration>,
     ) -> Result<SigningInstructions, Unsignable> {
         self.check()?;
+        let url = url::check(self.url)?;
         let keys = credentials.keys();
         let identity = AwsCredentials::new(
             &keys.access_key_id,
@@ -104,7 +107,7 @@ impl Request<'_> {
             None => SignableBody::Precomputed(EMPTY.to_owned()),
         };
         let unsignable = |error: &dyn std::fmt::Display| Unsignable(format!("the request cannot be signed: {error}"));
-        let request = SignableRequest::new(self.method, self.url, self.headers.iter().copied(), body)
+        let request = SignableRequest::new(self.method, &*url, self.headers.iter().copied(), body)
             .map_err(|error| unsignable(&error))?;
         let parameters = SigningParams::builder()
             .identity(&identity)
@@ -153,16 +156,6 @@ impl Request<'_> {
         if hyper::Method::from_bytes(self.method.as_bytes()).is_err() || self.method.to_ascii_uppercase() != self.method
         {
             return wrong("the method is none: GET, PUT, POST, ...");
-        }
-        let url: Option<Uri> = self.url.parse().ok();
-        let whole = |url: &Uri| {
-            let plain = url
-                .authority()
-                .is_some_and(|authority| !authority.as_str().contains('@'));
-            plain && (url.scheme() == Some(&Scheme::HTTP) || url.scheme() == Some(&Scheme::HTTPS))
-        };
-        if !url.as_ref().is_some_and(whole) || self.url.contains('#') {
-            return wrong("the url is not a whole one with http or https, a host and no fragment");
         }
         for (name, value) in &self.headers {
             let legal = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok()

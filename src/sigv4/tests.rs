@@ -162,7 +162,10 @@ fn what_is_no_request_is_not_signed() {
         "https://h /",
         "https://h/a\r\nb",
     ] {
-        assert!(refused(Request { url, ..good.clone() }).contains("url"), "{url}");
+        assert!(
+            refused(Request { url, ..good.clone() }).starts_with("the url "),
+            "{url}"
+        );
     }
     for method in ["", "get", "G T", "GET\r\n"] {
         assert!(
@@ -209,5 +212,53 @@ fn what_is_no_request_is_not_signed() {
             .contains("payload_hash"),
             "{hash}"
         );
+    }
+}
+
+#[test]
+fn a_header_field_that_is_there_twice_is_signed_as_one_with_a_comma() {
+    let credentials = credentials("AKIDEXAMPLE", SUITE_SECRET, "token", SUITE_TIME);
+    let signature = |headers: &[(&'static str, &'static str)]| {
+        let request = Request {
+            service: "sts",
+            region: "us-east-1",
+            method: "GET",
+            url: "https://sts.us-east-1.amazonaws.com/",
+            headers: headers.to_vec(),
+            payload_hash: None,
+        };
+        let signed = request.headers(&credentials, at(SUITE_TIME)).unwrap();
+        signature_of(&signed).to_owned()
+    };
+    let joined = signature(&[("x-amz-meta", "b,a")]);
+    assert_eq!(signature(&[("x-amz-meta", "b"), ("x-amz-meta", "a")]), joined);
+    assert_eq!(signature(&[("X-Amz-Meta", "b"), ("x-amz-meta", " a ")]), joined);
+    assert_eq!(
+        signature(&[("x-amz-meta", "b"), ("x-other", "c"), ("x-amz-meta", "a")]),
+        signature(&[("x-other", "c"), ("x-amz-meta", "b,a"),])
+    );
+    assert_ne!(signature(&[("x-amz-meta", "a"), ("x-amz-meta", "b")]), joined);
+}
+
+#[test]
+fn a_websocket_is_signed_as_the_request_that_opens_it() {
+    let credentials = credentials("AKIDEXAMPLE", SUITE_SECRET, "token", SUITE_TIME);
+    let presigned = |url: &str, service: &str| {
+        let request = Request {
+            service,
+            region: "us-east-1",
+            method: "GET",
+            url,
+            headers: Vec::new(),
+            payload_hash: None,
+        };
+        request
+            .presigned(&credentials, at(SUITE_TIME), Duration::from_secs(60))
+            .unwrap()
+    };
+    for service in ["iotdevicegateway", "execute-api", "transcribe"] {
+        let https = presigned("https://h.example/mqtt", service);
+        let wss = presigned("wss://h.example/mqtt", service);
+        assert_eq!(wss.strip_prefix("wss"), https.strip_prefix("https"), "{service}");
     }
 }

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn since_is_when_the_phase_began_and_survives_a_clock_step() {
         let clock = ManualClock::at(100);
-        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails {});
+        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
         clock.pass(Duration::from_secs(50));
         reporter.report(ClockPhase::Unset, Some(Problem::wait("not yet")));
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

@@ -168,9 +168,12 @@ pub struct TokenDetails {
     pub latencies: Latencies,
 }
 
-/// What the status says of the clock besides its phase: nothing.
+/// What the status says of the clock besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct ClockDetails {}
+pub struct ClockDetails {
+    /// How many seconds the wall clock is ahead of AWS's, negative where it is behind; `None` before AWS has said its time.
+    pub skew_seconds: Option<i64>,
+}
 
 /// What the status says of the identity besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -311,7 +314,11 @@ impl Board {
     /// What keeps this gateway offline, the deepest cause first: whoever waits for anything waits for this.
     pub fn obstacle(&self) -> Option<Problem> {
         let token = self.token.borrow().problem.clone();
-        let clock = || self.clock.borrow().problem.clone();
+        // A clock that is wrong keeps nobody offline; one that is not set does.
+        let clock = || {
+            let part = self.clock.borrow();
+            part.problem.clone().filter(|_| part.phase == ClockPhase::Unset)
+        };
         let identity = || self.identity.borrow().problem.clone();
         let provisioning = || self.provisioning.borrow().problem.clone();
         token.or_else(identity).or_else(clock).or_else(provisioning)

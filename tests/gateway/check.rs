@@ -70,6 +70,7 @@ fn all_is_well_with_the_daemon_and_without_it() {
         "configuration",
         "daemon",
         "clock",
+        "clock skew",
         "token and key",
         "certificate",
         "expiry",
@@ -132,6 +133,7 @@ fn all_is_well_with_the_daemon_and_without_it() {
         "credentials endpoint: TCP",
         "credentials endpoint: TLS",
         "role alias telemetry",
+        "clock skew",
         "AWS call",
     ];
     assert_eq!(ended(&without, "ok"), names);

@@ -35,6 +35,7 @@ mod secrets;
 mod session;
 mod shutdown;
 mod sign;
+mod skew;
 mod socket;
 mod systemd;
 mod tokens;

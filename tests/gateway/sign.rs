@@ -76,6 +76,28 @@ fn aws_accepts_what_gatepost_has_signed() {
     let (status, body) = curl(&[&presigned.trim().replace("Expires=60", "Expires=61")], "");
     assert_eq!(status, "403", "{body}");
 
+    let sign = [&sts[..], &["--expires", "36000", &url]].concat();
+    let (code, presigned, reason) = run(&mut client(gateway, &[&["sign"], &sign[..]].concat()));
+    assert!(code == 0 && presigned.starts_with("http"), "{reason}");
+    contains_all(
+        &reason,
+        &[
+            "good for 3",
+            "not for 36000 s",
+            "the credentials that sign it end at 20",
+        ],
+    );
+    let twice = [
+        &sts[..],
+        &["--header", "X-Amz-Meta-A: 2", "--header", "x-amz-meta-a: 1", &url],
+    ]
+    .concat();
+    let headers = signed(gateway, &twice);
+    let (status, body) = curl(&["-H", "X-Amz-Meta-A: 2", "-H", "X-Amz-Meta-A: 1", &url], &headers);
+    assert_eq!(status, "200", "both values are signed: {body}");
+    let (status, _) = curl(&["-H", "X-Amz-Meta-A: 1", &url], &headers);
+    assert_eq!(status, "403", "both values are signed");
+
     let long = json!({ "service": "s3", "region": "us-east-2", "method": "GET", "url": "https://b.s3.us-east-2.amazonaws.com/k",
         "expires": 604_800 });
     let answer = post(gateway, long.to_string().as_bytes()).json().unwrap();
@@ -119,6 +141,30 @@ fn what_cannot_be_signed_is_said_and_nothing_is_told() {
             with(json!({ "headers": { "X-Y": "z" } })),
             200,
             "host;x-amz-date;x-amz-security-token;x-y",
+        ),
+        (
+            "a header twice",
+            with(json!({ "headers": { "X-Y": ["z", "a"] } })),
+            200,
+            "host;x-amz-date;x-amz-security-token;x-y",
+        ),
+        (
+            "a header that is a number",
+            with(json!({ "headers": { "X-Y": 1 } })),
+            400,
+            "a text, or a list of texts",
+        ),
+        (
+            "a WebSocket",
+            with(json!({ "service": "iotdevicegateway", "url": "wss://h/mqtt", "expires": 60 })),
+            200,
+            "wss://h/mqtt?X-Amz-",
+        ),
+        (
+            "a space in the URL",
+            with(json!({ "url": "https://h/my photo.jpg" })),
+            400,
+            "a space at position 13: write it as %20",
         ),
         ("nothing", vec![], 400, "not what is to be signed"),
         ("no JSON", b"service=s3".to_vec(), 400, "not what is to be signed"),

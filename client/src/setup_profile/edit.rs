@@ -1,33 +1,25 @@
-//! The one change to the text of an AWS configuration file; every other byte of it stays.
+//! The one change to the text of an AWS configuration or credentials file; every other byte of it stays.
 
-/// Settings that AWS's tools would follow in the place of credential_process, or beside it.
-const OTHER_CREDENTIALS: [&str; 11] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "credential_source",
-    "login_session",
-    "role_arn",
-    "source_profile",
-    "sso_account_id",
-    "sso_session",
-    "sso_start_url",
-    "web_identity_token_file",
-];
+use crate::aws_files::{CREDENTIAL_SETTINGS, Kind};
 
-/// The text with these settings in this profile. What the profile has else stays; so does a setting that is so already.
+/// The text of a file of this kind with these settings in this profile. What the profile has else stays; so does a setting that is so already.
 ///
 /// # Errors
 /// With the reason, when the profile is there twice or gets its credentials elsewhere.
-pub(super) fn with_profile(text: &str, profile: &str, settings: &[(&str, String)]) -> Result<String, String> {
+pub(super) fn with_profile(
+    text: &str,
+    kind: Kind,
+    profile: &str,
+    settings: &[(&str, String)],
+) -> Result<String, String> {
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let sections: Vec<usize> = positions(&lines, |line| {
-        header(line).is_some_and(|name| is_profile(name, profile))
+        header(line).is_some_and(|name| is_profile(name, kind, profile))
     });
     let [start] = sections[..] else {
         return match sections.len() {
-            0 => Ok(with_section(text, line_end, profile, settings)),
+            0 => Ok(with_section(text, line_end, kind, profile, settings)),
             _ => Err(format!("profile {profile} is in it {} times", sections.len())),
         };
     };
@@ -38,7 +30,7 @@ pub(super) fn with_profile(text: &str, profile: &str, settings: &[(&str, String)
         .take_while(|line| header(line).is_none())
         .count();
     for (name, _) in lines.iter().skip(first).take(length).filter_map(|line| setting(line)) {
-        if OTHER_CREDENTIALS.contains(&name.as_str()) {
+        if name != "credential_process" && CREDENTIAL_SETTINGS.contains(&name.as_str()) {
             return Err(format!(
                 "profile {profile} has {name}, and so gets its credentials elsewhere"
             ));
@@ -66,7 +58,7 @@ pub(super) fn with_profile(text: &str, profile: &str, settings: &[(&str, String)
     Ok(lines.concat())
 }
 
-fn with_section(text: &str, line_end: &str, profile: &str, settings: &[(&str, String)]) -> String {
+fn with_section(text: &str, line_end: &str, kind: Kind, profile: &str, settings: &[(&str, String)]) -> String {
     let mut whole = text.to_owned();
     if !whole.is_empty() {
         if !whole.ends_with('\n') {
@@ -76,6 +68,7 @@ fn with_section(text: &str, line_end: &str, profile: &str, settings: &[(&str, St
     }
     // A name with spaces is quoted (AWS SDKs and tools reference, "shared config and credentials files").
     let header = match profile {
+        name if kind == Kind::Credentials => format!("[{name}]"),
         "default" => "[default]".to_owned(),
         name if name.contains(char::is_whitespace) => format!("[profile \"{name}\"]"),
         name => format!("[profile {name}]"),
@@ -101,7 +94,10 @@ fn header(line: &str) -> Option<&str> {
     Some(name.trim())
 }
 
-fn is_profile(header: &str, profile: &str) -> bool {
+fn is_profile(header: &str, kind: Kind, profile: &str) -> bool {
+    if kind == Kind::Credentials {
+        return header == profile;
+    }
     if profile == "default" && header == "default" {
         return true;
     }
@@ -122,7 +118,7 @@ fn setting(line: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::with_profile;
+    use super::*;
 
     const PROCESS: &str = "/usr/bin/gatepost credentials telemetry";
 
@@ -153,17 +149,17 @@ mod tests {
             ("[profile telemetry]".to_owned(), format!("[profile telemetry]\n{region}{line}")),
             ("# only a remark\r\n".to_owned(), format!("# only a remark\r\n\r\n{}", section.replace('\n', "\r\n"))),
         ] {
-            let edited = with_profile(&before, "telemetry", &settings()).unwrap();
+            let edited = with_profile(&before, Kind::Config, "telemetry", &settings()).unwrap();
             assert_eq!(edited, after, "{before:?}");
-            assert_eq!(with_profile(&edited, "telemetry", &settings()).unwrap(), edited, "again");
+            assert_eq!(with_profile(&edited, Kind::Config, "telemetry", &settings()).unwrap(), edited, "again");
         }
         assert!(
-            with_profile("", "default", &settings())
+            with_profile("", Kind::Config, "default", &settings())
                 .unwrap()
                 .starts_with("[default]\n")
         );
         assert!(
-            with_profile("", "a b", &settings())
+            with_profile("", Kind::Config, "a b", &settings())
                 .unwrap()
                 .starts_with("[profile \"a b\"]\n")
         );
@@ -175,8 +171,35 @@ mod tests {
             ("[profile telemetry]\nrole_arn = x\n", "role_arn"),
             ("[profile telemetry]\n[profile b]\n[profile telemetry]\n", "2 times"),
         ] {
-            let error = with_profile(before, "telemetry", &settings()).unwrap_err();
+            let error = with_profile(before, Kind::Config, "telemetry", &settings()).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn a_profile_of_the_credentials_file_has_no_prefix() {
+        let line = format!("credential_process = {PROCESS}\n");
+        let region = "region = us-east-2\n";
+        for (before, after) in [
+            ("", format!("[telemetry]\n{line}{region}")),
+            (
+                "[default]\nregion = x\n",
+                format!("[default]\nregion = x\n\n[telemetry]\n{line}{region}"),
+            ),
+            (
+                "[telemetry]\nregion = us-east-2\n",
+                format!("[telemetry]\n{line}{region}"),
+            ),
+            (
+                "[profile telemetry]\n",
+                format!("[profile telemetry]\n\n[telemetry]\n{line}{region}"),
+            ),
+        ] {
+            let edited = with_profile(before, Kind::Credentials, "telemetry", &settings()).unwrap();
+            assert_eq!(edited, after, "{before:?}");
+        }
+        let keys = "[telemetry]\naws_access_key_id = A\n";
+        let error = with_profile(keys, Kind::Credentials, "telemetry", &settings()).unwrap_err();
+        assert!(error.contains("aws_access_key_id"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! What the status screen says about each part of the daemon. Whatever the document lacks is left out.
 
 use super::screen::{Colour, Screen, length, named};
-use crate::instant::Instant;
+use crate::instant::{Instant, duration};
 use crate::json::Value;
 use crate::size::size;
 
@@ -26,7 +26,7 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     configuration(&mut screen, document.get("configuration"));
     identity(&mut screen, document.get("identity"));
     token(&mut screen, document.get("token"));
-    screen.part("Clock", "", document.get("clock"), &[]);
+    clock(&mut screen, document.get("clock"));
     provisioning(&mut screen, document.get("provisioning"));
     session(&mut screen, document.get("session"));
     for alias in document.get("role_aliases").items() {
@@ -100,6 +100,15 @@ fn token(screen: &mut Screen, token: &Value) {
         named("warning", token.get("warning")),
     ];
     screen.part("Token", "", token, &details);
+}
+
+fn clock(screen: &mut Screen, clock: &Value) {
+    let skew = clock.get("skew_seconds").integer().filter(|seconds| *seconds != 0);
+    let skew = skew.map(|seconds| {
+        let direction = if seconds < 0 { "behind" } else { "ahead of" };
+        format!("{} {direction} AWS's clock", duration(seconds.unsigned_abs()))
+    });
+    screen.part("Clock", "", clock, &[skew]);
 }
 
 fn provisioning(screen: &mut Screen, provisioning: &Value) {

@@ -1,11 +1,12 @@
 //! What the credentials provider's answer means: a set of credentials, or whose turn it is.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::clock::{Clock, rfc3339};
+use super::date;
+use crate::clock::{Clock, Measurement, rfc3339};
 use crate::credentials::{Credentials, LONGEST_LIFETIME, USABLE_MARGIN};
 use crate::problem::{Problem, quoted};
 use crate::secret::{ExposeSecret, SecretString};
@@ -76,13 +77,24 @@ struct AnswerCredentials {
     expiration: String,
 }
 
-/// The set of credentials in the body of an answer.
+/// When an answer came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// Its Date, if it has one that can be read.
+    pub date: Option<SystemTime>,
+    /// The boottime clock before the request was made.
+    pub asked: Duration,
+}
+
+/// The set of credentials in the body of an answer that has just come, with AWS's Date. If there is one, AWS's time is noted in
+/// the clock.
 ///
-/// Only `expiration` is believed; the alias's duration is not in the answer and may have been changed.
+/// Only `expiration` is believed; the alias's duration is not in the answer and may have been changed. How long the set lives is
+/// counted from AWS's own time, because this machine's clock may be wrong.
 ///
 /// # Errors
 /// With the reason why there is none in it that can be used.
-pub fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
+pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credentials, String> {
     // serde_json's messages name a place and a type, and may quote a value of the wrong type: the place is enough.
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         format!(
@@ -94,18 +106,21 @@ pub fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
     let set = answer.credentials;
     let expiration = humantime::parse_rfc3339(&set.expiration)
         .map_err(|_| format!("its expiration is no time: {:?}", quoted(&set.expiration)))?;
-    let lifetime = expiration.duration_since(clock.wall()).unwrap_or_default();
+    let measured = arrival
+        .date
+        .filter(|date| date::agrees(*date, expiration))
+        .map(|date| Measurement::by_answer(date, arrival.asked, clock));
+    let (now, whose) = match (measured, clock.aws().last()) {
+        (None, None) => (clock.wall(), "this machine's clock"),
+        (None, Some(_)) => (clock.aws_now(), "AWS's clock"),
+        (Some(measurement), _) => (measurement.time, "AWS's clock"),
+    };
+    let lifetime = expiration.duration_since(now).unwrap_or_default();
     if lifetime <= USABLE_MARGIN {
-        let now = rfc3339(clock.wall());
+        let (end, now) = (rfc3339(expiration), rfc3339(now));
         return Err(match lifetime {
-            Duration::ZERO => format!(
-                "the credentials expired at {} and it is {now} by this machine's clock",
-                rfc3339(expiration)
-            ),
-            _ => format!(
-                "the credentials live only until {} and it is {now}",
-                rfc3339(expiration)
-            ),
+            Duration::ZERO => format!("the credentials expired at {end} and it is {now} by {whose}"),
+            _ => format!("the credentials live only until {end} and it is {now} by {whose}"),
         });
     }
     for (name, value, max) in [
@@ -119,9 +134,14 @@ pub fn parse(body: &[u8], clock: &dyn Clock) -> Result<Credentials, String> {
     ] {
         check_part(value, max).map_err(|why| format!("its {name} {why}"))?;
     }
+    if let Some(measurement) = measured {
+        clock.aws().record(measurement);
+    }
     // A set that claims to live longer is used, but asked for again as if it did not: an answer that was forged or garbled
-    // must not stay for ever, and where this machine's clock is slow by hours, programs still get their credentials.
-    let expiration = expiration.min(clock.wall() + LONGEST_LIFETIME);
+    // must not stay for ever, and where AWS has not said its time and this machine's clock is slow by hours, programs still get
+    // their credentials.
+    let longest = now.checked_add(LONGEST_LIFETIME).unwrap_or(expiration);
+    let expiration = expiration.min(longest);
     Ok(Credentials::received(
         &set.access_key_id,
         &set.secret_access_key,
@@ -243,8 +263,77 @@ mod tests {
     #[test]
     fn an_answer_is_believed_for_its_expiration_only() {
         let clock = ManualClock::at(NOW);
-        let credentials = parse(body("2027-01-15T08:15:00Z").as_bytes(), &*clock).unwrap();
+        let credentials = parse(body("2027-01-15T08:15:00Z").as_bytes(), Arrival::default(), &*clock).unwrap();
         assert_eq!(credentials.remaining(&*clock), Duration::from_secs(900));
+    }
+
+    #[test]
+    fn promise_14_awss_date_decides_how_long_a_set_lives() {
+        let at = |seconds: i64| {
+            let since = u64::try_from(i64::try_from(NOW).unwrap() + seconds).unwrap();
+            SystemTime::UNIX_EPOCH + Duration::from_secs(since)
+        };
+        let (day, week) = (86_400, 604_800);
+        // How far this machine's clock is ahead; how far the Date is from AWS's clock, if there is one; for how long AWS gives
+        // the set; for how long it is believed to live, if it is used; and the skew that is noted.
+        let cases: [(i64, Option<i64>, i64, Option<i64>, Option<i64>); 26] = [
+            (0, Some(0), 3600, Some(3600), Some(0)),
+            (1, Some(0), 3600, Some(3599), Some(0)),
+            (-1, Some(0), 3600, Some(3600), Some(-1)),
+            (1200, Some(0), 3600, Some(3597), Some(1197)),
+            (-1200, Some(0), 3600, Some(3600), Some(-1200)),
+            (1200, Some(0), 900, Some(897), Some(1197)),
+            (-1200, Some(0), 900, Some(900), Some(-1200)),
+            (1200, Some(0), 63, None, None),
+            (-1200, Some(0), 60, None, None),
+            (-1200, Some(0), -60, None, None),
+            (-1200, Some(0), -1100, None, None),
+            (1200, Some(0), -60, None, None),
+            (-day, Some(0), 3600, Some(3600), Some(-day)),
+            (day, Some(0), 3600, Some(3597), Some(day - 3)),
+            (-week, Some(0), 43_200, Some(43_200), Some(-week)),
+            // AWS's own words contradict each other: the Date is taken where that is the safe side.
+            (0, Some(3700), 3600, None, None),
+            (0, Some(-3700), 3600, Some(7297), Some(3697)),
+            (0, Some(-week), 3600, Some(3600), None),
+            (0, Some(week), 3600, Some(3600), None),
+            (0, Some(-50 * 365 * day), 3600, Some(3600), None),
+            (0, Some(100 * 365 * day), 3600, Some(3600), None),
+            // No Date: only this machine's clock is there to go by.
+            (0, None, 3600, Some(3600), None),
+            (1200, None, 3600, Some(2400), None),
+            (-1200, None, 3600, Some(4800), None),
+            (1200, None, 900, None, None),
+            (-1200, None, -60, Some(1140), None),
+        ];
+        for (ahead, date, lifetime, expected, skew) in cases {
+            let clock = ManualClock::at(NOW);
+            clock.step_to(at(ahead));
+            // The request takes two seconds.
+            let asked = clock.boot();
+            clock.pass(Duration::from_secs(2));
+            clock.step_to(at(ahead));
+            let arrival = Arrival {
+                date: date.map(at),
+                asked,
+            };
+            let what = format!("{ahead} {date:?} {lifetime}");
+            let text = body(&rfc3339(at(lifetime)));
+            let credentials = parse(text.as_bytes(), arrival, &*clock).ok();
+            let found = credentials.map(|set| i64::try_from(set.remaining(&*clock).as_secs()).unwrap());
+            assert_eq!(found, expected, "{what}");
+            assert_eq!(clock.skew().map(|skew| skew.whole_seconds()), skew, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_aws_said_of_its_time_before_counts_where_an_answer_says_nothing() {
+        for ahead in [-1200, 1200] {
+            let clock = ManualClock::ahead_of_aws(NOW, ahead);
+            let expiration = rfc3339(clock.aws_now() + Duration::from_secs(900));
+            let credentials = parse(body(&expiration).as_bytes(), Arrival::default(), &*clock).unwrap();
+            assert_eq!(credentials.remaining(&*clock), Duration::from_secs(900), "{ahead}");
+        }
     }
 
     #[test]
@@ -266,7 +355,7 @@ mod tests {
             (String::new(), "no set of credentials"),
         ];
         for (text, expected) in cases {
-            let reason = parse(text.as_bytes(), &*clock).expect_err(&text);
+            let reason = parse(text.as_bytes(), Arrival::default(), &*clock).expect_err(&text);
             assert!(
                 reason.contains(expected) && !reason.contains("s3cr3t"),
                 "{text}: {reason}"
@@ -284,7 +373,7 @@ mod tests {
             let body = format!(
                 r#"{{"credentials":{{"accessKeyId":{id},"secretAccessKey":{key},"sessionToken":{token},"expiration":"2027-01-15T09:00:00Z"}}}}"#
             );
-            super::parse(body.as_bytes(), &*clock).map(drop)
+            super::parse(body.as_bytes(), Arrival::default(), &*clock).map(drop)
         };
         let long = "l0ng".repeat(10_000);
         let wrong = [
@@ -338,13 +427,13 @@ mod tests {
             ("2037-01-15T08:00:00Z", 43_200),
             ("9999-12-31T23:59:59Z", 43_200),
         ] {
-            let credentials = parse(body(expiration).as_bytes(), &*clock).unwrap();
+            let credentials = parse(body(expiration).as_bytes(), Arrival::default(), &*clock).unwrap();
             assert_eq!(
                 credentials.remaining(&*clock),
                 Duration::from_secs(seconds),
                 "{expiration}"
             );
-            let shown: serde_json::Value = serde_json::from_slice(&credentials.body().expose()).unwrap();
+            let shown: serde_json::Value = serde_json::from_slice(&credentials.body(&*clock).expose()).unwrap();
             let latest = if seconds == 43_200 {
                 "2027-01-15T20:00:00Z"
             } else {

@@ -1,6 +1,7 @@
 //! Temporary credentials: the request, the schedule, and the task that joins them for each role alias.
 
 pub mod answer;
+mod date;
 mod keeper;
 mod keepers;
 mod provider;

@@ -10,7 +10,8 @@ use reqwest::{Client, Response, StatusCode, header, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
-use super::answer::{Failure, parse, refusal, words};
+use super::answer::{Arrival, Failure, parse, refusal, words};
+use super::date;
 use super::keeper::Source;
 use crate::clock::{Clock, SharedClock};
 use crate::cloud::reach;
@@ -80,6 +81,7 @@ async fn fetch(
         .tcp_user_timeout(TCP_PATIENCE)
         .build()
         .map_err(|error| transient(with_causes(&error)))?;
+    let asked = clock.boot();
     // Alias names are of [\w=,@-]: each of these may stand in a path as it is (RFC 3986, 3.3).
     let url = format!("https://{endpoint}/role-aliases/{alias}/credentials");
     let response = client
@@ -89,6 +91,10 @@ async fn fetch(
         .await
         .map_err(|error| Failure::Unreachable(reach::problem(endpoint, &error.without_url())))?;
     let status = response.status();
+    let arrival = Arrival {
+        date: date::read(response.headers()),
+        asked,
+    };
     let request_id = header_text(&response, "x-amzn-requestid");
     let content_type = header_text(&response, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let body = read_body(response).await.map_err(|what| match what {
@@ -98,7 +104,7 @@ async fn fetch(
         }
     })?;
     match status {
-        StatusCode::OK => parse(&body, clock)
+        StatusCode::OK => parse(&body, arrival, clock)
             .map(|credentials| credentials.for_thing(thing_name))
             .map_err(|what| transient(format!("{endpoint} answered 200, but {what}"))),
         _ => {

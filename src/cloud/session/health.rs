@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::{SharedClock, rfc3339};
+use crate::clock::{SharedClock, Skew, rfc3339};
 use crate::credentials::Shelf;
 use crate::status::Board;
 
@@ -43,6 +43,8 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Report {
     now: String,
+    /// How many seconds `now` is ahead of AWS's clock; `None` before AWS has said its time.
+    clock_skew_seconds: Option<i64>,
     uptime_seconds: u64,
     connects: u64,
     certificate_expires: Option<String>,
@@ -89,7 +91,14 @@ impl Health {
         let aliases = self.shelf.parts(clock);
         let mut problems: Vec<String> = Vec::new();
         let configuration = self.board.configuration.borrow().problem.clone();
-        let parts = [self.board.obstacle(), session.problem, configuration, messages.problem];
+        let clock_problem = self.board.clock.borrow().problem.clone();
+        let parts = [
+            self.board.obstacle(),
+            clock_problem,
+            session.problem,
+            configuration,
+            messages.problem,
+        ];
         let all = parts
             .into_iter()
             .chain(aliases.iter().map(|alias| alias.problem.clone()));
@@ -101,6 +110,7 @@ impl Health {
         }
         Report {
             now: rfc3339(clock.wall()),
+            clock_skew_seconds: clock.skew().map(Skew::whole_seconds),
             uptime_seconds: clock.boot().saturating_sub(self.started).as_secs(),
             connects: session.details.connects,
             certificate_expires: self.board.identity.borrow().details.not_after.clone(),

@@ -38,7 +38,10 @@ fn a_set_comes_out_as_it_went_in_and_goes_on_ageing_by_both_clocks() {
     // Set back by a day meanwhile: the life of the set does not grow.
     clock.step_to(clock.wall() - Duration::from_secs(24 * 3600));
     let after = unseal(&file, &purpose(), &*clock).unwrap().remove(0).unwrap();
-    assert_eq!(after.credentials.body().expose(), before.credentials.body().expose());
+    assert_eq!(
+        after.credentials.body(&*clock).expose(),
+        before.credentials.body(&*clock).expose()
+    );
     assert_eq!(after.credentials.keys().session_token(), "token");
     assert_eq!(after.credentials.thing_name(), "gw-1");
     assert_eq!(after.refreshed, before.refreshed);
@@ -126,4 +129,59 @@ fn the_buffer_is_large_enough_from_the_start() {
     );
     let written = WrittenSet::of(&hard);
     assert!(serde_json::to_vec(&written).unwrap().len() <= written.size());
+}
+
+#[test]
+fn promise_14_the_next_run_knows_how_wrong_the_clock_is() {
+    for ahead in [-1200, 1200] {
+        let clock = ManualClock::ahead_of_aws(NOW, ahead);
+        let expiration = clock.aws_now() + Duration::from_secs(900);
+        let received = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
+        let before = Entry {
+            credentials: received.for_thing("gw-1"),
+            ..entry("telemetry", 900, &*clock)
+        };
+        let file = seal(&[before], ENDPOINT, &*clock).unwrap();
+        // The next run's clock: the same machine's, without a measurement of its own.
+        let next = ManualClock::at(NOW);
+        next.pass(Duration::from_secs(300));
+        let after = unseal(&file, &purpose(), &*next).unwrap().remove(0).unwrap();
+        assert_eq!(after.credentials.remaining(&*next), Duration::from_secs(600), "{ahead}");
+        assert_eq!(next.skew().unwrap().whole_seconds(), ahead);
+    }
+}
+
+#[test]
+fn a_measurement_that_cannot_be_one_of_this_boots_is_not_taken() {
+    let sealed_with = |aws_time: &str| {
+        let text = format!(r#"{{"version":1,"endpoint":"{ENDPOINT}","sealed_at_boot_ms":0{aws_time},"sets":[]}}"#);
+        sealed::seal(c"test", text.as_bytes()).unwrap()
+    };
+    for (aws_time, taken) in [
+        ("", false),
+        (r#","aws_time":null"#, false),
+        (r#","aws_time":{"unix_ms":1800000000000,"boot_ms":0,"skew_ms":0}"#, true),
+        (
+            r#","aws_time":{"unix_ms":1800000000000,"boot_ms":1,"skew_ms":0}"#,
+            false,
+        ),
+        (r#","aws_time":{"unix_ms":0,"boot_ms":0,"skew_ms":0}"#, false),
+        (
+            r#","aws_time":{"unix_ms":18446744073709551615,"boot_ms":0,"skew_ms":-9223372036854775808}"#,
+            true,
+        ),
+    ] {
+        let clock = ManualClock::at(NOW);
+        unseal(sealed_with(aws_time), &purpose(), &*clock).unwrap();
+        assert_eq!(clock.aws().last().is_some(), taken, "{aws_time}");
+        let _ = (clock.skew(), clock.latest_aws_now(), clock.aws_now());
+    }
+    let clock = ManualClock::ahead_of_aws(NOW, 5);
+    unseal(
+        sealed_with(r#","aws_time":{"unix_ms":1800000000000,"boot_ms":0,"skew_ms":0}"#),
+        &purpose(),
+        &*clock,
+    )
+    .unwrap();
+    assert_eq!(clock.skew().unwrap().whole_seconds(), 5, "this run's own is no older");
 }

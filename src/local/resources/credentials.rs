@@ -12,7 +12,10 @@ use crate::problem::Problem;
 /// The credentials of `alias`, or of the default alias, if a rule gives them to `caller`. From memory, always.
 pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answer, Refusal> {
     let credentials = given(shared, caller, alias)?;
-    Ok(answer::ok("application/json", credentials.body().expose()))
+    Ok(answer::ok(
+        "application/json",
+        credentials.body(&*shared.clock).expose(),
+    ))
 }
 
 /// A set that `caller` may have and use now.

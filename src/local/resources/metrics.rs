@@ -67,6 +67,11 @@ fn daemon(shared: &Shared, page: &mut Page) {
         "Whether the wall clock is plausible.",
         [plain(truth(set))],
     );
+    page.gauge(
+        "gatepost_clock_skew_seconds",
+        "How far the wall clock is ahead of AWS's; negative where it is behind.",
+        clock.skew().map(|skew| plain(skew.seconds())),
+    );
 }
 
 fn identity(shared: &Shared, page: &mut Page) {

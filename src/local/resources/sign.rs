@@ -1,10 +1,12 @@
 //! POST /v1/sign: AWS Signature Version 4 for a program that has no SDK.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::super::answer::{self, Answer, Refusal};
@@ -37,18 +39,67 @@ struct Wanted {
     method: String,
     url: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: Fields,
     payload_hash: Option<String>,
     /// Seconds; a presigned URL is wanted.
     expires: Option<u64>,
+}
+
+/// Header fields in their order: an object whose values are texts, or lists of them for a field that is sent several times. A
+/// name may also be there several times.
+#[derive(Default)]
+struct Fields(Vec<(String, String)>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a header field's value is a text, or a list of texts")]
+enum FieldValue {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with the header fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = object.next_entry::<String, FieldValue>()? {
+                    match value {
+                        FieldValue::One(value) => fields.push((name, value)),
+                        FieldValue::Several(values) => {
+                            fields.extend(values.into_iter().map(|value| (name.clone(), value)));
+                        }
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// What a caller gets.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Signed {
-    Headers { headers: BTreeMap<String, String> },
-    Url { url: String, expires: String },
+    Headers {
+        headers: BTreeMap<String, String>,
+    },
+    Url {
+        url: String,
+        expires: String,
+        /// Said where the URL is good for less time than was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
 }
 
 /// The signature, if a rule gives `caller` the role alias.
@@ -81,7 +132,7 @@ impl Wanted {
             None => 0,
         };
         for (count, most, what) in [
-            (self.headers.len(), MAX_HEADERS, "header fields"),
+            (self.headers.0.len(), MAX_HEADERS, "header fields"),
             (parameters, MAX_PARAMETERS, "parameters in its URL"),
         ] {
             if count > most {
@@ -106,10 +157,10 @@ impl Wanted {
             region: &self.region,
             method: &self.method,
             url: &self.url,
-            headers: self.headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
+            headers: self.headers.0.iter().map(|(name, value)| (&**name, &**value)).collect(),
             payload_hash: self.payload_hash.as_deref(),
         };
-        let now = shared.clock.wall();
+        let now = shared.clock.aws_now();
         match self.expires {
             None => {
                 let headers = request.headers(credentials, now)?.into_iter().collect();
@@ -120,7 +171,13 @@ impl Wanted {
                 let url = request.presigned(credentials, now, expiry)?;
                 let end = now.checked_add(expiry).unwrap_or(SystemTime::UNIX_EPOCH);
                 let expires = rfc3339(end);
-                Ok(Signed::Url { url, expires })
+                let note = (expiry.as_secs() < seconds).then(|| {
+                    format!(
+                        "the URL is good for {} s, not for {seconds} s: the credentials that sign it end at {expires}",
+                        expiry.as_secs()
+                    )
+                });
+                Ok(Signed::Url { url, expires, note })
             }
         }
     }
@@ -140,6 +197,33 @@ fn expiry(wanted: u64, remaining: Duration) -> Result<Duration, Unsignable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_header_field_is_lost() {
+        let fields = |text: &str| {
+            let fields: Result<Fields, _> = serde_json::from_str(text);
+            fields.ok().map(|Fields(fields)| {
+                let fields = fields.into_iter().map(|(name, value)| format!("{name}:{value}"));
+                fields.collect::<Vec<_>>().join(" ")
+            })
+        };
+        for (text, found) in [
+            ("{}", Some("")),
+            (r#"{"a":"1"}"#, Some("a:1")),
+            (r#"{"b":"1","a":"2"}"#, Some("b:1 a:2")),
+            (r#"{"a":"1","a":"2"}"#, Some("a:1 a:2")),
+            (r#"{"a":"2","b":"3","A":"1"}"#, Some("a:2 b:3 A:1")),
+            (r#"{"a":["2","1"]}"#, Some("a:2 a:1")),
+            (r#"{"a":[]}"#, Some("")),
+            (r#"{"a":1}"#, None),
+            (r#"{"a":null}"#, None),
+            (r#"{"a":["1",2]}"#, None),
+            (r#"["a"]"#, None),
+            (r#""a: 1""#, None),
+        ] {
+            assert_eq!(fields(text).as_deref(), found, "{text}");
+        }
+    }
 
     #[test]
     fn a_url_never_outlives_its_credentials() {

@@ -99,6 +99,7 @@ pub fn summary(shared: &Shared) -> (State, String) {
     let connected = session.phase == SessionPhase::Connected;
     let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
     problems.extend(shared.board.configuration.borrow().problem.clone());
+    problems.extend(shared.board.clock.borrow().problem.clone());
     problems.extend(shared.board.messages.borrow().problem.clone());
     problems.extend(shared.loopback.get().and_then(|loopback| loopback.part().problem));
     problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));

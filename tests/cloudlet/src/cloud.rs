@@ -61,6 +61,18 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// AWS's clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        let ahead = self.switches.get(|switches| switches.clock_ahead);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let moved = match ahead < 0 {
+            true => now.checked_sub(by),
+            false => now.checked_add(by),
+        };
+        moved.unwrap_or(now)
+    }
+
     pub(crate) fn count_handshake(&self, endpoint: Endpoint) {
         *self.handshakes.lock().entry(endpoint).or_default() += 1;
     }

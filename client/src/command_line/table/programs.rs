@@ -33,13 +33,14 @@ pub(super) const SETUP_PROFILE: Command = Command {
     summary: "write a profile for the AWS CLI and the SDKs",
     forms: &[Form::plain(
         ALIAS,
-        &["--profile", "--region", "--file"],
+        &["--profile", "--region", "--file", "--credentials-file"],
         "a profile for the AWS CLI and the SDKs",
     )],
     description: "\
 Writes a profile whose credentials come from this command into an AWS
 configuration file. It asks nothing, changes nothing else in the file, and says
-what it did. A second run changes nothing.",
+what it did. A second run changes nothing. It refuses a profile for which
+programs would find other credentials first.",
     options: &[
         CommandOption::value("--profile", "NAME", "the profile (default: ALIAS, or gatepost)"),
         CommandOption::value("--region", "REGION", "the profile's Region, if it is to have one"),
@@ -47,6 +48,10 @@ what it did. A second run changes nothing.",
             "--file",
             "PATH",
             "the file (default: $AWS_CONFIG_FILE, else ~/.aws/config)",
+        ),
+        CommandOption::flag(
+            "--credentials-file",
+            "write into $AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials, for programs that read only that (restic)",
         ),
     ],
     notes: "",
@@ -69,8 +74,8 @@ loopback listener:
   eval \"$(gatepost env telemetry)\"
 
 Only the user or group of the caller's [[access]] rule can read the token file
-that is named there. Credentials that an SDK finds before these
-(AWS_ACCESS_KEY_ID, a profile) win.",
+that is named there. Credentials that an SDK finds before these win
+(AWS_ACCESS_KEY_ID, keys in a profile): they are named on standard error.",
     options: &[],
     notes: "",
     exit_codes: &[

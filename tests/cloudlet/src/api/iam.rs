@@ -4,7 +4,6 @@
 mod role;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -39,7 +38,7 @@ pub(super) fn answer(
         service: "iam".to_owned(),
         region: None,
     };
-    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, cloud.now()).map_err(unsigned)?;
     let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
     let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone()));
 

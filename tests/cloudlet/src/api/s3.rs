@@ -3,7 +3,6 @@
 //! credentials may have it, and nothing outlives the cloudlet.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -31,7 +30,7 @@ pub(super) fn answer(
         service: "s3".to_owned(),
         region: None,
     };
-    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, cloud.now()).map_err(unsigned)?;
     let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
     let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone()));
     let name = object_name(head);

@@ -1,8 +1,6 @@
 //! AWS's Security Token Service, as far as a gateway needs it: who am I, asked with a real signature (AWS STS API
 //! Reference, GetCallerIdentity and "Common Error Types").
 
-use std::time::SystemTime;
-
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
@@ -35,7 +33,7 @@ pub(super) fn answer(
         service: "sts".to_owned(),
         region: None,
     };
-    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(unsigned)?;
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, cloud.now()).map_err(unsigned)?;
     let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
     cloud.events.push(Event::CallerIdentified {
         access_key_id: caller.access_key_id.clone(),

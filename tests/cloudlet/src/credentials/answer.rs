@@ -4,17 +4,20 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CONNECTION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use super::body::AnswerBody;
 use super::client::Client;
 use super::issue::{Denial, issue};
 use crate::cloud::Cloud;
 use crate::events::Event;
-use crate::switches::Answer;
+use crate::switches::{Answer, Date};
 
 pub(super) async fn answer(cloud: &Cloud, client: &Client, request: &Request<Incoming>) -> Response<AnswerBody> {
     let Some(alias) = alias_of(request) else {
@@ -109,6 +112,11 @@ fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body:
     let mut response = Response::new(AnswerBody::whole(Bytes::copy_from_slice(body.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    for date in dates(cloud) {
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            headers.append(DATE, date);
+        }
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Ok(id) = HeaderValue::from_str(&cloud.random_uuid().to_string()) {
         headers.insert("x-amzn-RequestId", id);
@@ -117,6 +125,19 @@ fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body:
         headers.insert("x-amzn-ErrorType", HeaderValue::from_static(error));
     }
     response
+}
+
+/// The Date header fields (RFC 9110, 5.6.7).
+fn dates(cloud: &Cloud) -> Vec<String> {
+    const HTTP_DATE: &[BorrowedFormatItem] =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    match cloud.switches.get(|switches| switches.credentials.date.clone()) {
+        Date::Fields(fields) => fields,
+        Date::Right => OffsetDateTime::from(cloud.now())
+            .format(HTTP_DATE)
+            .into_iter()
+            .collect(),
+    }
 }
 
 fn say(cloud: &Cloud, client: &Client, alias: &str, status: u16, detail: String) {

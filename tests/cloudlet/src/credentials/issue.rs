@@ -95,7 +95,7 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
         Lifetime::Seconds(seconds) => *seconds,
         Lifetime::Skewed(seconds) => granted.saturating_add(*seconds),
     };
-    let expires = from_now(seconds);
+    let expires = from_now(cloud, seconds);
     let minted = cloud.access_keys.mint(&role.arn, client.id.as_str(), expires.into());
     let expiration = match lifetime {
         Lifetime::Malformed(text) => text,
@@ -114,7 +114,7 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
 }
 
 /// In whole seconds, as the expiration is written (`2018-01-18T09:18:06Z`): STS refuses them from that very instant on.
-fn from_now(seconds: i64) -> OffsetDateTime {
-    let now = OffsetDateTime::now_utc().truncate_to_second();
+fn from_now(cloud: &Cloud, seconds: i64) -> OffsetDateTime {
+    let now = OffsetDateTime::from(cloud.now()).truncate_to_second();
     now.saturating_add(Duration::seconds(seconds))
 }

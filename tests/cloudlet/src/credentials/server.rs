@@ -76,7 +76,10 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
         async move { Ok::<_, Infallible>(answer::answer(&cloud, &client, &request).await) }
     });
     // How a connection ends is the client's affair, or a switch's.
-    let _ = http1::Builder::new().serve_connection(stream, service).await;
+    let _ = http1::Builder::new()
+        .auto_date_header(false)
+        .serve_connection(stream, service)
+        .await;
 }
 
 /// A stream that sends garbage in the place of what it is given, once it is told to.

@@ -39,11 +39,23 @@ pub enum Lifetime {
     Malformed(String),
 }
 
+/// What an answer says of the time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Date {
+    /// AWS's time.
+    #[default]
+    Right,
+    /// These Date header fields; without any, none.
+    Fields(Vec<String>),
+}
+
 /// Answers and lifetimes, for every role alias or for one.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialSwitches {
     /// What every alias answers that has none of its own.
     pub answer: Answer,
+    /// The Date of every answer.
+    pub date: Date,
     /// The lifetime of what every alias issues that has none of its own.
     pub lifetime: Lifetime,
     /// Answers by role alias.

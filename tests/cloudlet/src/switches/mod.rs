@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::front::limits;
-pub use credentials::{Answer, CredentialSwitches, Lifetime};
+pub use credentials::{Answer, CredentialSwitches, Date, Lifetime};
 
 /// What a certificate's connections get while it is not provisioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,6 +107,9 @@ pub struct Switches {
     pub cut_after_packets: Option<u64>,
     /// Hang up, without a word, on whoever publishes to a topic that ends so.
     pub hang_up_on: Option<String>,
+    /// How many seconds AWS's clock is ahead of this machine's, for credentials, signatures and what it says of the time: a
+    /// gateway here is then one whose clock is behind by so much. Certificates are judged by this machine's clock.
+    pub clock_ahead: i64,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,
 }
@@ -134,6 +137,7 @@ impl Default for Switches {
             drop_puback: None,
             cut_after_packets: None,
             hang_up_on: None,
+            clock_ahead: 0,
             credentials: CredentialSwitches::default(),
         }
     }

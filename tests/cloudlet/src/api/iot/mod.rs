@@ -14,13 +14,11 @@ mod routes;
 mod template;
 mod thing;
 
-use std::sync::Arc;
-use std::time::SystemTime;
-
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
+use std::sync::Arc;
 
 pub(super) use answer::refuse;
 use call::Call;
@@ -41,7 +39,7 @@ pub(super) fn answer(
         service: sigv4::service_of(head).unwrap_or_default(),
         region: Some(cloud.account.read(|account| account.region().to_owned())),
     };
-    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, SystemTime::now()).map_err(answer::unsigned)?;
+    let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, cloud.now()).map_err(answer::unsigned)?;
     let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
     let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone()));
 

@@ -1,0 +1,174 @@
+//! The AWS configuration and credentials files: where a program finds credentials before it asks gatepost.
+//!
+//! Only the names of settings and their lines ever leave this module: the values are secrets.
+
+mod sections;
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+pub use sections::Kind;
+use sections::{Setting, settings};
+
+/// Settings that give a profile credentials, or send it somewhere for them.
+pub const CREDENTIAL_SETTINGS: [&str; 12] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "credential_process",
+    "credential_source",
+    "login_session",
+    "role_arn",
+    "source_profile",
+    "sso_account_id",
+    "sso_session",
+    "sso_start_url",
+    "web_identity_token_file",
+];
+
+/// No file that people write is near this.
+const LARGEST_FILE: u64 = 1024 * 1024;
+/// open(2): a named pipe that nobody writes to must not be waited for.
+const O_NONBLOCK: i32 = 0o4000;
+
+/// The two files of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsFiles {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The credentials file.
+    pub credentials: Option<PathBuf>,
+}
+
+/// A setting by which a profile gets credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// The line in it.
+    pub line: usize,
+    /// The profile.
+    pub profile: String,
+    /// The setting's name, one of [`CREDENTIAL_SETTINGS`].
+    pub setting: &'static str,
+    /// Whether it is a credential_process that runs gatepost.
+    pub is_gatepost: bool,
+}
+
+/// What was found in the files, and why one of them could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// By file, the credentials file first, and by line: programs prefer the credentials file.
+    pub sources: Vec<Source>,
+    /// Sentences about files that could not be read.
+    pub unread: Vec<String>,
+}
+
+impl AwsFiles {
+    /// The files as AWS's tools find them: by variables, else in the home folder (AWS SDKs and Tools Reference Guide, "Location of
+    /// the shared config and credentials files").
+    pub fn of_environment(home: Option<PathBuf>) -> Self {
+        let place = |variable: &str, name: &str| {
+            let named = filled(std::env::var_os(variable)).map(PathBuf::from);
+            named.or_else(|| Some(home.as_deref()?.join(".aws").join(name)))
+        };
+        Self {
+            config: place("AWS_CONFIG_FILE", "config"),
+            credentials: place("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        }
+    }
+
+    /// Every setting by which a profile gets credentials.
+    pub fn sources(&self) -> Found {
+        let mut found = Found::default();
+        let files = [(&self.credentials, Kind::Credentials), (&self.config, Kind::Config)];
+        for (path, kind) in files {
+            let Some(path) = path else { continue };
+            match read(path) {
+                Ok(text) => found.sources.extend(sources_in(path, &text, kind)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => found
+                    .unread
+                    .push(format!("{} cannot be read: {}", path.display(), said(&error))),
+            }
+        }
+        found
+    }
+}
+
+impl Found {
+    /// By which settings of which file programs that use `profile` get credentials.
+    pub fn of<'a>(&'a self, profile: &'a str) -> impl Iterator<Item = &'a Source> {
+        self.sources.iter().filter(move |source| source.profile == profile)
+    }
+}
+
+/// The profile that a program uses which names none.
+pub fn profile_of_environment() -> String {
+    let named = filled(std::env::var_os("AWS_PROFILE")).or_else(|| filled(std::env::var_os("AWS_DEFAULT_PROFILE")));
+    named.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The home folder that the environment names.
+pub fn home() -> Option<PathBuf> {
+    filled(std::env::var_os("HOME")).map(PathBuf::from)
+}
+
+fn filled(value: Option<OsString>) -> Option<OsString> {
+    value.filter(|value| !value.is_empty())
+}
+
+fn sources_in(path: &Path, text: &str, kind: Kind) -> Vec<Source> {
+    let known = |setting: Setting| {
+        let name = CREDENTIAL_SETTINGS.into_iter().find(|known| *known == setting.name)?;
+        Some(Source {
+            file: path.to_owned(),
+            line: setting.line,
+            profile: setting.profile,
+            setting: name,
+            is_gatepost: name == "credential_process" && runs_gatepost(setting.value),
+        })
+    };
+    settings(text, kind).filter_map(known).collect()
+}
+
+/// Whether a credential_process runs this command, whichever way it is quoted.
+fn runs_gatepost(process: &str) -> bool {
+    let program = match process.strip_prefix('"') {
+        Some(rest) => rest.split('"').next(),
+        None => process.split_whitespace().next(),
+    };
+    program.is_some_and(|program| program.rsplit('/').next() == Some("gatepost"))
+}
+
+/// The text of a file. What is no UTF-8 in it is replaced: names of settings are ASCII.
+fn read(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The cause without the system's number.
+fn said(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether two paths lead to the same file.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    real(one) == real(other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Whether a certificate is valid now, or soon.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::certificate::{Refusal, unusable};
+use crate::clock::{Clock, is_set, rfc3339};
+use crate::problem::Problem;
+
+/// A certificate that begins so soon was signed a moment ago, by a machine whose clock is a little ahead.
+const SHORT_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// While the clock is unset there is nothing to compare with: the certificate is looked at again once it is set. AWS judges by its
+/// own clock, so AWS's time counts as soon as it is known.
+pub(super) fn check_validity(
+    path: &Path,
+    from: SystemTime,
+    until: SystemTime,
+    clock: &dyn Clock,
+) -> Result<(), Refusal> {
+    if !is_set(clock) {
+        return Ok(());
+    }
+    let now = clock.aws_now();
+    let whose = match clock.aws().last() {
+        Some(_) => "AWS's clock",
+        None => "this machine's clock",
+    };
+    if let Ok(wait) = from.duration_since(now)
+        && !wait.is_zero()
+    {
+        let (path, from_text, now) = (path.display(), rfc3339(from), rfc3339(now));
+        let problem = match wait <= SHORT_WAIT {
+            // The machine that signed it is a little ahead: nothing is wrong.
+            true => Problem::expected(format!(
+                "{path} is valid from {from_text} on and will be taken then; it is {now} by {whose}"
+            )),
+            false => Problem::wait(format!(
+                "{path} is valid only from {from_text} on; it is {now} by {whose}"
+            ))
+            .next("check the clock: timedatectl"),
+        };
+        return Err(Refusal::NotYetValid(from, problem));
+    }
+    if now > until {
+        let what = format!("expired on {}; it is {} by {whose}", rfc3339(until), rfc3339(now));
+        return Err(unusable(
+            path,
+            &what,
+            "have the signing request device.csr signed again, and check the clock: timedatectl",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+    use crate::problem::Remedy;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// The outcome for a certificate that begins so many seconds from now and is valid for an hour.
+    fn outcome(begins_in: i64, clock: &dyn Clock) -> Option<(bool, Problem)> {
+        let from = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(begins_in));
+        let until = from + Duration::from_secs(3600);
+        match check_validity(Path::new("device.pem"), from, until, clock).err()? {
+            Refusal::NotYetValid(_, problem) => Some((true, problem)),
+            Refusal::Unusable(problem) => Some((false, problem)),
+            Refusal::Missing => None,
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_begins_in_a_moment_is_waited_for() {
+        let clock = ManualClock::at(NOW);
+        for (begins_in, remedy, words) in [
+            (
+                1,
+                Some(Remedy::None),
+                "valid from 2027-01-15T08:00:01Z on and will be taken then",
+            ),
+            (
+                2,
+                Some(Remedy::None),
+                "it is 2027-01-15T08:00:00Z by this machine's clock",
+            ),
+            (60, Some(Remedy::None), "will be taken then"),
+            (300, Some(Remedy::None), "will be taken then"),
+            (301, Some(Remedy::Wait), "is valid only from"),
+            (86_400, Some(Remedy::Wait), "is valid only from"),
+            (0, None, ""),
+            (-1, None, ""),
+            (-3600, None, ""),
+            (-3601, Some(Remedy::Configuration), "expired on 2027-01-15T07:59:59Z"),
+        ] {
+            let found = outcome(begins_in, &*clock);
+            assert_eq!(found.as_ref().map(|(_, problem)| problem.remedy), remedy, "{begins_in}");
+            let (again, problem) = found.unzip();
+            assert_eq!(
+                again,
+                remedy.map(|remedy| remedy != Remedy::Configuration),
+                "{begins_in}"
+            );
+            let message = problem.map(|problem| problem.message).unwrap_or_default();
+            assert!(message.contains(words), "{begins_in}: {message}");
+        }
+    }
+
+    #[test]
+    fn promise_14_awss_time_decides_where_it_is_known() {
+        for (ahead, begins_in, taken) in [
+            (0, 10, false),
+            (-1200, 10, true),
+            (-1200, 1190, true),
+            (-1200, 1210, false),
+            (1200, -1210, true),
+            (1200, -10, false),
+            (1200, -3600, true),
+            (1200, -4801, false),
+            (-1200, -2399, true),
+            (-1200, -2401, false),
+        ] {
+            let clock = ManualClock::ahead_of_aws(NOW, ahead);
+            let found = outcome(begins_in, &*clock);
+            assert_eq!(found.is_none(), taken, "{ahead} {begins_in}: {found:?}");
+            assert!(found.is_none_or(|(_, problem)| problem.message.contains("by AWS's clock")));
+        }
+        let unset = ManualClock::at(60);
+        assert_eq!(outcome(10, &*unset), None, "nothing to compare with");
+    }
+}
