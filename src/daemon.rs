@@ -238,6 +238,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         outcome
     };
     let outcome = local::run(&runtime, listener, shared.clone(), post.arrivals, until).map_err(no_thread)?;
+    systemd::say_what_is_dropped(&shared.shelf, &*shared.clock);
     drop(shared);
 
     let _ = messages_ended.recv_timeout(WRITING_PATIENCE);

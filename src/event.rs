@@ -85,6 +85,8 @@ events! {
     CredentialsNotTakenOver = "credentials-not-taken-over", "d5f7a98bf2824dec88d48773c6d4dd28";
     /// systemd does not take the credentials.
     CredentialsNotKept = "credentials-not-kept", "aa0fd35c7e2c42e08bdad5973f30f798";
+    /// Credentials end with the process, because nobody keeps them.
+    CredentialsDropped = "credentials-dropped", "726cc145844345ad891fe7e31414f4aa";
     /// A thread gives no sign of life.
     WatchdogStarved = "watchdog-starved", "b71c1dded5a84a5791791688d983e85b";
     /// Every thread answers again.

@@ -125,7 +125,6 @@ fn unset(clock: &dyn Clock) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Measurement;
     use crate::clock::manual::ManualClock;
     use crate::status::Desk;
 
@@ -168,8 +167,7 @@ mod tests {
             (-2 * 86_400, Some("2 days behind AWS's")),
             (3, None),
         ] {
-            let measurement = Measurement::by_skew(Skew::from_seconds(seconds), &*clock).unwrap();
-            clock.aws().record(measurement);
+            clock.take_over(Skew::from_seconds(seconds));
             let reported = part.wait_for(|part| part.details.skew_seconds == Some(seconds)).await;
             let problem = reported.unwrap().problem.clone();
             match words {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::aws_files::{self, AwsFiles};
+use crate::aws_files::{self, AwsFiles, Found};
 use crate::command_line::Matches;
 use crate::credentials::target;
 use crate::exit::{Exit, Failure};
@@ -26,7 +26,9 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         let value = value.ok_or_else(|| daemon::not_gatepost(format!("{name:?} is missing")))?;
         lines.push_str(&format!("export {variable}={}\n", quoted(value)));
     }
-    for note in shadows(|name| std::env::var_os(name)) {
+    let found = AwsFiles::of_environment(aws_files::home()).sources();
+    let profile = aws_files::profile_of_environment();
+    for note in shadows(|name| std::env::var_os(name), &found, &profile) {
         output::note(&note);
     }
     output::print(lines.as_bytes())
@@ -40,7 +42,7 @@ pub(crate) fn shadowing_variable(variable: impl Fn(&str) -> Option<OsString>) ->
 }
 
 /// What an SDK finds before its container provider, each with what to do.
-fn shadows(variable: impl Fn(&str) -> Option<OsString>) -> Vec<String> {
+fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: &str) -> Vec<String> {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let mut notes = Vec::new();
     if let Some(name) = shadowing_variable(&variable) {
@@ -49,22 +51,20 @@ fn shadows(variable: impl Fn(&str) -> Option<OsString>) -> Vec<String> {
              AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
         ));
     }
-    for (name, others) in [
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
-        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ""),
-        (
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-            ", which some programs send in the place of the token file's",
-        ),
+    for name in [
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     ] {
         if is_set(name) {
-            notes.push(format!("{name} is set in this environment{others}, and programs use it first; to have gatepost's credentials used: unset {name}"));
+            notes.push(format!(
+                "{name} is set in this environment, and programs use it first; to have gatepost's credentials used: unset {name}"
+            ));
         }
     }
-    let found = AwsFiles::of_environment(aws_files::home()).sources();
-    notes.extend(found.unread.iter().cloned());
-    let profile = aws_files::profile_of_environment();
-    if let Some(source) = found.of(&profile).next() {
+    let unread = found.unread.iter();
+    notes.extend(unread.map(|why| format!("{why}, so whether programs find other credentials there is not known")));
+    if let Some(source) = found.of(profile).next() {
         notes.push(format!(
             "{}, line {}, has {} for profile {profile}, and programs that name no other profile use it first; to have gatepost's \
              credentials used, remove it there, or name a profile without credentials by AWS_PROFILE",
@@ -83,7 +83,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::*;
+    use crate::aws_files::Source;
 
     #[test]
     fn a_shell_takes_a_word_as_it_is() {
@@ -92,5 +93,83 @@ mod tests {
             let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }
+    }
+
+    #[test]
+    fn what_programs_find_first_is_named() {
+        let keys = |profile: &str| Found {
+            sources: vec![Source {
+                file: "/home/camera/.aws/credentials".into(),
+                line: 2,
+                profile: profile.to_owned(),
+                setting: "aws_access_key_id",
+                is_gatepost: false,
+            }],
+            unread: Vec::new(),
+        };
+        let unread = Found {
+            unread: vec!["/x cannot be read: permission denied".to_owned()],
+            ..Found::default()
+        };
+        for (variables, found, profile, words) in [
+            (&[][..], Found::default(), "default", &[][..]),
+            (
+                &["AWS_ACCESS_KEY_ID"],
+                Found::default(),
+                "default",
+                &["unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"],
+            ),
+            (
+                &["AWS_SECRET_ACCESS_KEY"],
+                Found::default(),
+                "default",
+                &["AWS_SECRET_ACCESS_KEY is set"],
+            ),
+            (&["AWS_SESSION_TOKEN", "AWS_REGION"], Found::default(), "default", &[]),
+            (
+                &["AWS_WEB_IDENTITY_TOKEN_FILE"],
+                Found::default(),
+                "default",
+                &["unset AWS_WEB_IDENTITY_TOKEN_FILE"],
+            ),
+            (
+                &[
+                    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                ],
+                Found::default(),
+                "default",
+                &[
+                    "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                    "unset AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                ],
+            ),
+            (
+                &[],
+                keys("default"),
+                "default",
+                &["/home/camera/.aws/credentials, line 2, has aws_access_key_id for profile default"],
+            ),
+            (&[], keys("default"), "telemetry", &[]),
+            (&[], keys("telemetry"), "telemetry", &["for profile telemetry"]),
+            (
+                &[],
+                unread,
+                "default",
+                &["/x cannot be read: permission denied, so whether"],
+            ),
+        ] {
+            let variable = |name: &str| variables.contains(&name).then(|| OsString::from("SECRET"));
+            let notes = shadows(variable, &found, profile);
+            assert_eq!(notes.len(), words.len(), "{notes:?}");
+            for (note, words) in notes.iter().zip(words) {
+                assert!(note.contains(words) && !note.contains("SECRET"), "{note}");
+            }
+        }
+        let empty = shadows(|_| Some(OsString::new()), &Found::default(), "default");
+        assert!(
+            empty.is_empty(),
+            "a variable that is empty counts for nothing: {empty:?}"
+        );
     }
 }

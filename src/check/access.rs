@@ -1,11 +1,12 @@
 //! What a user may have, and which rule says so.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::unistd::{Uid, User};
 
+use super::aws_files;
 use super::report::{Outcome, Report};
 use crate::check_config::examine;
 use crate::config::Config;
@@ -17,6 +18,7 @@ struct Account {
     name: String,
     uid: u32,
     gid: u32,
+    home: Option<PathBuf>,
 }
 
 /// A line for each role alias, then what may be published and subscribed to.
@@ -39,6 +41,9 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
         &units,
         report,
     );
+    if let Some(home) = &account.home {
+        aws_files::check(&account.name, home, report);
+    }
     Ok(())
 }
 
@@ -119,6 +124,7 @@ impl Account {
                     name: account.name,
                     uid: account.uid.as_raw(),
                     gid: account.gid.as_raw(),
+                    home: Some(account.dir),
                 });
             }
             (Ok(None), Some(uid)) => {
@@ -126,6 +132,7 @@ impl Account {
                     name: "a user without a name".to_owned(),
                     uid,
                     gid: u32::MAX,
+                    home: None,
                 });
             }
             (Ok(None), None) => format!("there is no user {user:?}"),

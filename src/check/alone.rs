@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::network::Trust;
 use super::report::Report;
 use super::{call, clock_line, expiry, messages, network, skew_line};
 use crate::clock::{SharedClock, rfc3339};
@@ -60,6 +61,10 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
         (_, Err(_)) => "there are no root certificates",
         _ => "the endpoint cannot be reached",
     };
+    let trust = roots.as_ref().ok().filter(|_| clock_set).map(|roots| Trust {
+        roots: roots.clone(),
+        clock: clock.clone(),
+    });
     let trial = match (identity, roots) {
         (Some((identity, thread)), Ok(roots)) if clock_set => {
             let (config, clock) = (config.clone(), clock.clone());
@@ -76,9 +81,24 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
     let trial = trial.as_ref().map(|(trial, _thread)| trial);
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     let there = network::check("MQTT endpoint", mqtt, report).await;
-    session(trial.filter(|_| there), why_not, report).await;
+    if let (true, None, Some(trust)) = (there, trial, &trust) {
+        network::prove_server("MQTT endpoint: TLS", mqtt, true, trust, report).await;
+        report.skip("MQTT endpoint: CONNECT", why_not);
+    } else {
+        session(trial.filter(|_| there), why_not, report).await;
+    }
     let there = network::check("credentials endpoint", provider, report).await;
-    credentials(config, trial.filter(|_| there), why_not, clock, report).await;
+    if let (true, None, Some(trust)) = (there, trial, &trust) {
+        network::prove_server("credentials endpoint: TLS", provider, false, trust, report).await;
+    }
+    credentials(
+        config,
+        trial.filter(|_| there),
+        trust.filter(|_| there).is_none().then_some(why_not),
+        clock,
+        report,
+    )
+    .await;
     drop(lock);
 }
 
@@ -268,14 +288,22 @@ async fn session(trial: Option<&Trial>, why_not: &str, report: &mut Report) {
     }
 }
 
-async fn credentials(config: &Config, trial: Option<&Trial>, why_not: &str, clock: &SharedClock, report: &mut Report) {
+/// `why_not` is why TLS was not tried at all.
+async fn credentials(
+    config: &Config,
+    trial: Option<&Trial>,
+    why_not: Option<&str>,
+    clock: &SharedClock,
+    report: &mut Report,
+) {
     let tls = "credentials endpoint: TLS";
-    let there = match trial {
-        Some(trial) => handshake(trial, &config.aws.credentials_endpoint, tls, report).await,
-        None => {
+    let there = match (trial, why_not) {
+        (Some(trial), _) => handshake(trial, &config.aws.credentials_endpoint, tls, report).await,
+        (None, Some(why_not)) => {
             report.skip(tls, why_not);
             false
         }
+        (None, None) => false,
     };
     let mut proof = None;
     for alias in &config.role_aliases {

@@ -5,6 +5,7 @@
 
 mod access;
 mod alone;
+mod aws_files;
 mod call;
 mod messages;
 mod network;

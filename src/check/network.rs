@@ -1,12 +1,16 @@
 //! The way to an endpoint: its name, and a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::report::Report;
+use crate::clock::SharedClock;
+use crate::cloud;
 use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
@@ -51,6 +55,26 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
         &problem.next("check the route and the firewall: AWS IoT needs 8883 and 443 outwards"),
     );
     false
+}
+
+/// What is needed to find out whether a server is AWS's.
+pub struct Trust {
+    /// The roots.
+    pub roots: Arc<RootCertStore>,
+    /// The clock.
+    pub clock: SharedClock,
+}
+
+/// Has a server prove who it is, which needs no certificate of ours: a proxy that opens TLS and a wrong root are found on the day of
+/// the installation.
+pub async fn prove_server(name: &str, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
+    match cloud::prove_server(endpoint, is_mqtt, trust.roots.clone(), trust.clock.clone()).await {
+        Ok(()) => report.ok(
+            name,
+            format!("{endpoint} proved who it is; it was asked without a device certificate"),
+        ),
+        Err(problem) => report.failed(name, &problem),
+    }
 }
 
 async fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {

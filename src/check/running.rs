@@ -14,11 +14,13 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::messages::{self, Found};
+use super::network::Trust;
 use super::report::{Outcome, Report};
 use super::{call, clock_line, expiry, network, skew_line};
-use crate::clock::{Measurement, SharedClock, Skew};
+use crate::clock::{SharedClock, Skew, is_set};
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::identity::roots;
 use crate::local;
 use crate::problem::{Exit, Problem, Remedy};
 use crate::secret::SecretString;
@@ -75,8 +77,8 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
     );
     clock_line(clock, report);
     let skew = status.pointer("/clock/skew_seconds").and_then(Value::as_i64);
-    if let Some(measurement) = skew.and_then(|skew| Measurement::by_skew(Skew::from_seconds(skew), &**clock)) {
-        clock.aws().record(measurement);
+    if let Some(skew) = skew {
+        clock.take_over(Skew::from_seconds(skew));
     }
     skew_line(clock, report);
     let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
@@ -105,7 +107,10 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
         if let Some(problem) = problem(status.get("provisioning")) {
             report.failed("provisioning", &problem);
         }
-        network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
+        let there = network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
+        if text("/identity/phase") != "ready" {
+            without_certificate(config, clock, there, report).await;
+        }
     } else if let Some(problem) = problem(status.get("provisioning")) {
         // Connected with the certificate before the newest.
         report.warn("provisioning", &problem);
@@ -129,6 +134,29 @@ pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report:
             text("/loopback/listen").to_owned(),
             report,
         );
+    }
+}
+
+/// What can be tried at both endpoints while there is no certificate.
+async fn without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there: bool, report: &mut Report) {
+    let trust = match roots::load(config.aws.root_ca.as_deref()) {
+        Ok(roots) if is_set(&**clock) => Some(Trust {
+            roots,
+            clock: clock.clone(),
+        }),
+        Ok(_) => None,
+        Err(problem) => {
+            report.failed("root CA", &problem);
+            None
+        }
+    };
+    let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
+    if let (true, Some(trust)) = (mqtt_is_there, &trust) {
+        network::prove_server("MQTT endpoint: TLS", mqtt, true, trust, report).await;
+    }
+    let there = network::check("credentials endpoint", provider, report).await;
+    if let (true, Some(trust)) = (there, &trust) {
+        network::prove_server("credentials endpoint: TLS", provider, false, trust, report).await;
     }
 }
 

@@ -8,8 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::Clock;
-
 /// A Date header field has whole seconds, so AWS's clock may be that much further.
 const DATE_RESOLUTION: Duration = Duration::from_secs(1);
 
@@ -62,12 +60,12 @@ impl AwsTime {
 }
 
 impl Measurement {
-    /// Measures by an answer that has just come: `date` is its Date, `asked` the boottime clock before the request was made.
+    /// Measures by an answer that has just come, when the clocks show `wall` and `boot`: `date` is its Date, `asked` the boottime
+    /// clock before the request was made.
     ///
     /// AWS's clock has shown `date` at some moment since then. Where the wall clock agrees with that, it is taken as right,
     /// because a clock that is synchronised is more precise than a measurement; otherwise the nearest time that agrees counts.
-    pub fn by_answer(date: SystemTime, asked: Duration, clock: &dyn Clock) -> Self {
-        let (wall, boot) = (clock.wall(), clock.boot());
+    pub(super) fn by_answer(date: SystemTime, asked: Duration, wall: SystemTime, boot: Duration) -> Self {
         let latest = date
             .checked_add(DATE_RESOLUTION + boot.saturating_sub(asked))
             .unwrap_or(date);
@@ -79,11 +77,11 @@ impl Measurement {
         }
     }
 
-    /// AWS's time, taken from a skew that was measured by another process.
-    pub fn by_skew(skew: Skew, clock: &dyn Clock) -> Option<Self> {
+    /// Takes over a skew that was measured by another process, when the clocks show `wall` and `boot`.
+    pub(super) fn by_skew(skew: Skew, wall: SystemTime, boot: Duration) -> Option<Self> {
         Some(Self {
-            time: skew.subtract_from(clock.wall())?,
-            boot: clock.boot(),
+            time: skew.subtract_from(wall)?,
+            boot,
             skew,
         })
     }

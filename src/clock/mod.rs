@@ -25,6 +25,19 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// What AWS has said of its own time.
     fn aws(&self) -> &AwsTime;
 
+    /// Measures AWS's time by an answer that has just come: `date` is its Date, `asked` the boottime clock before the request was
+    /// made. The measurement is not recorded yet.
+    fn measure(&self, date: SystemTime, asked: Duration) -> Measurement {
+        Measurement::by_answer(date, asked, self.wall(), self.boot())
+    }
+
+    /// Records a skew that another process has measured.
+    fn take_over(&self, skew: Skew) {
+        if let Some(measurement) = Measurement::by_skew(skew, self.wall(), self.boot()) {
+            self.aws().record(measurement);
+        }
+    }
+
     /// What AWS's clock shows, as well as that is known; without a measurement the wall clock counts as right.
     fn aws_now(&self) -> SystemTime {
         match self.aws().last() {
@@ -103,7 +116,7 @@ pub(crate) mod manual {
 
     use std::sync::Mutex;
 
-    use super::{Arc, AwsTime, Clock, Duration, Measurement, Skew, SystemTime};
+    use super::{Arc, AwsTime, Clock, Duration, Skew, SystemTime};
 
     #[derive(Debug)]
     pub(crate) struct ManualClock(Mutex<(SystemTime, Duration)>, AwsTime);
@@ -117,8 +130,7 @@ pub(crate) mod manual {
         /// The same, and AWS has said that this clock is so many seconds ahead.
         pub(crate) fn ahead_of_aws(unix_seconds: u64, seconds: i64) -> Arc<Self> {
             let clock = Self::at(unix_seconds);
-            let measurement = Measurement::by_skew(Skew::from_seconds(seconds), &*clock);
-            clock.aws().record(measurement.unwrap());
+            clock.take_over(Skew::from_seconds(seconds));
             clock
         }
 

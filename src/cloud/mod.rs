@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use provisioning::Provisioning;
 pub use session::{Health, SessionInputs, SessionReporters};
-pub use trial::Trial;
+pub use trial::{Trial, prove_server};
 
 use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
 use self::recovery::Recovery;

@@ -13,8 +13,8 @@ use super::{mqtt, record_path};
 use crate::clock::SharedClock;
 use crate::config::{Config, Endpoint};
 use crate::credentials::Credentials;
-use crate::identity::{Identity, SendChain};
-use crate::problem::Problem;
+use crate::identity::{Identity, SendChain, ServerProof};
+use crate::problem::{Problem, with_causes};
 
 /// What is needed for an attempt.
 #[derive(Debug)]
@@ -89,6 +89,26 @@ impl Trial {
         };
         let outcome = provider.fetch(alias, &self.identity).await;
         outcome.map_err(|failure| failure.problem().clone())
+    }
+}
+
+/// Has the server of an endpoint prove who it is, in a handshake without a client certificate: what can be found out before there is
+/// one. Whether the server then goes on does not matter.
+///
+/// # Errors
+/// With what keeps it from succeeding: a proxy that opens TLS, another root, a clock that is wrong.
+pub async fn prove_server(
+    endpoint: &Endpoint,
+    is_mqtt: bool,
+    roots: Arc<RootCertStore>,
+    clock: SharedClock,
+) -> Result<(), Problem> {
+    let alpn = if is_mqtt { session::alpn(endpoint) } else { &[] };
+    let (proof, tls) = ServerProof::new(roots, alpn, clock)
+        .map_err(|error| Problem::wait(format!("no TLS: {}", with_causes(&error))))?;
+    match mqtt::handshake(endpoint, tls).await {
+        Err(problem) if !proof.is_proven() => Err(problem),
+        _ => Ok(()),
     }
 }
 

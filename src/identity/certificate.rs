@@ -9,6 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::name::{common_names, describe};
+use super::refusal::{Refusal, unusable};
 use super::signature::refused_by_aws;
 use super::validity::check_validity;
 use super::{chain, usage};
@@ -56,17 +57,6 @@ pub struct Loaded {
     pub certificate: Certificate,
     /// What will be in the way at AWS, all in one.
     pub warning: Option<Problem>,
-}
-
-/// Why a certificate cannot be used.
-#[derive(Clone, Debug)]
-pub enum Refusal {
-    /// There is none.
-    Missing,
-    /// Valid only from then on: time or a set clock mends it.
-    NotYetValid(SystemTime, Problem),
-    /// Only another file mends it.
-    Unusable(Problem),
 }
 
 impl<'a> From<&'a IdentityConfig> for Source<'a> {
@@ -283,8 +273,4 @@ pub(super) fn moment(unix_seconds: i64) -> SystemTime {
 pub(super) fn seconds(moment: SystemTime) -> i64 {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unusable(path: &Path, what: &str, next: &str) -> Refusal {
-    Refusal::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
 }

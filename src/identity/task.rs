@@ -6,8 +6,9 @@ use std::time::Duration;
 use log::Level;
 use tokio::sync::watch;
 
-use super::certificate::{Certificate, Loaded, Refusal, Source};
+use super::certificate::{Certificate, Loaded, Source};
 use super::files::Files;
+use super::refusal::Refusal;
 use super::{Identity, IdentityReporter, Proven, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};

@@ -40,7 +40,7 @@ pub fn client_config(
     }
     let certified = Arc::new(CertifiedKey::new(chain, Arc::new(identity.key.clone())));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(OurTime(clock)))
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
         .with_protocol_versions(versions)?
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(Always(certified)));
@@ -66,9 +66,9 @@ impl ResolvesClientCert for Always {
 
 /// Server certificates are checked against the same clock as everything else.
 #[derive(Debug)]
-struct OurTime(SharedClock);
+pub(super) struct WallTime(pub(super) SharedClock);
 
-impl TimeProvider for OurTime {
+impl TimeProvider for WallTime {
     fn current_time(&self) -> Option<UnixTime> {
         self.0
             .wall()

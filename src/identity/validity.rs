@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::certificate::{Refusal, unusable};
+use super::refusal::{Refusal, unusable};
 use crate::clock::{Clock, is_set, rfc3339};
 use crate::problem::Problem;
 

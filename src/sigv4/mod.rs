@@ -85,7 +85,7 @@ impl Request<'_> {
         expiry: Option<Duration>,
     ) -> Result<SigningInstructions, Unsignable> {
         self.check()?;
-        let url = url::check(self.url)?;
+        let url = url::check(self.url).map_err(Unsignable)?;
         let keys = credentials.keys();
         let identity = AwsCredentials::new(
             &keys.access_key_id,

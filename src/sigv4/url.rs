@@ -4,15 +4,13 @@ use std::borrow::Cow;
 
 use hyper::http::uri::Uri;
 
-use super::Unsignable;
-
 /// The schemes of a URL that AWS takes signatures in. WebSocket connections (AWS IoT's MQTT, API Gateway, Transcribe) are signed
 /// as the HTTPS request that opens them.
 const SCHEMES: [&str; 3] = ["https", "http", "wss"];
 
 /// The URL as HTTP has it; what is wrong with it is said in words that help to mend it.
-pub(super) fn check(url: &str) -> Result<Cow<'_, str>, Unsignable> {
-    let wrong = |what: String| Err(Unsignable(format!("the url {what}")));
+pub(super) fn check(url: &str) -> Result<Cow<'_, str>, String> {
+    let wrong = |what: String| Err(format!("the url {what}"));
     if let Some((index, character)) = url.char_indices().find(|(_, character)| !may_stand_in_url(*character)) {
         let position = url.get(..index).map_or(0, |before| before.chars().count()) + 1;
         return wrong(format!(
@@ -165,7 +163,7 @@ mod tests {
             ("https://h:0/", "has a host or a port that is none"),
             ("https://[::1/", "has a host or a port that is none"),
         ] {
-            let Unsignable(why) = check(url).unwrap_err();
+            let why = check(url).unwrap_err();
             assert!(why.starts_with("the url ") && why.contains(words), "{url:?}: {why}");
             assert!(!why.contains(|c: char| c.is_control()), "{url:?}");
         }

@@ -18,7 +18,7 @@ pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
 /// Leaves the socket and the tokens of the listener that is configured with the service manager, whenever they change, for as
 /// long as the daemon runs.
 pub async fn keep_loopback(shared: Rc<Shared>) {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+    if !super::is_present() {
         return;
     }
     let mut configured = shared.loopback.watch();

@@ -10,6 +10,7 @@ mod watchdog;
 
 use std::rc::Rc;
 
+use log::Level;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
@@ -18,8 +19,30 @@ pub use passed::{Descriptors, Passed};
 pub use store::Store;
 pub use watchdog::feed;
 
+use crate::clock::Clock;
+use crate::credentials::Shelf;
+use crate::event::{Event, journal};
 use crate::local::{Shared, summary};
 use crate::problem::Fatal;
+
+/// Whether there is a service manager that keeps what is left with it for the next run.
+fn is_present() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty())
+}
+
+/// Says at a stop which credentials end with this process, because nobody keeps them for the next one.
+pub fn say_what_is_dropped(shelf: &Shelf, clock: &dyn Clock) {
+    let parts = shelf.parts(clock);
+    let usable = parts.iter().filter(|part| part.usable(clock).is_some());
+    let names: Vec<&str> = usable.map(|part| part.details.name.as_str()).collect();
+    if !names.is_empty() && !is_present() {
+        journal!(
+            Level::Info, Event::CredentialsDropped;
+            "the credentials of {} end with this process, because no service manager keeps them; the next run asks AWS for new ones",
+            names.join(", ")
+        );
+    }
+}
 
 /// READY=1: the socket answers, by the configuration as it is now.
 pub fn ready() {

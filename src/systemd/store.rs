@@ -93,7 +93,7 @@ impl Store {
 
     /// Leaves every fresh set with the service manager, for as long as the daemon runs.
     pub async fn keep(mut self, mut shelf: Shelf, endpoint: String, clock: SharedClock) {
-        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        if !super::is_present() {
             return;
         }
         let fresh = Rc::new(Notify::new());

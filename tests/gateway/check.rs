@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use cloudlet::switches::TlsVersions;
 use cloudlet::{CertificateStatus, Cloudlet, RoleAlias};
 use rig::executable;
 use rig::fleet_ca::Validity;
@@ -355,6 +356,40 @@ fn each_fault_has_its_line_and_its_next_step() {
         line(&wrong, "configuration")["message"].as_str().unwrap(),
         &["unknown field `colour`"],
     );
+}
+
+#[test]
+fn the_servers_prove_who_they_are_before_there_is_a_certificate() {
+    let mut world = World::new();
+    let other_ca = world.ca.ca_pem_path().display().to_string();
+    let good = world.gateway.config.clone();
+    let root = good
+        .lines()
+        .find(|line| line.starts_with("root-ca"))
+        .unwrap()
+        .to_owned();
+    for daemon_runs in [false, true] {
+        if daemon_runs {
+            world.gateway.start();
+            world.gateway.wait_for_csr();
+        }
+        for versions in [TlsVersions::Both, TlsVersions::Only12, TlsVersions::Only13] {
+            world.cloud.switches().set(|switches| switches.tls_versions = versions);
+            let (_, document) = document(&world);
+            for name in ["MQTT endpoint: TLS", "credentials endpoint: TLS"] {
+                assert_eq!(line(&document, name)["outcome"], "ok", "{versions:?}: {document:#}");
+            }
+        }
+        // As behind a proxy that opens TLS: somebody else's CA has signed what the servers show.
+        world.gateway.configure(&root, &format!("root-ca = \"{other_ca}\""));
+        let (code, document) = document(&world);
+        for name in ["MQTT endpoint: TLS", "credentials endpoint: TLS"] {
+            let line = line(&document, name);
+            assert_eq!((code, &line["outcome"]), (78, &Value::from("fail")), "{document:#}");
+            contains_all(&line.to_string(), &["UnknownIssuer", "a proxy that opens TLS"]);
+        }
+        world.gateway.config.clone_from(&good);
+    }
 }
 
 #[test]

@@ -269,3 +269,116 @@ fn a_profile_is_not_set_up_over_something_else() {
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&new), mode(new.parent().unwrap())), (0o600, 0o700));
 }
+
+/// Keys of the same profile in the credentials file win over the profile, so that it would never be used.
+#[test]
+fn a_profile_that_other_credentials_would_hide_is_refused() {
+    let world = World::new();
+    let folder = world.gateway.folder.path().join("aws");
+    fs::create_dir(&folder).unwrap();
+    let (config, credentials) = (folder.join("config"), folder.join("credentials"));
+    let keys = "aws_access_key_id = AKIASECRET\naws_secret_access_key = wJaSECRET\n";
+    let set_up = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut client = Command::new(world.gateway.client());
+        client
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &credentials)
+            .envs(variables.iter().copied())
+            .args(["setup-profile", "telemetry"])
+            .args(arguments);
+        let (code, out, reason) = run(&mut client);
+        assert!(!out.contains("SECRET") && !reason.contains("SECRET"), "{out}{reason}");
+        (code, out, reason)
+    };
+    for (text, code, words) in [
+        (String::new(), 0, ""),
+        (
+            format!("[telemetry]\n{keys}"),
+            78,
+            "credentials, line 2, has aws_access_key_id for it",
+        ),
+        (
+            format!("\u{feff}[telemetry]\r\n{}", keys.replace('\n', "\r\n")),
+            78,
+            "line 2, has aws_access_key_id",
+        ),
+        (
+            format!("# mine\n\n[ telemetry ] ; x\n  {keys}"),
+            78,
+            "line 4, has aws_access_key_id",
+        ),
+        (
+            "[telemetry]\nAWS_SECRET_ACCESS_KEY: wJaSECRET\n".to_owned(),
+            78,
+            "line 2, has aws_secret_access_key",
+        ),
+        (
+            "[telemetry]\ncredential_process = /opt/other SECRET\n".to_owned(),
+            78,
+            "has credential_process",
+        ),
+        (
+            "[telemetry]\nregion = x\nrole_arn = SECRET\n".to_owned(),
+            78,
+            "line 3, has role_arn",
+        ),
+        (
+            "[telemetry]\ncredential_process = /usr/bin/gatepost credentials\n".to_owned(),
+            0,
+            "",
+        ),
+        (
+            format!("[Telemetry]\n{keys}[profile telemetry]\n{keys}[default]\n{keys}"),
+            0,
+            "",
+        ),
+        (
+            "[telemetry]\n#aws_access_key_id = SECRET\nregion = x\n".to_owned(),
+            0,
+            "",
+        ),
+        (format!("include = ~/keys\n[include]\n{keys}"), 0, ""),
+    ] {
+        fs::write(&credentials, &text).unwrap();
+        let _ = fs::remove_file(&config);
+        let (found, out, reason) = set_up(&[], &[]);
+        assert_eq!(found, code, "{text:?}: {out}{reason}");
+        assert!(reason.contains(words), "{text:?}: {reason}");
+        assert_eq!(config.exists(), code == 0, "{text:?}");
+        assert_eq!(
+            fs::read_to_string(&credentials).unwrap(),
+            text,
+            "it is another program's"
+        );
+    }
+    let elsewhere = folder.join("elsewhere");
+    fs::rename(&credentials, &elsewhere).unwrap();
+    fs::write(&elsewhere, format!("[telemetry]\n{keys}")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &credentials).unwrap();
+    assert_eq!(set_up(&[], &[]).0, 78, "a link is followed");
+    fs::remove_file(&credentials).unwrap();
+    fs::create_dir(&credentials).unwrap();
+    let (code, _, reason) = set_up(&[], &[]);
+    assert_eq!(code, 0, "{reason}");
+    contains_all(&reason, &["credentials cannot be read: it is no file"]);
+    fs::remove_dir(&credentials).unwrap();
+
+    let (code, _, reason) = set_up(&[], &[("AWS_ACCESS_KEY_ID", "AKIASECRET")]);
+    assert_eq!(code, 0, "{reason}");
+    contains_all(&reason, &["AWS_ACCESS_KEY_ID is set", "unset AWS_ACCESS_KEY_ID"]);
+
+    // For programs that read only the credentials file.
+    for arguments in [&["--credentials-file"][..], &["--file", credentials.to_str().unwrap()]] {
+        let _ = fs::remove_file(&credentials);
+        fs::write(&config, "[default]\nregion = x\n").unwrap();
+        let (code, out, reason) = set_up(arguments, &[]);
+        assert_eq!(code, 0, "{out}{reason}");
+        let written = fs::read_to_string(&credentials).unwrap();
+        assert!(written.starts_with("[telemetry]\ncredential_process = "), "{written}");
+        assert_eq!(fs::metadata(&credentials).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    fs::write(&config, "[profile telemetry]\nsso_session = SECRET\n").unwrap();
+    let (code, _, reason) = set_up(&["--credentials-file"], &[]);
+    assert_eq!(code, 78, "{reason}");
+    contains_all(&reason, &["config, line 2, has sso_session", "nothing changed"]);
+}

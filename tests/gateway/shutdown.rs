@@ -98,6 +98,11 @@ fn promise_8_a_connected_gateway_says_goodbye_so_that_no_will_is_published() {
     bring_online_known(&mut world);
     world.gateway.stop();
     assert_eq!(end_of_connection(&world.cloud, 0), "the client said DISCONNECT");
+    let log = world.gateway.log();
+    assert!(
+        log.contains("the credentials of telemetry end with this process"),
+        "{log}"
+    );
 
     // A server that holds every PUBACK back, the farewell's too, delays nothing.
     world

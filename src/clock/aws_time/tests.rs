@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Clock;
 use crate::clock::manual::ManualClock;
 
 const NOW: u64 = 1_800_000_000;
@@ -29,7 +30,7 @@ fn a_measurement_is_as_good_as_the_request_was_quick() {
         let asked = clock.boot();
         clock.pass(Duration::from_millis(took));
         clock.step_to(Skew::from_milliseconds(-wall).subtract_from(at(0)).unwrap());
-        let measurement = Measurement::by_answer(at(0), asked, &*clock);
+        let measurement = clock.measure(at(0), asked);
         assert_eq!(measurement.skew.milliseconds(), skew, "{wall} {took}");
         clock.aws().record(measurement);
         assert_eq!(clock.skew().unwrap().milliseconds(), skew, "{wall} {took}");

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::date;
-use crate::clock::{Clock, Measurement, rfc3339};
+use crate::clock::{Clock, rfc3339};
 use crate::credentials::{Credentials, LONGEST_LIFETIME, USABLE_MARGIN};
 use crate::problem::{Problem, quoted};
 use crate::secret::{ExposeSecret, SecretString};
@@ -109,7 +109,7 @@ pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credent
     let measured = arrival
         .date
         .filter(|date| date::agrees(*date, expiration))
-        .map(|date| Measurement::by_answer(date, arrival.asked, clock));
+        .map(|date| clock.measure(date, arrival.asked));
     let (now, whose) = match (measured, clock.aws().last()) {
         (None, None) => (clock.wall(), "this machine's clock"),
         (None, Some(_)) => (clock.aws_now(), "AWS's clock"),

@@ -72,9 +72,13 @@ pub(super) fn tls(
     chain: SendChain,
     clock: &SharedClock,
 ) -> Result<Arc<ClientConfig>, Problem> {
-    let alpn: &[&str] = if endpoint.port == 443 { &[ALPN_MQTT] } else { &[] };
-    client_config(identity, roots.clone(), chain, alpn, clock.clone())
+    client_config(identity, roots.clone(), chain, alpn(endpoint), clock.clone())
         .map_err(|error| Problem::wait(format!("no TLS: {}", with_causes(&error))))
+}
+
+/// What is negotiated with the MQTT endpoint besides TLS.
+pub(super) fn alpn(endpoint: &Endpoint) -> &'static [&'static str] {
+    if endpoint.port == 443 { &[ALPN_MQTT] } else { &[] }
 }
 
 /// What the task reads.

@@ -14,6 +14,7 @@ cloudlet: AWS IoT Core for this machine
 
 usage: cloudlet run [OPTION]...
 
+  --region REGION            the AWS Region that it is (us-east-1)
   --dir DIR                  keep everything there, and go on from there (default: nothing is kept)
   --host NAME                the endpoints' host name (localhost)
   --listen ADDRESS           where the endpoints listen (127.0.0.1)
@@ -73,6 +74,7 @@ pub(crate) enum Order {
 /// The options of `cloudlet run`.
 #[derive(Debug)]
 pub(crate) struct Arguments {
+    pub(crate) region: Option<String>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) host: String,
     pub(crate) listen: IpAddr,
@@ -92,6 +94,7 @@ pub(crate) struct Arguments {
 impl Order {
     pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
         let mut arguments = Arguments {
+            region: None,
             dir: None,
             host: "localhost".to_owned(),
             listen: Ipv4Addr::LOCALHOST.into(),
@@ -131,6 +134,13 @@ impl Arguments {
     fn take(&mut self, option: &str, parser: &mut lexopt::Parser) -> Result<(), Box<dyn Error>> {
         let switches = &mut self.switches;
         match option {
+            "region" => {
+                let region = parser.value()?.string()?;
+                if !cloudlet::sigv4::is_region(&region) {
+                    return Err(format!("--region {region:?}: a Region is like us-east-2").into());
+                }
+                self.region = Some(region);
+            }
             "dir" => self.dir = Some(parser.value()?.into()),
             "host" => self.host = parser.value()?.string()?,
             "listen" => self.listen = parser.value()?.parse()?,

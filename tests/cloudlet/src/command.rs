@@ -33,6 +33,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
     };
     let cloud = Cloudlet::start(options(&arguments, &folder))?;
+    let region = cloud.account().read(|account| account.region().to_owned());
+    if let Some(wanted) = arguments.region.as_ref().filter(|wanted| **wanted != region) {
+        let folder = folder.display();
+        return Err(format!(
+            "{folder} keeps an account in {region}: leave out --region {wanted}, or name another folder by --dir"
+        )
+        .into());
+    }
     register(&cloud, &arguments)?;
     let environment = Environment::of(&cloud)?;
     let file = environment.write(&folder)?;
@@ -56,6 +64,7 @@ fn options(arguments: &Arguments, folder: &Path) -> Options {
         .map(|(name, seconds)| (name.clone(), Lifetime::Seconds(*seconds)))
         .collect();
     let defaults = Options::default();
+    let region = arguments.region.clone().unwrap_or(defaults.region);
     Options {
         host: arguments.host.clone(),
         listen: arguments.listen,
@@ -65,8 +74,9 @@ fn options(arguments: &Arguments, folder: &Path) -> Options {
         dir: Some(folder.to_owned()),
         policy: match arguments.policy {
             PolicyChoice::SeedStrict => Policy::seed_strict(),
-            PolicyChoice::SeedWithCredentials => Policy::seed_with_credentials(&defaults.account, &defaults.region),
+            PolicyChoice::SeedWithCredentials => Policy::seed_with_credentials(&defaults.account, &region),
         },
+        region,
         switches,
         observer: Some(observer(arguments.log)),
         ..defaults

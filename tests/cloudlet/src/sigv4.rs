@@ -100,9 +100,14 @@ fn check_scope(scope: &Scope, timestamp: &str, endpoint: &Endpoint) -> Result<()
             endpoint.service
         ))
     } else if !region_is_served(&scope.region, endpoint) {
+        let valid = endpoint
+            .region
+            .as_ref()
+            .map(|region| format!("This endpoint's is '{region}'. "));
         refuse(format!(
-            "Credential should be scoped to a valid region, not '{}'. ",
-            scope.region
+            "Credential should be scoped to a valid region, not '{}'. {}",
+            scope.region,
+            valid.unwrap_or_default()
         ))
     } else if scope.date != date_of_timestamp {
         refuse(format!(
@@ -118,12 +123,16 @@ fn check_scope(scope: &Scope, timestamp: &str, endpoint: &Endpoint) -> Result<()
 fn region_is_served(region: &str, endpoint: &Endpoint) -> bool {
     match &endpoint.region {
         Some(served) => region == served,
-        // us-east-2, ap-southeast-4, us-gov-west-1: words, then a number.
-        None => region.rsplit_once('-').is_some_and(|(words, number)| {
-            let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-            words.contains('-') && words.split('-').all(word) && number.parse::<u8>().is_ok()
-        }),
+        None => is_region(region),
     }
+}
+
+/// Whether it looks like a Region's name (us-east-2, ap-southeast-4, us-gov-west-1): words, then a number.
+pub fn is_region(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(words, number)| {
+        let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        words.contains('-') && words.split('-').all(word) && number.parse::<u8>().is_ok()
+    })
 }
 
 fn check_time(claim: &Claim, now: SystemTime) -> Result<(), Refusal> {

@@ -17,6 +17,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts the command and reads its output up to the last of the endpoints.
 fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>) {
+    start_with(dir, fleet, &[])
+}
+
+fn start_with(dir: &std::path::Path, fleet: &Fleet, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
         .args([
             "run",
@@ -29,6 +33,7 @@ fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>
             "--jitp-delay",
             "0.05",
         ])
+        .args(arguments)
         .args(["--role-alias", "telemetry=7200", "--fleet-ca"])
         .arg(fleet.path().join("ca.pem"))
         .arg("--dir")
@@ -178,5 +183,37 @@ fn wrong_arguments_are_refused_and_name_the_mistake() {
             .output()
             .unwrap();
         assert!(output.status.success() && text(&output).contains(said), "{option}");
+    }
+}
+
+#[test]
+fn it_is_in_the_region_that_is_asked_for() {
+    let fleet = Fleet::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, _out) = start_with(dir.path(), &fleet, &["--region", "us-east-2"]);
+    let environment = std::fs::read_to_string(dir.path().join("cloudlet.env")).unwrap();
+    assert!(environment.contains("AWS_DEFAULT_REGION='us-east-2'"), "{environment}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    for (region, words) in [
+        ("eu-west-1", "keeps an account in us-east-2"),
+        ("mars", "a Region is like us-east-2"),
+        ("", "a Region is like us-east-2"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
+            .args([
+                "run",
+                "--mqtt-port=0",
+                "--credentials-port=0",
+                "--api-port=0",
+                "--region",
+                region,
+                "--dir",
+            ])
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{region}");
+        assert!(text(&output).contains(words), "{region}: {}", text(&output));
     }
 }
