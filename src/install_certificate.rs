@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::arguments::print;
 use crate::check_config;
@@ -16,7 +17,7 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::foreign_text;
 use crate::identity::{self, Offered, key_of_request, request_path};
 use crate::new_file::{self, NewFile, Owner};
-use crate::problem::{Exit, Fatal, Problem};
+use crate::problem::{Exit, Fatal, Problem, Remedy};
 use crate::regular_file::{self, FileError};
 use crate::service;
 use crate::socket_client::{self, Answer};
@@ -27,6 +28,9 @@ const MAX_SIZE: u64 = 1024 * 1024;
 const ASIDE: &str = ".previous";
 /// What stands for stdin.
 const STDIN: &str = "-";
+
+/// Between two looks at a certificate that begins in a moment.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +50,7 @@ pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     let config = check_config::load(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)))?;
     let (content, name) = read(&request.file)?;
     let key = key(&config)?;
-    let offered =
-        Offered::judge(&content, &name, &config.identity, &key, &SystemClock::default()).map_err(|problem| refused(&problem))?;
+    let offered = judge(&content, &name, &config, &key)?;
     for warning in warnings(&offered, &config) {
         eprintln!("gatepostd: warning: {warning}");
     }
@@ -67,6 +70,23 @@ pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     match aside {
         Some(aside) => print(&format!("the one before it is kept in {}\n", aside.display())),
         None => Ok(()),
+    }
+}
+
+/// Judges the file. A certificate that begins in a moment, because the machine that signed it is a little ahead, is waited for.
+fn judge(content: &[u8], name: &Path, config: &Config, key: &[u8]) -> Result<Offered, Fatal> {
+    let clock = SystemClock::default();
+    let mut is_told = false;
+    loop {
+        match Offered::judge(content, name, &config.identity, key, &clock) {
+            Err(problem) if problem.remedy == Remedy::None => {
+                if !std::mem::replace(&mut is_told, true) {
+                    eprintln!("gatepostd: {problem}");
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            outcome => return outcome.map_err(|problem| refused(&problem)),
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
-use super::certificate::{Certificate, Loaded, Refusal, Source};
+use super::certificate::{Certificate, Loaded, Source};
 use super::proven::to_pem;
+use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::config::IdentityConfig;
 use crate::pem_file::{self, Content};

@@ -277,7 +277,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
     let folder = world.gateway.folder.path().join("aws");
     fs::create_dir(&folder).unwrap();
     let (config, credentials) = (folder.join("config"), folder.join("credentials"));
-    let keys = "aws_access_key_id = AKIASECRET\naws_secret_access_key = wJaSECRET\n";
+    let keys = "aws_access_key_id = AKIAhunter2\naws_secret_access_key = wJahunter2\n";
     let set_up = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut client = Command::new(world.gateway.client());
         client
@@ -287,7 +287,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
             .args(["setup-profile", "telemetry"])
             .args(arguments);
         let (code, out, reason) = run(&mut client);
-        assert!(!out.contains("SECRET") && !reason.contains("SECRET"), "{out}{reason}");
+        assert!(!out.contains("hunter2") && !reason.contains("hunter2"), "{out}{reason}");
         (code, out, reason)
     };
     for (text, code, words) in [
@@ -308,17 +308,17 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
             "line 4, has aws_access_key_id",
         ),
         (
-            "[telemetry]\nAWS_SECRET_ACCESS_KEY: wJaSECRET\n".to_owned(),
+            "[telemetry]\nAWS_SECRET_ACCESS_KEY: wJahunter2\n".to_owned(),
             78,
             "line 2, has aws_secret_access_key",
         ),
         (
-            "[telemetry]\ncredential_process = /opt/other SECRET\n".to_owned(),
+            "[telemetry]\ncredential_process = /opt/other hunter2\n".to_owned(),
             78,
             "has credential_process",
         ),
         (
-            "[telemetry]\nregion = x\nrole_arn = SECRET\n".to_owned(),
+            "[telemetry]\nregion = x\nrole_arn = hunter2\n".to_owned(),
             78,
             "line 3, has role_arn",
         ),
@@ -333,7 +333,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
             "",
         ),
         (
-            "[telemetry]\n#aws_access_key_id = SECRET\nregion = x\n".to_owned(),
+            "[telemetry]\n#aws_access_key_id = hunter2\nregion = x\n".to_owned(),
             0,
             "",
         ),
@@ -363,7 +363,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
     contains_all(&reason, &["credentials cannot be read: it is no file"]);
     fs::remove_dir(&credentials).unwrap();
 
-    let (code, _, reason) = set_up(&[], &[("AWS_ACCESS_KEY_ID", "AKIASECRET")]);
+    let (code, _, reason) = set_up(&[], &[("AWS_ACCESS_KEY_ID", "AKIAhunter2")]);
     assert_eq!(code, 0, "{reason}");
     contains_all(&reason, &["AWS_ACCESS_KEY_ID is set", "unset AWS_ACCESS_KEY_ID"]);
 
@@ -377,7 +377,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
         assert!(written.starts_with("[telemetry]\ncredential_process = "), "{written}");
         assert_eq!(fs::metadata(&credentials).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    fs::write(&config, "[profile telemetry]\nsso_session = SECRET\n").unwrap();
+    fs::write(&config, "[profile telemetry]\nsso_session = hunter2\n").unwrap();
     let (code, _, reason) = set_up(&["--credentials-file"], &[]);
     assert_eq!(code, 78, "{reason}");
     contains_all(&reason, &["config, line 2, has sso_session", "nothing changed"]);
