@@ -276,7 +276,8 @@ mod tests {
         let (day, week) = (86_400, 604_800);
         // How far this machine's clock is ahead; how far the Date is from AWS's clock, if there is one; for how long AWS gives
         // the set; for how long it is believed to live, if it is used; and the skew that is noted.
-        let cases: [(i64, Option<i64>, i64, Option<i64>, Option<i64>); 26] = [
+        type Case = (i64, Option<i64>, i64, Option<i64>, Option<i64>);
+        let cases: [Case; 26] = [
             (0, Some(0), 3600, Some(3600), Some(0)),
             (1, Some(0), 3600, Some(3599), Some(0)),
             (-1, Some(0), 3600, Some(3600), Some(-1)),
