@@ -163,6 +163,13 @@ impl Refusal {
         self
     }
 
+    /// Adds something to the message.
+    #[must_use]
+    pub fn remark(mut self, words: &str) -> Self {
+        self.message = format!("{}; {words}", self.message);
+        self
+    }
+
     /// Ends the connection after the answer.
     #[must_use]
     pub fn and_close(mut self) -> Self {

@@ -23,7 +23,7 @@ use crate::log_limiter::LogLimiter;
 use crate::logging::LogLevel;
 use crate::messages::{Inbox, Outbox};
 use crate::retry::Retries;
-use crate::status::{Board, ReloadOutcome};
+use crate::status::{Board, ConfigurationPhase, ReloadOutcome};
 use crate::token::Token;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
@@ -82,7 +82,20 @@ impl Shared {
         self.audit.note(caller, wish, rule, access.names(caller));
         match rule {
             Some(_) => Ok(()),
-            None => Err(Refusal::not_allowed(caller, wish, thing, &self.drop_ins)),
+            None => Err(self.remark_on_files(Refusal::not_allowed(caller, wish, thing, &self.drop_ins), "access")),
+        }
+    }
+
+    /// Adds to a refusal that what is missing may be in the files already, where a change of `key` was not loaded.
+    pub fn remark_on_files(&self, refusal: Refusal, key: &str) -> Refusal {
+        let configuration = self.board.configuration.borrow();
+        match configuration.phase {
+            ConfigurationPhase::Differs if configuration.details.differs.contains(&key) => refusal
+                .remark("the configuration files were changed there and not loaded since: systemctl reload gatepost"),
+            ConfigurationPhase::Wrong | ConfigurationPhase::LastGood => {
+                refusal.remark("the configuration files are wrong and were not loaded: gatepostd --check-config")
+            }
+            _ => refusal,
         }
     }
 

@@ -279,7 +279,28 @@ fn a_wrong_file_is_seen_whether_anybody_reloads_or_not() {
     world.gateway.wait_for_text("configuration.phase", "loaded");
     world.gateway.wait_online();
 
+    // What a rule or a table in the files would give and was not loaded is said to whoever is refused.
+    let message = |gateway: &Gateway, path: &str| {
+        let answer = gateway.get(path).json().unwrap();
+        answer["message"].as_str().unwrap().to_owned()
+    };
+    world.gateway.config = good.replace("role-aliases = [\"*\"]", "role-aliases = []");
+    reload(&mut world.gateway);
+    assert!(!message(&world.gateway, "/v1/credentials").contains("not loaded"));
+    world.gateway.config = format!("{good}[loopback]\nlisten = \"127.0.0.1:1\"\n");
+    world.gateway.write_config();
+    world.gateway.wait_for_text("configuration.phase", "differs");
+    for path in ["/v1/credentials", "/v1/loopback"] {
+        let said = message(&world.gateway, path);
+        assert!(
+            said.contains("were changed there and not loaded since: systemctl reload gatepost"),
+            "{path}: {said}"
+        );
+    }
+
     // A reload that is refused leaves it seen.
+    world.gateway.config.clone_from(&good);
+    reload(&mut world.gateway);
     world.gateway.config = good.replace("[aws]", "[aws");
     reload(&mut world.gateway);
     world.gateway.wait_for_text("configuration.phase", "wrong");

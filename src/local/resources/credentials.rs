@@ -51,16 +51,17 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
 /// A role alias that is not in use. It may be in the files already: then they have to be loaded.
 fn unknown(shared: &Shared, alias: &str) -> Refusal {
     let configuration = shared.board.configuration.borrow();
-    let is_on_disk = configuration.details.new_role_aliases.iter().any(|name| name == alias);
-    let (message, hint) = match is_on_disk {
-        true => (
-            format!("role alias \"{alias}\" is in the configuration files, which were changed and not loaded since"),
-            "systemctl reload gatepost",
-        ),
-        false => (
-            format!("no role alias named \"{}\" is configured", alias.escape_debug()),
-            "add a [[role-alias]] to gatepost's configuration, then: systemctl reload gatepost",
-        ),
-    };
-    Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message).hint(hint)
+    let not_found = |message| Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message);
+    if configuration.details.new_role_aliases.iter().any(|name| name == alias) {
+        let message =
+            format!("role alias \"{alias}\" is in the configuration files, which were changed and not loaded since");
+        return not_found(message).hint("systemctl reload gatepost");
+    }
+    drop(configuration);
+    let refusal = not_found(format!(
+        "no role alias named \"{}\" is configured",
+        alias.escape_debug()
+    ))
+    .hint("add a [[role-alias]] to gatepost's configuration, then: systemctl reload gatepost");
+    shared.remark_on_files(refusal, "role-alias")
 }

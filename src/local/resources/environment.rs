@@ -21,11 +21,10 @@ struct Environment<'a> {
 pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answer, Refusal> {
     let conflict = |code, message: String| Refusal::new(StatusCode::CONFLICT, code, message);
     let Some(loopback) = shared.loopback.get() else {
-        return Err(
-            conflict("loopback_off", "the loopback listener is off".to_owned()).hint(
-                "set loopback.listen = \"127.0.0.1:9922\" in gatepost's configuration, then: systemctl reload gatepost",
-            ),
+        let refusal = conflict("loopback_off", "the loopback listener is off".to_owned()).hint(
+            "set loopback.listen = \"127.0.0.1:9922\" in gatepost's configuration, then: systemctl reload gatepost",
         );
+        return Err(shared.remark_on_files(refusal, "loopback.listen"));
     };
     let part = credentials::allowed(shared, caller, alias)?;
     let name = &part.details.name;
