@@ -29,6 +29,11 @@ impl Instant {
         sound.then(|| Self(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
+    /// So many seconds later; earlier where they are negative.
+    pub(crate) fn moved_by(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
     /// "in 42 min", "3 h ago", "now".
     pub(crate) fn seen_from(self, now: Self) -> String {
         match self.0.checked_sub(now.0) {

@@ -30,7 +30,7 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     provisioning(&mut screen, document.get("provisioning"));
     session(&mut screen, document.get("session"));
     for alias in document.get("role_aliases").items() {
-        role_alias(&mut screen, alias);
+        role_alias(&mut screen, alias, document.get("clock"));
     }
     messages(&mut screen, document.get("messages"));
     let loopback = document.get("loopback");
@@ -187,7 +187,8 @@ fn messages(screen: &mut Screen, messages: &Value) {
     screen.part("Messages", "", messages, &details);
 }
 
-fn role_alias(screen: &mut Screen, alias: &Value) {
+fn role_alias(screen: &mut Screen, alias: &Value, clock: &Value) {
+    let skew = clock.get("skew_seconds").integer().unwrap_or(0);
     let name = alias.get("name").text().unwrap_or("(no name)");
     let default = if alias.get("default").flag() == Some(true) {
         " (default)"
@@ -200,7 +201,7 @@ fn role_alias(screen: &mut Screen, alias: &Value) {
         .text()
         .map_or("next attempt", |_| "next refresh");
     let details = [
-        screen.expiry(alias.get("expiration")),
+        screen.expiry_by_aws(alias.get("expiration"), skew),
         screen.at("refreshed", alias.get("refreshed")),
         screen.at(next, alias.get("next_refresh")),
     ];

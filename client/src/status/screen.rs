@@ -134,6 +134,17 @@ impl Screen {
             .is_some_and(|(end, now)| end <= now);
         self.at(if over { "expired" } else { "expires" }, time)
     }
+
+    /// The same for an end by AWS's clock, of which this machine's is `skew` seconds ahead.
+    pub(super) fn expiry_by_aws(&self, time: &Value, skew: i64) -> Option<String> {
+        let end = time.text().and_then(Instant::parse);
+        let Some((end, now)) = end.zip(self.now).filter(|_| skew != 0) else {
+            return self.expiry(time);
+        };
+        let end = end.moved_by(skew);
+        let verb = if end <= now { "expired" } else { "expires" };
+        Some(format!("{verb} {}", end.seen_from(now)))
+    }
 }
 
 /// "`what` 60 min", if the document has that length of time.

@@ -20,6 +20,29 @@ fn a_gateway_that_is_being_provisioned() {
 }
 
 #[test]
+fn a_wrong_clock_is_shown_and_changes_no_end_of_credentials() {
+    for (skew, shown, expires) in [
+        ("0", None, "expires in 42 min"),
+        ("null", None, "expires in 42 min"),
+        ("-3", Some("3 s behind AWS's clock"), "expires in 41 min"),
+        ("-1200", Some("20 min behind AWS's clock"), "expires in 22 min"),
+        ("1200", Some("20 min ahead of AWS's clock"), "expires in 62 min"),
+        ("-7200", Some("2 h behind AWS's clock"), "expired 78 min ago"),
+        ("86400", Some("24 h ahead of AWS's clock"), "expires in 24 h"),
+        ("1.5", None, "expires in 42 min"),
+    ] {
+        let document = include_str!("ready.json").replace(
+            r#""clock": { "phase": "set","#,
+            &format!(r#""clock": {{ "phase": "set", "skew_seconds": {skew},"#),
+        );
+        let text = screen(&document);
+        assert!(text.contains(expires), "{skew}: {text}");
+        assert!(shown.is_none_or(|shown| text.contains(shown)), "{skew}: {text}");
+        assert_eq!(shown.is_some(), text.contains("AWS's clock"), "{skew}: {text}");
+    }
+}
+
+#[test]
 fn one_screen_wide_and_high() {
     for text in [include_str!("ready.txt"), include_str!("attention.txt")] {
         assert!(
