@@ -116,8 +116,8 @@ mod tests {
             ),
             (" https://h/", "has a space at position 1: write it as %20"),
             ("https://h /", "has a space at position 10"),
-            ("https://h/a\r\nb", "has a line break at position 11"),
-            ("https://h/a\tb", "has a tab at position 11"),
+            ("https://h/a\r\nb", "has a line break at position 12"),
+            ("https://h/a\tb", "has a tab at position 12"),
             ("https://h/\0", "has a control character at position 11"),
             ("https://h/\u{7f}", "has a control character at position 11"),
             (
