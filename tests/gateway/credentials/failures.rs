@@ -135,17 +135,9 @@ pub(super) fn all() -> Vec<Failure> {
         answer("empty", Answer::Body(String::new()), "no set of credentials"),
         answer("garbage", Answer::Garbage, "gave no answer: invalid HTTP"),
         answer("cut", Answer::Cut, "broke off in its answer"),
-        transient(
-            "expired",
-            Cause::Ends(Lifetime::Seconds(-60)),
-            "by this machine's clock",
-        ),
+        transient("expired", Cause::Ends(Lifetime::Seconds(-60)), "by AWS's clock"),
         transient("brief", Cause::Ends(Lifetime::Seconds(30)), "live only until"),
-        transient(
-            "skewed",
-            Cause::Ends(Lifetime::Skewed(-7200)),
-            "by this machine's clock",
-        ),
+        transient("skewed", Cause::Ends(Lifetime::Skewed(-7200)), "by AWS's clock"),
         transient(
             "malformed",
             Cause::Ends(Lifetime::Malformed("tomorrow".into())),
