@@ -33,11 +33,11 @@ use crate::pulse::Pulse;
 use crate::retry::Retries;
 use crate::status::{
     Board, ClockDetails, ClockPhase, ConfigurationPhase, Desk, IdentityPhase, MessagesDetails, MessagesPhase,
-    ProvisioningDetails, ProvisioningPhase, SessionPhase, TokenPhase,
+    NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionPhase, TokenPhase,
 };
 use crate::systemd::{self, Descriptors, Passed, Store};
 use crate::token::{PinSource, Token};
-use crate::{messages, subordinate};
+use crate::{last_end, messages, subordinate};
 
 use self::details::{configuration_details, identity_details, session_details, token_details};
 use self::hold::Held;
@@ -91,6 +91,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         loopback,
     } = Passed::sorted(descriptors, config.loopback);
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
+    last_end::forget(&config.folders);
     journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", crate::build_info::VERSION_AND_COMMIT, path.display());
 
     let desk = Desk::new(clock.clone());
@@ -107,6 +108,9 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         provisioning: desk.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
     };
     let messages_reporter = desk.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let network_reporter = desk.reporter("network", NetworkPhase::Unknown, NetworkDetails {});
+    let token_files = config.folders.runtime.join("loopback");
+    let loopback_place = LoopbackPlace::new(config.loopback, token_files, desk.clone(), loopback);
     let board = Board {
         configuration: configuration_reporter.watch(),
         token: token_reporter.watch(),
@@ -115,6 +119,8 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         provisioning: session_reporters.provisioning.watch(),
         session: session_reporters.session.watch(),
         messages: messages_reporter.watch(),
+        loopback: loopback_place.part(),
+        network: network_reporter.watch(),
     };
     let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
     let shelf_editor = ShelfEditor::new(desk.clone());
@@ -162,12 +168,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         access,
         reloads: reload_requests,
         drop_ins: Config::drop_ins(path),
-        loopback: LoopbackPlace::new(
-            config.loopback,
-            config.folders.runtime.join("loopback"),
-            desk.clone(),
-            loopback,
-        ),
+        loopback: loopback_place,
         pace: Pace::new(clock.clone()),
         waiting: Waiting::default(),
         tally: Tally::default(),
@@ -194,6 +195,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         clock_part: board.clock,
         steps,
         clock_reporter,
+        network_reporter,
         session_reporters,
         alias_changes: aliases_change,
         settings: settings_change,
@@ -225,7 +227,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     reloader.report_start();
     let until = async {
         systemd::ready();
-        spawn_local(systemd::keep_status(shared.clone(), desk.bell()));
+        spawn_local(systemd::keep_status(shared.clone(), desk.clone()));
         spawn_local(systemd::feed(pulse, token));
         spawn_local(systemd::keep_loopback(shared.clone()));
         spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));

@@ -28,6 +28,12 @@ macro_rules! events {
     };
 }
 
+impl serde::Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 events! {
     // The daemon
     /// The daemon starts.
@@ -51,6 +57,8 @@ events! {
     Panic = "panic", "182f3aeb57e0416f83f432ef11fe7acf";
     /// A crash would leave a core dump.
     CoreDumps = "core-dumps", "38c1718f5d634bf5a82af6bd56aa416f";
+    /// The state of the whole gateway has changed: ready, waiting or attention.
+    State = "state", "29fbe9c174d04dc6822da2d8cf90b77f";
     // Configuration
     /// The configuration was read again.
     Reload = "reload", "c4439c62aeaf478585affd7b20977222";
@@ -118,6 +126,10 @@ events! {
     /// The clock is far from AWS's.
     ClockSkewed = "clock-skewed", "25f32522f5024681bc734e273315e917";
     // This machine's network
+    /// No link that is up has a default route any more.
+    NetworkDown = "network-down", "d79d8789b2c74daabad420cdab9ab3f3";
+    /// A link that is up has a default route.
+    NetworkUp = "network-up", "d8296ba458b241fdb11afb03132b52f9";
     /// Changes of this machine's network are not noticed.
     NetworkChangesUnnoticed = "network-changes-unnoticed", "a319bb10c41e48748971b69e5bfd54f6";
     // Identity
@@ -133,6 +145,8 @@ events! {
     CsrWritten = "csr-written", "9617a4db184b471f9d5ac4902de5e62c";
     /// A certificate was taken.
     CertificateTaken = "certificate-taken", "43981266db0b47fa9bbcb94c0d45751e";
+    /// The certificate ends soon; one line at each step.
+    CertificateExpiring = "certificate-expiring", "5ddedc2b977c443ab2c8835bffa59398";
     /// A file in the state folder cannot be written.
     StateUnwritable = "state-unwritable", "4cc6428f8a804d8883463f3a89f7e85a";
     /// A file in the state folder is damaged.
@@ -161,6 +175,8 @@ events! {
     SessionWaiting = "session-waiting", "1b463a7c1c86416298e8b9dcb4787c0c";
     /// Another client uses this thing name.
     SessionTakenOver = "session-taken-over", "fe180b2e62ec4367b0669e7ff3b7dce3";
+    /// The connection was lost several times within an hour.
+    SessionUnstable = "session-unstable", "757e9816443e4702a2024dc180e88f3c";
     // Role aliases
     /// No credentials were asked for yet.
     AliasWaiting = "alias-waiting", "3db0985d4ac94ae9a0ce51be36d0cbc9";
@@ -170,6 +186,8 @@ events! {
     AliasFailing = "alias-failing", "c912aaaed9754f0b8874f37b8cb012b2";
     /// Fresh credentials have come (debug).
     CredentialsRefreshed = "credentials-refreshed", "e0e775e099cc4ef59b0c5d3a16db7498";
+    /// Refreshing credentials has failed several times within an hour.
+    AliasUnstable = "alias-unstable", "e30b36cacbe94b2bb056f29b48f7ea24";
     /// Credentials live less than 2000 s.
     ShortLifetime = "short-lifetime", "f2881c649038468f9d87f42fcef866fd";
     // Programs

@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! main
-//! daemon | check | check_config | allow | install_certificate | support | prepare_token | print_policy | arguments | systemd | service | hardening
+//! daemon | check | last_end | check_config | allow | install_certificate | support | prepare_token | print_policy | arguments | systemd | service | hardening
 //! socket_client
 //! local | cloud                     never import each other
 //! identity | timekeeper | subordinate
@@ -24,6 +24,7 @@
 //! token                            the configuration speaks its words: key URI, algorithms
 //! sigv4 | pem_file | redaction
 //! mqtt                             the protocol without input and output
+//! overview                         the one verdict on all parts
 //! messages | credentials
 //! status
 //! problem | event | foreign_text | build_info | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts
@@ -50,12 +51,14 @@ pub mod foreign_text;
 pub mod hardening;
 pub mod identity;
 pub mod install_certificate;
+pub mod last_end;
 pub mod local;
 pub mod log_limiter;
 pub mod logging;
 pub mod messages;
 pub mod mqtt;
 pub mod new_file;
+pub mod overview;
 pub mod pem_file;
 pub mod percent;
 pub mod prepare_token;

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use gatepost::arguments::{self, Wish};
+use gatepost::config::Folders;
 use gatepost::{
-    allow, check, check_config, daemon, hardening, install_certificate, logging, prepare_token, print_policy, support,
-    systemd,
+    allow, check, check_config, daemon, hardening, install_certificate, last_end, logging, prepare_token, print_policy,
+    support, systemd,
 };
 
 fn main() -> ExitCode {
@@ -19,7 +20,9 @@ fn main() -> ExitCode {
     let outcome = match wish {
         Ok(Wish::Run(path)) => {
             // A check that fails, as in the unit's ExecReload=, says nothing about the daemon that runs.
-            daemon::run(&path).inspect_err(systemd::failed)
+            let outcome = daemon::run(&path).inspect_err(systemd::failed);
+            last_end::note(&Folders::from_environment(), outcome.as_ref().err());
+            outcome
         }
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
         Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),

@@ -128,6 +128,8 @@ pub enum Exit {
     Data = 65,
     /// EX_NOUSER: there is no such user.
     NoUser = 67,
+    /// EX_NOHOST: gatepostd does not run, and nothing will start it by itself. For what looks at it, never its own.
+    NotRunning = 68,
     /// EX_UNAVAILABLE: something that is needed is not there, and comes by itself.
     Unavailable = 69,
     /// EX_SOFTWARE: the token cannot be opened by the configuration in the files; the next start uses the last good one.
@@ -152,6 +154,26 @@ impl Fatal {
 }
 
 impl Exit {
+    /// The code for whoever looks at a daemon that has ended with this one: what must be changed before it is started again is
+    /// told apart from what is merely not running.
+    pub fn for_looking(self) -> Self {
+        match self {
+            Self::Pin | Self::Configuration => self,
+            Self::Usage => Self::Configuration,
+            _ => Self::NotRunning,
+        }
+    }
+
+    /// The reverse of `as u8` for the codes that [`for_looking`](Self::for_looking) gives.
+    pub fn of_looking_at(code: u8) -> Self {
+        match code {
+            77 => Self::Pin,
+            78 => Self::Configuration,
+            69 => Self::Unavailable,
+            _ => Self::NotRunning,
+        }
+    }
+
     /// What the journal calls such an end.
     pub fn event(self) -> Event {
         match self {
@@ -159,7 +181,9 @@ impl Exit {
             Self::Pin => Event::FatalPin,
             Self::Busy => Event::FatalBusy,
             Self::CannotCreate => Event::FatalFolder,
-            Self::Usage | Self::Data | Self::NoUser | Self::Unavailable | Self::System => Event::FatalOther,
+            Self::Usage | Self::Data | Self::NoUser | Self::NotRunning | Self::Unavailable | Self::System => {
+                Event::FatalOther
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Data = 65,
     /// EX_NOINPUT: there is no such role alias, message, subscription or field.
     Unknown = 66,
+    /// EX_NOHOST: `status`, `check`: the daemon is not running, and does not start by itself.
+    NotRunning = 68,
     /// EX_UNAVAILABLE: the daemon is not running, or has nothing valid yet.
     Unavailable = 69,
     /// EX_CANTCREAT: there is no room for the message, in the outbox or on the disk.
@@ -64,6 +66,8 @@ pub(crate) struct Failure {
     /// Nothing to say when stdout's reader has left: that is its right.
     message: Option<String>,
     hint: Option<String>,
+    /// Whether nobody listens on the socket.
+    is_no_daemon: bool,
 }
 
 impl Failure {
@@ -72,6 +76,7 @@ impl Failure {
             exit,
             message: Some(message.into()),
             hint: None,
+            is_no_daemon: false,
         }
     }
 
@@ -80,6 +85,7 @@ impl Failure {
             exit,
             message: None,
             hint: None,
+            is_no_daemon: false,
         }
     }
 
@@ -118,6 +124,25 @@ impl Failure {
             }
         }
         text
+    }
+
+    /// Nobody listens on the socket.
+    pub(crate) fn no_daemon(message: impl Into<String>) -> Self {
+        Self {
+            is_no_daemon: true,
+            ..Self::new(Exit::Unavailable, message)
+        }
+    }
+
+    /// The same for whoever asks about the daemon itself: one that does not run is not one that waits.
+    pub(crate) fn about_the_daemon(self) -> Self {
+        match self.is_no_daemon {
+            true => Self {
+                exit: Exit::NotRunning,
+                ..self
+            },
+            false => self,
+        }
     }
 
     #[cfg(test)]

@@ -3,6 +3,7 @@
 mod field;
 mod report;
 mod screen;
+mod stopped;
 mod watch;
 
 use std::io::IsTerminal;
@@ -24,7 +25,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     if matches.flag("--watch") {
         return watch::run(socket, json);
     }
-    let (body, document) = ask(socket)?;
+    let (body, document) = look(socket)?;
     if let Some(path) = field {
         let value = field::select(&document, text(path)?)?;
         return output::print(format!("{}\n", printable(&value)).as_bytes());
@@ -36,13 +37,32 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     Ok(exit(&document))
 }
 
-/// The exit code of a state.
+/// The exit code that a document names; in that of an older daemon, the one of its state.
 pub(crate) fn exit(document: &Value) -> Exit {
-    match document.get("state").text() {
-        Some("ready") => Exit::Ok,
-        Some("attention") => Exit::Attention,
+    match (document.get("exit_code").whole_number(), document.get("state").text()) {
+        (Some(0), _) | (None, Some("ready")) => Exit::Ok,
+        (Some(68), _) => Exit::NotRunning,
+        // Of the token: it has rejected the PIN.
+        (Some(77), _) => Exit::NotAllowed,
+        (Some(78), _) | (None, Some("attention")) => Exit::Attention,
         // "waiting", or a state of a newer daemon: in either case not known to be ready.
         _ => Exit::Unavailable,
+    }
+}
+
+/// The document about the daemon: its own, or why it does not run. Asking does not start it.
+fn look(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
+    match stopped::document(socket) {
+        Some(told) => Ok(told),
+        None => ask(socket).map_err(Failure::about_the_daemon),
+    }
+}
+
+/// The same for whoever looks again and again: systemd is not asked each time.
+fn look_again(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
+    match stopped::left_behind(socket) {
+        Some(told) => Ok(told),
+        None => ask(socket).map_err(Failure::about_the_daemon),
     }
 }
 

@@ -138,6 +138,39 @@ fn the_state_is_the_exit_code() {
 }
 
 #[test]
+fn the_exit_code_is_the_one_that_the_daemon_names() {
+    for (named, code) in [(0, 0), (68, 68), (69, 69), (77, 77), (78, 78), (99, 69)] {
+        let document = format!("{{\"state\":\"attention\",\"exit_code\":{named}}}");
+        let daemon = Daemon::answering(http("200 OK", &document)).unwrap();
+        assert_eq!(daemon.run(&["status"]).unwrap().status.code(), Some(code));
+    }
+}
+
+#[test]
+fn a_daemon_that_has_ended_is_not_started_by_a_look_at_it() {
+    let document = r#"{"ended":"2026-11-30T10:00:00Z","state":"attention","summary":"gatepostd is not running: it was stopped","exit_code":68}"#;
+    let daemon = Daemon::answering(http("200 OK", "{\"state\":\"ready\"}")).unwrap();
+    let left_behind = daemon.socket().with_file_name("end.json");
+    std::fs::write(&left_behind, document).unwrap();
+    let plain = daemon.run(&["status"]).unwrap();
+    assert_eq!(plain.status.code(), Some(68));
+    assert_eq!(
+        stdout(&plain),
+        "gatepost needs attention.\ngatepostd is not running: it was stopped\n"
+    );
+    let json = daemon.run(&["status", "--json"]).unwrap();
+    assert_eq!(
+        (json.status.code(), stdout(&json)),
+        (Some(68), format!("{document}\n").as_str())
+    );
+    let field = daemon.run(&["status", "--field", "exit_code"]).unwrap();
+    assert_eq!((field.status.code(), stdout(&field)), (Some(0), "68\n"));
+    assert!(daemon.targets().is_empty(), "the socket was left alone");
+    std::fs::remove_file(left_behind).unwrap();
+    assert_eq!(daemon.run(&["status"]).unwrap().status.code(), Some(0));
+}
+
+#[test]
 fn the_signing_request_is_printed_as_it_is() {
     let daemon = Daemon::answering(http("200 OK", REQUEST)).unwrap();
     let output = daemon.run(&["csr"]).unwrap();
@@ -222,5 +255,5 @@ fn a_stdout_that_takes_nothing_is_no_panic() {
         .stderr(writer)
         .stdout(Stdio::null())
         .status();
-    assert_eq!(status.unwrap().code(), Some(69));
+    assert_eq!(status.unwrap().code(), Some(68));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use nix::unistd::{Uid, User};
 
 use super::aws_files;
+use super::lines::{Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE};
 use super::report::{Outcome, Report};
 use crate::check_config::examine;
 use crate::config::Config;
@@ -32,15 +33,8 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
         .filter_map(|rule| rule.who.unit.as_deref())
         .collect();
     role_aliases(&config, &account, &access, &units, report);
-    topics("publish", |topics| topics.publish, &account, &access, &units, report);
-    topics(
-        "subscribe",
-        |topics| topics.subscribe,
-        &account,
-        &access,
-        &units,
-        report,
-    );
+    topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
+    topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
     if let Some(home) = &account.home {
         aws_files::check(&account.name, home, report);
     }
@@ -49,9 +43,9 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
 
 fn role_aliases(config: &Config, account: &Account, access: &Access, units: &BTreeSet<&str>, report: &mut Report) {
     for alias in &config.role_aliases {
-        let (name, wish) = (format!("role alias {}", alias.name), Wish::RoleAlias(&alias.name));
+        let (name, wish) = (ROLE_ALIAS.of(&alias.name), Wish::RoleAlias(&alias.name));
         if let Some(rule) = access.rule_for(&account.within(None), wish, "") {
-            report.ok(&name, format!("{account} may have it by {rule}"));
+            report.ok(name, format!("{account} may have it by {rule}"));
             continue;
         }
         let in_unit = |unit: &&str| {
@@ -60,9 +54,9 @@ fn role_aliases(config: &Config, account: &Account, access: &Access, units: &BTr
         };
         let in_units: Vec<String> = units.iter().filter_map(in_unit).collect();
         match in_units.is_empty() {
-            false => report.ok(&name, in_units.join("\n")),
+            false => report.ok(name, in_units.join("\n")),
             true => report.add(
-                &name,
+                name,
                 Outcome::Warn,
                 format!("{account} may not have it: no rule gives it"),
                 None,
@@ -70,13 +64,13 @@ fn role_aliases(config: &Config, account: &Account, access: &Access, units: &BTr
         }
     }
     if config.role_aliases.is_empty() {
-        report.skip("role aliases", "none is configured");
+        report.skip(ROLE_ALIASES, "none is configured");
     }
 }
 
 /// A line for each filter that a rule gives.
 fn topics(
-    key: &str,
+    check: Check,
     of: fn(Topics<'_>) -> &[String],
     account: &Account,
     access: &Access,
@@ -99,11 +93,11 @@ fn topics(
         }
     }
     match lines.is_empty() {
-        false => report.ok(key, lines.join("\n")),
+        false => report.ok(check, lines.join("\n")),
         true => report.add(
-            key,
+            check,
             Outcome::Warn,
-            format!("{account} may {key} to nothing: no rule gives it a topic"),
+            format!("{account} may {} to nothing: no rule gives it a topic", check.name),
             None,
         ),
     }

@@ -6,54 +6,58 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::clock::{clock_line, skew_line};
+use super::daemon::NotRunning;
+use super::lines::{
+    AWS_CALL, CERTIFICATE, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, EXPIRY, KEY,
+    MODULE, MQTT_CONNECT, MQTT_DNS, MQTT_TCP, MQTT_TLS, PIN, REST, ROLE_ALIAS, ROOT_CA, TOKEN, USER,
+};
 use super::network::Trust;
 use super::report::Report;
-use super::{call, clock_line, expiry, messages, network, skew_line};
+use super::{call, messages, network, token};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Trial;
 use crate::config::{Config, Endpoint};
 use crate::identity::{Certificate, Identity, Loaded, Refusal, Source, TokenKey, roots};
 use crate::local;
+use crate::overview::{expiry_problem, left_in_words};
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
 use crate::service::{Account, take_environment, taken};
 use crate::status::{Desk, TokenDetails, TokenPhase};
-use crate::token::{Examined, Generate, PinSource, Step, Token, TokenError, TokenThread, examine};
+use crate::token::{PinSource, Token, TokenThread};
 
 /// For the token to be opened a second time, by the thread that signs.
 const OPENING: Duration = Duration::from_secs(60);
 const NO_IDENTITY: &str = "there is no key with a certificate";
 
 /// Everything, in the order in which it depends on each other.
-pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
+pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report: &mut Report) {
     let lock = match local::lock(&config.folders) {
         Ok(lock) => Some(lock),
         Err(fatal) if fatal.exit == Exit::Busy => {
             let problem = Problem::wait("it does not answer on its socket, but runs: its lock is held");
             report.failed(
-                "daemon",
+                DAEMON,
                 &problem.next("systemctl status gatepost, journalctl -u gatepost"),
             );
-            return report.skip("everything else", "the token is the running daemon's");
+            return report.skip(REST, "the token is the running daemon's");
         }
         // It makes its folder when it starts; who may not write there is told at the first file that cannot be read.
         Err(_) => None,
     };
-    report.warn(
-        "daemon",
-        &Problem::wait("it is not running; what follows was tried without it").next("systemctl start gatepost"),
-    );
+    why.tell(report);
     environment(report);
     // Root leaves nothing behind that the daemon could not use: what a token's module writes belongs to the state's owner.
     if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.become_it()) {
-        report.warn("user", &Problem::wait(format!("this goes on as root: {why}")));
+        report.warn(USER, &Problem::wait(format!("this goes on as root: {why}")));
     }
     let clock_set = clock_line(clock, report);
-    let identity = identity(config, clock, report).await;
-    messages::check_alone(config, clock, report);
+    let identity = identity(config, clock, &why, report).await;
+    messages::check_alone(config, report);
     let roots = roots::load(config.aws.root_ca.as_deref());
     if let Err(problem) = &roots {
-        report.failed("root CA", problem);
+        report.failed(ROOT_CA, problem);
     }
     let why_not = match (&identity, &roots) {
         _ if !clock_set => "the clock is not set, so no certificate can be trusted",
@@ -80,16 +84,16 @@ pub async fn check(config: &Config, clock: &SharedClock, report: &mut Report) {
     };
     let trial = trial.as_ref().map(|(trial, _thread)| trial);
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
-    let there = network::check("MQTT endpoint", mqtt, report).await;
+    let there = network::check(MQTT_DNS, MQTT_TCP, mqtt, report).await;
     if let (true, None, Some(trust)) = (there, trial, &trust) {
-        network::prove_server("MQTT endpoint: TLS", mqtt, true, trust, report).await;
-        report.skip("MQTT endpoint: CONNECT", why_not);
+        network::prove_server(MQTT_TLS, mqtt, true, trust, report).await;
+        report.skip(MQTT_CONNECT, why_not);
     } else {
         session(trial.filter(|_| there), why_not, report).await;
     }
-    let there = network::check("credentials endpoint", provider, report).await;
+    let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
     if let (true, None, Some(trust)) = (there, trial, &trust) {
-        network::prove_server("credentials endpoint: TLS", provider, false, trust, report).await;
+        network::prove_server(CREDENTIALS_TLS, provider, false, trust, report).await;
     }
     credentials(
         config,
@@ -109,29 +113,44 @@ fn environment(report: &mut Report) {
             "this goes on without the variables of gatepost.service: {error}"
         ));
         return report.warn(
-            "environment",
+            ENVIRONMENT,
             &problem.next("systemctl show --property=Environment gatepost.service"),
         );
     }
     let taken = taken();
     if !taken.is_empty() {
-        report.ok("environment", format!("from gatepost.service: {}", taken.join(", ")));
+        report.ok(ENVIRONMENT, format!("from gatepost.service: {}", taken.join(", ")));
     }
 }
 
-async fn identity(config: &Config, clock: &SharedClock, report: &mut Report) -> Option<(Arc<Identity>, TokenThread)> {
+async fn identity(
+    config: &Config,
+    clock: &SharedClock,
+    why: &NotRunning,
+    report: &mut Report,
+) -> Option<(Arc<Identity>, TokenThread)> {
+    if why.pin_was_rejected() {
+        // A try more would count against the token.
+        for check in [MODULE, TOKEN, PIN, KEY, CERTIFICATE, EXPIRY] {
+            report.skip(
+                check,
+                "the token has rejected the PIN, and is left alone until gatepost is started again",
+            );
+        }
+        return None;
+    }
     let pin_file = config.token.pin_file.as_deref();
     let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
-    let key = token(config, &pin, report);
+    let key = token::check(config, &pin, report);
     if key.is_none() {
-        report.skip("certificate", "there is no key that it could belong to");
-        report.skip("expiry", "as above");
+        report.skip(CERTIFICATE, "there is no key that it could belong to");
+        report.skip(EXPIRY, "as above");
         return None;
     }
     let (token, thread) = match signer(config, pin).await {
         Ok(signer) => signer,
         Err(problem) => {
-            report.failed("certificate", &problem);
+            report.failed(CERTIFICATE, &problem);
             return None;
         }
     };
@@ -145,18 +164,27 @@ async fn identity(config: &Config, clock: &SharedClock, report: &mut Report) -> 
                 certificate.id, certificate.thing_name
             );
             match &warning {
-                None => report.ok("certificate", found),
-                Some(problem) => report.warn("certificate", problem),
+                None => report.ok(CERTIFICATE, found),
+                Some(problem) => report.warn(CERTIFICATE, problem),
             }
-            let left = certificate.not_after.duration_since(clock.wall()).ok();
-            let (outcome, message, step) = expiry(&rfc3339(certificate.not_after), left);
-            report.add("expiry", outcome, message, step);
+            expiry(&certificate, clock, report);
             Some((Arc::new(Identity { certificate, key }), thread))
         }
         Err(refusal) => {
-            report.failed("certificate", &why_refused(refusal, config));
-            report.skip("expiry", "there is no certificate that could be used");
+            report.failed(CERTIFICATE, &why_refused(refusal, config));
+            report.skip(EXPIRY, "there is no certificate that could be used");
             None
+        }
+    }
+}
+
+fn expiry(certificate: &Certificate, clock: &SharedClock, report: &mut Report) {
+    let (now, start, end) = (clock.wall(), certificate.not_before, certificate.not_after);
+    match expiry_problem(now, start, end) {
+        Some(problem) => report.failed(EXPIRY, &problem),
+        None => {
+            let left = left_in_words(now, end);
+            report.ok(EXPIRY, format!("the certificate ends at {}, in {left}", rfc3339(end)));
         }
     }
 }
@@ -168,85 +196,6 @@ fn why_refused(refusal: Refusal, config: &Config) -> Problem {
             let message = format!("there is none at {}", config.identity.certificate.display());
             let step = "start the daemon, have its signing request signed (gatepost csr) and put the certificate there";
             Problem::wait(message).next(step)
-        }
-    }
-}
-
-/// The lines from the module to the key; the key's algorithm, if it is there.
-fn token(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()> {
-    const STEPS: [(Step, &str); 4] = [
-        (Step::Module, "PKCS#11 module"),
-        (Step::Token, "token"),
-        (Step::Pin, "PIN"),
-        (Step::Key, "key"),
-    ];
-    let outcome = examine(&config.token, pin);
-    let failed = outcome.as_ref().err().map(|(step, _)| *step);
-    for (step, name) in STEPS {
-        match (&outcome, failed) {
-            (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && pin_is_systemds(error, config) => report.warn(
-                name,
-                &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
-                    .next("systemctl start gatepost, then check again"),
-            ),
-            (Err((_, error)), Some(at)) if at == step => failure(name, error, report),
-            (_, Some(at)) if step > at => report.skip(name, "because of the failure above"),
-            (Ok(examined), _) => found(step, name, config, examined, report),
-            _ => report.ok(name, passed(step, config)),
-        }
-    }
-    outcome.ok()?.key.map(drop)
-}
-
-/// Whether there is a PIN for the service and none for whoever else asks. What the token itself says of its PIN comes first.
-fn pin_is_systemds(error: &TokenError, config: &Config) -> bool {
-    let unreadable = matches!(error, TokenError::Final(Exit::Configuration, _));
-    unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()
-}
-
-/// Of a step before the one that failed.
-fn passed(step: Step, config: &Config) -> String {
-    match step {
-        Step::Module => config.token.module.display().to_string(),
-        Step::Token => format!("there is one for {}", config.token.key),
-        Step::Pin | Step::Key => "good".to_owned(),
-    }
-}
-
-fn failure(name: &str, error: &TokenError, report: &mut Report) {
-    match error {
-        TokenError::Final(exit, problem) => report.fail(name, *exit, problem),
-        TokenError::Absent(problem) | TokenError::Device(problem) => report.failed(name, problem),
-    }
-}
-
-fn found(step: Step, name: &str, config: &Config, examined: &Examined, report: &mut Report) {
-    let uri = &config.token.key;
-    match (step, examined.key, config.token.generate) {
-        (Step::Module, ..) => report.ok(name, passed(step, config)),
-        (Step::Token, ..) => report.ok(name, format!("\"{}\"", examined.label)),
-        (Step::Pin, ..) if examined.login && examined.protected_path => {
-            report.ok(name, "the token took it by its own reader");
-        }
-        (Step::Pin, ..) if examined.login => report.ok(name, "the token has accepted it"),
-        (Step::Pin, ..) => report.ok(name, "the token wants none"),
-        (Step::Key, Some(algorithm), _) => report.ok(
-            name,
-            format!("{uri}, {algorithm}; a signature of it was made and verified"),
-        ),
-        (Step::Key, None, Generate::Key(algorithm)) => {
-            let makes = format!("no key matches {uri}; the daemon makes one ({algorithm}) when it starts");
-            let problem = match &examined.others {
-                None => Problem::wait(makes).next("systemctl start gatepost"),
-                Some(others) => Problem::wait(format!("{makes}, although the token has {others}"))
-                    .next("if one of those is meant, correct token.key; else systemctl start gatepost"),
-            };
-            report.warn(name, &problem);
-        }
-        (Step::Key, None, Generate::Never) => {
-            if let Some(problem) = &examined.missing {
-                report.failed(name, problem);
-            }
         }
     }
 }
@@ -272,7 +221,7 @@ async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread),
 }
 
 async fn session(trial: Option<&Trial>, why_not: &str, report: &mut Report) {
-    let (tls, connect) = ("MQTT endpoint: TLS", "MQTT endpoint: CONNECT");
+    let (tls, connect) = (MQTT_TLS, MQTT_CONNECT);
     let Some(trial) = trial else {
         report.skip(tls, why_not);
         return report.skip(connect, why_not);
@@ -296,7 +245,7 @@ async fn credentials(
     clock: &SharedClock,
     report: &mut Report,
 ) {
-    let tls = "credentials endpoint: TLS";
+    let tls = CREDENTIALS_TLS;
     let there = match (trial, why_not) {
         (Some(trial), _) => handshake(trial, &config.aws.credentials_endpoint, tls, report).await,
         (None, Some(why_not)) => {
@@ -307,30 +256,27 @@ async fn credentials(
     };
     let mut proof = None;
     for alias in &config.role_aliases {
-        let name = format!("role alias {}", alias.name);
+        let name = ROLE_ALIAS.of(&alias.name);
         let Some(trial) = trial.filter(|_| there) else {
-            report.skip(&name, "the credentials endpoint was not asked");
+            report.skip(name, "the credentials endpoint was not asked");
             continue;
         };
         match trial.credentials(&alias.name).await {
             Ok(credentials) => {
-                report.ok(
-                    &name,
-                    format!("credentials until {}", rfc3339(credentials.expiration())),
-                );
+                report.ok(name, format!("credentials until {}", rfc3339(credentials.expiration())));
                 proof = proof.or(Some((&alias.name, credentials)));
             }
-            Err(problem) => report.failed(&name, &problem),
+            Err(problem) => report.failed(name, &problem),
         }
     }
     skew_line(clock, report);
     match proof {
         Some((alias, credentials)) => call::check(config, alias, &credentials, clock, report).await,
-        None => report.skip("AWS call", "there are no credentials to sign it with"),
+        None => report.skip(AWS_CALL, "there are no credentials to sign it with"),
     }
 }
 
-async fn handshake(trial: &Trial, endpoint: &Endpoint, name: &str, report: &mut Report) -> bool {
+async fn handshake(trial: &Trial, endpoint: &Endpoint, name: Check, report: &mut Report) -> bool {
     match trial.handshake(endpoint).await {
         Ok(()) => {
             report.ok(name, format!("{endpoint} proved who it is"));

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use gatepost_client::aws_files::{AwsFiles, Found, Source};
 
+use super::lines::AWS_FILES;
 use super::report::Report;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
-
-const NAME: &str = "AWS files";
 
 /// A line for each thing that is in the way in the files of the user whose home folder this is, or of the variables
 /// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE. Only names of settings and lines are told.
@@ -18,7 +17,7 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
     let found = files.sources();
     for why in &found.unread {
         let problem = Problem::configuration(format!("{why}, so what programs find there is not known"));
-        report.warn(NAME, &problem.next("look at it, or let this user read it"));
+        report.warn(AWS_FILES, &problem.next("look at it, or let this user read it"));
     }
     let own: BTreeSet<&str> = found
         .sources
@@ -31,7 +30,7 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
         problems.extend(found.of("default").next().map(|source| default_profile(user, source)));
     }
     for problem in &problems {
-        report.warn(NAME, problem);
+        report.warn(AWS_FILES, problem);
     }
     if problems.is_empty() && found.unread.is_empty() {
         let profiles = match own.is_empty() {
@@ -41,7 +40,7 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
                 format!("profiles that use gatepost: {}", names.join(", "))
             }
         };
-        report.ok(NAME, format!("nothing in them is in the way; {profiles}"));
+        report.ok(AWS_FILES, format!("nothing in them is in the way; {profiles}"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, redirect};
 use rustls::ClientConfig;
 
+use super::lines::AWS_CALL;
 use super::report::Report;
 use crate::clock::SharedClock;
 use crate::config::{Config, Partition};
@@ -14,18 +15,17 @@ use crate::identity::roots;
 use crate::problem::{Problem, quoted, with_causes};
 use crate::sigv4;
 
-const NAME: &str = "AWS call";
 const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Calls with `credentials`; what AWS says of the caller is the line.
 pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
     let Some(region) = config.aws.region().or_else(region_of_environment) else {
-        return report.skip(NAME, "the endpoints' names tell no Region; AWS_REGION can name one");
+        return report.skip(AWS_CALL, "the endpoints' names tell no Region; AWS_REGION can name one");
     };
     match call(&region, credentials, clock).await {
-        Ok(arn) => report.ok(NAME, format!("sts:GetCallerIdentity with {alias}: {arn}")),
-        Err(problem) => report.failed(NAME, &problem),
+        Ok(arn) => report.ok(AWS_CALL, format!("sts:GetCallerIdentity with {alias}: {arn}")),
+        Err(problem) => report.failed(AWS_CALL, &problem),
     }
 }
 

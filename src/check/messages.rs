@@ -1,96 +1,59 @@
-//! The messages of local programs: whether they can be kept, and whether some wait for somebody.
+//! The messages of local programs: whether they can be kept, and whether one has waited for long.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::lines::MESSAGES;
 use super::report::{Outcome, Report};
 use crate::clock::{SharedClock, rfc3339};
 use crate::config::Config;
 use crate::messages;
 
-/// The line's name.
-pub const NAME: &str = "messages";
 /// Longer than any pause between two connections, and than AWS keeps a session unless told otherwise.
 const OLD: Duration = Duration::from_secs(3600);
 
-/// What there is, with or without the daemon.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Whether no number is known, because the daemon has not opened its store yet.
-    pub is_unknown: bool,
-    /// Messages that wait to be sent.
-    pub queued: u64,
-    /// Messages that AWS did not take.
-    pub parked: u64,
-    /// When the first of those that wait was accepted, where that is known.
-    pub oldest: Option<SystemTime>,
-    /// Where a database that was broken is now.
-    pub set_aside: Option<String>,
+/// How many messages there are, where the daemon knows that.
+pub fn counts(part: &Value) -> String {
+    let count = |name: &str| part.get(name).and_then(Value::as_u64).unwrap_or(0);
+    match part.get("opened").and_then(Value::as_bool) {
+        Some(false) => "queued: unknown, parked: unknown; the store is not open yet".to_owned(),
+        _ => format!("queued: {}, parked: {}", count("queued"), count("parked")),
+    }
 }
 
-impl Found {
-    /// By the daemon's status, and a page of its outbox if this user may see it.
-    pub fn by_daemon(part: &Value, page: Option<&Value>) -> Self {
-        let count = |name: &str| part.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let oldest = page.and_then(|page| page.pointer("/messages/0/accepted")?.as_str());
-        Self {
-            is_unknown: part.get("opened").and_then(Value::as_bool) == Some(false),
-            queued: count("queued"),
-            parked: count("parked"),
-            oldest: oldest.and_then(|time| humantime::parse_rfc3339(time).ok()),
-            set_aside: part.get("set_aside").and_then(Value::as_str).map(str::to_owned),
-        }
-    }
+/// When the first message of a page of the outbox was accepted, if that is long ago.
+pub fn waits_since(page: &Value, clock: &SharedClock) -> Option<SystemTime> {
+    let oldest = page.pointer("/messages/0/accepted")?.as_str()?;
+    let oldest = humantime::parse_rfc3339(oldest).ok()?;
+    let age = clock.wall().duration_since(oldest).ok()?;
+    (age > OLD).then_some(oldest)
+}
 
-    /// The line.
-    pub fn tell(&self, clock: &SharedClock, report: &mut Report) {
-        let Self { queued, parked, .. } = self;
-        let now = clock.wall();
-        let age = self.oldest.and_then(|oldest| now.duration_since(oldest).ok());
-        let old = self.oldest.filter(|_| age.is_some_and(|age| age > OLD));
-        let aside = self.set_aside.as_deref();
-        let mut notes: Vec<(String, &str)> = Vec::new();
-        if *parked > 0 {
-            let words = format!("AWS did not take {parked} of them, which are kept aside");
-            notes.push((words, "gatepost outbox list --parked"));
-        }
-        if let Some(path) = aside {
-            let words = format!("the database was broken; what had not been sent is in {path}");
-            notes.push((words, "look at the disk of the state folder: dmesg"));
-        }
-        if let Some(oldest) = old {
-            let words = format!("the first of those that wait was accepted at {}", rfc3339(oldest));
-            notes.push((words, "gatepost status, gatepost outbox list"));
-        }
-        let mut text = match self.is_unknown {
-            true => "queued: unknown, parked: unknown; the store is not open yet".to_owned(),
-            false => format!("queued: {queued}, parked: {parked}"),
-        };
-        for (words, _) in &notes {
-            text.push('\n');
-            text.push_str(words);
-        }
-        match notes.first() {
-            None => report.ok(NAME, text),
-            Some((_, step)) => report.add(NAME, Outcome::Warn, text, Some(step)),
-        }
-    }
+/// The line about a message that has waited for long.
+pub fn tell_of_waiting(since: SystemTime, counts: &str, report: &mut Report) {
+    let message = format!(
+        "{counts}\nthe first of those that wait was accepted at {}",
+        rfc3339(since)
+    );
+    let step = "gatepost status, gatepost outbox list";
+    report.add(MESSAGES, Outcome::Warn, message, Some(step));
 }
 
 /// While no daemon runs: its database, as it would find it.
-pub fn check_alone(config: &Config, clock: &SharedClock, report: &mut Report) {
+pub fn check_alone(config: &Config, report: &mut Report) {
     match messages::look(&config.folders.state) {
-        Ok(None) => report.ok(NAME, "there are none yet"),
-        Ok(Some(glance)) => {
-            let found = Found {
-                queued: glance.queued,
-                parked: glance.parked,
-                ..Found::default()
-            };
-            found.tell(clock, report);
+        Ok(None) => report.ok(MESSAGES, "there are none yet"),
+        Ok(Some(glance)) if glance.parked > 0 => {
+            let counts = format!("queued: {}, parked: {}", glance.queued, glance.parked);
+            let message = format!(
+                "{counts}\nAWS did not take {} of them, which are kept aside",
+                glance.parked
+            );
+            report.add(MESSAGES, Outcome::Warn, message, Some("gatepost outbox list --parked"));
         }
-        Err(problem) => report.failed(NAME, &problem),
+        Ok(Some(glance)) => report.ok(MESSAGES, format!("queued: {}, parked: 0", glance.queued)),
+        Err(problem) => report.failed(MESSAGES, &problem),
     }
 }
 
@@ -102,37 +65,28 @@ mod tests {
     use crate::clock::manual::ManualClock;
 
     #[test]
-    fn what_waits_for_somebody_is_a_warning() {
-        let part = |parked: u64, aside: Option<&str>| json!({ "queued": 2, "parked": parked, "set_aside": aside });
+    fn a_message_that_has_waited_for_an_hour_is_told() {
         let page = |accepted: &str| json!({ "messages": [{ "accepted": accepted }, { "accepted": "later" }] });
         // 2027-01-15T08:00:00Z
         let clock: SharedClock = ManualClock::at(1_800_000_000);
-        let cases = [
-            (part(0, None), None, "ok", ""),
-            (part(0, None), Some(page("2027-01-15T07:30:00.000Z")), "ok", ""),
-            (part(0, None), Some(page("garbage")), "ok", ""),
-            (part(0, None), Some(json!({ "code": "not_allowed" })), "ok", ""),
-            (part(0, None), Some(page("2027-01-16T07:30:00.000Z")), "ok", ""),
+        for (page, is_told) in [
+            (page("2027-01-15T07:30:00.000Z"), false),
+            (page("garbage"), false),
+            (json!({ "code": "not_allowed" }), false),
+            (page("2027-01-16T07:30:00.000Z"), false),
+            (page("2027-01-15T06:30:00.000Z"), true),
+        ] {
+            assert_eq!(waits_since(&page, &clock).is_some(), is_told, "{page}");
+        }
+        for (part, words) in [
+            (json!({ "opened": false, "queued": 0 }), "queued: unknown"),
             (
-                part(0, None),
-                Some(page("2027-01-15T06:30:00.000Z")),
-                "warn",
-                "was accepted at 2027-01-15T06:30:00",
+                json!({ "opened": true, "queued": 0, "parked": 3 }),
+                "queued: 0, parked: 3",
             ),
-            (part(3, None), None, "warn", "AWS did not take 3 of them"),
-            (json!({ "opened": false, "queued": 0 }), None, "ok", "queued: unknown"),
-            (json!({ "opened": true, "queued": 0 }), None, "ok", "queued: 0"),
-            (part(0, Some("/old")), None, "warn", "is in /old"),
-        ];
-        for (part, page, outcome, words) in cases {
-            let mut report = Report::default();
-            Found::by_daemon(&part, page.as_ref()).tell(&clock, &mut report);
-            let text = report.text();
-            assert!(
-                text.starts_with(outcome) && text.contains(words),
-                "{part} {page:?}: {text}"
-            );
-            assert_eq!(text.contains("next: "), outcome == "warn", "{text}");
+            (json!({}), "queued: 0, parked: 0"),
+        ] {
+            assert!(counts(&part).starts_with(words), "{part}");
         }
     }
 }

@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::lines::Check;
 use super::report::Report;
 use crate::clock::SharedClock;
 use crate::cloud;
@@ -21,8 +22,7 @@ const DNS_PATIENCE: Duration = Duration::from_secs(10);
 const TCP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks the name up and connects; whether both succeed.
-pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool {
-    let (dns, tcp) = (format!("{what}: DNS"), format!("{what}: TCP"));
+pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Report) -> bool {
     let addresses = match look_up(endpoint).await {
         Ok(addresses) => addresses,
         Err(why) => {
@@ -31,18 +31,18 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
                 "check the name ({}) and the name service: resolvectl query",
                 endpoint.describe_command()
             );
-            report.failed(&dns, &problem.next(step));
-            report.skip(&tcp, "there is no address");
+            report.failed(dns, &problem.next(step));
+            report.skip(tcp, "there is no address");
             return false;
         }
     };
     let listed: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    report.ok(&dns, format!("{} is {}", endpoint.host, listed.join(", ")));
+    report.ok(dns, format!("{} is {}", endpoint.host, listed.join(", ")));
     let mut why = String::new();
     for address in addresses {
         match timeout(TCP_PATIENCE, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {
-                report.ok(&tcp, format!("{address} takes connections"));
+                report.ok(tcp, format!("{address} takes connections"));
                 return true;
             }
             Ok(Err(error)) => why = format!("{address}: {}", clean(error)),
@@ -51,7 +51,7 @@ pub async fn check(what: &str, endpoint: &Endpoint, report: &mut Report) -> bool
     }
     let problem = Problem::wait(format!("{endpoint} cannot be reached: {why}"));
     report.failed(
-        &tcp,
+        tcp,
         &problem.next("check the route and the firewall: AWS IoT needs 8883 and 443 outwards"),
     );
     false
@@ -67,7 +67,7 @@ pub struct Trust {
 
 /// Has a server prove who it is, which needs no certificate of ours: a proxy that opens TLS and a wrong root are found on the day of
 /// the installation.
-pub async fn prove_server(name: &str, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
+pub async fn prove_server(name: Check, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
     match cloud::prove_server(endpoint, is_mqtt, trust.roots.clone(), trust.clock.clone()).await {
         Ok(()) => report.ok(
             name,

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::lines::Check;
 use crate::foreign_text;
-use crate::problem::{Exit, Fatal, Problem, Remedy};
+use crate::overview::{Severity, worst_exit};
+use crate::problem::{Exit, Fatal, Problem};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +22,15 @@ pub enum Outcome {
 
 /// Everything found, in its order.
 #[derive(Debug, Default)]
-pub struct Report(Vec<Finding>);
+pub struct Report(Vec<Line>);
 
 #[derive(Debug)]
-struct Finding {
-    name: String,
+struct Line {
+    check: Check,
+    /// Which of several, where there may be several: a role alias.
+    subject: Option<String>,
+    /// What the status calls it.
+    problem: Option<String>,
     outcome: Outcome,
     message: String,
     next_step: Option<String>,
@@ -33,15 +39,53 @@ struct Finding {
 #[derive(Serialize)]
 struct Document<'a> {
     state: &'a str,
-    checks: Vec<Line<'a>>,
+    exit_code: u8,
+    checks: Vec<LineDocument<'a>>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    name: &'a str,
+struct LineDocument<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    name: String,
     outcome: &'a str,
     message: &'a str,
     next_step: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
+}
+
+impl Line {
+    fn name(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{} {subject}", self.check.name),
+            None => self.check.name.to_owned(),
+        }
+    }
+}
+
+/// What a line is about: a check, and which of several.
+#[derive(Clone, Debug)]
+pub struct About {
+    check: Check,
+    subject: Option<String>,
+}
+
+impl From<Check> for About {
+    fn from(check: Check) -> Self {
+        Self { check, subject: None }
+    }
+}
+
+impl Check {
+    /// One of several: a role alias.
+    pub fn of(self, subject: &str) -> About {
+        About {
+            check: self,
+            subject: Some(subject.to_owned()),
+        }
+    }
 }
 
 impl Outcome {
@@ -55,77 +99,82 @@ impl Outcome {
     }
 }
 
+impl From<Severity> for Outcome {
+    fn from(severity: Severity) -> Self {
+        match severity.exit() {
+            Some(exit) => Self::Fail(exit),
+            None => Self::Warn,
+        }
+    }
+}
+
 impl Report {
     /// As it should be.
-    pub fn ok(&mut self, name: &str, message: impl Into<String>) {
-        self.add(name, Outcome::Ok, message.into(), None);
+    pub fn ok(&mut self, check: impl Into<About>, message: impl Into<String>) {
+        self.add(check, Outcome::Ok, message.into(), None);
     }
 
     /// It works, and somebody should look at it.
-    pub fn warn(&mut self, name: &str, problem: &Problem) {
-        self.add(
-            name,
-            Outcome::Warn,
-            problem.message.clone(),
-            problem.next_step.as_deref(),
-        );
+    pub fn warn(&mut self, check: impl Into<About>, problem: &Problem) {
+        self.with(check, Outcome::Warn, problem);
     }
 
     /// It does not work.
-    pub fn fail(&mut self, name: &str, exit: Exit, problem: &Problem) {
-        self.add(
-            name,
-            Outcome::Fail(exit),
-            problem.message.clone(),
-            problem.next_step.as_deref(),
-        );
+    pub fn fail(&mut self, check: impl Into<About>, exit: Exit, problem: &Problem) {
+        self.with(check, Outcome::Fail(exit), problem);
     }
 
     /// It does not work; who can mend it says the exit code.
-    pub fn failed(&mut self, name: &str, problem: &Problem) {
-        let exit = match problem.remedy {
-            Remedy::None | Remedy::Wait => Exit::Unavailable,
-            Remedy::Configuration | Remedy::Factory => Exit::Configuration,
-        };
-        self.fail(name, exit, problem);
+    pub fn failed(&mut self, check: impl Into<About>, problem: &Problem) {
+        let exit = Severity::from(problem.remedy).exit().unwrap_or(Exit::Unavailable);
+        self.fail(check, exit, problem);
     }
 
     /// Not looked at.
-    pub fn skip(&mut self, name: &str, why: impl Into<String>) {
-        self.add(name, Outcome::Skip, why.into(), None);
+    pub fn skip(&mut self, check: impl Into<About>, why: impl Into<String>) {
+        self.add(check, Outcome::Skip, why.into(), None);
+    }
+
+    fn with(&mut self, check: impl Into<About>, outcome: Outcome, problem: &Problem) {
+        self.add(check, outcome, problem.message.clone(), problem.next_step.as_deref());
     }
 
     /// With whatever outcome.
-    pub fn add(&mut self, name: &str, outcome: Outcome, message: String, next_step: Option<&str>) {
-        self.0.push(Finding {
-            name: name.to_owned(),
+    pub fn add(&mut self, check: impl Into<About>, outcome: Outcome, message: String, next_step: Option<&str>) {
+        let About { check, subject } = check.into();
+        self.0.push(Line {
+            check,
+            subject,
+            problem: None,
             outcome,
             message,
             next_step: next_step.map(str::to_owned),
         });
     }
 
+    /// What the status calls what the last line tells.
+    pub fn name_problem(&mut self, id: &str) {
+        if let Some(last) = self.0.last_mut() {
+            last.problem = Some(id.to_owned());
+        }
+    }
+
     /// Lines for people.
     pub fn text(&self) -> String {
-        let width = self
-            .0
-            .iter()
-            .map(|finding| finding.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.0.iter().map(|line| line.name().chars().count()).max().unwrap_or(0);
         let mut text = String::new();
-        for finding in &self.0 {
-            let word = match finding.outcome {
+        for line in &self.0 {
+            let word = match line.outcome {
                 // Found at a glance where nothing has colours.
                 Outcome::Fail(_) => "FAIL",
                 other => other.word(),
             };
             let indent = " ".repeat(8 + width);
             // Findings quote others. One that has several lines has them on purpose.
-            let lines = finding.message.lines().map(foreign_text::one_line);
+            let lines = line.message.lines().map(foreign_text::one_line);
             let message = lines.collect::<Vec<_>>().join(&format!("\n{indent}"));
-            text.push_str(&format!("{word:<4}  {:<width$}  {message}\n", finding.name));
-            if let Some(step) = &finding.next_step {
+            text.push_str(&format!("{word:<4}  {:<width$}  {message}\n", line.name()));
+            if let Some(step) = &line.next_step {
                 text.push_str(&format!("{indent}next: {}\n", foreign_text::one_line(step)));
             }
         }
@@ -134,14 +183,21 @@ impl Report {
 
     /// A document for programs.
     pub fn json(&self) -> String {
-        let checks = self.0.iter().map(|finding| Line {
-            name: &finding.name,
-            outcome: finding.outcome.word(),
-            message: &finding.message,
-            next_step: finding.next_step.as_deref(),
+        let checks = self.0.iter().map(|line| LineDocument {
+            id: line.check.id,
+            subject: line.subject.as_deref(),
+            name: line.name(),
+            outcome: line.outcome.word(),
+            message: &line.message,
+            next_step: line.next_step.as_deref(),
+            problem: line.problem.as_deref(),
         });
         let document = Document {
             state: self.worst().word(),
+            exit_code: match self.worst() {
+                Outcome::Fail(exit) => exit as u8,
+                _ => 0,
+            },
             checks: checks.collect(),
         };
         // Strings cannot fail to become JSON.
@@ -153,15 +209,12 @@ impl Report {
     /// An error if anything has failed.
     ///
     /// # Errors
-    /// With the exit code of the worst: a PIN before a configuration before what comes by itself.
+    /// With the exit code of the worst.
     pub fn verdict(&self) -> Result<(), Fatal> {
         let Outcome::Fail(exit) = self.worst() else {
             return Ok(());
         };
-        let failed = self
-            .0
-            .iter()
-            .filter(|finding| matches!(finding.outcome, Outcome::Fail(_)));
+        let failed = self.0.iter().filter(|line| matches!(line.outcome, Outcome::Fail(_)));
         let (failed, all) = (failed.count(), self.0.len());
         Err(Fatal::new(
             exit,
@@ -170,36 +223,37 @@ impl Report {
     }
 
     fn worst(&self) -> Outcome {
-        let rank = |outcome: &Outcome| match outcome {
-            Outcome::Ok | Outcome::Skip => 0,
-            Outcome::Warn => 1,
-            Outcome::Fail(Exit::Pin) => 4,
-            Outcome::Fail(Exit::Configuration) => 3,
-            Outcome::Fail(_) => 2,
-        };
-        let worst = self.0.iter().map(|finding| finding.outcome).max_by_key(rank);
-        worst.filter(|worst| rank(worst) > 0).unwrap_or(Outcome::Ok)
+        let failures = self.0.iter().filter_map(|line| match line.outcome {
+            Outcome::Fail(exit) => Some(exit),
+            _ => None,
+        });
+        match worst_exit(failures) {
+            Some(exit) => Outcome::Fail(exit),
+            None if self.0.iter().any(|line| line.outcome == Outcome::Warn) => Outcome::Warn,
+            None => Outcome::Ok,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::{AWS_CALL, CERTIFICATE, CLOCK, KEY, MQTT_DNS, PIN};
     use super::*;
 
     #[test]
     fn the_worst_decides() {
         let mut report = Report::default();
-        report.ok("clock", "right");
-        report.skip("key", "no token");
+        report.ok(CLOCK, "right");
+        report.skip(KEY, "no token");
         assert!(report.verdict().is_ok());
-        report.warn("certificate", &Problem::wait("ends soon"));
+        report.warn(CERTIFICATE, &Problem::wait("ends soon"));
         assert!(report.verdict().is_ok());
         assert!(report.json().contains("\"state\": \"warn\""));
-        report.failed("DNS", &Problem::wait("no answer").next("wait"));
+        report.failed(MQTT_DNS, &Problem::wait("no answer").next("wait"));
         assert_eq!(report.verdict().unwrap_err().exit, Exit::Unavailable);
-        report.failed("policy", &Problem::configuration("says no"));
+        report.failed(AWS_CALL, &Problem::configuration("says no"));
         assert_eq!(report.verdict().unwrap_err().exit, Exit::Configuration);
-        report.fail("PIN", Exit::Pin, &Problem::factory("wrong"));
+        report.fail(PIN, Exit::Pin, &Problem::factory("wrong"));
         let verdict = report.verdict().unwrap_err();
         assert_eq!(
             (verdict.exit, verdict.to_string().as_str()),
@@ -208,7 +262,7 @@ mod tests {
         assert!(
             report
                 .text()
-                .contains("FAIL  DNS          no answer\n                   next: wait\n"),
+                .contains("FAIL  MQTT endpoint: DNS  no answer\n                          next: wait\n"),
             "{}",
             report.text()
         );

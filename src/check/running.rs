@@ -1,140 +1,103 @@
 //! While the daemon runs, it is asked: the token and the session are its own, and a second CONNECT with its client ID would
 //! throw its session out.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use serde_json::Value;
-use tokio::net::UnixStream;
-use tokio::time::timeout;
 
-use super::messages::{self, Found};
+use super::clock::{clock_line, skew_line};
+use super::daemon::{get, socket};
+use super::lines::{
+    AWS_CALL, CERTIFICATE, CLOCK, CLOCK_SKEW, CONFIGURATION, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check,
+    DAEMON, EXPIRY, LOOPBACK, MESSAGES, MQTT_DNS, MQTT_TCP, MQTT_TLS, NETWORK, OTHER, OTHER_KEYS, PROVISIONING,
+    ROLE_ALIAS, ROOT_CA, SESSION, TOKEN_AND_KEY,
+};
 use super::network::Trust;
 use super::report::{Outcome, Report};
-use super::{call, clock_line, expiry, network, skew_line};
+use super::verdict::{Verdict, not_yet};
+use super::{call, messages, network};
 use crate::clock::{SharedClock, Skew, is_set};
-use crate::config::Config;
+use crate::config::{Config, Folders};
 use crate::credentials::Credentials;
 use crate::identity::roots;
-use crate::local;
-use crate::problem::{Exit, Problem, Remedy};
+use crate::overview::left_in_words;
+use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
 
-/// The daemon answers from memory.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A status document with a hundred role aliases is a quarter of this.
-const MAX_ANSWER: usize = 256 * 1024;
-
-/// An answer of the daemon's.
-pub struct Answer {
-    status: StatusCode,
-    document: Value,
-}
-
-/// The daemon's status; `None` where no daemon answers.
-pub async fn ask(config: &Config) -> Option<Answer> {
-    get(&socket(config), "/v1/status").await
-}
-
-/// Where the daemon is asked: the command `gatepost` hands its `--socket` over in its own variable.
-fn socket(config: &Config) -> PathBuf {
-    let given = std::env::var_os("GATEPOST_SOCKET").filter(|given| !given.is_empty());
-    given.map_or_else(|| local::path(&config.folders), PathBuf::from)
-}
-
-async fn get(socket: &Path, target: &str) -> Option<Answer> {
-    let exchange = async {
-        let stream = UnixStream::connect(socket).await.ok()?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let request = Request::get(target).header("host", "localhost");
-        let request = request.body(Empty::<Bytes>::new()).ok()?;
-        tokio::select! {
-            answer = async {
-                let answer = sender.send_request(request).await.ok()?;
-                let status = answer.status();
-                let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?;
-                let document = serde_json::from_slice(&body.to_bytes()).ok()?;
-                Some(Answer { status, document })
-            } => answer,
-            _ = connection => None,
-        }
-    };
-    timeout(PATIENCE, exchange).await.ok()?
-}
-
-/// A line for each part, in the daemon's words.
-pub async fn check(config: &Config, clock: &SharedClock, answer: Answer, report: &mut Report) {
-    let status = &answer.document;
+/// A line for each part, in the daemon's words. The configuration is what the files say, where they can be read.
+pub async fn check(
+    folders: &Folders,
+    config: Option<&Config>,
+    clock: &SharedClock,
+    status: Value,
+    report: &mut Report,
+) {
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    report.ok(
-        "daemon",
-        format!("gatepostd {} runs since {}", text("/version"), text("/started")),
-    );
+    let phase = |part: &str| text(&format!("/{part}/phase")).to_owned();
+    let Some(mut verdict) = Verdict::read(&status) else {
+        let problem = Problem::configuration(format!(
+            "gatepostd {} runs, which is older than this check",
+            text("/version")
+        ));
+        return report.failed(DAEMON, &problem.next("systemctl restart gatepost"));
+    };
+    let version = text("/version");
+    report.ok(DAEMON, format!("gatepostd {version} runs since {}", text("/started")));
+    verdict.tell_state(report);
+    tell_only_part(&mut verdict, "configuration", CONFIGURATION, report);
     clock_line(clock, report);
-    let skew = status.pointer("/clock/skew_seconds").and_then(Value::as_i64);
-    if let Some(skew) = skew {
+    if let Some(skew) = status.pointer("/clock/skew_seconds").and_then(Value::as_i64) {
         clock.take_over(Skew::from_seconds(skew));
     }
-    skew_line(clock, report);
+    match verdict.has_any(&["clock-skewed"]) {
+        true => tell_only_what_is_amiss(&mut verdict, &["clock-skewed"], CLOCK_SKEW, report),
+        false => skew_line(clock, report),
+    }
+    tell_only_what_is_amiss(&mut verdict, &["clock-unset"], CLOCK, report);
+    tell_only_what_is_amiss(&mut verdict, &["network-down"], NETWORK, report);
+    tell_only_what_is_amiss(&mut verdict, &["token-other-keys"], OTHER_KEYS, report);
     let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
-    part(status, "token", "ready", "token and key", key, report);
-    if let Some(warning) = status.pointer("/token/warning").and_then(Value::as_str) {
-        report.add("other keys", Outcome::Warn, warning.to_owned(), None);
-    }
-    let thing = format!(
-        "{} for thing {}",
-        text("/identity/certificate_id"),
-        text("/identity/thing_name")
+    part(
+        &mut verdict,
+        ("token", &phase("token"), "ready"),
+        TOKEN_AND_KEY,
+        key,
+        report,
     );
-    if part(status, "identity", "ready", "certificate", thing, report) {
-        let end = text("/identity/not_after");
-        let left = humantime::parse_rfc3339(end).ok();
-        let left = left.and_then(|end| end.duration_since(clock.wall()).ok());
-        let (outcome, message, step) = expiry(end, left);
-        report.add("expiry", outcome, message, step);
-    }
+    certificate(&status, &mut verdict, clock, report);
+    tell_only_part(&mut verdict, "provisioning", PROVISIONING, report);
     let client = format!(
         "connected to {} as {}",
         text("/session/endpoint"),
         text("/session/client_id")
     );
-    if !part(status, "session", "connected", "MQTT session", client, report) {
-        if let Some(problem) = problem(status.get("provisioning")) {
-            report.failed("provisioning", &problem);
-        }
-        let there = network::check("MQTT endpoint", &config.aws.mqtt_endpoint, report).await;
-        if text("/identity/phase") != "ready" {
+    part(
+        &mut verdict,
+        ("session", &phase("session"), "connected"),
+        SESSION,
+        client,
+        report,
+    );
+    if phase("session") != "connected"
+        && let Some(config) = config
+    {
+        let there = network::check(MQTT_DNS, MQTT_TCP, &config.aws.mqtt_endpoint, report).await;
+        if phase("identity") != "ready" {
             without_certificate(config, clock, there, report).await;
         }
-    } else if let Some(problem) = problem(status.get("provisioning")) {
-        // Connected with the certificate before the newest.
-        report.warn("provisioning", &problem);
     }
-    message_store(config, clock, status, report).await;
-    let mut proof = None;
-    for alias in &config.role_aliases {
-        let given = credentials(config, &alias.name, clock, report).await;
-        proof = proof.or(given.map(|credentials| (alias.name.clone(), credentials)));
-    }
-    match proof {
-        Some((alias, credentials)) => call::check(config, &alias, &credentials, clock, report).await,
-        None => report.skip("AWS call", "there are no credentials to sign it with"),
-    }
+    message_store(folders, clock, &status, &mut verdict, report).await;
+    aliases(folders, config, &status, &mut verdict, clock, report).await;
     if status.get("loopback").is_some_and(|part| !part.is_null()) {
+        let listen = text("/loopback/listen").to_owned();
         part(
-            status,
-            "loopback",
-            "listening",
-            "loopback",
-            text("/loopback/listen").to_owned(),
+            &mut verdict,
+            ("loopback", &phase("loopback"), "listening"),
+            LOOPBACK,
+            listen,
             report,
         );
     }
+    verdict.tell_the_rest(OTHER, report);
 }
 
 /// What can be tried at both endpoints while there is no certificate.
@@ -146,104 +109,154 @@ async fn without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there
         }),
         Ok(_) => None,
         Err(problem) => {
-            report.failed("root CA", &problem);
+            report.failed(ROOT_CA, &problem);
             None
         }
     };
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     if let (true, Some(trust)) = (mqtt_is_there, &trust) {
-        network::prove_server("MQTT endpoint: TLS", mqtt, true, trust, report).await;
+        network::prove_server(MQTT_TLS, mqtt, true, trust, report).await;
     }
-    let there = network::check("credentials endpoint", provider, report).await;
+    let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
     if let (true, Some(trust)) = (there, &trust) {
-        network::prove_server("credentials endpoint: TLS", provider, false, trust, report).await;
+        network::prove_server(CREDENTIALS_TLS, provider, false, trust, report).await;
     }
 }
 
-async fn message_store(config: &Config, clock: &SharedClock, status: &Value, report: &mut Report) {
-    // A daemon that was started before it was upgraded has none.
+/// A part that is in another phase than its best is not ready, even if nothing is amiss.
+fn part(
+    verdict: &mut Verdict,
+    (part, phase, best): (&str, &str, &str),
+    check: Check,
+    found: String,
+    report: &mut Report,
+) {
+    if phase == best {
+        verdict.tell(part, check, found, report);
+    } else if !verdict.has(part) {
+        report.fail(check, Exit::Unavailable, &not_yet(phase));
+    } else {
+        verdict.tell(part, check, String::new(), report);
+    }
+}
+
+fn tell_only_what_is_amiss(verdict: &mut Verdict, ids: &[&str], check: Check, report: &mut Report) {
+    if verdict.has_any(ids) {
+        verdict.tell_kinds(ids, check, String::new(), report);
+    }
+}
+
+fn tell_only_part(verdict: &mut Verdict, part: &str, check: Check, report: &mut Report) {
+    if verdict.has(part) {
+        verdict.tell(part, check, String::new(), report);
+    }
+}
+
+fn certificate(status: &Value, verdict: &mut Verdict, clock: &SharedClock, report: &mut Report) {
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let phase = text("/identity/phase");
+    let expiry = ["certificate-expiring", "certificate-expired"];
+    let end = text("/identity/not_after");
+    let told_expiry = verdict.has_any(&expiry);
+    if told_expiry {
+        verdict.tell_kinds(&expiry, EXPIRY, String::new(), report);
+    }
+    let found = format!(
+        "{} for thing {}",
+        text("/identity/certificate_id"),
+        text("/identity/thing_name")
+    );
+    part(verdict, ("identity", phase, "ready"), CERTIFICATE, found, report);
+    if let (false, "ready", Ok(not_after)) = (told_expiry, phase, humantime::parse_rfc3339(end)) {
+        let left = left_in_words(clock.wall(), not_after);
+        report.ok(EXPIRY, format!("the certificate ends at {end}, in {left}"));
+    }
+}
+
+async fn message_store(
+    folders: &Folders,
+    clock: &SharedClock,
+    status: &Value,
+    verdict: &mut Verdict,
+    report: &mut Report,
+) {
     let Some(document) = status.get("messages") else { return };
-    let ready = document.get("phase").and_then(Value::as_str) == Some("ready");
-    if !ready || problem(Some(document)).is_some() {
-        part(status, "messages", "ready", messages::NAME, String::new(), report);
-        return;
-    }
+    let phase = document.get("phase").and_then(Value::as_str).unwrap_or_default();
+    let counts = messages::counts(document);
     let waiting = document.get("queued").and_then(Value::as_u64) > Some(0);
-    let page = match waiting {
-        true => get(&socket(config), "/v1/outbox/queued").await,
-        false => None,
-    };
-    Found::by_daemon(document, page.as_ref().map(|page| &page.document)).tell(clock, report);
-}
-
-/// Whether a part of the status is in its best phase.
-fn part(status: &Value, part: &str, best: &str, name: &str, found: String, report: &mut Report) -> bool {
-    let document = status.get(part);
-    let phase = document
-        .and_then(|part| part.get("phase"))
-        .and_then(Value::as_str)
-        .unwrap_or("unknown");
-    let problem = problem(document);
-    match (phase == best, problem) {
-        (true, None) => report.ok(name, found),
-        (true, Some(problem)) => report.warn(name, &problem),
-        (false, Some(problem)) => report.failed(name, &problem),
-        (false, None) => report.fail(name, Exit::Unavailable, &Problem::wait(format!("{phase}, so far"))),
+    if waiting && phase == "ready" && !verdict.has("messages") {
+        let page = get(&socket(folders), "/v1/outbox/queued").await;
+        if let Some(since) = page.and_then(|page| messages::waits_since(&page.document, clock)) {
+            return messages::tell_of_waiting(since, &counts, report);
+        }
     }
-    phase == best
+    part(verdict, ("messages", phase, "ready"), MESSAGES, counts, report);
 }
 
-/// The daemon's problem, as it words it.
-fn problem(part: Option<&Value>) -> Option<Problem> {
-    let problem = part?.get("problem")?;
-    let message = problem.get("message")?.as_str()?;
-    let remedy = match problem.get("remedy").and_then(Value::as_str) {
-        Some("none") => Remedy::None,
-        Some("configuration") => Remedy::Configuration,
-        Some("factory") => Remedy::Factory,
-        _ => Remedy::Wait,
-    };
-    Some(Problem {
-        event: None,
-        remedy,
-        message: message.to_owned(),
-        next_step: problem.get("next_step").and_then(Value::as_str).map(str::to_owned),
-    })
+/// Each role alias that the daemon knows, and a call to AWS with the first credentials that this user gets.
+async fn aliases(
+    folders: &Folders,
+    config: Option<&Config>,
+    status: &Value,
+    verdict: &mut Verdict,
+    clock: &SharedClock,
+    report: &mut Report,
+) {
+    let known = status.get("role_aliases").and_then(Value::as_array);
+    let names = known
+        .into_iter()
+        .flatten()
+        .filter_map(|alias| alias.get("name")?.as_str());
+    let mut proof = None;
+    for name in names {
+        let given = credentials(folders, name, verdict, clock, report).await;
+        proof = proof.or(given.map(|credentials| (name.to_owned(), credentials)));
+    }
+    match (proof, config) {
+        (Some((alias, credentials)), Some(config)) => call::check(config, &alias, &credentials, clock, report).await,
+        (Some(_), None) => report.skip(AWS_CALL, "the configuration, which names the Region, cannot be read"),
+        (None, _) => report.skip(AWS_CALL, "there are no credentials to sign it with"),
+    }
 }
 
 /// What this user gets of `alias`.
-async fn credentials(config: &Config, alias: &str, clock: &SharedClock, report: &mut Report) -> Option<Credentials> {
-    let name = format!("role alias {alias}");
+async fn credentials(
+    folders: &Folders,
+    alias: &str,
+    verdict: &mut Verdict,
+    clock: &SharedClock,
+    report: &mut Report,
+) -> Option<Credentials> {
+    let check = ROLE_ALIAS.of(alias);
     // An alias has nothing that would have to be escaped in a path.
-    let Some(answer) = get(&socket(config), &format!("/v1/credentials/{alias}")).await else {
-        report.fail(&name, Exit::Unavailable, &Problem::wait("the daemon did not answer"));
+    let Some(answer) = get(&socket(folders), &format!("/v1/credentials/{alias}")).await else {
+        report.fail(check, Exit::Unavailable, &Problem::wait("the daemon did not answer"));
         return None;
     };
     let text = |name: &str| answer.document.get(name).and_then(Value::as_str);
-    let said = Problem {
-        event: None,
-        remedy: Remedy::Wait,
-        message: text("message")
-            .unwrap_or("the daemon's answer is not understood")
-            .to_owned(),
-        next_step: text("hint").map(str::to_owned),
-    };
-    match answer.status {
-        StatusCode::OK => {}
-        StatusCode::FORBIDDEN => {
+    let end = text("Expiration");
+    match (answer.status, end) {
+        (StatusCode::OK, Some(end)) => {
+            verdict.tell_of_alias(alias, check, format!("credentials until {end}"), report);
+        }
+        (StatusCode::FORBIDDEN, _) => {
             // Perhaps as it should be; who wants to know everything asks as root.
-            report.add(&name, Outcome::Warn, said.message, said.next_step.as_deref());
-            return None;
+            let message = text("message").unwrap_or("no access rule gives it").to_owned();
+            report.add(check.clone(), Outcome::Warn, message, text("hint"));
+            if verdict.has_alias(alias) {
+                verdict.tell_of_alias(alias, check, String::new(), report);
+            }
+        }
+        _ if verdict.has_alias(alias) => {
+            verdict.tell_of_alias(alias, check, String::new(), report);
         }
         _ => {
-            report.failed(&name, &said);
-            return None;
+            let message = text("message").unwrap_or("the daemon's answer is not understood");
+            report.fail(check, Exit::Unavailable, &Problem::wait(message));
         }
     }
     let secret = |name: &str| text(name).map(SecretString::from);
-    let end = text("Expiration")?;
-    let expiration = humantime::parse_rfc3339(end).ok()?;
-    report.ok(&name, format!("credentials until {end}"));
+    let expiration = humantime::parse_rfc3339(end?).ok()?;
     Some(Credentials::received(
         text("AccessKeyId")?,
         &secret("SecretAccessKey")?,

@@ -26,6 +26,7 @@ pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::{Trial, prove_server};
 
 use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
+use self::network::NetworkReporter;
 use self::recovery::Recovery;
 use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers};
 use crate::clock::SharedClock;
@@ -58,6 +59,8 @@ pub struct Cloud {
     pub steps: watch::Sender<u64>,
     /// The clock's reporting end.
     pub clock_reporter: Reporter<ClockPhase, ClockDetails>,
+    /// The reporting end of this machine's network.
+    pub network_reporter: NetworkReporter,
     /// The session's and provisioning's.
     pub session_reporters: SessionReporters,
     /// The role aliases, as they come and go.
@@ -127,7 +130,7 @@ impl Cloud {
         tokio::spawn(async move { pulse.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         tokio::spawn(self.identity_task.run());
-        tokio::spawn(network::watch(recovery.clone()));
+        tokio::spawn(network::watch(recovery.clone(), self.network_reporter));
         let cues = Cues {
             clock: self.clock.clone(),
             steps,

@@ -46,6 +46,8 @@ pub const DEFAULT_PATH: &str = "/etc/gatepost/gatepost.toml";
 
 /// Where what must survive a reboot is kept when nobody says otherwise.
 pub const STATE_FOLDER: &str = "/var/lib/gatepost";
+/// The runtime folder, unless the environment names another.
+pub const RUNTIME_FOLDER: &str = "/run/gatepost";
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -222,7 +224,7 @@ impl Folders {
         };
         Self {
             state: first("STATE_DIRECTORY").unwrap_or_else(|| PathBuf::from(STATE_FOLDER)),
-            runtime: first("RUNTIME_DIRECTORY").unwrap_or_else(|| PathBuf::from("/run/gatepost")),
+            runtime: first("RUNTIME_DIRECTORY").unwrap_or_else(|| PathBuf::from(RUNTIME_FOLDER)),
             credentials: first("CREDENTIALS_DIRECTORY"),
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::Credentials;
 use crate::clock::Clock;
-use crate::status::{Desk, Details, Part, Reporter, phases};
+use crate::status::{Desk, Details, Part, Repeats, Reporter, phases};
 
 phases! {
     /// A role alias's state.
@@ -49,6 +49,12 @@ pub struct AliasDetails {
     pub refreshed: Option<String>,
     /// When the next ones are asked for, RFC 3339.
     pub next_refresh: Option<String>,
+    /// How often a refresh has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Repeats>,
+    /// How many refreshes have failed since the last that succeeded.
+    #[serde(skip)]
+    pub failed_in_a_row: u32,
     /// What came of the requests since start.
     pub refreshes: Refreshes,
     /// The last good set.

@@ -20,10 +20,11 @@ use tokio::time::{sleep, timeout};
 use super::start::{self, Start};
 use super::{Signals, outlive};
 use crate::clock::Clock;
+use crate::config::Folders;
 use crate::credentials::handover;
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Fatal};
-use crate::systemd;
+use crate::{last_end, systemd};
 
 /// Between two looks at the files, and at the credentials' age.
 const LOOK: Duration = Duration::from_secs(2);
@@ -63,6 +64,8 @@ pub(super) async fn hold(
     outlive::announce(&fatal);
     systemd::ready();
     systemd::failed(&fatal);
+    // Who looks is told the reason under its exit code; until the start goes on, nothing else is known.
+    last_end::note(&Folders::from_environment(), Some(&fatal));
     let body = body(&fatal);
     let held = async {
         let _listening = listener.map(|listener| spawn_local(refuse(listener, body)));

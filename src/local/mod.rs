@@ -35,7 +35,6 @@ pub use hint::is_dynamic;
 pub use loopback::{Inherited, Loopback, LoopbackPlace};
 pub use pace::Pace;
 pub use peer::Peer;
-pub use resources::summary;
 pub use socket::{Socket, bind, lock, make_folders, path};
 pub use tally::Tally;
 pub use thing::ThingName;

@@ -22,6 +22,7 @@ use crate::credentials::Shelf;
 use crate::log_limiter::LogLimiter;
 use crate::logging::LogLevel;
 use crate::messages::{Inbox, Outbox};
+use crate::overview::{Overview, Snapshot};
 use crate::retry::Retries;
 use crate::status::{Board, ConfigurationPhase, ReloadOutcome};
 use crate::token::Token;
@@ -72,6 +73,16 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The verdict on the whole gateway.
+    pub fn overview(&self) -> Overview {
+        Overview::new(&self.snapshot())
+    }
+
+    /// The state of all parts now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.board, &self.shelf, &*self.clock)
+    }
+
     /// Asks the rules whether `caller` may have what it wants, and notes the decision. `thing` is what `{thing}` stands for.
     ///
     /// # Errors

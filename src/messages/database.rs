@@ -249,15 +249,18 @@ pub(super) fn brief(error: &rusqlite::Error) -> String {
 
 /// What it means that the database cannot be read or written.
 pub(super) fn cannot(path: &Path, error: &rusqlite::Error) -> Failure {
-    let step = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "free space on the disk of the state folder",
+    let message = format!("{} cannot be used: {}", path.display(), brief(error));
+    let problem = match error.sqlite_error_code() {
+        // Tried again all the same, but no time frees a disk or changes an owner.
+        Some(ErrorCode::DiskFull) => Problem::configuration(message).next("free space on the disk of the state folder"),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "check the owner of the state folder, and that its disk is not read-only"
+            Problem::configuration(message)
+                .next("check the owner of the state folder, and that its disk is not read-only")
         }
-        _ => "look at the disk of the state folder: dmesg",
+        _ => Problem::wait(message).next("look at the disk of the state folder: dmesg"),
     };
     Failure {
-        problem: Problem::wait(format!("{} cannot be used: {}", path.display(), brief(error))).next(step),
+        problem,
         disk_full: error.sqlite_error_code() == Some(ErrorCode::DiskFull),
     }
 }

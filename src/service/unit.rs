@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-const UNIT: &str = "gatepost.service";
+pub(super) const UNIT: &str = "gatepost.service";
 /// By this a process knows which variables it was given, so that it says so.
 const TAKEN: &str = "GATEPOST_CHECK_ENVIRONMENT";
 

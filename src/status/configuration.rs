@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Part;
-use super::parts::{Details, phases};
+use super::details::Details;
+use super::phases::phases;
 
 phases! {
     /// The configuration's state.

@@ -2,9 +2,12 @@
 //!
 //! Reporting is also where transitions are logged, once each, in the very words that the status shows.
 
+mod board;
 mod configuration;
+mod details;
 mod latencies;
-mod parts;
+mod phases;
+mod repeats;
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -14,14 +17,21 @@ use log::Level;
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
-pub use latencies::Latencies;
-pub(crate) use parts::phases;
-pub use parts::{
-    Board, ClockDetails, ClockPart, ClockPhase, Details, IdentityDetails, IdentityPart, IdentityPhase, MessagesDetails,
-    MessagesPart, MessagesPhase, Phase, ProvisioningDetails, ProvisioningPart, ProvisioningPhase, SessionDetails,
-    SessionPart, SessionPhase, TakeoverDetails, TokenDetails, TokenPart, TokenPhase,
+pub use board::{
+    Board, ClockPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, ProvisioningPart, SessionPart, TokenPart,
 };
+pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
+pub use details::{
+    ClockDetails, Details, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
+    SessionDetails, TakeoverDetails, TokenDetails,
+};
+pub use latencies::Latencies;
+pub(crate) use phases::phases;
+pub use phases::{
+    ClockPhase, IdentityPhase, LoopbackPhase, MessagesPhase, NetworkPhase, Phase, ProvisioningPhase, SessionPhase,
+    TokenPhase,
+};
+pub use repeats::Repeats;
 
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::event::journal;
@@ -73,7 +83,7 @@ impl Desk {
         }
     }
 
-    /// Rings the bell: there are other parts than before.
+    /// Rings the bell: there are other parts than before, or what they say together has changed though none of them has.
     pub fn ring(&self) {
         self.bell.send_replace(());
     }

@@ -9,10 +9,11 @@ mod store;
 mod watchdog;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::Level;
 use sd_notify::NotifyState;
-use tokio::sync::watch;
+use tokio::time::sleep;
 
 pub use loopback::keep_loopback;
 pub use passed::{Descriptors, Passed};
@@ -22,8 +23,15 @@ pub use watchdog::feed;
 use crate::clock::Clock;
 use crate::credentials::Shelf;
 use crate::event::{Event, journal};
-use crate::local::{Shared, summary};
+use crate::local::Shared;
+use crate::overview::{Overview, OverviewJournal};
 use crate::problem::Fatal;
+use crate::status::Desk;
+
+/// Timers stand still while the machine is suspended: a far-off end is looked at again this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// Ends are told in whole seconds; a timer must not fire in the last of them.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// Whether there is a service manager that keeps what is left with it for the next run.
 fn is_present() -> bool {
@@ -60,7 +68,7 @@ pub fn reloading() {
 
 /// READY=1 after a reload, and the line of status: whatever ExecReload= has run may have said another one meanwhile.
 pub fn reloaded(shared: &Shared) {
-    let (_, line) = summary(shared);
+    let line = shared.overview().summary;
     notify(&[NotifyState::Ready, NotifyState::Status(&one_line(&line))]);
 }
 
@@ -84,17 +92,27 @@ pub fn failed(fatal: &Fatal) {
     notify(&[NotifyState::Status(&one_line(&fatal.to_string()))]);
 }
 
-/// Keeps the line that `systemctl status` shows true, for as long as the daemon runs.
-pub async fn keep_status(shared: Rc<Shared>, mut bell: watch::Receiver<()>) {
-    let mut shown = String::new();
+/// Keeps the line that `systemctl status` shows true, and writes to the journal what is new in the verdict, for as long as the
+/// daemon runs. What only time changes is told to everybody else who listens to `desk`.
+pub async fn keep_status(shared: Rc<Shared>, desk: Desk) {
+    let mut bell = desk.bell();
+    let (mut shown, mut journal) = (String::new(), OverviewJournal::default());
     loop {
-        let (_, line) = summary(&shared);
-        if line != shown {
-            notify(&[NotifyState::Status(&one_line(&line))]);
-            shown = line;
+        let snapshot = shared.snapshot();
+        let overview = Overview::new(&snapshot);
+        let is_news = journal.write(&snapshot, &overview);
+        if overview.summary != shown {
+            notify(&[NotifyState::Status(&one_line(&overview.summary))]);
+            shown = overview.summary;
         }
-        if bell.changed().await.is_err() {
-            return;
+        if is_news {
+            desk.ring();
+            bell.mark_unchanged();
+        }
+        let again = Overview::look_again_in(&snapshot).map_or(LOOK_AGAIN, |again| (again + ROUNDING).min(LOOK_AGAIN));
+        tokio::select! {
+            changed = bell.changed() => if changed.is_err() { return },
+            () = sleep(again) => {}
         }
     }
 }

@@ -144,7 +144,10 @@ impl Owner {
         let why = error.problem().clone();
         let again = match error {
             TokenError::Final(exit, problem) => {
-                self.reporter.report(TokenPhase::Failed, Some(problem.clone()));
+                self.reporter
+                    .report_with(TokenPhase::Failed, Some(problem.clone()), |details| {
+                        details.pin_rejected = exit == Exit::Pin;
+                    });
                 // Before the first success nobody depends on us, and the exit code tells more than a status.
                 if self.public_key.borrow().is_none() {
                     let _ = self.fatal.try_send(Fatal::new(exit, problem));

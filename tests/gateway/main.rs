@@ -39,4 +39,5 @@ mod skew;
 mod socket;
 mod systemd;
 mod tokens;
+mod verdict;
 mod world;

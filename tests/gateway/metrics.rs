@@ -27,7 +27,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         print(sample.name + ("{" + labels + "}" if labels else ""), sample.value)
 "#;
 
-fn metrics(gateway: &Gateway) -> String {
+pub fn metrics(gateway: &Gateway) -> String {
     let answer = gateway.get("/metrics");
     assert_eq!(answer.status, 200);
     assert_eq!(
@@ -147,7 +147,7 @@ fn the_status_can_be_watched() {
     world.gateway.stop();
     watch
         .wait_for_line_after(watch.line_count() - 1, SOON, |line| {
-            line.contains("the daemon is not running")
+            line.contains("attention: gatepostd is not running: it was stopped at")
         })
         .unwrap();
 

@@ -311,13 +311,13 @@ role-aliases = ["*"]
     }
 
     pub fn wait_online(&self) {
-        self.wait_for_text("state", "ready");
+        self.wait_for("working", |working| *working == true);
         assert_eq!(self.credentials().status, 200);
     }
 
     /// Like [`wait_online`](Self::wait_online), where the next attempt may be two minutes away.
     pub fn wait_longer_online(&self) {
-        self.wait_longer_for(4 * SOON, "state", |state| state == "ready");
+        self.wait_longer_for(4 * SOON, "working", |working| *working == true);
     }
 
     pub fn wait_for_csr(&self) -> PathBuf {

@@ -28,16 +28,13 @@ pub(super) fn unreachable(socket: &Path, error: &Error) -> Failure {
         .flatten();
     let socket = socket.display();
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::new(
-            Exit::Unavailable,
-            format!("the daemon is not running: there is no socket {socket}"),
-        )
-        .with_hint(first_steps.unwrap_or_else(|| HOW_TO_LOOK.to_owned())),
-        ErrorKind::ConnectionRefused => Failure::new(
-            Exit::Unavailable,
-            format!("the daemon is not running: nobody listens on {socket}"),
-        )
-        .with_hint(HOW_TO_LOOK),
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            Failure::no_daemon(format!("the daemon is not running: there is no socket {socket}"))
+                .with_hint(first_steps.unwrap_or_else(|| HOW_TO_LOOK.to_owned()))
+        }
+        ErrorKind::ConnectionRefused => {
+            Failure::no_daemon(format!("the daemon is not running: nobody listens on {socket}")).with_hint(HOW_TO_LOOK)
+        }
         ErrorKind::PermissionDenied => {
             Failure::new(Exit::NotAllowed, format!("this user may not open the socket {socket}")).with_hint(HOW_TO_LOOK)
         }

@@ -21,17 +21,33 @@ pub(super) fn draw(document: &Value, colours: bool) -> String {
     if let Some(summary) = document.get("summary").text() {
         screen.paragraph(summary);
     }
+    if document.get("exit_code").whole_number() == Some(68) || document.get("ended").text().is_some() {
+        // There is nothing to say of the parts of a daemon that does not run.
+        return screen.finish();
+    }
     screen.blank();
 
     configuration(&mut screen, document.get("configuration"));
     identity(&mut screen, document.get("identity"));
+    more(&mut screen, document, "identity");
     token(&mut screen, document.get("token"));
     clock(&mut screen, document.get("clock"));
+    for (name, title, usual) in [
+        ("network", "Network", &["up", "unknown"][..]),
+        ("configuration", "Configuration", &["loaded"]),
+    ] {
+        let part = document.get(name);
+        if part.get("phase").text().is_some_and(|phase| !usual.contains(&phase)) {
+            screen.part(title, "", part, &[]);
+        }
+    }
     provisioning(&mut screen, document.get("provisioning"));
     session(&mut screen, document.get("session"));
+    more(&mut screen, document, "session");
     for alias in document.get("role_aliases").items() {
         role_alias(&mut screen, alias, document.get("clock"));
     }
+    more(&mut screen, document, "role_aliases");
     messages(&mut screen, document.get("messages"));
     let loopback = document.get("loopback");
     if loopback.is_object() {
@@ -89,6 +105,22 @@ fn identity(screen: &mut Screen, identity: &Value) {
         place.flatten(),
     ];
     screen.part("Identity", "", identity, &details);
+}
+
+/// What the verdict says of a part beyond the part's own problem.
+fn more(screen: &mut Screen, document: &Value, part: &str) {
+    const IDS: [&str; 4] = [
+        "certificate-expiring",
+        "certificate-expired",
+        "session-unstable",
+        "role-alias-unstable",
+    ];
+    for problem in document.get("problems").items() {
+        let is_meant = problem.get("part").text() == Some(part);
+        if is_meant && problem.get("id").text().is_some_and(|id| IDS.contains(&id)) {
+            screen.problem(problem);
+        }
+    }
 }
 
 fn token(screen: &mut Screen, token: &Value) {

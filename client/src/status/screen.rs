@@ -71,7 +71,7 @@ impl Screen {
         self.problem(part.get("problem"));
     }
 
-    fn problem(&mut self, problem: &Value) {
+    pub(super) fn problem(&mut self, problem: &Value) {
         let Some(message) = problem.get("message").text() else {
             return;
         };

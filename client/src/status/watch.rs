@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{ask, colours_wanted, line, report};
+use super::{colours_wanted, line, look_again, report};
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::output;
@@ -30,7 +30,7 @@ pub(super) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
 
 fn every_document(socket: &Path) -> Result<Infallible, Failure> {
     loop {
-        match ask(socket) {
+        match look_again(socket) {
             Ok((body, _)) => output::print(&line(&body)).map(drop)?,
             Err(failure) => drop(failure.report()),
         }
@@ -40,7 +40,7 @@ fn every_document(socket: &Path) -> Result<Infallible, Failure> {
 
 fn screen(socket: &Path) -> Result<Infallible, Failure> {
     loop {
-        let text = match ask(socket) {
+        let text = match look_again(socket) {
             Ok((_, document)) => report::draw(&document, colours_wanted()),
             Err(failure) => failure.text(),
         };
@@ -52,7 +52,7 @@ fn screen(socket: &Path) -> Result<Infallible, Failure> {
 fn every_change(socket: &Path) -> Result<Infallible, Failure> {
     let mut before = String::new();
     loop {
-        let (time, news) = match ask(socket) {
+        let (time, news) = match look_again(socket) {
             Ok((_, document)) => in_a_line(&document),
             Err(failure) => (String::new(), failure.text()),
         };
@@ -74,7 +74,12 @@ fn in_a_line(document: &Value) -> (String, String) {
         .map(|parked| format!("; {parked} messages parked"))
         .unwrap_or_default();
     (
-        format!("{} ", text("now")),
+        // A daemon that does not run has no clock.
+        document
+            .get("now")
+            .text()
+            .map(|now| format!("{now} "))
+            .unwrap_or_default(),
         format!("{}: {}{parked}\n", text("state"), text("summary")),
     )
 }

@@ -166,6 +166,7 @@ impl<S: Source> Keeper<S> {
         }
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
             details.refreshes.succeeded += 1;
+            details.failed_in_a_row = 0;
             // A service in trouble may give out short-lived sets; the better one stays, unless it is another thing's.
             if details
                 .credentials
@@ -186,13 +187,13 @@ impl<S: Source> Keeper<S> {
 
     /// What was good stays: only the problem is reported.
     fn fail(&mut self, failure: Failure) -> Wait {
-        let clock = &*self.cues.clock;
+        let clock = self.cues.clock.clone();
         let left = self
             .reporter
             .watch()
             .borrow()
-            .usable(clock)
-            .map(|set| set.remaining(clock));
+            .usable(&*clock)
+            .map(|set| set.remaining(&*clock));
         let phase = match left {
             Some(_) => AliasPhase::Valid,
             None => AliasPhase::Failing,
@@ -203,11 +204,14 @@ impl<S: Source> Keeper<S> {
             matches!(failure, Failure::Unreachable(_)),
         );
         let problem = self.judge(failure);
-        self.reporter
-            .report_with(phase, Some(problem), |details| match refused {
+        self.reporter.report_with(phase, Some(problem), |details| {
+            details.failures.get_or_insert_default().add(&*clock);
+            details.failed_in_a_row = details.failed_in_a_row.saturating_add(1);
+            match refused {
                 false => details.refreshes.transient += 1,
                 true => details.refreshes.refused += 1,
-            });
+            }
+        });
         Wait { planned, unreached }
     }
 

@@ -125,6 +125,11 @@ impl Changes {
         self.down.insert(index)
     }
 
+    /// Whether the last report of this link said that it is down.
+    pub(super) fn is_down(&self, index: u32) -> bool {
+        self.down.contains(&index)
+    }
+
     /// Remembers that `thing` is there or not; whether it has appeared.
     fn set(&mut self, thing: &Thing, is_there: bool) -> bool {
         if !is_there {

@@ -1,10 +1,12 @@
-//! Watches this machine's own network, and announces it when a link, an address or a route has appeared.
+//! Watches this machine's own network, announces it when a link, an address or a route has appeared, and reports whether there
+//! is a way to the world.
 //!
 //! Whoever waits because AWS cannot be reached then tries again at once, instead of waiting for the end of a backoff that was
 //! made for outages at AWS's end. Without the watch, in a sandbox that has no netlink, nothing is lost but that.
 
 mod changes;
 mod socket;
+mod way_out;
 
 use std::io;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::changes::Changes;
 use self::socket::NetlinkSocket;
+pub use self::way_out::NetworkReporter;
+use self::way_out::WayOut;
 use super::recovery::Recovery;
 use crate::event::{Event, journal};
 
@@ -28,8 +32,8 @@ const BURST: u32 = 5;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs for as long as the daemon does.
-pub(super) async fn watch(recovery: Recovery) {
-    if let Err(error) = announce_changes(&recovery).await {
+pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter) {
+    if let Err(error) = announce_changes(&recovery, WayOut::new(reporter)).await {
         journal!(
             Level::Warn, Event::NetworkChangesUnnoticed;
             "network: changes of this machine's network are not noticed ({error}); after an outage gatepost may be back up to \
@@ -38,13 +42,15 @@ pub(super) async fn watch(recovery: Recovery) {
     }
 }
 
-async fn announce_changes(recovery: &Recovery) -> io::Result<()> {
+async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Result<()> {
     let socket = NetlinkSocket::open()?;
     let (mut changes, mut pace) = (Changes::default(), Pace::new(Instant::now()));
     loop {
+        way_out.look(&changes);
         socket.readable().await?;
         sleep(SETTLE).await;
         if socket.take(&mut changes).await? {
+            way_out.look(&changes);
             sleep_until(pace.next(Instant::now())).await;
             log::debug!("network: a link, an address or a route has appeared");
             recovery.announce_change();

@@ -125,6 +125,7 @@ impl Session {
             self.provisioning.stable();
         }
         self.outage.lost(lost);
+        self.reporters.lost(&*self.clock);
         let taken_over = matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER);
         let by_ourselves = taken_over && self.successor.may_have_taken_over();
         if taken_over && !by_ourselves {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Skew, rfc3339};
 use crate::credentials::Shelf;
+use crate::overview::{self, Finding, Overview, Snapshot};
 use crate::status::Board;
 
 /// Where health is read from.
@@ -42,6 +43,10 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Report {
+    /// The same as the status of the gateway's own socket.
+    status: overview::State,
+    summary: String,
+    exit_code: u8,
     now: String,
     /// How many seconds `now` is ahead of AWS's clock; `None` before AWS has said its time.
     clock_skew_seconds: Option<i64>,
@@ -52,6 +57,8 @@ struct Report {
     outbox: Depth,
     /// In the words of the status.
     problems: Vec<String>,
+    /// The same with their identifiers, and who can mend them.
+    problem_details: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -89,26 +96,17 @@ impl Health {
         let messages = self.board.messages.borrow().clone();
         let session = self.board.session.borrow().clone();
         let aliases = self.shelf.parts(clock);
-        let mut problems: Vec<String> = Vec::new();
-        let configuration = self.board.configuration.borrow().problem.clone();
-        let clock_problem = self.board.clock.borrow().problem.clone();
-        let parts = [
-            self.board.obstacle(),
-            clock_problem,
-            session.problem,
-            configuration,
-            messages.problem,
-        ];
-        let all = parts
-            .into_iter()
-            .chain(aliases.iter().map(|alias| alias.problem.clone()));
-        for problem in all.flatten() {
-            let text = problem.to_string();
-            if !problems.contains(&text) {
-                problems.push(text);
-            }
-        }
+        let Overview {
+            state,
+            summary,
+            exit_code,
+            findings,
+            ..
+        } = Overview::new(&Snapshot::take(&self.board, &self.shelf, clock));
         Report {
+            status: state,
+            summary,
+            exit_code,
             now: rfc3339(clock.wall()),
             clock_skew_seconds: clock.skew().map(Skew::whole_seconds),
             uptime_seconds: clock.boot().saturating_sub(self.started).as_secs(),
@@ -128,7 +126,8 @@ impl Health {
                 parked: messages.details.parked,
                 dropped: messages.details.dropped + messages.details.expired,
             },
-            problems,
+            problems: findings.iter().map(|finding| finding.problem.to_string()).collect(),
+            problem_details: findings,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::clock::rfc3339;
+use crate::clock::{Clock, rfc3339};
 use crate::cloud::mqtt::Granted;
 use crate::cloud::provisioning::Provisioning;
 use crate::problem::Problem;
@@ -62,6 +62,12 @@ impl SessionReporters {
     /// What is known of other clients that have taken the session over.
     pub(super) fn taken_over(&self, takeovers: Option<TakeoverDetails>) {
         self.session.details(|details| details.taken_over = takeovers);
+    }
+
+    /// The connection was lost.
+    pub(super) fn lost(&self, clock: &dyn Clock) {
+        self.session
+            .details(|details| details.losses.get_or_insert_default().add(clock));
     }
 
     /// The next connection is made at `next`.

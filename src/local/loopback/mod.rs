@@ -26,7 +26,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use log::Level;
-use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -37,7 +36,7 @@ use super::server;
 use super::view::Shared;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
-use crate::status::{Desk, Details, Part, Reporter, phases};
+use crate::status::{Desk, LoopbackDetails, LoopbackPart, LoopbackPhase, Reporter};
 use door::LoopbackDoor;
 use files::Occasion;
 use tokens::Tokens;
@@ -47,27 +46,6 @@ pub use tokens::{Reader, Recipient};
 
 /// Between two attempts to get the address.
 const BIND_PAUSE: Duration = Duration::from_secs(10);
-
-phases! {
-    /// The loopback listener's state.
-    LoopbackPhase {
-        /// Not listening yet.
-        Waiting = "waiting", LoopbackWaiting;
-        /// Programs can come.
-        Listening = "listening", LoopbackListening;
-    }
-}
-
-/// What else there is to know of the listener.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LoopbackDetails {
-    /// Address and port.
-    pub listen: String,
-    /// The token files that are laid out.
-    pub token_files: Vec<PathBuf>,
-}
-
-impl Details for LoopbackDetails {}
 
 /// What an earlier run of the daemon has left with the service manager, or a socket unit holds.
 #[derive(Debug, Default)]
@@ -121,9 +99,9 @@ impl Loopback {
         self.bound.replace(None);
     }
 
-    /// Its state.
-    pub fn part(&self) -> Part<LoopbackPhase, LoopbackDetails> {
-        self.reporter.watch().borrow().clone()
+    /// A reading end of its state.
+    pub fn watch(&self) -> watch::Receiver<LoopbackPart> {
+        self.reporter.watch()
     }
 
     /// Where programs find it.

@@ -8,12 +8,14 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::{Inherited, Loopback, files};
-use crate::status::Desk;
+use crate::status::{Desk, LoopbackPart};
 
 /// The listener that is configured, if one is.
 #[derive(Debug)]
 pub struct LoopbackPlace {
     current: watch::Sender<Option<Rc<Loopback>>>,
+    /// Its part of the status, for threads that the listener itself never goes to.
+    part: watch::Sender<Option<watch::Receiver<LoopbackPart>>>,
     /// Where the token files are.
     folder: PathBuf,
     desk: Desk,
@@ -24,6 +26,7 @@ impl LoopbackPlace {
     pub fn new(address: Option<SocketAddr>, folder: PathBuf, desk: Desk, inherited: Inherited) -> Self {
         let listener = address.map(|address| Rc::new(Loopback::new(address, folder.clone(), &desk, inherited)));
         Self {
+            part: watch::Sender::new(listener.as_deref().map(Loopback::watch)),
             current: watch::Sender::new(listener),
             folder,
             desk,
@@ -33,6 +36,11 @@ impl LoopbackPlace {
     /// The listener, if one is configured.
     pub fn get(&self) -> Option<Rc<Loopback>> {
         self.current.borrow().clone()
+    }
+
+    /// The listener's part of the status.
+    pub fn part(&self) -> watch::Receiver<Option<watch::Receiver<LoopbackPart>>> {
+        self.part.subscribe()
     }
 
     /// Changes whenever another listener is configured.
@@ -53,7 +61,9 @@ impl LoopbackPlace {
                 Inherited::default(),
             ))
         };
-        self.current.send_replace(address.map(new));
+        let listener = address.map(new);
+        self.part.send_replace(listener.as_deref().map(Loopback::watch));
+        self.current.send_replace(listener);
         self.desk.ring();
     }
 

@@ -8,9 +8,9 @@ use hyper::StatusCode;
 
 use super::super::answer::{self, Answer, Refusal};
 use super::super::view::Shared;
-use super::status::{State, summary};
 use crate::build_info;
 use crate::credentials::AliasPart;
+use crate::overview::{Overview, State};
 use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
 use page::{Page, Sample};
 
@@ -18,6 +18,7 @@ use page::{Page, Sample};
 pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     let mut page = Page::default();
     daemon(shared, &mut page);
+    verdict(&shared.overview(), &mut page);
     identity(shared, &mut page);
     cloud(shared, &mut page);
     credentials(shared, &mut page);
@@ -43,13 +44,6 @@ fn daemon(shared: &Shared, page: &mut Page) {
         "When gatepostd started, by today's clock, in seconds since 1970.",
         started.map(plain),
     );
-    let (state, _) = summary(shared);
-    let states = [State::Ready, State::Waiting, State::Attention];
-    page.gauge(
-        "gatepost_state",
-        "1 for the state that the status shows, 0 for the others.",
-        states.map(|one| (vec![("state", one.word())], truth(one == state))),
-    );
     let configuration = shared.board.configuration.borrow().phase;
     page.gauge(
         "gatepost_configuration_loaded",
@@ -74,6 +68,37 @@ fn daemon(shared: &Shared, page: &mut Page) {
     );
 }
 
+fn verdict(overview: &Overview, page: &mut Page) {
+    page.gauge(
+        "gatepost_state",
+        "1 for the state that the status shows, 0 for the others.",
+        State::ALL.map(|one| (vec![("state", one.word())], truth(one == overview.state))),
+    );
+    page.gauge(
+        "gatepost_working",
+        "Whether everything that is configured works, whatever should be looked at.",
+        [plain(truth(overview.is_working))],
+    );
+    page.gauge(
+        "gatepost_exit_code",
+        "The exit code of gatepost status.",
+        [plain(f64::from(overview.exit_code))],
+    );
+    page.gauge(
+        "gatepost_problem",
+        "1 for each problem that the status shows.",
+        overview.findings.iter().map(|finding| {
+            let alias = finding.role_alias.as_deref().unwrap_or_default();
+            let labels = vec![
+                ("id", finding.id),
+                ("role_alias", alias),
+                ("severity", finding.severity.word()),
+            ];
+            (labels, 1.0)
+        }),
+    );
+}
+
 fn identity(shared: &Shared, page: &mut Page) {
     let token = shared.board.token.borrow();
     page.gauge(
@@ -90,7 +115,13 @@ fn identity(shared: &Shared, page: &mut Page) {
     let end = identity.details.not_after.as_deref();
     let end = end.and_then(|end| humantime::parse_rfc3339(end).ok());
     let now = since_1970(shared.clock.wall());
-    let left = end.and_then(since_1970).zip(now).map(|(end, now)| end - now);
+    let end = end.and_then(since_1970);
+    page.gauge(
+        "gatepost_certificate_expiry_timestamp_seconds",
+        "When the device certificate ends, in seconds since 1970.",
+        end.map(plain),
+    );
+    let left = end.zip(now).map(|(end, now)| end - now);
     page.gauge(
         "gatepost_certificate_expiry_seconds",
         "How long the device certificate is still valid; negative once it is not.",

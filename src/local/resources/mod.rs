@@ -23,8 +23,6 @@ use super::caller::Caller;
 use super::view::Shared;
 use crate::percent;
 
-pub use status::summary;
-
 /// Answers one request.
 ///
 /// # Errors

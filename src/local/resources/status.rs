@@ -3,16 +3,15 @@
 use serde::Serialize;
 
 use super::super::answer::{self, Answer, Refusal};
-use super::super::loopback::LoopbackDetails;
 use super::super::view::Shared;
 use super::log_level;
 use crate::build_info::{self, VERSION};
 use crate::clock::rfc3339;
-use crate::credentials::{AliasDetails, AliasPhase};
-use crate::problem::{Problem, Remedy};
+use crate::credentials::AliasDetails;
+use crate::overview::{Finding, Overview, State};
 use crate::status::{
-    ClockDetails, ConfigurationDetails, IdentityDetails, MessagesDetails, MessagesPhase, PartDocument,
-    ProvisioningDetails, SessionDetails, SessionPhase, TokenDetails,
+    ClockDetails, ConfigurationDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails,
+    PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 
 /// The whole document.
@@ -23,12 +22,16 @@ struct Document {
     commit: Option<&'static str>,
     now: String,
     started: String,
-    state: &'static str,
+    state: State,
     summary: String,
-    configuration: PartDocument<ConfigurationDetails>,
+    working: bool,
+    exit_code: u8,
+    problems: Vec<Finding>,
     identity: PartDocument<IdentityDetails>,
     token: PartDocument<TokenDetails>,
     clock: PartDocument<ClockDetails>,
+    network: PartDocument<NetworkDetails>,
+    configuration: PartDocument<ConfigurationDetails>,
     provisioning: PartDocument<ProvisioningDetails>,
     session: PartDocument<SessionDetails>,
     role_aliases: Vec<PartDocument<AliasDetails>>,
@@ -37,33 +40,17 @@ struct Document {
     log_level: log_level::Document,
 }
 
-/// The worst of all parts, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Everything that is configured works.
-    Ready,
-    /// Something is missing, and it will come by itself.
-    Waiting,
-    /// Somebody must do something.
-    Attention,
-}
-
-impl State {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Waiting => "waiting",
-            Self::Attention => "attention",
-        }
-    }
-}
-
 /// The answer.
 pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     let clock = &*shared.clock;
     let board = &shared.board;
-    let (state, summary) = summary(shared);
+    let Overview {
+        state,
+        summary,
+        is_working: working,
+        findings: problems,
+        exit_code,
+    } = shared.overview();
     let now = clock.wall();
     let uptime = clock.boot().saturating_sub(shared.started);
     answer::json(&Document {
@@ -71,12 +58,16 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
         commit: build_info::commit(),
         now: rfc3339(now),
         started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
-        state: state.word(),
+        state,
         summary,
-        configuration: board.configuration.borrow().document(clock),
+        working,
+        exit_code,
+        problems,
         identity: board.identity.borrow().document(clock),
         token: board.token.borrow().document(clock),
         clock: board.clock.borrow().document(clock),
+        network: board.network.borrow().document(clock),
+        configuration: board.configuration.borrow().document(clock),
         provisioning: board.provisioning.borrow().document(clock),
         session: board.session.borrow().document(clock),
         role_aliases: shared
@@ -86,39 +77,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
             .map(|part| part.document(clock))
             .collect(),
         messages: board.messages.borrow().document(clock),
-        loopback: shared.loopback.get().map(|loopback| loopback.part().document(clock)),
+        loopback: board.loopback().map(|part| part.document(clock)),
         log_level: log_level::document(shared),
     })
-}
-
-/// The state and one sentence about it: the first line of `gatepost status`, and what `systemctl status` shows.
-pub fn summary(shared: &Shared) -> (State, String) {
-    let aliases = shared.shelf.parts(&*shared.clock);
-    let session = shared.board.session.borrow().clone();
-    let valid = aliases.iter().filter(|part| part.phase == AliasPhase::Valid).count();
-    let connected = session.phase == SessionPhase::Connected;
-    let mut problems: Vec<Problem> = shared.board.obstacle().into_iter().chain(session.problem).collect();
-    problems.extend(shared.board.configuration.borrow().problem.clone());
-    problems.extend(shared.board.clock.borrow().problem.clone());
-    problems.extend(shared.board.messages.borrow().problem.clone());
-    problems.extend(shared.loopback.get().and_then(|loopback| loopback.part().problem));
-    problems.extend(aliases.iter().filter_map(|part| part.problem.clone()));
-    let needs_somebody = |problem: &&Problem| matches!(problem.remedy, Remedy::Configuration | Remedy::Factory);
-    let counts = match aliases.len() {
-        0 => "no role alias configured".to_owned(),
-        all => format!("{valid} of {all} role aliases valid"),
-    };
-    if let Some(problem) = problems.iter().find(needs_somebody) {
-        return (State::Attention, problem.to_string());
-    }
-    let accepted = shared.board.messages.borrow().phase == MessagesPhase::Ready;
-    if connected && accepted && valid == aliases.len() {
-        let thing = session.details.client_id.unwrap_or_default();
-        return (State::Ready, format!("online as {thing}; {counts}"));
-    }
-    let why = problems.first().map_or_else(
-        || format!("session {}; {counts}", session.phase),
-        |problem| problem.message.clone(),
-    );
-    (State::Waiting, why)
 }

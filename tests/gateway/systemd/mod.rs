@@ -11,7 +11,7 @@ use rig::manager::Manager;
 use crate::world::World;
 
 /// A world whose daemon is started by a service manager.
-fn managed() -> World {
+pub fn managed() -> World {
     let mut world = World::new();
     world.gateway.manager = Some(Manager::new().unwrap());
     world

@@ -123,6 +123,15 @@ impl Network {
         self.gateway.run("ip", ["address", action, &address, "dev", "cable"])
     }
 
+    /// Gives the gateway a way to the world, as a router's advertisement or a DHCP server does.
+    ///
+    /// # Errors
+    /// If the kernel does not let us.
+    pub fn add_default_route(&self) -> Result<()> {
+        self.gateway
+            .run("ip", ["route", "add", "default", "via", CLOUD, "dev", "cable"])
+    }
+
     /// Gives the gateway another address in the place of its own, as another lease of a DHCP server does. What was connected
     /// from the old one is dead, and nobody is told.
     ///

@@ -1,109 +1,11 @@
-//! The parts of the status: which phases each goes through, and what else it shows.
+//! What the status shows of each part besides its phase.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::watch;
 
-use super::{ConfigurationPart, Latencies, Part};
-use crate::event::Event;
-use crate::problem::Problem;
-
-/// Declares the phases of a part: an enum whose names in the status, and whose events in the journal, are given beside it.
-macro_rules! phases {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal, $event:ident;)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word,)+ })
-            }
-        }
-
-        impl $crate::status::Phase for $name {
-            fn event(self) -> $crate::event::Event {
-                match self { $(Self::$variant => $crate::event::Event::$event,)+ }
-            }
-        }
-    };
-}
-
-phases! {
-    /// The token's state.
-    TokenPhase {
-        /// Not there yet, or being opened again.
-        Waiting = "waiting", TokenWaiting;
-        /// Logged in, key found.
-        Ready = "ready", TokenReady;
-        /// Only hands can mend it.
-        Failed = "failed", TokenFailed;
-    }
-}
-
-phases! {
-    /// The wall clock's state.
-    ClockPhase {
-        /// Earlier than this program's build date.
-        Unset = "unset", ClockUnset;
-        /// Plausible.
-        Set = "set", ClockSet;
-    }
-}
-
-phases! {
-    /// The state of key and certificate as one.
-    IdentityPhase {
-        /// The token has not shown the key yet.
-        NoKey = "no-key", IdentityNoKey;
-        /// The request is written; a certificate is awaited.
-        NoCertificate = "no-certificate", IdentityNoCertificate;
-        /// A certificate is there and cannot be used.
-        Refused = "refused", IdentityRefused;
-        /// Certificate and key belong together and are valid.
-        Ready = "ready", IdentityReady;
-    }
-}
-
-phases! {
-    /// How far AWS knows this gateway (just-in-time provisioning).
-    ProvisioningPhase {
-        /// No key in the token.
-        NoKey = "no-key", ProvisioningNoKey;
-        /// No usable certificate.
-        NoCertificate = "no-certificate", ProvisioningNoCertificate;
-        /// The clock is unset, so TLS would refuse every server.
-        WaitingForClock = "waiting-for-clock", ProvisioningWaitingForClock;
-        /// The first connection is being made, or was not made yet.
-        FirstContact = "first-contact", ProvisioningFirstContact;
-        /// AWS dropped the first connection and registers the certificate meanwhile.
-        Pending = "pending", ProvisioningPending;
-        /// AWS has accepted a connection.
-        Provisioned = "provisioned", Provisioned;
-    }
-}
-
-phases! {
-    /// The MQTT session's state.
-    SessionPhase {
-        /// Nothing to connect with yet.
-        Idle = "idle", SessionIdle;
-        /// A connection is being made.
-        Connecting = "connecting", SessionConnecting;
-        /// CONNACK received.
-        Connected = "connected", SessionConnected;
-        /// Between two attempts.
-        Waiting = "waiting", SessionWaiting;
-    }
-}
-
-/// A state that a part can be in.
-pub trait Phase: Copy + PartialEq + fmt::Display {
-    /// What the journal calls it when the part enters it.
-    fn event(self) -> Event;
-}
+use super::{Latencies, Repeats};
 
 /// What there is to know of a part besides its phase; some of it is a field in the journal.
 pub trait Details: Clone {
@@ -122,30 +24,18 @@ impl Details for TokenDetails {}
 impl Details for ClockDetails {}
 impl Details for ProvisioningDetails {}
 impl Details for MessagesDetails {}
-
 impl Details for IdentityDetails {
     fn thing_name(&self) -> Option<&str> {
         self.thing_name.as_deref()
     }
 }
-
 impl Details for SessionDetails {
     fn thing_name(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
 }
-
-phases! {
-    /// The message store's state.
-    MessagesPhase {
-        /// The database is being read.
-        Opening = "opening", MessagesOpening;
-        /// Messages are accepted.
-        Ready = "ready", MessagesReady;
-        /// The database cannot be used now.
-        Failed = "failed", MessagesFailed;
-    }
-}
+impl Details for LoopbackDetails {}
+impl Details for NetworkDetails {}
 
 /// What the status says of the token besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -159,6 +49,9 @@ pub struct TokenDetails {
     /// What somebody should look at though the token works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// Whether the token has rejected the PIN, or is locked.
+    #[serde(skip)]
+    pub pin_rejected: bool,
     /// Signatures made since start.
     pub signatures: u64,
     /// How often it was tried since start to open the token.
@@ -234,6 +127,9 @@ pub struct SessionDetails {
     pub connects: u64,
     /// Attempts to connect since start that have ended, accepted or not.
     pub attempts: u64,
+    /// How often the connection was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Repeats>,
     /// Other clients that use this thing name, until the session has been stable for an hour.
     pub taken_over: Option<TakeoverDetails>,
 }
@@ -278,51 +174,15 @@ pub struct MessagesDetails {
     pub set_aside: Option<String>,
 }
 
-/// The token's part.
-pub type TokenPart = Part<TokenPhase, TokenDetails>;
-/// The clock's part.
-pub type ClockPart = Part<ClockPhase, ClockDetails>;
-/// The identity's part.
-pub type IdentityPart = Part<IdentityPhase, IdentityDetails>;
-/// Provisioning's part.
-pub type ProvisioningPart = Part<ProvisioningPhase, ProvisioningDetails>;
-/// The session's part.
-pub type SessionPart = Part<SessionPhase, SessionDetails>;
-/// The message store's part.
-pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
-
-/// The reading ends of all parts.
-#[derive(Clone, Debug)]
-pub struct Board {
-    /// The configuration.
-    pub configuration: watch::Receiver<ConfigurationPart>,
-    /// The token.
-    pub token: watch::Receiver<TokenPart>,
-    /// The clock.
-    pub clock: watch::Receiver<ClockPart>,
-    /// Key and certificate.
-    pub identity: watch::Receiver<IdentityPart>,
-    /// Provisioning.
-    pub provisioning: watch::Receiver<ProvisioningPart>,
-    /// The MQTT session.
-    pub session: watch::Receiver<SessionPart>,
-    /// The outbox and the inbox.
-    pub messages: watch::Receiver<MessagesPart>,
+/// What the status says of the loopback listener besides its phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoopbackDetails {
+    /// Address and port.
+    pub listen: String,
+    /// The token files that are laid out.
+    pub token_files: Vec<PathBuf>,
 }
 
-impl Board {
-    /// What keeps this gateway offline, the deepest cause first: whoever waits for anything waits for this.
-    pub fn obstacle(&self) -> Option<Problem> {
-        let token = self.token.borrow().problem.clone();
-        // A clock that is wrong keeps nobody offline; one that is not set does.
-        let clock = || {
-            let part = self.clock.borrow();
-            part.problem.clone().filter(|_| part.phase == ClockPhase::Unset)
-        };
-        let identity = || self.identity.borrow().problem.clone();
-        let provisioning = || self.provisioning.borrow().problem.clone();
-        token.or_else(identity).or_else(clock).or_else(provisioning)
-    }
-}
-
-pub(crate) use phases;
+/// What the status says of this machine's network besides its phase: nothing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NetworkDetails {}

@@ -1,0 +1,79 @@
+//! The lines of a check, each with an identifier that stays the same from version to version.
+
+/// A line's identifier for programs and name for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The same in every version.
+    pub id: &'static str,
+    /// What people read.
+    pub name: &'static str,
+}
+
+macro_rules! checks {
+    ($($constant:ident = $id:literal, $name:literal;)+) => {
+        $(pub const $constant: Check = Check { id: $id, name: $name };)+
+
+        /// All of them.
+        #[cfg(test)]
+        pub const ALL: &[Check] = &[$($constant,)+];
+    };
+}
+
+checks! {
+    CONFIGURATION = "configuration", "configuration";
+    ACCESS_RULES = "access-rules", "access rules";
+    FILES = "files", "files";
+    REST = "rest", "everything else";
+    DAEMON = "daemon", "daemon";
+    STATE = "state", "state";
+    ENVIRONMENT = "environment", "environment";
+    USER = "user", "user";
+    CLOCK = "clock", "clock";
+    CLOCK_SKEW = "clock-skew", "clock skew";
+    NETWORK = "network", "network";
+    MODULE = "module", "PKCS#11 module";
+    TOKEN = "token", "token";
+    PIN = "pin", "PIN";
+    KEY = "key", "key";
+    TOKEN_AND_KEY = "token-and-key", "token and key";
+    OTHER_KEYS = "other-keys", "other keys";
+    CERTIFICATE = "certificate", "certificate";
+    EXPIRY = "expiry", "expiry";
+    MESSAGES = "messages", "messages";
+    ROOT_CA = "root-ca", "root CA";
+    PROVISIONING = "provisioning", "provisioning";
+    SESSION = "session", "MQTT session";
+    MQTT_DNS = "mqtt-dns", "MQTT endpoint: DNS";
+    MQTT_TCP = "mqtt-tcp", "MQTT endpoint: TCP";
+    MQTT_TLS = "mqtt-tls", "MQTT endpoint: TLS";
+    MQTT_CONNECT = "mqtt-connect", "MQTT endpoint: CONNECT";
+    CREDENTIALS_DNS = "credentials-dns", "credentials endpoint: DNS";
+    CREDENTIALS_TCP = "credentials-tcp", "credentials endpoint: TCP";
+    CREDENTIALS_TLS = "credentials-tls", "credentials endpoint: TLS";
+    ROLE_ALIAS = "role-alias", "role alias";
+    ROLE_ALIASES = "role-aliases", "role aliases";
+    AWS_CALL = "aws-call", "AWS call";
+    LOOPBACK = "loopback", "loopback";
+    OTHER = "other", "other";
+    AWS_FILES = "aws-files", "AWS files";
+    PUBLISH = "publish", "publish";
+    SUBSCRIBE = "subscribe", "subscribe";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_unique_and_documented() {
+        let documentation = include_str!("../../docs/operations.md");
+        for check in ALL {
+            let row = format!("| `{}` | {} |", check.id, check.name);
+            assert!(documentation.contains(&row), "docs/operations.md lacks {row}");
+            let same = ALL
+                .iter()
+                .filter(|other| other.id == check.id || other.name == check.name);
+            assert_eq!(same.count(), 1, "{check:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The lines from the PKCS#11 module to the key, while no daemon runs.
+
+use super::lines::{Check, KEY, MODULE, PIN, TOKEN};
+use super::report::Report;
+use crate::config::Config;
+use crate::problem::{Exit, Problem};
+use crate::token::{Examined, Generate, PinSource, Step, TokenError, examine};
+
+/// The lines from the module to the key; the key's algorithm, if it is there.
+pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()> {
+    const STEPS: [(Step, Check); 4] = [
+        (Step::Module, MODULE),
+        (Step::Token, TOKEN),
+        (Step::Pin, PIN),
+        (Step::Key, KEY),
+    ];
+    let outcome = examine(&config.token, pin);
+    let failed = outcome.as_ref().err().map(|(step, _)| *step);
+    for (step, name) in STEPS {
+        match (&outcome, failed) {
+            (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && pin_is_systemds(error, config) => report.warn(
+                name,
+                &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
+                    .next("systemctl start gatepost, then check again"),
+            ),
+            (Err((_, error)), Some(at)) if at == step => failure(name, error, report),
+            (_, Some(at)) if step > at => report.skip(name, "because of the failure above"),
+            (Ok(examined), _) => found(step, name, config, examined, report),
+            _ => report.ok(name, passed(step, config)),
+        }
+    }
+    outcome.ok()?.key.map(drop)
+}
+
+/// Whether there is a PIN for the service and none for whoever else asks. What the token itself says of its PIN comes first.
+fn pin_is_systemds(error: &TokenError, config: &Config) -> bool {
+    let unreadable = matches!(error, TokenError::Final(Exit::Configuration, _));
+    unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()
+}
+
+/// Of a step before the one that failed.
+fn passed(step: Step, config: &Config) -> String {
+    match step {
+        Step::Module => config.token.module.display().to_string(),
+        Step::Token => format!("there is one for {}", config.token.key),
+        Step::Pin | Step::Key => "good".to_owned(),
+    }
+}
+
+fn failure(name: Check, error: &TokenError, report: &mut Report) {
+    match error {
+        TokenError::Final(exit, problem) => report.fail(name, *exit, problem),
+        TokenError::Absent(problem) | TokenError::Device(problem) => report.failed(name, problem),
+    }
+}
+
+fn found(step: Step, name: Check, config: &Config, examined: &Examined, report: &mut Report) {
+    let uri = &config.token.key;
+    match (step, examined.key, config.token.generate) {
+        (Step::Module, ..) => report.ok(name, passed(step, config)),
+        (Step::Token, ..) => report.ok(name, format!("\"{}\"", examined.label)),
+        (Step::Pin, ..) if examined.login && examined.protected_path => {
+            report.ok(name, "the token took it by its own reader");
+        }
+        (Step::Pin, ..) if examined.login => report.ok(name, "the token has accepted it"),
+        (Step::Pin, ..) => report.ok(name, "the token wants none"),
+        (Step::Key, Some(algorithm), _) => report.ok(
+            name,
+            format!("{uri}, {algorithm}; a signature of it was made and verified"),
+        ),
+        (Step::Key, None, Generate::Key(algorithm)) => {
+            let makes = format!("no key matches {uri}; the daemon makes one ({algorithm}) when it starts");
+            let problem = match &examined.others {
+                None => Problem::wait(makes).next("systemctl start gatepost"),
+                Some(others) => Problem::wait(format!("{makes}, although the token has {others}"))
+                    .next("if one of those is meant, correct token.key; else systemctl start gatepost"),
+            };
+            report.warn(name, &problem);
+        }
+        (Step::Key, None, Generate::Never) => {
+            if let Some(problem) = &examined.missing {
+                report.failed(name, problem);
+            }
+        }
+    }
+}

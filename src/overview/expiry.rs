@@ -1,0 +1,160 @@
+//! When the end of a certificate's validity is near enough to be told.
+
+use std::time::{Duration, SystemTime};
+
+use crate::clock::rfc3339;
+use crate::problem::Problem;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Enough for somebody to notice, sign and deliver a new one.
+const EARLY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Somebody must act now.
+const LATE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How near the end of a certificate's validity is.
+///
+/// The steps are 30 days and 7 days before the end; for a certificate that lives for less than 90 or 70 days, the last third and
+/// the last tenth of its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Expiry {
+    /// Nothing to tell yet.
+    Far,
+    /// The first step: a new one should be on its way.
+    Near,
+    /// The second step: it is urgent.
+    Imminent,
+    /// It is over.
+    Over,
+}
+
+impl Expiry {
+    /// How near the end is at `now`.
+    pub fn at(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Self {
+        let Some(left) = left(now, not_after) else {
+            return Self::Over;
+        };
+        let (early, late) = steps(not_before, not_after);
+        match left {
+            left if left <= late => Self::Imminent,
+            left if left <= early => Self::Near,
+            _ => Self::Far,
+        }
+    }
+
+    /// How long it takes from `now` until the next step; `None` after the last.
+    pub fn next_step(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Duration> {
+        let left = left(now, not_after)?;
+        let (early, late) = steps(not_before, not_after);
+        let next = [early, late, Duration::ZERO].into_iter().find(|step| *step < left)?;
+        Some(left - next)
+    }
+}
+
+/// What to say of a certificate whose validity ends soon, or has ended.
+pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Problem> {
+    const STEP: &str = "have the signing request signed again (gatepost csr) and put the certificate in its place";
+    let (end, left) = (rfc3339(not_after), left_in_words(now, not_after));
+    let message = match Expiry::at(now, not_before, not_after) {
+        Expiry::Far => return None,
+        Expiry::Near => format!("the certificate ends at {end}, in {left}"),
+        Expiry::Imminent => {
+            format!("the certificate ends at {end}, in {left}, and AWS accepts nothing of this gateway from then on")
+        }
+        Expiry::Over => format!("the certificate ended at {end}"),
+    };
+    Some(Problem::configuration(message).next(STEP))
+}
+
+/// How long it takes until the end.
+pub fn left_in_words(now: SystemTime, not_after: SystemTime) -> String {
+    in_words(not_after.duration_since(now).unwrap_or_default())
+}
+
+/// How long a time is, in the largest unit of which there are at least two.
+fn in_words(left: Duration) -> String {
+    const HOUR: Duration = Duration::from_secs(3600);
+    const MINUTE: Duration = Duration::from_secs(60);
+    for (unit, name) in [(DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")] {
+        let count = left.as_secs() / unit.as_secs();
+        if count >= 2 {
+            return format!("{count} {name}");
+        }
+    }
+    "less than two minutes".to_owned()
+}
+
+fn left(now: SystemTime, not_after: SystemTime) -> Option<Duration> {
+    not_after.duration_since(now).ok().filter(|left| !left.is_zero())
+}
+
+fn steps(not_before: SystemTime, not_after: SystemTime) -> (Duration, Duration) {
+    let lifetime = not_after.duration_since(not_before).unwrap_or_default();
+    (EARLY.min(lifetime / 3), LATE.min(lifetime / 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_are_30_and_7_days_or_a_third_and_a_tenth_of_the_life() {
+        let hour = Duration::from_secs(3600);
+        let start = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        // Lifetime, what is left, how near that is, and how long it takes until the next step.
+        for (lifetime, left, expected, next) in [
+            (3650 * DAY, 3650 * DAY, Expiry::Far, Some(3620 * DAY)),
+            (365 * DAY, 31 * DAY, Expiry::Far, Some(DAY)),
+            (365 * DAY, 30 * DAY, Expiry::Near, Some(23 * DAY)),
+            (365 * DAY, 8 * DAY, Expiry::Near, Some(DAY)),
+            (365 * DAY, 7 * DAY, Expiry::Imminent, Some(7 * DAY)),
+            (365 * DAY, DAY, Expiry::Imminent, Some(DAY)),
+            (
+                365 * DAY,
+                Duration::from_secs(1),
+                Expiry::Imminent,
+                Some(Duration::from_secs(1)),
+            ),
+            (365 * DAY, Duration::ZERO, Expiry::Over, None),
+            (90 * DAY, 31 * DAY, Expiry::Far, Some(DAY)),
+            (90 * DAY, 7 * DAY, Expiry::Imminent, Some(7 * DAY)),
+            (60 * DAY, 21 * DAY, Expiry::Far, Some(DAY)),
+            (60 * DAY, 20 * DAY, Expiry::Near, Some(14 * DAY)),
+            (60 * DAY, 6 * DAY, Expiry::Imminent, Some(6 * DAY)),
+            (30 * DAY, 10 * DAY, Expiry::Near, Some(7 * DAY)),
+            (DAY, DAY, Expiry::Far, Some(16 * hour)),
+            (DAY, 8 * hour, Expiry::Near, Some(8 * hour - DAY / 10)),
+            (DAY, 2 * hour, Expiry::Imminent, Some(2 * hour)),
+        ] {
+            let (not_before, not_after) = (start, start + lifetime);
+            let now = not_after - left;
+            assert_eq!(
+                Expiry::at(now, not_before, not_after),
+                expected,
+                "{left:?} of {lifetime:?}"
+            );
+            assert_eq!(
+                Expiry::next_step(now, not_before, not_after),
+                next,
+                "{left:?} of {lifetime:?}"
+            );
+        }
+        assert_eq!(Expiry::at(start + DAY, start, start), Expiry::Over);
+        assert_eq!(Expiry::at(start - DAY, start, start), Expiry::Far, "no lifetime at all");
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_a_unit_of_its_size() {
+        for (seconds, words) in [
+            (0, "less than two minutes"),
+            (119, "less than two minutes"),
+            (120, "2 minutes"),
+            (7199, "119 minutes"),
+            (7200, "2 hours"),
+            (172_799, "47 hours"),
+            (172_800, "2 days"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One thing that is amiss, with an identifier that stays the same from version to version.
+
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::problem::{Exit, Problem, Remedy};
+use crate::status::{Part, Phase};
+
+/// Declares the identifiers of findings.
+macro_rules! identifiers {
+    ($($name:ident = $id:literal;)+) => {
+        $(pub(super) const $name: &str = $id;)+
+
+        /// Every identifier that a finding may have. docs/operations.md explains each.
+        pub const IDENTIFIERS: &[&str] = &[$($id,)+];
+    };
+}
+
+identifiers! {
+    DAEMON_STOPPED = "daemon-stopped";
+    DAEMON_FAILED = "daemon-failed";
+    DAEMON_STARTING = "daemon-starting";
+    CONFIGURATION_WRONG = "configuration-wrong";
+    CONFIGURATION_LAST_GOOD = "configuration-last-good";
+    CONFIGURATION_DIFFERS = "configuration-differs";
+    CONFIGURATION_RESTART_NEEDED = "configuration-restart-needed";
+    CONFIGURATION_PROBLEM = "configuration-problem";
+    TOKEN_PIN = "token-pin";
+    TOKEN_FAILED = "token-failed";
+    TOKEN_WAITING = "token-waiting";
+    TOKEN_PROBLEM = "token-problem";
+    TOKEN_OTHER_KEYS = "token-other-keys";
+    CERTIFICATE_REQUEST = "certificate-request";
+    CERTIFICATE_AWAITED = "certificate-awaited";
+    CERTIFICATE_REFUSED = "certificate-refused";
+    CERTIFICATE_PROBLEM = "certificate-problem";
+    CERTIFICATE_EXPIRING = "certificate-expiring";
+    CERTIFICATE_EXPIRED = "certificate-expired";
+    CLOCK_UNSET = "clock-unset";
+    CLOCK_SKEWED = "clock-skewed";
+    NETWORK_DOWN = "network-down";
+    NOT_PROVISIONED = "not-provisioned";
+    CERTIFICATE_NOT_ACCEPTED = "certificate-not-accepted";
+    SESSION_DOWN = "session-down";
+    SESSION_PROBLEM = "session-problem";
+    SESSION_TAKEN_OVER = "session-taken-over";
+    SESSION_UNSTABLE = "session-unstable";
+    SESSION_DISCARDED = "session-discarded";
+    ROLE_ALIAS_WAITING = "role-alias-waiting";
+    ROLE_ALIAS_FAILING = "role-alias-failing";
+    ROLE_ALIAS_REFRESH = "role-alias-refresh";
+    ROLE_ALIAS_UNSTABLE = "role-alias-unstable";
+    MESSAGES_UNAVAILABLE = "messages-unavailable";
+    MESSAGES_PROBLEM = "messages-problem";
+    MESSAGES_PARKED = "messages-parked";
+    MESSAGES_SET_ASIDE = "messages-set-aside";
+    SUBSCRIPTIONS_SUSPENDED = "subscriptions-suspended";
+    LOOPBACK_DOWN = "loopback-down";
+    LOOPBACK_PROBLEM = "loopback-problem";
+}
+
+/// How much a finding matters; the worst is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It changes nothing, and somebody may want to know it.
+    Notice,
+    /// It is meant to be so for now.
+    Expected,
+    /// It heals by itself.
+    Waiting,
+    /// Somebody must act.
+    Attention,
+}
+
+/// One thing that is amiss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its kind; the same in every version.
+    pub id: &'static str,
+    /// The part of the status that it is about: `daemon`, or a key of the status document.
+    pub part: &'static str,
+    /// The role alias that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_alias: Option<String>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What the journal calls it.
+    pub event: Event,
+    /// The cause, who can mend it, and the next step.
+    #[serde(flatten)]
+    pub problem: Problem,
+}
+
+impl Severity {
+    /// Whether it makes the gateway anything but ready.
+    pub fn changes_state(self) -> bool {
+        self >= Self::Waiting
+    }
+
+    /// The severity of this word. One that is not known yet is to be looked at.
+    pub fn of_word(word: &str) -> Self {
+        match word {
+            "notice" => Self::Notice,
+            "expected" => Self::Expected,
+            "waiting" => Self::Waiting,
+            _ => Self::Attention,
+        }
+    }
+
+    /// The exit code where nothing is worse; none where it changes nothing.
+    pub fn exit(self) -> Option<Exit> {
+        match self {
+            Self::Notice => None,
+            Self::Expected | Self::Waiting => Some(Exit::Unavailable),
+            Self::Attention => Some(Exit::Configuration),
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Expected => "expected",
+            Self::Waiting => "waiting",
+            Self::Attention => "attention",
+        }
+    }
+}
+
+impl From<Remedy> for Severity {
+    fn from(remedy: Remedy) -> Self {
+        match remedy {
+            Remedy::None => Self::Expected,
+            Remedy::Wait => Self::Waiting,
+            Remedy::Configuration | Remedy::Factory => Self::Attention,
+        }
+    }
+}
+
+impl Finding {
+    /// Something that matters as much as who can mend it says.
+    pub(super) fn new(id: &'static str, part: &'static str, event: Event, problem: Problem) -> Self {
+        Self {
+            id,
+            part,
+            role_alias: None,
+            severity: problem.remedy.into(),
+            event,
+            problem,
+        }
+    }
+
+    /// The problem that a part has reported, and written to the journal.
+    pub(super) fn reported<P: Phase, D>(
+        id: &'static str,
+        name: &'static str,
+        part: &Part<P, D>,
+        problem: Problem,
+    ) -> Self {
+        Self::new(id, name, problem.event.unwrap_or_else(|| part.phase.event()), problem)
+    }
+
+    /// Something that changes nothing.
+    pub(super) fn notice(id: &'static str, part: &'static str, event: Event, message: String) -> Self {
+        Self {
+            severity: Severity::Notice,
+            ..Self::new(id, part, event, Problem::configuration(message))
+        }
+    }
+
+    pub(super) fn next(mut self, step: &str) -> Self {
+        self.problem.next_step = Some(step.to_owned());
+        self
+    }
+
+    pub(super) fn about(self, role_alias: &str) -> Self {
+        Self {
+            role_alias: Some(role_alias.to_owned()),
+            ..self
+        }
+    }
+
+    /// What keeps the daemon from running. Whether it will be started again by itself is in the exit code.
+    pub(super) fn of_stopped(exit: Exit, problem: Problem) -> Self {
+        let (id, severity) = match exit {
+            Exit::Pin => (TOKEN_PIN, Severity::Attention),
+            Exit::NotRunning => (DAEMON_STOPPED, Severity::Attention),
+            Exit::Unavailable => (DAEMON_STARTING, Severity::Waiting),
+            _ => (DAEMON_FAILED, Severity::Attention),
+        };
+        Self {
+            severity,
+            ..Self::new(
+                id,
+                "daemon",
+                if exit == Exit::NotRunning {
+                    Event::Stop
+                } else {
+                    exit.event()
+                },
+                problem,
+            )
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What is amiss on this machine: configuration, token, certificate, clock, messages, loopback listener.
+
+use std::time::SystemTime;
+
+use crate::event::Event;
+use crate::overview::expiry::{Expiry, expiry_problem};
+use crate::overview::finding::{
+    CERTIFICATE_AWAITED, CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, CERTIFICATE_PROBLEM, CERTIFICATE_REFUSED,
+    CERTIFICATE_REQUEST, CLOCK_SKEWED, CLOCK_UNSET, CONFIGURATION_DIFFERS, CONFIGURATION_LAST_GOOD,
+    CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, Finding, LOOPBACK_DOWN, LOOPBACK_PROBLEM,
+    MESSAGES_PARKED, MESSAGES_PROBLEM, MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE, SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED,
+    TOKEN_OTHER_KEYS, TOKEN_PIN, TOKEN_PROBLEM, TOKEN_WAITING,
+};
+use crate::overview::snapshot::Snapshot;
+use crate::status::{ClockPhase, ConfigurationPhase, IdentityPhase, LoopbackPhase, MessagesPhase, TokenPhase};
+
+pub(super) fn configuration(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.configuration;
+    let Some(problem) = part.problem.clone() else { return };
+    let id = match part.phase {
+        ConfigurationPhase::Wrong => CONFIGURATION_WRONG,
+        ConfigurationPhase::LastGood => CONFIGURATION_LAST_GOOD,
+        ConfigurationPhase::Differs => CONFIGURATION_DIFFERS,
+        ConfigurationPhase::RestartNeeded => CONFIGURATION_RESTART_NEEDED,
+        ConfigurationPhase::Loaded => CONFIGURATION_PROBLEM,
+    };
+    found.push(Finding::reported(id, "configuration", part, problem));
+}
+
+pub(super) fn token(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.token;
+    if let Some(problem) = part.problem.clone() {
+        let id = match part.phase {
+            TokenPhase::Failed if part.details.pin_rejected => TOKEN_PIN,
+            TokenPhase::Failed => TOKEN_FAILED,
+            TokenPhase::Waiting => TOKEN_WAITING,
+            TokenPhase::Ready => TOKEN_PROBLEM,
+        };
+        found.push(Finding::reported(id, "token", part, problem));
+    }
+    if let Some(warning) = part.details.warning.clone() {
+        found.push(Finding::notice(
+            TOKEN_OTHER_KEYS,
+            "token",
+            Event::KeyBesideOthers,
+            warning,
+        ));
+    }
+}
+
+pub(super) fn identity(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.identity;
+    let Some(problem) = part.problem.clone() else { return };
+    let id = match part.phase {
+        IdentityPhase::NoKey => CERTIFICATE_REQUEST,
+        IdentityPhase::NoCertificate => CERTIFICATE_AWAITED,
+        IdentityPhase::Refused => CERTIFICATE_REFUSED,
+        IdentityPhase::Ready => CERTIFICATE_PROBLEM,
+    };
+    found.push(Finding::reported(id, "identity", part, problem));
+}
+
+/// Only for a certificate that is in use, by a clock that can be right.
+pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let Some((not_before, not_after)) = validity(snapshot) else {
+        return;
+    };
+    let Some(problem) = expiry_problem(snapshot.now, not_before, not_after) else {
+        return;
+    };
+    let is_over = Expiry::at(snapshot.now, not_before, not_after) == Expiry::Over;
+    let id = match is_over {
+        // The identity says so itself once it has looked at the clock.
+        true if snapshot.identity.problem.is_some() => return,
+        true => CERTIFICATE_EXPIRED,
+        false => CERTIFICATE_EXPIRING,
+    };
+    found.push(Finding::new(id, "identity", Event::CertificateExpiring, problem));
+}
+
+/// The certificate's validity, where it is in use and the clock is set.
+pub(in crate::overview) fn validity(snapshot: &Snapshot) -> Option<(SystemTime, SystemTime)> {
+    let details = &snapshot.identity.details;
+    let is_told = snapshot.identity.phase == IdentityPhase::Ready && snapshot.clock.phase == ClockPhase::Set;
+    let moment = |text: &Option<String>| humantime::parse_rfc3339(text.as_deref()?).ok();
+    moment(&details.not_before)
+        .zip(moment(&details.not_after))
+        .filter(|_| is_told)
+}
+
+pub(super) fn clock(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let Some(problem) = snapshot.clock.problem.clone() else {
+        return;
+    };
+    let id = match snapshot.clock.phase {
+        ClockPhase::Unset => CLOCK_UNSET,
+        ClockPhase::Set => CLOCK_SKEWED,
+    };
+    found.push(Finding::reported(id, "clock", &snapshot.clock, problem));
+}
+
+pub(super) fn messages(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let (part, details) = (&snapshot.messages, &snapshot.messages.details);
+    if let Some(problem) = part.problem.clone() {
+        let id = match part.phase {
+            MessagesPhase::Failed | MessagesPhase::Opening => MESSAGES_UNAVAILABLE,
+            MessagesPhase::Ready => MESSAGES_PROBLEM,
+        };
+        found.push(Finding::reported(id, "messages", part, problem));
+    }
+    if details.parked > 0 {
+        let message = format!("AWS did not take messages, which are kept aside: {}", details.parked);
+        let notice = Finding::notice(MESSAGES_PARKED, "messages", Event::MessageParked, message);
+        found.push(notice.next("gatepost outbox list --parked"));
+    }
+    if let Some(path) = &details.set_aside {
+        let message = format!("the message database was broken; what had not been sent is in {path}");
+        let notice = Finding::notice(MESSAGES_SET_ASIDE, "messages", Event::DatabaseSetAside, message);
+        found.push(notice.next("look at the disk of the state folder: dmesg"));
+    }
+    if details.suspended > 0 {
+        let message = format!(
+            "durable subscriptions that no access rule gives any more: {}",
+            details.suspended
+        );
+        let notice = Finding::notice(
+            SUBSCRIPTIONS_SUSPENDED,
+            "messages",
+            Event::SubscriptionSuspended,
+            message,
+        );
+        found.push(notice.next("gatepost subscriptions"));
+    }
+}
+
+pub(super) fn loopback(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let Some(part) = &snapshot.loopback else { return };
+    let Some(problem) = part.problem.clone() else { return };
+    let id = match part.phase {
+        LoopbackPhase::Waiting => LOOPBACK_DOWN,
+        LoopbackPhase::Listening => LOOPBACK_PROBLEM,
+    };
+    found.push(Finding::reported(id, "loopback", part, problem));
+}

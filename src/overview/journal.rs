@@ -1,0 +1,91 @@
+//! The verdict in the journal: a line for each change of the state, and one for each finding that no part reports itself.
+
+use log::Level;
+
+use super::expiry::Expiry;
+use super::finding::{
+    CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, Finding, ROLE_ALIAS_UNSTABLE, SESSION_UNSTABLE, Severity,
+};
+use super::findings::validity;
+use super::snapshot::Snapshot;
+use super::verdict::{Overview, State};
+use crate::event::{Event, journal};
+use crate::log_limiter::ProblemLimiter;
+
+/// Writes what is new in a verdict.
+#[derive(Debug, Default)]
+pub struct OverviewJournal {
+    state: Option<State>,
+    /// The findings of the last verdict that were written here.
+    known: Vec<Key>,
+    limiter: ProblemLimiter<(State, Option<&'static str>)>,
+}
+
+/// What makes a finding news: its kind, its role alias, and for a certificate how near its end is.
+type Key = (&'static str, Option<String>, Option<Expiry>);
+
+impl OverviewJournal {
+    /// Writes what has changed since the last call; whether anything has.
+    pub fn write(&mut self, snapshot: &Snapshot, overview: &Overview) -> bool {
+        let own: Vec<(Key, &Finding)> = overview
+            .findings
+            .iter()
+            .filter_map(|finding| Some((key(finding, snapshot)?, finding)))
+            .collect();
+        let mut is_news = false;
+        for (key, finding) in &own {
+            if !self.known.contains(key) {
+                is_news = true;
+                write_finding(key, finding);
+            }
+        }
+        is_news |= own.len() != self.known.len();
+        self.known = own.into_iter().map(|(key, _)| key).collect();
+        if self.state != Some(overview.state) {
+            is_news = true;
+            self.state = Some(overview.state);
+            let worst = overview.findings.first().map(|finding| finding.id);
+            self.limiter
+                .one_more((overview.state, worst), Level::Info, |level, end| {
+                    journal!(
+                        level, Event::State, STATE = overview.state.word(), EXIT_CODE = overview.exit_code;
+                        "state: {}: {}{end}", overview.state.word(), overview.summary
+                    );
+                });
+        }
+        is_news
+    }
+}
+
+/// `None` for a finding that a part has reported, and written, itself.
+fn key(finding: &Finding, snapshot: &Snapshot) -> Option<Key> {
+    let expiry = match finding.id {
+        CERTIFICATE_EXPIRING | CERTIFICATE_EXPIRED => {
+            let (not_before, not_after) = validity(snapshot)?;
+            Some(Expiry::at(snapshot.now, not_before, not_after))
+        }
+        SESSION_UNSTABLE | ROLE_ALIAS_UNSTABLE => None,
+        _ => return None,
+    };
+    Some((finding.id, finding.role_alias.clone(), expiry))
+}
+
+fn write_finding((id, role_alias, expiry): &Key, finding: &Finding) {
+    let event = match *id {
+        SESSION_UNSTABLE => Event::SessionUnstable,
+        ROLE_ALIAS_UNSTABLE => Event::AliasUnstable,
+        _ => Event::CertificateExpiring,
+    };
+    let level = match (finding.severity, expiry) {
+        (_, Some(Expiry::Near)) => Level::Warn,
+        (Severity::Attention, _) => Level::Error,
+        _ => Level::Warn,
+    };
+    let problem = &finding.problem;
+    journal!(
+        level, event,
+        ROLE_ALIAS = role_alias.as_deref().unwrap_or_default(),
+        NEXT_STEP = problem.next_step.as_deref().unwrap_or("nothing");
+        "{}: {problem}", finding.part
+    );
+}

@@ -1,0 +1,144 @@
+//! The verdict on many gateways, as docs/operations.md tells it.
+
+mod journal;
+mod table;
+
+use std::time::{Duration, SystemTime};
+
+use super::{Overview, OverviewJournal, Severity, Snapshot, State};
+use crate::clock::manual::ManualClock;
+use crate::clock::{Clock, rfc3339};
+use crate::credentials::{AliasDetails, AliasPart, AliasPhase};
+use crate::problem::{Exit, Problem};
+use crate::status::{
+    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase, LoopbackPhase,
+    MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase,
+    Repeats, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// 2027-01-15T08:00:00Z.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn part<P, D: Default>(phase: P) -> Part<P, D> {
+    Part {
+        phase,
+        since: Duration::ZERO,
+        problem: None,
+        details: D::default(),
+    }
+}
+
+fn alias(name: &str) -> AliasPart {
+    Part {
+        details: AliasDetails {
+            name: name.to_owned(),
+            ..AliasDetails::default()
+        },
+        ..part(AliasPhase::Valid)
+    }
+}
+
+/// A gateway to which nothing is amiss.
+fn healthy() -> Snapshot {
+    let mut snapshot = Snapshot {
+        configuration: part::<_, ConfigurationDetails>(ConfigurationPhase::Loaded),
+        token: part::<_, TokenDetails>(TokenPhase::Ready),
+        identity: part::<_, IdentityDetails>(IdentityPhase::Ready),
+        clock: part::<_, ClockDetails>(ClockPhase::Set),
+        network: part::<_, NetworkDetails>(NetworkPhase::Up),
+        provisioning: part::<_, ProvisioningDetails>(ProvisioningPhase::Provisioned),
+        session: part::<_, SessionDetails>(SessionPhase::Connected),
+        aliases: vec![alias("telemetry")],
+        messages: part::<_, MessagesDetails>(MessagesPhase::Ready),
+        loopback: None,
+        credentials_end_in: None,
+        now: now(),
+        boot: 10 * DAY,
+    };
+    certificate(&mut snapshot, 365 * DAY, 300 * DAY);
+    snapshot.session.details.client_id = Some("gw-1".to_owned());
+    snapshot
+}
+
+/// The certificate lives for so long, and has so much left of it.
+fn certificate(snapshot: &mut Snapshot, lifetime: Duration, left: Duration) {
+    let end = snapshot.now + left;
+    snapshot.identity.details.not_before = Some(rfc3339(end - lifetime));
+    snapshot.identity.details.not_after = Some(rfc3339(end));
+}
+
+/// As many of them as this, ten minutes apart, the last one a minute ago.
+fn repeats(times: u64, snapshot: &Snapshot) -> Option<Repeats> {
+    let clock = ManualClock::at(0);
+    clock.pass(snapshot.boot - Duration::from_secs(60) - Duration::from_secs(600) * u32::try_from(times).unwrap());
+    let mut repeats = Repeats::default();
+    for _ in 0..times {
+        clock.pass(Duration::from_secs(600));
+        let since_boot = clock.boot();
+        clock.step_to(snapshot.now - (snapshot.boot - since_boot));
+        repeats.add(&*clock);
+    }
+    Some(repeats)
+}
+
+#[test]
+fn time_alone_changes_the_verdict_when_it_says_so() {
+    let hour = Duration::from_secs(3600);
+    let mut snapshot = healthy();
+    assert_eq!(Overview::look_again_in(&snapshot), Some(270 * DAY));
+    certificate(&mut snapshot, 365 * DAY, 20 * DAY);
+    assert_eq!(Overview::look_again_in(&snapshot), Some(13 * DAY));
+    snapshot.session.details.losses = repeats(3, &snapshot);
+    assert_eq!(Overview::look_again_in(&snapshot), Some(hour - Duration::from_secs(60)));
+    snapshot.credentials_end_in = Some(Duration::from_secs(5));
+    assert_eq!(Overview::look_again_in(&snapshot), Some(Duration::from_secs(5)));
+    // By a clock that shows 1970 nothing ends.
+    snapshot = healthy();
+    snapshot.clock.phase = ClockPhase::Unset;
+    assert_eq!(Overview::look_again_in(&snapshot), None);
+}
+
+#[test]
+fn a_verdict_forgets_what_an_hour_has_passed_without() {
+    let mut snapshot = healthy();
+    snapshot.session.details.losses = repeats(9, &snapshot);
+    assert_eq!(Overview::new(&snapshot).state, State::Waiting);
+    snapshot.boot += Duration::from_secs(3600);
+    snapshot.now += Duration::from_secs(3600);
+    assert_eq!(Overview::new(&snapshot).state, State::Ready);
+}
+
+#[test]
+fn a_session_that_was_made_since_proves_that_there_is_a_way() {
+    let mut snapshot = healthy();
+    snapshot.network.phase = NetworkPhase::Down;
+    snapshot.network.since = Duration::from_secs(100);
+    snapshot.network.problem = Some(Problem::wait("this machine has lost its default route"));
+    for (connected_at, state) in [(50, State::Waiting), (100, State::Waiting), (101, State::Ready)] {
+        snapshot.session.since = Duration::from_secs(connected_at);
+        assert_eq!(Overview::new(&snapshot).state, state, "connected at {connected_at}");
+    }
+}
+
+#[test]
+fn a_daemon_that_does_not_run_is_told_from_one_that_waits() {
+    for (exit, state, id) in [
+        (Exit::Pin, State::Attention, "token-pin"),
+        (Exit::Configuration, State::Attention, "daemon-failed"),
+        (Exit::NotRunning, State::Attention, "daemon-stopped"),
+        (Exit::Unavailable, State::Waiting, "daemon-starting"),
+        (Exit::CannotCreate, State::Attention, "daemon-failed"),
+    ] {
+        let overview = Overview::of_stopped(exit, Problem::configuration("it ended").next("mend it"));
+        let found: Vec<_> = overview.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!(
+            (overview.state, overview.exit_code, found),
+            (state, exit as u8, vec![id])
+        );
+        assert_eq!(overview.summary, "it ended; next: mend it");
+    }
+}
