@@ -149,7 +149,7 @@ fn promise_7_whoever_had_the_port_meanwhile_has_nothing() {
     world.gateway.process().signal(Signal::HUP).unwrap();
     let process = world.gateway.process();
     process
-        .wait_for_line_after(seen, SOON, |line| line.contains("access rules were read again"))
+        .wait_for_line_after(seen, SOON, |line| line.contains("configuration: read again"))
         .unwrap();
     assert!(!file(&world.gateway, "").exists());
 
