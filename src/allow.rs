@@ -74,6 +74,10 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     }
     let placed = place(&folder, &draft, &missing)?;
     print(&format!("this is now in {}:\n\n{missing}\n\n", placed.display()))?;
+    // Another gatepostd than the service's, or none, uses a configuration that was named.
+    if config.is_some() && std::env::var_os("GATEPOST_SOCKET").is_none() && service::config_path() != *config {
+        return print("next: have the gatepostd that uses this configuration read it (SIGHUP)\n");
+    }
     print(match service::reload(&present.folders) {
         Reloaded::Done => "gatepostd has read it\n",
         Reloaded::NotRunning => "gatepostd does not run; it reads the rule when it is started\n",

@@ -15,7 +15,6 @@ use crate::foreign_text::clean;
 use crate::install_certificate::InstallRequest;
 use crate::prepare_token::Preparation;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::support::SupportRequest;
 
 const HELP: &str = "\
 gatepostd keeps one gateway's identity on AWS IoT Core.
@@ -42,9 +41,9 @@ what its access rules name: temporary AWS credentials and topics, on
   --install-certificate FILE
                    put the certificate in FILE (- for stdin) into its place, if it can
                    be used; `gatepost certificate install` is this
+  --stdin          with --install-certificate: the content of FILE is on stdin
   --support        collect what somebody needs who is asked for help, without
                    secrets; `gatepost support` is this
-  --output FILE    with --support: write it to this file
   --prepare-token list|make|prove
                    what gatepost-tpm-setup does with a token: print the labels, make
                    one, or try its PIN once; the PIN is read from standard input
@@ -80,7 +79,7 @@ pub enum Wish {
     /// Only put this certificate into its place.
     InstallCertificate(InstallRequest),
     /// Only collect what somebody needs who is asked for help.
-    Support(SupportRequest),
+    Support(Option<PathBuf>),
     /// Only do this with a token, for gatepost-tpm-setup.
     PrepareToken {
         /// What is done.

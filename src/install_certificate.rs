@@ -39,6 +39,8 @@ pub struct InstallRequest {
     pub config: Option<PathBuf>,
     /// The file, or `-` for stdin.
     pub file: PathBuf,
+    /// Whether the file's content is on stdin: AppArmor keeps gatepostd from the places where people have such files.
+    pub from_stdin: bool,
 }
 
 /// Puts the certificate into its place.
@@ -48,7 +50,7 @@ pub struct InstallRequest {
 pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     let path = request.config.clone().or_else(service::config_path);
     let config = check_config::load(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)))?;
-    let (content, name) = read(&request.file)?;
+    let (content, name) = read(request)?;
     let key = key(&config)?;
     let offered = judge(&content, &name, &config, &key)?;
     for warning in warnings(&offered, &config) {
@@ -99,18 +101,24 @@ fn refused(problem: &Problem) -> Fatal {
 }
 
 /// The content, and the name that messages give it.
-fn read(file: &Path) -> Result<(Vec<u8>, PathBuf), Fatal> {
-    if file == Path::new(STDIN) {
+fn read(request: &InstallRequest) -> Result<(Vec<u8>, PathBuf), Fatal> {
+    let file = &request.file;
+    let is_stdin = file == Path::new(STDIN);
+    if is_stdin || request.from_stdin {
+        let name = if is_stdin { Path::new("what stdin gives") } else { file };
         let mut content = Vec::new();
         let read = io::stdin().lock().take(MAX_SIZE + 1).read_to_end(&mut content);
         let why = match read {
             Ok(length) if u64::try_from(length).is_ok_and(|length| length <= MAX_SIZE) => {
-                return Ok((content, PathBuf::from("what stdin gives")));
+                return Ok((content, name.to_owned()));
             }
             Ok(_) => "it has more than 1 MiB".to_owned(),
             Err(error) => foreign_text::clean(error),
         };
-        return Err(refused(&Problem::configuration(format!("stdin cannot be read: {why}"))));
+        return Err(refused(&Problem::configuration(format!(
+            "{} cannot be read: {why}",
+            name.display()
+        ))));
     }
     let why = match regular_file::read(file, MAX_SIZE) {
         Ok(content) => return Ok((content, file.to_owned())),

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(Wish::CheckConfig(path)) => check_config::run(&path),
         Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
         Ok(Wish::InstallCertificate(request)) => install_certificate::run(&request),
-        Ok(Wish::Support(request)) => support::run(&request),
+        Ok(Wish::Support(path)) => support::run(path.as_deref()),
         Ok(Wish::Allow(request)) => allow::run(&request),
         Ok(Wish::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
         Ok(Wish::PrepareToken {

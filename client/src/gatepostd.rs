@@ -1,13 +1,17 @@
 //! Commands that read the configuration: gatepostd carries them out in the place of this process.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::command_line::{DEFAULT_SOCKET, Matches, SOCKET_VARIABLE};
 use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::printable::printable;
 
 /// Where Debian installs daemons; not on an ordinary user's PATH.
 const SYSTEM: &str = "/usr/sbin/gatepostd";
@@ -22,9 +26,37 @@ pub(crate) fn policy(socket: &Path, matches: &Matches) -> Result<Exit, Failure> 
     exec_gatepostd("--print-policy", matches, &["--config", "--account"], &[], socket)
 }
 
-/// Runs `gatepostd --support`.
+/// Runs `gatepostd --support`, whose text goes to stdout or to a new file. The file is made here, because AppArmor lets gatepostd
+/// write into few places.
 pub(crate) fn support(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
-    exec_gatepostd("--support", matches, &["--config", "--output"], &[], socket)
+    let Some(path) = matches.value("--output").map(Path::new) else {
+        return exec_gatepostd("--support", matches, &["--config"], &[], socket);
+    };
+    let name = path.display();
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| {
+        Failure::new(Exit::Full, format!("{name}: cannot be written: {error}"))
+            .with_hint("name a file that does not exist, in a folder that you may write")
+    })?;
+    let mut command = gatepostd(OsStr::new("--support"), matches, &["--config"], &[], socket);
+    let status = command.stdout(file).status();
+    let status = status.map_err(|error| cannot_start(&command, &error));
+    match status {
+        Ok(status) if status.success() => output::print(
+            format!(
+                "{} is written. It has no PIN, key, token or credentials in it; it names users, files, topics and \
+                 addresses: look it through before you send it.\n",
+                printable(&name.to_string())
+            )
+            .as_bytes(),
+        ),
+        outcome => {
+            // Half of it would be taken for the whole.
+            let _ = std::fs::remove_file(path);
+            outcome?;
+            Err(Failure::new(Exit::Temporary, "gatepostd has not come to the end of it"))
+        }
+    }
 }
 
 /// Runs `gatepostd --allow`.
@@ -49,7 +81,14 @@ pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Re
     let mut mode = OsString::from("--install-certificate=");
     mode.push(matches.required(0));
     let mut command = gatepostd(&mode, matches, &["--config"], &[], socket);
-    let output = command.stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
+    // AppArmor keeps gatepostd from the places where people have such files. What cannot be opened is for it to name.
+    let path = Path::new(matches.required(0));
+    let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
+    match std::fs::File::open(path) {
+        Ok(file) if is_file => command.arg("--stdin").stdin(file),
+        _ => command.stdin(Stdio::inherit()),
+    };
+    let output = command.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| cannot_start(&command, &error))?;
     if output.status.success() {
         return Ok(Ok(String::from_utf8_lossy(&output.stdout).into_owned()));

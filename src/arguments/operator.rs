@@ -8,7 +8,6 @@ use lexopt::{Error, Parser};
 use crate::allow::AllowRequest;
 use crate::config::Selectors;
 use crate::install_certificate::InstallRequest;
-use crate::support::SupportRequest;
 
 /// The words after `--allow`.
 pub(super) fn allow(mut parser: Parser, config: Option<PathBuf>) -> Result<AllowRequest, Error> {
@@ -44,25 +43,28 @@ pub(super) fn allow(mut parser: Parser, config: Option<PathBuf>) -> Result<Allow
 /// The value of `--install-certificate`, and the words after it.
 pub(super) fn install_certificate(mut parser: Parser, config: Option<PathBuf>) -> Result<InstallRequest, Error> {
     let file = PathBuf::from(parser.value()?);
-    let mut request = InstallRequest { config, file };
+    let mut request = InstallRequest {
+        config,
+        file,
+        from_stdin: false,
+    };
     while let Some(word) = parser.next()? {
         match word {
             Long("config") => request.config = Some(parser.value()?.into()),
+            Long("stdin") => request.from_stdin = true,
             other => return Err(other.unexpected()),
         }
     }
     Ok(request)
 }
 
-/// The words after `--support`.
-pub(super) fn support(mut parser: Parser, config: Option<PathBuf>) -> Result<SupportRequest, Error> {
-    let mut request = SupportRequest { config, output: None };
+/// The words after `--support`: the configuration's main file.
+pub(super) fn support(mut parser: Parser, mut config: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     while let Some(word) = parser.next()? {
         match word {
-            Long("config") => request.config = Some(parser.value()?.into()),
-            Long("output") => request.output = Some(parser.value()?.into()),
+            Long("config") => config = Some(parser.value()?.into()),
             other => return Err(other.unexpected()),
         }
     }
-    Ok(request)
+    Ok(config)
 }

@@ -63,3 +63,55 @@ fn every_form_of_the_command_line() {
         assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
     }
 }
+
+#[test]
+fn what_operators_commands_hand_over() {
+    let wish = |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from));
+    let Ok(Wish::Allow(request)) = wish(&[
+        "--allow",
+        "--config=/x",
+        "--user=-x",
+        "--unit=a.service",
+        "--role-alias=a",
+        "--role-alias=*",
+        "--publish={thing}/a",
+        "--subscribe=--b",
+        "--dry-run",
+    ]) else {
+        panic!("it is not understood")
+    };
+    assert_eq!(request.config, Some("/x".into()));
+    assert_eq!(
+        request.rule.to_string(),
+        "[[access]]\nuser = \"-x\"\nunit = \"a.service\"\nrole-aliases = [\"a\", \"*\"]\npublish = [\"{thing}/a\"]\n\
+         subscribe = [\"--b\"]"
+    );
+    assert!(request.dry_run);
+    let Ok(Wish::InstallCertificate(request)) = wish(&["--config", "/x", "--install-certificate=a.pem", "--stdin"])
+    else {
+        panic!("it is not understood")
+    };
+    assert_eq!((request.config, request.file), (Some("/x".into()), "a.pem".into()));
+    assert!(request.from_stdin);
+    assert_eq!(wish(&["--support"]).ok(), Some(Wish::Support(None)));
+    assert_eq!(
+        wish(&["--support", "--config=/x"]).ok(),
+        Some(Wish::Support(Some("/x".into())))
+    );
+    for bad in [
+        &["--allow"][..],
+        &["--allow", "--user=a"],
+        &["--allow", "--role-alias=a"],
+        &["--allow", "--uid=-1", "--role-alias=a"],
+        &["--allow", "--uid=4294967296", "--role-alias=a"],
+        &["--allow", "--user=a", "--role-alias=a", "extra"],
+        &["--allow", "--user=a", "--role-alias=a", "--json"],
+        &["--install-certificate"],
+        &["--install-certificate=a", "--wait"],
+        &["--check", "--install-certificate=a"],
+        &["--support", "--output=x"],
+        &["--user=a", "--allow", "--role-alias=a"],
+    ] {
+        assert_eq!(wish(bad).map_err(|fatal| fatal.exit), Err(Exit::Usage), "{bad:?}");
+    }
+}

@@ -6,9 +6,6 @@
 mod files;
 mod programs;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,46 +13,18 @@ use crate::arguments::print;
 use crate::clock::rfc3339;
 use crate::config::{self, Config, DEFAULT_PATH, Folders};
 use crate::foreign_text;
-use crate::problem::{Exit, Fatal, Problem};
+use crate::problem::Fatal;
 use crate::redaction::Redaction;
 use crate::service;
 use crate::socket_client::{self, Answer};
 
-/// What the command line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SupportRequest {
-    /// The configuration's main file; `None` for the one that the service uses.
-    pub config: Option<PathBuf>,
-    /// The file to write; `None` for stdout.
-    pub output: Option<PathBuf>,
-}
-
-/// Collects everything, and writes it.
+/// Collects everything by the configuration at `path` (`None` for the one that the service uses), and prints it.
 ///
 /// # Errors
-/// When the file cannot be made: one that exists is not replaced.
-pub fn run(request: &SupportRequest) -> Result<(), Fatal> {
-    let path = request.config.clone().or_else(service::config_path);
-    let text = collect(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)));
-    let Some(output) = &request.output else {
-        return print(&text);
-    };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| {
-        let message = format!(
-            "{}: cannot be written: {}",
-            output.display(),
-            foreign_text::clean(error)
-        );
-        let step = "name a file that does not exist, in a folder that you may write";
-        Fatal::new(Exit::CannotCreate, Problem::configuration(message).next(step))
-    })?;
-    print(&format!(
-        "{} is written. It has no PIN, key, token or credentials in it; it names users, files, topics and \
-         addresses: look it through before you send it.\n",
-        output.display()
-    ))
+/// Never; the type fits the other wishes'.
+pub fn run(path: Option<&Path>) -> Result<(), Fatal> {
+    let path = path.map(Path::to_owned).or_else(service::config_path);
+    print(&collect(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))))
 }
 
 /// The whole text.

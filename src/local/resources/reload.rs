@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 use serde::Serialize;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::super::answer::{self, Answer, Refusal};
@@ -21,9 +22,12 @@ struct Done {
 pub async fn post(shared: &Shared, caller: &Caller) -> Result<Answer, Refusal> {
     shared.authorize_root(caller, "have the configuration read again")?;
     let (done, told) = oneshot::channel();
-    let unheard = || Refusal::not_ready(&Problem::wait("gatepostd is about to end"));
-    shared.reloads.try_send(done).map_err(|_| unheard())?;
-    match told.await.map_err(|_| unheard())? {
+    let refuse = |why: &str| Refusal::not_ready(&Problem::wait(why));
+    shared.reloads.try_send(done).map_err(|error| match error {
+        TrySendError::Full(_) => refuse("others have asked for it just now, and it is not done yet"),
+        TrySendError::Closed(_) => refuse("gatepostd is about to end"),
+    })?;
+    match told.await.map_err(|_| refuse("gatepostd is about to end"))? {
         ReloadOutcome::Loaded(loaded) => answer::json(&Done { reloaded: true, loaded }),
         ReloadOutcome::Refused(faults) => Err(Refusal::new(
             StatusCode::CONFLICT,
