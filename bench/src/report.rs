@@ -106,7 +106,7 @@ pub(crate) fn idle(token: &str, promised: u64, pid: u32, time: Duration) -> Resu
             Figure::Bytes(memory.pss),
             Budget::AtMost(Figure::Bytes(promised)),
         ),
-        row("PSS without shared libraries", Figure::Bytes(memory.own), Budget::None),
+        row("PSS without libraries", Figure::Bytes(memory.own), Budget::None),
         row("private dirty", Figure::Bytes(memory.dirty), Budget::None),
         row("RSS", Figure::Bytes(memory.rss), Budget::None),
         row(
