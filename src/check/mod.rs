@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::arguments::print;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Folders};
+use crate::identity::roots;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
 use crate::subordinate;
@@ -92,6 +93,10 @@ async fn without_configuration(folders: &Folders, clock: SharedClock, report: &m
 
 fn with_clock<F: Future<Output = ()>>(check: impl FnOnce(SharedClock) -> F) -> Result<(), Fatal> {
     let clock: SharedClock = Arc::new(SystemClock::default());
+    let now = is_set(&*clock).then(|| clock.wall());
+    for problem in config.aws.root_ca.iter().flat_map(|path| roots::examine(path, now)) {
+        report.warn("root CA", &problem);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -113,6 +113,9 @@ impl Certificate {
         let issuers = path.iter().filter_map(|place| parsed.get(*place));
         let leaf = der(&device);
         warnings.extend(issuers.clone().flat_map(|ca| usage::of_ca(ca, now)));
+        // Last, because the first problem decides who can mend them all, and this one is perhaps none.
+        let unverified = chain::unverified(&device, issuers.clone());
+        warnings.extend(unverified.iter().map(|step| usage::of_step(source.path, step)));
         let certificate = Self {
             thing_name,
             id: certificate_id(&leaf),
@@ -183,7 +186,8 @@ fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X50
 }
 
 /// The public keys are compared as bytes: rustls-webpki would refuse the X.509 v1 certificates that the AWS article's own
-/// `openssl x509 -req` makes. Of several for our key, the one that is valid longest is the newest.
+/// `openssl x509 -req` makes. Of several for our key, the one that is valid longest is the newest. Without a key, a CA of the first
+/// X.509 version is told from a device by what it has issued.
 fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Option<&[u8]>) -> Result<usize, Refusal> {
     let is_ours = |certificate: &X509Certificate| match key_info {
         Some(key_info) => certificate.public_key().raw == key_info,
@@ -195,7 +199,14 @@ fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Option<&[u8]>)
         .filter(|(_, certificate)| is_ours(certificate));
     let found = match key_info {
         Some(_) => ours.max_by_key(|(_, certificate)| certificate.validity().not_after.timestamp()),
-        None => ours.into_iter().next(),
+        None => {
+            let has_issued = |place: usize, ca: &X509Certificate| {
+                let mut others = parsed.iter().enumerate().filter(|(other, _)| *other != place);
+                others.any(|(_, certificate)| chain::issued(certificate, ca))
+            };
+            let first = ours.clone().next();
+            ours.into_iter().find(|(place, one)| !has_issued(*place, one)).or(first)
+        }
     };
     match (found, parsed.first()) {
         (Some((_, device)), _) if device.is_ca() => Err(unusable(

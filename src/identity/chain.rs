@@ -5,12 +5,43 @@
 use x509_parser::certificate::X509Certificate;
 
 use super::name::describe;
-use super::signature::{Proof, verify};
+use super::signature::{Proof, describe_signature, verify};
 
 /// AWS IoT takes chains of this length; a longer one is a mistake.
 const MAX_LENGTH: usize = 10;
 /// As many names as a reader compares.
 const MAX_NAMES: usize = 4;
+
+/// A step of the path whose signature cannot be verified here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct UnverifiedStep {
+    /// The certificate's subject.
+    pub(super) subject: String,
+    /// The issuer's subject.
+    pub(super) issuer: String,
+    /// The signature algorithm and the kind of key.
+    pub(super) signature: String,
+}
+
+/// The steps of a path from `leaf` over `issuers` that rest on names and key identifiers alone.
+pub(super) fn unverified<'a>(
+    leaf: &X509Certificate,
+    issuers: impl Iterator<Item = &'a X509Certificate<'a>>,
+) -> Vec<UnverifiedStep> {
+    let mut found = Vec::new();
+    let mut last = leaf;
+    for issuer in issuers {
+        if verify(last, issuer) == Proof::Unknown {
+            found.push(UnverifiedStep {
+                subject: describe(last.subject()),
+                issuer: describe(issuer.subject()),
+                signature: describe_signature(last, issuer),
+            });
+        }
+        last = issuer;
+    }
+    found
+}
 
 /// The places in `pool` of the issuer of `leaf`, of the issuer's issuer, and so on, as far as they are there.
 ///
@@ -52,7 +83,8 @@ fn is_root(certificate: &X509Certificate) -> bool {
         && verify(certificate, certificate) != Proof::NotSigned
 }
 
-fn issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
+/// Whether `issuer` has issued `certificate`, by the signature or by what is left where that cannot be verified.
+pub(super) fn issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     match verify(certificate, issuer) {
         Proof::Signed => true,
         Proof::NotSigned => false,

@@ -28,6 +28,10 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     let root_ca = config.aws.root_ca.as_deref();
     found.faults.extend(roots::load(root_ca).err());
     found.warnings.extend(root_ca.and_then(private_key));
+    let now = is_set(clock).then(|| clock.wall());
+    found
+        .warnings
+        .extend(root_ca.into_iter().flat_map(|path| roots::examine(path, now)));
     let source = Source::from(&config.identity);
     if let Some(path) = source.ca_chain
         && let Err(error) = pem_file::read(path)

@@ -2,9 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::RootCertStore;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
+use super::certificate::{moment, seconds};
+use super::chain::is_valid;
+use super::name::describe;
+use crate::clock::rfc3339;
 use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
@@ -19,6 +26,9 @@ const AMAZON_ROOTS: [&str; 5] = [
     "Amazon_Root_CA_4.pem",
     "Starfield_Services_Root_Certificate_Authority_-_G2.pem",
 ];
+
+/// As many certificates as a reader looks up.
+const MAX_NAMED: usize = 4;
 
 /// The roots in `root_ca`, or Amazon's out of Debian's ca-certificates.
 ///
@@ -47,6 +57,61 @@ pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
                 .next("install Debian's package ca-certificates, or set aws.root-ca"),
         ),
     }
+}
+
+/// Says which certificates of `root_ca` are no roots that AWS's servers could be verified with: rustls looks neither at their
+/// purpose nor at their dates. Where there are good ones as well, only a certificate that is no CA's is worth a word. Without a
+/// time, the dates are not looked at.
+pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
+    let Ok(file) = pem_file::read(root_ca) else {
+        return Vec::new();
+    };
+    let now = now.map(seconds);
+    let parsed = file
+        .certificates
+        .iter()
+        .filter_map(|der| X509Certificate::from_der(der).ok());
+    let parsed: Vec<_> = parsed.map(|(_, certificate)| certificate).collect();
+    let found: Vec<(&X509Certificate, String)> = parsed
+        .iter()
+        .filter_map(|certificate| Some((certificate, fault(certificate, now)?)))
+        .collect();
+    let has_good_one = found.len() < parsed.len();
+    found
+        .into_iter()
+        .filter(|(certificate, _)| !has_good_one || !is_root(certificate))
+        .take(MAX_NAMED)
+        .map(|(certificate, fault)| {
+            let name = describe(certificate.subject());
+            Problem::configuration(format!("aws.root-ca: {} has {name}, which {fault}", root_ca.display())).next(
+                "put the certificate of the CA there that has issued the server's, or leave aws.root-ca out to trust Amazon's",
+            )
+        })
+        .collect()
+}
+
+/// Whether a certificate may be a root: by its basic constraints, or as one of the first version, which has none.
+fn is_root(certificate: &X509Certificate) -> bool {
+    certificate.is_ca() || certificate.version().0 == 0
+}
+
+fn fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {
+    if !is_root(certificate) {
+        return Some("is no CA's certificate (basicConstraints CA:TRUE)".to_owned());
+    }
+    let usage = certificate.key_usage().ok().flatten();
+    if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+        return Some("may not sign certificates: its key usage lacks keyCertSign".to_owned());
+    }
+    let validity = certificate.validity();
+    let now = now.filter(|now| !is_valid(certificate, *now))?;
+    Some(match validity.not_after.timestamp() < now {
+        true => format!("expired on {}", rfc3339(moment(validity.not_after.timestamp()))),
+        false => format!(
+            "is valid only from {} on",
+            rfc3339(moment(validity.not_before.timestamp()))
+        ),
+    })
 }
 
 fn add(store: &mut RootCertStore, path: &Path) -> Result<(), ReadError> {

@@ -29,16 +29,26 @@ struct Algorithm {
     is_taken: bool,
 }
 
-const EC_P256: usize = 65;
-const EC_P384: usize = 97;
+const EC_P256: &str = "1.2.840.10045.3.1.7";
+const EC_P384: &str = "1.3.132.0.34";
+const EC_P521: &str = "1.3.132.0.35";
 const RSA_KEY: &str = "1.2.840.113549.1.1.1";
 const EC_KEY: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";
+/// The kind of a key that may make RSASSA-PSS signatures only has the same object identifier as those (RFC 4055, 1.2).
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const RSA_SHA384: &str = "1.2.840.113549.1.1.12";
 /// AWS IoT's audit wants this of a key ("CA certificate key quality").
 pub(super) const MIN_RSA_BITS: usize = 2048;
 const SHA1: &str = "1.3.14.3.2.26";
-const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+/// The sizes of an RSA key with which ring verifies, with few exceptions.
+const VERIFIABLE_RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
+/// SHA-256, SHA-384 and SHA-512 with the lengths of their digests: with a salt of that length ring verifies RSASSA-PSS.
+const PSS_HASHES: [(&str, u32); 3] = [
+    ("2.16.840.1.101.3.4.2.1", 32),
+    ("2.16.840.1.101.3.4.2.2", 48),
+    ("2.16.840.1.101.3.4.2.3", 64),
+];
 
 const ALGORITHMS: [Algorithm; 14] = [
     algorithm("1.2.840.113549.1.1.11", "RSA with SHA-256", true),
@@ -85,15 +95,15 @@ pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) ->
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     let key = &issuer.public_key().subject_public_key.data;
     let kind = issuer.public_key().algorithm.algorithm.to_id_string();
-    let (is_for_key, is_known) = match kind.as_str() {
+    let (is_for_key, is_verifiable) = match kind.as_str() {
         RSA_KEY => (
             oid.starts_with("1.2.840.113549.") || oid.starts_with("1.3.14."),
-            // With SHA-384 ring verifies no signature of a smaller key.
-            oid != RSA_SHA384 || rsa_bits(issuer).is_none_or(|bits| bits >= MIN_RSA_BITS),
+            is_verifiable_rsa(certificate, issuer, &oid),
         ),
+        RSASSA_PSS => (oid == RSASSA_PSS, is_verifiable_rsa(certificate, issuer, &oid)),
         EC_KEY => (
             oid.starts_with("1.2.840.10045."),
-            matches!(key.len(), EC_P256 | EC_P384),
+            matches!(curve(issuer).as_deref(), Some(EC_P256 | EC_P384)),
         ),
         ED25519 => (oid == ED25519, true),
         // DSA, Ed448 and what is to come.
@@ -108,9 +118,67 @@ pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) ->
         |ring: &&'static dyn VerificationAlgorithm| UnparsedPublicKey::new(*ring, key).verify(message, signed).is_ok();
     match verifiers.iter().any(verifies) {
         true => Proof::Signed,
-        // PSS with a salt or a hash that ring does not offer looks like another key's.
-        false if verifiers.is_empty() || !is_known || oid == RSASSA_PSS => Proof::Unknown,
+        // Without a verifier for the algorithm and this key, a good signature fails as well.
+        false if verifiers.is_empty() || !is_verifiable => Proof::Unknown,
         false => Proof::NotSigned,
+    }
+}
+
+/// The object identifier of the curve that an EC key is on: other curves have keys of the same length.
+fn curve(certificate: &X509Certificate) -> Option<String> {
+    let parameters = certificate.public_key().algorithm.parameters.as_ref()?;
+    Some(parameters.as_oid().ok()?.to_id_string())
+}
+
+/// Whether ring verifies signatures of this RSA key with the algorithm `oid` and its parameters.
+fn is_verifiable_rsa(certificate: &X509Certificate, issuer: &X509Certificate, oid: &str) -> bool {
+    let is_small_enough = match oid {
+        // Of these ring has no variant for smaller keys.
+        RSA_SHA384 | RSASSA_PSS => rsa_bits(issuer).is_some_and(|bits| bits >= MIN_RSA_BITS),
+        _ => true,
+    };
+    is_small_enough
+        && rsa_bits(issuer).is_some_and(|bits| VERIFIABLE_RSA_BITS.contains(&bits))
+        && (oid != RSASSA_PSS || has_usual_pss_parameters(certificate))
+}
+
+/// Whether hash, mask generation and salt of an RSASSA-PSS signature are those that ring verifies.
+fn has_usual_pss_parameters(certificate: &X509Certificate) -> bool {
+    let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(&certificate.signature_algorithm)
+    else {
+        return false;
+    };
+    let hash = parameters.hash_algorithm_oid().to_id_string();
+    let mask = parameters.mask_gen_algorithm().map(|mask| mask.hash.to_id_string());
+    PSS_HASHES.iter().any(|(oid, salt)| {
+        hash == *oid && mask.as_ref().is_ok_and(|mask| mask == oid) && parameters.salt_length() == *salt
+    })
+}
+
+/// The signature algorithm and the issuer's kind of key, for a signature that cannot be verified here.
+pub(super) fn describe_signature(certificate: &X509Certificate, issuer: &X509Certificate) -> String {
+    let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    let algorithm = ALGORITHMS.iter().find(|algorithm| algorithm.oid == oid);
+    let algorithm = algorithm.map_or("an algorithm without a name here", |algorithm| algorithm.name);
+    let key = match issuer.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => format!("an RSA key of {} bits", key.key_size()),
+        Ok(PublicKey::EC(_)) => match curve(issuer).as_deref() {
+            Some(EC_P256) => "an EC P-256 key".to_owned(),
+            Some(EC_P384) => "an EC P-384 key".to_owned(),
+            Some(EC_P521) => "an EC P-521 key".to_owned(),
+            _ => "an EC key on another curve".to_owned(),
+        },
+        _ => "a key of another kind".to_owned(),
+    };
+    format!("{algorithm}, by {key}")
+}
+
+/// Whether AWS IoT takes a CA with a key of this kind: RSA, or EC on P-256, P-384 or P-521 ("X.509 client certificates").
+pub(super) fn has_taken_kind_of_key(certificate: &X509Certificate) -> bool {
+    match certificate.public_key().algorithm.algorithm.to_id_string().as_str() {
+        RSA_KEY | RSASSA_PSS => true,
+        EC_KEY => matches!(curve(certificate).as_deref(), Some(EC_P256 | EC_P384 | EC_P521)),
+        _ => false,
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use x509_parser::certificate::X509Certificate;
 
-use super::chain::is_valid;
+use super::chain::{UnverifiedStep, is_valid};
 use super::name::describe;
-use super::signature::{MIN_RSA_BITS, refused_by_aws, rsa_bits};
+use super::signature::{MIN_RSA_BITS, has_taken_kind_of_key, refused_by_aws, rsa_bits};
 use crate::clock::rfc3339;
 use crate::problem::Problem;
 
@@ -35,6 +35,25 @@ pub(super) fn of_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
         Ok(_) => {}
     }
     found
+}
+
+/// Says that a step of the path rests on names: a CA of the same name with another key would look the same. AWS IoT takes some of
+/// these signatures (EC P-521 as a CA's key, for one), so that it need not be a fault.
+pub(super) fn of_step(path: &Path, step: &UnverifiedStep) -> Problem {
+    let UnverifiedStep {
+        subject,
+        issuer,
+        signature,
+    } = step;
+    Problem::wait(format!(
+        "{}: gatepost cannot verify the signature of {subject} ({signature}); that {issuer} has made it is concluded from the \
+         names alone",
+        path.display()
+    ))
+    .next(
+        "verify it once: openssl verify -partial_chain -CAfile with the file of CA certificates, and the device certificate; a \
+         CA with an EC P-256 key or RSA 2048, and SHA-256, is verified by gatepost itself",
+    )
 }
 
 /// The faults of a CA certificate in the path. Without a time, its validity is not looked at.
@@ -80,6 +99,12 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     if let Some(bits) = rsa_bits(ca).filter(|bits| *bits < MIN_RSA_BITS) {
         warn(
             format!("has an RSA key of {bits} bits, which is too small for AWS IoT"),
+            "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
+        );
+    }
+    if !has_taken_kind_of_key(ca) {
+        warn(
+            "has a key that AWS IoT does not take: it is neither RSA nor EC on P-256, P-384 or P-521".to_owned(),
             "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
         );
     }

@@ -37,8 +37,14 @@ pub enum Content {
     EscapedLineBreaks,
     /// Line breaks that became blanks.
     JoinedLines,
-    /// Dashes that a word processor or a copy has changed.
-    ChangedDashes,
+    /// Line breaks and blanks written as %0A and %20.
+    UrlEncoded,
+    /// Each line has something before it: a quotation in a mail, a diff, a comment, line numbers.
+    PrefixedLines,
+    /// A BEGIN or END line has other text in it: a name, quotation marks, the first line of the base64.
+    TextBesideMarks,
+    /// BEGIN or END lines that a word processor, a copy or a hand has changed.
+    ChangedMarks,
     /// The base64 of a certificate without BEGIN and END.
     BareBase64,
     /// UTF-16 with a broken character.
@@ -83,8 +89,14 @@ impl Content {
             }
             Self::EscapedLineBreaks => "replace each \\n by a line break",
             Self::JoinedLines => "put line breaks in the place of the blanks, or copy the file itself",
-            Self::ChangedDashes => {
-                "copy the file itself, not its text: the BEGIN and END lines have five plain hyphens on each side"
+            Self::UrlEncoded => "decode it: %0A is a line break, %20 a blank, %2B a plus sign",
+            Self::PrefixedLines => "copy the file itself, or remove what stands before each of its lines",
+            Self::TextBesideMarks => {
+                "copy the file itself, or put the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- alone"
+            }
+            Self::ChangedMarks => {
+                "copy the file itself, not its text: the lines are -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----, \
+                 with five plain hyphens on each side"
             }
             Self::BareBase64 => "put the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it",
             Self::Cut => "copy the certificate there again, as a whole",
@@ -121,7 +133,12 @@ impl fmt::Display for Content {
             Self::Markup => "is HTML or XML, perhaps an error page, not a certificate",
             Self::EscapedLineBreaks => "has its line breaks written as \\n",
             Self::JoinedLines => "has a certificate in one line, without line breaks",
-            Self::ChangedDashes => "has BEGIN and END lines whose hyphens were changed or lost",
+            Self::UrlEncoded => "has a certificate that is URL-encoded",
+            Self::PrefixedLines => {
+                "has a certificate with something before each of its lines, as in a mail's quotation, a diff or a comment"
+            }
+            Self::TextBesideMarks => "has a certificate with other text in its BEGIN or END line",
+            Self::ChangedMarks => "has BEGIN or END lines that were changed: their hyphens, letters or blanks",
             Self::BareBase64 => "is a certificate without its BEGIN and END lines",
             Self::DamagedUtf16 => "is UTF-16 text that is damaged",
             Self::Cut => "is cut off: a certificate has no beginning or no end",
@@ -132,7 +149,7 @@ impl fmt::Display for Content {
                     "has a certificate (number {number}) whose content is no X.509 certificate"
                 );
             }
-            Self::OtherBlocks => "is a PEM file without a certificate in it",
+            Self::OtherBlocks => "is a PEM file without a CERTIFICATE block in it",
             Self::Binary => "is a binary file, and no certificate",
             Self::Text => "has no BEGIN CERTIFICATE line in it",
         })

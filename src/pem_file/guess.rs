@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Content, der};
+use super::{Content, der, marks};
 
 /// Base64 of fewer bytes is no certificate and no key.
 const SHORTEST: usize = 40;
@@ -25,14 +25,17 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     if has("BEGIN CERTIFICATE REQUEST") || has("BEGIN NEW CERTIFICATE REQUEST") {
         return Content::SigningRequest;
     }
+    if let Some(content) = marks::content(text) {
+        return content;
+    }
     if has("BEGIN ") && has("\\n") {
         return Content::EscapedLineBreaks;
     }
-    if has("-----BEGIN ") && has("-----END ") {
-        return Content::JoinedLines;
+    if has("BEGIN%20CERTIFICATE") || has("BEGIN+CERTIFICATE") {
+        return Content::UrlEncoded;
     }
     if has("BEGIN CERTIFICATE") || has("END CERTIFICATE") || has("BEGIN X509 CERTIFICATE") {
-        return Content::ChangedDashes;
+        return Content::ChangedMarks;
     }
     if let Some(bytes) = bare_base64(text) {
         return match der::split_certificate(&bytes) {
@@ -48,6 +51,12 @@ pub(super) fn content(bytes: &[u8]) -> Content {
         true => Content::Binary,
         false => Content::Text,
     }
+}
+
+/// What a text is of which only some lines look like BEGIN and END lines: one that was changed makes the other look like a half.
+pub(super) fn altered(text: &str) -> Option<Content> {
+    let is_request = text.contains("CERTIFICATE REQUEST") && !text.contains("BEGIN CERTIFICATE-");
+    marks::content(text).or(is_request.then_some(Content::SigningRequest))
 }
 
 /// Whether a text says that a private key is in it, or is the base64 of one.

@@ -8,6 +8,7 @@ mod armour;
 mod content;
 mod der;
 mod guess;
+mod marks;
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -99,6 +100,10 @@ pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
             Ok(file)
         }
         None => Err(guess::content(&text)),
+    });
+    let found = found.map_err(|content| match content {
+        Content::Cut | Content::OtherBlocks => guess::altered(&String::from_utf8_lossy(&text)).unwrap_or(content),
+        content => content,
     });
     // Whatever else is wrong with a file that has a key in it, the key is what matters.
     found.map_err(|content| match guess::has_private_key(&text) {

@@ -68,7 +68,7 @@ fn own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
     // A key object that says nothing of its public half is no candidate; one that says something unusable is.
     let key = match info.ok().and_then(|attributes| attributes.into_iter().next()) {
         Some(Attribute::PublicKeyInfo(info)) if !info.is_empty() => PublicKey::from_info(&info),
-        _ => Ok(PublicKey::read(session, private.handle).ok()?),
+        _ => PublicKey::read_of_private(session, private.handle).transpose()?,
     };
     Some(Candidate {
         name: "the public part of the private key object".to_owned(),

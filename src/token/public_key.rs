@@ -39,28 +39,20 @@ impl PublicKey {
 
     /// Reads the attributes of a public key object.
     pub(super) fn read(session: &Session, object: ObjectHandle) -> Result<Self, TokenError> {
-        let types = [AttributeType::KeyType, AttributeType::EcParams, AttributeType::EcPoint]
-            .into_iter()
-            .chain([AttributeType::Modulus, AttributeType::PublicExponent])
-            .collect::<Vec<_>>();
-        let attributes = session
-            .get_attributes(object, &types)
-            .map_err(|error| TokenError::from_module("reading the public key", &error))?;
-        let (mut kind, mut parameters, mut point, mut modulus, mut exponent) = (None, None, None, None, None);
-        for attribute in attributes {
-            match attribute {
-                Attribute::KeyType(value) => kind = Some(value),
-                Attribute::EcParams(value) => parameters = Some(value),
-                Attribute::EcPoint(value) => point = Some(value),
-                Attribute::Modulus(value) => modulus = Some(value),
-                Attribute::PublicExponent(value) => exponent = Some(value),
-                _ => {}
-            }
-        }
-        match (kind, parameters, point, modulus, exponent) {
-            (Some(KeyType::EC), Some(parameters), Some(point), ..) => Self::elliptic(&parameters, &point),
-            (Some(KeyType::RSA), _, _, Some(modulus), Some(exponent)) => Self::rsa(&modulus, &exponent),
-            _ => Err(unusable("is neither EC nor RSA, or hides its public part")),
+        PublicAttributes::read(session, object)?
+            .key()?
+            .ok_or_else(|| unusable(NEITHER_KIND))
+    }
+
+    /// Reads what a private key object says of its public half; `None` where it says too little.
+    ///
+    /// # Errors
+    /// When what it says is enough to tell that the key cannot be used.
+    pub(super) fn read_of_private(session: &Session, object: ObjectHandle) -> Result<Option<Self>, TokenError> {
+        match PublicAttributes::read(session, object) {
+            Ok(attributes) => attributes.key(),
+            // A module that gives none of them says nothing.
+            Err(_) => Ok(None),
         }
     }
 
@@ -74,7 +66,7 @@ impl PublicKey {
     pub(super) fn from_info(der: &[u8]) -> Result<Self, TokenError> {
         match SubjectPublicKeyInfo::from_der(der) {
             Ok((_, info)) => Self::from_parsed(&info),
-            Err(_) => Err(unusable("is neither EC nor RSA, or hides its public part")),
+            Err(_) => Err(unusable(NEITHER_KIND)),
         }
     }
 
@@ -90,20 +82,13 @@ impl PublicKey {
                 Self::elliptic(&parameters.unwrap_or_default(), point.data())
             }
             Ok(ParsedKey::RSA(key)) => Self::rsa(key.modulus, key.exponent),
-            _ => Err(unusable("is neither EC nor RSA, or hides its public part")),
+            _ => Err(unusable(NEITHER_KIND)),
         }
     }
 
+    /// Reads the curve and the point of an EC key.
     pub(super) fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
-        let (algorithm, length) = match parameters {
-            _ if parameters == P256_PARAMETERS => (KeyAlgorithm::EcP256, 65),
-            _ if parameters == P384_PARAMETERS => (KeyAlgorithm::EcP384, 97),
-            _ => {
-                return Err(unusable(
-                    "is on a curve other than P-256 and P-384, the ones AWS IoT takes",
-                ));
-            }
-        };
+        let (algorithm, length) = curve(parameters)?;
         // PKCS#11 wants the point wrapped in an OCTET STRING; some tokens give it bare.
         let bits = yasna::parse_der(point, |reader| reader.read_bytes()).unwrap_or_else(|_| point.to_vec());
         match bits.len() == length && bits.first() == Some(&4) {
@@ -116,21 +101,9 @@ impl PublicKey {
         }
     }
 
+    /// Reads the modulus and the exponent of an RSA key.
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, TokenError> {
-        let mut significant = modulus.iter().skip_while(|byte| **byte == 0);
-        let first = significant.next().copied().unwrap_or_default();
-        let bits = significant
-            .count()
-            .saturating_mul(8)
-            .saturating_add(8 - first.leading_zeros() as usize);
-        let size = u32::try_from(bits).unwrap_or(u32::MAX);
-        if !RSA_BITS.contains(&size) {
-            return Err(unusable(&format!(
-                "is RSA with {size} bits; AWS IoT takes {} or more, and gatepost up to {}",
-                RSA_BITS.start(),
-                RSA_BITS.end()
-            )));
-        }
+        let size = rsa_size(modulus)?;
         let bits = yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
                 writer.next().write_bigint_bytes(modulus, true);
@@ -159,9 +132,205 @@ impl PublicKeyData for PublicKey {
     }
 }
 
+/// The attributes of a key object that say something of its public half.
+#[derive(Debug, Default)]
+struct PublicAttributes {
+    kind: Option<KeyType>,
+    parameters: Option<Vec<u8>>,
+    point: Option<Vec<u8>>,
+    modulus: Option<Vec<u8>>,
+    exponent: Option<Vec<u8>>,
+}
+
+impl PublicAttributes {
+    fn read(session: &Session, object: ObjectHandle) -> Result<Self, TokenError> {
+        let types = [AttributeType::KeyType, AttributeType::EcParams, AttributeType::EcPoint]
+            .into_iter()
+            .chain([AttributeType::Modulus, AttributeType::PublicExponent])
+            .collect::<Vec<_>>();
+        let attributes = session
+            .get_attributes(object, &types)
+            .map_err(|error| TokenError::from_module("reading the public key", &error))?;
+        let mut found = Self::default();
+        for attribute in attributes {
+            match attribute {
+                Attribute::KeyType(value) => found.kind = Some(value),
+                Attribute::EcParams(value) => found.parameters = Some(value),
+                Attribute::EcPoint(value) => found.point = Some(value),
+                Attribute::Modulus(value) => found.modulus = Some(value),
+                Attribute::PublicExponent(value) => found.exponent = Some(value),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The public key; `None` where a part of it is not given. The parts that are given are judged all the same: a private key
+    /// object may have the modulus or the curve alone.
+    fn key(&self) -> Result<Option<PublicKey>, TokenError> {
+        let given = |part: &Option<Vec<u8>>| part.clone().filter(|part| !part.is_empty());
+        match (self.kind, given(&self.parameters), given(&self.modulus)) {
+            (Some(KeyType::EC), Some(parameters), _) => match given(&self.point) {
+                Some(point) => PublicKey::elliptic(&parameters, &point).map(Some),
+                None => curve(&parameters).map(|_| None),
+            },
+            (Some(KeyType::RSA), _, Some(modulus)) => match given(&self.exponent) {
+                Some(exponent) => PublicKey::rsa(&modulus, &exponent).map(Some),
+                None => rsa_size(&modulus).map(|_| None),
+            },
+            (Some(KeyType::EC | KeyType::RSA) | None, ..) => Ok(None),
+            (Some(_), ..) => Err(unusable(NEITHER_KIND)),
+        }
+    }
+}
+
+/// The algorithm for a curve, as CKA_EC_PARAMS names it, and the length of its points.
+fn curve(parameters: &[u8]) -> Result<(KeyAlgorithm, usize), TokenError> {
+    match parameters {
+        _ if parameters == P256_PARAMETERS => Ok((KeyAlgorithm::EcP256, 65)),
+        _ if parameters == P384_PARAMETERS => Ok((KeyAlgorithm::EcP384, 97)),
+        _ => Err(unusable(
+            "is on a curve other than P-256 and P-384, the ones AWS IoT takes",
+        )),
+    }
+}
+
+/// The size of an RSA key in bits.
+fn rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
+    let mut significant = modulus.iter().skip_while(|byte| **byte == 0);
+    let first = significant.next().copied().unwrap_or_default();
+    let bits = significant
+        .count()
+        .saturating_mul(8)
+        .saturating_add(8 - first.leading_zeros() as usize);
+    let size = u32::try_from(bits).unwrap_or(u32::MAX);
+    match RSA_BITS.contains(&size) {
+        true => Ok(size),
+        false => Err(unusable(&format!(
+            "is RSA with {size} bits; AWS IoT takes {} or more, and gatepost up to {}",
+            RSA_BITS.start(),
+            RSA_BITS.end()
+        ))),
+    }
+}
+
+const NEITHER_KIND: &str = "is neither EC nor RSA, or hides its public part";
+
 fn unusable(why: &str) -> TokenError {
     TokenError::configuration(
         Problem::configuration(format!("the key in the token {why}"))
             .next("choose another key in token.key, or let gatepost generate one"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A modulus of that many bits.
+    fn modulus(bits: usize) -> Vec<u8> {
+        let mut modulus = vec![0xff; bits / 8];
+        modulus.insert(0, 0);
+        modulus
+    }
+
+    #[test]
+    fn what_a_private_key_object_says_of_its_public_half_is_judged_however_little_it_is() {
+        let (rsa, ec, edwards) = (Some(KeyType::RSA), Some(KeyType::EC), Some(KeyType::EC_EDWARDS));
+        let exponent = Some(vec![1, 0, 1]);
+        let point = |length: usize| {
+            let mut point = vec![7; length];
+            point[0] = 4;
+            Some(point)
+        };
+        let p521 = vec![0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+        let attributes = |kind, parameters: Option<Vec<u8>>, point, modulus, exponent| PublicAttributes {
+            kind,
+            parameters,
+            point,
+            modulus,
+            exponent,
+        };
+        let elliptic = |parameters: &[u8], point| attributes(ec, Some(parameters.to_vec()), point, None, None);
+        for (name, attributes, outcome) in [
+            (
+                "RSA-2048",
+                attributes(rsa, None, None, Some(modulus(2048)), exponent.clone()),
+                Ok(true),
+            ),
+            (
+                "RSA-1024",
+                attributes(rsa, None, None, Some(modulus(1024)), exponent.clone()),
+                Err("RSA with 1024 bits"),
+            ),
+            (
+                "RSA-1024 without its exponent",
+                attributes(rsa, None, None, Some(modulus(1024)), None),
+                Err("RSA with 1024 bits"),
+            ),
+            (
+                "RSA-512",
+                attributes(rsa, None, None, Some(modulus(512)), exponent.clone()),
+                Err("RSA with 512 bits"),
+            ),
+            (
+                "RSA-16384",
+                attributes(rsa, None, None, Some(modulus(16384)), exponent.clone()),
+                Err("RSA with 16384 bits"),
+            ),
+            (
+                "RSA-2048 without its exponent",
+                attributes(rsa, None, None, Some(modulus(2048)), None),
+                Ok(false),
+            ),
+            (
+                "RSA without its modulus",
+                attributes(rsa, None, None, None, exponent.clone()),
+                Ok(false),
+            ),
+            (
+                "RSA with an empty modulus",
+                attributes(rsa, None, None, Some(Vec::new()), exponent),
+                Ok(false),
+            ),
+            ("P-256", elliptic(&P256_PARAMETERS, point(65)), Ok(true)),
+            ("P-256 without its point", elliptic(&P256_PARAMETERS, None), Ok(false)),
+            (
+                "P-256 with an empty point",
+                elliptic(&P256_PARAMETERS, Some(Vec::new())),
+                Ok(false),
+            ),
+            ("P-384", elliptic(&P384_PARAMETERS, point(97)), Ok(true)),
+            (
+                "P-256 with a point of P-384",
+                elliptic(&P256_PARAMETERS, point(97)),
+                Err("not in uncompressed form"),
+            ),
+            ("P-521", elliptic(&p521, point(133)), Err("is on a curve other than")),
+            (
+                "P-521 without its point",
+                elliptic(&p521, None),
+                Err("is on a curve other than"),
+            ),
+            (
+                "EC without its curve",
+                attributes(ec, None, point(65), None, None),
+                Ok(false),
+            ),
+            (
+                "Ed25519",
+                attributes(edwards, None, None, None, None),
+                Err("is neither EC nor RSA"),
+            ),
+            ("nothing at all", attributes(None, None, None, None, None), Ok(false)),
+        ] {
+            match (attributes.key(), outcome) {
+                (Ok(key), Ok(is_whole)) => assert_eq!(key.is_some(), is_whole, "{name}"),
+                (Err(error), Err(words)) => {
+                    assert!(error.problem().message.contains(words), "{name}: {}", error.problem());
+                }
+                (found, _) => panic!("{name}: {found:?}"),
+            }
+        }
+    }
 }

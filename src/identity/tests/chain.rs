@@ -126,3 +126,34 @@ fn the_newest_certificate_for_the_key_is_taken() {
         assert_eq!(load(&file, None, &key).unwrap().certificate.leaf, *new.der());
     }
 }
+
+#[test]
+fn without_a_key_a_ca_of_the_first_version_is_told_from_the_device_by_what_it_has_issued() {
+    let ca = include_str!("certificates/first-version-ca.pem");
+    let device = include_str!("certificates/first-version-device.pem");
+    for (name, file, chain) in [
+        ("the CA first", format!("{ca}{device}"), None),
+        ("the device first", format!("{device}{ca}"), None),
+        ("the CA in its own file", device.to_owned(), Some(ca)),
+        ("the CA in both", format!("{ca}{device}"), Some(ca)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, chain_path) = (folder.path().join("device.pem"), folder.path().join("ca.pem"));
+        fs::write(&path, file).unwrap();
+        fs::write(&chain_path, chain.unwrap_or_default()).unwrap();
+        let source = Source {
+            path: &path,
+            ca_chain: chain.map(|_| chain_path.as_path()),
+            thing_name: None,
+        };
+        let loaded = Certificate::load(&source, None, &*ManualClock::at(NOW));
+        let certificate = loaded
+            .unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"))
+            .certificate;
+        assert_eq!(
+            (certificate.thing_name.as_str(), certificate.chain.len()),
+            ("gw-1", 1),
+            "{name}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 mod chain;
 mod name;
+mod roots;
 mod signature;
 mod usage;
 

@@ -1,5 +1,6 @@
 //! What people put where a certificate belongs.
 
+mod marks;
 mod properties;
 
 use base64::Engine as _;
@@ -286,9 +287,9 @@ fn what_is_no_certificate_is_named() {
         (text(&certificate.replace('\n', " ")), Content::JoinedLines),
         (
             text(&certificate.replace("-----", "\u{2014}\u{2014}-")),
-            Content::ChangedDashes,
+            Content::ChangedMarks,
         ),
-        (text(&certificate.replace("-----", "----")), Content::ChangedDashes),
+        (text(&certificate.replace("-----", "----")), Content::ChangedMarks),
         (text(&body(&certificate)), Content::BareBase64),
         (text(half), Content::Cut),
         (text(&last_line_lost), Content::Cut),

@@ -100,6 +100,30 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
     assert!(output.contains(": good\n"), "{output}");
 }
 
+/// Made by openssl: a CA with an EC P-521 key, and a device certificate by it.
+const P521: &str = include_str!("../../../src/identity/tests/certificates/issued-p521.pem");
+
+#[test]
+fn what_gatepost_cannot_verify_and_roots_that_are_none_are_warnings() {
+    let mut world = World::new();
+    let good = world.gateway.config.clone();
+    fs::create_dir_all(world.gateway.folder.path().join("state")).unwrap();
+    world.gateway.install(P521);
+    let (code, output) = checked(&world);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(
+        output.contains("cannot verify the signature of CN=gw-1 (ECDSA with SHA-512, by an EC P-521 key)"),
+        "{output}"
+    );
+    let wrong = world.gateway.folder.path().join("wrong.pem");
+    fs::write(&wrong, P521).unwrap();
+    let roots = world.cloud.root_ca_path().display().to_string();
+    world.gateway.config = good.replace(&roots, &wrong.display().to_string());
+    let (code, output) = checked(&world);
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("has CN=gw-1, which is no CA's certificate"), "{output}");
+}
+
 #[test]
 fn an_endpoint_that_cannot_be_meant_is_said() {
     let mut world = World::new();

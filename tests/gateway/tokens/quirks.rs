@@ -200,6 +200,14 @@ fn what_no_retry_mends_ends_with_the_reason() {
         &["RSA with 1024 bits", "2048 or more"],
         &["rsa:1024"],
     );
+    // Its private key object has the modulus as well.
+    quirks.set(&["hide-public"]).unwrap();
+    ends(
+        &mut world,
+        CONFIGURATION,
+        &["RSA with 1024 bits"],
+        &["rsa:1024 without a public key object"],
+    );
 }
 
 /// A faulty signature may reveal an RSA key, so each one is verified before it is used, and not only the first.

@@ -1,0 +1,165 @@
+//! Finds BEGIN and END lines that are not quite as they should be, and says what was done to them.
+
+use super::Content;
+
+/// Hyphens, and what word processors put in their place.
+fn is_dash(letter: char) -> bool {
+    matches!(
+        letter,
+        '-' | '\u{ad}' | '\u{2010}'
+            ..='\u{2015}' | '\u{2212}' | '\u{2500}' | '\u{2501}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
+    )
+}
+
+/// A BEGIN or END mark of a certificate.
+struct Mark<'a> {
+    line: usize,
+    is_begin: bool,
+    /// What stands before the hyphens.
+    before: &'a str,
+    /// What stands after the last ones.
+    after: &'a str,
+    /// Whether hyphens and letters are as they should be.
+    is_exact: bool,
+}
+
+/// What was done to the marks of a certificate; `None` where there are none, or nothing was.
+pub(super) fn content(text: &str) -> Option<Content> {
+    let lines: Vec<&str> = text.split(['\n', '\r']).collect();
+    let marks: Vec<Mark> = lines
+        .iter()
+        .enumerate()
+        .flat_map(|(number, line)| marks_of(number, line))
+        .collect();
+    let begins = marks.iter().filter(|mark| mark.is_begin).count();
+    if marks.is_empty() {
+        return None;
+    }
+    if begins * 2 != marks.len() {
+        return Some(Content::Cut);
+    }
+    let lines_of_marks = marks.iter().zip(marks.iter().skip(1));
+    let in_one_line = lines_of_marks
+        .filter(|(begin, _)| begin.is_begin)
+        .find(|(begin, end)| begin.line == end.line);
+    if let Some((begin, _)) = in_one_line {
+        return Some(one_line(lines.get(begin.line).copied().unwrap_or_default()));
+    }
+    if marks.iter().any(|mark| !mark.is_exact) {
+        return Some(Content::ChangedMarks);
+    }
+    let has_prefix = marks.iter().all(|mark| !mark.before.is_empty());
+    if has_prefix && is_prefixed(&lines, &marks) {
+        return Some(Content::PrefixedLines);
+    }
+    if marks
+        .iter()
+        .any(|mark| mark.before.contains("\\n") || mark.after.contains("\\n"))
+    {
+        return Some(Content::EscapedLineBreaks);
+    }
+    let is_beside = |mark: &Mark| !mark.before.is_empty() || !mark.after.is_empty();
+    marks.iter().any(is_beside).then_some(Content::TextBesideMarks)
+}
+
+/// What took the place of the line breaks of a certificate in one line.
+fn one_line(line: &str) -> Content {
+    let upper = line.to_ascii_uppercase();
+    if line.contains("\\n") || line.contains("\\r") {
+        return Content::EscapedLineBreaks;
+    }
+    match upper.contains("%0A") || upper.contains("%0D") || upper.contains("%20") {
+        true => Content::UrlEncoded,
+        false => Content::JoinedLines,
+    }
+}
+
+/// Whether what stands before the hyphens of a mark also stands before the lines between it and the next: `> `, `+`, `#`, `12: `.
+fn is_prefixed(lines: &[&str], marks: &[Mark]) -> bool {
+    marks.iter().zip(marks.iter().skip(1)).any(|(begin, end)| {
+        let shape = shape(begin.before);
+        let inner = lines.get(begin.line + 1..end.line).unwrap_or_default();
+        begin.is_begin && !inner.is_empty() && inner.iter().all(|line| self::shape(line).starts_with(&shape))
+    })
+}
+
+/// A line with its numbers made one: line numbers differ, what stands around them does not.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for letter in text.trim_start().chars() {
+        let letter = if letter.is_ascii_digit() { '0' } else { letter };
+        if letter != '0' || !shape.ends_with('0') {
+            shape.push(letter);
+        }
+    }
+    shape
+}
+
+/// The marks in a line.
+fn marks_of(number: usize, line: &str) -> Vec<Mark<'_>> {
+    let upper = line.to_ascii_uppercase();
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some((place, word)) = next_word(&upper, from) {
+        from = place + word.len();
+        let Some(mark) = mark(number, line, &upper, place, word) else {
+            continue;
+        };
+        found.push(mark);
+    }
+    found
+}
+
+/// The next BEGIN or END and its place.
+fn next_word(upper: &str, from: usize) -> Option<(usize, &'static str)> {
+    let rest = upper.get(from..)?;
+    let places = ["BEGIN", "END"]
+        .iter()
+        .filter_map(|word| Some((from + rest.find(word)?, *word)));
+    places.min_by_key(|(place, _)| *place)
+}
+
+/// The mark of which BEGIN or END stands at `place`, if a certificate's label follows, and there are dashes or nothing else in the
+/// line.
+fn mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str) -> Option<Mark<'a>> {
+    let (left, after_word) = (line.get(..place)?, upper.get(place + word.len()..)?);
+    let separator = after_word.len()
+        - after_word
+            .trim_start_matches(|letter: char| " +%20\t".contains(letter))
+            .len();
+    let label = after_word.get(separator..)?;
+    let label_length = ["X509 CERTIFICATE", "TRUSTED CERTIFICATE", "CERTIFICATE"]
+        .iter()
+        .find(|label_of| label.starts_with(**label_of))?
+        .len();
+    let right = line.get(place + word.len() + separator + label_length..)?;
+    if right.trim_start().starts_with("REQUEST") {
+        return None;
+    }
+    // A blank on the inner side of the hyphens is one more change.
+    let left_trimmed = left.trim_end().trim_end_matches(is_dash);
+    let right_trimmed = right.trim_start().trim_start_matches(is_dash);
+    let left_dashes = left.get(left_trimmed.len()..)?;
+    let right_dashes = right.get(..right.len() - right_trimmed.len())?;
+    let has_dashes = !left_dashes.trim().is_empty() || !right_dashes.trim().is_empty();
+    let is_alone = left_trimmed.trim().is_empty() && right_trimmed.trim().is_empty();
+    if !(has_dashes || is_alone) {
+        return None;
+    }
+    let as_written = line.get(place..line.len() - right.len())?;
+    Some(Mark {
+        line: number,
+        is_begin: word == "BEGIN",
+        before: left_trimmed.trim(),
+        after: right_trimmed.trim(),
+        is_exact: left_dashes == "-----"
+            && right_dashes.trim_end() == "-----"
+            && matches!(
+                as_written.split_once(' '),
+                Some((
+                    "BEGIN" | "END",
+                    "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE"
+                ))
+            ),
+    })
+}
