@@ -6,18 +6,18 @@
 //!
 //! No filter can know what a text quotes. The error of a parser over a user's file is therefore not passed through here but
 //! replaced by our own words for the kind of fault, with the place: a file may hold a secret where it does not belong. A
-//! configuration value goes through [`value`], and the name of a key through [`key_name`].
+//! configuration value goes through [`value`].
+
+mod likely_secret;
 
 use std::fmt;
+
+pub use likely_secret::{has_armour, is_key_material, may_be_secret};
 
 /// Foreign text is shown up to this many characters.
 pub const MAX_QUOTED: usize = 300;
 /// Configuration values are repeated up to this many characters: the longest that is right is a host name or a topic.
 const MAX_VALUE: usize = 260;
-/// AWS's secret access keys have 40 characters of base64, and a line of a PEM file has 64.
-const MAX_BASE64_RUN: usize = 39;
-/// The longest key of the configuration has 20 characters.
-const MAX_KEY_NAME: usize = 32;
 
 /// Foreign text as a part of a message.
 pub fn clean(text: impl fmt::Display) -> String {
@@ -68,17 +68,6 @@ pub fn value(text: &str) -> String {
     }
 }
 
-/// The name of an unknown key or attribute in quotation marks; `None` where it does not look like one, because it may be a
-/// part of a secret.
-pub fn key_name(text: &str) -> Option<String> {
-    let is_name = (1..=MAX_KEY_NAME).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || b"-_.".contains(&byte))
-        && text.starts_with(|first: char| first.is_ascii_lowercase());
-    is_name.then(|| format!("\"{text}\""))
-}
-
 /// An error with all its causes in one line, outermost first, without saying anything twice.
 ///
 /// Libraries put the interesting part (a DNS failure, a TLS alert) several `source()`s deep.
@@ -94,28 +83,6 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         cause = inner.source();
     }
     clean(text)
-}
-
-/// Whether a value looks like key material: an armour's line, or base64 that is too long for a name.
-pub fn may_be_secret(text: &str) -> bool {
-    if has_armour(text) {
-        return true;
-    }
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    let mut runs = text.as_bytes().split(|byte| !is_base64(byte));
-    // A path or a topic of long words has no digits and no capitals.
-    let is_mixed = |run: &[u8]| {
-        let has = |kind: fn(&u8) -> bool| run.iter().any(kind);
-        has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
-    };
-    runs.any(|run| run.len() > MAX_BASE64_RUN && is_mixed(run))
-}
-
-/// Whether a value has a line of a PEM file in it.
-pub fn has_armour(text: &str) -> bool {
-    let upper = text.to_ascii_uppercase();
-    let marks = ["PRIVATE KEY", "-----BEGIN", "-----END"];
-    marks.iter().any(|mark| upper.contains(mark))
 }
 
 /// The standard library escapes what has no glyph (controls, format characters, private and unassigned code points); these
@@ -209,16 +176,6 @@ mod tests {
         }
         assert_eq!(value("\u{202e}a\u{1b}b"), "\"\\u{202e}a\\u{1b}b\"");
         assert!(!value(&"a.".repeat(200)).contains("a.a"));
-    }
-
-    #[test]
-    fn a_key_is_named_only_where_it_looks_like_one() {
-        for name in ["mqtt-endpiont", "pin", "aws.root_ca"] {
-            assert_eq!(key_name(name), Some(format!("\"{name}\"")));
-        }
-        for name in ["", "74839201", "Q3Rl5w", "-----BEGIN", "a b", "a\nb", &"a".repeat(33)] {
-            assert_eq!(key_name(name), None, "{name}");
-        }
     }
 
     proptest! {

@@ -167,7 +167,7 @@ fn service(before: &[&str], host: &str) -> Option<Service> {
 }
 
 /// Words and a number, joined by hyphens: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let is_word = |word: &str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
     match text.rsplit_once('-') {
         Some((words, number)) => {

@@ -2,6 +2,7 @@
 
 use super::aws_name::Service;
 use super::findings::Findings;
+use super::lookalike;
 use super::raw::RawAws;
 use super::values::absolute;
 use super::{Aws, Endpoint};
@@ -31,7 +32,19 @@ pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     let credentials = endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
     let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
     let (mqtt_endpoint, credentials_endpoint) = (mqtt?, credentials?);
-    if let (Some(one), Some(other)) = (mqtt_endpoint.region(), credentials_endpoint.region())
+    let partition = |endpoint: &Endpoint| endpoint.aws_name().ok().flatten().map(|name| name.partition);
+    if let (Some(one), Some(other)) = (partition(&mqtt_endpoint), partition(&credentials_endpoint))
+        && one != other
+    {
+        findings.note(
+            CREDENTIALS.key,
+            format!(
+                "it is in the partition {}, and aws.mqtt-endpoint in {}; no account is in both, so one of them refuses the \
+                 certificate",
+                other.name, one.name
+            ),
+        );
+    } else if let (Some(one), Some(other)) = (mqtt_endpoint.region(), credentials_endpoint.region())
         && one != other
     {
         findings.note(
@@ -101,6 +114,13 @@ fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
             "port 1883 is by convention MQTT without TLS, which gatepost does not speak; with TLS it is 8883"
                 .to_owned(),
         ),
+        None => lookalike::what(&endpoint.host).map(|what| {
+            format!(
+                "\"{}\" {what}; `{}` prints yours",
+                endpoint.host,
+                purpose.service.describe_command()
+            )
+        }),
         _ => None,
     }
 }

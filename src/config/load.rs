@@ -208,7 +208,7 @@ pub(super) fn read(file: &Path) -> Result<Table, String> {
         FileError::NotAFile => format!("{name}: cannot be read: it is no regular file"),
         FileError::TooLarge => format!("{name}: is larger than 1 MiB, which no configuration is"),
     })?;
-    let text = text_of(bytes).map_err(|what| format!("{name}: {what}; next: save it as UTF-8"))?;
+    let text = text_of(bytes).map_err(|what| format!("{name}: {what}: save it as UTF-8"))?;
     parse(file, &text)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Mqtt;
 use super::findings::Findings;
+use super::known_keys::range_of;
 use super::raw::RawMqtt;
 use super::values::{duration, number, presence_topic};
 use crate::foreign_text;
@@ -129,5 +130,29 @@ fn count(
     usual: u64,
     range: RangeInclusive<u64>,
 ) -> Option<u64> {
-    findings.keep(&format!("mqtt.{key}"), number(value.unwrap_or(usual), range))
+    let checked = number(value.unwrap_or(usual), range);
+    let checked = checked.map_err(|why| range_of(key).map_or(why.clone(), |range| format!("{why}; it takes {range}")));
+    findings.keep(&format!("mqtt.{key}"), checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ranges_that_are_told_are_those_that_are_checked() {
+        for (key, range) in [
+            ("publish-rate", PUBLISH_RATE),
+            ("outbox-max-bytes", MAX_BYTES),
+            ("inbox-max-bytes", MAX_BYTES),
+            ("outbox-max-messages", MAX_MESSAGES),
+            ("inbox-max-messages", MAX_MESSAGES),
+        ] {
+            let told = range_of(key).unwrap();
+            let words: Vec<&str> = told.split([' ', ':']).collect();
+            for bound in [range.start(), range.end()] {
+                assert!(words.contains(&bound.to_string().as_str()), "{key}: {told}");
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub(super) fn check(path: &Path, found: &Metadata) -> Result<(), String> {
     match is_trusted(owner, reader, has_all) {
         true => Ok(()),
         false => Err(format!(
-            "{}: it belongs to uid {owner}, who may write it and so give itself everything; next: chown root {}",
+            "{}: it belongs to uid {owner}, who may write it and so give itself everything: chown root {}",
             path.display(),
             path.display()
         )),
@@ -42,7 +42,7 @@ fn check_mode(path: &Path, found: &Metadata) -> Result<(), String> {
     match is_open(found.mode()) {
         false => Ok(()),
         true => Err(format!(
-            "{}: every user may write it (mode {:04o}), and so give itself everything; next: chmod o-w {}",
+            "{}: every user may write it (mode {:04o}), and so give itself everything: chmod o-w {}",
             path.display(),
             found.mode() & 0o7777,
             path.display()

@@ -79,7 +79,7 @@ fn subject(raw: RawSubject, has_thing_name: bool, findings: &mut Findings) -> Op
         if value.trim().is_empty() || value.chars().any(char::is_control) {
             findings.wrong(&key, "is empty or has control characters");
         }
-        if foreign_text::may_be_secret(&value) {
+        if foreign_text::is_key_material(&value) {
             findings.wrong(&key, "looks like key material, and the request would publish it");
         }
         attributes.push((name, value));
@@ -137,7 +137,8 @@ fn common_name_of(
 
 /// A common name that is not the thing name may be any text that X.509 allows.
 fn check_common_name(name: &str) -> Result<(), String> {
-    let is_text = !name.trim().is_empty() && !name.chars().any(char::is_control) && !foreign_text::may_be_secret(name);
+    let is_text =
+        !name.trim().is_empty() && !name.chars().any(char::is_control) && !foreign_text::is_key_material(name);
     match is_text && name.chars().count() <= MAX_COMMON_NAME {
         true => Ok(()),
         false => Err(format!(

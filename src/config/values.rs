@@ -48,7 +48,7 @@ pub(super) fn unit_name(text: &str) -> Result<(), String> {
 /// The name of a user or a group. Directories allow nearly everything (`DOMAIN\user`), so only what cannot be one is refused.
 pub(super) fn account_name(text: &str) -> Result<(), String> {
     let is_name = !text.is_empty() && !text.chars().any(char::is_control) && !text.contains(':');
-    match is_name && !foreign_text::may_be_secret(text) {
+    match is_name && !foreign_text::is_key_material(text) {
         true => Ok(()),
         false => Err(format!("{} is no name of a user or a group", foreign_text::value(text))),
     }

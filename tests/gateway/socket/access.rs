@@ -101,7 +101,7 @@ fn a_refusals_hint_is_the_missing_rule_and_a_bad_file_changes_nothing() {
     wait::until(SOON, "the pasted rule", || world.gateway.credentials().status == 200).unwrap();
 
     for (bad, reason) in [
-        ("colour = \"red\"", "unknown field `colour`"),
+        ("log-level = \"info\"", "unknown field `log-level`"),
         ("[[access]]\nrole-aliases = [\"*\"]", "access"),
         ("not toml", "bad.toml:1"),
     ] {

@@ -1,0 +1,207 @@
+//! Mistakes in TOML, and what is said of them.
+
+use proptest::prelude::*;
+
+use super::super::raw::Raw;
+use super::*;
+
+fn fault(text: &str) -> String {
+    let error = toml::from_str::<Raw>(text).expect_err(text);
+    with_place(text, &error)
+}
+
+#[test]
+fn a_fault_has_its_place_its_key_and_its_kind() {
+    for (text, said) in [
+        (
+            "[token]\nmodul = \"x\"",
+            "2:1: unknown field `modul`, expected one of `module`, ",
+        ),
+        ("[token]\npin = 1", "2:1: unknown field `pin`"),
+        (
+            "[token]\n  pin2 = 1",
+            "2:3: an unknown field, whose name is not shown here, expected one of",
+        ),
+        ("[aws", "1:5: unclosed table, expected `]`"),
+        ("[aws]\nroot-ca", "2:8: key with no value, expected `=`"),
+        ("[aws]\nroot-ca = ", "2:11: "),
+        ("[aws]\nroot-ca = \"a", "2:13: invalid basic string, expected `\"`"),
+        ("[aws]\nroot-ca = \"a\"\nroot-ca = \"b\"", "3:1: duplicate key"),
+        (
+            "[mqtt]\nkeep-alive = 60",
+            "2:14: keep-alive: invalid type: integer, expected a string",
+        ),
+        (
+            "[mqtt]\npublish-rate = \"x\"",
+            "2:16: publish-rate: invalid type: string, expected u32",
+        ),
+        (
+            "[mqtt]\npublish-rate = -5",
+            "2:16: publish-rate: invalid type: integer, expected u32",
+        ),
+        ("aws = 5", "1:7: aws: invalid type: integer, expected a table"),
+    ] {
+        let found = fault(text);
+        assert!(found.starts_with(said), "{text}\ngave     {found}\nexpected {said}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_fault_repeats_the_file(secret in "[A-Za-z0-9+/]{8,64}|[a-z]{12,40}|[a-z]{6}-[a-z]{9}", place in 0_usize..16) {
+        let text = [
+            secret.clone(),
+            format!("{secret} = 1"),
+            format!("\"{secret}\" = 1"),
+            format!("[{secret}]"),
+            format!("[token]\n{secret}=="),
+            format!("[token]\npin-file = {secret}"),
+            format!("[token]\npin-file = [\"{secret}\"]"),
+            format!("[token]\npin-file = \"{secret}"),
+            format!("[token]\npin-file = '''\n{secret}"),
+            format!("[token.{secret}]\na = 1"),
+            format!("[mqtt]\nkeep-alive = {{ {secret} = 1 }}"),
+            format!("[mqtt]\npublish-rate = \"{secret}\""),
+            format!("[[access]]\nuid = {secret}"),
+            format!("access.{secret} = 1"),
+            format!("[access.{secret}]"),
+            format!("[{secret}.access]\na = 1"),
+        ];
+        if let Some(text) = text.get(place)
+            && let Err(error) = toml::from_str::<Raw>(text)
+        {
+            let said = with_place(text, &error);
+            prop_assert!(!said.contains(&secret) || is_harmless(&secret), "{text}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_a_key_or_a_table_takes_is_said() {
+    let several = |name: &str| format!("there may be several tables {name}, without names: write [[{name}]]");
+    let one = |name: &str| format!("there is one table {name}: write [{name}]");
+    let rate = "publish-rate: invalid type: integer, expected u32; it takes messages a second: 1 to 10000";
+    let other_rate = |kind: &str| rate.replace("integer", kind);
+    for (text, said) in [
+        ("[access]\nuser = \"x\"", format!("1:1: {}", several("access"))),
+        ("[role-alias]\nname = \"x\"", format!("1:1: {}", several("role-alias"))),
+        (
+            "[role-alias.x]\nname = \"y\"",
+            format!("1:2: {}", several("role-alias")),
+        ),
+        ("[access.camera]\nuser = \"x\"", format!("1:2: {}", several("access"))),
+        ("access.user = \"x\"", format!("1:1: {}", several("access"))),
+        ("access = { user = \"x\" }", format!("1:10: {}", several("access"))),
+        ("access = 5", format!("1:10: {}", several("access"))),
+        ("role-alias = \"x\"", format!("1:14: {}", several("role-alias"))),
+        ("[access]\n[access]", format!("2:2: {}", several("access"))),
+        ("[[mqtt]]\nkeep-alive = \"60s\"", format!("1:1: {}", one("mqtt"))),
+        ("[[aws]]", format!("1:1: {}", one("aws"))),
+        ("[[token]]\n[[token]]", format!("1:1: {}", one("token"))),
+        (
+            "[[identity.subject]]\ncommon-name = \"x\"",
+            format!("1:1: {}", one("identity.subject")),
+        ),
+        (
+            "[mqtt]\n[mqtt]",
+            "2:2: the table [mqtt] is there already: put both parts into one".to_owned(),
+        ),
+        ("[mqtt]\npublish-rate = -5", format!("2:16: {rate}")),
+        ("[mqtt]\npublish-rate = 4294967296", format!("2:16: {rate}")),
+        ("[mqtt]\npublish-rate = 99999999999999999999", format!("2:16: {rate}")),
+        (
+            "[mqtt]\npublish-rate = 1.5",
+            format!("2:16: {}", other_rate("floating point")),
+        ),
+        (
+            "[mqtt]\npublish-rate = true",
+            format!("2:16: {}", other_rate("boolean")),
+        ),
+        (
+            "[mqtt]\npublish-rate = \"100\"",
+            format!("2:16: {}", other_rate("string")),
+        ),
+        (
+            "[[access]]\nuid = -1",
+            "2:7: uid: invalid type: integer, expected u32; it takes a user ID: 0 to 4294967295".to_owned(),
+        ),
+        (
+            "[[access]]\ngid = 4294967296",
+            "2:7: gid: invalid type: integer, expected u32; it takes a group ID: 0 to 4294967295".to_owned(),
+        ),
+        (
+            "[mqtt]\noutbox-max-bytes = 1GiB",
+            "2:20: string values must be quoted, expected literal string; it takes bytes: 262144 (256 KiB) to"
+                .to_owned(),
+        ),
+        (
+            "[mqtt]\noutbox-max-bytes = \"1GiB\"",
+            "2:20: outbox-max-bytes: invalid type: string, expected u64; it takes bytes: 262144 (256 KiB) to"
+                .to_owned(),
+        ),
+        (
+            "[mqtt]\nkeep-alive = 60",
+            "2:14: keep-alive: invalid type: integer, expected a string; write it with its unit: keep-alive = \"60s\""
+                .to_owned(),
+        ),
+        (
+            "[[access]]\npublish = \"x\"",
+            "2:11: publish: invalid type: string, expected a sequence; write a list: publish = [\"...\"]".to_owned(),
+        ),
+        (
+            "[[role-alias]]\ndefault = \"yes\"",
+            "2:11: default: invalid type: string, expected a boolean; write true or false".to_owned(),
+        ),
+        (
+            "[identity]\nsubject = \"CN=x\"",
+            "2:11: subject: invalid type: string, expected a table; write subject = { common-name = \"...\" }"
+                .to_owned(),
+        ),
+        (
+            "[[acess]]\nuser = \"x\"",
+            "1:3: unknown field `acess`, expected one of".to_owned(),
+        ),
+    ] {
+        let found = fault(text);
+        assert!(found.starts_with(&said), "{text}\ngave     {found}\nexpected {said}");
+    }
+    for (text, end) in [
+        ("[[acess]]\nuser = \"x\"", "; did you mean [[access]]?"),
+        ("[[role_alias]]\nname = \"x\"", "; did you mean [[role-alias]]?"),
+        ("[aws]\nmodule = \"x\"", "; it belongs into [token]"),
+        ("[[access]]\nrole_alias = \"x\"", "; did you mean `role-aliases`?"),
+        ("[mqtt]\nlisten = \"x\"", "; it belongs into [loopback]"),
+        ("[token]\nuser = \"x\"", "; it belongs into [[access]]"),
+    ] {
+        let found = fault(text);
+        assert!(found.ends_with(end), "{text}\ngave     {found}\nexpected {end}");
+    }
+}
+
+#[test]
+fn a_key_that_may_be_a_secret_is_not_shown() {
+    for secret in [
+        "correcthorsebatterystaple",
+        "hunter",
+        "swordfish",
+        "letmein",
+        "geheim-genug",
+        "tiger",
+    ] {
+        for text in [
+            format!("{secret} = 1"),
+            format!("[token]\n{secret} = 1"),
+            format!("[token]\n{secret} = \"x\""),
+            format!("[{secret}]"),
+            format!("[[{secret}]]"),
+            format!("[[access]]\n{secret} = 1"),
+            format!("token.{secret} = 1"),
+        ] {
+            let said = fault(&text);
+            assert!(
+                !said.contains(secret) && said.contains("whose name is not shown here"),
+                "{text}: {said}"
+            );
+        }
+    }
+}
