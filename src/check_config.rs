@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
 use crate::identity;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::service::closed_files;
+use crate::service::{closed_files, take_environment};
 use crate::subordinate;
 
 /// Where the package keeps the sample that it once copied to /etc.
@@ -21,6 +21,11 @@ const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
 /// With all findings.
 pub fn run(path: &Path) -> Result<(), Fatal> {
     let config = examine(path)?;
+    let forgotten = crate::token::missing_setup(&config.token);
+    if forgotten.is_some() {
+        // What the unit has been told of the store a shell does not know. This begins anew with it where there is any.
+        let _ = take_environment();
+    }
     let files = identity::examine(&config, &SystemClock::default());
     let mut findings: Vec<String> = files.faults.iter().map(Problem::to_string).collect();
     findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
@@ -29,7 +34,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .notes
         .iter()
         .cloned()
-        .chain(files.warnings.iter().map(Problem::to_string));
+        .chain(files.warnings.iter().chain(&forgotten).map(Problem::to_string));
     let mut count = 0;
     for warning in warnings {
         count += 1;

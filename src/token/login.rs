@@ -60,12 +60,21 @@ impl PinFlags {
 pub(super) struct Logins {
     user: LoginPolicy,
     operation: LoginPolicy,
+    /// How often the user was logged in.
+    successes: u64,
 }
 
 impl Logins {
     /// Logs the user in.
     pub(super) fn log_in(&mut self, session: &Session, info: &TokenInfo, pin: &PinSource) -> Result<(), TokenError> {
-        self.user.log_in_as(UserType::User, session, info, pin)
+        self.user.log_in_as(UserType::User, session, info, pin)?;
+        self.successes = self.successes.saturating_add(1);
+        Ok(())
+    }
+
+    /// How often the user was logged in so far.
+    pub(super) fn successes(&self) -> u64 {
+        self.successes
     }
 
     /// Logs in for the operation that was begun in `session`: a key with `CKA_ALWAYS_AUTHENTICATE` wants that.
@@ -86,7 +95,8 @@ impl Logins {
 /// the token has counted the failure. The last try before the token locks itself is never used.
 #[derive(Debug, Default)]
 struct LoginPolicy {
-    /// The module's words at a login that failed without a word on the PIN. A login that succeeds clears them.
+    /// What the module answered to the last login, where that failed for a reason that does not name the PIN; a successful login
+    /// clears it.
     unexplained: Option<String>,
 }
 
@@ -154,7 +164,7 @@ impl LoginPolicy {
 
     fn unexplained_failure(&mut self, said: String) -> TokenError {
         match self.unexplained.replace(said.clone()) {
-            // Looked at again soon: with the module loaded anew, and never in the same breath.
+            // The caller loads the module anew before it tries again.
             None => TokenError::Absent(
                 Problem::wait(said)
                     .next("gatepost loads the module anew and tries once more; if that fails as well, check the PIN"),

@@ -9,6 +9,7 @@ mod error;
 mod generate;
 mod keys;
 mod login;
+mod lookout;
 mod module;
 mod names;
 mod open_token;
@@ -155,6 +156,7 @@ impl Token {
             last_reopen: None,
             last_opening: None,
             logins: login::Logins::default(),
+            lookout: lookout::Lookout::default(),
             record: record::Record::new(),
             pulse: pulse.clone(),
         };
@@ -276,6 +278,11 @@ pub fn check(config: &TokenConfig) -> Vec<Problem> {
         .into_iter()
         .filter_map(|outcome| outcome.err().map(|error| error.problem().clone()))
         .collect()
+}
+
+/// What somebody has to do before the token can be there, as far as that can be said without touching it.
+pub fn missing_setup(config: &TokenConfig) -> Option<Problem> {
+    tpm::missing_setup(&config.module)
 }
 
 fn stuck(why: &str) -> TokenError {

@@ -1,6 +1,6 @@
 //! Labels and other texts of a token, as they are compared and as they are shown.
 
-use crate::foreign_text::one_line;
+use crate::foreign_text::clean;
 
 /// A label is 32 bytes at most; other texts are not worth more either.
 const MAX_SHOWN: usize = 64;
@@ -14,7 +14,7 @@ pub(super) fn trimmed(text: &str) -> &str {
 
 /// The text for a message: one line, bounded, without anything that a terminal would obey.
 pub(super) fn shown(text: &str) -> String {
-    let text = one_line(trimmed(text));
+    let text = clean(trimmed(text));
     match text.chars().count() > MAX_SHOWN {
         true => text.chars().take(MAX_SHOWN).chain(['\u{2026}']).collect(),
         false => text,

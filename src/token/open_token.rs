@@ -188,7 +188,9 @@ impl Opening<'_> {
         let at = |step| move |error| (step, error);
         let (slot, info) = find_token(self.context, self.config).map_err(at(Step::Token))?;
         let session = open_session(self.context, slot, &info).map_err(at(Step::Token))?;
-        self.log_in(&session, &info).map_err(at(Step::Pin))?;
+        self.log_in(&session, &info)
+            .map_err(tried_once)
+            .map_err(at(Step::Pin))?;
         let (key, others) = match keys::find(&session, &self.config.key).map_err(at(Step::Key))? {
             Search::Found(private) => {
                 let (public, _) = self.prove(&session, slot, &private).map_err(at(Step::Key))?;
@@ -278,6 +280,17 @@ impl Opening<'_> {
             }
         }
         Err(cannot_authenticate(claim))
+    }
+}
+
+/// An examination tries the PIN once, whatever the module answers; the daemon would try it once more.
+fn tried_once(error: TokenError) -> TokenError {
+    match error {
+        TokenError::Absent(problem) => TokenError::Absent(problem.next(
+            "the PIN was tried once, and is not tried again here: check it in token.pin-file or the systemd credential \"pin\", \
+             then the token and its driver",
+        )),
+        error => error,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::foreign_text::has_armour;
+
 /// The longest PIN of the tokens that gatepost was tried with (SoftHSM: 255 bytes; tpm2-pkcs11: 128).
 pub(super) const MAX_PIN: usize = 255;
 
@@ -21,6 +23,15 @@ pub(super) enum PinFault {
     Quoted,
     Assignment,
     Uri,
+    Json,
+    Unfilled,
+    NoValue,
+    Masked,
+    Escaped,
+    UrlEncoded,
+    Place,
+    Command,
+    KeyMaterial,
 }
 
 impl fmt::Display for PinFault {
@@ -39,6 +50,19 @@ impl fmt::Display for PinFault {
             Self::Quoted => "has the PIN in quotes or brackets, which would count as part of it",
             Self::Assignment => "has a name before the PIN, as in PIN=...; it must hold the PIN alone",
             Self::Uri => "holds a pkcs11: URI; it must hold the PIN alone",
+            Self::Json => "holds JSON; it must hold the PIN alone",
+            Self::Unfilled => "holds a variable or a placeholder that nobody has filled in",
+            Self::NoValue => "holds the word that programs write where there is no value",
+            Self::Masked => "holds asterisks or bullets, which some program shows in the PIN's place",
+            Self::Escaped => {
+                "has a line break or characters written with backslashes, which would count as part of the PIN"
+            }
+            Self::UrlEncoded => "has the PIN URL-encoded (%31%32...), which would count as part of it",
+            Self::Place => {
+                "names the place where the PIN is (a path, a URL or a vault's name); it must hold the PIN itself"
+            }
+            Self::Command => "holds a command; it must hold the PIN alone",
+            Self::KeyMaterial => "holds a key or a certificate; it must hold the PIN alone",
         })
     }
 }
@@ -74,24 +98,26 @@ pub(super) fn pin_in(content: &[u8]) -> Result<&str, PinFault> {
 }
 
 fn check_line(line: &str) -> Result<(), PinFault> {
-    if line.trim() != line {
-        return Err(PinFault::BlankAround);
-    }
-    if line.contains(char::is_control) {
-        return Err(PinFault::Control);
-    }
-    if line.contains(is_invisible) {
-        return Err(PinFault::Invisible);
-    }
-    if line.starts_with("pkcs11:") {
-        return Err(PinFault::Uri);
-    }
-    if is_enclosed(line) {
-        return Err(PinFault::Quoted);
-    }
-    match is_assignment(line) {
-        true => Err(PinFault::Assignment),
-        false => Ok(()),
+    let checks: [(fn(&str) -> bool, PinFault); 15] = [
+        (|line| line.trim() != line, PinFault::BlankAround),
+        (|line| line.contains(char::is_control), PinFault::Control),
+        (|line| line.contains(is_invisible), PinFault::Invisible),
+        (|line| line.starts_with("pkcs11:"), PinFault::Uri),
+        (has_armour, PinFault::KeyMaterial),
+        (is_json, PinFault::Json),
+        (is_unfilled, PinFault::Unfilled),
+        (is_no_value, PinFault::NoValue),
+        (is_masked, PinFault::Masked),
+        (is_enclosed, PinFault::Quoted),
+        (is_escaped, PinFault::Escaped),
+        (is_url_encoded, PinFault::UrlEncoded),
+        (is_place, PinFault::Place),
+        (is_command, PinFault::Command),
+        (is_assignment, PinFault::Assignment),
+    ];
+    match checks.iter().find(|(is_so, _)| is_so(line)) {
+        Some((_, fault)) => Err(*fault),
+        None => Ok(()),
     }
 }
 
@@ -129,114 +155,167 @@ fn is_enclosed(line: &str) -> bool {
         ('\u{201a}', '\u{2018}'),
         ('\u{ab}', '\u{bb}'),
     ];
-    PAIRS
-        .iter()
-        .any(|(open, close)| line.chars().count() > 1 && line.starts_with(*open) && line.ends_with(*close))
+    let is_pair = |text: &str| {
+        PAIRS
+            .iter()
+            .any(|(open, close)| text.chars().count() > 1 && text.starts_with(*open) && text.ends_with(*close))
+    };
+    // A source's punctuation comes along: `"1234",`, `$'1234'`, `b'1234'`, `("1234")`.
+    let inner = line.trim_end_matches([',', ';', ')']).trim_start_matches('(');
+    let literal = inner
+        .strip_prefix(['$', 'b', '@'])
+        .filter(|rest| rest.starts_with(['"', '\'']));
+    is_pair(line) || is_pair(literal.unwrap_or(inner))
 }
 
-/// `PIN=1234`, `export TOKEN_PIN=1234`, `pin: 1234`, `user-pin = 1234`.
-fn is_assignment(line: &str) -> bool {
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let Some((name, _)) = line.split_once(['=', ':']) else {
-        return false;
+/// `{"pin": "1234"}`, `["1234"]`.
+fn is_json(line: &str) -> bool {
+    (line.starts_with('{') && line.ends_with('}') || line.starts_with('[') && line.ends_with(']')) && line.contains('"')
+}
+
+/// `${PIN}`, `$(cat pin)`, `{{ pin }}`, `%(pin)s`, `ENC[...]`; and `$PIN`, `%PIN%`, `@PIN@`, `__PIN__` by the name.
+fn is_unfilled(line: &str) -> bool {
+    const PAIRS: [(&str, &str); 9] = [
+        ("${", "}"),
+        ("$(", ")"),
+        ("{{", "}}"),
+        ("{%", "%}"),
+        ("<%", "%>"),
+        ("%(", ")s"),
+        ("ENC[", "]"),
+        ("#{", "}#"),
+        ("$ANSIBLE_VAULT;", ""),
+    ];
+    if PAIRS
+        .iter()
+        .any(|(open, close)| line.starts_with(open) && line.ends_with(close))
+    {
+        return true;
+    }
+    let marked = |open: &str, close: &str| line.strip_prefix(open)?.strip_suffix(close);
+    let name = marked("$", "")
+        .or(marked("%", "%"))
+        .or(marked("@", "@"))
+        .or(marked("__", "__"));
+    name.is_some_and(is_name_of_pin)
+}
+
+/// `null`, as jq prints it, and its like.
+fn is_no_value(line: &str) -> bool {
+    const WORDS: [&str; 6] = ["null", "(null)", "none", "nil", "undefined", "[object object]"];
+    WORDS.contains(&line.to_ascii_lowercase().as_str())
+}
+
+fn is_masked(line: &str) -> bool {
+    line.chars().count() > 2
+        && line
+            .chars()
+            .all(|letter| matches!(letter, '*' | '\u{2022}' | '\u{25cf}' | '\u{b7}'))
+}
+
+/// A line break as its escape at the end, or characters as `\x31` or `\u0031` alone.
+fn is_escaped(line: &str) -> bool {
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let all = |mark: &str| line.strip_prefix(mark).is_some_and(|rest| rest.split(mark).all(is_hex));
+    line.ends_with("\\n") || line.ends_with("\\r") || all("\\x") || all("\\u")
+}
+
+/// A line break as its escape at the end, or nothing but escapes. One in the middle may be a part of the PIN.
+fn is_url_encoded(line: &str) -> bool {
+    let upper = line.to_ascii_uppercase();
+    let is_escape = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_whole = line
+        .strip_prefix('%')
+        .is_some_and(|rest| rest.contains('%') && rest.split('%').all(is_escape));
+    is_whole || upper.ends_with("%0A") || upper.ends_with("%0D")
+}
+
+/// A path below one of the system's folders, a URL, the name of a secret in a vault. Base64 may begin with a slash as well.
+fn is_place(line: &str) -> bool {
+    const PREFIXES: [&str; 22] = [
+        "/etc/",
+        "/run/",
+        "/var/",
+        "/home/",
+        "/root/",
+        "/tmp/",
+        "/usr/",
+        "/opt/",
+        "/srv/",
+        "/dev/",
+        "/mnt/",
+        "/media/",
+        "/boot/",
+        "/proc/",
+        "~/",
+        "./",
+        "../",
+        "file:/",
+        "arn:aws",
+        "vault:",
+        "credential:",
+        "secret:",
+    ];
+    let path = line.strip_prefix('@').unwrap_or(line);
+    let is_windows = matches!(path.as_bytes(), [drive, b':', b'\\', ..] if drive.is_ascii_alphabetic());
+    let scheme = path.split_once("://").map(|(scheme, _)| scheme);
+    let is_url =
+        scheme.is_some_and(|scheme| scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    is_url || is_windows || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// `printf '%s\n' 1234`, `cat /etc/pin`, `tpm2_ptool init --userpin=1234`, `--pin 1234`.
+fn is_command(line: &str) -> bool {
+    const COMMANDS: [&str; 7] = [
+        "printf '",
+        "printf \"",
+        "printf %s",
+        "echo -n ",
+        "echo \"",
+        "cat /",
+        "sudo ",
+    ];
+    const OPTIONS: [&str; 4] = ["--pin", "--userpin", "--so-pin", "--sopin"];
+    let has_option = || {
+        line.split(' ')
+            .any(|word| OPTIONS.iter().any(|option| word.split('=').next() == Some(option)))
     };
-    let name = name.trim().to_ascii_lowercase();
+    COMMANDS.iter().any(|command| line.starts_with(command)) || line.contains(' ') && has_option()
+}
+
+/// `PIN=1234`, `export TOKEN_PIN=1234`, `pin: 1234`, `"passwd": 1234`, `- user-pin = 1234`.
+fn is_assignment(line: &str) -> bool {
+    const WORDS: [&str; 7] = ["export ", "set ", "declare ", "let ", "const ", "Environment=", "- "];
+    let line = WORDS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+    match line.split_once(['=', ':']) {
+        Some((name, _)) => is_name_of_pin(name.trim().trim_matches(['"', '\''])),
+        None => false,
+    }
+}
+
+/// Whether a word is a name that people and programs give to a PIN.
+fn is_name_of_pin(text: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "pin",
+        "pins",
+        "userpin",
+        "sopin",
+        "tokenpin",
+        "tpmpin",
+        "pinvalue",
+        "pincode",
+        "password",
+        "passwd",
+        "passphrase",
+        "passcode",
+        "pwd",
+    ];
+    let name = text.to_ascii_lowercase();
     let is_name = name
         .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-');
-    is_name
-        && name
-            .split(['_', '-'])
-            .any(|word| matches!(word, "pin" | "userpin" | "password"))
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-' || byte == b'.');
+    is_name && name.split(['_', '-', '.']).any(|word| NAMES.contains(&word))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_pin_is_what_stands_in_its_line() {
-        let long = "1".repeat(MAX_PIN);
-        for (content, pin) in [
-            ("1234\n", "1234"),
-            ("1234", "1234"),
-            ("1234\r\n", "1234"),
-            ("12 34\n", "12 34"),
-            ("gr\u{fc}n\n", "gr\u{fc}n"),
-            ("\"1234\n", "\"1234"),
-            ("a=b\n", "a=b"),
-            ("spin=1\n", "spin=1"),
-            ("=pin:\n", "=pin:"),
-            ("\"\n", "\""),
-            (long.as_str(), long.as_str()),
-        ] {
-            assert_eq!(pin_in(content.as_bytes()), Ok(pin));
-        }
-    }
-
-    #[test]
-    fn each_mistake_has_its_name() {
-        let utf16 = |little: bool, text: &str| -> Vec<u8> {
-            let bytes = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
-            text.encode_utf16().flat_map(bytes).collect()
-        };
-        let long = "1".repeat(MAX_PIN + 1);
-        let cases: &[(&[u8], PinFault)] = &[
-            (b"", PinFault::Empty),
-            (b"\n", PinFault::Empty),
-            (b" \t\r\n\n", PinFault::Empty),
-            (b"\xef\xbb\xbf1234\n", PinFault::ByteOrderMark),
-            (b"\xff\xfe1\x002\x00", PinFault::Utf16),
-            (b"\xfe\xff\x001\x002", PinFault::Utf16),
-            (&utf16(true, "1234\n"), PinFault::Utf16),
-            (&utf16(false, "1234\r\n"), PinFault::Utf16),
-            (b"12\xff34", PinFault::NotUtf8),
-            (b"gr\xfcn\n", PinFault::NotUtf8),
-            (b"1234\n\n", PinFault::EmptyLines),
-            (b"\n1234\n", PinFault::EmptyLines),
-            (b"1234\r\n\r\n", PinFault::EmptyLines),
-            (b"1234\n5678\n", PinFault::SeveralLines),
-            (b"# the PIN\n1234\n", PinFault::SeveralLines),
-            (b"12\r34", PinFault::SeveralLines),
-            ("12\u{2028}34".as_bytes(), PinFault::SeveralLines),
-            (b"1234 \n", PinFault::BlankAround),
-            (b" 1234\n", PinFault::BlankAround),
-            (b"1234\t\n", PinFault::BlankAround),
-            ("1234\u{a0}".as_bytes(), PinFault::BlankAround),
-            (b"12\x0034\n", PinFault::Control),
-            (b"12\x1b[0m34\n", PinFault::Control),
-            (b"1234\x7f\n", PinFault::Control),
-            (b"12\t34\n", PinFault::Control),
-            ("12\u{200b}34\n".as_bytes(), PinFault::Invisible),
-            ("1234\u{feff}\n".as_bytes(), PinFault::Invisible),
-            ("\u{202e}1234\n".as_bytes(), PinFault::Invisible),
-            (b"\"1234\"\n", PinFault::Quoted),
-            (b"'1234'\n", PinFault::Quoted),
-            (b"`1234`", PinFault::Quoted),
-            (b"<PIN>\n", PinFault::Quoted),
-            ("\u{201c}1234\u{201d}\n".as_bytes(), PinFault::Quoted),
-            (b"PIN=1234\n", PinFault::Assignment),
-            (b"pin: 1234\n", PinFault::Assignment),
-            (b"export TOKEN_PIN=1234\n", PinFault::Assignment),
-            (b"user-pin = 1234\n", PinFault::Assignment),
-            (b"pin-value=1234\n", PinFault::Assignment),
-            (b"pkcs11:token=gateway?pin-value=1234\n", PinFault::Uri),
-            (long.as_bytes(), PinFault::TooLong),
-        ];
-        for (content, fault) in cases {
-            assert_eq!(pin_in(content), Err(*fault), "{:?}", String::from_utf8_lossy(content));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_taken_is_one_clean_line(content in proptest::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(pin) = pin_in(&content) {
-                prop_assert!(content.starts_with(pin.as_bytes()) && content.len() - pin.len() <= 2);
-                prop_assert!(!pin.is_empty() && pin.trim() == pin && !pin.contains(char::is_control));
-            }
-        }
-    }
-}
+mod tests;

@@ -87,7 +87,9 @@ pub(super) fn open_session(context: &Pkcs11, slot: Slot, info: &TokenInfo) -> Re
 }
 
 fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
-    if let Some(problem) = tpm::missing_setup(&config.module).filter(|_| slots.labels.is_empty()) {
+    if let Some(problem) =
+        tpm::missing_token(&config.module).filter(|_| slots.labels.is_empty() && slots.failing.is_empty())
+    {
         return TokenError::Absent(problem);
     }
     let module = config.module.display();

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::TokenConfig;
 use super::error::TokenError;
 use super::login::Logins;
+use super::lookout::{LOOK_AGAIN, Lookout};
 use super::open_token::OpenToken;
 use super::pin::PinSource;
 use super::record::Record;
@@ -18,8 +19,6 @@ use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
 use crate::status::TokenPhase;
 
-/// How long to wait before looking again for a token that is not there.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A lost token is opened anew at most this often: a device that fails at every signature must not be hammered.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -33,6 +32,7 @@ pub(super) struct Owner {
     pub(super) last_reopen: Option<Instant>,
     pub(super) last_opening: Option<Instant>,
     pub(super) logins: Logins,
+    pub(super) lookout: Lookout,
     pub(super) record: Record,
     pub(super) pulse: Pulse,
 }
@@ -86,13 +86,17 @@ impl Owner {
                 .map(Some)
                 .map_err(|_| RecvTimeoutError::Disconnected);
         };
-        match self
-            .requests
-            .recv_timeout(again.saturating_duration_since(Instant::now()))
-        {
-            Ok(request) => Ok(Some(request)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+        loop {
+            let left = again.saturating_duration_since(Instant::now());
+            match self.requests.recv_timeout(left.min(LOOK_AGAIN)) {
+                Ok(request) => return Ok(Some(request)),
+                Err(RecvTimeoutError::Timeout) => {
+                    if left <= LOOK_AGAIN || self.lookout.has_news(&self.config.certificate) {
+                        return Ok(None);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
         }
     }
 
@@ -107,6 +111,7 @@ impl Owner {
             self.config.generate = Generate::Never;
         }
         let pulse = self.pulse.clone();
+        let logins = self.logins.successes();
         let opened = pulse.excused(OPEN_PATIENCE, || {
             OpenToken::open(&self.config, &self.pin, &mut self.logins, &pulse)
         });
@@ -115,6 +120,7 @@ impl Owner {
         match opened {
             Ok(token) => {
                 self.record.opened();
+                self.lookout.opened();
                 let key = token.public_key();
                 let complaint = self.record.complaint();
                 self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
@@ -131,11 +137,14 @@ impl Owner {
                 });
                 State::Open(token)
             }
-            Err(error) => self.closed(error),
+            Err(error) => {
+                let has_logged_in = self.logins.successes() > logins;
+                self.closed(error, has_logged_in)
+            }
         }
     }
 
-    fn closed(&mut self, error: TokenError) -> State {
+    fn closed(&mut self, error: TokenError, has_logged_in: bool) -> State {
         let error = match error {
             TokenError::Absent(problem) => TokenError::Absent(self.record.not_found(problem)),
             TokenError::Device(problem) => TokenError::Device(self.record.not_opened(problem)),
@@ -156,7 +165,7 @@ impl Owner {
             }
             TokenError::Absent(problem) => {
                 self.reporter.report(TokenPhase::Waiting, Some(problem));
-                Some(Instant::now() + LOOK_AGAIN)
+                Some(Instant::now() + self.lookout.next_wait(has_logged_in, &self.config.certificate))
             }
             TokenError::Device(problem) => {
                 self.reporter.report(TokenPhase::Waiting, Some(problem));
@@ -222,7 +231,7 @@ impl Owner {
             Err(TokenError::Final(Exit::Pin, problem)) => {
                 self.pulse.excused(PATIENCE, || token.close());
                 request.refuse(&problem);
-                self.closed(TokenError::Final(Exit::Pin, problem))
+                self.closed(TokenError::Final(Exit::Pin, problem), true)
             }
             outcome => {
                 request.answer(outcome);

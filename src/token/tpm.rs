@@ -11,6 +11,9 @@ use crate::problem::Problem;
 /// The module's variables: its store, and the way to the TPM.
 const STORE: &str = "TPM2_PKCS11_STORE";
 const TCTI: &str = "TPM2_PKCS11_TCTI";
+/// The store's file, and the folder of all users' store (tpm2-pkcs11, docs/INITIALIZING.md).
+const DATABASE: &str = "tpm2_pkcs11.sqlite3";
+const USUAL_STORE: &str = "/etc/tpm2_pkcs11";
 /// A driver may take this long after gatepostd's start to show its TPM. Until then nobody is sent to the firmware's settings.
 const DRIVER_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,17 +53,35 @@ fn absent(device: &Path, waited: Duration) -> Problem {
     }
 }
 
-/// The fault, if tpm2-pkcs11 has not been told of its store: gatepost-tpm-setup was forgotten.
+/// The fault, if tpm2-pkcs11 has not been told of its store, or has none there: gatepost-tpm-setup was forgotten.
 pub(super) fn missing_setup(module: &Path) -> Option<Problem> {
-    setup_problem(module, std::env::var_os(STORE))
+    setup_problem(module, std::env::var_os(STORE), Path::new(USUAL_STORE))
 }
 
-fn setup_problem(module: &Path, store: Option<OsString>) -> Option<Problem> {
-    let store = store.filter(|path| !path.is_empty()).map(PathBuf::from);
-    (is_tpm2(module) && store.is_none()).then(|| {
-        Problem::factory(format!("the TPM was not made ready for gatepost: {STORE} is not set"))
-            .next("sudo gatepost-tpm-setup, then systemctl restart gatepost")
-    })
+fn setup_problem(module: &Path, store: Option<OsString>, usual: &Path) -> Option<Problem> {
+    if !is_tpm2(module) {
+        return None;
+    }
+    let has_store = |folder: &Path| folder.join(DATABASE).exists();
+    let why = match store.filter(|path| !path.is_empty()).map(PathBuf::from) {
+        None if has_store(usual) => return None,
+        None => format!("{STORE} is not set"),
+        Some(folder) if has_store(&folder) => return None,
+        // A folder that cannot be looked into may have everything.
+        Some(folder) if !matches!(folder.join(DATABASE).try_exists(), Ok(false)) => return None,
+        Some(folder) => format!("{STORE} names {}, which has no {DATABASE}", folder.display()),
+    };
+    Some(not_ready(&why))
+}
+
+/// The fault of a store in which there is no token.
+pub(super) fn missing_token(module: &Path) -> Option<Problem> {
+    missing_setup(module).or_else(|| is_tpm2(module).then(|| not_ready("its store has no token")))
+}
+
+fn not_ready(why: &str) -> Problem {
+    Problem::factory(format!("the TPM was not made ready for gatepost: {why}"))
+        .next("sudo gatepost-tpm-setup, then systemctl restart gatepost")
 }
 
 #[cfg(test)]
@@ -99,18 +120,34 @@ mod tests {
 
     #[test]
     fn a_forgotten_set_up_is_one_of_tpm2_pkcs11_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [made, empty, gone] = ["made", "empty", "gone"].map(|name| folder.path().join(name).display().to_string());
+        for made in [&made, &empty] {
+            std::fs::create_dir(made).unwrap();
+        }
+        std::fs::write(Path::new(&made).join(DATABASE), "").unwrap();
         for (module, store, forgotten) in [
             (MODULE, None, true),
             (MODULE, Some(""), true),
-            (MODULE, Some("/var/lib/gatepost/tpm2-pkcs11"), false),
+            (MODULE, Some(made.as_str()), false),
+            (MODULE, Some(&empty), true),
+            (MODULE, Some(&gone), true),
+            ("/usr/lib/softhsm/libsofthsm2.so", Some(&empty), false),
             ("/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so.0", None, true),
             ("/usr/lib/softhsm/libsofthsm2.so", None, false),
             ("/opt/libtpm2_pkcs11.so/vendor.so", None, false),
             ("libtpm2_pkcs11.so", None, true),
             ("/", None, false),
         ] {
-            let problem = setup_problem(Path::new(module), store.map(OsString::from));
+            let problem = setup_problem(Path::new(module), store.map(OsString::from), Path::new(&gone));
             assert_eq!(problem.is_some(), forgotten, "{module}, {store:?}");
+            let step = problem.and_then(|problem| problem.next_step).unwrap_or_default();
+            assert_eq!(step.starts_with("sudo gatepost-tpm-setup"), forgotten, "{step}");
         }
+        // All users' own store is used where no other one is named.
+        assert_eq!(setup_problem(Path::new(MODULE), None, Path::new(&made)), None);
+        let lacks_token = missing_token(Path::new(MODULE)).unwrap();
+        assert_eq!(lacks_token.remedy, Remedy::Factory);
+        assert_eq!(missing_token(Path::new("/usr/lib/softhsm/libsofthsm2.so")), None);
     }
 }

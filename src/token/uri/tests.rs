@@ -1,0 +1,111 @@
+//! Key URIs as tools print them and people write them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn good_uris() {
+    let uri: KeyUri = "pkcs11:token=My%20Token;object=a%3bb%c3%a9;id=%00%ff;type=private;slot-id=17"
+        .parse()
+        .unwrap();
+    assert_eq!(uri.text("token"), Some("My Token"));
+    assert_eq!(uri.object(), Some("a;b\u{e9}"));
+    assert_eq!(uri.id(), Some(&[0, 255][..]));
+    assert_eq!(uri.slot_id(), Some(17));
+    // A label may say PIN, as long as nothing looks like an attribute.
+    for label in ["spin=1", "pin", "pin%20of%20gw", "a&b=c", "PIN-1", "pinning%3dx"] {
+        assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
+    }
+    let everything: KeyUri = "pkcs11:".parse().unwrap();
+    assert_eq!((everything.object(), everything.id()), (None, None));
+}
+
+#[test]
+fn bad_uris_get_a_reason_and_no_value_is_repeated() {
+    let cases = [
+        ("object=x", "does not begin"),
+        ("PKCS11:object=x", "does not begin"),
+        ("pkcs11:object", "without \"=\""),
+        ("pkcs11:object=a;", "without \"=\""),
+        ("pkcs11:object=a;object=b", "\"object\" twice"),
+        ("pkcs11:objct=hunter2", "did you mean \"object\"?"),
+        ("pkcs11:obejct=hunter2", "did you mean \"object\"?"),
+        ("pkcs11:Object=hunter2", "did you mean \"object\"?"),
+        ("pkcs11:label=hunter2", "did you mean \"object\"?"),
+        ("pkcs11:tokens=hunter2", "did you mean \"token\"?"),
+        ("pkcs11:slot=1", "did you mean \"slot-id\"?"),
+        (
+            "pkcs11:x-vendor=a",
+            "unknown attribute; known are id, type, slot-id, token",
+        ),
+        ("pkcs11:object=a;hunter2=b", "unknown attribute; known are"),
+        ("pkcs11:hunter2=a;hunter2=b", "unknown attribute; known are"),
+        ("pkcs11:hunter2=a b", "unknown attribute; known are"),
+        ("pkcs11:hunter2=%zz", "unknown attribute; known are"),
+        ("pkcs11:\u{1b}[31mhunter2=a", "unknown attribute; known are"),
+        (
+            "pkcs11:object=a;pin-value=hunter2",
+            "has the attribute pin-value; use token.pin-file",
+        ),
+        ("pkcs11:object=a;PIN-VALUE=hunter2", "token.pin-file"),
+        ("pkcs11:object=a;pin-source=file:/etc/hunter2", "token.pin-file"),
+        (
+            "pkcs11:object=a;module-path=/hunter2",
+            "has the attribute module-path; use token.module",
+        ),
+        ("pkcs11:object=a?x=y&pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a&pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a:pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a,pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a+PIN-Value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a%3Fpin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a%3fpin%2Dvalue%3dhunter2", "token.pin-file"),
+        ("pkcs11:object=a%3Bpin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a%0Apin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a%20pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a&pin_value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a&pinvalue=hunter2", "token.pin-file"),
+        ("pkcs11:object=a&pin=hunter2", "token.pin-file"),
+        ("pkcs11:object=a,PIN:hunter2", "token.pin-file"),
+        ("pkcs11:object=a&pin-source=file:hunter2", "token.pin-file"),
+        ("pkcs11:object=a&module-path=hunter2", "token.module"),
+        ("pkcs11:object=a&module-name=hunter2", "token.module"),
+        ("pkcs11:token=a&pin-value=hunter2;object=b", "token.pin-file"),
+        ("pkcs11:id=%01&pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:type=private&pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:slot-id=1&pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a%2", "two hex digits"),
+        ("pkcs11:object=a%zz", "two hex digits"),
+        ("pkcs11:object=a b", "percent-encoded"),
+        ("pkcs11:object=a/b", "percent-encoded"),
+        ("pkcs11:object=%ff", "not UTF-8"),
+        ("pkcs11:type=cert", "other than \"private\""),
+        ("pkcs11:slot-id=+1", "no number"),
+        ("pkcs11:object=a?pin-value=hunter2", "token.pin-file"),
+        ("pkcs11:object=a?pin-source=file:/etc/pin", "token.pin-file"),
+        ("pkcs11:object=a?module-path=/lib/x.so", "token.module"),
+        ("pkcs11:object=a?", "query part"),
+    ];
+    for (text, expected) in cases {
+        let message = text.parse::<KeyUri>().expect_err(text).to_string();
+        let repeats = message.contains("hunter2") || message.contains(char::is_control);
+        assert!(message.contains(expected) && !repeats, "{text}: {message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_label_survives_encoding(label in ".*", id in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let encode = |bytes: &[u8]| bytes.iter().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        let text = format!("pkcs11:object={};id={}", encode(label.as_bytes()), encode(&id));
+        let uri: KeyUri = text.parse().unwrap();
+        prop_assert_eq!(uri.object(), Some(label.as_str()));
+        prop_assert_eq!(uri.id(), Some(&id[..]));
+    }
+
+    #[test]
+    fn no_text_is_a_panic(text in "(pkcs11:)?.*") {
+        let _ = text.parse::<KeyUri>();
+    }
+}
