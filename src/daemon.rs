@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::credentials::ShelfEditor;
 use crate::event::{Event, journal};
 use crate::identity::IdentityTask;
-use crate::local::{self, Access, Audit, LoopbackPlace, Pace, Shared, Socket, Tally, ThingName, Waiting};
+use crate::local::{self, Access, Audit, Connections, LoopbackPlace, Pace, Shared, Socket, Tally, ThingName, Waiting};
 use crate::logging::LogLevel;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::pulse::Pulse;
@@ -167,6 +167,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         thing: ThingName::default(),
         access,
         reloads: reload_requests,
+        connections: Connections::default(),
         drop_ins: Config::drop_ins(path),
         loopback: loopback_place,
         pace: Pace::new(clock.clone()),

@@ -10,7 +10,7 @@ use super::clock::{clock_line, skew_line};
 use super::daemon::NotRunning;
 use super::lines::{
     AWS_CALL, CERTIFICATE, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, EXPIRY, KEY,
-    MODULE, MQTT_CONNECT, MQTT_DNS, MQTT_TCP, MQTT_TLS, PIN, REST, ROLE_ALIAS, ROOT_CA, TOKEN, USER,
+    LOOPBACK, MODULE, MQTT_CONNECT, MQTT_DNS, MQTT_TCP, MQTT_TLS, PIN, REST, ROLE_ALIAS, ROOT_CA, TOKEN, USER,
 };
 use super::network::Trust;
 use super::report::Report;
@@ -19,7 +19,7 @@ use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Trial;
 use crate::config::{Config, Endpoint};
 use crate::identity::{Certificate, Identity, Loaded, Refusal, Source, TokenKey, roots};
-use crate::local;
+use crate::local::{self, PortHolder};
 use crate::overview::{expiry_problem, left_in_words};
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
@@ -48,6 +48,8 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     };
     why.tell(report);
     environment(report);
+    // As root, who sees other users' processes.
+    loopback(config, report);
     // Root leaves nothing behind that the daemon could not use: what a token's module writes belongs to the state's owner.
     if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.become_it()) {
         report.warn(USER, &Problem::wait(format!("this goes on as root: {why}")));
@@ -120,6 +122,22 @@ fn environment(report: &mut Report) {
     let taken = taken();
     if !taken.is_empty() {
         report.ok(ENVIRONMENT, format!("from gatepost.service: {}", taken.join(", ")));
+    }
+}
+
+/// The loopback listener's port: another program on it gets the tokens of SDKs.
+fn loopback(config: &Config, report: &mut Report) {
+    let Some(address) = config.loopback else { return };
+    match PortHolder::of(address) {
+        None => report.ok(LOOPBACK, format!("{address} is free")),
+        Some(holder) if holder.is_service_manager() => {
+            report.ok(LOOPBACK, format!("systemd keeps {address} for gatepost"));
+        }
+        Some(holder) => report.failed(
+            LOOPBACK,
+            &Problem::configuration(format!("loopback.listen: at {address} listens {holder}"))
+                .next("stop that program, and find out why it is there; or choose another port"),
+        ),
     }
 }
 

@@ -21,14 +21,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::arguments::print;
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{SharedClock, SystemClock, is_set};
 use crate::config::{Config, Folders};
 use crate::identity::roots;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::closed_files;
 use crate::subordinate;
 use daemon::Answer;
-use lines::{ACCESS_RULES, CONFIGURATION, FILES, REST};
+use lines::{ACCESS_RULES, CONFIGURATION, FILES, REST, ROOT_CA};
 use report::Report;
 
 /// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
@@ -73,6 +73,10 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
         report.fail(FILES, Exit::Configuration, &problem);
     }
     with_clock(|clock| async move {
+        let now = is_set(&*clock).then(|| clock.wall());
+        for problem in config.aws.root_ca.iter().flat_map(|path| roots::examine(path, now)) {
+            report.warn(ROOT_CA, &problem);
+        }
         match daemon::ask(&config.folders).await {
             Answer::Status(status) => running::check(&config.folders, Some(&config), &clock, status, report).await,
             Answer::NotRunning(why) => alone::check(&config, &clock, why, report).await,
@@ -93,10 +97,6 @@ async fn without_configuration(folders: &Folders, clock: SharedClock, report: &m
 
 fn with_clock<F: Future<Output = ()>>(check: impl FnOnce(SharedClock) -> F) -> Result<(), Fatal> {
     let clock: SharedClock = Arc::new(SystemClock::default());
-    let now = is_set(&*clock).then(|| clock.wall());
-    for problem in config.aws.root_ca.iter().flat_map(|path| roots::examine(path, now)) {
-        report.warn("root CA", &problem);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

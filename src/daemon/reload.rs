@@ -142,7 +142,13 @@ impl Reloader {
         let changes = Changes::between(&self.running.borrow(), &config);
         let effective = self.running.borrow().reloaded(config.clone());
         let shared = &self.shared;
-        shared.access.replace(access);
+        let had_units = shared.access.replace(access).has_units();
+        // The unit of a caller is looked up when it connects, and only where a rule is about one.
+        if !had_units && shared.access.borrow().has_units() {
+            shared.connections.renew();
+        }
+        let accounts = shared.access.borrow().accounts().clone();
+        shared.inbox.count_by(accounts).await;
         let names = effective.role_aliases.iter().map(|alias| alias.name.as_str());
         let aliases = self.shelf.set(names, effective.default_alias());
         // Nobody hears it where the daemon ends.

@@ -5,8 +5,9 @@ use std::path::Path;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::certificate::{Certificate, Source, seconds};
+use super::certificate::{Certificate, Source};
 use super::refusal::Refusal;
+use super::validity::seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
 use crate::config::Config;

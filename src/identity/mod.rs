@@ -2,6 +2,7 @@
 
 mod certificate;
 mod chain;
+mod device;
 mod files;
 mod files_check;
 mod name;

@@ -8,9 +8,9 @@ use rustls::RootCertStore;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::certificate::{moment, seconds};
 use super::chain::is_valid;
 use super::name::describe;
+use super::validity::{moment, seconds};
 use crate::clock::rfc3339;
 use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;

@@ -66,8 +66,8 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     if let Some(now) = now.filter(|now| !is_valid(ca, *now)) {
         let validity = ca.validity();
         let (from, until) = (
-            super::certificate::moment(validity.not_before.timestamp()),
-            super::certificate::moment(validity.not_after.timestamp()),
+            super::validity::moment(validity.not_before.timestamp()),
+            super::validity::moment(validity.not_after.timestamp()),
         );
         let what = match validity.not_after.timestamp() < now {
             true => format!("expired on {}: AWS IoT registers no device by it", rfc3339(until)),

@@ -53,6 +53,19 @@ pub(super) fn check_validity(
     Ok(())
 }
 
+/// A time before 1970 counts as 1970: no certificate of this century has one.
+pub(super) fn moment(unix_seconds: i64) -> SystemTime {
+    match u64::try_from(unix_seconds) {
+        Ok(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        Err(_) => SystemTime::UNIX_EPOCH,
+    }
+}
+
+pub(super) fn seconds(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

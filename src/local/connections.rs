@@ -69,6 +69,13 @@ impl Connections {
         })
     }
 
+    /// Asks every connection to make room once it is quiet: its caller connects again, and is then identified by today's rules.
+    pub fn renew(&self) {
+        for connection in self.all.borrow().iter() {
+            connection.leave.notify_one();
+        }
+    }
+
     /// Lets every connection finish what it is at, and waits until all of them have.
     pub async fn finish(&self) {
         self.ending.send_replace(true);
@@ -257,5 +264,23 @@ mod tests {
             Ok(()),
             "it was sent away, and ends by itself"
         );
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_renewed_leave_once() {
+        let connections = Connections::default();
+        let (quiet, busy) = (
+            connections.enter(Origin::User(1)).unwrap(),
+            connections.enter(Origin::User(2)).unwrap(),
+        );
+        let _working = busy.busy();
+        connections.renew();
+        let later = connections.enter(Origin::User(3)).unwrap();
+        for asked in [&quiet, &busy] {
+            asked.connection.asked_to_leave().await;
+        }
+        let waiting = later.connection.asked_to_leave();
+        let outcome = tokio::time::timeout(std::time::Duration::ZERO, waiting).await;
+        assert!(outcome.is_err(), "whoever comes later stays");
     }
 }

@@ -9,6 +9,7 @@ use super::access::{Access, Wish};
 use super::answer::Refusal;
 use super::audit::Audit;
 use super::caller::Caller;
+use super::connections::Connections;
 use super::loopback::LoopbackPlace;
 use super::pace::Pace;
 use super::tally::Tally;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub access: RefCell<Access>,
     /// Asks for the configuration to be read again; answered when that is done.
     pub reloads: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    /// The connections of all listeners.
+    pub connections: Connections,
     /// The configuration's folder for further files, as hints name it.
     pub drop_ins: PathBuf,
     /// The loopback listener, if one is configured.

@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
-use super::connections::Connections;
 use super::socket::SocketDoor;
 use super::view::Shared;
 use super::{loopback, server, thing};
@@ -32,7 +31,7 @@ pub fn run<T>(
 ) -> io::Result<T> {
     LocalSet::new().block_on(runtime, async move {
         let door = SocketDoor::new(listener, shared.clone())?;
-        let connections = Connections::default();
+        let connections = shared.connections.clone();
         let doors = [
             spawn_local(server::serve(Rc::new(door), connections.clone())),
             spawn_local(loopback::listen(shared.clone(), connections.clone())),
@@ -48,6 +47,9 @@ pub fn run<T>(
             };
             rules.upgrade().and_then(gives).unwrap_or(true)
         });
+        let accounts = shared.access.borrow().accounts().clone();
+        let counting = inbox.clone();
+        spawn_local(async move { counting.count_by(accounts).await });
         spawn_local(inbox.clone().run(arrivals));
         let outcome = until.await;
         // Who comes now is the next run's, where systemd listens.

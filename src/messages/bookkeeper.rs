@@ -14,6 +14,7 @@ use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
+use crate::user_accounts::UserAccounts;
 
 /// Those who wait for a message's fate, before it is looked which of them have given up.
 const WAITING: usize = 1024;
@@ -58,6 +59,8 @@ pub(super) struct Bookkeeper {
     /// The last message's number, which the next database goes on from.
     pub(super) last_id: i64,
     pub(super) set_aside: Option<String>,
+    /// The accounts by which the disk is shared out.
+    pub(super) user_accounts: UserAccounts,
     /// When the journal was told that messages are dropped, by the boottime clock.
     said: Option<Duration>,
 }
@@ -99,6 +102,7 @@ impl Bookkeeper {
             first_id: 0,
             last_id: 0,
             set_aside: None,
+            user_accounts: UserAccounts::default(),
             said: None,
         }
     }

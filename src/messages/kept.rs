@@ -128,6 +128,7 @@ impl Books {
         qos: u8,
         accounts: &UserAccounts,
     ) -> rusqlite::Result<Result<Kept, NotKept>> {
+        self.bookkeeper.user_accounts = accounts.clone();
         if let Some(known) = self.kept_then(name) {
             if !known.may_be_used_by(owner) {
                 return Ok(Err(NotKept::Owned));

@@ -351,12 +351,12 @@ fn each_fault_has_its_line_and_its_next_step() {
     // A wrong PIN was tried once; the right one still opens the token.
     assert_eq!(document(&world).0, 68, "only the daemon is missing");
 
-    world.gateway.config.push_str("colour = \"red\"\n");
+    world.gateway.config.push_str("log-level = \"info\"\n");
     let (code, wrong) = document(&world);
     assert_eq!((code, ended(&wrong, "fail")), (78, vec!["configuration", "daemon"]));
     contains_all(
         line(&wrong, "configuration")["message"].as_str().unwrap(),
-        &["unknown field `colour`"],
+        &["unknown field `log-level`"],
     );
 }
 
@@ -392,6 +392,30 @@ fn the_servers_prove_who_they_are_before_there_is_a_certificate() {
         }
         world.gateway.config.clone_from(&good);
     }
+}
+
+#[test]
+fn whoever_has_the_loopback_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut world = World::new();
+    world
+        .gateway
+        .config
+        .push_str(&format!("[loopback]\nlisten = \"{address}\"\n"));
+    let (code, found) = document(&world);
+    assert_eq!(code, 78, "{found:#}");
+    contains_all(
+        line(&found, "loopback")["message"].as_str().unwrap(),
+        &[
+            &format!("at {address} listens "),
+            &format!("uid {}", rustix::process::geteuid().as_raw()),
+            &format!("(pid {})", std::process::id()),
+        ],
+    );
+    drop(taken);
+    let (_, found) = document(&world);
+    assert_eq!(line(&found, "loopback")["outcome"], "ok", "{found:#}");
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn without_a_key_a_ca_of_the_first_version_is_told_from_the_device_by_what_it_ha
             path: &path,
             ca_chain: chain.map(|_| chain_path.as_path()),
             thing_name: None,
+            content: None,
         };
         let loaded = Certificate::load(&source, None, &*ManualClock::at(NOW));
         let certificate = loaded

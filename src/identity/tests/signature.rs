@@ -225,6 +225,7 @@ fn load(pem: &str) -> Result<Loaded, crate::identity::Refusal> {
         path: &path,
         ca_chain: None,
         thing_name: None,
+        content: None,
     };
     Certificate::load(&source, None, &*ManualClock::at(super::NOW))
 }

@@ -1,3 +1,5 @@
+//! Hints for callers with hostile words.
+
 use std::sync::Arc;
 
 use super::*;

@@ -14,6 +14,7 @@ mod handover;
 mod host;
 mod place;
 mod port;
+mod port_holder;
 mod secret_file;
 mod tokens;
 
@@ -42,6 +43,7 @@ use files::Occasion;
 use tokens::Tokens;
 
 pub use place::LoopbackPlace;
+pub use port_holder::PortHolder;
 pub use tokens::{Reader, Recipient};
 
 /// Between two attempts to get the address.

@@ -23,6 +23,14 @@ struct Entry {
     local: SocketAddr,
     state: u8,
     uid: u32,
+    inode: u64,
+}
+
+impl Entry {
+    /// Whether the socket keeps another one from `address`.
+    fn is_at(&self, address: SocketAddr) -> bool {
+        self.local.port() == address.port() && takes_in(self.local.ip(), address.ip())
+    }
 }
 
 /// Binds the address, if no other user has anything to do with it.
@@ -57,10 +65,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Sockets at the address that are not this user's.
 fn others(entries: &[Entry], address: SocketAddr) -> impl Iterator<Item = &Entry> {
     let own = rustix::process::geteuid().as_raw();
-    entries.iter().filter(move |entry| {
-        let here = entry.local.port() == address.port() && takes_in(entry.local.ip(), address.ip());
-        here && entry.uid != own && !WITHOUT_A_PROCESS.contains(&entry.state)
-    })
+    entries
+        .iter()
+        .filter(move |entry| entry.is_at(address) && entry.uid != own && !WITHOUT_A_PROCESS.contains(&entry.state))
 }
 
 /// Whether a socket at `there` keeps one at `here` away.
@@ -85,12 +92,14 @@ fn entry(line: &str) -> Option<Entry> {
     let local = fields.nth(1)?;
     let state = fields.nth(1)?;
     let uid = fields.nth(3)?;
+    let inode = fields.nth(1)?;
     let (ip, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     Some(Entry {
         local: SocketAddr::new(ip_of(ip)?, port),
         state: u8::from_str_radix(state, 16).ok()?,
         uid: uid.parse().ok()?,
+        inode: inode.parse().ok()?,
     })
 }
 
@@ -113,7 +122,16 @@ fn ip_of(text: &str) -> Option<IpAddr> {
     }
 }
 
-fn name(uid: u32) -> String {
+/// The user and the inode of the socket that listens at the address, or keeps others from listening there.
+pub(super) fn listener_at(address: SocketAddr) -> Option<(u32, u64)> {
+    let entries = entries();
+    let mut listening = entries.iter().filter(|entry| entry.state == LISTEN);
+    let found = listening.find(|entry| entry.is_at(address))?;
+    Some((found.uid, found.inode))
+}
+
+/// A user by name and number.
+pub(super) fn name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => format!("user {} (uid {uid})", user.name.escape_debug()),
         Ok(None) | Err(_) => format!("uid {uid}"),
@@ -155,6 +173,7 @@ mod tests {
                     local: local.parse().unwrap(),
                     state,
                     uid,
+                    inode: 4711,
                 })
                 .into_iter()
                 .collect();
@@ -187,6 +206,7 @@ mod tests {
                 local: local.parse().unwrap(),
                 state,
                 uid,
+                inode: 0,
             }];
             let outcome = others(&entries, here.parse().unwrap()).next().is_some();
             assert_eq!(outcome, found, "{local} in state {state} of {uid}, here {here}");

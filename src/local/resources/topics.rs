@@ -32,7 +32,13 @@ async fn meant(shared: &Shared, segments: &[&str]) -> Result<(String, String), R
 /// Refuses a topic that AWS would not take, and a caller who may publish nothing.
 pub fn check_publisher(shared: &Shared, caller: &Caller, segments: &[&str]) -> Result<(), Refusal> {
     let (text, thing) = (segments.join("/"), shared.thing.known());
-    topic::check_publish(&filled(&text, thing.as_deref().unwrap_or(ANY_THING))).map_err(Refusal::malformed)?;
+    let known = thing.as_deref().unwrap_or(ANY_THING);
+    let topic = filled(&text, known);
+    topic::check_publish(&topic).map_err(Refusal::malformed)?;
+    // Before the rules: their hint would name one that gives nothing.
+    if topic::is_reserved(&topic, known, shared.presence_topic.as_deref()) {
+        return Err(publish::reserved());
+    }
     let text = thing.map_or_else(|| text.clone(), |thing| filled(&text, &thing));
     shared.authorize_any(caller, Wish::Publish(&text))
 }

@@ -3,6 +3,8 @@
 //! A subscription that no rule gives its owner any more is suspended: nothing more is kept for it and AWS is not asked for its
 //! filter. What it has already is neither given out nor deleted, within its bounds, so that a rule that comes back costs nothing.
 
+use std::sync::Arc;
+
 use log::Level;
 use tokio::task::spawn_local;
 
@@ -10,6 +12,7 @@ use super::super::owner::Owner;
 use super::super::store::Care;
 use super::Inbox;
 use crate::event::{Event, journal};
+use crate::user_accounts::UserAccounts;
 
 /// Whether the rules of this moment give a filter to an owner.
 pub(super) struct Rights(Box<Ask>);
@@ -26,6 +29,16 @@ impl Inbox {
     /// Has `rights` asked from now on whether the rules give a durable subscription's filter to its owner.
     pub fn ask_rights_of(&self, rights: impl Fn(&Owner, &str) -> bool + 'static) {
         self.rights.replace(Some(Rights(Box::new(rights))));
+    }
+
+    /// Shares the disk out by these accounts from now on.
+    pub async fn count_by(&self, accounts: Arc<UserAccounts>) {
+        // Where the database cannot be used, nothing is kept either; the next subscription brings them again.
+        let counted = self.store.run(Care::Reads, move |books| {
+            books.bookkeeper.user_accounts = accounts.as_ref().clone();
+            Ok(())
+        });
+        let _ = counted.await;
     }
 
     /// Suspends the durable subscriptions that no rule gives, and goes on with those that a rule gives again.

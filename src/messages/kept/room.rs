@@ -5,7 +5,7 @@ use super::super::owner::Owner;
 use super::Kept;
 use crate::user_accounts::UserAccounts;
 
-/// An owner's subscriptions together keep so many times what one of them may keep. A message that several of them have counts for
+/// An account's subscriptions together keep so many times what one of them may keep. A message that several of them have counts for
 /// each, though it is stored once.
 const ACCOUNT_SHARE: u64 = 8;
 
@@ -31,7 +31,7 @@ impl Books {
             self.count_dropped(kept, dropped)?;
         }
         let limit = max_bytes.saturating_mul(ACCOUNT_SHARE);
-        let (beside, fullest) = self.of_the_same_owner(kept);
+        let (beside, fullest) = self.of_the_same_account(kept);
         let excess = beside.saturating_add(kept.total.bytes + bytes).saturating_sub(limit);
         if excess == 0 {
             return Ok(true);
@@ -70,11 +70,12 @@ impl Books {
         }
     }
 
-    /// The bytes of the owner's other subscriptions, and the fullest of these.
-    fn of_the_same_owner(&self, kept: &Kept) -> (u64, Option<Kept>) {
+    /// The bytes of the account's other subscriptions, and the fullest of these.
+    fn of_the_same_account(&self, kept: &Kept) -> (u64, Option<Kept>) {
+        let accounts = &self.bookkeeper.user_accounts;
         let others = || {
             let all = self.all_kept_then();
-            all.filter(|other| other.name != kept.name && other.owner.is(&kept.owner))
+            all.filter(|other| other.name != kept.name && other.owner.shares_with(&kept.owner, accounts))
         };
         let fullest = others().max_by_key(|other| other.total.bytes).cloned();
         (others().map(|other| other.total.bytes).sum(), fullest)

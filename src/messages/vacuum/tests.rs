@@ -180,6 +180,51 @@ async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_roo
     assert_eq!((other.1 / 5_000, other.2), (9, 0), "another account does not notice");
 }
 
+/// Each of 16 users that one user can become has a subscription of its own.
+#[tokio::test]
+async fn what_users_keep_that_one_user_can_become_is_bounded_together() {
+    use crate::user_accounts::OwnedRange;
+    let bounds = Bounds {
+        inbox_max_bytes: 50_000,
+        ..Bounds::default()
+    };
+    let (_folder, handles) = opened(bounds);
+    let store = handles.inbox.store();
+    let range = OwnedRange {
+        owner: 1000,
+        first: 100_000,
+        count: 65_536,
+    };
+    let accounts = std::sync::Arc::new(UserAccounts::new([].into(), vec![range]));
+    let names: Vec<String> = (0..16).map(|number| format!("s{number}")).collect();
+    for (name, uid) in names.iter().zip(100_000..) {
+        keep(store, name, user(uid)).await.unwrap();
+    }
+    keep(store, "other", user(2)).await.unwrap();
+    // A reload brings the accounts.
+    handles.inbox.count_by(accounts).await;
+    for name in names.iter().chain([&"other".to_owned()]) {
+        for _ in 0..9 {
+            deliver(store, std::slice::from_ref(name), 5_000).await;
+        }
+    }
+    let all = store.run(Care::Reads, |books| {
+        let all = books.kept.values();
+        Ok(all
+            .map(|kept| (kept.name.clone(), kept.total.bytes))
+            .collect::<Vec<_>>())
+    });
+    let all = all.await.unwrap();
+    let bytes: u64 = all
+        .iter()
+        .filter(|(name, _)| name != "other")
+        .map(|(_, bytes)| bytes)
+        .sum();
+    assert!((380_000..=400_000).contains(&bytes), "{all:?}");
+    let other = all.iter().find(|(name, _)| name == "other").unwrap();
+    assert_eq!(other.1 / 5_000, 9, "another account does not notice");
+}
+
 #[tokio::test]
 async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
     let (_folder, handles) = opened(Bounds::default());

@@ -74,6 +74,58 @@ fn promise_7_a_unit_is_known_by_its_control_group() {
     );
 }
 
+/// Asks twice on one connection that is kept open, and connects again only where it was closed meanwhile.
+const ASK_TWICE: &str = r#"
+import http.client, socket, sys
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(sys.argv[1])
+connection = Connection("localhost")
+def ask():
+    for _ in range(2):
+        try:
+            connection.request("GET", "/v1/credentials")
+            response = connection.getresponse()
+            response.read()
+            return response.status
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            connection.close()
+print(ask(), flush=True)
+sys.stdin.readline()
+print(ask(), flush=True)
+"#;
+
+#[test]
+fn the_first_rule_about_a_unit_reaches_connections_that_are_open() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: access by unit, because only root may make control groups");
+        return;
+    }
+    let unit = name("late.service");
+    let mut world = World::new();
+    let own = format!("uid = {}\n", rustix::process::getuid().as_raw());
+    world.gateway.configure(&own, "uid = 61001\n");
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_for_text("state", "ready");
+    let group = Unit::new(&format!("system.slice/{unit}")).unwrap();
+    let mut caller = group.command(Path::new("python3"));
+    caller.args(["-c", ASK_TWICE]).arg(world.gateway.socket());
+    let mut caller = caller.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(caller.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "403");
+    let drop_ins = world.gateway.folder.path().join("conf.d");
+    fs::create_dir(&drop_ins).unwrap();
+    let rule = format!("[[access]]\nunit = \"{unit}\"\nrole-aliases = [\"*\"]\n");
+    fs::write(drop_ins.join("unit.toml"), rule).unwrap();
+    world.gateway.process().signal(Signal::HUP).unwrap();
+    world.gateway.wait_for_log("configuration: read again");
+    caller.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(said.next().unwrap().unwrap(), "200");
+    caller.wait().unwrap();
+}
+
 /// Connects, leaves the connection to its child and ends; the child asks when it is told to.
 const LEAVE_THE_CONNECTION: &str = r#"
 import os, socket, sys

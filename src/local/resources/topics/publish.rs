@@ -90,7 +90,7 @@ pub async fn post(
 }
 
 /// No rule can give these topics, root's neither, so the hint names no rule.
-fn reserved() -> Refusal {
+pub(super) fn reserved() -> Refusal {
     Refusal::new(
         StatusCode::FORBIDDEN,
         "reserved_topic",
