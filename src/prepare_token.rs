@@ -15,7 +15,7 @@ use crate::token::{self, Proof, TokenError};
 /// The longest PIN that is read.
 const MAX_PIN: u64 = 1024;
 
-/// What is to be done.
+/// The task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preparation {
     /// Print the labels of all tokens, a line each.

@@ -686,3 +686,36 @@ fn make_alone_lists_the_targets_in_two_columns() {
         "{listed}"
     );
 }
+
+/// A user without rights: the script ends before it looks at the machine.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn seconds_to_wait_may_begin_with_a_zero() {
+    use std::os::unix::process::CommandExt as _;
+    for (seconds, code) in [
+        ("0", 77),
+        ("8", 77),
+        ("08", 77),
+        ("000", 77),
+        ("0099", 77),
+        ("999999", 77),
+        ("1000000", 64),
+        ("", 64),
+        ("1s", 64),
+        ("-1", 64),
+        ("0x10", 64),
+        ("1.5", 64),
+    ] {
+        let mut setup = Command::new("sh");
+        setup.arg("-s").arg("--").args(["--wait", seconds]);
+        setup.stdin(fs::File::open(Path::new(REPOSITORY).join("packaging/gatepost-tpm-setup")).unwrap());
+        if rustix::process::geteuid().is_root() {
+            setup.uid(NOBODY).gid(NOBODY);
+        }
+        let ran = setup.output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(code), "{seconds:?}: {said}");
+        assert!(said.starts_with("gatepost-tpm-setup: "), "{seconds:?}: {said}");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! AWS General Reference, "AWS IoT Core endpoints and quotas", and the developer guide, "Device data endpoint types".
 
-/// What an endpoint is for.
+/// The service behind an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// MQTT, with a server certificate of Amazon Trust Services (or by a name that exists in that form only).
@@ -22,18 +22,18 @@ pub enum Service {
 pub struct Partition {
     /// As ARNs write it.
     pub name: &'static str,
-    /// What its Regions' names begin with; none has all that no other has.
+    /// The prefixes of its Regions' names; the partition without any has all Regions that no other claims.
     region_prefixes: &'static [&'static str],
-    /// What its hosts' names end with.
+    /// The end of its hosts' names.
     dns_suffix: &'static str,
-    /// What they end with where they have IPv6 addresses as well.
+    /// The end of the names that have IPv6 addresses as well.
     dual_stack_suffix: &'static str,
 }
 
 /// The name of an AWS IoT endpoint, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsName {
-    /// What it is for.
+    /// The service behind it.
     pub service: Service,
     /// The Region.
     pub region: String,

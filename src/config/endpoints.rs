@@ -8,7 +8,7 @@ use super::values::absolute;
 use super::{Aws, Endpoint};
 use crate::foreign_text;
 
-/// What a key of the configuration is for.
+/// The purpose of a key of the configuration.
 struct Purpose {
     key: &'static str,
     service: Service,
@@ -100,7 +100,7 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// What is possible, and seldom meant.
+/// A note about an endpoint that can be used, and is seldom meant.
 fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten();
     match name.map(|name| name.service) {

@@ -3,7 +3,7 @@
 use super::load::Sources;
 use crate::foreign_text;
 
-/// What was found so far.
+/// The faults and notes that were found so far.
 pub(super) struct Findings<'a> {
     sources: &'a Sources,
     /// Whether the configuration is only looked at, perhaps in the image of a machine that has never run.
@@ -35,7 +35,7 @@ impl<'a> Findings<'a> {
         self.is_only_examined
     }
 
-    /// What is wrong, and what should be looked at.
+    /// The faults, and the notes about what should be looked at.
     pub(super) fn into_parts(self) -> (Vec<Fault>, Vec<String>) {
         (self.faults, self.notes)
     }

@@ -115,7 +115,7 @@ const OTHER_WORDS: [&str; 40] = [
     "url",
 ];
 
-/// What the numbers of these keys may be.
+/// The unit and the range of each key whose value is a number.
 const NUMBERS: [(&str, &str); 7] = [
     ("uid", "a user ID: 0 to 4294967295"),
     ("gid", "a group ID: 0 to 4294967295"),
@@ -126,7 +126,7 @@ const NUMBERS: [(&str, &str); 7] = [
     ("inbox-max-messages", "messages: 1 to 100000000"),
 ];
 
-/// What the number of a key counts, and its range.
+/// The unit and the range of a key whose value is a number.
 pub(super) fn range_of(key: &str) -> Option<&'static str> {
     NUMBERS.iter().find(|(name, _)| *name == key).map(|(_, range)| *range)
 }
@@ -147,7 +147,7 @@ pub(super) fn is_harmless(name: &str) -> bool {
     !name.is_empty() && normal(name).split(['-', '.']).all(is_word)
 }
 
-/// What somebody meant who wrote `name` where one of `expected` belongs.
+/// A guess at the key or the table that was meant by `name`, which stands where one of `expected` belongs.
 pub(super) fn meant(name: &str, expected: &[&str]) -> Option<String> {
     let near = |known: &&&str| normal(known) == normal(name) || is_near(&normal(known), &normal(name));
     if let Some(known) = expected.iter().find(near) {

@@ -7,7 +7,7 @@ const AMAZONAWS: &str = "amazonaws";
 /// Letters that are read as another one.
 const LETTERS_ALIKE: [(&str, &str); 4] = [("vv", "w"), ("rn", "m"), ("0", "o"), ("1", "l")];
 
-/// What makes a name that is none of AWS's look like one; `None` where nothing does.
+/// The reason why a name that is none of AWS's looks like one; `None` where it does not.
 pub(super) fn what(host: &str) -> Option<String> {
     let labels: Vec<&str> = host.split('.').collect();
     let owner = |from: usize| labels.get(from..).unwrap_or_default().join(".");

@@ -94,7 +94,7 @@ fn wrong_table(place: &Line, message: &str) -> Option<String> {
     }
 }
 
-/// What a key takes, where something else was written.
+/// Advice on the value of a key, where it has another type.
 fn advice(key: &str, message: &str) -> Option<String> {
     const DURATIONS: [&str; 4] = ["keep-alive", "session-expiry", "report-interval", "outbox-max-age"];
     if let Some(range) = range_of(key) {
@@ -141,7 +141,7 @@ fn is_wrong_type(message: &str) -> bool {
     message.starts_with("invalid type: ") || message.starts_with("invalid value: ")
 }
 
-/// What serde says of a wrong type ("invalid type: integer `1234`, expected a string") without the value.
+/// The message of serde about a wrong type ("invalid type: integer `1234`, expected a string") without the value.
 fn wrong_type(message: &str) -> String {
     let (_, found) = message.split_once(": ").unwrap_or_default();
     let kind: String = found

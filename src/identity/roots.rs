@@ -92,7 +92,8 @@ pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
 
 /// Whether a certificate may be a root: by its basic constraints, or as one of the first version, which has none.
 fn is_root(certificate: &X509Certificate) -> bool {
-    certificate.is_ca() || certificate.version().0 == 0
+    let is_own_issuer = certificate.subject().as_raw() == certificate.issuer().as_raw();
+    certificate.is_ca() || (certificate.version().0 == 0 && is_own_issuer)
 }
 
 fn fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {

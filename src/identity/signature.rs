@@ -10,7 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
-/// What a signature says about an issuer.
+/// The outcome of verifying a signature with an issuer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
     /// The issuer's key has made it.

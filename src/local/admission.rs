@@ -1,4 +1,4 @@
-//! Who gets a connection when places are scarce.
+//! Decides which caller gets a connection when places are scarce.
 //!
 //! There are four pools that never take a place from each other: the users that could do worse than ask (root and the
 //! daemon's own), the users and token holders that an access rule names, everybody else on the Unix socket, and the
@@ -15,7 +15,7 @@ const RESERVED: usize = 96;
 /// Connections that everybody whom a rule names can rely on.
 const FEW: usize = 8;
 
-/// Whose connection it is, as far as that is known.
+/// The user or token holder behind a connection, as far as that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Root, or the user that the daemon runs as.
@@ -41,7 +41,7 @@ enum Pool {
 /// One connection that has a place.
 #[derive(Clone, Debug)]
 pub struct Occupant<'a> {
-    /// Whose it is.
+    /// The user or token holder behind it.
     pub origin: &'a Origin,
     /// When it was last heard of: a count, not a time.
     pub heard: u64,
@@ -49,7 +49,7 @@ pub struct Occupant<'a> {
     pub busy: bool,
 }
 
-/// What becomes of a newcomer.
+/// The decision about a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// There is room.

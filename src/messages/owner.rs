@@ -7,7 +7,7 @@ use std::fmt;
 use crate::percent;
 use crate::user_accounts::UserAccounts;
 
-/// Who owns a durable subscription.
+/// The owner of a durable subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// Every process of a user.

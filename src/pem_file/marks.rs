@@ -15,15 +15,15 @@ fn is_dash(letter: char) -> bool {
 struct Mark<'a> {
     line: usize,
     is_begin: bool,
-    /// What stands before the hyphens.
+    /// The text before the hyphens.
     before: &'a str,
-    /// What stands after the last ones.
+    /// The text behind the last hyphens.
     after: &'a str,
     /// Whether hyphens and letters are as they should be.
     is_exact: bool,
 }
 
-/// What was done to the marks of a certificate; `None` where there are none, or nothing was.
+/// Names the change that the marks of a certificate have; `None` where there are no marks, or they are as they should be.
 pub(super) fn content(text: &str) -> Option<Content> {
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let marks: Vec<Mark> = lines
@@ -62,7 +62,7 @@ pub(super) fn content(text: &str) -> Option<Content> {
     marks.iter().any(is_beside).then_some(Content::TextBesideMarks)
 }
 
-/// What took the place of the line breaks of a certificate in one line.
+/// Names the replacement of the line breaks in a certificate in one line.
 fn one_line(line: &str) -> Content {
     let upper = line.to_ascii_uppercase();
     if line.contains("\\n") || line.contains("\\r") {

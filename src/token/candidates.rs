@@ -62,7 +62,7 @@ fn public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>,
         .collect())
 }
 
-/// What the private key object says of its public half: an RSA key has its modulus, PKCS#11 3.0 has CKA_PUBLIC_KEY_INFO.
+/// The public half as the private key object gives it: an RSA key has its modulus, PKCS#11 3.0 has CKA_PUBLIC_KEY_INFO.
 fn own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
     let info = session.get_attributes(private.handle, &[AttributeType::PublicKeyInfo]);
     // A key object that says nothing of its public half is no candidate; one that says something unusable is.

@@ -95,7 +95,7 @@ impl Logins {
 /// the token has counted the failure. The last try before the token locks itself is never used.
 #[derive(Debug, Default)]
 struct LoginPolicy {
-    /// What the module answered to the last login, where that failed for a reason that does not name the PIN; a successful login
+    /// The module's answer to the last login, where that failed for a reason that does not name the PIN; a successful login
     /// clears it.
     unexplained: Option<String>,
 }

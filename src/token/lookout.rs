@@ -24,7 +24,7 @@ pub(super) struct Lookout {
     certificate: Option<FileStamp>,
 }
 
-/// What changes with a file.
+/// Attributes that change with the content of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct FileStamp(Option<(u64, u64, i64, i64)>);
 

@@ -37,7 +37,7 @@ struct ProvenKey {
     private: ObjectHandle,
     public: PublicKey,
     mode: Mode,
-    /// What somebody should look at though everything works.
+    /// A warning about a key that works all the same.
     warning: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl OpenToken {
         &self.key.public
     }
 
-    /// What somebody should look at though everything works.
+    /// A warning about a key that works all the same.
     pub(super) fn warning(&self) -> Option<&str> {
         self.key.warning.as_deref()
     }

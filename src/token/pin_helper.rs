@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::problem::Remedy;
 
-    /// What comes of one answer that is written to whoever asks.
+    /// Asks a helper that gives this answer, and returns the outcome.
     fn asked(answer: &[u8]) -> Result<Decrypted, TokenError> {
         let folder = tempfile::tempdir().unwrap();
         let helper = PinHelper::in_folder(folder.path());

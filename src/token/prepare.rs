@@ -1,4 +1,4 @@
-//! What gatepost-tpm-setup does with a token: lists, makes and proves one. gatepostd does it by itself, so that a gateway needs
+//! Lists, makes and proves tokens for gatepost-tpm-setup. gatepostd does it by itself, so that a gateway needs
 //! no smart card tools, whose daemon runs as root.
 
 use std::fmt;

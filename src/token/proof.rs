@@ -13,7 +13,7 @@ use crate::problem::{Exit, Problem};
 /// More candidates than this are not named in a message.
 const NAMED: usize = 4;
 
-/// What is to be proven, for messages.
+/// The names of what is to be proven, for messages.
 pub(super) struct Claim<'a> {
     /// The module's path.
     pub(super) module: &'a str,

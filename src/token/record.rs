@@ -1,4 +1,4 @@
-//! What has worked in this run of the token, and what never has.
+//! Records which operations of the token have worked in this run.
 
 use crate::failure_streak::{FailureStreak, Outlook};
 use crate::problem::Problem;
@@ -61,7 +61,7 @@ impl Record {
         problem
     }
 
-    /// What to say of an open token all the same.
+    /// The complaint about a token that is open all the same.
     pub(super) fn complaint(&self) -> Option<Problem> {
         self.complaint.clone()
     }

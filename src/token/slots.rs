@@ -138,7 +138,7 @@ fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> boo
         })
 }
 
-/// What a URI can name of a token.
+/// The attributes of a token that a URI can name.
 #[derive(Clone, Debug, Default)]
 struct TokenNames {
     label: String,

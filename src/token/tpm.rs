@@ -1,4 +1,4 @@
-//! What tpm2-pkcs11 needs around it, and what is missing: the module itself answers CKR_GENERAL_ERROR to all of it.
+//! Checks what tpm2-pkcs11 needs around it, and names what is missing: the module itself answers CKR_GENERAL_ERROR to all of it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

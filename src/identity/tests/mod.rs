@@ -81,7 +81,7 @@ impl Party {
     }
 }
 
-/// What a load of these two files comes to.
+/// Loads a device certificate and CA certificates from files with this content.
 fn load_named(
     device: &str,
     ca_chain: Option<&str>,

@@ -1,4 +1,4 @@
-//! What AWS will not take, or will not like.
+//! Certificates that AWS does not take, or that will be in the way there.
 
 use super::*;
 

@@ -18,7 +18,7 @@ fn hint(peer: &Peer, wish: Wish) -> String {
     missing_rule(peer, wish, "gw-1", Path::new("/srv/gate post/conf.d"))
 }
 
-/// What the hint's TOML gives: the selector and the value of the key.
+/// Parses the hint's TOML: the selector and the value of the key.
 fn rule(hint: &str, key: &str) -> (String, String) {
     let document: toml::Table = toml::from_str(hint).unwrap_or_else(|error| panic!("{error}: {hint}"));
     assert_eq!(document.len(), 1, "{hint}");
@@ -36,7 +36,7 @@ fn rule(hint: &str, key: &str) -> (String, String) {
     (format!("{name} {selector}"), values[0].as_str().unwrap().to_owned())
 }
 
-/// What a shell would see outside of double quotes, after a check of what it would see inside.
+/// The text outside of double quotes as a shell would see it; the text inside is checked.
 fn outside_quotes(hint: &str) -> String {
     let mut parts = hint.split('"');
     let mut outside = parts.next().unwrap().to_owned();
@@ -193,7 +193,7 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
     }
 }
 
-/// What is asked for, and the value of the hint's rule; `None` where there is no rule to hint at.
+/// Each case has a request and the value of the hint's rule; `None` where there is no rule to hint at.
 #[test]
 fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
     use crate::config::{Config, Folders};

@@ -19,7 +19,7 @@ use crate::secret::{ExposeSecret, SecretString};
 
 /// The form below. Fields may be added to it; one that changes its meaning is another version.
 const VERSION: u32 = 1;
-/// What a token has in the file besides its strings.
+/// The fixed-size part of a token's entry in the file.
 const FRAME: usize = 256;
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::port;
 use crate::foreign_text::clean;
 
-/// Who listens on a port.
+/// The user and the process that listen on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortHolder {
     /// The user, by name where it has one.
@@ -23,7 +23,7 @@ struct Process {
 }
 
 impl PortHolder {
-    /// Who listens at `address` or keeps others from doing so; `None` where nobody does.
+    /// Finds the listener at `address`, or one that keeps others from listening there; `None` where there is none.
     pub fn of(address: SocketAddr) -> Option<Self> {
         let (uid, inode) = port::listener_at(address)?;
         Some(Self {

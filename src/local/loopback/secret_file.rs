@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Result<SecretString, String> {
     token(&content).map_err(|why| format!("{name} {why}"))
 }
 
-/// Who could have put the file there, and who can read it.
+/// The users who could have put the file there, and those who can read it.
 fn check(is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), String> {
     if !is_file {
         return Err("is no regular file".into());

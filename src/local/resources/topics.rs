@@ -36,7 +36,7 @@ pub fn check_publisher(shared: &Shared, caller: &Caller, segments: &[&str]) -> R
     let topic = filled(&text, known);
     topic::check_publish(&topic).map_err(Refusal::malformed)?;
     // Before the rules: their hint would name one that gives nothing.
-    if topic::is_reserved(&topic, known, shared.presence_topic.as_deref()) {
+    if topic::is_reserved(&topic, known, shared.presence_topic.borrow().as_deref()) {
         return Err(publish::reserved());
     }
     let text = thing.map_or_else(|| text.clone(), |thing| filled(&text, &thing));

@@ -1,4 +1,4 @@
-//! Who may use whose durable subscription, and which rules give it to its owner.
+//! The owners of durable subscriptions, and the rules that apply to them.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ fn value(tokens: &Tokens) -> String {
     tokens.iter().next().unwrap().value().expose_secret().to_owned()
 }
 
-/// What happens to a file between two times that it is laid out.
+/// A change of a file between two times that it is laid out.
 type Change = fn(&Path);
 
 #[test]
