@@ -98,7 +98,8 @@ pub(super) fn pin_in(content: &[u8]) -> Result<&str, PinFault> {
 }
 
 fn check_line(line: &str) -> Result<(), PinFault> {
-    let checks: [(fn(&str) -> bool, PinFault); 15] = [
+    type Check = fn(&str) -> bool;
+    let checks: [(Check, PinFault); 15] = [
         (|line| line.trim() != line, PinFault::BlankAround),
         (|line| line.contains(char::is_control), PinFault::Control),
         (|line| line.contains(is_invisible), PinFault::Invisible),
