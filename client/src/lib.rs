@@ -30,6 +30,7 @@ mod status;
 mod subscribe;
 mod subscriptions;
 mod table;
+mod terminal;
 mod wait;
 mod words;
 

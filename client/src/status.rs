@@ -6,13 +6,13 @@ mod screen;
 mod stopped;
 mod watch;
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::command_line::Matches;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::printable::{printable, printable_json};
+use crate::terminal::Terminal;
 use crate::words::text;
 use crate::{daemon, output};
 
@@ -32,7 +32,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
     match json {
         true => output::print(&line(&body))?,
-        false => output::print(report::draw(&document, colours_wanted()).as_bytes())?,
+        false => output::print(report::draw(&document, Terminal::of_stdout()).as_bytes())?,
     };
     Ok(exit(&document))
 }
@@ -80,10 +80,4 @@ pub(crate) fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
 fn line(body: &[u8]) -> Vec<u8> {
     let line_end: &[u8] = if body.ends_with(b"\n") { b"" } else { b"\n" };
     printable_json(&[body, line_end].concat())
-}
-
-/// Colours are for people at terminals who have not asked to be spared (<https://no-color.org>).
-fn colours_wanted() -> bool {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")
 }

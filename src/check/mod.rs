@@ -14,6 +14,7 @@ mod messages;
 mod network;
 mod report;
 mod running;
+mod terminal;
 mod token;
 mod verdict;
 
@@ -30,6 +31,7 @@ use crate::subordinate;
 use daemon::Answer;
 use lines::{ACCESS_RULES, CONFIGURATION, FILES, REST, ROOT_CA};
 use report::Report;
+use terminal::Terminal;
 
 /// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
 /// document.
@@ -42,7 +44,10 @@ pub fn run(path: &Path, user: Option<&str>, json: bool) -> Result<(), Fatal> {
         Some(user) => access::explain(path, user, &mut report)?,
         None => everything(path, &mut report)?,
     }
-    print(&if json { report.json() } else { report.text() })?;
+    print(&match json {
+        true => report.json(),
+        false => Terminal::of_stdout().dress(&report.text()),
+    })?;
     report.verdict()
 }
 

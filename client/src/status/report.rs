@@ -4,11 +4,12 @@ use super::screen::{Colour, Screen, length, named};
 use crate::instant::{Instant, duration};
 use crate::json::Value;
 use crate::size::size;
+use crate::terminal::Terminal;
 
 /// The whole screen.
-pub(super) fn draw(document: &Value, colours: bool) -> String {
+pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     let now = document.get("now").text().and_then(Instant::parse);
-    let mut screen = Screen::new(now, colours);
+    let mut screen = Screen::new(now, terminal);
     match document.get("state").text() {
         Some("ready") => screen.headline("gatepost is ready.", Colour::Green),
         Some("waiting") => screen.headline("gatepost is waiting.", Colour::Yellow),

@@ -4,9 +4,9 @@ use crate::instant::{Instant, duration};
 use crate::json::Value;
 use crate::output::wrap;
 use crate::printable::printable;
+use crate::terminal::Terminal;
 
 const TITLE_WIDTH: usize = 14;
-const TEXT_WIDTH: usize = 80 - TITLE_WIDTH;
 
 /// ANSI SGR colours.
 #[derive(Clone, Copy)]
@@ -20,15 +20,15 @@ pub(super) enum Colour {
 pub(super) struct Screen {
     text: String,
     now: Option<Instant>,
-    colours: bool,
+    terminal: Terminal,
 }
 
 impl Screen {
-    pub(super) fn new(now: Option<Instant>, colours: bool) -> Self {
+    pub(super) fn new(now: Option<Instant>, terminal: Terminal) -> Self {
         Self {
             text: String::new(),
             now,
-            colours,
+            terminal,
         }
     }
 
@@ -45,7 +45,7 @@ impl Screen {
 
     /// A paragraph over the whole width.
     pub(super) fn paragraph(&mut self, text: &str) {
-        for line in wrap(&printable(text), TITLE_WIDTH + TEXT_WIDTH) {
+        for line in wrap(&printable(text), self.terminal.columns) {
             self.text.push_str(&line);
             self.text.push('\n');
         }
@@ -94,7 +94,7 @@ impl Screen {
 
     fn lines(&mut self, title: &str, text: &str, colour: Option<Colour>) {
         let mut title = title;
-        for line in wrap(&printable(text), TEXT_WIDTH) {
+        for line in wrap(&printable(text), self.terminal.columns - TITLE_WIDTH) {
             let line = colour.map_or_else(|| line.clone(), |colour| self.coloured(&line, colour));
             self.text.push_str(&format!("{title:TITLE_WIDTH$}{line}\n"));
             title = "";
@@ -102,7 +102,7 @@ impl Screen {
     }
 
     fn coloured(&self, text: &str, colour: Colour) -> String {
-        if self.colours {
+        if self.terminal.colours {
             format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8)
         } else {
             text.to_owned()

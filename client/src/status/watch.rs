@@ -6,10 +6,11 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{colours_wanted, line, look_again, report};
+use super::{line, look_again, report};
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::output;
+use crate::terminal::Terminal;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -41,7 +42,7 @@ fn every_document(socket: &Path) -> Result<Infallible, Failure> {
 fn screen(socket: &Path) -> Result<Infallible, Failure> {
     loop {
         let text = match look_again(socket) {
-            Ok((_, document)) => report::draw(&document, colours_wanted()),
+            Ok((_, document)) => report::draw(&document, Terminal::of_stdout()),
             Err(failure) => failure.text(),
         };
         output::print(format!("{CLEAR}{text}").as_bytes())?;

@@ -2,9 +2,10 @@ use proptest::prelude::*;
 
 use super::draw;
 use crate::json::Value;
+use crate::terminal::Terminal;
 
 fn screen(document: &str) -> String {
-    draw(&Value::parse(document.as_bytes()).unwrap(), false)
+    draw(&Value::parse(document.as_bytes()).unwrap(), Terminal::plain())
 }
 
 #[test]
@@ -92,8 +93,12 @@ fn what_is_missing_or_strange_is_left_out_or_shown_as_it_is() {
 fn colours_only_when_wanted() {
     let document = Value::parse(include_bytes!("attention.json")).unwrap();
     let escape = '\u{1b}';
-    assert!(draw(&document, true).contains(escape));
-    assert!(!draw(&document, false).contains(escape));
+    let coloured = Terminal {
+        colours: true,
+        ..Terminal::plain()
+    };
+    assert!(draw(&document, coloured).contains(escape));
+    assert!(!draw(&document, Terminal::plain()).contains(escape));
 }
 
 proptest! {
@@ -106,7 +111,36 @@ proptest! {
         let line_end = document[start..].find('\n').map_or(document.len(), |end| start + end);
         let text = format!("{}: {value},{}", &document[..start], &document[line_end..]);
         if let Ok(document) = Value::parse(text.as_bytes()) {
-            prop_assert!(!draw(&document, false).is_empty());
+            prop_assert!(!draw(&document, Terminal::plain()).is_empty());
         }
     }
+}
+
+#[test]
+fn lines_break_at_the_width_of_the_terminal() {
+    let document = Value::parse(include_bytes!("attention.json")).unwrap();
+    for columns in [50, 66, 80, 120] {
+        let screen = draw(
+            &document,
+            Terminal {
+                columns,
+                ..Terminal::plain()
+            },
+        );
+        let too_long = |line: &&str| line.chars().count() > columns && line.trim().contains(' ');
+        let longest = screen.lines().find(too_long);
+        // A word that is longer than the column stays whole.
+        assert!(
+            longest.is_none_or(|line| line.split_whitespace().any(|word| word.len() > columns - 40)),
+            "{longest:?}"
+        );
+    }
+    let lines = |columns| {
+        let terminal = Terminal {
+            columns,
+            ..Terminal::plain()
+        };
+        draw(&document, terminal).lines().count()
+    };
+    assert!(lines(50) > lines(120));
 }

@@ -1,0 +1,173 @@
+//! The lines of a check on a terminal: colours for those that matter, and lines that break between words at its width.
+//!
+//! A file, a pipe and a dumb terminal get the lines as they are.
+
+use std::env;
+use std::io::IsTerminal as _;
+
+/// Columns of the outcome, and two blanks.
+const FIRST_COLUMN: usize = 6;
+/// A narrower second column is no help to anybody.
+const LEAST_COLUMN: usize = 24;
+
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    colours: bool,
+    /// Columns; `None` for lines of any length.
+    width: Option<usize>,
+}
+
+impl Terminal {
+    /// The terminal that stdout is; one that can do nothing where it is none.
+    pub fn of_stdout() -> Self {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return Self::default();
+        }
+        let size = rustix::termios::tcgetwinsize(&stdout).ok();
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        Self {
+            colours: wants_colours(
+                |name| env::var_os(name).is_some_and(|value| !value.is_empty()),
+                env::var("TERM").ok(),
+            ),
+            width,
+        }
+    }
+
+    /// The lines as this terminal shows them.
+    pub fn dress(self, text: &str) -> String {
+        let indent = text.lines().find_map(second_column).unwrap_or_default();
+        text.lines().map(|line| self.line(line, indent)).collect()
+    }
+
+    fn line(self, line: &str, indent: usize) -> String {
+        let split = line.char_indices().nth(indent).map_or(line.len(), |(place, _)| place);
+        let (head, body) = line.split_at(split);
+        let room = self
+            .width
+            .and_then(|width| width.checked_sub(indent))
+            .filter(|room| *room >= LEAST_COLUMN);
+        let body = match room {
+            Some(room) => wrap(body, room).join(&format!("\n{}", " ".repeat(indent))),
+            None => body.to_owned(),
+        };
+        format!("{}{body}\n", self.coloured(head))
+    }
+
+    /// The first word says how it is.
+    fn coloured(self, head: &str) -> String {
+        let colours = [("ok", 32), ("warn", 33), ("FAIL", 31)];
+        let found = colours.iter().find(|(word, _)| head.split(' ').next() == Some(word));
+        match (self.colours, found) {
+            (true, Some((word, colour))) => {
+                let rest = head.get(word.len()..).unwrap_or_default();
+                format!("\u{1b}[{colour}m{word}\u{1b}[0m{rest}")
+            }
+            _ => head.to_owned(),
+        }
+    }
+}
+
+/// Where the message begins in a line of outcome, name and message: behind the blanks after the name.
+fn second_column(line: &str) -> Option<usize> {
+    let name = line
+        .get(FIRST_COLUMN..)
+        .filter(|name| !line.starts_with(' ') && !name.starts_with(' '))?;
+    let gap = name.find("  ")?;
+    let message = name.get(gap..)?.trim_start();
+    Some(line.chars().count() - message.chars().count())
+}
+
+/// Whoever has set NO_COLOR wants none (<https://no-color.org>), and a dumb terminal has none.
+fn wants_colours(is_set: impl Fn(&str) -> bool, terminal: Option<String>) -> bool {
+    !is_set("NO_COLOR") && terminal.is_some_and(|name| !name.is_empty() && name != "dumb")
+}
+
+/// Breaks a text between words; a longer word stays whole so that it can be copied.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "ok    clock  2026-11-30T10:00:00Z\n\
+                        FAIL  key    no key matches the pattern that was configured\n             next: make one\n\
+                        skip  expiry without a certificate nothing is known\n";
+    fn terminal(colours: bool, width: Option<usize>) -> String {
+        Terminal { colours, width }.dress(TEXT)
+    }
+
+    #[test]
+    fn what_is_no_terminal_gets_the_lines_as_they_are() {
+        assert_eq!(terminal(false, None), TEXT);
+        assert_eq!(Terminal::default().dress(""), "");
+        for width in [0, 5, 13, 36] {
+            assert_eq!(
+                terminal(false, Some(width)),
+                TEXT,
+                "too narrow to break anything: {width}"
+            );
+        }
+        assert_eq!(terminal(false, Some(200)), TEXT);
+    }
+
+    #[test]
+    fn lines_break_between_words_below_their_column() {
+        let broken = "ok    clock  2026-11-30T10:00:00Z\n\
+                      FAIL  key    no key matches the\n             pattern that was\n             configured\n\
+                      \x20            next: make one\n\
+                      skip  expiry without a certificate\n             nothing is known\n";
+        assert_eq!(terminal(false, Some(37)), broken);
+        assert_eq!(
+            wrap("arn:aws:iam::123456789012:role/x y", 10),
+            ["arn:aws:iam::123456789012:role/x", "y"]
+        );
+        assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn what_matters_has_a_colour_unless_nobody_wants_one() {
+        let text = terminal(true, None);
+        for words in [
+            "\u{1b}[32mok\u{1b}[0m    clock",
+            "\u{1b}[31mFAIL\u{1b}[0m  key",
+            "\nskip  expiry",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+        for (no_colour, name, wanted) in [
+            (false, Some("xterm"), true),
+            (true, Some("xterm"), false),
+            (false, Some("dumb"), false),
+            (false, Some(""), false),
+            (false, None, false),
+        ] {
+            assert_eq!(
+                wants_colours(|_| no_colour, name.map(str::to_owned)),
+                wanted,
+                "{name:?}"
+            );
+        }
+    }
+}
