@@ -61,7 +61,11 @@ impl Board {
     /// What keeps this gateway offline, the deepest cause first: whoever waits for anything waits for this.
     pub fn obstacle(&self) -> Option<Problem> {
         let token = self.token.borrow().problem.clone();
-        let clock = || self.clock.borrow().problem.clone();
+        // A clock that is wrong keeps nobody offline; one that is not set does.
+        let clock = || {
+            let part = self.clock.borrow();
+            part.problem.clone().filter(|_| part.phase == ClockPhase::Unset)
+        };
         let identity = || self.identity.borrow().problem.clone();
         let provisioning = || self.provisioning.borrow().problem.clone();
         token.or_else(identity).or_else(clock).or_else(provisioning)
