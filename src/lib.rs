@@ -27,7 +27,7 @@
 //! overview                         the one verdict on all parts
 //! messages | credentials
 //! status
-//! problem | event | foreign_text | build_info | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts
+//! problem | event | foreign_text | build_info | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts | qos
 //! logging | log_limiter
 //! ```
 //!
@@ -65,6 +65,7 @@ pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
 pub mod pulse;
+pub mod qos;
 pub mod redaction;
 pub mod regular_file;
 pub mod retry;

@@ -11,6 +11,7 @@ use gatepost::mqtt::decode::{Packet, decode};
 use gatepost::mqtt::{
     Client, Frame, Framer, Incoming, MAX_PACKET, ProtocolError, RECEIVE_MAXIMUM, ReasonCode, ServerLimits, encode,
 };
+use gatepost::qos::Qos;
 use libfuzzer_sys::fuzz_target;
 
 const CLIENT_ID: &str = "gw-1";
@@ -137,7 +138,7 @@ impl Connection {
             } => self.publish(*acknowledged, *retain, payload),
             Step::Subscribe(count) => {
                 let filters: Vec<_> = (0..count % 8 + 1)
-                    .map(|number| (format!("gw-1/{number}/#"), number % 2))
+                    .map(|number| (format!("gw-1/{number}/#"), Qos::from_number(number % 2).unwrap_or_default()))
                     .collect();
                 let _ = self.client.subscribe(&filters, &mut self.output);
             }
@@ -272,7 +273,7 @@ impl Connection {
 }
 
 fn check_message(message: &Received) {
-    assert!(!message.topic.contains(['+', '#', '\0']) && message.qos <= 1);
+    assert!(!message.topic.contains(['+', '#', '\0']) && message.qos <= Qos::AtLeastOnce);
     assert!(message.topic.len() + message.payload.len() <= MAX_PACKET as usize);
 }
 

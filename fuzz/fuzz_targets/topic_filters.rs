@@ -5,6 +5,7 @@
 
 use arbitrary::Arbitrary;
 use gatepost::messages::{Wish, fewest};
+use gatepost::qos::Qos;
 use gatepost::topic::{check_filter, check_publish, covers, matches};
 use libfuzzer_sys::fuzz_target;
 
@@ -108,10 +109,17 @@ fn witnesses(filter: &str) -> impl Iterator<Item = String> {
     filled.into_iter().filter(move |topic| reference(&filter, topic))
 }
 
+fn qos(program: &Program) -> Qos {
+    match program.qos {
+        true => Qos::AtLeastOnce,
+        false => Qos::AtMostOnce,
+    }
+}
+
 fn check_fewest(programs: &[&Program], topic: &str) {
     let wishes = programs.iter().map(|program| Wish {
         filter: program.filter,
-        qos: u8::from(program.qos),
+        qos: qos(program),
         fresh: program.fresh,
         joined: 1,
         asked: 1,
@@ -120,7 +128,7 @@ fn check_fewest(programs: &[&Program], topic: &str) {
     let wanted = fewest(wishes);
     for (filter, granted) in &wanted {
         let asked = programs.iter().filter(|program| covers(filter, program.filter));
-        let highest = asked.map(|program| u8::from(program.qos)).max();
+        let highest = asked.map(|program| qos(program)).max();
         assert!(
             programs.iter().any(|program| program.filter == *filter),
             "{filter} was not asked for"
@@ -135,7 +143,7 @@ fn check_fewest(programs: &[&Program], topic: &str) {
     for program in programs {
         let served = wanted.iter().any(|(filter, granted)| {
             let relies = *filter == program.filter || !refused(filter);
-            relies && covers(filter, program.filter) && granted.qos >= u8::from(program.qos)
+            relies && covers(filter, program.filter) && granted.qos >= qos(program)
         });
         assert!(served, "{} at {} is not among {wanted:?}", program.filter, program.qos);
         if check_publish(topic).is_ok() && matches(program.filter, topic) {

@@ -28,7 +28,7 @@ pub use trial::{Trial, prove_server};
 use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
-use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers};
+use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers, Traffic};
 use crate::clock::SharedClock;
 use crate::config::{Config, Folders, Mqtt};
 use crate::credentials::AliasChanges;
@@ -159,7 +159,7 @@ impl Cloud {
             self.post.outbox.clone(),
         );
         let publisher = Publisher::new(self.post.outbox.clone(), self.post.direct, mqtt.publish_rate);
-        let subscriber = Subscriber::new(self.post.outbox, self.post.wanted, self.post.arrive);
+        let subscriber = Subscriber::new(self.post.outbox, self.post.wanted, self.post.arrive, self.clock.clone());
         let record = record_path(&self.config.folders);
         Session {
             endpoint: self.config.aws.mqtt_endpoint,
@@ -172,9 +172,11 @@ impl Cloud {
             accepted,
             proven: Proven::new(&self.config.folders, &self.config.identity),
             successor: Successor::none(),
-            presence,
-            publisher,
-            subscriber,
+            traffic: Traffic {
+                presence,
+                publisher,
+                subscriber,
+            },
             backoff: Session::backoff(fastrand::Rng::new()),
             recovery,
             outage: Outage::default(),

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::Bounds;
 use super::database::brief;
 use super::kept::Kept;
+use super::subscription_state::SubscriptionState;
 use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
 use crate::problem::Problem;
@@ -53,7 +54,7 @@ pub(super) struct Bookkeeper {
     /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
     pub(super) to_keep: Vec<Kept>,
     /// The filters that AWS's side of the session has, if that is known.
-    pub(super) subscribed: Option<Vec<(String, u8)>>,
+    pub(super) subscribed: Option<Vec<(String, SubscriptionState)>>,
     /// No number is smaller: those of a database that was broken at the start are not known.
     pub(super) first_id: i64,
     /// The last message's number, which the next database goes on from.

@@ -222,6 +222,18 @@ impl Books {
         total
     }
 
+    /// What an account will have in the outbox after the commit.
+    pub(super) fn of_account_then(&self, account: &Account) -> Total {
+        let mut total = self.accounts.get(account).copied().unwrap_or_default();
+        for change in &self.changes {
+            if matches!(change, Change::In { account: other, .. } | Change::Out { account: other, .. } if other == account)
+            {
+                total.apply(change);
+            }
+        }
+        total
+    }
+
     /// The account that has most in the outbox after the commit, by whichever of the two bounds is reached, and how much more it has
     /// than the next.
     pub(super) fn largest_then(&self, bounds: &Bounds) -> Option<(Account, u64)> {

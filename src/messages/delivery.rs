@@ -120,6 +120,16 @@ fn is_fresh(stream: &Stream, now: Duration) -> bool {
         .is_none_or(|then| now.saturating_sub(then) < RETAINED)
 }
 
+/// Notes of messages whether they are withheld. Where the disk does not take that, they go with the next acknowledgement.
+async fn withhold(store: &Store, name: &str, ids: Vec<i64>, withheld: bool) {
+    if ids.is_empty() {
+        return;
+    }
+    let name = name.to_owned();
+    let noted = store.run(Care::Writes, move |books| books.withhold(&name, &ids, withheld));
+    let _ = noted.await;
+}
+
 /// Reads a durable subscription from the disk as fast as its program takes it.
 pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: Rc<Stream>, name: String) {
     let mut position = 0;
@@ -133,16 +143,27 @@ pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: 
         };
         match page.await {
             Ok(Some(page)) if !page.is_empty() => {
+                let mut withheld = Vec::new();
                 for kept in page {
                     position = kept.id;
-                    // It may have come under a rule that was taken away since. It stays where it is: the rule may come back.
+                    // It may have come under a rule that was taken away since. It stays where it is, whatever is acknowledged
+                    // behind it: the rule may come back.
                     if !stream.gives(&kept.message.topic) {
+                        if !kept.withheld {
+                            withheld.push(kept.id);
+                        }
                         continue;
+                    }
+                    // That is noted before the program can acknowledge anything behind it.
+                    withhold(&store, &name, std::mem::take(&mut withheld), true).await;
+                    if kept.withheld {
+                        withhold(&store, &name, vec![kept.id], false).await;
                     }
                     let line = kept.message.line(&rfc3339(kept.received), Some(kept.id));
                     stream.push(line, Taken::nothing());
                     stream.drained().await;
                 }
+                withhold(&store, &name, withheld, true).await;
             }
             Ok(Some(_)) => tokio::select! {
                 changed = stored.changed() => if changed.is_err() { return },

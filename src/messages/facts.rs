@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::books::Books;
+use super::subscription_state::SubscriptionState;
 
 /// The fact that the filters were noted, even if there are none.
 const SUBSCRIBED: &str = "subscribed";
@@ -21,7 +22,7 @@ pub(super) fn number(database: &Connection, name: &str) -> rusqlite::Result<i64>
 }
 
 /// The filters that AWS's side of the session has; `None` where that was never noted.
-pub(super) fn subscribed(database: &Connection) -> rusqlite::Result<Option<Vec<(String, u8)>>> {
+pub(super) fn subscribed(database: &Connection) -> rusqlite::Result<Option<Vec<(String, SubscriptionState)>>> {
     let mut filters = database.prepare("SELECT filter, qos FROM subscribed")?;
     let filters: Vec<_> = filters
         .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -48,13 +49,13 @@ impl Books {
     }
 
     /// Notes the filters that AWS's side of the session has.
-    pub(super) fn note_subscribed(&mut self, filters: &[(String, u8)]) -> rusqlite::Result<()> {
+    pub(super) fn note_subscribed(&mut self, filters: &[(String, SubscriptionState)]) -> rusqlite::Result<()> {
         self.bookkeeper.subscribed = Some(filters.to_vec());
         self.note_fact(SUBSCRIBED, "noted")?;
         self.database.execute("DELETE FROM subscribed", ())?;
-        for (filter, qos) in filters {
+        for (filter, state) in filters {
             self.database
-                .execute("INSERT INTO subscribed (filter, qos) VALUES (?1, ?2)", (filter, qos))?;
+                .execute("INSERT INTO subscribed (filter, qos) VALUES (?1, ?2)", (filter, state))?;
         }
         Ok(())
     }

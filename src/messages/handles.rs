@@ -20,6 +20,7 @@ use super::outbox::{NotAccepted, Outgoing, Submission, Ticket};
 use super::owner::Account;
 use super::store::{Care, Ending, Store};
 use super::streams::Arrival;
+use super::subscription_state::SubscriptionState;
 use super::wanted::Wanted;
 use super::{Bounds, database};
 use crate::clock::SharedClock;
@@ -96,7 +97,7 @@ pub fn prepare(
     bounds: Bounds,
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
-) -> (Handles, impl Future<Output = ()>) {
+) -> (Handles, impl Future<Output = ()> + use<>) {
     let (bounds, configured) = watch::channel(bounds);
     let (bookkeeper, news) = keep_books(configured, clock.clone(), reporter);
     let (store, ended, work) = Store::with_work(database::path(state), bookkeeper);
@@ -329,14 +330,17 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn subscribed(&self) -> Result<Option<Vec<(String, u8)>>, Failure> {
+    pub async fn subscribed(&self) -> Result<Option<Vec<(String, SubscriptionState)>>, Failure> {
         self.store
             .run(Care::Reads, |books| Ok(books.bookkeeper.subscribed.clone()))
             .await
     }
 
     /// Notes which filters it has now; that this is on the disk comes as the answer.
-    pub async fn note_subscribed(&self, filters: Vec<(String, u8)>) -> Option<oneshot::Receiver<Result<(), Failure>>> {
+    pub async fn note_subscribed(
+        &self,
+        filters: Vec<(String, SubscriptionState)>,
+    ) -> Option<oneshot::Receiver<Result<(), Failure>>> {
         let work = move |books: &mut super::books::Books| books.note_subscribed(&filters);
         self.store.start(Care::Lasts, work).await.ok()
     }

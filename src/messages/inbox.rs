@@ -24,6 +24,7 @@ use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
 use crate::clock::SharedClock;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
+use crate::qos::Qos;
 use crate::topic;
 use crate::user_accounts::UserAccounts;
 
@@ -83,7 +84,7 @@ pub struct Subscriber {
     /// What for: checked, placeholders filled in.
     pub filter: String,
     /// The quality of service.
-    pub qos: u8,
+    pub qos: Qos,
     /// How many different filters this reader may have.
     pub most_filters: usize,
 }

@@ -2,6 +2,8 @@
 
 mod content;
 mod room;
+#[cfg(test)]
+mod tests;
 
 use std::time::SystemTime;
 
@@ -11,6 +13,7 @@ pub(super) use self::content::load;
 use super::books::{Books, Change, FIRST_ID, Total};
 use super::message::Received;
 use super::owner::Owner;
+use crate::qos::Qos;
 use crate::user_accounts::UserAccounts;
 
 /// Durable subscriptions at the most.
@@ -30,13 +33,15 @@ pub struct Kept {
     /// What it is for.
     pub filter: String,
     /// The quality of service.
-    pub qos: u8,
+    pub qos: Qos,
     /// What waits for it.
     pub(super) total: Total,
     /// The last message's number.
     pub(super) last: i64,
     /// How many messages it has lost because there was no room.
     pub dropped: u64,
+    /// How many of those that wait were withheld when their turn came, because no rule gave them.
+    pub(super) withheld: u64,
 }
 
 /// A durable subscription as people see it.
@@ -47,10 +52,12 @@ pub struct KeptDocument {
     #[serde(serialize_with = "in_words")]
     pub owner: Owner,
     filter: String,
-    qos: u8,
+    qos: Qos,
     waiting: u64,
     waiting_bytes: u64,
     dropped: u64,
+    /// Of those that wait, how many no rule gave when their turn came. An acknowledgement leaves them where they are.
+    withheld: u64,
     /// Whether no access rule gives it to its owner any more: nothing is collected for it.
     pub suspended: bool,
 }
@@ -80,6 +87,8 @@ pub struct KeptMessage {
     pub message: Received,
     /// When it came.
     pub received: SystemTime,
+    /// Whether no rule gave it when its turn came.
+    pub(super) withheld: bool,
 }
 
 /// Why a durable subscription cannot be had.
@@ -125,7 +134,7 @@ impl Books {
         name: &str,
         owner: &Owner,
         filter: &str,
-        qos: u8,
+        qos: Qos,
         accounts: &UserAccounts,
     ) -> rusqlite::Result<Result<Kept, NotKept>> {
         self.bookkeeper.user_accounts = accounts.clone();
@@ -174,7 +183,7 @@ impl Books {
         Ok(())
     }
 
-    fn insert_kept(&mut self, name: &str, owner: &Owner, filter: &str, qos: u8) -> rusqlite::Result<Kept> {
+    fn insert_kept(&mut self, name: &str, owner: &Owner, filter: &str, qos: Qos) -> rusqlite::Result<Kept> {
         // Not a number of which something is left.
         let number = self.database.query_row(
             "SELECT 1 + max(coalesce((SELECT max(number) FROM subscription), 0),
@@ -196,6 +205,7 @@ impl Books {
             total: Total::default(),
             last: self.bookkeeper.first_id,
             dropped: 0,
+            withheld: 0,
         };
         self.with_commit(Change::Kept(kept.clone()));
         Ok(kept)
@@ -257,6 +267,7 @@ impl Books {
             waiting: kept.total.messages,
             waiting_bytes: kept.total.bytes,
             dropped: kept.dropped,
+            withheld: kept.withheld,
             suspended: false,
         };
         self.kept.values().map(document).collect()

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::qos::Qos;
+
 /// AWS IoT takes at most 128 KiB of payload (quotas, "Message payload").
 pub const MAX_PAYLOAD: usize = 128 * 1024;
 /// What the properties may take: they come in a request's head, which is bounded.
@@ -137,7 +139,7 @@ pub struct Received {
     /// What.
     pub payload: Bytes,
     /// The quality of service it came with.
-    pub qos: u8,
+    pub qos: Qos,
     /// Whether the broker had kept it: an old message, sent because somebody has just subscribed.
     pub retained: bool,
     /// What came with it.
@@ -154,7 +156,7 @@ struct Line<'a> {
     payload: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
-    qos: u8,
+    qos: Qos,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     retained: bool,
     received: &'a str,
@@ -207,7 +209,7 @@ mod tests {
         let received = |payload: &'static [u8]| Received {
             topic: "t".into(),
             payload: Bytes::from_static(payload),
-            qos: 1,
+            qos: Qos::AtLeastOnce,
             retained: false,
             properties: Properties::default(),
         };

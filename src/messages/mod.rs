@@ -23,8 +23,10 @@ mod outbox;
 mod owner;
 mod reserve;
 mod schema;
+mod share;
 mod store;
 mod streams;
+mod subscription_state;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -44,6 +46,7 @@ pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties
 pub use outbox::{NotAccepted, Outgoing, Ticket};
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use streams::{Arrival, Subscription, Taken};
+pub use subscription_state::SubscriptionState;
 pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, Wish, fewest, is_wild};
 
 use crate::problem::Problem;

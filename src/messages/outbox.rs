@@ -83,7 +83,11 @@ impl Books {
             message.payload.len(),
             properties.as_ref().map_or(0, String::len),
         );
-        if let Some(problem) = self.make_room(size)? {
+        let mut refusal = self.make_room(size)?;
+        if self.bookkeeper.bounds.when_full == WhenFull::Refuse {
+            refusal = refusal.or_else(|| self.exceeds_share(&account, size));
+        }
+        if let Some(problem) = refusal {
             self.bookkeeper.counts.refused += 1;
             return Ok(Err(NotAccepted::Full(problem)));
         }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::message::Received;
 use crate::problem::Problem;
+use crate::qos::Qos;
 
 /// Lines that wait for a program: a program that is so far behind is cut.
 const MAX_LINES: usize = 1024;
@@ -103,7 +104,7 @@ type May = Box<dyn Fn(&str) -> bool>;
 /// The inbox's end of a stream.
 pub(super) struct Stream {
     pub(super) filter: String,
-    pub(super) qos: u8,
+    pub(super) qos: Qos,
     /// Who reads it, for the limits.
     pub(super) reader: String,
     /// The durable subscription whose messages it carries.
@@ -141,7 +142,7 @@ struct Line {
 }
 
 impl Stream {
-    pub(super) fn new(filter: &str, qos: u8, reader: &str, kept: Option<&str>, joined: u64) -> Self {
+    pub(super) fn new(filter: &str, qos: Qos, reader: &str, kept: Option<&str>, joined: u64) -> Self {
         Self {
             filter: filter.to_owned(),
             qos,
@@ -329,7 +330,7 @@ mod tests {
     /// A program that takes a line every three seconds, of those that come on a connection that is `crowded` or not: whether it
     /// was cut before it had taken twenty.
     async fn is_cut(crowded: bool) -> bool {
-        let stream = Stream::new("t", 1, "uid 1", None, 1);
+        let stream = Stream::new("t", Qos::AtLeastOnce, "uid 1", None, 1);
         let (back, _acknowledged) = mpsc::unbounded_channel();
         let crowded = Arc::new(AtomicBool::new(crowded));
         for packet_id in 0..40 {

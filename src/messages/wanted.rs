@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::qos::Qos;
 use crate::topic;
 
 /// AWS IoT takes at most 50 subscriptions of one connection (quotas, "Subscriptions per connection").
@@ -14,7 +15,7 @@ pub type Wanted = BTreeMap<String, WantedFilter>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WantedFilter {
     /// The quality of service.
-    pub qos: u8,
+    pub qos: Qos,
     /// How many programs have asked for it so far: one more wants the retained message, too.
     pub joined: u64,
     /// The same, with those whose messages are kept: each is told if AWS refuses it.
@@ -27,7 +28,7 @@ pub struct Wish<'a> {
     /// The filter.
     pub filter: &'a str,
     /// The quality of service.
-    pub qos: u8,
+    pub qos: Qos,
     /// It has not seen the retained message yet.
     pub fresh: bool,
     /// As [`WantedFilter::joined`].
@@ -87,6 +88,7 @@ pub fn is_wild(filter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Qos::{AtLeastOnce, AtMostOnce};
     use super::*;
 
     #[test]
@@ -99,25 +101,41 @@ mod tests {
             asked: 1,
             refused: filter == "refused/#",
         };
-        type Cases<'a> = [(&'a [(&'a str, u8, bool)], &'a [(&'a str, u8)])];
+        type Cases<'a> = [(&'a [(&'a str, Qos, bool)], &'a [(&'a str, Qos)])];
         let cases: &Cases = &[
             (&[], &[]),
-            (&[("a/b", 0, true), ("a/b", 1, false)], &[("a/b", 1)]),
-            (&[("a/#", 0, true), ("a/+", 1, true), ("a/b", 0, false)], &[("a/#", 1)]),
-            (&[("a/#", 0, true), ("a/b", 1, true)], &[("a/#", 1), ("a/b", 1)]),
-            (&[("a/+", 1, true), ("+/b", 1, true)], &[("+/b", 1), ("a/+", 1)]),
             (
-                &[("refused/#", 1, true), ("refused/+", 1, true)],
-                &[("refused/#", 1), ("refused/+", 1)],
+                &[("a/b", AtMostOnce, true), ("a/b", AtLeastOnce, false)],
+                &[("a/b", AtLeastOnce)],
             ),
             (
-                &[("#", 1, true), ("$aws/things/x", 1, false)],
-                &[("#", 1), ("$aws/things/x", 1)],
+                &[
+                    ("a/#", AtMostOnce, true),
+                    ("a/+", AtLeastOnce, true),
+                    ("a/b", AtMostOnce, false),
+                ],
+                &[("a/#", AtLeastOnce)],
+            ),
+            (
+                &[("a/#", AtMostOnce, true), ("a/b", AtLeastOnce, true)],
+                &[("a/#", AtLeastOnce), ("a/b", AtLeastOnce)],
+            ),
+            (
+                &[("a/+", AtLeastOnce, true), ("+/b", AtLeastOnce, true)],
+                &[("+/b", AtLeastOnce), ("a/+", AtLeastOnce)],
+            ),
+            (
+                &[("refused/#", AtLeastOnce, true), ("refused/+", AtLeastOnce, true)],
+                &[("refused/#", AtLeastOnce), ("refused/+", AtLeastOnce)],
+            ),
+            (
+                &[("#", AtLeastOnce, true), ("$aws/things/x", AtLeastOnce, false)],
+                &[("#", AtLeastOnce), ("$aws/things/x", AtLeastOnce)],
             ),
         ];
         for (wishes, wanted) in cases {
             let found = fewest(wishes.iter().copied().map(wish));
-            let found: Vec<(&str, u8)> = found
+            let found: Vec<(&str, Qos)> = found
                 .iter()
                 .map(|(filter, wanted)| (filter.as_str(), wanted.qos))
                 .collect();

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::decode::Packet;
 use super::encode::{self, FieldTooLong};
-use super::{ProtocolError, RECEIVE_MAXIMUM, Reason, ReasonCode, ServerLimits};
+use super::{Granted, ProtocolError, RECEIVE_MAXIMUM, Reason, ReasonCode, ServerLimits};
 use crate::messages::{Message, Received};
+use crate::qos::Qos;
 
 /// SUBSCRIBE and UNSUBSCRIBE under way, and with them packet identifiers beside those of messages, are few: a bound, so that
 /// the search for a free identifier ends.
@@ -18,8 +19,10 @@ const MOST_UNDER_WAY: usize = 32_768;
 /// Why a packet was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotSent {
-    /// Too much is under way.
-    Busy,
+    /// The server takes no more unacknowledged packets: one more goes when it has acknowledged another.
+    WindowFull,
+    /// Too many bytes wait to be written.
+    BufferFull,
     /// Not on a connection to this broker, and why.
     Never(String),
     /// The broker takes no message that it would have to acknowledge.
@@ -36,8 +39,8 @@ pub enum Incoming {
     Skipped(Option<u16>, String, String),
     /// A message was answered.
     Acknowledged(u16, Reason),
-    /// A SUBSCRIBE was answered: a code for each filter, and the server's words.
-    Subscribed(u16, Vec<ReasonCode>, Option<String>),
+    /// A SUBSCRIBE was answered: each filter by itself, and the server's words.
+    Subscribed(u16, Vec<Granted>, Option<String>),
     /// An UNSUBSCRIBE was answered.
     Unsubscribed(u16),
     /// PINGRESP.
@@ -109,7 +112,7 @@ impl Client {
         to: &mut BytesMut,
     ) -> Result<Option<u16>, NotSent> {
         // MQTT-3.2.2-11, -14 and -15: what the server has said that it does not take is not sent.
-        if acknowledged && self.limits.maximum_qos == 0 {
+        if acknowledged && self.limits.maximum_qos == Qos::AtMostOnce {
             return Err(NotSent::AtMostOnceOnly);
         }
         if message.retain && !self.limits.retain_available {
@@ -125,7 +128,7 @@ impl Client {
             return encode::publish(to, message, None).map(|()| None).map_err(never);
         }
         if !self.has_room() {
-            return Err(NotSent::Busy);
+            return Err(NotSent::WindowFull);
         }
         let id = self.free_id()?;
         encode::publish(to, message, Some(id)).map_err(never)?;
@@ -138,7 +141,7 @@ impl Client {
     ///
     /// # Errors
     /// When it cannot be sent.
-    pub fn subscribe(&mut self, filters: &[(String, u8)], to: &mut BytesMut) -> Result<u16, NotSent> {
+    pub fn subscribe(&mut self, filters: &[(String, Qos)], to: &mut BytesMut) -> Result<u16, NotSent> {
         let id = self.free_id()?;
         let before = to.len();
         encode::subscribe(to, id, filters).map_err(never)?;
@@ -272,7 +275,7 @@ impl Client {
 
     fn free_id(&mut self) -> Result<u16, NotSent> {
         if self.under_way.len() >= MOST_UNDER_WAY {
-            return Err(NotSent::Busy);
+            return Err(NotSent::WindowFull);
         }
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::properties::{self, Place, Property};
 use super::wire::Reader;
-use super::{Frame, ProtocolError, Reason, ReasonCode, ServerLimits};
+use super::{Frame, Granted, ProtocolError, Reason, ReasonCode, ServerLimits};
 use crate::messages::{Properties, Received};
 use crate::problem::quoted;
+use crate::qos::Qos;
 
 /// The most user properties of one message: a packet full of empty ones would take many times its size in memory.
 pub const MAX_USER_PROPERTIES: usize = 1024;
@@ -37,7 +38,7 @@ pub enum Packet {
     /// PUBACK.
     Puback(u16, Reason),
     /// SUBACK: a code for each filter, and the server's words.
-    Suback(u16, Vec<ReasonCode>, Option<String>),
+    Suback(u16, Vec<Granted>, Option<String>),
     /// UNSUBACK: a code for each filter.
     Unsuback(u16, Vec<ReasonCode>),
     /// PINGRESP.
@@ -108,8 +109,11 @@ fn connack(mut reader: Reader, client_id: &str) -> Result<Packet, ProtocolError>
 
 fn publish(first: u8, mut reader: Reader) -> Result<Packet, ProtocolError> {
     let topic = topic(reader.text()?)?;
-    let qos = (first >> 1) & 3;
-    let packet_id = if qos > 0 {
+    let qos = Qos::from_number((first >> 1) & 3).ok_or(ProtocolError::malformed(
+        "MQTT-3.3.1-4",
+        "PUBLISH at quality of service 3",
+    ))?;
+    let packet_id = if qos > Qos::AtMostOnce {
         Some(reader.packet_id("MQTT-2.2.1-4")?)
     } else {
         None
@@ -176,7 +180,20 @@ fn puback(mut reader: Reader) -> Result<Packet, ProtocolError> {
 fn suback(mut reader: Reader) -> Result<Packet, ProtocolError> {
     let packet_id = reader.packet_id("MQTT-2.2.1-6")?;
     let (properties, _) = properties::read(&mut reader, Place::Acknowledgement, 0)?;
-    Ok(Packet::Suback(packet_id, codes(reader.rest()), words(&properties)))
+    let granted: Result<_, _> = reader.rest().into_iter().map(granted).collect();
+    Ok(Packet::Suback(packet_id, granted?, words(&properties)))
+}
+
+/// The answer to one filter of a SUBSCRIBE.
+fn granted(code: u8) -> Result<Granted, ProtocolError> {
+    match (Qos::from_number(code), ReasonCode(code)) {
+        (Some(qos), _) => Ok(Ok(qos)),
+        (None, code) if code.is_failure() => Ok(Err(code)),
+        (None, _) => Err(ProtocolError::malformed(
+            "MQTT-3.9.3-2",
+            "SUBACK with a reason code of another packet",
+        )),
+    }
 }
 
 fn unsuback(mut reader: Reader) -> Result<Packet, ProtocolError> {

@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use super::wire::{put_binary, put_variable};
 use super::{MAX_PACKET, RECEIVE_MAXIMUM, ReasonCode};
 use crate::messages::{Message, Properties};
+use crate::qos::Qos;
 
 /// A text or binary field is longer than the protocol's 65,535 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,13 +119,13 @@ pub fn puback(to: &mut BytesMut, packet_id: u16, code: ReasonCode) {
 ///
 /// # Errors
 /// Where a filter is too long.
-pub fn subscribe(to: &mut BytesMut, packet_id: u16, filters: &[(String, u8)]) -> Result<(), FieldTooLong> {
+pub fn subscribe(to: &mut BytesMut, packet_id: u16, filters: &[(String, Qos)]) -> Result<(), FieldTooLong> {
     let mut body = BytesMut::new();
     body.put_u16(packet_id);
     body.put_u8(0);
     for (filter, qos) in filters {
         put(&mut body, filter.as_bytes())?;
-        body.put_u8((*qos).min(1));
+        body.put_u8(qos.number());
     }
     frame(to, 0x82, &body);
     Ok(())
@@ -234,7 +235,12 @@ mod tests {
             b"\x40\x03\x00\x01\x97"
         );
         assert_eq!(
-            written(&|to| subscribe(to, 7, &[("a/#".into(), 1), ("b".into(), 0)]).unwrap()),
+            written(&|to| subscribe(
+                to,
+                7,
+                &[("a/#".into(), Qos::AtLeastOnce), ("b".into(), Qos::AtMostOnce)]
+            )
+            .unwrap()),
             b"\x82\x0d\x00\x07\x00\x00\x03a/#\x01\x00\x01b\x00"
         );
         assert_eq!(
@@ -262,7 +268,11 @@ mod tests {
         };
         assert_eq!(publish(&mut bytes, &long, Some(1)), Err(FieldTooLong));
         assert_eq!(
-            subscribe(&mut bytes, 1, &["x".repeat(65_536)].map(|filter| (filter, 0))),
+            subscribe(
+                &mut bytes,
+                1,
+                &["x".repeat(65_536)].map(|filter| (filter, Qos::AtMostOnce))
+            ),
             Err(FieldTooLong)
         );
         assert!(bytes.is_empty());

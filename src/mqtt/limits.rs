@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::properties::Property;
 use super::{MAX_PACKET, ProtocolError};
+use crate::qos::Qos;
 
 /// The answers of a CONNACK with success, with the defaults of the specification where it says nothing (MQTT 5.0, 3.2.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct ServerLimits {
     /// The largest packet that it takes.
     pub maximum_packet_size: u32,
     /// The highest quality of service at which it takes messages.
-    pub maximum_qos: u8,
+    pub maximum_qos: Qos,
     /// Whether it keeps retained messages.
     pub retain_available: bool,
     /// Whether it takes filters with `+` and `#`.
@@ -36,7 +37,7 @@ impl Default for ServerLimits {
             receive_maximum: u16::MAX,
             // Without a word the protocol's own limit would hold. AWS says its limit; nobody takes 256 MiB.
             maximum_packet_size: MAX_PACKET,
-            maximum_qos: 2,
+            maximum_qos: Qos::ExactlyOnce,
             retain_available: true,
             wildcards_available: true,
             shared_available: true,

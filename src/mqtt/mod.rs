@@ -18,12 +18,16 @@ mod reason;
 mod tests;
 mod wire;
 
+use crate::qos::Qos;
 pub use client::{Client, Incoming, NotSent};
 pub use error::ProtocolError;
 pub use framer::{Frame, Framer};
 pub use limits::ServerLimits;
 pub use liveness::{LATEST_ANSWER, Liveness, Overdue};
 pub use reason::{Reason, ReasonCode};
+
+/// The server's answer to one filter of a SUBSCRIBE: the quality of service that it grants, or why it refuses.
+pub type Granted = Result<Qos, ReasonCode>;
 
 /// The largest packet we take, announced as Maximum Packet Size. AWS IoT announces the same (128 KiB of payload, and room for
 /// topic and properties).

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::ProtocolError;
 use super::wire::Reader;
+use crate::qos::Qos;
 
 /// The packet in which properties stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) enum Property {
     ReceiveMaximum(u16),
     TopicAliasMaximum(u16),
     TopicAlias(u16),
-    MaximumQos(u8),
+    MaximumQos(Qos),
     RetainAvailable(bool),
     User(String, String),
     MaximumPacketSize(u32),
@@ -122,7 +123,10 @@ fn value(identifier: u8, section: &mut Reader) -> Result<Property, ProtocolError
             }
             alias => Property::TopicAlias(alias),
         },
-        0x24 => Property::MaximumQos(u8::from(flag(section)?)),
+        0x24 => Property::MaximumQos(match flag(section)? {
+            true => Qos::AtLeastOnce,
+            false => Qos::AtMostOnce,
+        }),
         0x25 => Property::RetainAvailable(flag(section)?),
         0x26 => Property::User(section.text()?, section.text()?),
         0x27 => Property::MaximumPacketSize(not_zero(section.u32()?)?),

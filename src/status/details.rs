@@ -123,6 +123,9 @@ pub struct SessionDetails {
     pub discarded_because: Option<String>,
     /// When the next connection is made, RFC 3339.
     pub next_attempt: Option<String>,
+    /// Topic filters whose subscriptions are set aside, because what came with them ended every connection.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters_set_aside: Vec<SetAsideDetails>,
     /// Connections that AWS has accepted since start.
     pub connects: u64,
     /// Attempts to connect since start that have ended, accepted or not.
@@ -132,6 +135,17 @@ pub struct SessionDetails {
     pub losses: Option<Repeats>,
     /// Other clients that use this thing name, until the session has been stable for an hour.
     pub taken_over: Option<TakeoverDetails>,
+}
+
+/// A topic filter whose subscription is set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SetAsideDetails {
+    /// The filter.
+    pub filter: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Why.
+    pub because: String,
 }
 
 /// How often another client has taken the session over.

@@ -23,7 +23,7 @@ pub use board::{
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub use details::{
     ClockDetails, Details, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
-    SessionDetails, TakeoverDetails, TokenDetails,
+    SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
 pub(crate) use phases::phases;

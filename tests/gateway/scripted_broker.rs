@@ -23,6 +23,8 @@ pub struct Script {
     pub then: Vec<u8>,
     /// Sent right behind each SUBACK, as retained messages are.
     pub retained: Vec<u8>,
+    /// Only where SUBSCRIBE names this filter.
+    pub retained_for: &'static str,
     /// Whether messages and subscriptions are acknowledged.
     pub acknowledges: bool,
     /// Whether anything is sent after that.
@@ -35,6 +37,7 @@ impl Default for Script {
             connack: connack(&[]),
             then: Vec::new(),
             retained: Vec::new(),
+            retained_for: "",
             acknowledges: true,
             speaks: true,
         }
@@ -121,7 +124,10 @@ fn serve(mut tls: StreamOwned<ServerConnection, TcpStream>, state: &Mutex<State>
             3 if script.acknowledges && packet[0] & 6 > 0 => {
                 vec![0x40, 2, id_of_publish(&packet)[0], id_of_publish(&packet)[1]]
             }
-            8 if script.acknowledges => [suback(&packet), script.retained].concat(),
+            8 if script.acknowledges && names(&packet, script.retained_for) => {
+                [suback(&packet), script.retained].concat()
+            }
+            8 if script.acknowledges => suback(&packet),
             12 => vec![0xd0, 0],
             _ => Vec::new(),
         };
@@ -154,6 +160,11 @@ fn read_packet(from: &mut impl Read) -> std::io::Result<Vec<u8>> {
 fn id_of_publish(packet: &[u8]) -> [u8; 2] {
     let topic = usize::from(u16::from_be_bytes([packet[1], packet[2]]));
     [packet[3 + topic], packet[4 + topic]]
+}
+
+/// Whether a SUBSCRIBE names the filter; every one names the empty one.
+fn names(packet: &[u8], filter: &str) -> bool {
+    filter.is_empty() || packet.windows(filter.len()).any(|part| part == filter.as_bytes())
 }
 
 /// Grants every filter at quality of service 1.

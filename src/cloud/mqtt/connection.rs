@@ -10,12 +10,13 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::Pipe;
-use super::{ConnectError, Event, Granted, Lost, NotSent, Options};
+use super::{ConnectError, Event, Lost, NotSent, Options, PacketSink, Terms};
 use crate::cloud::reach;
 use crate::config::Endpoint;
 use crate::messages::Message;
 use crate::mqtt::decode::{Packet, decode};
 use crate::mqtt::{Client, Framer, Incoming, Liveness, Overdue, ProtocolError, ReasonCode, ServerLimits, encode};
+use crate::qos::Qos;
 
 /// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
 const CONNACK_PATIENCE: Duration = Duration::from_secs(30);
@@ -36,8 +37,26 @@ pub struct Connection {
     liveness: Liveness,
     /// The breach that ends the connection, and until when our DISCONNECT may take.
     breach: Option<(ProtocolError, Instant)>,
-    /// A message was turned away, and its sender waits for [`Event::Room`].
+    /// A message was turned away with [`NotSent::BufferFull`], and its sender waits for [`Event::Room`].
     room_awaited: bool,
+}
+
+/// The meaning of our DISCONNECT for the will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The server discards the will: whatever others are to know was published.
+    DiscardWill,
+    /// The server publishes the will (MQTT 5.0, 3.14.2.1).
+    PublishWill,
+}
+
+impl Farewell {
+    fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::DiscardWill => ReasonCode::SUCCESS,
+            Self::PublishWill => ReasonCode::DISCONNECT_WITH_WILL,
+        }
+    }
 }
 
 impl std::fmt::Debug for Connection {
@@ -55,7 +74,7 @@ impl Connection {
         endpoint: &Endpoint,
         tls: Arc<ClientConfig>,
         options: &Options,
-    ) -> Result<(Self, Granted), ConnectError> {
+    ) -> Result<(Self, Terms), ConnectError> {
         let pipe = Pipe::open(endpoint, tls, options.keep_alive * 3 / 2)
             .await
             .map_err(|error| match reach::alert(&error) {
@@ -81,7 +100,7 @@ impl Connection {
     }
 
     /// `heard` becomes true with the first byte that the server says.
-    async fn connect(mut pipe: Pipe, options: &Options, heard: &AtomicBool) -> Result<(Self, Granted), ConnectError> {
+    async fn connect(mut pipe: Pipe, options: &Options, heard: &AtomicBool) -> Result<(Self, Terms), ConnectError> {
         let request = encode::Connect {
             client_id: &options.client_id,
             clean_start: options.clean_start,
@@ -115,7 +134,7 @@ impl Connection {
             }
             _ => return Err(ConnectError::Breach(ProtocolError::BEFORE_CONNACK)),
         };
-        let granted = Granted {
+        let terms = Terms {
             limits,
             session_expiry: limits.session_expiry.unwrap_or(options.session_expiry),
         };
@@ -128,56 +147,15 @@ impl Connection {
             breach: None,
             room_awaited: false,
         };
-        Ok((connection, granted))
-    }
-
-    /// What the server takes.
-    pub fn limits(&self) -> &ServerLimits {
-        self.client.limits()
-    }
-
-    /// Hands a message over for sending at quality of service 1; the answer comes as [`Event::Acknowledged`] with the packet
-    /// ID returned here.
-    ///
-    /// # Errors
-    /// When AWS takes no more before [`Event::Room`], or does not take this one.
-    pub fn publish(&mut self, message: &Message) -> Result<u16, NotSent> {
-        // With an acknowledgement to come there is always a packet ID.
-        self.hand_over(message, true)?.ok_or(NotSent::Busy)
-    }
-
-    /// Hands a message over for sending at quality of service 0; there is no answer.
-    ///
-    /// # Errors
-    /// When it cannot be sent, or not before [`Event::Room`].
-    pub fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
-        self.hand_over(message, false).map(drop)
+        Ok((connection, terms))
     }
 
     fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
-        let sent = match self.pipe.output.len() >= BACKED_UP {
-            true => Err(NotSent::Busy),
-            false => self.client.publish(message, acknowledged, &mut self.pipe.output),
-        };
-        self.room_awaited |= sent == Err(NotSent::Busy);
-        sent
-    }
-
-    /// Subscribes to at most [`MAX_FILTERS_PER_PACKET`](super::MAX_FILTERS_PER_PACKET) filters with their quality of service;
-    /// the answer comes as [`Event::Subscribed`].
-    ///
-    /// # Errors
-    /// When it cannot be sent.
-    pub fn subscribe(&mut self, filters: &[(String, u8)]) -> Result<u16, NotSent> {
-        self.client.subscribe(filters, &mut self.pipe.output)
-    }
-
-    /// Ends subscriptions; the answer comes as [`Event::Unsubscribed`].
-    ///
-    /// # Errors
-    /// When it cannot be sent.
-    pub fn unsubscribe(&mut self, filters: &[String]) -> Result<u16, NotSent> {
-        self.client.unsubscribe(filters, &mut self.pipe.output)
+        if self.pipe.output.len() >= BACKED_UP {
+            self.room_awaited = true;
+            return Err(NotSent::BufferFull);
+        }
+        self.client.publish(message, acknowledged, &mut self.pipe.output)
     }
 
     /// Acknowledges a message that was received or skipped.
@@ -202,7 +180,7 @@ impl Connection {
                 self.say_last_words(until).await;
                 return Err(Lost::Breach(breach));
             }
-            if self.room_awaited && self.pipe.output.len() < BACKED_UP && self.client.has_room() {
+            if self.room_awaited && self.pipe.output.len() < BACKED_UP {
                 self.room_awaited = false;
                 return Ok(Event::Room);
             }
@@ -297,12 +275,35 @@ impl Connection {
         }
     }
 
-    /// Sends what is left and a DISCONNECT, so that AWS discards the will, and closes.
-    pub async fn close(mut self) {
-        encode::disconnect(&mut self.pipe.output, ReasonCode::SUCCESS);
+    /// Sends what is left and a DISCONNECT, and closes.
+    pub async fn close(mut self, farewell: Farewell) {
+        encode::disconnect(&mut self.pipe.output, farewell.reason_code());
         if let Err(error) = self.pipe.finish().await {
             log::debug!("session: closing: {}", reach::root_cause(&error));
         }
+    }
+}
+
+impl PacketSink for Connection {
+    fn limits(&self) -> &ServerLimits {
+        self.client.limits()
+    }
+
+    fn publish(&mut self, message: &Message) -> Result<u16, NotSent> {
+        // With an acknowledgement to come there is always a packet ID.
+        self.hand_over(message, true)?.ok_or(NotSent::WindowFull)
+    }
+
+    fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
+        self.hand_over(message, false).map(drop)
+    }
+
+    fn subscribe(&mut self, filters: &[(String, Qos)]) -> Result<u16, NotSent> {
+        self.client.subscribe(filters, &mut self.pipe.output)
+    }
+
+    fn unsubscribe(&mut self, filters: &[String]) -> Result<u16, NotSent> {
+        self.client.unsubscribe(filters, &mut self.pipe.output)
     }
 }
 
@@ -320,9 +321,9 @@ fn event(incoming: Incoming) -> Option<Result<Event, Lost>> {
         Incoming::Message(packet_id, message) => Ok(Event::Received { packet_id, message }),
         Incoming::Skipped(packet_id, topic, why) => Ok(Event::Skipped { packet_id, topic, why }),
         Incoming::Acknowledged(packet_id, reason) => Ok(Event::Acknowledged { packet_id, reason }),
-        Incoming::Subscribed(packet_id, codes, words) => Ok(Event::Subscribed {
+        Incoming::Subscribed(packet_id, granted, words) => Ok(Event::Subscribed {
             packet_id,
-            codes,
+            granted,
             words,
         }),
         Incoming::Unsubscribed(packet_id) => Ok(Event::Unsubscribed { packet_id }),

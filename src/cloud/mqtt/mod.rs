@@ -5,19 +5,23 @@
 #[cfg(test)]
 mod connect_tests;
 mod connection;
+mod packet_sink;
 mod pipe;
+#[cfg(test)]
+pub mod test_sink;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
-pub use connection::Connection;
+pub use connection::{Connection, Farewell};
+pub use packet_sink::PacketSink;
 
 use super::reach;
 use crate::config::Endpoint;
 use crate::messages::{Message, Received};
-pub use crate::mqtt::{NotSent, Reason, ReasonCode};
+pub use crate::mqtt::{Granted, NotSent, Reason, ReasonCode};
 use crate::mqtt::{ProtocolError, ServerLimits};
 use crate::problem::Problem;
 
@@ -53,7 +57,7 @@ pub struct Options {
 
 /// What AWS granted in CONNACK.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Granted {
+pub struct Terms {
     /// What it takes, and whether it had kept the session: if so, nothing is subscribed again.
     pub limits: ServerLimits,
     /// How long it keeps the session; CONNACK says so only where that differs from what was asked.
@@ -95,12 +99,12 @@ pub enum Event {
         /// Why it was not taken.
         why: String,
     },
-    /// AWS answered a SUBSCRIBE, each filter by a code of its own: below 0x80 is granted.
+    /// AWS answered a SUBSCRIBE, each filter by itself.
     Subscribed {
         /// Which one, as [`Connection::subscribe`] named it.
         packet_id: u16,
         /// In the order of the filters.
-        codes: Vec<ReasonCode>,
+        granted: Vec<Granted>,
         /// AWS's words for it.
         words: Option<String>,
     },
@@ -116,7 +120,7 @@ pub enum Event {
         /// What AWS says.
         reason: Reason,
     },
-    /// A message was turned away because the connection was busy: there is room again.
+    /// A message was turned away because too many bytes waited to be written: there is room again.
     Room,
 }
 

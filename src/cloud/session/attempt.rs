@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{CONNECT_INTERVAL, RETRY_INTERVAL, STABLE, Session, ending, tls, words};
-use crate::cloud::mqtt::{ConnectError, Connection, Granted, Lost, Options, ReasonCode};
+use crate::cloud::mqtt::{ConnectError, Connection, Lost, Options, ReasonCode, Terms};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
 use crate::problem::Problem;
@@ -16,9 +16,9 @@ impl Session {
     pub(super) async fn connect(
         &mut self,
         identity: &Arc<Identity>,
-    ) -> Option<Result<(Connection, Granted), ConnectError>> {
+    ) -> Option<Result<(Connection, Terms), ConnectError>> {
         let thing = identity.certificate.thing_name.clone();
-        let (mut opening, mut started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
+        let (mut opening, mut started) = (self.open(identity, self.traffic.presence.will(&thing)), Instant::now());
         self.attempted = started;
         self.reporters.connecting(thing.clone());
         self.inputs.recovery.mark_heard();
@@ -33,7 +33,7 @@ impl Session {
                 () = ending(&mut self.inputs.shutdown) => return None,
             }
             may_begin_anew = false;
-            (opening, started) = (self.open(identity, self.presence.will(&thing)), Instant::now());
+            (opening, started) = (self.open(identity, self.traffic.presence.will(&thing)), Instant::now());
         };
         self.reporters.attempted();
         Some(outcome.inspect(|(_, granted)| self.accepted(identity, *granted)))
@@ -44,7 +44,7 @@ impl Session {
         &self,
         identity: &Identity,
         will: Option<Message>,
-    ) -> impl Future<Output = Result<(Connection, Granted), ConnectError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(Connection, Terms), ConnectError>> + Send + use<> {
         let chain = match self.is_newest(identity) {
             true => self.provisioning.send_chain(),
             false => SendChain::Leaf,
@@ -53,7 +53,7 @@ impl Session {
         let endpoint = self.endpoint.clone();
         let options = Options {
             client_id: identity.certificate.thing_name.clone(),
-            clean_start: self.subscriber.wants_clean_start(),
+            clean_start: self.traffic.subscriber.wants_clean_start(),
             keep_alive: self.mqtt.keep_alive,
             session_expiry: self.mqtt.session_expiry,
             will,
@@ -67,7 +67,7 @@ impl Session {
     }
 
     /// CONNACK: AWS has accepted it.
-    pub(super) fn accepted(&mut self, identity: &Arc<Identity>, granted: Granted) {
+    pub(super) fn accepted(&mut self, identity: &Arc<Identity>, granted: Terms) {
         if self.is_newest(identity) {
             self.provisioning.accepted();
             self.tell_who_is_accepted(identity);
@@ -83,11 +83,12 @@ impl Session {
         let problem = self.standing_problem(&client_id);
         self.reporters
             .connected(client_id, &identity.certificate.id, granted, problem);
+        self.reporters.set_aside(self.traffic.subscriber.all_set_aside());
     }
 
     /// What is wrong although the session is up.
     pub(super) fn standing_problem(&self, thing: &str) -> Option<Problem> {
-        self.takeovers.problem().or_else(|| self.presence.refusal(thing))
+        self.takeovers.problem().or_else(|| self.traffic.problem(thing))
     }
 
     /// Whether the credentials provider has accepted this certificate since its MQTT connections are dropped.
@@ -117,14 +118,14 @@ impl Session {
     /// What to say of a connection that was lost, and how long to wait.
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
         // Who looks for the message that drops the connections, and finds it, need not go ever slower.
-        let found_one = self.publisher.has_found_one();
+        let found_one = self.traffic.has_found_one();
         // Where AWS leaves something unanswered, the next connection is likely to end the same way, however long it lasts.
         let stable = lasted >= STABLE && !matches!(lost, Lost::Unanswered);
         if found_one || stable {
             self.backoff.reset();
             self.provisioning.stable();
         }
-        self.outage.lost(lost);
+        let repeats = self.outage.lost(lost, lasted);
         self.reporters.lost(&*self.clock);
         let taken_over = matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER);
         let by_ourselves = taken_over && self.successor.may_have_taken_over();
@@ -142,7 +143,7 @@ impl Session {
         };
         let problem = match by_ourselves {
             true => words::taken_over_by_ourselves(),
-            false => words::lost(&self.endpoint, lost),
+            false => words::lost(&self.endpoint, lost, repeats),
         };
         self.reporters.waiting(Some(problem), self.clock.wall() + wait);
         wait
@@ -150,8 +151,7 @@ impl Session {
 
     /// What to say of a failed attempt, and how long to wait.
     pub(super) fn failed(&mut self, error: ConnectError, identity: &Identity) -> Duration {
-        self.publisher.not_reached();
-        self.subscriber.not_reached();
+        self.traffic.not_reached();
         let is_newest = self.is_newest(identity);
         let has_connected = self.accepted.borrow().is_some();
         self.outage.failed(&error, has_connected, Instant::now());
@@ -178,11 +178,11 @@ impl Session {
             ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.provisioning.answered();
-                let will = self.presence.will(&identity.certificate.thing_name);
+                let will = self.traffic.presence.will(&identity.certificate.thing_name);
                 let problem = words::refused(&self.endpoint, &reason, will.as_ref());
                 // AWS refuses the whole connection when the policy forbids the will's topic.
                 if may_be_the_will(reason.code) {
-                    self.presence.try_another_way();
+                    self.traffic.presence.try_another_way();
                 }
                 (Some(problem), self.next_backoff())
             }

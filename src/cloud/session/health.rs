@@ -131,3 +131,56 @@ impl Health {
         }
     }
 }
+
+#[cfg(test)]
+impl Health {
+    /// The health of a gateway that is well and has no role alias.
+    pub(super) fn for_test(desk: &crate::status::Desk, clock: &SharedClock) -> Self {
+        use crate::status::{
+            ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase,
+            MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase,
+            SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+        };
+
+        let board = Board {
+            loopback: watch::channel(None).1,
+            network: desk
+                .reporter("network", NetworkPhase::Up, NetworkDetails::default())
+                .watch(),
+            configuration: desk
+                .reporter(
+                    "configuration",
+                    ConfigurationPhase::Loaded,
+                    ConfigurationDetails::default(),
+                )
+                .watch(),
+            token: desk
+                .reporter("token", TokenPhase::Ready, TokenDetails::default())
+                .watch(),
+            clock: desk.reporter("clock", ClockPhase::Set, ClockDetails::default()).watch(),
+            identity: desk
+                .reporter("identity", IdentityPhase::Ready, IdentityDetails::default())
+                .watch(),
+            provisioning: desk
+                .reporter(
+                    "provisioning",
+                    ProvisioningPhase::Provisioned,
+                    ProvisioningDetails::default(),
+                )
+                .watch(),
+            session: desk
+                .reporter("session", SessionPhase::Connected, SessionDetails::default())
+                .watch(),
+            messages: desk
+                .reporter("messages", MessagesPhase::Ready, MessagesDetails::default())
+                .watch(),
+        };
+        Self {
+            board,
+            shelf: Shelf::new([], None, desk).0,
+            clock: clock.clone(),
+            started: Duration::ZERO,
+            bell: desk.bell(),
+        }
+    }
+}

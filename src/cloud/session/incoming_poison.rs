@@ -4,6 +4,10 @@
 //! Reconnecting does not mend that. After three connections in a row that resumed the session and ended soon by the same breach,
 //! the next one begins with a clean start: AWS then drops what it had queued, and everything behind the bad message arrives
 //! again from then on. That loses messages, so it is said, and done once an hour at the most.
+//!
+//! A breach that follows a SUBSCRIBE is the filter's affair ([`FilterBreaches`](super::filter_breaches::FilterBreaches)). The message
+//! may be in the session from then on; if the next connection that resumes it ends by the same breach, the session is discarded at
+//! once, the hour notwithstanding: the filter's strikes bound how often that happens.
 
 use std::time::Duration;
 
@@ -25,6 +29,8 @@ pub(super) struct IncomingPoison {
     connection: Option<(bool, Instant)>,
     /// The breach that ended the last connections, and how many in a row.
     seen: Option<(ProtocolError, u32)>,
+    /// The breach that has followed a SUBSCRIBE on this session.
+    followed_subscribe: Option<ProtocolError>,
     /// When the session was last discarded.
     discarded: Option<Instant>,
 }
@@ -37,28 +43,37 @@ impl IncomingPoison {
     }
 
     fn is_condemned(&self) -> bool {
+        let Some((breach, ends)) = self.seen else {
+            return false;
+        };
         let waits = self.discarded.is_some_and(|then| then.elapsed() < INTERVAL);
-        !waits && self.seen.is_some_and(|(_, ends)| ends >= ENDS)
+        self.followed_subscribe == Some(breach) || (!waits && ends >= ENDS)
     }
 
     /// Connected. Returns the breach because of which the session was discarded, where it was.
     pub(super) fn connected(&mut self, session_present: bool) -> Option<ProtocolError> {
         let now = Instant::now();
         self.connection = Some((session_present, now));
-        if session_present || !self.is_condemned() {
+        if session_present {
+            return None;
+        }
+        let is_discarded = self.is_condemned();
+        self.followed_subscribe = None;
+        if !is_discarded {
             return None;
         }
         self.discarded = Some(now);
         self.seen.take().map(|(breach, _)| breach)
     }
 
-    /// The connection has ended, by a breach or otherwise.
-    pub(super) fn disconnected(&mut self, breach: Option<ProtocolError>) {
+    /// The connection has ended, by a breach or otherwise. `with_filter` if the breach came with the subscription to a filter.
+    pub(super) fn disconnected(&mut self, breach: Option<ProtocolError>, with_filter: bool) {
         let Some((resumed, since)) = self.connection.take() else {
             return;
         };
         let stable = since.elapsed() >= STABLE;
         match breach {
+            Some(breach) if with_filter => (self.seen, self.followed_subscribe) = (None, Some(breach)),
             Some(breach) if resumed => {
                 let before = self
                     .seen
@@ -66,7 +81,7 @@ impl IncomingPoison {
                     .map_or(0, |(_, ends)| ends);
                 self.seen = Some((breach, before.saturating_add(1)));
             }
-            None if stable => self.seen = None,
+            None if stable => (self.seen, self.followed_subscribe) = (None, None),
             _ => {}
         }
     }
@@ -81,7 +96,7 @@ mod tests {
 
     fn end(poison: &mut IncomingPoison, resumed: bool, breach: Option<ProtocolError>) {
         assert_eq!(poison.connected(resumed), None);
-        poison.disconnected(breach);
+        poison.disconnected(breach, false);
     }
 
     #[tokio::test(start_paused = true)]
@@ -93,7 +108,7 @@ mod tests {
         }
         assert!(poison.clean_start_is_due());
         assert_eq!(poison.connected(false), Some(ALIAS), "said once");
-        poison.disconnected(None);
+        poison.disconnected(None, false);
         // It goes on at once: the next hour nothing more is thrown away for it.
         for _ in 0..9 {
             end(&mut poison, true, Some(ALIAS));
@@ -138,7 +153,7 @@ mod tests {
             for (resumed, breach, seconds) in *ends {
                 assert_eq!(poison.connected(*resumed), None, "{what}");
                 tokio::time::advance(Duration::from_secs(*seconds)).await;
-                poison.disconnected(*breach);
+                poison.disconnected(*breach, false);
                 assert!(!poison.clean_start_is_due(), "{what}");
             }
         }
@@ -148,6 +163,46 @@ mod tests {
             end(&mut poison, true, breach);
         }
         assert!(poison.clean_start_is_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_a_breach_that_has_come_with_a_filter_costs_the_session_at_once_and_each_time() {
+        let mut poison = IncomingPoison::default();
+        for _ in 0..3 {
+            // A retained message at quality of service 1: AWS sends it again when the session is resumed.
+            poison.connected(false);
+            poison.disconnected(Some(ALIAS), true);
+            assert!(
+                !poison.clean_start_is_due(),
+                "at quality of service 0 it does not come again"
+            );
+            end(&mut poison, true, Some(ALIAS));
+            assert!(poison.clean_start_is_due());
+            assert_eq!(poison.connected(false), Some(ALIAS));
+            poison.disconnected(None, false);
+            assert!(!poison.clean_start_is_due());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_breach_of_another_kind_or_of_another_session_is_none_that_came_with_the_filter() {
+        let mut poison = IncomingPoison::default();
+        poison.connected(false);
+        poison.disconnected(Some(ALIAS), true);
+        end(&mut poison, true, Some(OTHER));
+        assert!(!poison.clean_start_is_due(), "another breach");
+        // The session was lost with all that was in it.
+        end(&mut poison, false, None);
+        end(&mut poison, true, Some(ALIAS));
+        assert!(!poison.clean_start_is_due(), "another session");
+        // It has held: whatever came with the filter did not come again.
+        poison.connected(true);
+        poison.disconnected(Some(ALIAS), true);
+        poison.connected(true);
+        tokio::time::advance(STABLE).await;
+        poison.disconnected(None, false);
+        end(&mut poison, true, Some(ALIAS));
+        assert!(!poison.clean_start_is_due(), "a stable connection between");
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,7 +217,7 @@ mod tests {
         assert!(!poison.clean_start_is_due(), "a successor resumes what works");
         tokio::time::advance(STABLE).await;
         assert!(!poison.clean_start_is_due());
-        poison.disconnected(None);
+        poison.disconnected(None, false);
         assert!(!poison.clean_start_is_due(), "it was stable");
     }
 }

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod few;
+mod filter_breaches;
 mod health;
 mod incoming_poison;
 mod outage;
@@ -18,6 +19,9 @@ mod subscriber;
 mod successor;
 mod suspects;
 mod takeovers;
+#[cfg(test)]
+mod testing;
+mod traffic;
 mod words;
 
 use std::ops::ControlFlow;
@@ -29,6 +33,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use health::Health;
+pub(super) use outage::FailureKind;
 pub use outage::Outage;
 pub use presence::Presence;
 pub use publisher::Publisher;
@@ -36,11 +41,12 @@ pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
 pub use successor::Successor;
 pub use takeovers::Takeovers;
+pub use traffic::Traffic;
 pub(super) use words::{dropped, not_mqtt, refused};
 
 use self::stay::Ended;
 use self::successor::Successful;
-use super::mqtt::{Connection, Granted};
+use super::mqtt::{Connection, Terms};
 use super::provisioning::Provisioning;
 use super::recovery::{Recovery, RecoveryListener};
 use crate::backoff::{Backoff, LONGEST_WAIT};
@@ -125,12 +131,8 @@ pub struct Session {
     pub proven: Proven,
     /// The certificate that is to follow it.
     pub successor: Successor,
-    /// What others hear of us.
-    pub presence: Presence,
-    /// From the outbox to AWS.
-    pub publisher: Publisher,
-    /// From AWS to the inbox.
-    pub subscriber: Subscriber,
+    /// Everything that goes over its connections.
+    pub traffic: Traffic,
     /// Between two attempts.
     pub backoff: Backoff,
     /// Tells others when AWS was reached.
@@ -151,8 +153,7 @@ impl Session {
 
     /// Runs until the daemon ends; the session is then closed with a DISCONNECT.
     pub async fn run(mut self) {
-        self.presence.remember().await;
-        self.subscriber.remember().await;
+        self.traffic.remember().await;
         while let Some(newest) = self.wait_until_possible().await {
             self.take_settings();
             self.begin(&newest);
@@ -173,13 +174,13 @@ impl Session {
     }
 
     /// Stays on a connection, and on each that a successor puts in its place.
-    async fn remain(&mut self, mut connection: Connection, mut granted: Granted, mut identity: Arc<Identity>) -> Ended {
+    async fn remain(&mut self, mut connection: Connection, mut granted: Terms, mut identity: Arc<Identity>) -> Ended {
         loop {
             self.connected(granted).await;
             self.takeovers.connected(Instant::now());
             match self.stay(connection, &identity).await {
                 ControlFlow::Continue(next) => {
-                    self.disconnected(None).await;
+                    self.traffic.disconnected(None).await;
                     Successful {
                         connection,
                         granted,
@@ -190,7 +191,7 @@ impl Session {
                     self.takeovers.disconnected();
                     // What was announced while the connection lasted is no reason to hurry now.
                     self.inputs.recovery.mark_heard();
-                    self.disconnected(ended.lost()).await;
+                    self.traffic.disconnected(ended.lost()).await;
                     return ended;
                 }
             }

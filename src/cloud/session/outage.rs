@@ -1,21 +1,61 @@
 //! Concludes from failed attempts to connect: whether AWS was reached at all, since when it drops connections,
 //! and whether a connection has ever succeeded.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::STABLE;
 use crate::cloud::mqtt::{ConnectError, Lost};
-use crate::failure_streak::FailureStreak;
+use crate::failure_streak::{FailureStreak, Outlook};
+use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
 /// After so many failures of one kind, three minutes or so, what never succeeded is no outage any more.
-const TELLING_FAILURES: u32 = 10;
+pub(super) const TELLING_FAILURES: u32 = 10;
+
+/// The kinds of failed attempts, as far as they tell different causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// AWS has not seen a CONNECT.
+    Unreachable,
+    /// The connection was lost before CONNACK.
+    Dropped,
+    /// The server does not speak MQTT 5.
+    NotMqtt,
+    /// CONNACK with a reason code of failure.
+    Refused,
+}
+
+impl From<&ConnectError> for FailureKind {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Unreachable(_) => Self::Unreachable,
+            ConnectError::LostBeforeConnack(_) => Self::Dropped,
+            ConnectError::NotMqtt(_) | ConnectError::Breach(_) => Self::NotMqtt,
+            ConnectError::Refused(_) => Self::Refused,
+        }
+    }
+}
+
+/// So many connections in a row that end by the same fault of the server are no accident any more.
+const TELLING_ENDS: u32 = 3;
+
+/// A fault of the server that ends connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Breach(ProtocolError),
+    Unanswered,
+}
 
 /// The failures since the last connection.
 #[derive(Debug)]
 pub struct Outage {
     unreached: bool,
     dropped_since: Option<Instant>,
-    streak: FailureStreak<&'static str>,
+    streak: FailureStreak<FailureKind>,
+    /// The connections that were lost, the last ones in a row by the same fault.
+    faults: FailureStreak<Fault>,
 }
 
 impl Default for Outage {
@@ -24,6 +64,7 @@ impl Default for Outage {
             unreached: false,
             dropped_since: None,
             streak: FailureStreak::new(TELLING_FAILURES),
+            faults: FailureStreak::new(TELLING_ENDS),
         }
     }
 }
@@ -36,9 +77,23 @@ impl Outage {
         self.streak.succeed();
     }
 
-    /// A connection was lost. Where AWS ended it with a reason, the network is not what is wrong.
-    pub(super) fn lost(&mut self, lost: &Lost) {
+    /// A connection was lost after so long. Where AWS ended it with a reason, the network is not what is wrong. Returns whether the
+    /// last connections have all ended by the same fault of the server.
+    pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> bool {
         self.unreached = matches!(lost, Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale);
+        let fault = match lost {
+            Lost::Breach(breach) => Some(Fault::Breach(*breach)),
+            Lost::Unanswered => Some(Fault::Unanswered),
+            Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale | Lost::Disconnected(_) => None,
+        };
+        // What AWS leaves unanswered takes a minute to tell; for anything else such a connection was a good one.
+        if lasted >= STABLE && fault != Some(Fault::Unanswered) {
+            self.faults.reset();
+        }
+        match fault {
+            Some(fault) => self.faults.fail(fault) == Outlook::NeverSucceeded,
+            None => false,
+        }
     }
 
     /// An attempt has failed. `has_connected` is what the records say about earlier runs.
@@ -52,12 +107,7 @@ impl Outage {
             ConnectError::Refused(_) => self.dropped_since = None,
             ConnectError::Unreachable(_) | ConnectError::NotMqtt(_) | ConnectError::Breach(_) => {}
         }
-        self.streak.fail(match error {
-            ConnectError::Unreachable(_) => "unreachable",
-            ConnectError::LostBeforeConnack(_) => "dropped",
-            ConnectError::NotMqtt(_) | ConnectError::Breach(_) => "not MQTT",
-            ConnectError::Refused(_) => "refused",
-        });
+        self.streak.fail(error.into());
     }
 
     /// The problem of the last attempt; where none has ever succeeded, it names what to look at.
@@ -82,8 +132,6 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::cloud::mqtt::{Reason, ReasonCode};
     use crate::problem::Remedy;
@@ -129,8 +177,68 @@ mod tests {
             (Lost::Disconnected(reason), false),
         ] {
             let mut outage = Outage::default();
-            outage.lost(&lost);
+            outage.lost(&lost, Duration::ZERO);
             assert_eq!(outage.may_be_cut_short(), expected, "{lost:?}");
+        }
+    }
+
+    #[test]
+    fn connections_that_end_one_after_the_other_by_the_same_fault_are_no_accident() {
+        let breach = |what| {
+            Lost::Breach(ProtocolError {
+                what,
+                ..ProtocolError::BEFORE_CONNACK
+            })
+        };
+        let broken = || Lost::Broken("reset".into());
+        type Case<'a> = (&'a str, Vec<(Lost, u64)>, bool);
+        let cases: Vec<Case> = vec![
+            ("one breach", vec![(breach("a"), 0)], false),
+            ("two", vec![(breach("a"), 0), (breach("a"), 0)], false),
+            (
+                "three",
+                vec![(breach("a"), 0), (breach("a"), 0), (breach("a"), 0)],
+                true,
+            ),
+            (
+                "different ones",
+                vec![(breach("a"), 0), (breach("b"), 0), (breach("a"), 0)],
+                false,
+            ),
+            (
+                "the network between",
+                vec![(breach("a"), 0), (broken(), 0), (breach("a"), 0), (breach("a"), 0)],
+                true,
+            ),
+            (
+                "a good connection between",
+                vec![(breach("a"), 0), (breach("a"), 0), (broken(), 30), (breach("a"), 0)],
+                false,
+            ),
+            (
+                "each after a good connection",
+                vec![(breach("a"), 86_400), (breach("a"), 86_400), (breach("a"), 86_400)],
+                false,
+            ),
+            (
+                "unanswered, which takes its time",
+                vec![(Lost::Unanswered, 60), (Lost::Unanswered, 90), (Lost::Unanswered, 60)],
+                true,
+            ),
+            (
+                "unanswered and a breach in turn",
+                vec![(Lost::Unanswered, 60), (breach("a"), 0), (Lost::Unanswered, 60)],
+                false,
+            ),
+            ("the network", vec![(broken(), 0), (broken(), 0), (broken(), 0)], false),
+        ];
+        for (what, ends, expected) in cases {
+            let mut outage = Outage::default();
+            let mut last = false;
+            for (lost, lasted) in ends {
+                last = outage.lost(&lost, Duration::from_secs(lasted));
+            }
+            assert_eq!(last, expected, "{what}");
         }
     }
 

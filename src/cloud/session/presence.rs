@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::health::{Health, State};
 use super::words;
-use crate::cloud::mqtt::{Connection, NotSent, ReasonCode};
+use crate::cloud::mqtt::{Lost, NotSent, PacketSink, ReasonCode};
 use crate::messages::{Message, Outbox};
+use crate::mqtt::LATEST_ANSWER;
 use crate::problem::Problem;
 
 /// What AWS has refused is tried again after this time.
@@ -39,6 +40,14 @@ impl Manner {
     }
 }
 
+/// An announcement that AWS has yet to answer.
+#[derive(Debug)]
+struct UnderWay {
+    packet_id: u16,
+    retained: bool,
+    since: Instant,
+}
+
 /// Presence, where it is wanted and AWS allows it.
 #[derive(Debug)]
 pub struct Presence {
@@ -52,8 +61,10 @@ pub struct Presence {
     refused: Option<Instant>,
     /// Whether the next connection is tried without a will, until AWS has taken an announcement.
     without_will: bool,
-    /// The announcement under way, by its packet ID, and whether it is retained.
-    under_way: Option<(u16, bool)>,
+    /// Whether AWS has left announcements unanswered, rather than refused them.
+    is_unanswered: bool,
+    /// The announcement that AWS has yet to answer.
+    under_way: Option<UnderWay>,
     last: Option<Instant>,
 }
 
@@ -70,6 +81,7 @@ impl Presence {
             retain_is_known: false,
             refused: None,
             without_will: false,
+            is_unanswered: false,
             under_way: None,
             last: None,
         }
@@ -113,21 +125,31 @@ impl Presence {
         })
     }
 
-    /// Publishes that we are online or about to be offline.
-    pub(super) fn announce(&mut self, connection: &mut Connection, thing: &str, state: State) {
+    /// Publishes that we are online or about to be offline. False where it is to be published and could not be sent.
+    pub(super) fn announce(&mut self, sink: &mut dyn PacketSink, thing: &str, state: State) -> bool {
         let payload = self.health.payload(state, self.interval.is_some());
         self.last = Some(Instant::now());
         self.health.bell.borrow_and_update();
         // What CONNACK has ruled out is no refusal of AWS's policy: the next connection may allow it.
-        let retain = self.manner == Manner::Retained && connection.limits().retain_available;
-        let Some(message) = self.message(thing, payload, retain) else {
-            return;
+        let retained = self.manner == Manner::Retained && sink.limits().retain_available;
+        let Some(message) = self.message(thing, payload, retained) else {
+            return true;
         };
-        match connection.publish(&message) {
-            Ok(packet_id) => self.under_way = Some((packet_id, retain)),
-            Err(NotSent::AtMostOnceOnly) => drop(connection.publish_unacknowledged(&message)),
-            Err(why) => log::debug!("session: presence was not sent: {why:?}"),
-        }
+        let outcome = match sink.publish(&message) {
+            Ok(packet_id) => {
+                self.under_way = Some(UnderWay {
+                    packet_id,
+                    retained,
+                    since: Instant::now(),
+                });
+                Ok(())
+            }
+            Err(NotSent::AtMostOnceOnly) => sink.publish_unacknowledged(&message),
+            Err(why) => Err(why),
+        };
+        outcome
+            .inspect_err(|why| log::debug!("session: presence was not sent: {why:?}"))
+            .is_ok()
     }
 
     /// Returns when a report is due. Cancel safe.
@@ -164,13 +186,14 @@ impl Presence {
 
     /// AWS has answered an announcement: whether it was ours, and refused.
     pub(super) async fn answered(&mut self, packet_id: u16, code: ReasonCode) -> Option<bool> {
-        let (_, retained) = self.under_way.take_if(|(id, _)| *id == packet_id)?;
+        let answered = self.under_way.take_if(|under_way| under_way.packet_id == packet_id)?;
+        self.is_unanswered = false;
         if code.is_failure() {
             self.refuse();
             return Some(true);
         }
         self.without_will = false;
-        if retained && !self.retain_is_known {
+        if answered.retained && !self.retain_is_known {
             self.retain_is_known = true;
             self.outbox.note_presence(RETAINED.to_owned()).await;
         }
@@ -186,14 +209,25 @@ impl Presence {
         self.refused = Some(Instant::now());
     }
 
-    /// The connection is gone, with this reason code where AWS said one. An announcement may be answered so as well.
-    pub(super) fn disconnected(&mut self, code: Option<ReasonCode>) {
-        let not_allowed = matches!(
-            code,
-            Some(ReasonCode::NOT_AUTHORIZED | ReasonCode::TOPIC_NAME_INVALID | ReasonCode::RETAIN_NOT_SUPPORTED)
-        );
-        if self.under_way.take().is_some() && not_allowed {
-            self.refuse();
+    /// The connection has ended, not because of a message of others. AWS may answer an announcement so as well, or not at all.
+    pub(super) fn disconnected(&mut self, lost: Option<&Lost>) {
+        let Some(under_way) = self.under_way.take() else {
+            return;
+        };
+        match lost {
+            Some(Lost::Disconnected(reason))
+                if matches!(
+                    reason.code,
+                    ReasonCode::NOT_AUTHORIZED | ReasonCode::TOPIC_NAME_INVALID | ReasonCode::RETAIN_NOT_SUPPORTED
+                ) =>
+            {
+                self.refuse();
+            }
+            Some(Lost::Unanswered) if under_way.since.elapsed() >= LATEST_ANSWER => {
+                self.refuse();
+                self.is_unanswered = true;
+            }
+            _ => {}
         }
     }
 
@@ -210,6 +244,10 @@ impl Presence {
     /// What to say while presence is wanted and not allowed.
     pub(super) fn refusal(&self, thing: &str) -> Option<Problem> {
         let topic = self.topic.as_ref().filter(|_| self.manner == Manner::Not)?;
-        Some(words::presence_refused(&topic.replace(crate::topic::THING, thing)))
+        let topic = topic.replace(crate::topic::THING, thing);
+        Some(match self.is_unanswered {
+            true => words::presence_unanswered(&topic),
+            false => words::presence_refused(&topic),
+        })
     }
 }

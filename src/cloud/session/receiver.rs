@@ -180,7 +180,7 @@ mod tests {
     fn message() -> Received {
         Received {
             topic: "t".into(),
-            qos: 1,
+            qos: crate::qos::Qos::AtLeastOnce,
             ..Received::default()
         }
     }

@@ -2,11 +2,14 @@
 
 use std::time::SystemTime;
 
+use super::subscriber::SetAside;
 use crate::clock::{Clock, rfc3339};
-use crate::cloud::mqtt::Granted;
+use crate::cloud::mqtt::Terms;
 use crate::cloud::provisioning::Provisioning;
 use crate::problem::Problem;
-use crate::status::{ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase, TakeoverDetails};
+use crate::status::{
+    ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase, SetAsideDetails, TakeoverDetails,
+};
 
 /// The reporting ends that this task writes.
 #[derive(Debug)]
@@ -33,13 +36,7 @@ impl SessionReporters {
     }
 
     /// CONNACK received.
-    pub(super) fn connected(
-        &self,
-        client_id: String,
-        certificate_id: &str,
-        granted: Granted,
-        problem: Option<Problem>,
-    ) {
+    pub(super) fn connected(&self, client_id: String, certificate_id: &str, granted: Terms, problem: Option<Problem>) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
             details.client_id = Some(client_id);
             details.connects += 1;
@@ -57,6 +54,17 @@ impl SessionReporters {
             details.discarded_at = Some(at);
             details.discarded_because = Some(why);
         });
+    }
+
+    /// The filters whose subscriptions are set aside.
+    pub(super) fn set_aside(&self, all: Vec<SetAside>) {
+        let details = all.into_iter().map(|one| SetAsideDetails {
+            filter: one.filter,
+            since: rfc3339(one.since),
+            because: one.why.message,
+        });
+        let details: Vec<SetAsideDetails> = details.collect();
+        self.session.details(|known| known.filters_set_aside = details);
     }
 
     /// What is known of other clients that have taken the session over.

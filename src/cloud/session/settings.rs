@@ -32,9 +32,11 @@ impl Session {
     pub(super) fn take_settings(&mut self) {
         let new = self.inputs.settings.borrow_and_update().clone();
         if new.publish_rate != self.mqtt.publish_rate {
-            self.publisher.set_rate(new.publish_rate);
+            self.traffic.publisher.set_rate(new.publish_rate);
         }
-        self.presence.configure(new.presence_topic.clone(), new.report_interval);
+        self.traffic
+            .presence
+            .configure(new.presence_topic.clone(), new.report_interval);
         self.mqtt = new;
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use log::Level;
 use tokio::time::{Instant, timeout};
 
-use super::health::State;
 use super::settings::Consequence;
 use super::successor::Successful;
 use super::{FAREWELL, Session, ending, words};
 use crate::clock::rfc3339;
-use crate::cloud::mqtt::{Connection, Event, Granted, Lost, ReasonCode};
+use crate::cloud::mqtt::{Connection, Event, Farewell, Lost, Terms};
 use crate::event::{Event as JournalEvent, journal};
 use crate::identity::Identity;
+use crate::qos::Qos;
 use crate::status::SessionPhase;
 
 /// For acknowledgements that are on their way when the session is closed.
@@ -41,29 +41,16 @@ impl Ended {
 
 impl Session {
     /// A connection, which everybody who has something to send is told of.
-    pub(super) async fn connected(&mut self, granted: Granted) {
-        self.publisher.connected(&granted.limits);
-        if granted.limits.maximum_qos == 0 {
+    pub(super) async fn connected(&mut self, terms: Terms) {
+        if terms.limits.maximum_qos == Qos::AtMostOnce {
             let why = words::acknowledges_nothing(&self.endpoint);
             self.reporters.session.report(SessionPhase::Connected, Some(why));
         }
-        if let Some(breach) = self.subscriber.connected(granted.limits).await {
+        if let Some(breach) = self.traffic.connected(&terms.limits).await {
             let why = words::discarded(breach);
             journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
             self.reporters.discarded(rfc3339(self.clock.wall()), why);
         }
-    }
-
-    /// Its end, and how it was lost, where it was.
-    pub(super) async fn disconnected(&mut self, lost: Option<&Lost>) {
-        let code = match lost {
-            Some(Lost::Disconnected(reason)) => Some(reason.code),
-            _ => None,
-        };
-        let suspicious = lost.is_some_and(may_be_a_message);
-        let explained = self.publisher.disconnected(suspicious, code).await;
-        self.presence.disconnected(code.filter(|_| !explained));
-        self.subscriber.disconnected(suspicious && !explained, lost);
     }
 
     /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
@@ -74,29 +61,29 @@ impl Session {
     ) -> ControlFlow<Ended, Successful> {
         let thing = &identity.certificate.thing_name;
         let since = Instant::now();
-        self.presence.try_again_in_time();
-        self.presence.announce(&mut connection, thing, State::Online);
+        self.traffic.announce_online(&mut connection, thing);
         self.look_for_successor(identity, since);
         loop {
-            self.subscriber.go_on(&mut connection).await;
+            self.traffic.subscriber.go_on(&mut connection).await;
+            if self.traffic.subscriber.has_news() {
+                self.report_standing_problem(thing);
+            }
             tokio::select! {
                 event = connection.next() => match event {
-                    Ok(event) => self.happened(event, &mut connection, thing).await,
+                    Ok(event) => if self.traffic.happened(event, &mut connection, thing).await {
+                        self.report_standing_problem(thing);
+                    },
                     Err(lost) => return self.lost_or_succeeded(lost, since, identity).await,
                 },
-                next = self.publisher.next() => self.publisher.send(next, &mut connection).await,
-                taken = self.subscriber.something_to_do() => for packet_id in taken {
+                next = self.traffic.publisher.next() => self.traffic.send(next, &mut connection).await,
+                taken = self.traffic.subscriber.something_to_do() => for packet_id in taken {
                     connection.acknowledge(packet_id);
                 },
-                () = self.presence.due() => {
-                    self.presence.try_again_in_time();
-                    self.presence.announce(&mut connection, thing, State::Online);
-                }
+                () = self.traffic.presence.due() => self.traffic.announce_online(&mut connection, thing),
                 () = self.takeovers.calm() => {
                     self.takeovers.forget();
                     self.reporters.taken_over(None);
-                    let problem = self.standing_problem(thing);
-                    self.reporters.session.report(SessionPhase::Connected, problem);
+                    self.report_standing_problem(thing);
                 }
                 () = self.inputs.recovery.network_changed() => connection.doubt(),
                 () = self.successor.due() => self.try_successor(),
@@ -113,7 +100,7 @@ impl Session {
                 Ok(()) = self.inputs.identity.changed(), if !self.successor.is_under_way() => {
                     if !self.look_for_successor(identity, since) {
                         self.flush(&mut connection).await;
-                        let _ = timeout(FAREWELL, connection.close()).await;
+                        let _ = timeout(FAREWELL, connection.close(Farewell::DiscardWill)).await;
                         return ControlFlow::Break(Ended::IdentityChanged);
                     }
                 }
@@ -135,10 +122,18 @@ impl Session {
         }
     }
 
+    /// Publishes that we are going offline, or has the will say so where that cannot be sent, and ends the connection.
     async fn say_goodbye(&mut self, mut connection: Connection, thing: &str) {
         self.flush(&mut connection).await;
-        self.presence.announce(&mut connection, thing, State::Offline);
-        let _ = timeout(FAREWELL, connection.close()).await;
+        let farewell = self.traffic.announce_offline(&mut connection, thing);
+        let _ = timeout(FAREWELL, connection.close(farewell)).await;
+    }
+
+    /// Reports what is wrong although the session is up.
+    fn report_standing_problem(&self, thing: &str) {
+        self.reporters.set_aside(self.traffic.subscriber.all_set_aside());
+        let problem = self.standing_problem(thing);
+        self.reporters.session.report(SessionPhase::Connected, problem);
     }
 
     /// A connection that is lost while a successor is tried was lost to it, as a rule.
@@ -156,43 +151,14 @@ impl Session {
         ControlFlow::Break(Ended::Lost(lost, since.elapsed()))
     }
 
-    /// What has come from AWS, to whom it concerns.
-    async fn happened(&mut self, event: Event, connection: &mut Connection, thing: &str) {
-        match event {
-            Event::Received { packet_id, message } => {
-                self.publisher.received();
-                self.subscriber.receiver.received(packet_id, message);
-            }
-            Event::Skipped { packet_id, topic, why } => {
-                self.publisher.received();
-                self.subscriber.receiver.skipped(packet_id, &topic, &why);
-            }
-            Event::Subscribed {
-                packet_id,
-                codes,
-                words,
-            } => self.subscriber.subscribed(packet_id, &codes, words).await,
-            Event::Unsubscribed { packet_id } => self.subscriber.unsubscribed(packet_id).await,
-            Event::Room => self.publisher.room(),
-            Event::Acknowledged { packet_id, reason } => match self.presence.answered(packet_id, reason.code).await {
-                None => self.publisher.answered(packet_id, &reason).await,
-                Some(false) => {}
-                Some(true) => {
-                    let problem = self.standing_problem(thing);
-                    self.reporters.session.report(SessionPhase::Connected, problem);
-                    // Perhaps it is allowed in another manner.
-                    self.presence.announce(connection, thing, State::Online);
-                }
-            },
-        }
-    }
-
     /// Waits for a moment for what AWS has not acknowledged yet: it would be sent once more on the next connection.
     async fn flush(&mut self, connection: &mut Connection) {
         let flushing = async {
-            while self.publisher.anything_under_way() {
+            while self.traffic.publisher.anything_under_way() {
                 match connection.next().await {
-                    Ok(Event::Acknowledged { packet_id, reason }) => self.publisher.answered(packet_id, &reason).await,
+                    Ok(Event::Acknowledged { packet_id, reason }) => {
+                        self.traffic.publisher.answered(packet_id, &reason).await
+                    }
                     // What comes now is not acknowledged, and comes again.
                     Ok(_) => {}
                     Err(_) => return,
@@ -200,31 +166,5 @@ impl Session {
             }
         };
         let _ = timeout(FLUSH, flushing).await;
-    }
-}
-
-/// Whether AWS may have ended the connection because of what was sent on it. What it says of other matters (taken over, busy,
-/// a quota, maintenance), and what we have ended ourselves, is nobody's fault.
-fn may_be_a_message(lost: &Lost) -> bool {
-    match lost {
-        Lost::Disconnected(reason) => matches!(
-            reason.code,
-            ReasonCode::UNSPECIFIED_ERROR
-                | ReasonCode::MALFORMED_PACKET
-                | ReasonCode::PROTOCOL_ERROR
-                | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
-                | ReasonCode::NOT_AUTHORIZED
-                | ReasonCode::TOPIC_FILTER_INVALID
-                | ReasonCode::TOPIC_NAME_INVALID
-                | ReasonCode::PACKET_TOO_LARGE
-                | ReasonCode::PAYLOAD_FORMAT_INVALID
-                | ReasonCode::RETAIN_NOT_SUPPORTED
-                | ReasonCode::QOS_NOT_SUPPORTED
-                | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-                | ReasonCode::SUBSCRIPTION_IDS_NOT_SUPPORTED
-                | ReasonCode::WILDCARDS_NOT_SUPPORTED
-        ),
-        Lost::Broken(_) => true,
-        Lost::GivenUp(_) | Lost::Unanswered | Lost::Stale | Lost::Breach(_) => false,
     }
 }

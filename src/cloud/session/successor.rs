@@ -12,9 +12,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::attempt::may_be_the_will;
+use super::outage::{FailureKind, TELLING_FAILURES};
 use super::{CONNECT_INTERVAL, Session, words};
-use crate::cloud::mqtt::{ConnectError, Connection, Granted};
+use crate::cloud::mqtt::{ConnectError, Connection, Terms};
+use crate::failure_streak::FailureStreak;
 use crate::identity::Identity;
+use crate::problem::Problem;
 
 /// For the CONNACK, after AWS has ended the old connection because of the new one.
 const TAKEOVER: Duration = Duration::from_secs(2);
@@ -23,7 +26,7 @@ const TAKEOVER: Duration = Duration::from_secs(2);
 /// ten seconds (aws-greengrass-nucleus PR #1003).
 const TURN: Duration = Duration::from_secs(10);
 
-type Opened = Result<(Connection, Granted), ConnectError>;
+type Opened = Result<(Connection, Terms), ConnectError>;
 
 /// The certificate that is to follow, and the state of its tries.
 pub struct Successor {
@@ -36,6 +39,8 @@ pub struct Successor {
     its_turn: bool,
     /// The certificate that it is to follow could not connect either since AWS has accepted one of them.
     predecessor_failed: bool,
+    /// The failed tries since AWS has accepted one, or since there is another certificate.
+    failures: FailureStreak<FailureKind>,
     /// Whether a try was under way when the last connection ended: AWS may have ended it because of that.
     was_tried: bool,
 }
@@ -56,7 +61,7 @@ impl std::fmt::Debug for Successor {
 /// A connection whose certificate AWS has accepted.
 pub(super) struct Successful {
     pub(super) connection: Connection,
-    pub(super) granted: Granted,
+    pub(super) granted: Terms,
     pub(super) identity: Arc<Identity>,
 }
 
@@ -70,6 +75,7 @@ impl Successor {
             without_will: false,
             its_turn: false,
             predecessor_failed: false,
+            failures: FailureStreak::new(TELLING_FAILURES),
             was_tried: false,
         }
     }
@@ -112,6 +118,16 @@ impl Successor {
         Some((who, timeout(TAKEOVER, opening).await.ok()?))
     }
 
+    /// The problem of a failed try. The certificate before it is accepted meanwhile, so one that was never accepted and fails in the
+    /// same way again and again is not going to heal by itself.
+    fn judge(&mut self, error: &ConnectError, problem: Problem) -> Problem {
+        self.failures.fail(error.into()).judge(
+            problem,
+            "look whether a proxy or another broker answers in AWS's place, and whether the new certificate is ACTIVE, attached \
+             to the thing and allowed to connect",
+        )
+    }
+
     /// AWS has accepted one of the certificates.
     pub(super) fn accepted_one(&mut self) {
         self.predecessor_failed = false;
@@ -128,6 +144,7 @@ impl Successor {
 
     /// A certificate has come that was never tried: it goes first.
     fn begin_anew(&mut self) {
+        self.failures = FailureStreak::new(TELLING_FAILURES);
         self.not_before = Instant::now();
         self.its_turn = true;
         self.without_will = false;
@@ -221,7 +238,7 @@ impl Session {
     /// Tries the successor.
     pub(super) fn try_successor(&mut self) {
         let Some(who) = self.successor.who.clone() else { return };
-        let will = self.presence.will(&who.certificate.thing_name);
+        let will = self.traffic.presence.will(&who.certificate.thing_name);
         let opening = self.open(&who, will.filter(|_| !self.successor.without_will));
         self.successor.under_way = Some(Try {
             who,
@@ -233,7 +250,7 @@ impl Session {
     pub(super) fn succeeded(
         &mut self,
         identity: Arc<Identity>,
-        (connection, granted): (Connection, Granted),
+        (connection, granted): (Connection, Terms),
     ) -> Successful {
         self.successor.who = None;
         self.accepted(&identity, granted);
@@ -246,21 +263,26 @@ impl Session {
 
     /// The successor was not accepted: the connection as `identity` lasts.
     pub(super) fn successor_failed(&mut self, error: ConnectError, identity: &Identity) {
-        let (why, wait) = match error {
-            ConnectError::Unreachable(problem) => (Some(problem), self.next_backoff()),
+        let (why, wait) = match &error {
+            ConnectError::Unreachable(problem) => (Some(problem.clone()), self.next_backoff()),
             ConnectError::LostBeforeConnack(seen) => {
                 let wait = self.provisioning.lost_before_connack();
-                (self.provisioning.explain(&seen, false), wait)
+                (self.provisioning.explain(seen, false), wait)
             }
-            ConnectError::Breach(error) => {
-                let what = error.to_string();
+            ConnectError::Breach(breach) => {
+                let what = breach.to_string();
                 (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff())
             }
-            ConnectError::NotMqtt(what) => (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff()),
+            ConnectError::NotMqtt(what) => (Some(words::not_mqtt(&self.endpoint, what)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.successor.without_will ^= may_be_the_will(reason.code);
-                (Some(words::refused(&self.endpoint, &reason, None)), self.next_backoff())
+                (Some(words::refused(&self.endpoint, reason, None)), self.next_backoff())
             }
+        };
+        // What AWS does before CONNACK is provisioning's to explain.
+        let why = match error {
+            ConnectError::LostBeforeConnack(_) => why,
+            error => why.map(|why| self.successor.judge(&error, why)),
         };
         self.successor.not_before = Instant::now() + wait;
         let why = why.map(|why| words::meanwhile(why, &identity.certificate));
@@ -270,27 +292,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
-        let seconds = Duration::from_secs;
-        let mut successor = Successor::none();
-        for (failed, wait, expected) in [
-            (false, 2, 2),
-            (false, 10, 10),
-            (false, 120, 10),
-            (true, 2, 10),
-            (true, 10, 10),
-            (true, 73, 73),
-            (true, 120, 120),
-        ] {
-            successor.predecessor_failed = failed;
-            let outcome = successor.turn_of_the_other(seconds(wait));
-            assert_eq!(outcome, seconds(expected), "{failed} {wait}");
-        }
-        successor.accepted_one();
-        assert_eq!(successor.turn_of_the_other(seconds(120)), TURN);
-    }
-}
+mod tests;

@@ -8,9 +8,21 @@ use crate::messages::Message;
 use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
-/// Of a connection that was lost.
-pub(super) fn lost(endpoint: &Endpoint, lost: &Lost) -> Problem {
+/// Of a connection that was lost; `repeats` if several in a row have ended in the same way.
+pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
     match lost {
+        Lost::Breach(error) if repeats => Problem::configuration(format!(
+            "the connections to {endpoint} end one after the other: {error}"
+        ))
+        .next(
+            "find out who publishes what AWS delivers so, and delete the retained message if it is one; look whether a proxy or \
+             another broker answers in AWS's place",
+        ),
+        Lost::Unanswered if repeats => Problem::configuration(format!(
+            "the connections to {endpoint} end one after the other: AWS answers PINGREQ, and does not acknowledge what it was \
+             sent before"
+        ))
+        .next("look whether another broker answers in AWS's place; gatepost outbox shows what waits"),
         Lost::Broken(why) | Lost::GivenUp(why) => {
             Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
@@ -144,6 +156,29 @@ pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
     ))
     .next(format!("allow {action} on it in the certificate's policy"))
 }
+
+/// Presence messages that AWS never acknowledges.
+pub(super) fn presence_unanswered(topic: &str) -> Problem {
+    Problem::configuration(format!(
+        "AWS answers PINGREQ, and does not acknowledge what is published on the presence topic {topic}; the session does without"
+    ))
+    .next("look whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
+}
+
+/// A topic filter whose subscription was followed by a breach of MQTT each time.
+pub(super) fn filter_breaches(filter: &str, breach: ProtocolError) -> Problem {
+    Problem::configuration(format!(
+        "the subscription to {filter} is set aside for an hour: each time AWS had accepted it, {breach}"
+    ))
+    .next(
+        "delete the retained message that comes with it (publish an empty one with retain on its topic), or find out who \
+         publishes it",
+    )
+}
+
+/// A message that AWS never acknowledged, while it acknowledged others.
+pub(super) const NEVER_ACKNOWLEDGED: &str =
+    "AWS has not acknowledged it on three connections, each time for a minute, and has acknowledged others on them";
 
 /// Of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {

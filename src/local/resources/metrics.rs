@@ -147,6 +147,13 @@ fn cloud(shared: &Shared, page: &mut Page) {
         "Connections of the MQTT session that AWS has accepted.",
         [plain(count(session.details.connects))],
     );
+    page.gauge(
+        "gatepost_session_filters_set_aside",
+        "Topic filters whose subscriptions are set aside, because what came with them ended every connection.",
+        [plain(count(
+            u64::try_from(session.details.filters_set_aside.len()).unwrap_or(u64::MAX),
+        ))],
+    );
 }
 
 fn messages(shared: &Shared, page: &mut Page) {
@@ -192,6 +199,11 @@ fn messages(shared: &Shared, page: &mut Page) {
         "gatepost_inbox_dropped_total",
         "Messages that durable subscriptions have lost, because there was no room.",
         [plain(count(details.inbox_dropped))],
+    );
+    page.gauge(
+        "gatepost_subscriptions_suspended",
+        "Durable subscriptions that no access rule gives their owners any more.",
+        [plain(count(details.suspended))],
     );
 }
 

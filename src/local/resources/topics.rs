@@ -13,6 +13,7 @@ use super::super::answer::Refusal;
 use super::super::caller::Caller;
 use super::super::view::Shared;
 use crate::problem::Problem;
+use crate::qos::Qos;
 use crate::topic::{self, THING};
 
 /// A thing name for checks where it is not known yet: the shortest there is.
@@ -62,10 +63,10 @@ fn allowed(shared: &Shared, caller: &Caller, wish: Wish, thing: &str) -> Result<
 }
 
 /// The quality of service as a caller writes it.
-fn quality(text: &str) -> Result<u8, Refusal> {
+fn quality(text: &str) -> Result<Qos, Refusal> {
     match text {
-        "0" => Ok(0),
-        "1" => Ok(1),
+        "0" => Ok(Qos::AtMostOnce),
+        "1" => Ok(Qos::AtLeastOnce),
         _ => Err(Refusal::malformed(format!(
             "qos is \"{}\", and AWS IoT has 0 and 1",
             text.escape_debug()

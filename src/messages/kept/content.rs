@@ -14,6 +14,15 @@ use super::{Acknowledged, Kept, KeptMessage};
 /// Messages that one turn deletes, so that nobody waits for long behind it.
 pub(super) const AT_ONCE: u32 = 500;
 
+/// The messages of which the oldest are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Oldest {
+    /// Those that were handed out: the others are acknowledged by nobody.
+    HandedOut,
+    /// All of them: there is no room.
+    OfAll,
+}
+
 impl Books {
     /// Stores a message for each of these subscriptions, where they still exist. The oldest make room.
     pub(in super::super) fn deliver(&mut self, names: &[String], message: &Received) -> rusqlite::Result<()> {
@@ -74,22 +83,24 @@ impl Books {
     pub(super) fn delete_oldest(
         &mut self,
         kept: &mut Kept,
+        which: Oldest,
         mut goes_on: impl FnMut(&Kept, i64) -> bool,
     ) -> rusqlite::Result<usize> {
         let mut gone = Vec::new();
         {
             let mut oldest = self.database.prepare_cached(
-                "SELECT delivery.id, topic, length(payload), length(CAST(properties AS BLOB)), message
+                "SELECT delivery.id, topic, length(payload), length(CAST(properties AS BLOB)), message, withheld
                  FROM delivery JOIN message ON message.id = delivery.message
-                 WHERE subscription = ?1 ORDER BY delivery.id LIMIT ?2",
+                 WHERE subscription = ?1 AND withheld <= ?2 ORDER BY delivery.id LIMIT ?3",
             )?;
-            let mut rows = oldest.query((kept.number, AT_ONCE))?;
+            let mut rows = oldest.query((kept.number, which == Oldest::OfAll, AT_ONCE))?;
             while let Some(row) = rows.next()? {
                 let id = row.get(0)?;
                 if !goes_on(kept, id) {
                     break;
                 }
                 kept.total.less(row_size(row)?);
+                kept.withheld = kept.withheld.saturating_sub(u64::from(row.get::<_, bool>(5)?));
                 gone.push((id, row.get(4)?));
             }
         }
@@ -168,7 +179,7 @@ impl Books {
             return Ok(None);
         };
         let mut next = self.database.prepare_cached(
-            "SELECT delivery.id, topic, payload, qos, retained, properties, received
+            "SELECT delivery.id, topic, payload, qos, retained, properties, received, withheld
              FROM delivery JOIN message ON message.id = delivery.message
              WHERE subscription = ?1 AND delivery.id > ?2 ORDER BY delivery.id",
         )?;
@@ -185,7 +196,28 @@ impl Books {
         Ok(Some(messages))
     }
 
-    /// The program has everything up to number `up_to`. A turn deletes some of it.
+    /// Notes of these messages whether they are withheld: an acknowledgement of those behind them does not delete them.
+    pub(in super::super) fn withhold(&mut self, name: &str, ids: &[i64], withheld: bool) -> rusqlite::Result<()> {
+        let Some(mut kept) = self.kept_then(name).cloned() else {
+            return Ok(());
+        };
+        let mut update = self.database.prepare_cached(
+            "UPDATE delivery SET withheld = ?3 WHERE subscription = ?1 AND id = ?2 AND withheld <> ?3",
+        )?;
+        let mut changed = 0;
+        for id in ids {
+            changed += u64::try_from(update.execute((kept.number, id, withheld))?).unwrap_or(0);
+        }
+        drop(update);
+        kept.withheld = match withheld {
+            true => kept.withheld.saturating_add(changed),
+            false => kept.withheld.saturating_sub(changed),
+        };
+        self.with_commit(Change::Kept(kept));
+        Ok(())
+    }
+
+    /// The program has everything up to number `up_to` that was handed out. A turn deletes some of it.
     pub(in super::super) fn acknowledge_kept(&mut self, name: &str, up_to: i64) -> rusqlite::Result<Acknowledged> {
         let Some(mut kept) = self.kept_then(name).cloned() else {
             return Ok(Acknowledged::Unknown);
@@ -193,7 +225,7 @@ impl Books {
         if up_to > kept.last {
             return Ok(Acknowledged::Beyond(kept.last));
         }
-        let deleted = self.delete_oldest(&mut kept, |_, id| id <= up_to)?;
+        let deleted = self.delete_oldest(&mut kept, Oldest::HandedOut, |_, id| id <= up_to)?;
         self.with_commit(Change::Kept(kept));
         Ok(match deleted < usize::try_from(AT_ONCE).unwrap_or(usize::MAX) {
             true => Acknowledged::Done,
@@ -210,7 +242,7 @@ pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap
     let mut rows = subscriptions.query(())?;
     while let Some(row) = rows.next()? {
         let number = row.get(0)?;
-        let (total, last) = waiting(database, number)?;
+        let (total, last, withheld) = waiting(database, number)?;
         let kept = Kept {
             number,
             name: row.get(1)?,
@@ -219,6 +251,7 @@ pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap
             qos: row.get(4)?,
             dropped: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
             total,
+            withheld,
             // A number is never used again: a program may still acknowledge it.
             last: last.max(row.get(6)?),
         };
@@ -227,18 +260,20 @@ pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap
     Ok(all)
 }
 
-fn waiting(database: &Connection, number: i64) -> rusqlite::Result<(Total, i64)> {
-    let (mut total, mut last) = (Total::default(), 0);
+/// What waits for a subscription, its last number, and how many of its messages are withheld.
+fn waiting(database: &Connection, number: i64) -> rusqlite::Result<(Total, i64, u64)> {
+    let (mut total, mut last, mut withheld) = (Total::default(), 0, 0);
     let mut all = database.prepare_cached(
-        "SELECT delivery.id, topic, length(payload), length(CAST(properties AS BLOB))
+        "SELECT delivery.id, topic, length(payload), length(CAST(properties AS BLOB)), withheld
          FROM delivery JOIN message ON message.id = delivery.message WHERE subscription = ?1 ORDER BY delivery.id",
     )?;
     let mut rows = all.query((number,))?;
     while let Some(row) = rows.next()? {
         total.more(row_size(row)?);
         last = row.get(0)?;
+        withheld += u64::from(row.get::<_, bool>(4)?);
     }
-    Ok((total, last))
+    Ok((total, last, withheld))
 }
 
 fn row_size(row: &Row) -> rusqlite::Result<u64> {
@@ -262,5 +297,6 @@ fn kept_message(row: &Row) -> rusqlite::Result<KeptMessage> {
             properties: Properties::from_json(row.get_ref(5)?.as_str_or_null()?),
         },
         received: SystemTime::UNIX_EPOCH + Duration::from_millis(received),
+        withheld: row.get(7)?,
     })
 }

@@ -3,6 +3,7 @@
 use super::super::books::{Books, Change, Total};
 use super::super::owner::Owner;
 use super::Kept;
+use super::content::Oldest;
 use crate::user_accounts::UserAccounts;
 
 /// An account's subscriptions together keep so many times what one of them may keep. A message that several of them have counts for
@@ -27,7 +28,7 @@ impl Books {
         );
         let is_full = |total: &Total| total.messages >= max_messages || total.bytes.saturating_add(bytes) > max_bytes;
         if is_full(&kept.total) {
-            let dropped = self.delete_oldest(kept, |kept, _| is_full(&kept.total))?;
+            let dropped = self.delete_oldest(kept, Oldest::OfAll, |kept, _| is_full(&kept.total))?;
             self.count_dropped(kept, dropped)?;
         }
         let limit = max_bytes.saturating_mul(ACCOUNT_SHARE);
@@ -39,7 +40,8 @@ impl Books {
         match fullest.filter(|fullest| fullest.total.bytes > kept.total.bytes) {
             Some(mut fullest) => {
                 let target = fullest.total.bytes.saturating_sub(excess);
-                let dropped = self.delete_oldest(&mut fullest, |fullest, _| fullest.total.bytes > target)?;
+                let dropped =
+                    self.delete_oldest(&mut fullest, Oldest::OfAll, |fullest, _| fullest.total.bytes > target)?;
                 self.count_dropped(&mut fullest, dropped)?;
                 self.with_commit(Change::Kept(fullest));
                 if dropped == 0 {
@@ -49,7 +51,7 @@ impl Books {
             }
             None => {
                 let target = kept.total.bytes.saturating_sub(excess);
-                let dropped = self.delete_oldest(kept, |kept, _| kept.total.bytes > target)?;
+                let dropped = self.delete_oldest(kept, Oldest::OfAll, |kept, _| kept.total.bytes > target)?;
                 self.count_dropped(kept, dropped)?;
                 let fits = dropped > 0;
                 if !fits {

@@ -10,6 +10,7 @@ use crate::clock::manual::ManualClock;
 use crate::messages::kept::{Acknowledged, NotKept};
 use crate::messages::store::{Care, Store};
 use crate::messages::{Bounds, Handles, Owner, Received, spawn};
+use crate::qos::Qos;
 use crate::status::{Desk, MessagesDetails, MessagesPhase};
 use crate::user_accounts::UserAccounts;
 
@@ -30,7 +31,7 @@ fn user(uid: u32) -> Owner {
 async fn keep(store: &Store, name: &str, owner: Owner) -> Result<(), NotKept> {
     let name = name.to_owned();
     let kept = store.run(Care::Adds, move |books| {
-        books.keep(&name, &owner, "t/#", 1, &UserAccounts::default())
+        books.keep(&name, &owner, "t/#", Qos::AtLeastOnce, &UserAccounts::default())
     });
     kept.await.unwrap().map(drop)
 }
@@ -41,7 +42,7 @@ async fn deliver(store: &Store, names: &[String], payload: usize) {
         Received {
             topic: "t/a".into(),
             payload: vec![0x5a; payload].into(),
-            qos: 1,
+            qos: Qos::AtLeastOnce,
             ..Received::default()
         },
     );
@@ -236,7 +237,7 @@ async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
     let replaced = store.run(Care::Lasts, |books| {
         books.unkeep("old")?;
         books
-            .keep("new", &user(2), "t/#", 1, &UserAccounts::default())
+            .keep("new", &user(2), "t/#", Qos::AtLeastOnce, &UserAccounts::default())
             .map(drop)
     });
     replaced.await.unwrap();
@@ -346,7 +347,7 @@ async fn users_that_one_user_can_become_share_its_subscriptions() {
     for (uid, number) in (100_000..100_020).chain([1000, 100_500, 1001]).zip(0..) {
         let (accounts, name) = (accounts.clone(), format!("s{number}"));
         let kept = store.run(Care::Adds, move |books| {
-            books.keep(&name, &user(uid), "t/#", 1, &accounts)
+            books.keep(&name, &user(uid), "t/#", Qos::AtLeastOnce, &accounts)
         });
         if kept.await.unwrap().is_err() {
             refused.push(uid);

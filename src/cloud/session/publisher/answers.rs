@@ -31,10 +31,11 @@ impl Publisher {
     /// AWS has answered a message.
     pub(in crate::cloud::session) async fn answered(&mut self, packet_id: u16, reason: &Reason) {
         let ticket = match self.under_way.remove(&packet_id) {
-            Some(UnderWay::Outgoing(ticket)) => ticket,
-            Some(UnderWay::Direct(direct)) => return self.direct_answered(direct, reason),
+            Some((UnderWay::Outgoing(ticket), _)) => ticket,
+            Some((UnderWay::Direct(direct), _)) => return self.direct_answered(direct, reason),
             None => return,
         };
+        self.unacknowledged.answered(ticket.id);
         if !reason.code.is_failure() {
             self.too_much = 0;
             self.tries.remove(&ticket.id);
@@ -80,6 +81,7 @@ impl Publisher {
 
     pub(super) async fn park(&mut self, ticket: Ticket, reason: String) {
         self.tries.remove(&ticket.id);
+        self.unacknowledged.forget(ticket.id);
         self.suspects.cleared(&Suspect::Outgoing(ticket.id));
         let (id, topic) = (ticket.id, ticket.topic.as_str());
         self.lines.one_more(|level, more| {

@@ -1,11 +1,9 @@
 //! Messages at quality of service 0: sent at once or not at all, and at nobody's cost.
 
-use tokio::time::Instant;
-
 use super::answers::NOT_ITS_FAULT;
 use super::unanswered::Kind;
 use super::{DROPPED, Publisher, Suspect, UnderWay};
-use crate::cloud::mqtt::{Connection, NotSent, Reason};
+use crate::cloud::mqtt::{NotSent, PacketSink, Reason};
 use crate::messages::Direct;
 use crate::problem::Problem;
 
@@ -22,7 +20,7 @@ impl Publisher {
     }
 
     /// Sends the one that waits, unless it is not wanted any more or AWS is known not to take it.
-    pub(super) fn send_direct(&mut self, connection: &mut Connection) {
+    pub(super) fn send_direct(&mut self, sink: &mut dyn PacketSink) {
         let Some(direct) = self.waiting.take_if(|direct| !direct.sent.is_closed()) else {
             // Its program was answered that it was not sent.
             self.waiting = None;
@@ -45,25 +43,23 @@ impl Publisher {
             return;
         }
         let outcome = match answered {
-            true => connection.publish(&direct.message).map(Some),
-            false => connection.publish_unacknowledged(&direct.message).map(|()| None),
+            true => sink.publish(&direct.message).map(Some),
+            false => sink.publish_unacknowledged(&direct.message).map(|()| None),
         };
         match outcome {
             Ok(packet_id) => {
                 self.spent();
                 if let Some(packet_id) = packet_id {
-                    self.last_sent = Instant::now();
-                    self.under_way.insert(packet_id, UnderWay::Direct(direct));
+                    self.is_under_way(packet_id, UnderWay::Direct(direct));
                 } else {
                     self.unanswered.sent(kind);
                     let _ = direct.sent.send(Ok(()));
                 }
             }
-            Err(NotSent::Busy) if !answered => {
-                self.backed_up = true;
+            Err(why @ (NotSent::BufferFull | NotSent::WindowFull)) => {
+                self.not_now(&why);
                 self.waiting = Some(direct);
             }
-            Err(NotSent::Busy) => drop(direct.sent.send(Err(Problem::wait("the MQTT session is busy")))),
             Err(NotSent::AtMostOnceOnly) => {
                 let why = Problem::wait("the broker acknowledges no messages");
                 let _ = direct.sent.send(Err(why));

@@ -21,6 +21,7 @@ use super::super::super::view::Shared;
 use super::{allowed, meant, quality, truth};
 use crate::messages::{EXPIRY_RANGE, Fate, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
 use crate::problem::Remedy;
+use crate::qos::Qos;
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -41,7 +42,7 @@ const LONGEST_WAIT: u64 = 300;
 /// What is asked for besides the message itself.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
-    qos: u8,
+    qos: Qos,
     retain: bool,
     /// For AWS's acknowledgement.
     wait: Option<Duration>,
@@ -84,7 +85,7 @@ pub async fn post(
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
     }
     match wanted.qos {
-        0 => send(shared, message).await,
+        Qos::AtMostOnce => send(shared, message).await,
         _ => keep(shared, caller, message, wanted.wait).await,
     }
 }
@@ -151,7 +152,7 @@ async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<D
 impl Wanted {
     fn read(text: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
         // AWS's default for the HTTP publish is 0; here a message that is handed over is kept unless somebody says otherwise.
-        let (mut qos, mut retain, mut wait, mut timeout) = (1, false, false, WAIT);
+        let (mut qos, mut retain, mut wait, mut timeout) = (Qos::AtLeastOnce, false, false, WAIT);
         let mut properties = Properties::default();
         for (name, value) in parameters(text, PARAMETERS)? {
             match name.as_ref() {
@@ -190,7 +191,7 @@ impl Wanted {
                 "the message's properties have {size} bytes, more than {MAX_PROPERTIES}"
             )));
         }
-        if wait && qos == 0 {
+        if wait && qos == Qos::AtMostOnce {
             return Err(Refusal::malformed(
                 "wait=ack goes with qos=1: AWS acknowledges nothing at qos=0",
             ));
@@ -321,7 +322,7 @@ mod tests {
         };
         let wait = Some(Duration::from_secs(5));
         let expected = Wanted {
-            qos: 1,
+            qos: Qos::AtLeastOnce,
             retain: true,
             wait,
             properties,

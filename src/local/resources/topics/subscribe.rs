@@ -14,6 +14,7 @@ use super::super::super::parameters::parameters;
 use super::super::super::view::Shared;
 use super::{allowed, meant, quality, too_many};
 use crate::messages::{Acknowledged, KeptDocument, MAX_FILTERS, NotKept, NotSubscribed, Subscriber};
+use crate::qos::Qos;
 use crate::topic;
 
 /// A durable subscription's name has at most so many characters.
@@ -30,7 +31,7 @@ pub async fn get(
 ) -> Result<Answer, Refusal> {
     let (filter, thing) = meant(shared, segments).await?;
     topic::check_filter(&filter).map_err(Refusal::malformed)?;
-    let (mut qos, mut name) = (1, None);
+    let (mut qos, mut name) = (Qos::AtLeastOnce, None);
     for (parameter, value) in parameters(query, &["qos", "name"])? {
         match parameter.as_ref() {
             "qos" => qos = quality(&value)?,

@@ -1,0 +1,270 @@
+//! Detects topic filters whose subscription makes the server break the protocol: by a retained message that cannot be read, as a
+//! rule, or by a malformed SUBACK.
+//!
+//! What comes with a subscription comes within a second of SUBACK, so a SUBSCRIBE is settled only then. When a breach ends the
+//! connection while filters are unsettled, each of them gets a strike; struck filters are subscribed to last, and one at a time. A
+//! filter that is alone at its second strike is blamed, and its subscription is set aside by the caller. On a connection that
+//! resumes the session after a breach nothing is subscribed to for a second: what AWS sends again with the session comes first,
+//! and is not blamed on a filter.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What comes with a subscription has come so long after SUBACK, and what comes with the session so long after CONNACK.
+const SETTLING: Duration = Duration::from_secs(1);
+/// A filter is blamed at this strike, if it is alone.
+const STRIKES: u32 = 2;
+
+/// The filters that are suspected, and those whose SUBSCRIBE is not settled.
+#[derive(Debug, Default)]
+pub(super) struct FilterBreaches {
+    /// When SUBACK came, where it has.
+    unsettled: BTreeMap<String, Option<Instant>>,
+    strikes: BTreeMap<String, u32>,
+    /// Whether a breach has ended the last connection.
+    after_breach: bool,
+    quiet_until: Option<Instant>,
+}
+
+/// The judgement of a breach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No filter was unsettled: the breach came otherwise, with the session perhaps.
+    Unrelated,
+    /// One of several filters, or one for the first time: the next connections will tell.
+    Suspected,
+    /// This filter is to blame.
+    Blamed(String),
+}
+
+impl FilterBreaches {
+    /// A connection, on which AWS has resumed the session or begun a new one.
+    pub(super) fn connected(&mut self, session_present: bool) {
+        self.unsettled.clear();
+        let is_quiet = std::mem::take(&mut self.after_breach) && session_present;
+        self.quiet_until = is_quiet.then(|| Instant::now() + SETTLING);
+    }
+
+    /// SUBSCRIBE is sent for this filter.
+    pub(super) fn asked(&mut self, filter: &str) {
+        self.unsettled.insert(filter.to_owned(), None);
+    }
+
+    /// SUBACK has come.
+    pub(super) fn answered(&mut self, filter: &str) {
+        if let Some(answered) = self.unsettled.get_mut(filter) {
+            *answered = Some(Instant::now());
+        }
+    }
+
+    /// Whether the filter is to go alone.
+    pub(super) fn is_struck(&self, filter: &str) -> bool {
+        self.strikes.contains_key(filter)
+    }
+
+    /// Strikes of other filters are forgotten: nobody wants them any more.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.strikes.retain(|filter, _| is_wanted(filter));
+    }
+
+    /// Acquits the filters that are settled by now.
+    pub(super) fn settle(&mut self) {
+        let now = Instant::now();
+        let strikes = &mut self.strikes;
+        self.unsettled.retain(|filter, answered| {
+            let is_settled = answered.is_some_and(|answered| answered + SETTLING <= now);
+            if is_settled {
+                strikes.remove(filter);
+            }
+            !is_settled
+        });
+    }
+
+    /// Whether a struck filter may be subscribed to now: nothing else is unsettled.
+    pub(super) fn may_go_alone(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// Until when nothing may be subscribed to.
+    pub(super) fn quiet_until(&self) -> Option<Instant> {
+        self.quiet_until.filter(|until| Instant::now() < *until)
+    }
+
+    /// When the next filter is settled, if any is suspected: others wait for that.
+    pub(super) fn settles_at(&self) -> Option<Instant> {
+        let answered = self.unsettled.values().flatten().min();
+        answered.filter(|_| !self.strikes.is_empty()).map(|at| *at + SETTLING)
+    }
+
+    /// The connection has ended, by a breach or otherwise.
+    pub(super) fn disconnected(&mut self, is_breach: bool) -> Verdict {
+        self.settle();
+        let unsettled = std::mem::take(&mut self.unsettled);
+        if !is_breach {
+            return Verdict::Unrelated;
+        }
+        self.after_breach = true;
+        let is_alone = unsettled.len() == 1;
+        let mut verdict = Verdict::Unrelated;
+        for filter in unsettled.into_keys() {
+            let strikes = self.strikes.entry(filter.clone()).or_default();
+            *strikes += 1;
+            verdict = match is_alone && *strikes >= STRIKES {
+                true => {
+                    // When it is tried again, it is blamed at once.
+                    *strikes = STRIKES - 1;
+                    Verdict::Blamed(filter)
+                }
+                false => Verdict::Suspected,
+            };
+        }
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blamed(filter: &str) -> Verdict {
+        Verdict::Blamed(filter.to_owned())
+    }
+
+    /// A connection on which SUBSCRIBE is sent for these filters, the first `answered` of which get a SUBACK, and which a breach ends
+    /// so long after it.
+    async fn end(breaches: &mut FilterBreaches, filters: &[&str], answered: usize, after: Duration) -> Verdict {
+        breaches.connected(false);
+        filters.iter().for_each(|filter| breaches.asked(filter));
+        filters
+            .iter()
+            .take(answered)
+            .for_each(|filter| breaches.answered(filter));
+        tokio::time::advance(after).await;
+        breaches.disconnected(true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn promise_6_the_filter_whose_retained_message_breaks_the_protocol_is_found_among_many() {
+        let mut breaches = FilterBreaches::default();
+        let soon = Duration::from_millis(300);
+        assert_eq!(end(&mut breaches, &["a", "b", "c"], 3, soon).await, Verdict::Suspected);
+        assert!(["a", "b", "c"].iter().all(|filter| breaches.is_struck(filter)));
+        // One at a time: the innocent settle.
+        breaches.connected(false);
+        for innocent in ["a", "b"] {
+            assert!(breaches.may_go_alone());
+            breaches.asked(innocent);
+            assert!(!breaches.may_go_alone() && breaches.settles_at().is_none());
+            breaches.answered(innocent);
+            tokio::time::advance(Duration::from_millis(999)).await;
+            breaches.settle();
+            assert!(breaches.is_struck(innocent), "it is not settled yet");
+            tokio::time::sleep_until(breaches.settles_at().unwrap()).await;
+            breaches.settle();
+            assert!(!breaches.is_struck(innocent));
+        }
+        breaches.asked("c");
+        breaches.answered("c");
+        assert_eq!(breaches.disconnected(true), blamed("c"));
+        // An hour later it is tried again, and blamed at once.
+        assert_eq!(end(&mut breaches, &["c"], 1, soon).await, blamed("c"));
+        // The message was deleted meanwhile.
+        assert_eq!(end(&mut breaches, &["c"], 1, SETTLING).await, Verdict::Unrelated);
+        assert_eq!(end(&mut breaches, &["c"], 1, soon).await, Verdict::Suspected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_filter_is_blamed_only_for_what_comes_with_its_own_subscription() {
+        let never = Duration::from_secs(3600);
+        type Case<'a> = (&'a str, &'a [(&'a [&'a str], usize, u64)], Verdict);
+        let cases: &[Case] = &[
+            (
+                "nothing was subscribed to",
+                &[(&[], 0, 0), (&[], 0, 0), (&[], 0, 0)],
+                Verdict::Unrelated,
+            ),
+            ("once", &[(&["a"], 1, 0)], Verdict::Suspected),
+            ("twice", &[(&["a"], 1, 0), (&["a"], 1, 0)], blamed("a")),
+            (
+                "before SUBACK, twice",
+                &[(&["a"], 0, 0), (&["a"], 0, 5000)],
+                blamed("a"),
+            ),
+            (
+                "SUBACK itself, then the message",
+                &[(&["a"], 0, 0), (&["a"], 1, 999)],
+                blamed("a"),
+            ),
+            (
+                "settled",
+                &[(&["a"], 1, 1000), (&["a"], 1, 1000), (&["a"], 1, 5000)],
+                Verdict::Unrelated,
+            ),
+            (
+                "settled between",
+                &[(&["a"], 1, 0), (&["a"], 1, 1000), (&["a"], 1, 0)],
+                Verdict::Suspected,
+            ),
+            (
+                "never alone",
+                &[(&["a", "b"], 2, 0), (&["b", "a"], 2, 0), (&["a", "b"], 2, 0)],
+                Verdict::Suspected,
+            ),
+            ("alone at last", &[(&["a", "b"], 2, 0), (&["b"], 1, 0)], blamed("b")),
+            ("another one", &[(&["a"], 1, 0), (&["b"], 1, 0)], Verdict::Suspected),
+            (
+                "the session between",
+                &[(&["a"], 1, 0), (&[], 0, 0), (&["a"], 1, 0)],
+                blamed("a"),
+            ),
+        ];
+        for (what, ends, expected) in cases {
+            let mut breaches = FilterBreaches::default();
+            let mut last = Verdict::Unrelated;
+            for (filters, answered, after) in *ends {
+                last = end(&mut breaches, filters, *answered, Duration::from_millis(*after)).await;
+            }
+            assert_eq!(last, *expected, "{what}");
+            // An end that is no breach tells nothing.
+            breaches.connected(true);
+            breaches.asked("a");
+            tokio::time::advance(never).await;
+            assert_eq!(breaches.disconnected(false), Verdict::Unrelated, "{what}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_breach_the_session_speaks_first() {
+        let mut breaches = FilterBreaches::default();
+        for (is_breach, session_present, is_quiet) in [
+            (true, true, true),
+            (true, false, false),
+            (false, true, false),
+            (false, false, false),
+        ] {
+            breaches.connected(false);
+            breaches.disconnected(is_breach);
+            breaches.connected(session_present);
+            assert_eq!(
+                breaches.quiet_until().is_some(),
+                is_quiet,
+                "{is_breach} {session_present}"
+            );
+            tokio::time::advance(SETTLING).await;
+            assert_eq!(breaches.quiet_until(), None, "not for ever");
+            breaches.disconnected(false);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_wants_any_more_is_forgotten() {
+        let mut breaches = FilterBreaches::default();
+        for number in 0..1000 {
+            end(&mut breaches, &[&format!("{number}")], 1, Duration::ZERO).await;
+            breaches.retain(|filter| filter == "7");
+        }
+        assert_eq!(breaches.strikes.len(), 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! When the successor is tried, and what is said of its failures.
+
+use super::*;
+
+#[test]
+fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
+    let seconds = Duration::from_secs;
+    let mut successor = Successor::none();
+    for (failed, wait, expected) in [
+        (false, 2, 2),
+        (false, 10, 10),
+        (false, 120, 10),
+        (true, 2, 10),
+        (true, 10, 10),
+        (true, 73, 73),
+        (true, 120, 120),
+    ] {
+        successor.predecessor_failed = failed;
+        let outcome = successor.turn_of_the_other(seconds(wait));
+        assert_eq!(outcome, seconds(expected), "{failed} {wait}");
+    }
+    successor.accepted_one();
+    assert_eq!(successor.turn_of_the_other(seconds(120)), TURN);
+}
+
+#[test]
+fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspects() {
+    use crate::cloud::mqtt::{Reason, ReasonCode};
+    use crate::mqtt::ProtocolError;
+    use crate::problem::Remedy;
+    let breach = || ConnectError::Breach(ProtocolError::BEFORE_CONNACK);
+    let not_mqtt = || ConnectError::NotMqtt("HTTP".into());
+    let unreachable = || ConnectError::Unreachable(Problem::wait("no route"));
+    let refused = || {
+        ConnectError::Refused(Reason {
+            code: ReasonCode::SERVER_BUSY,
+            words: None,
+        })
+    };
+    type Fail<'a> = &'a dyn Fn(usize) -> ConnectError;
+    let cases: &[(&str, Fail, usize, Remedy)] = &[
+        ("a breach", &|_| breach(), 10, Remedy::Configuration),
+        ("one breach less", &|_| breach(), 9, Remedy::Wait),
+        (
+            "a breach, or an answer that is no MQTT",
+            &|turn| if turn % 2 == 0 { breach() } else { not_mqtt() },
+            10,
+            Remedy::Configuration,
+        ),
+        ("the network", &|_| unreachable(), 10, Remedy::Configuration),
+        ("busy", &|_| refused(), 10, Remedy::Configuration),
+        (
+            "two kinds in turn",
+            &|turn| if turn % 2 == 0 { breach() } else { unreachable() },
+            30,
+            Remedy::Wait,
+        ),
+        (
+            "another kind once",
+            &|turn| if turn == 5 { unreachable() } else { breach() },
+            12,
+            Remedy::Wait,
+        ),
+    ];
+    for (what, fail, times, remedy) in cases {
+        let mut successor = Successor::none();
+        let mut last = Remedy::None;
+        for turn in 0..*times {
+            let judged = successor.judge(&fail(turn), Problem::wait("no"));
+            assert_eq!(
+                judged.next_step.is_some(),
+                judged.remedy == Remedy::Configuration,
+                "{what}"
+            );
+            last = judged.remedy;
+        }
+        assert_eq!(last, *remedy, "{what}");
+        // Another certificate begins again.
+        successor.begin_anew();
+        let judged = successor.judge(&fail(0), Problem::wait("no"));
+        assert_eq!(judged.remedy, Remedy::Wait, "{what}");
+    }
+}

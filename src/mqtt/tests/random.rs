@@ -1,0 +1,75 @@
+//! Anything that a server may send, and any order of calls.
+
+use proptest::prelude::*;
+
+use super::super::decode::Packet;
+use super::*;
+
+/// A packet that is right, nearly right, or just bytes.
+fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::collection::vec(prop_oneof![3 => 0..4_u8, 1 => any::<u8>()], 0..40);
+    prop_oneof![
+        4 => (any::<u8>(), body.clone()).prop_map(|(first, body)| packet(first, &body)),
+        4 => (0..16_u8, 0..4_u16, body.clone())
+            .prop_map(|(flags, id, properties)| publish(flags, &id.to_be_bytes(), &properties, 5)),
+        2 => (prop::sample::select(vec![0x40_u8, 0x90, 0xb0]), 0..5_u16, body.clone())
+            .prop_map(|(first, id, rest)| packet(first, &[&id.to_be_bytes()[..], &rest].concat())),
+        1 => prop::sample::select(vec![packet(0x20, &[0, 0, 0]), packet(0xd0, &[]), packet(0xe0, &[])]),
+        1 => body,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_sends_ends_in_events_or_a_named_breach(packets in prop::collection::vec(server_bytes(), 0..40)) {
+        let bytes = packets.concat();
+        let (incoming, breach) = receive(&bytes);
+        // No event comes from nothing: the smallest packet has two bytes.
+        prop_assert!(incoming.len() <= bytes.len() / 2);
+        if let Some(breach) = breach {
+            prop_assert!(breach.statement.starts_with("MQTT") && breach.code.is_failure());
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_read_alike(packets in prop::collection::vec(server_bytes(), 0..20), size in 1..7_usize) {
+        let bytes = packets.concat();
+        let read = |size: usize| {
+            let (mut framer, mut input, mut frames) = (Framer::default(), BytesMut::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                input.extend_from_slice(piece);
+                loop {
+                    match framer.next(&mut input) {
+                        Ok(Some(frame)) => frames.push(frame),
+                        Ok(None) => break,
+                        Err(error) => return (frames, Some(error)),
+                    }
+                }
+            }
+            (frames, None)
+        };
+        prop_assert_eq!(read(size), read(bytes.len().max(1)));
+    }
+
+    #[test]
+    fn the_client_survives_any_order_of_its_own_calls(calls in prop::collection::vec((0..6_u8, 0..6_u16), 0..200)) {
+        let mut client = Client::new(ServerLimits { receive_maximum: 3, ..ServerLimits::default() });
+        let mut output = BytesMut::new();
+        let success = || Reason { code: ReasonCode::SUCCESS, words: None };
+        for (call, id) in calls {
+            let message = Message { topic: "t".into(), ..Message::default() };
+            let _ = match call {
+                0 => client.publish(&message, true, &mut output).is_ok(),
+                1 => client.subscribe(&[("a".into(), Qos::AtLeastOnce)], &mut output).is_ok(),
+                2 => client.receive(Packet::Puback(id, success())).is_ok(),
+                3 => client.receive(Packet::Suback(id, vec![Ok(Qos::AtMostOnce)], None)).is_ok(),
+                4 => {
+                    let message = crate::messages::Received::default();
+                    client.receive(Packet::Publish { packet_id: Some(id + 1), message }).is_ok()
+                }
+                _ => { client.acknowledge(id, &mut output); true }
+            };
+            prop_assert!(client.has_room() || client.oldest().is_some());
+        }
+    }
+}
