@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::Level;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::{spawn_local, unconstrained};
+use tokio::task::{spawn_local, unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
@@ -81,6 +81,8 @@ pub async fn serve<D: Door>(door: Rc<D>, connections: Connections) {
                         Some(Err(_)) | None => break,
                     }
                 }
+                // A queue that fills as fast as it is emptied would keep all others waiting.
+                yield_now().await;
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -207,3 +209,6 @@ fn protocol() -> http1::Builder {
         .max_headers(MAX_HEADERS);
     protocol
 }
+
+#[cfg(test)]
+mod tests;
