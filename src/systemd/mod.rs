@@ -106,8 +106,8 @@ pub async fn keep_status(shared: Rc<Shared>, desk: Desk) {
             shown = overview.summary;
         }
         if is_news {
+            // This is heard here as well, where it is no news; what other threads report meanwhile must not be missed.
             desk.ring();
-            bell.mark_unchanged();
         }
         let again = Overview::look_again_in(&snapshot).map_or(LOOK_AGAIN, |again| (again + ROUNDING).min(LOOK_AGAIN));
         tokio::select! {

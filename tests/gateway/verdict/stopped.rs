@@ -49,6 +49,8 @@ fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
     );
 
     let good = world.gateway.config.clone();
+    // Without a last good configuration a wrong one ends it.
+    let _ = fs::remove_file(world.gateway.state("last-good.json"));
     world.gateway.config.push_str("colour = \"red\"\n");
     let (status, _) = world.gateway.run_to_the_end();
     assert_eq!(status.code(), Some(78));
