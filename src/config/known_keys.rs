@@ -144,12 +144,15 @@ pub(super) fn is_harmless(name: &str) -> bool {
         keys.flat_map(|key| key.split(['-', '.'])).chain(OTHER_WORDS)
     };
     let is_word = |word: &str| known().any(|known| known == word || is_near(known, word));
-    !name.is_empty() && normal(name).split(['-', '.']).all(is_word)
+    let consists_of_words = |name: &str| !name.is_empty() && name.split(['-', '.']).all(is_word);
+    consists_of_words(&kebab(name)) || consists_of_words(&normal(name))
 }
 
 /// A guess at the key or the table that was meant by `name`, which stands where one of `expected` belongs.
 pub(super) fn meant(name: &str, expected: &[&str]) -> Option<String> {
-    let near = |known: &&&str| normal(known) == normal(name) || is_near(&normal(known), &normal(name));
+    let near = |known: &&&str| {
+        normal(known) == normal(name) || is_near(&normal(known), &normal(name)) || is_near(known, &kebab(name))
+    };
     if let Some(known) = expected.iter().find(near) {
         let is_list = table_named(known).is_some_and(|table| table.is_list);
         return Some(match is_list {
@@ -165,9 +168,14 @@ pub(super) fn meant(name: &str, expected: &[&str]) -> Option<String> {
     })
 }
 
-/// A name without capitals, underscores and the end of a plural.
+/// A name without capitals and underscores.
+fn kebab(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace('_', "-")
+}
+
+/// The same without the end of a plural.
 fn normal(name: &str) -> String {
-    let name = name.trim().to_ascii_lowercase().replace('_', "-");
+    let name = kebab(name);
     match name
         .strip_suffix("es")
         .filter(|rest| rest.ends_with('s'))

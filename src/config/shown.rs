@@ -101,7 +101,7 @@ mod tests {
             ("hunter2", "values are not shown", "hunter2"),
             (
                 "[mqtt]\npresence-topic = \"http://u:hunter2@p/x\"",
-                "http://[removed]@p/x",
+                "not shown here",
                 "hunter2",
             ),
             (

@@ -125,7 +125,7 @@ pub(super) fn reason(error: &Error) -> String {
         let meant = meant(name, &keys).map(|meant| format!("; {meant}")).unwrap_or_default();
         return match is_harmless(name) {
             true => format!("unknown field `{name}`, expected {expected}{meant}"),
-            false => format!("an unknown field, whose name is not shown here, expected {expected}{meant}"),
+            false => format!("unknown field, whose name is not shown here, expected {expected}{meant}"),
         };
     }
     if is_wrong_type(message) {

@@ -20,7 +20,7 @@ fn a_fault_has_its_place_its_key_and_its_kind() {
         ("[token]\npin = 1", "2:1: unknown field `pin`"),
         (
             "[token]\n  pin2 = 1",
-            "2:3: an unknown field, whose name is not shown here, expected one of",
+            "2:3: unknown field, whose name is not shown here, expected one of",
         ),
         ("[aws", "1:5: unclosed table, expected `]`"),
         ("[aws]\nroot-ca", "2:8: key with no value, expected `=`"),
