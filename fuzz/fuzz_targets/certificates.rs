@@ -39,6 +39,7 @@ fuzz_target!(|input: &[u8]| {
 fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
     let source = Source {
         path: device,
+        content: None,
         ca_chain: chain,
         thing_name: None,
     };
@@ -52,8 +53,8 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
             if let Some(warning) = loaded.warning {
                 assert_refusal(&warning.to_string(), input);
             }
-            let again =
-                Certificate::load(&source, Some(KEY_INFO), &FixedClock::default()).expect("the same files are taken again");
+            let again = Certificate::load(&source, Some(KEY_INFO), &FixedClock::default())
+                .expect("the same files are taken again");
             assert_eq!(again.certificate, certificate);
             // Without the token's key the same certificate is found, or another one that is no CA's.
             let _ = Certificate::load(&source, None, &FixedClock::default());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use fuzz::FixedClock;
 use gatepost::clock::SharedClock;
-use gatepost::messages::{self, Account, Bounds, Message, Outbox};
+use gatepost::messages::{self, Account, Bounds, Message, Outbox, SubscriptionState};
 use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
@@ -143,7 +143,10 @@ fn intact() -> Vec<u8> {
             accepted.expect("room in a new database");
         }
         outbox.note_thing("gw-1".to_owned()).await;
-        if let Some(noted) = outbox.note_subscribed(vec![("gw-1/#".to_owned(), 1)]).await {
+        if let Some(noted) = outbox
+            .note_subscribed(vec![("gw-1/#".to_owned(), SubscriptionState::Uncertain)])
+            .await
+        {
             let _ = noted.await;
         }
         if let Ok(next) = outbox.take(3, 1 << 20).await

@@ -138,7 +138,12 @@ impl Connection {
             } => self.publish(*acknowledged, *retain, payload),
             Step::Subscribe(count) => {
                 let filters: Vec<_> = (0..count % 8 + 1)
-                    .map(|number| (format!("gw-1/{number}/#"), Qos::from_number(number % 2).unwrap_or_default()))
+                    .map(|number| {
+                        (
+                            format!("gw-1/{number}/#"),
+                            Qos::from_number(number % 2).unwrap_or_default(),
+                        )
+                    })
                     .collect();
                 let _ = self.client.subscribe(&filters, &mut self.output);
             }

@@ -50,7 +50,7 @@ fuzz_target!(|content: &[u8]| {
 });
 
 /// What is sealed again is read again.
-fn round_trip(entries: &[Entry], purpose: &Purpose, clock: clock) {
+fn round_trip(entries: &[Entry], purpose: &Purpose, clock: &FixedClock) {
     let again = seal(entries, ENDPOINT, clock).expect("a file in memory");
     let read = unseal(again, purpose, clock).expect("our own file");
     assert_eq!(read.len(), entries.len());
