@@ -1,6 +1,6 @@
 //! One program that asks the socket again and again.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,11 @@ impl Caller {
         let mut filled = 0;
         loop {
             let free = self.buffer.get_mut(filled..).unwrap_or_default();
-            let read = connection.read(free)?;
+            let read = match connection.read(free) {
+                // A read with a time limit is not resumed by itself after a signal (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             ensure!(read > 0, "the answer ended early, or is longer than {BUFFER} bytes");
             filled += read;
             let so_far = self.buffer.get(..filled).unwrap_or_default();

@@ -128,7 +128,9 @@ fn the_acknowledgement_of_aws_is_waited_for() {
         run(&mut client(&world.gateway, &arguments))
     };
     assert_done(&wait(&topic, "taken", &[]));
-    assert_eq!(world.gateway.status()["messages"]["acknowledged"], 1);
+    world
+        .gateway
+        .wait_for("messages.acknowledged", |acknowledged| *acknowledged == 1);
     assert_refused(
         &wait("others/data", "x", &[]),
         65,
