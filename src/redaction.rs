@@ -152,7 +152,7 @@ fn is_secret(run: &str) -> bool {
         && run
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_key_id || (run.len() >= SECRET_LENGTH && is_mixed) || foreign_text::may_be_secret(run)
+    is_key_id || (run.len() >= SECRET_LENGTH && is_mixed) || foreign_text::is_key_material(run)
 }
 
 #[cfg(test)]

@@ -251,7 +251,7 @@ fn promise_10_a_private_key_in_a_file_of_certificates_is_never_repeated() {
     let wrong = world.gateway.folder.path().join("wrong");
     let wrong_line = |name: &str| format!("{name} = \"{}\"", wrong.display());
     let good = world.gateway.config.clone();
-    for (name, code) in [("root-ca", Some(78)), ("pin-file", Some(77)), ("ca-chain", None)] {
+    for (name, code) in [("root-ca", Some(78)), ("pin-file", Some(78)), ("ca-chain", None)] {
         for (form, content) in contents(&secret, &certificate) {
             write_closed(&wrong, &content);
             let lines = good.lines().map(|line| match line.starts_with(&format!("{name} =")) {
@@ -268,7 +268,7 @@ fn promise_10_a_private_key_in_a_file_of_certificates_is_never_repeated() {
                     "{place}: {output}"
                 );
             }
-            // One wrong PIN is enough: each counts against the token.
+            // A PIN file that holds a key is refused before the token sees it.
             let is_once = name != "pin-file" || form == "one line";
             if let Some(code) = code.filter(|_| is_once && !form.starts_with("after a certificate")) {
                 let (status, log) = world.gateway.run_to_the_end();
