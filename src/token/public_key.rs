@@ -89,8 +89,12 @@ impl PublicKey {
     /// Reads the curve and the point of an EC key.
     pub(super) fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
         let (algorithm, length) = curve(parameters)?;
-        // PKCS#11 wants the point wrapped in an OCTET STRING; some tokens give it bare.
-        let bits = yasna::parse_der(point, |reader| reader.read_bytes()).unwrap_or_else(|_| point.to_vec());
+        // PKCS#11 wants the point wrapped in an OCTET STRING; some tokens give it bare, as certificates do. The length tells:
+        // one bare point in 256 is an OCTET STRING, too, if it is read as one (04 3f for P-256, 04 5f for P-384).
+        let bits = match point.len() == length {
+            true => point.to_vec(),
+            false => yasna::parse_der(point, |reader| reader.read_bytes()).unwrap_or_default(),
+        };
         match bits.len() == length && bits.first() == Some(&4) {
             true => Ok(Self {
                 algorithm,

@@ -1,4 +1,4 @@
-//! Key objects that say little of their public half.
+//! Key objects that say little of their public half, and points in every form.
 
 use super::*;
 
@@ -105,6 +105,27 @@ fn what_a_private_key_object_says_of_its_public_half_is_judged_however_little_it
                 assert!(error.problem().message.contains(words), "{name}: {}", error.problem());
             }
             (found, _) => panic!("{name}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_point_is_read_bare_and_wrapped_whatever_its_bytes_are() {
+    for (parameters, length) in [(&P256_PARAMETERS[..], 65_u8), (&P384_PARAMETERS, 97)] {
+        for byte in 0..=u8::MAX {
+            let mut bare = vec![byte; usize::from(length)];
+            bare[0] = 4;
+            let wrapped = [&[0x04, length][..], &bare].concat();
+            for form in [&bare, &wrapped] {
+                let key = PublicKey::elliptic(parameters, form).map(|key| key.bits);
+                assert_eq!(key.ok().as_ref(), Some(&bare), "{form:02x?}");
+            }
+            // Compressed, of an odd length, and wrapped twice.
+            let compressed = [&[0x02][..], &bare[1..33]].concat();
+            let twice = [&[0x04, length + 2][..], &wrapped].concat();
+            for form in [&compressed, &bare[1..].to_vec(), &twice] {
+                assert!(PublicKey::elliptic(parameters, form).is_err(), "{form:02x?}");
+            }
         }
     }
 }
