@@ -45,8 +45,8 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
         ("gatepost.toml:2:5: unclosed table", |gateway| {
             gateway.configure("[aws]", "[aws")
         }),
-        ("unknown field `no-such-key`", |gateway| {
-            gateway.configure("[aws]", "[aws]\nno-such-key = 1")
+        ("unknown field `log-level`", |gateway| {
+            gateway.configure("[aws]", "[aws]\nlog-level = 1")
         }),
         // A power cut while it was written, and what file systems make of one.
         ("gatepost.toml: aws.mqtt-endpoint: is not set", |gateway| {
@@ -158,14 +158,14 @@ fn rules_that_come_back_are_named_and_what_is_mended_takes_them_away_again() {
         "[[access]]\nuid = {}\nrole-aliases = [\"*\"]\n",
         rustix::process::getuid().as_raw()
     );
-    world.gateway.configure(&rule, "[mqtt]\nno-such-key = 1\n");
+    world.gateway.configure(&rule, "[mqtt]\nlog-level = 1\n");
     world.gateway.start();
     world
         .gateway
         .wait_for_log("an access rule that the files do not have any more is in use again: access[0] of ");
     world.gateway.wait_for_text("configuration.phase", "last-good");
     assert_eq!(world.gateway.credentials().status, 200);
-    world.gateway.configure("no-such-key = 1", "");
+    world.gateway.configure("log-level = 1", "");
     world.gateway.write_config();
     world.gateway.wait_for_text("configuration.phase", "loaded");
     assert_eq!(world.gateway.credentials().status, 403);

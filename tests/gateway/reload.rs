@@ -267,10 +267,10 @@ fn a_wrong_file_is_seen_whether_anybody_reloads_or_not() {
     let good = world.gateway.config.clone();
     let drop_in = world.gateway.folder.path().join("conf.d/20-mine.toml");
     fs::create_dir(drop_in.parent().unwrap()).unwrap();
-    fs::write(&drop_in, "[mqtt]\nno-such-key = 1\n").unwrap();
+    fs::write(&drop_in, "[mqtt]\nlog-level = 1\n").unwrap();
     world
         .gateway
-        .wait_for_words("configuration.problem.message", "no-such-key");
+        .wait_for_words("configuration.problem.message", "log-level");
     assert_eq!(world.gateway.status()["configuration"]["phase"], "wrong");
     assert_eq!(world.gateway.status()["state"], "attention");
     let metrics = String::from_utf8(world.gateway.get("/metrics").body).unwrap();

@@ -3,7 +3,7 @@
 # Sourced by tests/system/run.
 
 readonly wrong=/etc/gatepost/conf.d/99-wrong.toml
-break_configuration() { in_shell "echo 'no-such-key = 1' >$wrong"; }
+break_configuration() { in_shell "echo 'log-level = 1' >$wrong"; }
 mend_configuration() { inside rm -f "$wrong"; }
 
 journal_since() { inside journalctl --quiet --unit gatepost --after-cursor "$1" --output cat; }
@@ -16,7 +16,7 @@ wrong_reload() {
     must_fail inside systemctl reload gatepost 2>/dev/null
     [[ $(main_process) == "$old" ]]
     # A start would not use this file, so somebody should know before there is one.
-    within 20 status_line_has no-such-key
+    within 20 status_line_has log-level
     user_gets_credentials >&2
     mend_configuration
     inside systemctl reload gatepost
@@ -75,7 +75,7 @@ wrong_start() {
     within 20 has_failed_with 78
     # Nobody knocks at a closed door for ever.
     within 20 socket_is inactive
-    journal_since "$cursor" | grep -F no-such-key | head -n 1
+    journal_since "$cursor" | grep -F log-level | head -n 1
     mend_configuration
     inside systemctl restart gatepost
     is_ready >&2
@@ -87,7 +87,7 @@ last_good_start() {
     break_configuration
     inside systemctl restart gatepost
     within 20 status_line_has 'the last good configuration, saved at'
-    within 20 status_line_has no-such-key
+    within 20 status_line_has log-level
     must_fail inside gatepostd --check-config 2>/dev/null >&2
     within 20 user_gets_credentials >&2
     status configuration.phase
@@ -103,9 +103,9 @@ held_credentials() {
     inside rm -f /var/lib/gatepost/last-good.json
     break_configuration
     inside systemctl restart gatepost
-    within 20 status_line_has no-such-key
+    within 20 status_line_has log-level
     must_fail as_user camera gatepost credentials telemetry 2>"$work/refusal" >&2
-    grep -qF no-such-key "$work/refusal" || give_up "refused with: $(cat "$work/refusal")"
+    grep -qF log-level "$work/refusal" || give_up "refused with: $(cat "$work/refusal")"
     mend_configuration
     within 20 user_gets_credentials
 }
