@@ -87,7 +87,9 @@ fn an_address_and_a_link_come_back(network: &Network) {
     world.gateway.wait_for_text("session.phase", "waiting");
     world.gateway.wait_for_text("session.phase", "connecting");
     network.set_cut(false).unwrap();
-    world.gateway.wait_for_log("a link, an address or a route has appeared");
+    world
+        .gateway
+        .wait_for_log("a link, an address, a route or a rule has appeared");
     world.gateway.wait_online();
 
     // A short outage that leaves the connection dead, of which no packet tells: it is noticed long before its keep-alive.

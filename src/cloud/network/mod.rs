@@ -1,5 +1,6 @@
-//! Watches this machine's own network, announces it when a link, an address or a route has appeared, and reports whether there
-//! is a way to the world.
+//! Watches this machine's own network, announces it when it has changed so that AWS may be reached another way, and reports
+//! whether there is a way to the world. A link, an address, a route or a rule that has appeared is such a change, and one that
+//! has gone is another while a way remains: traffic then takes the way that the one that has gone had covered.
 //!
 //! Whoever waits because AWS cannot be reached then tries again at once, instead of waiting for the end of a backoff that was
 //! made for outages at AWS's end. Without the watch, in a sandbox that has no netlink, nothing is lost but that.
@@ -14,7 +15,7 @@ use std::time::Duration;
 use log::Level;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::changes::Changes;
+use self::changes::{Changes, News};
 use self::socket::NetlinkSocket;
 pub use self::way_out::NetworkReporter;
 use self::way_out::WayOut;
@@ -45,16 +46,20 @@ pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter) {
 async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Result<()> {
     let socket = NetlinkSocket::open()?;
     let (mut changes, mut pace) = (Changes::default(), Pace::new(Instant::now()));
+    way_out.look(&mut changes);
     loop {
-        way_out.look(&changes);
         socket.readable().await?;
         sleep(SETTLE).await;
-        if socket.take(&mut changes).await? {
-            way_out.look(&changes);
-            sleep_until(pace.next(Instant::now())).await;
-            log::debug!("network: a link, an address or a route has appeared");
-            recovery.announce_change();
-        }
+        let news = socket.take(&mut changes).await?;
+        let way_remains = way_out.look(&mut changes);
+        let what = match news {
+            News::Appeared => "has appeared",
+            News::Gone if way_remains => "has gone, and a way out remains",
+            News::Gone | News::Nothing => continue,
+        };
+        sleep_until(pace.next(Instant::now())).await;
+        log::debug!("network: a link, an address, a route or a rule {what}");
+        recovery.announce_change();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The netlink socket on which the kernel reports changes of links, addresses and routes (rtnetlink(7)).
+//! The netlink socket on which the kernel reports changes of links, addresses, routes and rules (rtnetlink(7)).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,10 +8,11 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 use tokio::io::unix::AsyncFd;
 
-use super::changes::Changes;
+use super::changes::{Changes, News};
 
-/// RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE (linux/rtnetlink.h).
-const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+/// RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, and the bit of RTNLGRP_IPV6_RULE, which is group 19
+/// (linux/rtnetlink.h).
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << 18;
 /// Most messages are shorter than 2 KB; what is cut off is not read.
 const LONGEST: usize = 8 * 1024;
 /// So many datagrams are read at once at most, whatever comes.
@@ -43,10 +44,10 @@ impl NetlinkSocket {
         self.socket.readable().await.map(|mut ready| ready.retain_ready())
     }
 
-    /// Reads what has been reported, but no more than a batch of it; whether it may let AWS be reached.
-    pub(super) async fn take(&self, changes: &mut Changes) -> io::Result<bool> {
+    /// Reads what has been reported, but no more than a batch of it, and returns the most telling news of it.
+    pub(super) async fn take(&self, changes: &mut Changes) -> io::Result<News> {
         let mut ready = self.socket.readable().await?;
-        let mut news = false;
+        let mut news = News::Nothing;
         let mut buffer = [0; LONGEST];
         for _ in 0..BATCH {
             match recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::DONTWAIT) {
@@ -54,7 +55,9 @@ impl NetlinkSocket {
                     let from_kernel = from
                         .and_then(|from| SocketAddrNetlink::try_from(from).ok())
                         .is_some_and(|from| from.pid() == 0);
-                    news |= from_kernel && changes.take(buffer.get(..length).unwrap_or_default());
+                    if from_kernel {
+                        news = news.max(changes.take(buffer.get(..length).unwrap_or_default()));
+                    }
                 }
                 Err(Errno::AGAIN) => {
                     ready.clear_ready();
@@ -62,7 +65,7 @@ impl NetlinkSocket {
                 }
                 Err(Errno::INTR) => {}
                 // More was reported than fits: nobody knows what was lost.
-                Err(Errno::NOBUFS) => news = true,
+                Err(Errno::NOBUFS) => news = News::Appeared,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -32,18 +32,23 @@ impl WayOut {
         }
     }
 
-    /// Looks at the routes, and reports what has changed. A machine that never had a default route may reach AWS in another way.
-    pub(super) fn look(&mut self, changes: &Changes) {
+    /// Looks at the routes, reports what has changed, and returns whether a way may remain. A machine that never had a default
+    /// route may reach AWS in another way.
+    pub(super) fn look(&mut self, changes: &mut Changes) -> bool {
         let links = default_links();
+        for index in links.iter().filter_map(|link| index(link)) {
+            changes.add_way(index);
+        }
         let up = links_up(&links, changes);
         if up.is_empty() && !self.had_one {
-            return;
+            return true;
         }
         self.had_one = true;
         match up.is_empty() {
             false => self.reporter.report(NetworkPhase::Up, None),
             true => self.reporter.report(NetworkPhase::Down, Some(why_down(&links))),
         }
+        !up.is_empty()
     }
 }
 

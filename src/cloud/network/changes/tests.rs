@@ -1,5 +1,9 @@
 //! Messages as the kernel words them, and what is news of them.
 
+mod removals;
+
+use super::News::{Appeared, Gone, Nothing};
+use super::routes::{RTM_F_CLONED, RTN_UNICAST};
 use super::*;
 
 const GLOBAL: u8 = RT_SCOPE_UNIVERSE;
@@ -53,19 +57,19 @@ fn route(kind: u16, kind_of_route: u8, flags: u32, gateway: &[u8]) -> Vec<u8> {
 #[test]
 fn only_what_was_not_there_before_is_news() {
     let six = [0xfd; 16];
-    let cases: Vec<(&str, Vec<Vec<u8>>, bool)> = vec![
-        ("a link comes up", vec![link(RTM_NEWLINK, 2, UP)], true),
-        ("a link without a carrier", vec![link(RTM_NEWLINK, 2, 1)], false),
-        ("loopback", vec![link(RTM_NEWLINK, 1, UP | IFF_LOOPBACK)], false),
+    let cases: Vec<(&str, Vec<Vec<u8>>, News)> = vec![
+        ("a link comes up", vec![link(RTM_NEWLINK, 2, UP)], Appeared),
+        ("a link without a carrier", vec![link(RTM_NEWLINK, 2, 1)], Nothing),
+        ("loopback", vec![link(RTM_NEWLINK, 1, UP | IFF_LOOPBACK)], Nothing),
         (
             "statistics of a link that is up",
             vec![link(RTM_NEWLINK, 2, UP), link(RTM_NEWLINK, 2, UP)],
-            false,
+            Nothing,
         ),
         (
-            "a link goes down",
+            "a link without a default route goes down",
             vec![link(RTM_NEWLINK, 2, UP), link(RTM_NEWLINK, 2, 1)],
-            false,
+            Nothing,
         ),
         (
             "and up again",
@@ -74,7 +78,7 @@ fn only_what_was_not_there_before_is_news() {
                 link(RTM_NEWLINK, 2, 1),
                 link(RTM_NEWLINK, 2, UP),
             ],
-            true,
+            Appeared,
         ),
         (
             "removed and plugged in again",
@@ -83,24 +87,28 @@ fn only_what_was_not_there_before_is_news() {
                 link(RTM_DELLINK, 2, UP),
                 link(RTM_NEWLINK, 2, UP),
             ],
-            true,
+            Appeared,
         ),
         (
             "a second link",
             vec![link(RTM_NEWLINK, 2, UP), link(RTM_NEWLINK, 3, UP)],
-            true,
+            Appeared,
         ),
         (
             "an address",
             vec![address(RTM_NEWADDR, GLOBAL, 0, &[192, 0, 2, 2])],
-            true,
+            Appeared,
         ),
-        ("an IPv6 address", vec![address(RTM_NEWADDR, GLOBAL, 0, &six)], true),
-        ("a link-local address", vec![address(RTM_NEWADDR, LINK, 0, &six)], false),
+        ("an IPv6 address", vec![address(RTM_NEWADDR, GLOBAL, 0, &six)], Appeared),
+        (
+            "a link-local address",
+            vec![address(RTM_NEWADDR, LINK, 0, &six)],
+            Nothing,
+        ),
         (
             "a tentative address",
             vec![address(RTM_NEWADDR, GLOBAL, 0x40, &six)],
-            false,
+            Nothing,
         ),
         (
             "that is tentative no more",
@@ -108,7 +116,7 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_NEWADDR, GLOBAL, 0x40, &six),
                 address(RTM_NEWADDR, GLOBAL, 0, &six),
             ],
-            true,
+            Appeared,
         ),
         (
             "an address renewed by a router advertisement",
@@ -116,9 +124,9 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_NEWADDR, GLOBAL, 0, &six),
                 address(RTM_NEWADDR, GLOBAL, 0, &six),
             ],
-            false,
+            Nothing,
         ),
-        ("an address goes", vec![address(RTM_DELADDR, GLOBAL, 0, &six)], false),
+        ("an address goes", vec![address(RTM_DELADDR, GLOBAL, 0, &six)], Gone),
         (
             "and comes again",
             vec![
@@ -126,12 +134,12 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_DELADDR, GLOBAL, 0, &six),
                 address(RTM_NEWADDR, GLOBAL, 0, &six),
             ],
-            true,
+            Appeared,
         ),
         (
             "a default route",
             vec![route(RTM_NEWROUTE, RTN_UNICAST, 0, &[192, 0, 2, 1])],
-            true,
+            Appeared,
         ),
         (
             "the same route",
@@ -139,7 +147,7 @@ fn only_what_was_not_there_before_is_news() {
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[192, 0, 2, 1]),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[192, 0, 2, 1]),
             ],
-            false,
+            Nothing,
         ),
         (
             "by another gateway",
@@ -147,7 +155,7 @@ fn only_what_was_not_there_before_is_news() {
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[192, 0, 2, 1]),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[192, 0, 2, 9]),
             ],
-            true,
+            Appeared,
         ),
         (
             "removed and added",
@@ -156,7 +164,7 @@ fn only_what_was_not_there_before_is_news() {
                 route(RTM_DELROUTE, RTN_UNICAST, 0, &[1; 4]),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            true,
+            Appeared,
         ),
         (
             "taken away with its link, and added again",
@@ -166,7 +174,7 @@ fn only_what_was_not_there_before_is_news() {
                 link(RTM_NEWLINK, 2, 1),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            true,
+            Appeared,
         ),
         (
             "taken away with a link that was up at the start",
@@ -175,7 +183,7 @@ fn only_what_was_not_there_before_is_news() {
                 link(RTM_NEWLINK, 2, 1),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            true,
+            Appeared,
         ),
         (
             "not taken away by another link that stays down",
@@ -185,7 +193,7 @@ fn only_what_was_not_there_before_is_news() {
                 link(RTM_NEWLINK, 3, 1),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            false,
+            Nothing,
         ),
         (
             "taken away with its address, and added again",
@@ -195,7 +203,7 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_DELADDR, GLOBAL, 0, &[192, 0, 2, 2]),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            true,
+            Appeared,
         ),
         (
             "taken away with an address of before the start",
@@ -204,7 +212,7 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_DELADDR, GLOBAL, 0, &[192, 0, 2, 2]),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            true,
+            Appeared,
         ),
         (
             "not taken away with a link-local address",
@@ -213,25 +221,29 @@ fn only_what_was_not_there_before_is_news() {
                 address(RTM_DELADDR, LINK, 0, &six),
                 route(RTM_NEWROUTE, RTN_UNICAST, 0, &[1; 4]),
             ],
-            false,
+            Nothing,
         ),
-        ("an unreachable route", vec![route(RTM_NEWROUTE, 7, 0, &[1; 4])], false),
-        ("a local route", vec![route(RTM_NEWROUTE, 2, 0, &[1; 4])], false),
+        (
+            "an unreachable route",
+            vec![route(RTM_NEWROUTE, 7, 0, &[1; 4])],
+            Nothing,
+        ),
+        ("a local route", vec![route(RTM_NEWROUTE, 2, 0, &[1; 4])], Nothing),
         (
             "a cached route",
             vec![route(RTM_NEWROUTE, RTN_UNICAST, RTM_F_CLONED, &[1; 4])],
-            false,
+            Nothing,
         ),
-        ("a neighbour", vec![message(28, &[0; 12])], false),
+        ("a neighbour", vec![message(28, &[0; 12])], Nothing),
         (
             "two messages in one datagram",
             vec![[link(RTM_NEWLINK, 2, 1), address(RTM_NEWADDR, GLOBAL, 0, &six)].concat()],
-            true,
+            Appeared,
         ),
     ];
     for (name, datagrams, expected) in cases {
         let mut changes = Changes::default();
-        let mut last = false;
+        let mut last = Nothing;
         for datagram in &datagrams {
             last = changes.take(datagram);
         }
@@ -254,9 +266,9 @@ fn malformed_messages_say_nothing() {
             Changes::default().take(&bytes);
         }
     }
-    assert!(!Changes::default().take(&[]));
-    assert!(!Changes::default().take(&[0; 64]), "a length of zero ends it");
-    assert!(!Changes::default().take(&[0xff; 64]));
+    assert_eq!(Changes::default().take(&[]), Nothing);
+    assert_eq!(Changes::default().take(&[0; 64]), Nothing, "a length of zero ends it");
+    assert_eq!(Changes::default().take(&[0xff; 64]), Nothing);
 }
 
 #[test]
@@ -265,6 +277,8 @@ fn what_is_remembered_is_bounded() {
     for index in 0..10_000_u32 {
         changes.take(&route(RTM_NEWROUTE, RTN_UNICAST, 0, &index.to_ne_bytes()));
         changes.take(&link(RTM_NEWLINK, index, 1));
+        changes.add_way(index);
         assert!(changes.known.len() <= MOST_KNOWN && changes.down.len() <= MOST_KNOWN);
+        assert!(changes.ways.len() <= MOST_KNOWN);
     }
 }
