@@ -83,9 +83,10 @@ pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Re
     let mut command = gatepostd(&mode, matches, &["--config"], &[], socket);
     // AppArmor keeps gatepostd from the places where people have such files. What cannot be opened is for it to name.
     let path = Path::new(matches.required(0));
+    // A pipe would be waited for where it is opened.
     let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
-    match std::fs::File::open(path) {
-        Ok(file) if is_file => command.arg("--stdin").stdin(file),
+    match is_file.then(|| std::fs::File::open(path)) {
+        Some(Ok(file)) => command.arg("--stdin").stdin(file),
         _ => command.stdin(Stdio::inherit()),
     };
     let output = command.stderr(Stdio::inherit()).output();

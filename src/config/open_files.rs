@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// S_IWOTH (inode(7)).
 const WRITABLE_BY_ALL: u32 = 0o002;
+/// The sticky bit (inode(7)).
+const STICKY: u32 = 0o1000;
 
 /// The owner that the kernel shows for one that a user namespace does not have (user_namespaces(7)): nobody in there is it.
 const OVERFLOW: u32 = 65_534;
@@ -41,12 +43,18 @@ fn has_all_users(map: &str) -> bool {
 fn check_mode(path: &Path, found: &Metadata) -> Result<(), String> {
     match is_open(found.mode()) {
         false => Ok(()),
-        true => Err(format!(
-            "{}: every user may write it (mode {:04o}), and so give itself everything: chmod o-w {}",
-            path.display(),
-            found.mode() & 0o7777,
-            path.display()
-        )),
+        true => {
+            // /tmp and the like (a folder with the sticky bit) are open on purpose.
+            let advice = match found.mode() & STICKY != 0 {
+                true => "move the configuration to a folder of root's".to_owned(),
+                false => format!("chmod o-w {}", path.display()),
+            };
+            Err(format!(
+                "{}: every user may write it (mode {:04o}), and so give itself everything: {advice}",
+                path.display(),
+                found.mode() & 0o7777,
+            ))
+        }
     }
 }
 
@@ -110,6 +118,20 @@ mod tests {
             (0o041_777, true),
         ] {
             assert_eq!(is_open(mode), open, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_close_tmp() {
+        let path = std::env::temp_dir();
+        let found = fs::metadata(&path).unwrap();
+        let refusal = check_mode(&path, &found);
+        if found.mode() & 0o7777 == 0o1777 {
+            let refusal = refusal.unwrap_err();
+            assert!(
+                refusal.contains("move the configuration") && !refusal.contains("chmod"),
+                "{refusal}"
+            );
         }
     }
 }

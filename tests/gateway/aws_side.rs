@@ -75,6 +75,22 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     }
     assert!(!shell.path().join("new/fleet-ca.key.new").exists());
 
+    // A folder with a .gitignore of its own keeps it, and its repository does not take the key.
+    shell.step("git init -q own && echo target >own/.gitignore");
+    for _ in 0..2 {
+        shell.step(&format!("OUT=own {fleet_ca}"));
+    }
+    let taken = shell.step("git -C own status --porcelain --untracked-files=all");
+    assert!(
+        taken.contains("fleet-ca.pem") && !taken.contains("fleet-ca.key"),
+        "{taken}"
+    );
+    let ignored = std::fs::read_to_string(shell.path().join("own/.gitignore")).unwrap();
+    assert!(
+        ignored.starts_with("target\n") && ignored.matches("fleet-ca.key").count() == 1,
+        "{ignored}"
+    );
+
     // Git takes nothing of the folder, and a file that keeps the output is never empty.
     shell.step("git init -q repository && cp -r fleet-ca repository/");
     assert_eq!(
