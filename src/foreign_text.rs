@@ -12,7 +12,7 @@ mod likely_secret;
 
 use std::fmt;
 
-pub use likely_secret::{has_armour, is_key_material, may_be_secret};
+pub use likely_secret::{has_armour, has_assignment, is_key_material, may_be_secret};
 
 /// Foreign text is shown up to this many characters.
 pub const MAX_QUOTED: usize = 300;

@@ -179,5 +179,68 @@ pub(super) fn is_region(text: &str) -> bool {
     }
 }
 
+/// Whether a Region's name has the words that all Regions so far have. A new Region may have others.
+pub(super) fn is_usual_region(region: &str) -> bool {
+    const AREAS: [&str; 11] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn", "eusc"];
+    const DIRECTIONS: [&str; 9] = [
+        "north",
+        "south",
+        "east",
+        "west",
+        "central",
+        "northeast",
+        "northwest",
+        "southeast",
+        "southwest",
+    ];
+    const SPECIAL: [&str; 6] = ["gov", "iso", "isob", "isoe", "isof", "de"];
+    let words: Vec<&str> = region.split('-').collect();
+    match words.as_slice() {
+        [area, direction, _] => AREAS.contains(area) && DIRECTIONS.contains(direction),
+        [area, special, direction, _] => {
+            AREAS.contains(area) && SPECIAL.contains(special) && DIRECTIONS.contains(direction)
+        }
+        _ => false,
+    }
+}
+
+/// Whether what stands for the account is a word of an example. An account's own prefix is of random letters and digits.
+pub(super) fn has_placeholder(host: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "your",
+        "my",
+        "prefix",
+        "endpoint",
+        "account",
+        "placeholder",
+        "region",
+        "identifier",
+    ];
+    let first = host.split('.').next().unwrap_or_default();
+    let mut words = first.split(['-', '_']);
+    let is_word = |word: &str| WORDS.contains(&word) || word.len() > 1 && word.bytes().all(|byte| byte == b'x');
+    words.any(is_word)
+        || ["xxxx", "example", "yourendpoint", "yourprefix"]
+            .iter()
+            .any(|part| first.contains(part))
+}
+
+/// A reason to doubt the part that stands for the account. FIPS and VPC endpoints have none of their own.
+pub(super) fn doubt(host: &str) -> Option<&'static str> {
+    if host.contains(".iot-fips.") || host.contains(".vpce.") {
+        return None;
+    }
+    let labels: Vec<&str> = host.split('.').take_while(|label| *label != "iot").collect();
+    match labels.as_slice() {
+        ["data-ats" | "data" | "ats" | "credentials"] | ["data", "ats" | "credentials"] => {
+            Some("lacks the account's own prefix, so that it is no account's endpoint")
+        }
+        [prefix, "credentials"] if prefix.ends_with("-ats") => {
+            Some("has -ats, which the names of MQTT endpoints have, and not those of the credentials provider")
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests;

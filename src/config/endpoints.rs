@@ -1,6 +1,6 @@
 //! `[aws]`, checked: what the endpoints' names say must fit what they are for, and each other.
 
-use super::aws_name::Service;
+use super::aws_name::{self, Service};
 use super::findings::Findings;
 use super::lookalike;
 use super::raw::RawAws;
@@ -64,7 +64,10 @@ pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
 
 fn endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
     let endpoint = findings.required(purpose.key, value, |text| parse(purpose, text))?;
-    if let Some(note) = note(purpose, &endpoint) {
+    for note in [note(purpose, &endpoint), note_of_region(&endpoint)]
+        .into_iter()
+        .flatten()
+    {
         findings.note(purpose.key, note);
     }
     Some(endpoint)
@@ -82,6 +85,11 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
     let Some(name) = endpoint.aws_name().map_err(|why| format!("{shown} {why}; {hint}"))? else {
         return Ok(endpoint);
     };
+    if aws_name::has_placeholder(&endpoint.host) {
+        return Err(format!(
+            "{shown} has an example's placeholder where the account's own prefix belongs; {hint}"
+        ));
+    }
     let is_right = match purpose.service {
         Service::Credentials => name.service == Service::Credentials,
         _ => matches!(name.service, Service::Data | Service::LegacyData),
@@ -103,6 +111,15 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
 /// A note about an endpoint that can be used, and is seldom meant.
 fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten();
+    if name.is_some()
+        && let Some(doubt) = aws_name::doubt(&endpoint.host)
+    {
+        return Some(format!(
+            "\"{}\" {doubt}; `{}` prints yours",
+            endpoint.host,
+            purpose.service.describe_command()
+        ));
+    }
     match name.map(|name| name.service) {
         Some(Service::LegacyData) => Some(format!(
             "\"{}\" is the legacy endpoint, whose server certificate the Amazon roots do not cover; `{}` prints the one with \
@@ -123,4 +140,14 @@ fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+fn note_of_region(endpoint: &Endpoint) -> Option<String> {
+    let name = endpoint.aws_name().ok().flatten()?;
+    (!aws_name::is_usual_region(&name.region)).then(|| {
+        format!(
+            "\"{}\" is no Region of AWS that gatepost knows; `aws configure get region` prints yours, and a new one may be right",
+            name.region
+        )
+    })
 }

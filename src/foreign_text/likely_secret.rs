@@ -26,10 +26,19 @@ const TOKEN_PREFIXES: [&str; 11] = [
 /// The shortest rest of such a token.
 const MIN_TOKEN: usize = 16;
 /// Names whose value is a secret, before `=` or `:`.
-const SECRET_NAMES: [&str; 10] = [
+const SECRET_NAMES: [&str; 19] = [
     "pin",
+    "pins",
+    "pinval",
     "pinvalue",
+    "pincode",
     "userpin",
+    "sopin",
+    "tokenpin",
+    "tpmpin",
+    "pass",
+    "userpass",
+    "passcode",
     "password",
     "passwd",
     "passphrase",
@@ -164,7 +173,7 @@ fn has_password_of_url(text: &str) -> bool {
 }
 
 /// `pin-value=...`, `password: ...`: the name is the last word before the sign.
-fn has_assignment(text: &str) -> bool {
+pub fn has_assignment(text: &str) -> bool {
     text.match_indices(['=', ':']).any(|(place, sign)| {
         let (before, after) = (
             text.get(..place).unwrap_or_default(),
@@ -181,7 +190,8 @@ fn has_assignment(text: &str) -> bool {
         let is_secret = words
             .split(' ')
             .chain([joined.as_str()])
-            .any(|word| SECRET_NAMES.contains(&word));
+            .map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()))
+            .any(|word| SECRET_NAMES.contains(&word) || word.ends_with("password"));
         is_secret && !after.trim_start_matches(['"', '\'', ' ', '=']).is_empty()
     })
 }
@@ -253,6 +263,14 @@ mod tests {
             "password: hunter2",
             "aws_secret_access_key = x",
             "--userpin=1234",
+            "PIN2: 1234",
+            "pin_code=1234",
+            "pin-val=1234",
+            "so-pin=1234",
+            "tpmPin=1234",
+            "pass: hunter2",
+            "adminPassword=hunter2",
+            "passcode=1234",
         ] {
             assert!(may_be_secret(text), "{text}");
         }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::foreign_text::has_armour;
 
+use names::{has_comment, is_assignment, is_name_of_pin, is_placeholder};
+
+mod names;
+
 /// The longest PIN of the tokens that gatepost was tried with (SoftHSM: 255 bytes; tpm2-pkcs11: 128).
 pub(super) const MAX_PIN: usize = 255;
 
@@ -31,6 +35,9 @@ pub(super) enum PinFault {
     UrlEncoded,
     Place,
     Command,
+    EchoOption,
+    Comment,
+    HalfQuoted,
     KeyMaterial,
 }
 
@@ -62,6 +69,9 @@ impl fmt::Display for PinFault {
                 "names the place where the PIN is (a path, a URL or a vault's name); it must hold the PIN itself"
             }
             Self::Command => "holds a command; it must hold the PIN alone",
+            Self::EchoOption => "begins with an option of echo, which the echo of some shells writes as text",
+            Self::Comment => "has a comment behind or before the PIN; it must hold the PIN alone",
+            Self::HalfQuoted => "has a quote on one side of the PIN, which would count as part of it",
             Self::KeyMaterial => "holds a key or a certificate; it must hold the PIN alone",
         })
     }
@@ -99,7 +109,7 @@ pub(super) fn pin_in(content: &[u8]) -> Result<&str, PinFault> {
 
 fn check_line(line: &str) -> Result<(), PinFault> {
     type Check = fn(&str) -> bool;
-    let checks: [(Check, PinFault); 15] = [
+    let checks: [(Check, PinFault); 19] = [
         (|line| line.trim() != line, PinFault::BlankAround),
         (|line| line.contains(char::is_control), PinFault::Control),
         (|line| line.contains(is_invisible), PinFault::Invisible),
@@ -114,7 +124,11 @@ fn check_line(line: &str) -> Result<(), PinFault> {
         (is_url_encoded, PinFault::UrlEncoded),
         (is_place, PinFault::Place),
         (is_command, PinFault::Command),
+        (is_echo_option, PinFault::EchoOption),
         (is_assignment, PinFault::Assignment),
+        (has_comment, PinFault::Comment),
+        (is_placeholder, PinFault::Unfilled),
+        (is_half_quoted, PinFault::HalfQuoted),
     ];
     match checks.iter().find(|(is_so, _)| is_so(line)) {
         Some((_, fault)) => Err(*fault),
@@ -167,6 +181,20 @@ fn is_enclosed(line: &str) -> bool {
         .strip_prefix(['$', 'b', '@'])
         .filter(|rest| rest.starts_with(['"', '\'']));
     is_pair(line) || is_pair(literal.unwrap_or(inner))
+}
+
+/// `"1234`: letters and digits with a quote on one side. Among other signs a quote may be a part of the PIN.
+fn is_half_quoted(line: &str) -> bool {
+    let is_quote = |letter: char| matches!(letter, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}');
+    let inner = line.strip_prefix(is_quote).or(line.strip_suffix(is_quote));
+    inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(char::is_alphanumeric))
+}
+
+/// `-n 1234`: the echo of dash and others knows no options, or fewer.
+fn is_echo_option(line: &str) -> bool {
+    ["-n ", "-e ", "-ne ", "-en "]
+        .iter()
+        .any(|option| line.starts_with(option))
 }
 
 /// `{"pin": "1234"}`, `["1234"]`.
@@ -282,40 +310,6 @@ fn is_command(line: &str) -> bool {
             .any(|word| OPTIONS.iter().any(|option| word.split('=').next() == Some(option)))
     };
     COMMANDS.iter().any(|command| line.starts_with(command)) || line.contains(' ') && has_option()
-}
-
-/// `PIN=1234`, `export TOKEN_PIN=1234`, `pin: 1234`, `"passwd": 1234`, `- user-pin = 1234`.
-fn is_assignment(line: &str) -> bool {
-    const WORDS: [&str; 7] = ["export ", "set ", "declare ", "let ", "const ", "Environment=", "- "];
-    let line = WORDS.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
-    match line.split_once(['=', ':']) {
-        Some((name, _)) => is_name_of_pin(name.trim().trim_matches(['"', '\''])),
-        None => false,
-    }
-}
-
-/// Whether a word is a name that people and programs give to a PIN.
-fn is_name_of_pin(text: &str) -> bool {
-    const NAMES: [&str; 13] = [
-        "pin",
-        "pins",
-        "userpin",
-        "sopin",
-        "tokenpin",
-        "tpmpin",
-        "pinvalue",
-        "pincode",
-        "password",
-        "passwd",
-        "passphrase",
-        "passcode",
-        "pwd",
-    ];
-    let name = text.to_ascii_lowercase();
-    let is_name = name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-' || byte == b'.');
-    is_name && name.split(['_', '-', '.']).any(|word| NAMES.contains(&word))
 }
 
 #[cfg(test)]

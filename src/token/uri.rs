@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::foreign_text::has_assignment;
 use crate::percent;
 
 /// The path attributes of RFC 7512 section 2.3 whose values are text.
@@ -21,6 +22,8 @@ const TEXT_ATTRIBUTES: [&str; 10] = [
     "library-description",
     "library-version",
 ];
+
+const SCHEME: &str = "pkcs11:";
 
 /// A checked URI that selects one private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +78,7 @@ impl FromStr for KeyUri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
-        let Some(rest) = text.strip_prefix("pkcs11:") else {
-            return Err(UriError("does not begin with \"pkcs11:\"".into()));
-        };
+        let rest = without_scheme(text)?;
         let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (rest, None),
@@ -86,7 +87,7 @@ impl FromStr for KeyUri {
             return Err(refuse_query(query));
         }
         let mut uri = Self {
-            text: text.to_owned(),
+            text: format!("{SCHEME}{rest}"),
             attributes: BTreeMap::new(),
             id: None,
             slot_id: None,
@@ -133,6 +134,29 @@ impl KeyUri {
         }
         Ok(())
     }
+}
+
+/// The part behind the scheme, whose case does not count (RFC 3986 section 3.1). What came along around the URI is named.
+fn without_scheme(text: &str) -> Result<&str, UriError> {
+    let is_quote = |letter: char| matches!(letter, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}');
+    let has_scheme = |text: &str| {
+        let scheme = text.get(..SCHEME.len());
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+    };
+    let inner =
+        text.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}' || is_quote(letter));
+    let reason = if !has_scheme(inner) {
+        "does not begin with \"pkcs11:\""
+    } else if text.contains('\u{feff}') {
+        "has a byte order mark, which is invisible, in it; write it anew"
+    } else if text.trim() != text {
+        "has a blank or a line break before or after it; take it out"
+    } else if inner.len() < text.len() || text.ends_with(|letter| is_quote(letter) && letter != '\'') {
+        "has quotes of its own within those of the file; take them out"
+    } else {
+        return Ok(text.get(SCHEME.len()..).unwrap_or_default());
+    };
+    Err(UriError(reason.into()))
 }
 
 /// The known attribute of this name. An unknown one is not repeated: it may be a part of a PIN that was not encoded.
@@ -214,10 +238,17 @@ fn refuse_attribute_in(value: &[u8]) -> Result<(), UriError> {
     .find(|(word, _)| text.contains(word))
     .map(|(_, name)| name)
     .or_else(|| has_pin().then_some("pin-value"));
-    match name.and_then(|name| elsewhere(name, "attribute")) {
-        Some(error) => Err(error),
-        None => Ok(()),
+    if let Some(error) = name.and_then(|name| elsewhere(name, "attribute")) {
+        return Err(error);
     }
+    if has_assignment(&String::from_utf8_lossy(value)) {
+        return Err(UriError(
+            "has what looks like a PIN or a password within a value; use token.pin-file or the systemd credential \"pin\" for the \
+             PIN"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 fn refuse_query(query: &str) -> UriError {

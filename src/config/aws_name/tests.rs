@@ -173,3 +173,93 @@ fn a_name_that_only_looks_like_one_of_aws_is_told() {
         assert!(reason.contains(why), "{host}: {reason}");
     }
 }
+
+#[test]
+fn a_region_with_unusual_words_is_told_from_those_that_exist() {
+    for region in [
+        "us-east-2",
+        "eu-central-1",
+        "ap-southeast-7",
+        "ap-northeast-3",
+        "sa-east-1",
+        "ca-west-1",
+        "me-south-1",
+        "af-south-1",
+        "il-central-1",
+        "mx-central-1",
+        "cn-northwest-1",
+        "us-gov-west-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "eu-isoe-west-1",
+        "us-isof-south-1",
+        "eusc-de-east-1",
+    ] {
+        assert!(is_region(region) && is_usual_region(region), "{region}");
+    }
+    for region in [
+        "us-esat-2",
+        "us-eats-1",
+        "su-east-1",
+        "eu-centrl-1",
+        "ap-south-east-1",
+        "eu-wset-1",
+        "uk-east-1",
+        "us-east-east-1",
+        "us-goc-west-1",
+        "eu-centre-1",
+    ] {
+        assert!(is_region(region) && !is_usual_region(region), "{region}");
+    }
+}
+
+#[test]
+fn what_stands_for_the_account_is_doubted() {
+    for (first, reason) in [
+        ("data-ats.iot", Some("lacks the account's own prefix")),
+        ("data.iot", Some("lacks the account's own prefix")),
+        ("ats.iot", Some("lacks the account's own prefix")),
+        ("data.ats.iot", Some("lacks the account's own prefix")),
+        ("credentials.iot", Some("lacks the account's own prefix")),
+        ("data.credentials.iot", Some("lacks the account's own prefix")),
+        ("c4-ats.credentials.iot", Some("has -ats")),
+        ("c4.credentials.iot", None),
+        ("a1-ats.iot", None),
+        ("a1.ats.iot", None),
+        ("a1.iot", None),
+        ("data.iot-fips", None),
+        ("data.credentials.iot-fips", None),
+    ] {
+        let host = format!("{first}.us-east-2.amazonaws.com");
+        let told = doubt(&host);
+        assert_eq!(told.is_some(), reason.is_some(), "{host}");
+        assert!(told.unwrap_or_default().contains(reason.unwrap_or_default()), "{host}");
+    }
+    assert_eq!(doubt("vpce-0a1b-c2.data.iot.us-east-1.vpce.amazonaws.com"), None);
+}
+
+#[test]
+fn placeholders_of_examples_are_no_prefix() {
+    for (prefix, is_placeholder) in [
+        ("your-endpoint-ats", true),
+        ("yourendpoint-ats", true),
+        ("your-ats", true),
+        ("my-endpoint-ats", true),
+        ("prefix-ats", true),
+        ("account-specific-prefix-ats", true),
+        ("endpoint", true),
+        ("xxxxxxxxxxxxxx-ats", true),
+        ("xx-ats", true),
+        ("a1xxxxxxxxxxxx-ats", true),
+        ("a3qexamplesffp-ats", true),
+        ("a1b2c3d4e5f6g7-ats", false),
+        ("a1-ats", false),
+        ("x-ats", false),
+        ("a3kxx0ymy1prfx-ats", false),
+        ("vpce-0a1b-c2", false),
+        ("data", false),
+    ] {
+        let host = format!("{prefix}.iot.us-east-2.amazonaws.com");
+        assert_eq!(has_placeholder(&host), is_placeholder, "{host}");
+    }
+}

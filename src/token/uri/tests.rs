@@ -17,6 +17,14 @@ fn good_uris() {
     for label in ["spin=1", "pin", "pin%20of%20gw", "a&b=c", "PIN-1", "pinning%3dx"] {
         assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
     }
+    for label in ["passage=1", "bypass:1", "password", "secretary=1", "a,b=c", "gw:key:1"] {
+        assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
+    }
+    // The case of a scheme does not count.
+    for text in ["PKCS11:object=gw", "Pkcs11:object=gw"] {
+        let uri: KeyUri = text.parse().unwrap();
+        assert_eq!(uri.to_string(), "pkcs11:object=gw", "{text}");
+    }
     let everything: KeyUri = "pkcs11:".parse().unwrap();
     assert_eq!((everything.object(), everything.id()), (None, None));
 }
@@ -25,7 +33,36 @@ fn good_uris() {
 fn bad_uris_get_a_reason_and_no_value_is_repeated() {
     let cases = [
         ("object=x", "does not begin"),
-        ("PKCS11:object=x", "does not begin"),
+        ("", "does not begin"),
+        ("pkcs1", "does not begin"),
+        ("\u{fc}kcs11\u{fc}:", "does not begin"),
+        (" pkcs11:object=a", "a blank or a line break before or after"),
+        ("pkcs11:object=a ", "a blank or a line break before or after"),
+        ("pkcs11:object=a\n", "a blank or a line break before or after"),
+        ("\tPKCS11:object=a", "a blank or a line break before or after"),
+        ("pkcs11:object=a\u{a0}", "a blank or a line break before or after"),
+        ("\u{feff}pkcs11:object=a", "a byte order mark"),
+        ("pkcs11:object=a\u{feff}", "a byte order mark"),
+        ("\"pkcs11:object=a\"", "quotes of its own"),
+        ("'pkcs11:object=a'", "quotes of its own"),
+        ("\u{201c}pkcs11:object=a\u{201d}", "quotes of its own"),
+        ("pkcs11:object=a\"", "quotes of its own"),
+        ("\"object=a\"", "does not begin"),
+        ("pkcs11:token=a;object=b,userpin=hunter2", "token.pin-file"),
+        ("pkcs11:object=b,user-pin=hunter2", "token.pin-file"),
+        ("pkcs11:object=b,user_pin:hunter2", "token.pin-file"),
+        ("pkcs11:object=b,password=hunter2", "token.pin-file"),
+        ("pkcs11:object=b,pin-val=hunter2", "token.pin-file"),
+        ("pkcs11:object=b+pincode=hunter2", "token.pin-file"),
+        ("pkcs11:object=b,pass=hunter2", "token.pin-file"),
+        ("pkcs11:object=b&secret=hunter2", "token.pin-file"),
+        ("pkcs11:object=b,so-pin=hunter2", "token.pin-file"),
+        ("pkcs11:object=b%20PassPhrase%20%3D%20hunter2", "token.pin-file"),
+        ("pkcs11:object=b%3Bpwd%3Dhunter2", "token.pin-file"),
+        ("pkcs11:object=b,PIN2=hunter2", "token.pin-file"),
+        ("pkcs11:object=pin=hunter2", "token.pin-file"),
+        ("pkcs11:token=a,passwd=hunter2;object=b", "token.pin-file"),
+        ("pkcs11:id=%01,userpin=hunter2", "token.pin-file"),
         ("pkcs11:object", "without \"=\""),
         ("pkcs11:object=a;", "without \"=\""),
         ("pkcs11:object=a;object=b", "\"object\" twice"),
