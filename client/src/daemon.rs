@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use conversation::Conversation;
+pub(crate) use first_steps::next_steps;
 pub(crate) use refusal::{is_coming, not_gatepost, refusal, stream_end};
 
 use crate::exit::Failure;

@@ -19,7 +19,7 @@ const ENABLED: [&str; 2] = [
 const PLACEHOLDER: &str = "PREFIX";
 
 /// The commands that are left, below `root`; none where gatepost's package is not installed, or all of them were given.
-pub(super) fn next_steps(root: &Path) -> Option<String> {
+pub(crate) fn next_steps(root: &Path) -> Option<String> {
     let exists = |name: &str| fs::symlink_metadata(root.join(name)).is_ok();
     if !exists(UNIT) || ENABLED.iter().any(|name| exists(name)) {
         return None;

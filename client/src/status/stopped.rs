@@ -5,13 +5,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command_line::DEFAULT_SOCKET;
+use crate::daemon;
 use crate::json::{Value, quoted};
 
 const UNIT: &str = "gatepost.service";
 
 /// The document about a daemon that does not run; `None` where one may answer.
 pub(super) fn document(socket: &Path) -> Option<(Vec<u8>, Value)> {
-    left_behind(socket).or_else(|| by_systemd(socket))
+    left_behind(socket)
+        .or_else(|| by_systemd(socket))
+        // After an installation the failure to connect names the first steps, and no socket is there to start anything.
+        .filter(|_| socket.exists() || daemon::next_steps(Path::new("/")).is_none())
 }
 
 /// What the daemon has left behind at its end, beside its socket.
@@ -49,7 +53,7 @@ fn told(shown: &str) -> Option<String> {
         ("loaded", "inactive") => (
             68,
             "gatepostd is not running: systemd says inactive".to_owned(),
-            "systemctl start gatepost; after an installation: man gatepostd, First steps",
+            "systemctl start gatepost",
         ),
         ("loaded", "failed") => (
             match status {
