@@ -112,7 +112,7 @@ held_credentials() {
 
 # It cannot open its token, and goes on with what it has.
 rejected_pin_with_credentials() {
-    set_pin wrong-pin
+    set_pin 31415926
     inside systemctl restart gatepost
     within 20 status_equals token.phase failed
     user_gets_credentials >&2
@@ -140,7 +140,7 @@ socket_is() { [[ $(inside systemctl is-active gatepost.socket || true) == "$1" ]
 # A token counts rejected PINs and locks itself, so it must not be the knocking that has it tried again.
 wrong_pin() {
     local cursor starts
-    set_pin wrong-pin
+    set_pin 31415926
     cursor=$(journal_cursor)
     inside systemctl stop gatepost
     in_shell 'for i in {1..20}; do gatepost credentials telemetry >/dev/null 2>&1 & done; wait'
