@@ -24,7 +24,7 @@ const MOST_NAMES: u32 = 1000;
 /// A file's name is short enough with a user's name of this many characters.
 const LONGEST_NAME: usize = 48;
 
-/// What the command line asks for.
+/// Command-line arguments of `gatepost allow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowRequest {
     /// The configuration's main file; `None` for the one that the service uses.
@@ -93,7 +93,7 @@ fn is_reserved(topic: &str, config: &Config) -> bool {
         || own.is_some_and(|thing| topic::is_reserved(&topic.replace(topic::THING, &thing), &thing, presence))
 }
 
-/// What is right and may still not be meant.
+/// Returns a warning for each part of a valid rule that may not be intended.
 fn warnings(rule: &RuleText) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(name) = &rule.who.user

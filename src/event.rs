@@ -70,7 +70,7 @@ events! {
     LogLevel = "log-level", "b27de2a3395f4e6b858afd35905d0caf";
     /// An operator has asked for attempts to be made now.
     Retry = "retry", "7deabe92ecd04f8084da530cb68d7ac5";
-    /// What the files say is in use.
+    /// The configuration in use is the one in the files.
     ConfigurationLoaded = "configuration-loaded", "7f79cc84140e41489327b5922925a6c4";
     /// The files say something else than what is in use.
     ConfigurationDiffers = "configuration-differs", "0c11bc8b8b93419ca0942cbc31aab23c";

@@ -24,15 +24,15 @@ use crate::socket_client::{self, Answer};
 
 /// Certificates have a few kilobytes, and Debian's bundle of all roots 200.
 const MAX_SIZE: u64 = 1024 * 1024;
-/// What is added to the name of the file that was replaced.
+/// Suffix for the name of the file that was replaced.
 const ASIDE: &str = ".previous";
-/// What stands for stdin.
+/// File name that means stdin.
 const STDIN: &str = "-";
 
 /// Between two looks at a certificate that begins in a moment.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What the command line asks for.
+/// Command-line arguments of `gatepost certificate install`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallRequest {
     /// The configuration's main file; `None` for the one that the service uses.
@@ -143,7 +143,7 @@ fn key(config: &Config) -> Result<Vec<u8>, Fatal> {
     })
 }
 
-/// What is right and may still not be meant, each in a line.
+/// Returns warnings about a valid certificate that may not be the intended one, each in a line.
 fn warnings(offered: &Offered, config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = offered.warning.iter().map(Problem::to_string).collect();
     let new = &offered.certificate.thing_name;

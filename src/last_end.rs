@@ -30,7 +30,7 @@ struct Document<'a> {
     problems: &'a [Finding],
 }
 
-/// What is read of such a file.
+/// The fields that are read from the file.
 #[derive(Debug, Deserialize)]
 pub struct LastEnd {
     /// The exit code for whoever looks.

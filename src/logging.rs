@@ -1,4 +1,4 @@
-//! Where log lines go: the journal with structured fields under systemd, else stderr; and how much is logged.
+//! Logging: to the journal with structured fields under systemd, else to stderr; and the log level.
 
 use std::cell::RefCell;
 use std::io::Write as _;

@@ -1,11 +1,11 @@
 //! Removes what may be a secret from text that leaves the machine: the last defence of a support bundle, line by line.
 //!
-//! What the daemon writes has no secrets in it already. This is for what others wrote: a configuration, a journal into which
-//! somebody has echoed a password, an error of another program.
+//! The daemon's own output has no secrets in it already. Redaction is for text from elsewhere: a configuration, a journal into
+//! which somebody has echoed a password, an error of another program.
 
 use crate::foreign_text;
 
-/// What stands in the place of a secret.
+/// Replacement for a secret.
 pub const REMOVED: &str = "[removed]";
 /// A name before `=` or in a JSON document, whose value is a secret. Lower case, without hyphens and underscores.
 const SECRET_NAMES: [&str; 13] = [
@@ -127,7 +127,7 @@ fn value_length(text: &str) -> usize {
     }
 }
 
-/// What looks like key material by itself.
+/// Replaces runs of characters that look like key material by themselves.
 fn without_runs(line: &str) -> String {
     let is_run = |letter: char| letter.is_ascii_alphanumeric() || "+/=_-".contains(letter);
     let mut out = String::with_capacity(line.len());

@@ -1,4 +1,4 @@
-//! What a user's AWS files have that programs find before gatepost's credentials.
+//! Check of a user's AWS files for settings that programs find before gatepost's credentials.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,7 +44,7 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
     }
 }
 
-/// What gives a profile of gatepost's other credentials.
+/// Returns a problem if a profile that uses gatepost has another source of credentials too.
 fn shadow(found: &Found, profile: &str) -> Option<Problem> {
     let source = found.of(profile).find(|source| !source.is_gatepost)?;
     let message = format!(

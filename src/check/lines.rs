@@ -5,7 +5,7 @@
 pub struct Check {
     /// The same in every version.
     pub id: &'static str,
-    /// What people read.
+    /// Name for people.
     pub name: &'static str,
 }
 

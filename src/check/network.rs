@@ -57,7 +57,7 @@ pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Rep
     false
 }
 
-/// What is needed to find out whether a server is AWS's.
+/// Root certificates and clock for verifying that a server is AWS's.
 pub struct Trust {
     /// The roots.
     pub roots: Arc<RootCertStore>,

@@ -27,9 +27,9 @@ pub struct Report(Vec<Line>);
 #[derive(Debug)]
 struct Line {
     check: Check,
-    /// Which of several, where there may be several: a role alias.
+    /// The object that the line is about, if the check has several: a role alias.
     subject: Option<String>,
-    /// What the status calls it.
+    /// Identifier of the problem in the status.
     problem: Option<String>,
     outcome: Outcome,
     message: String,
@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// What a line is about: a check, and which of several.
+/// Subject of a line: a check, and the checked object if there are several.
 #[derive(Clone, Debug)]
 pub struct About {
     check: Check,
@@ -152,7 +152,7 @@ impl Report {
         });
     }
 
-    /// What the status calls what the last line tells.
+    /// Sets the identifier that the last line's problem has in the status.
     pub fn name_problem(&mut self, id: &str) {
         if let Some(last) = self.0.last_mut() {
             last.problem = Some(id.to_owned());

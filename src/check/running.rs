@@ -100,7 +100,7 @@ pub async fn check(
     verdict.tell_the_rest(OTHER, report);
 }
 
-/// What can be tried at both endpoints while there is no certificate.
+/// Checks both endpoints as far as possible without a certificate.
 async fn without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there: bool, report: &mut Report) {
     let trust = match roots::load(config.aws.root_ca.as_deref()) {
         Ok(roots) if is_set(&**clock) => Some(Trust {

@@ -10,7 +10,7 @@ const FIRST_COLUMN: usize = 6;
 /// A narrower second column is no help to anybody.
 const LEAST_COLUMN: usize = 24;
 
-/// What the terminal can show.
+/// Capabilities of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
     colours: bool,
@@ -70,7 +70,7 @@ impl Terminal {
     }
 }
 
-/// Where the message begins in a line of outcome, name and message: behind the blanks after the name.
+/// Returns the column at which the message begins in a line of outcome, name and message: after the blanks that follow the name.
 fn second_column(line: &str) -> Option<usize> {
     let name = line
         .get(FIRST_COLUMN..)
@@ -80,7 +80,7 @@ fn second_column(line: &str) -> Option<usize> {
     Some(line.chars().count() - message.chars().count())
 }
 
-/// Whoever has set NO_COLOR wants none (<https://no-color.org>), and a dumb terminal has none.
+/// Whether colours are wanted: not if NO_COLOR is set (<https://no-color.org>), nor on a dumb or unknown terminal.
 fn wants_colours(is_set: impl Fn(&str) -> bool, terminal: Option<String>) -> bool {
     !is_set("NO_COLOR") && terminal.is_some_and(|name| !name.is_empty() && name != "dumb")
 }

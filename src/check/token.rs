@@ -38,7 +38,7 @@ fn pin_is_systemds(error: &TokenError, config: &Config) -> bool {
     unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()
 }
 
-/// Of a step before the one that failed.
+/// Returns the message for a step before the one that failed.
 fn passed(step: Step, config: &Config) -> String {
     match step {
         Step::Module => config.token.module.display().to_string(),

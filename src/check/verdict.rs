@@ -7,7 +7,7 @@ use super::report::{About, Outcome, Report};
 use crate::overview::Severity;
 use crate::problem::{Exit, Problem};
 
-/// What the daemon has found.
+/// The running daemon's own verdict: exit code, summary and findings.
 #[derive(Debug)]
 pub struct Verdict {
     exit_code: u8,
@@ -86,7 +86,7 @@ impl Verdict {
         self.tell_of(|finding| ids.contains(&finding.id.as_str()), check, found, report)
     }
 
-    /// What no other line has told.
+    /// Reports the findings that no other line has reported.
     pub fn tell_the_rest(&mut self, check: Check, report: &mut Report) {
         if self.findings.iter().any(|finding| !finding.is_told) {
             self.tell_of(|_| true, check, String::new(), report);

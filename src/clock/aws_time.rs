@@ -161,7 +161,7 @@ impl Skew {
         Duration::from_millis(self.milliseconds.abs_diff(other.milliseconds))
     }
 
-    /// What AWS's clock shows when the wall clock shows `wall`.
+    /// Returns the time of AWS's clock when the wall clock shows `wall`.
     fn subtract_from(self, wall: SystemTime) -> Option<SystemTime> {
         match self.milliseconds < 0 {
             true => wall.checked_add(self.size()),

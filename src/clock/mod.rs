@@ -22,7 +22,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn wall(&self) -> SystemTime;
     /// Time since boot, suspend included (CLOCK_BOOTTIME); never goes back.
     fn boot(&self) -> Duration;
-    /// What AWS has said of its own time.
+    /// Returns the record of AWS's time, as measured from its answers.
     fn aws(&self) -> &AwsTime;
 
     /// Measures AWS's time by an answer that has just come: `date` is its Date, `asked` the boottime clock before the request was
@@ -38,7 +38,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
         }
     }
 
-    /// What AWS's clock shows, as well as that is known; without a measurement the wall clock counts as right.
+    /// Returns the best estimate of AWS's time; without a measurement this is the wall clock's time.
     fn aws_now(&self) -> SystemTime {
         match self.aws().last() {
             Some(measurement) => measurement.now(self.boot()),
@@ -54,9 +54,9 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// The latest time that AWS's clock may show.
     ///
-    /// Where the wall clock has moved ahead of AWS's since the last measurement, either it was set wrong, or this machine stood
-    /// still without its boottime clock noticing (a virtual machine that was paused). What expires is judged by the worse of both,
-    /// until AWS has been asked again.
+    /// If the wall clock has moved ahead of AWS's since the last measurement, either it was set wrong, or this machine stood still
+    /// without its boottime clock noticing (a virtual machine that was paused). Expiry is judged by the later of the two times
+    /// until AWS's time is measured again.
     fn latest_aws_now(&self) -> SystemTime {
         let now = self.aws_now();
         let moved = match (self.aws().last(), self.skew()) {

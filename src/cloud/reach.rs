@@ -44,7 +44,8 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
     }
 }
 
-/// What is wrong with the times of the endpoint's certificate. AWS's are good, so that this machine's clock is suspected first.
+/// Describes an endpoint certificate that is expired or not valid yet. AWS's certificates are valid, so this machine's clock is
+/// suspected first.
 fn validity(why: &CertificateError) -> Option<String> {
     let (verb, limit, now) = match why {
         CertificateError::NotValidYetContext { time, not_before } => ("is valid only from", *not_before, *time),

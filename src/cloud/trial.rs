@@ -18,7 +18,7 @@ use crate::failure_streak::FailureStreak;
 use crate::identity::{Identity, SendChain, ServerProof};
 use crate::problem::{Problem, with_causes};
 
-/// What to look at where a server does not speak MQTT.
+/// Next step for a server that does not speak MQTT.
 const SUSPECTS: &str = "find out who answers at this address: a proxy that opens TLS, or another broker";
 /// A server that answers with something else than MQTT is asked so often: the same answer each time is no accident.
 const TRIES: u32 = 3;

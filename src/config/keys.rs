@@ -126,7 +126,7 @@ impl Changes {
 }
 
 impl Config {
-    /// What is in effect once `new` was loaded by a reload: of what only a restart changes, the parts of `self` stay.
+    /// Returns the configuration in effect after a reload of `new`: the sections that only a restart changes are kept from `self`.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Self {
         Self {

@@ -35,7 +35,7 @@ pub struct LastGood {
     pub config: Config,
     /// When it was saved, RFC 3339, by the clock of then.
     pub saved: String,
-    /// What this version does not take of it, a line each.
+    /// The parts that this version does not accept, a line each.
     pub left_out: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ struct Document {
 #[derive(Deserialize, Serialize)]
 struct Refusal {
     version: u32,
-    /// Of the content that [`Document`] would have.
+    /// SHA-256 of the content that a [`Document`] of this configuration would have.
     sha256: String,
     why: String,
 }
@@ -67,7 +67,7 @@ struct DocumentVersion {
     version: u32,
 }
 
-/// Where it is kept.
+/// Returns the path of the stored last good configuration.
 pub fn path(folders: &Folders) -> PathBuf {
     folders.state.join("last-good.json")
 }

@@ -26,7 +26,7 @@ pub(super) struct Loaded {
     pub(super) merged: Merged,
 }
 
-/// What all files together say, and which of them says it.
+/// Merged content of all configuration files, and the file that sets each key.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Merged {
     pub(super) table: Table,
@@ -70,7 +70,7 @@ impl Sources {
 /// A file that is to be put into `conf.d`.
 #[derive(Debug)]
 pub struct Draft {
-    /// Where it is to be.
+    /// Path that the file is to have.
     pub path: PathBuf,
     /// Its content.
     pub text: String,
@@ -226,7 +226,7 @@ fn text_of(bytes: Vec<u8>) -> Result<String, &'static str> {
     }
 }
 
-/// What a file says that is TOML, whether its keys can be used or not.
+/// Parses a TOML file, whether its keys are valid or not; `None` if it cannot be read or parsed.
 pub(super) fn table_of(file: &Path) -> Option<Table> {
     let bytes = regular_file::read(file, MAX_SIZE).ok()?;
     text_of(bytes).ok()?.parse().ok()

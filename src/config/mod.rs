@@ -72,7 +72,7 @@ pub struct Config {
     pub folders: Folders,
     /// What can be used and is seldom meant, a line each: file, key, reason.
     pub notes: Vec<String>,
-    /// What the files say, as it is kept for a start with wrong ones.
+    /// Merged content of the files, as stored for a start with invalid files.
     merged: Arc<load::Merged>,
 }
 

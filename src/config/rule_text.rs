@@ -11,7 +11,7 @@ use super::values::{account_name, alias_name, granted_topics, unit_name};
 /// An access rule that is not in the configuration yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleText {
-    /// Whom it is for.
+    /// The callers that the rule applies to.
     pub who: Selectors,
     /// The role aliases that it gives; `*` is every one.
     pub role_aliases: Vec<String>,
@@ -27,7 +27,7 @@ impl RuleText {
         self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty()
     }
 
-    /// What no configuration takes of it, each with the key.
+    /// Returns the faults of values that no configuration accepts, each with its key.
     pub fn faults(&self) -> Vec<String> {
         let Selectors { user, group, unit, .. } = &self.who;
         let accounts = [("user", user), ("group", group)].into_iter();

@@ -116,8 +116,8 @@ pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<
     sealed::seal(c"gatepost-credentials", &text)
 }
 
-/// What is in a file that [`seal`] made; each set that does not fit the purpose, or the clocks, is a reason instead. The clock
-/// learns what the run before knew of AWS's time.
+/// Reads the sets of credentials from a file that [`seal`] made; for each set that does not fit the purpose, or the clocks, the
+/// result has the reason instead. Records in `clock` what the previous run knew of AWS's time.
 ///
 /// # Errors
 /// With the reason why it is none of ours.

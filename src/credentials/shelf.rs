@@ -55,7 +55,7 @@ pub struct AliasDetails {
     /// How many refreshes have failed since the last that succeeded.
     #[serde(skip)]
     pub failed_in_a_row: u32,
-    /// What came of the requests since start.
+    /// Numbers of requests since start, by result.
     pub refreshes: Refreshes,
     /// The last good set.
     #[serde(skip)]
@@ -110,7 +110,7 @@ pub struct ShelfEditor {
     desk: Desk,
 }
 
-/// What a change of the configured role aliases comes to.
+/// Role aliases added and removed by a change of the configuration.
 #[derive(Debug, Default)]
 pub struct AliasChanges {
     /// The reporting ends of new aliases.

@@ -1,4 +1,4 @@
-//! What the status shows of each part from the start on.
+//! Initial status fields of each part.
 
 use std::path::Path;
 

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Callers that are answered at once.
 const CALLERS: usize = 64;
-/// What is read of a request: it is not looked at, but a socket that is closed with something unread resets the connection.
+/// Maximum number of bytes read of a request. They are ignored, but closing a socket with unread data resets the connection.
 const REQUEST: usize = 16 * 1024;
 
 /// How it ends.

@@ -230,7 +230,7 @@ impl Reloader {
     }
 }
 
-/// What it means that the files differ so.
+/// Returns the phase and the problem for the differences between the files and the configuration in use.
 fn judge(changes: &Changes) -> (ConfigurationPhase, Option<Problem>) {
     if changes.is_empty() {
         return (ConfigurationPhase::Loaded, None);

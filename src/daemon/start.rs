@@ -1,4 +1,4 @@
-//! Which configuration the daemon starts with: what the files say, or what they said when that was last good.
+//! Choice of the configuration to start with: the one in the files, or the last good one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ pub(super) struct Start {
 pub(super) struct Fallback {
     /// When it was saved, RFC 3339.
     pub(super) saved: String,
-    /// What is wrong with the files, or with what they point at.
+    /// The fault in the files, or in something that they refer to.
     pub(super) why: String,
-    /// What of the last good configuration this version does not take.
+    /// The parts of the last good configuration that this version does not accept.
     left_out: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ fn also(fatal: Fatal, why: &str) -> Fatal {
 }
 
 impl Fallback {
-    /// What is wrong, and what is done about it. `why` is what is wrong with the files now.
+    /// Returns the problem to report, with the next step. `why` is the current fault in the files.
     pub(super) fn problem(&self, why: &str) -> Problem {
         let left_out = match self.left_out.as_slice() {
             [] => String::new(),

@@ -6,10 +6,10 @@
 const MAX_BASE64_RUN: usize = 39;
 /// A machine ID and a UUID have 32 hex digits, and a digest by SHA-1 has 40; a key of 256 bits has 64.
 const MAX_HEX_RUN: usize = 47;
-/// What the IDs of AWS's access keys and principals begin with, before 16 more characters (IAM, "Unique identifiers").
+/// Prefixes of the IDs of AWS's access keys and principals, before 16 more characters (IAM, "Unique identifiers").
 const AWS_IDS: [&str; 8] = ["AKIA", "ASIA", "ABIA", "ACCA", "AIDA", "AROA", "AIPA", "ANPA"];
 const AWS_ID_LENGTH: usize = 20;
-/// What tokens of other services begin with, in their own documentation.
+/// Prefixes of other services' tokens, from their documentation.
 const TOKEN_PREFIXES: [&str; 11] = [
     "ghp_",
     "gho_",

@@ -22,7 +22,7 @@ pub struct Offered {
     pub certificate: Certificate,
     /// The file as it is to be: the device certificate, then whatever else came with it.
     pub pem: String,
-    /// What will be in the way at AWS.
+    /// A problem that AWS will have with the certificate.
     pub warning: Option<Problem>,
 }
 

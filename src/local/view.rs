@@ -71,7 +71,7 @@ pub struct Shared {
     pub retries: Retries,
     /// Has the token looked for now.
     pub token: Token,
-    /// What is logged of operators' requests to try now.
+    /// Limiter of the log lines about operators' retry requests.
     pub retry_lines: RefCell<LogLimiter>,
 }
 

@@ -222,7 +222,7 @@ impl Books {
         total
     }
 
-    /// What an account will have in the outbox after the commit.
+    /// Returns an account's total in the outbox after the commit.
     pub(super) fn of_account_then(&self, account: &Account) -> Total {
         let mut total = self.accounts.get(account).copied().unwrap_or_default();
         for change in &self.changes {

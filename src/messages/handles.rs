@@ -104,7 +104,7 @@ pub fn prepare(
     (assemble(clock, store, ended, news, bounds), work)
 }
 
-/// What the session hears of the outbox, and the inbox of what was stored.
+/// Notifications: for the session about the outbox, and for the inbox about stored messages.
 type News = (watch::Receiver<()>, watch::Receiver<()>);
 
 fn keep_books(

@@ -56,7 +56,7 @@ pub struct KeptDocument {
     waiting: u64,
     waiting_bytes: u64,
     dropped: u64,
-    /// Of those that wait, how many no rule gave when their turn came. An acknowledgement leaves them where they are.
+    /// Number of waiting messages that no rule gave when their turn came. An acknowledgement leaves them where they are.
     withheld: u64,
     /// Whether no access rule gives it to its owner any more: nothing is collected for it.
     pub suspended: bool,

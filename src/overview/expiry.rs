@@ -50,7 +50,7 @@ impl Expiry {
     }
 }
 
-/// What to say of a certificate whose validity ends soon, or has ended.
+/// Returns the problem for a certificate whose validity ends soon, or has ended.
 pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Problem> {
     const STEP: &str = "have the signing request signed again (gatepost csr) and put the certificate in its place";
     let (end, left) = (rfc3339(not_after), left_in_words(now, not_after));

@@ -85,7 +85,7 @@ pub struct Finding {
     pub role_alias: Option<String>,
     /// How much it matters.
     pub severity: Severity,
-    /// What the journal calls it.
+    /// Its event in the journal.
     pub event: Event,
     /// The cause, who can mend it, and the next step.
     #[serde(flatten)]
@@ -181,7 +181,7 @@ impl Finding {
         }
     }
 
-    /// What keeps the daemon from running. Whether it will be started again by itself is in the exit code.
+    /// Returns the finding for a daemon that does not run. The exit code tells whether it will be restarted automatically.
     pub(super) fn of_stopped(exit: Exit, problem: Problem) -> Self {
         let (id, severity) = match exit {
             Exit::Pin => (TOKEN_PIN, Severity::Attention),

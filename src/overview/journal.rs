@@ -21,7 +21,7 @@ pub struct OverviewJournal {
     limiter: ProblemLimiter<(State, Option<&'static str>)>,
 }
 
-/// What makes a finding news: its kind, its role alias, and for a certificate how near its end is.
+/// Key by which a finding is written once: its kind, its role alias, and for a certificate how near its end is.
 type Key = (&'static str, Option<String>, Option<Expiry>);
 
 impl OverviewJournal {

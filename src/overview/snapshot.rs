@@ -9,7 +9,7 @@ use crate::status::{
     ProvisioningPart, SessionPart, SessionPhase, TokenPart,
 };
 
-/// What a verdict is made from.
+/// Input of a verdict: the state of each part.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The configuration in use, and the files on disk.

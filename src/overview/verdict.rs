@@ -1,4 +1,4 @@
-//! What all parts say together: one state, one sentence, a list of problems and an exit code.
+//! Verdict on the whole gateway: one state, one sentence, a list of problems and an exit code.
 
 use std::time::Duration;
 

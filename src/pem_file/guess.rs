@@ -8,7 +8,7 @@ use super::{Content, der, marks};
 /// Base64 of fewer bytes is no certificate and no key.
 const SHORTEST: usize = 40;
 
-/// What a text without a complete BEGIN line is.
+/// Returns the kind of content of a text without a complete BEGIN line.
 pub(super) fn content(bytes: &[u8]) -> Content {
     if let Some(content) = by_signature(bytes) {
         return content;
@@ -53,7 +53,8 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     }
 }
 
-/// What a text is of which only some lines look like BEGIN and END lines: one that was changed makes the other look like a half.
+/// Returns the kind of content of a text in which only some lines look like BEGIN and END lines: if one of a pair was altered, the
+/// other looks incomplete.
 pub(super) fn altered(text: &str) -> Option<Content> {
     let is_request = text.contains("CERTIFICATE REQUEST") && !text.contains("BEGIN CERTIFICATE-");
     marks::content(text).or(is_request.then_some(Content::SigningRequest))

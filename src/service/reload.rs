@@ -5,7 +5,7 @@ use crate::socket_client::{self, Answer};
 
 use super::unit;
 
-/// What became of it.
+/// Result of a reload request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reloaded {
     /// The daemon has read the files.

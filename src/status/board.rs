@@ -58,7 +58,7 @@ impl Board {
         self.loopback.borrow().as_ref().map(|part| part.borrow().clone())
     }
 
-    /// What keeps this gateway offline, the deepest cause first: whoever waits for anything waits for this.
+    /// Returns the problem that keeps this gateway offline; of several, the root cause, since the other parts wait for it.
     pub fn obstacle(&self) -> Option<Problem> {
         let token = self.token.borrow().problem.clone();
         // A clock that is wrong keeps nobody offline; one that is not set does.

@@ -1,4 +1,4 @@
-//! What the status says of the configuration: whether what the files say is what is in use.
+//! Configuration part of the status: whether the configuration in use is the one in the files.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::phases::phases;
 phases! {
     /// The configuration's state.
     ConfigurationPhase {
-        /// What the files say is in use.
+        /// The configuration in use is the one in the files.
         Loaded = "loaded", ConfigurationLoaded;
         /// The files say something else, and were not loaded.
         Differs = "differs", ConfigurationDiffers;
@@ -24,7 +24,7 @@ phases! {
     }
 }
 
-/// What the status says of the configuration besides its phase.
+/// Status fields of the configuration besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ConfigurationDetails {
     /// The main file.
@@ -47,7 +47,7 @@ impl Details for ConfigurationDetails {}
 /// The configuration's part.
 pub type ConfigurationPart = Part<ConfigurationPhase, ConfigurationDetails>;
 
-/// What came of reading the configuration again.
+/// Result of reading the configuration again.
 #[derive(Clone, Debug)]
 pub enum ReloadOutcome {
     /// It was loaded.
@@ -56,7 +56,7 @@ pub enum ReloadOutcome {
     Refused(String),
 }
 
-/// What a reload has changed, and what it could not.
+/// Changes made by a reload, and those that need a restart.
 #[derive(Clone, Debug, Serialize)]
 pub struct Loaded {
     /// The keys whose change is in use now.

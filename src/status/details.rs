@@ -1,4 +1,4 @@
-//! What the status shows of each part besides its phase.
+//! Status fields of each part besides its phase.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Latencies, Repeats};
 
-/// What there is to know of a part besides its phase; some of it is a field in the journal.
+/// Status fields of a part besides its phase; some are fields in the journal too.
 pub trait Details: Clone {
     /// The role alias that it is about.
     fn role_alias(&self) -> Option<&str> {
@@ -37,7 +37,7 @@ impl Details for SessionDetails {
 impl Details for LoopbackDetails {}
 impl Details for NetworkDetails {}
 
-/// What the status says of the token besides its phase.
+/// Status fields of the token besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TokenDetails {
     /// The PKCS#11 module's path.
@@ -46,7 +46,7 @@ pub struct TokenDetails {
     pub key: String,
     /// The key's algorithm as the configuration names it.
     pub algorithm: Option<String>,
-    /// What somebody should look at though the token works.
+    /// Warning about a token that works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     /// Whether the token has rejected the PIN, or is locked.
@@ -61,14 +61,14 @@ pub struct TokenDetails {
     pub latencies: Latencies,
 }
 
-/// What the status says of the clock besides its phase.
+/// Status fields of the clock besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ClockDetails {
     /// How many seconds the wall clock is ahead of AWS's, negative where it is behind; `None` before AWS has said its time.
     pub skew_seconds: Option<i64>,
 }
 
-/// What the status says of the identity besides its phase.
+/// Status fields of the identity besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct IdentityDetails {
     /// The certificate's common name.
@@ -81,16 +81,16 @@ pub struct IdentityDetails {
     pub not_before: Option<String>,
     /// End of validity, RFC 3339.
     pub not_after: Option<String>,
-    /// Where the certificate is looked for.
+    /// Path at which the certificate is expected.
     pub certificate_path: String,
-    /// Where the signing request is written.
+    /// Path of the signing request.
     pub csr_path: String,
     /// The signing request itself in PEM; it has a resource of its own on the socket.
     #[serde(skip)]
     pub csr: Option<Arc<str>>,
 }
 
-/// What the status says of provisioning besides its phase.
+/// Status fields of provisioning besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ProvisioningDetails {
     /// Connections lost before CONNACK since the first contact; 0 once provisioned.
@@ -99,10 +99,10 @@ pub struct ProvisioningDetails {
     pub next_attempt: Option<String>,
 }
 
-/// What the status says of the session besides its phase.
+/// Status fields of the session besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SessionDetails {
-    /// Where to.
+    /// The MQTT endpoint.
     pub endpoint: String,
     /// The client ID: the thing name.
     pub client_id: Option<String>,
@@ -159,7 +159,7 @@ pub struct TakeoverDetails {
     pub last: String,
 }
 
-/// What the status says of the outbox and the inbox besides their phase.
+/// Status fields of the outbox and the inbox besides their phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MessagesDetails {
     /// Whether the store has been opened since start: before that no number here is known.
@@ -184,11 +184,11 @@ pub struct MessagesDetails {
     pub inbox_dropped: u64,
     /// Durable subscriptions that no access rule gives their owners any more.
     pub suspended: u64,
-    /// Where a database that was broken is now.
+    /// Path to which a broken database was moved.
     pub set_aside: Option<String>,
 }
 
-/// What the status says of the loopback listener besides its phase.
+/// Status fields of the loopback listener besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LoopbackDetails {
     /// Address and port.
@@ -197,6 +197,6 @@ pub struct LoopbackDetails {
     pub token_files: Vec<PathBuf>,
 }
 
-/// What the status says of this machine's network besides its phase: nothing.
+/// Status fields of this machine's network besides its phase: none.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct NetworkDetails {}

@@ -129,7 +129,7 @@ phases! {
 
 /// A state that a part can be in.
 pub trait Phase: Copy + PartialEq + fmt::Display {
-    /// What the journal calls it when the part enters it.
+    /// Returns the journal event for a part that enters this state.
     fn event(self) -> Event;
 }
 

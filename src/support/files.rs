@@ -15,7 +15,7 @@ use crate::foreign_text;
 const DEPTH: u32 = 3;
 /// Files that are listed: a tpm2-pkcs11 store has a dozen, a SoftHSM store a few more.
 const MOST: usize = 500;
-/// What the package and its administrator may have put elsewhere.
+/// Paths outside gatepost's folders that the package or its administrator may have created, and the TPM's devices.
 const ELSEWHERE: [&str; 8] = [
     "/etc/credstore.encrypted/gatepost.pin",
     "/etc/credstore/gatepost.pin",

@@ -1,4 +1,4 @@
-//! What other programs say: the system's, and gatepostd's own checks as programs of their own, so that a fault in one does not keep
+//! Output of other programs: the system's, and gatepostd's own checks as separate processes, so that a fault in one does not keep
 //! the rest away.
 
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const JOURNAL_LINES: &str = "500";
 /// gatepost's units, as systemctl and journalctl take patterns.
 const UNITS: &str = "gatepost*";
-/// Of each unit; not Environment=, which may have anything in it.
+/// Properties shown of each unit; not Environment=, which may have anything in it.
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainStartTimestamp,NRestarts,\
                           StatusText,FragmentPath,DropInPaths,ActiveEnterTimestamp,InactiveEnterTimestamp,MemoryCurrent,TasksCurrent,\
                           NeedDaemonReload";

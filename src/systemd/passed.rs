@@ -25,7 +25,7 @@ pub struct Passed {
     pub loopback: Inherited,
 }
 
-/// What was passed, with its names, before it is known what is configured.
+/// File descriptors passed by systemd, with their names, before it is known what is configured.
 #[derive(Debug, Default)]
 pub struct Descriptors(Vec<(String, OwnedFd)>);
 

@@ -280,7 +280,7 @@ pub fn check(config: &TokenConfig) -> Vec<Problem> {
         .collect()
 }
 
-/// What somebody has to do before the token can be there, as far as that can be said without touching it.
+/// Returns the setup step that the token still needs, as far as it can be determined without accessing the token.
 pub fn missing_setup(config: &TokenConfig) -> Option<Problem> {
     tpm::missing_setup(&config.module)
 }

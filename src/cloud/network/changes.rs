@@ -49,7 +49,7 @@ pub(super) struct Changes {
     ways: HashSet<u32>,
 }
 
-/// What a report means for whoever waits for AWS; the later ones are the more telling.
+/// Significance of a kernel report for connections to AWS, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
     Nothing,

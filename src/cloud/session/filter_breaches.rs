@@ -1,18 +1,18 @@
 //! Detects topic filters whose subscription makes the server break the protocol: by a retained message that cannot be read, as a
 //! rule, or by a malformed SUBACK.
 //!
-//! What comes with a subscription comes within a second of SUBACK, so a SUBSCRIBE is settled only then. When a breach ends the
+//! Packets that a subscription causes arrive within a second of SUBACK, so a SUBSCRIBE is settled after that. When a breach ends the
 //! connection while filters are unsettled, each of them gets a strike; struck filters are subscribed to last, and one at a time. A
 //! filter that is alone at its second strike is blamed, and its subscription is set aside by the caller. On a connection that
-//! resumes the session after a breach nothing is subscribed to for a second: what AWS sends again with the session comes first,
-//! and is not blamed on a filter.
+//! resumes the session after a breach nothing is subscribed to for a second: what AWS sends again with the session comes first, and
+//! is not blamed on a filter.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What comes with a subscription has come so long after SUBACK, and what comes with the session so long after CONNACK.
+/// Time within which packets arrive that a subscription causes (after SUBACK), or a resumed session (after CONNACK).
 const SETTLING: Duration = Duration::from_secs(1);
 /// A filter is blamed at this strike, if it is alone.
 const STRIKES: u32 = 2;

@@ -82,7 +82,7 @@ pub(super) fn tls(
         .map_err(|error| Problem::wait(format!("no TLS: {}", with_causes(&error))))
 }
 
-/// What is negotiated with the MQTT endpoint besides TLS.
+/// Returns the ALPN protocols to offer the MQTT endpoint: none except on port 443.
 pub(super) fn alpn(endpoint: &Endpoint) -> &'static [&'static str] {
     if endpoint.port == 443 { &[ALPN_MQTT] } else { &[] }
 }

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::config::Mqtt;
 
-/// What a change of the settings asks for.
+/// Effect of a change of the settings on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consequence {
     /// They hold from now on.
@@ -23,7 +23,7 @@ impl Consequence {
 }
 
 impl Session {
-    /// What the settings that were loaded last ask for, compared with those in use.
+    /// Returns the effect of the settings that were loaded last, compared with those in use.
     pub(super) fn consequence_of_settings(&self) -> Consequence {
         Consequence::of(&self.mqtt, &self.inputs.settings.borrow())
     }

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 /// Presence, publisher and subscriber, which share a connection.
 #[derive(Debug)]
 pub struct Traffic {
-    /// What others hear of us.
+    /// Announces to others whether the gateway is online.
     pub presence: Presence,
     /// From the outbox to AWS.
     pub publisher: Publisher,
@@ -55,7 +55,7 @@ impl Traffic {
         self.publisher.has_found_one() | self.subscriber.has_found_one()
     }
 
-    /// What is wrong although the session is up.
+    /// Returns a problem that exists although the session is up.
     pub(super) fn problem(&self, thing: &str) -> Option<Problem> {
         self.subscriber.problem().or_else(|| self.presence.refusal(thing))
     }

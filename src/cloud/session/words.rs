@@ -8,7 +8,7 @@ use crate::messages::Message;
 use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
-/// Of a connection that was lost; `repeats` if several in a row have ended in the same way.
+/// Returns the problem for a connection that was lost; `repeats` if several in a row have ended in the same way.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
     match lost {
         Lost::Breach(error) if repeats => Problem::configuration(format!(

@@ -1,4 +1,5 @@
-//! What is kept is what was in use; what is damaged, foreign or too old is refused, and never makes anybody's rights wider.
+//! Tests that the stored configuration is the one that was in use, that a damaged, foreign or too old file is refused, and that
+//! access rights are never widened.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -73,7 +74,7 @@ impl Place {
         load(&self.main(), &self.folders)
     }
 
-    /// What is read where another version has kept the files' content with `old` replaced.
+    /// Loads a file that another version has stored, with `old` replaced by `new` in the configuration.
     fn changed(&self, old: &str, new: &str) -> Result<LastGood, String> {
         let text = BASE.replace(old, new);
         assert_ne!(text, BASE, "{old}");

@@ -1,4 +1,4 @@
-//! Which loopback listener is configured now; a reload may close its port, or open another.
+//! The loopback listener that is configured now; a reload may close its port, or open another.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub struct LoopbackPlace {
     current: watch::Sender<Option<Rc<Loopback>>>,
     /// Its part of the status, for threads that the listener itself never goes to.
     part: watch::Sender<Option<watch::Receiver<LoopbackPart>>>,
-    /// Where the token files are.
+    /// Folder of the token files.
     folder: PathBuf,
     desk: Desk,
 }

@@ -19,7 +19,7 @@ use crate::foreign_text;
 
 /// A level and a number.
 const MAX_BODY: usize = 256;
-/// Whoever looks for a fault for longer than a month sets the variable.
+/// Maximum duration of a temporary log level, in seconds: 31 days. For longer, GATEPOST_LOG is set.
 const LONGEST: u64 = 31 * 24 * 3600;
 /// The levels that can be set. Without errors nobody would learn of a fault.
 const LEVELS: [(&str, LevelFilter); 5] = [
@@ -30,7 +30,7 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-/// What is asked for.
+/// Request body: the level, and for how many seconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {

@@ -15,7 +15,7 @@ use crate::event::{Event, journal};
 use crate::retry::RetryTarget;
 use crate::status::{SessionPhase, TokenPhase};
 
-/// What becomes of a part.
+/// Result of a retry request for a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Outcome {

@@ -260,7 +260,7 @@ pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap
     Ok(all)
 }
 
-/// What waits for a subscription, its last number, and how many of its messages are withheld.
+/// Returns the total of messages waiting for a subscription, the last one's number, and how many of them are withheld.
 fn waiting(database: &Connection, number: i64) -> rusqlite::Result<(Total, i64, u64)> {
     let (mut total, mut last, mut withheld) = (Total::default(), 0, 0);
     let mut all = database.prepare_cached(

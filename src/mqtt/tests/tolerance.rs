@@ -1,4 +1,4 @@
-//! What is odd and allowed, or not worth a connection.
+//! Tests of unusual packets that are allowed, or that are no reason to close the connection.
 
 use super::super::decode::{MAX_USER_PROPERTIES, Packet};
 use super::*;

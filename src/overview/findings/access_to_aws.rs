@@ -1,4 +1,4 @@
-//! What is amiss between this gateway and AWS: network, provisioning, session, role aliases.
+//! Findings about the access to AWS: network, provisioning, session, role aliases.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::overview::snapshot::Snapshot;
 use crate::problem::Problem;
 use crate::status::{ProvisioningPhase, Repeats, SessionDetails, SessionPhase};
 
-/// What happens more seldom than this within an hour is the daily life of a network.
+/// Failures within an hour from which on something is unstable; fewer are normal in a network.
 const UNSTABLE: u64 = 3;
 
 pub(super) fn network(snapshot: &Snapshot, found: &mut Vec<Finding>) {

@@ -1,4 +1,4 @@
-//! What is amiss on this machine: configuration, token, certificate, clock, messages, loopback listener.
+//! Findings about this machine: configuration, token, certificate, clock, messages, loopback listener.
 
 use std::time::SystemTime;
 

@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::overview::IDENTIFIERS;
 use crate::status::{LoopbackDetails, TakeoverDetails};
 
-/// What is amiss with a gateway, and what happened to it.
+/// Test case: a fault, and how to produce it in a snapshot.
 struct Case {
     name: &'static str,
     provoke: fn(&mut Snapshot),
@@ -317,7 +317,7 @@ fn the_exit_code_follows_from_the_worst_finding() {
     }
 }
 
-/// Whatever else is said, who reads one line learns whether the gateway is online.
+/// The summary says whether the gateway is online, whatever the findings are.
 #[test]
 fn a_summary_says_online_exactly_while_the_session_is_up_and_the_network_is() {
     for case in CASES {

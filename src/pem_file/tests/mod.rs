@@ -1,4 +1,4 @@
-//! What people put where a certificate belongs.
+//! Tests of content that people put where a certificate belongs.
 
 mod content;
 mod marks;

@@ -16,7 +16,7 @@ const ROUTE_ATTRIBUTES: [u16; 7] = [RTA_DST, 4, 5, 6, 9, 15, 18];
 /// The attributes of a next hop: RTA_GATEWAY, MULTIPATH, VIA.
 const NEXT_HOP: [u16; 3] = [5, 9, 18];
 
-/// What tells a route from others.
+/// The properties that identify a route.
 #[derive(Hash)]
 pub(super) struct Route<'a> {
     /// Family, length of the destination, length of the source, type of service, table, protocol, scope, type.

@@ -1,4 +1,4 @@
-//! Which message is sent next, and when.
+//! Selection and timing of the next message to send.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -15,7 +15,7 @@ const PAGE: (usize, u64) = (16, 128 * 1024);
 /// Between two looks into a database that cannot be read.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// What is to be sent next.
+/// The next message to send, by the queue that it is in.
 #[derive(Debug)]
 pub(in crate::cloud::session) enum Next {
     /// The first of those that were read.

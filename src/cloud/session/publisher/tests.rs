@@ -1,4 +1,4 @@
-//! What becomes of each message: by AWS's answer, by the end of the connection, and by what the server takes.
+//! Tests of each message's outcome, by AWS's answer, by the end of the connection, and by the server's limits.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn each_answer_to_a_message_has_its_consequence() {
-    /// What becomes of it.
+    /// Expected outcome of the message.
     #[derive(Debug, PartialEq)]
     enum Then {
         Done,

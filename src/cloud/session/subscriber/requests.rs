@@ -1,4 +1,4 @@
-//! Which filters AWS is asked for next, and which it is asked to give up.
+//! Selection of the topic filters to subscribe to, and to unsubscribe from, next.
 
 use tokio::time::Instant;
 

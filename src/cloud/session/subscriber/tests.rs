@@ -1,4 +1,4 @@
-//! What the subscriber asks AWS for, what it notes, and how it finds a filter that ends every connection.
+//! Tests of the subscriber's requests to AWS, of its records, and of its search for a filter that ends every connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

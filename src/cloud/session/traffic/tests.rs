@@ -180,7 +180,7 @@ async fn presence_that_is_never_answered_is_left_alone_and_said() {
 
 #[tokio::test(start_paused = true)]
 async fn the_will_says_offline_where_the_session_cannot() {
-    /// What stands in the way of the last announcement.
+    /// Condition that keeps the last announcement from being sent.
     #[derive(Clone, Copy, Debug)]
     enum Obstacle {
         None,

@@ -1,4 +1,4 @@
-//! Which token each occasion leaves in the file, and which one opens something.
+//! Tests of which token is in the file after each event, and which tokens are accepted.
 
 use std::sync::Arc;
 

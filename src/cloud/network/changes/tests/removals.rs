@@ -1,4 +1,4 @@
-//! What goes is news where it may have covered another way, and only there.
+//! Tests that a removal is reported only if what was removed may have covered another route.
 
 use super::super::routes::RTA_DST;
 use super::*;
