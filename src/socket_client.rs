@@ -1,4 +1,4 @@
-//! Asks the running daemon at its socket, for what gatepostd does in the place of the command `gatepost`.
+//! Asks the running daemon at its socket, for the checks and for what gatepostd does in the place of the command `gatepost`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +49,12 @@ fn ask(socket: &Path, method: Method, target: &str) -> Option<Answer> {
         .enable_all()
         .build()
         .ok()?;
-    runtime.block_on(async { timeout(PATIENCE, exchange(socket, method, target)).await.ok()? })
+    runtime.block_on(request(socket, method, target, PATIENCE))
+}
+
+/// Sends a request without a body; `None` where no daemon answers within `patience`.
+pub async fn request(socket: &Path, method: Method, target: &str, patience: Duration) -> Option<Answer> {
+    timeout(patience, exchange(socket, method, target)).await.ok()?
 }
 
 async fn exchange(socket: &Path, method: Method, target: &str) -> Option<Answer> {

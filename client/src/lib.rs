@@ -1,7 +1,8 @@
 //! `gatepost`, the command: asks the daemon on this machine and prints its answer.
 //!
 //! It is a library so that the package's pages are made from [`command_line`], fuzz targets read answers as it does ([`http`],
-//! [`json`]), and the daemon's check finds what it finds ([`aws_files`]).
+//! [`json`]), and the daemon finds and says the same as the command ([`aws_files`],
+//! [`edit_distance`], [`unit_state`]).
 
 pub mod aws_files;
 mod certificate;
@@ -9,6 +10,7 @@ pub mod command_line;
 mod credentials;
 mod csr;
 mod daemon;
+pub mod edit_distance;
 mod env;
 mod exit;
 mod gatepostd;
@@ -31,6 +33,7 @@ mod subscribe;
 mod subscriptions;
 mod table;
 mod terminal;
+pub mod unit_state;
 mod wait;
 mod words;
 

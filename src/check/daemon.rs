@@ -3,31 +3,25 @@
 //! The socket comes last: systemd would start the daemon for whoever connects, although somebody has stopped it, or although
 //! each start costs the token a try of its PIN.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use gatepost_client::unit_state::{self, UnitState};
+use hyper::Method;
 use serde_json::Value;
-use tokio::net::UnixStream;
-use tokio::time::timeout;
 
 use super::lines::DAEMON;
 use super::report::Report;
 use crate::config::{Folders, RUNTIME_FOLDER};
+use crate::foreign_text::clean;
+use crate::last_end;
 use crate::problem::{Exit, Problem};
-use crate::service::UnitState;
-use crate::{last_end, local};
+use crate::socket_client::{self, socket};
 
 /// The daemon answers from memory.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A status document with a hundred role aliases is a quarter of this.
-const MAX_ANSWER: usize = 256 * 1024;
 
-/// What came of asking for the status.
+/// The outcome of asking for the status.
 pub enum Answer {
     /// The status document.
     Status(Value),
@@ -45,9 +39,28 @@ pub struct NotRunning {
 /// An HTTP answer of the daemon's.
 pub struct Response {
     /// Its status code.
-    pub status: StatusCode,
+    pub status: u16,
     /// Its body.
     pub document: Value,
+}
+
+impl From<unit_state::NotRunning> for NotRunning {
+    fn from(why: unit_state::NotRunning) -> Self {
+        let exit = match why.exit_code {
+            77 => Exit::Pin,
+            78 => Exit::Configuration,
+            69 => Exit::Unavailable,
+            _ => Exit::NotRunning,
+        };
+        let problem = match why.starts_by_itself {
+            true => Problem::wait(why.message),
+            false => Problem::configuration(why.message),
+        };
+        Self {
+            exit,
+            problem: problem.next(why.next_step),
+        }
+    }
 }
 
 impl NotRunning {
@@ -75,8 +88,8 @@ pub async fn ask(folders: &Folders) -> Answer {
         };
         return Answer::NotRunning(NotRunning { exit, problem });
     }
-    if let Some((exit, problem)) = unit.and_then(|unit| unit.why_not_running()) {
-        return Answer::NotRunning(NotRunning { exit, problem });
+    if let Some(why) = unit.and_then(|unit| unit.why_not_running(|text| clean(text))) {
+        return Answer::NotRunning(why.into());
     }
     match get(&socket, "/v1/status").await {
         Some(response) => Answer::Status(response.document),
@@ -90,29 +103,11 @@ pub async fn ask(folders: &Folders) -> Answer {
     }
 }
 
-/// Where the daemon is asked: the command `gatepost` hands its `--socket` over in its own variable.
-pub fn socket(folders: &Folders) -> PathBuf {
-    let given = std::env::var_os("GATEPOST_SOCKET").filter(|given| !given.is_empty());
-    given.map_or_else(|| local::path(folders), PathBuf::from)
-}
-
 /// Gets a document from the socket; `None` where no answer comes.
 pub async fn get(socket: &Path, target: &str) -> Option<Response> {
-    let exchange = async {
-        let stream = UnixStream::connect(socket).await.ok()?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let request = Request::get(target).header("host", "localhost");
-        let request = request.body(Empty::<Bytes>::new()).ok()?;
-        tokio::select! {
-            answer = async {
-                let answer = sender.send_request(request).await.ok()?;
-                let status = answer.status();
-                let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?;
-                let document = serde_json::from_slice(&body.to_bytes()).ok()?;
-                Some(Response { status, document })
-            } => answer,
-            _ = connection => None,
-        }
-    };
-    timeout(PATIENCE, exchange).await.ok()?
+    let answer = socket_client::request(socket, Method::GET, target, PATIENCE).await?;
+    Some(Response {
+        status: answer.status,
+        document: serde_json::from_slice(&answer.body).ok()?,
+    })
 }

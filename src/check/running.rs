@@ -1,11 +1,10 @@
 //! While the daemon runs, it is asked: the token and the session are its own, and a second CONNECT with its client ID would
 //! throw its session out.
 
-use hyper::StatusCode;
 use serde_json::Value;
 
 use super::clock::{clock_line, skew_line};
-use super::daemon::{get, socket};
+use super::daemon::get;
 use super::lines::{
     AWS_CALL, CERTIFICATE, CLOCK, CLOCK_SKEW, CONFIGURATION, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check,
     DAEMON, EXPIRY, LOOPBACK, MESSAGES, MQTT_DNS, MQTT_TCP, MQTT_TLS, NETWORK, OTHER, OTHER_KEYS, PROVISIONING,
@@ -22,6 +21,7 @@ use crate::identity::roots;
 use crate::overview::left_in_words;
 use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
+use crate::socket_client::socket;
 
 /// A line for each part, in the daemon's words. The configuration is what the files say, where they can be read.
 pub async fn check(
@@ -236,10 +236,10 @@ async fn credentials(
     let text = |name: &str| answer.document.get(name).and_then(Value::as_str);
     let end = text("Expiration");
     match (answer.status, end) {
-        (StatusCode::OK, Some(end)) => {
+        (200, Some(end)) => {
             verdict.tell_of_alias(alias, check, format!("credentials until {end}"), report);
         }
-        (StatusCode::FORBIDDEN, _) => {
+        (403, _) => {
             // Perhaps as it should be; who wants to know everything asks as root.
             let message = text("message").unwrap_or("no access rule gives it").to_owned();
             report.add(check.clone(), Outcome::Warn, message, text("hint"));

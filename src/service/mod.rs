@@ -5,10 +5,8 @@ mod account;
 mod reading;
 mod reload;
 mod unit;
-mod unit_state;
 
 pub use account::Account;
 pub use reading::closed_files;
 pub use reload::{Reloaded, reload};
 pub use unit::{config_path, take_environment, taken};
-pub use unit_state::UnitState;
