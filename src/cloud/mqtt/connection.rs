@@ -150,14 +150,6 @@ impl Connection {
         Ok((connection, terms))
     }
 
-    fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
-        if self.pipe.output.len() >= BACKED_UP {
-            self.room_awaited = true;
-            return Err(NotSent::BufferFull);
-        }
-        self.client.publish(message, acknowledged, &mut self.pipe.output)
-    }
-
     /// Acknowledges a message that was received or skipped.
     pub fn acknowledge(&mut self, packet_id: u16) {
         self.client.acknowledge(packet_id, &mut self.pipe.output);
@@ -289,13 +281,12 @@ impl PacketSink for Connection {
         self.client.limits()
     }
 
-    fn publish(&mut self, message: &Message) -> Result<u16, NotSent> {
-        // With an acknowledgement to come there is always a packet ID.
-        self.hand_over(message, true)?.ok_or(NotSent::WindowFull)
-    }
-
-    fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
-        self.hand_over(message, false).map(drop)
+    fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
+        if self.pipe.output.len() >= BACKED_UP {
+            self.room_awaited = true;
+            return Err(NotSent::BufferFull);
+        }
+        self.client.publish(message, acknowledged, &mut self.pipe.output)
     }
 
     fn subscribe(&mut self, filters: &[(String, Qos)]) -> Result<u16, NotSent> {

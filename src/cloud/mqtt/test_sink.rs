@@ -56,6 +56,12 @@ impl TestSink {
             _ => None,
         })
     }
+}
+
+impl PacketSink for TestSink {
+    fn limits(&self) -> &ServerLimits {
+        self.client.limits()
+    }
 
     fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
         if self.buffer_is_full {
@@ -65,20 +71,6 @@ impl TestSink {
         let payload = String::from_utf8_lossy(&message.payload).into_owned();
         self.sent.push(Sent::Publish(message.topic.clone(), payload, id));
         Ok(id)
-    }
-}
-
-impl PacketSink for TestSink {
-    fn limits(&self) -> &ServerLimits {
-        self.client.limits()
-    }
-
-    fn publish(&mut self, message: &Message) -> Result<u16, NotSent> {
-        self.hand_over(message, true)?.ok_or(NotSent::WindowFull)
-    }
-
-    fn publish_unacknowledged(&mut self, message: &Message) -> Result<(), NotSent> {
-        self.hand_over(message, false).map(drop)
     }
 
     fn subscribe(&mut self, filters: &[(String, Qos)]) -> Result<u16, NotSent> {
