@@ -6,11 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rig::process::Signal;
 use rig::unix_http::{self, Response};
-use rig::{command, user, wait};
+use rig::{command, executable, user, wait};
 
 use crate::command::{client, contains_all, run};
 use crate::world::{Gateway, SOON, World};
@@ -404,8 +405,18 @@ fn without_privileges_the_reader_is_let_in_by_an_access_control_list() {
         fs::create_dir_all(folder.join(name)).unwrap();
         std::os::unix::fs::chown(folder.join(name), Some(61005), Some(61005)).unwrap();
     }
-    let mut daemon = world.gateway.command();
-    daemon.uid(61005).gid(61005);
+    // Where the daemon was built, others may not look.
+    let copy = folder.join("gatepostd");
+    let built = world.gateway.command();
+    executable::copy(Path::new(built.get_program()), &copy).unwrap();
+    let mut daemon = Command::new(copy);
+    daemon.args(built.get_args()).uid(61005).gid(61005);
+    for (name, value) in built.get_envs() {
+        match value {
+            Some(value) => daemon.env(name, value),
+            None => daemon.env_remove(name),
+        };
+    }
     // It cannot open root's token, which does not matter here.
     let _daemon = rig::process::Process::spawn(&mut daemon, "gatepost").unwrap();
     world.gateway.wait_for_text("loopback.phase", "listening");

@@ -10,13 +10,11 @@ newest_package() {
 }
 
 # make_neighbours: the same package with an older and with a newer version number, and with other files where a release
-# may change what an administrator edits or could edit. For a machine with a TPM the older one has the units as they were before
-# gatepost-pin.socket.
+# may change what an administrator edits or could edit. The older one has the units as they were before gatepost-pin.socket.
 make_neighbours() {
-    local version change=true
+    local version
     version=$(dpkg-deb --field "$package" Version)
-    if [[ " $* " == *" tpm "* ]]; then change=with_the_pin_in_the_unit; fi
-    renumbered "0~before" older "$change"
+    renumbered "0~before" older with_the_pin_in_the_unit
     renumbered "$version+after" newer true
     echo "0~before, $version, $version+after"
 }
