@@ -119,12 +119,10 @@ fn one_connection_serves_many_requests_in_order() {
             .unwrap();
         assert_eq!(read_one(&mut stream).status, 200);
     }
-    // Callers that are killed in the middle of an answer, or before it.
+    // Callers that are killed in the middle of an answer, or before it. So many at once may be ended while they write.
     for _ in 0..500 {
-        let mut stream = unix_http::connect(&world.gateway.socket()).unwrap();
-        stream
-            .write_all(request("/v1/credentials", "keep-alive").repeat(20).as_bytes())
-            .unwrap();
+        let mut caller = unix_http::connect(&world.gateway.socket()).unwrap();
+        let _ = caller.write_all(request("/v1/credentials", "keep-alive").repeat(20).as_bytes());
     }
     stream
         .write_all(request("/v1/credentials", "keep-alive").as_bytes())
