@@ -9,7 +9,14 @@ use std::path::{Path, PathBuf};
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = Vec::new();
-    for folder in ["", "docs", "docs/decisions", "examples", "tests/cloudlet"] {
+    for folder in [
+        "",
+        "docs",
+        "docs/decisions",
+        "examples",
+        "tests/cloudlet",
+        "tests/est-server",
+    ] {
         let files = fs::read_dir(root.join(folder))
             .unwrap()
             .map(|entry| entry.unwrap().path());

@@ -20,10 +20,11 @@ use graph::circles;
 use source::Crate;
 
 /// Every crate of the workspace: its name in the messages, and the file that its modules hang from.
-const CRATES: [(&str, &str); 8] = [
+const CRATES: [(&str, &str); 9] = [
     ("gatepost", "src/lib.rs"),
     ("gatepost-client", "client/src/lib.rs"),
     ("cloudlet", "tests/cloudlet/src/lib.rs"),
+    ("est-server", "tests/est-server/src/lib.rs"),
     ("rig", "tests/rig/src/lib.rs"),
     ("bench", "bench/src/main.rs"),
     ("pages", "packaging/pages/src/main.rs"),

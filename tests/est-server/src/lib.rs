@@ -1,0 +1,33 @@
+//! An EST server (RFC 7030, with the clarifications of RFC 8951) for tests and trials.
+//!
+//! [`EstServer::start`] starts one on a thread of its own; dropping it ends it. [`Options`] says who may enrol, by which
+//! secret or bootstrap CA, and how long certificates live. [`Switches`] make it misbehave as real servers, proxies and networks
+//! do, and can be changed while it runs. [`EstServer::roll_over`] replaces the CA. [`EstServer::events`] lists what was asked
+//! and what was answered.
+//!
+//! It is not a CA for production: keys of its own making lie unencrypted on the disk, and nothing is ever revoked.
+
+mod answer;
+mod authentication;
+mod base64_text;
+mod ca;
+mod enrolment;
+mod error;
+mod events;
+mod faults;
+mod issue;
+mod options;
+mod pkcs10;
+mod pkcs7;
+mod server;
+mod service;
+mod switches;
+mod tls;
+mod x509;
+
+pub use ca::{CaKey, CaSource, Pkcs11Key};
+pub use error::Error;
+pub use events::{Event, Operation};
+pub use options::{Options, RequestAttributes, User};
+pub use server::EstServer;
+pub use switches::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Fault, Switches};

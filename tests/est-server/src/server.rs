@@ -1,0 +1,249 @@
+//! The server: one thread, one runtime, a task for each connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::authentication::{ClientCertificate, Users};
+use crate::ca::{Cas, ders};
+use crate::error::Error;
+use crate::events::{Event, Events};
+use crate::options::Options;
+use crate::service::{Closed, respond};
+use crate::switches::{SwitchBoard, Switches};
+use crate::tls::ServerIdentity;
+
+/// A TPM takes up to 600 ms for a signature, and a slowed one in a test takes longer.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// After an accept error, which is most often "too many open files": trying again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The parts that all connections share.
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) cas: Mutex<Cas>,
+    pub(crate) users: Users,
+    pub(crate) switches: SwitchBoard,
+    pub(crate) lifetime: Mutex<Duration>,
+    pub(crate) events: Events,
+    identity: ServerIdentity,
+    bootstrap: Vec<Vec<u8>>,
+    folder: PathBuf,
+}
+
+/// A running EST server. Dropping it ends it.
+pub struct EstServer {
+    state: Arc<State>,
+    port: u16,
+    end: Option<oneshot::Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+    /// Removed when the server ends.
+    _temporary: Option<TempDir>,
+}
+
+impl EstServer {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// When the CA, the folder or the port cannot be used.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let (folder, temporary) = match &options.dir {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let made = tempfile::Builder::new().prefix("est-server-").tempdir();
+                let made = made.map_err(Error::io("making a folder"))?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        std::fs::create_dir_all(&folder).map_err(Error::io(format!("making {}", folder.display())))?;
+        let bootstrap = match &options.bootstrap_cas {
+            Some(pem) => ders(pem)?,
+            None => Vec::new(),
+        };
+        let state = Arc::new(State {
+            cas: Mutex::new(Cas::open(&options.ca, &folder)?),
+            users: Users::new(options.users.clone()),
+            switches: SwitchBoard::new(options.switches.clone()),
+            lifetime: Mutex::new(options.lifetime),
+            events: Events::new(options.observer.clone()),
+            identity: ServerIdentity::open(&folder, &options.host)?,
+            bootstrap,
+            folder,
+            options,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::io("starting a runtime"))?;
+        let (address, port) = (state.options.listen, state.options.port);
+        let listener = runtime
+            .block_on(TcpListener::bind((address, port)))
+            .map_err(Error::io(format!(
+                "listening on {address} port {port} (port 0 takes a free one)"
+            )))?;
+        let port = listener.local_addr().map_err(Error::io("listening"))?.port();
+        let (end, ended) = oneshot::channel();
+        let serving = state.clone();
+        let thread = std::thread::Builder::new()
+            .name("est-server".to_owned())
+            .spawn(move || serve(runtime, serving, listener, ended))
+            .map_err(Error::io("starting a thread"))?;
+        Ok(Self {
+            state,
+            port,
+            end: Some(end),
+            thread: Some(thread),
+            _temporary: temporary,
+        })
+    }
+
+    /// The URL, with the label if there is one and without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let label = self.state.options.label.as_ref();
+        let label = label.map_or_else(String::new, |label| format!("/{label}"));
+        format!(
+            "https://{}:{}/.well-known/est{label}",
+            self.state.options.host, self.port
+        )
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The root of the server's own certificate, which clients must trust, in PEM.
+    #[must_use]
+    pub fn server_ca_pem(&self) -> &str {
+        self.state.identity.root_pem()
+    }
+
+    /// The file of that root.
+    #[must_use]
+    pub fn server_ca_path(&self) -> &Path {
+        self.state.identity.root_path()
+    }
+
+    /// The certificates of all CAs so far, the newest first, in PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> String {
+        let own: Vec<Vec<u8>> = self.state.cas.lock().all().map(|ca| ca.certificate.clone()).collect();
+        crate::pkcs7::pem_certificates(&own)
+    }
+
+    /// Changes the switches.
+    pub fn switch(&self, change: impl FnOnce(&mut Switches)) {
+        self.state.switches.set(change);
+    }
+
+    /// Changes how long new certificates live.
+    pub fn set_lifetime(&self, lifetime: Duration) {
+        *self.state.lifetime.lock() = lifetime;
+    }
+
+    /// Replaces the CA by a new one. Certificates of the old one may still be renewed.
+    ///
+    /// # Errors
+    /// When the new key and certificate cannot be written.
+    pub fn roll_over(&self) -> Result<(), Error> {
+        let mut cas = self.state.cas.lock();
+        cas.roll_over(&self.state.folder)?;
+        let common_name = cas.current().map(|ca| ca.common_name.clone()).unwrap_or_default();
+        drop(cas);
+        self.state.events.push(Event::RolledOver { common_name });
+        Ok(())
+    }
+
+    /// The events so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.state.events.all()
+    }
+
+    /// Waits until `count` events satisfy `is_wanted`.
+    ///
+    /// # Errors
+    /// When they do not come in time.
+    pub fn wait_for(&self, count: usize, patience: Duration, is_wanted: impl Fn(&Event) -> bool) -> Result<(), Error> {
+        self.state.events.wait_for(count, patience, is_wanted)
+    }
+}
+
+impl Drop for EstServer {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(runtime: Runtime, state: Arc<State>, listener: TcpListener, ended: oneshot::Receiver<Infallible>) {
+    runtime.block_on(async {
+        tokio::select! {
+            () = accept_all(&state, &listener) => {}
+            _ = ended => {}
+        }
+    });
+    runtime.shutdown_background();
+}
+
+async fn accept_all(state: &Arc<State>, listener: &TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => drop(tokio::spawn(connection(state.clone(), tcp))),
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn connection(state: Arc<State>, tcp: TcpStream) {
+    let reason = match timeout(HANDSHAKE_TIMEOUT, handshake(&state, tcp)).await {
+        Ok(Ok(stream)) => {
+            let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let client = peer.and_then(|leaf| ClientCertificate::new(leaf, &state.cas.lock()));
+            let client = client.map(Arc::new);
+            let answer = service_fn(move |request| {
+                let answered = respond(state.clone(), client.clone(), request);
+                async { answered.await.map_err(|Closed| io::Error::other("closed on purpose")) }
+            });
+            // A connection that breaks off is the client's affair, or was wanted.
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer)
+                .await;
+            return;
+        }
+        Ok(Err(reason)) => reason,
+        Err(_) => "timed out".to_owned(),
+    };
+    state.events.push(Event::TlsRefused { reason });
+}
+
+async fn handshake(state: &State, tcp: TcpStream) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
+    // Answers leave at once: a request and its answer are single small segments here.
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let mut clients: Vec<Vec<u8>> = state.cas.lock().all().map(|ca| ca.certificate.clone()).collect();
+    clients.extend(state.bootstrap.iter().cloned());
+    let config = state.identity.config(&clients).map_err(|error| error.to_string())?;
+    TlsAcceptor::from(config)
+        .accept(tcp)
+        .await
+        .map_err(|error| error.to_string())
+}
