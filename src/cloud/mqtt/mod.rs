@@ -2,13 +2,13 @@
 //!
 //! The protocol itself is in [`crate::mqtt`].
 
-#[cfg(test)]
-mod connect_tests;
 mod connection;
 mod packet_sink;
 mod pipe;
 #[cfg(test)]
 pub mod test_sink;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -244,3 +244,55 @@ async fn what_was_to_be_sent_at_once_while_there_was_no_connection_is_not_sent_l
     assert!(told.await.unwrap().is_err());
     assert!(bench.sent().is_empty());
 }
+
+/// Cases `lost_session`, `present_session` and `missing_puback_and_lost_session` of docs/decisions/0003-mqtt-client.md.
+#[tokio::test(start_paused = true)]
+async fn what_is_unacknowledged_is_sent_once_on_each_connection() {
+    /// Whether AWS has kept the session, and the messages that it acknowledges.
+    type Connections = &'static [(bool, &'static [&'static str])];
+    let rows: [(&str, Connections); 4] = [
+        (
+            "the session is lost",
+            &[(false, &["b"]), (false, &["d", "a"]), (false, &["c", "e"])],
+        ),
+        (
+            "the session is kept",
+            &[(false, &["b"]), (true, &["d", "a"]), (true, &["c", "e"])],
+        ),
+        (
+            "one is acknowledged on the last connection only",
+            &[(false, &["b", "d"]), (true, &["c"]), (false, &["a"]), (false, &["e"])],
+        ),
+        (
+            "nothing is acknowledged for a while",
+            &[(false, &[]), (true, &[]), (false, &["e", "d", "c", "b", "a"])],
+        ),
+    ];
+    for (what, connections) in rows {
+        let mut bench = Bench::new(None).await;
+        let mut left = vec!["a", "b", "c", "d", "e"];
+        for name in &left {
+            bench.publish(name).await;
+        }
+        for (present, acknowledged) in connections {
+            bench.connect(session(*present)).await;
+            bench.run(SECOND).await;
+            let mut sent = Vec::new();
+            for packet in &bench.sink.sent {
+                if let Sent::Publish(_, payload, Some(_)) = packet {
+                    sent.push(payload.clone());
+                }
+            }
+            sent.sort();
+            assert_eq!(sent, left, "{what}");
+            for name in *acknowledged {
+                bench.answer_with(name, ReasonCode::SUCCESS).await;
+                left.retain(|other| other != name);
+            }
+            bench.run(SECOND).await;
+            assert_eq!(bench.sink.sent.len(), sent.len(), "{what}: nothing is sent twice");
+            bench.lose(&Lost::GivenUp("silent".into())).await;
+        }
+        assert_eq!(bench.counts().await, (0, 0), "{what}");
+    }
+}
