@@ -18,7 +18,8 @@ async fn each_answer_belongs_to_its_message() {
     const SUCCESS: ReasonCode = ReasonCode::SUCCESS;
     const REFUSED: ReasonCode = ReasonCode::NOT_AUTHORIZED;
     let refused = packet(0x40, b"\x00\x02\x87\x05\x1f\x00\x02no");
-    let cases: [(&str, Vec<Vec<u8>>, Vec<(u16, ReasonCode)>); 7] = [
+    type Answers = Vec<(u16, ReasonCode)>;
+    let cases: [(&str, Vec<Vec<u8>>, Answers); 7] = [
         (
             "in order",
             vec![puback(1), puback(2), puback(3)],
