@@ -1,14 +1,16 @@
 //! The client's side of one connection: which packet may come when, which packet identifiers are in use, and how much may be
 //! under way.
 
+mod receive;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::decode::Packet;
-use super::encode::{self, FieldTooLong};
-use super::{Granted, ProtocolError, RECEIVE_MAXIMUM, Reason, ReasonCode, ServerLimits};
+use super::encode::{self, EncodeError, Header};
+use super::packet::{Acknowledgement, Packet, Subscribe, Subscription, SubscriptionOptions, Unsubscribe};
+use super::{Granted, ProtocolVersion, Reason, ReasonCode, ServerLimits};
 use crate::messages::{Message, Received};
 use crate::qos::Qos;
 
@@ -125,13 +127,13 @@ impl Client {
             )));
         }
         if !acknowledged {
-            return encode::publish(to, message, None).map(|()| None).map_err(never);
+            return write(to, message, None).map(|()| None).map_err(never);
         }
         if !self.has_room() {
             return Err(NotSent::WindowFull);
         }
         let id = self.free_id()?;
-        encode::publish(to, message, Some(id)).map_err(never)?;
+        write(to, message, Some(id)).map_err(never)?;
         self.publishes += 1;
         self.under_way.insert(id, (Sent::Publish, Instant::now()));
         Ok(Some(id))
@@ -143,9 +145,19 @@ impl Client {
     /// When it cannot be sent.
     pub fn subscribe(&mut self, filters: &[(String, Qos)], to: &mut BytesMut) -> Result<u16, NotSent> {
         let id = self.free_id()?;
-        let before = to.len();
-        encode::subscribe(to, id, filters).map_err(never)?;
-        self.fits(before, to)?;
+        let subscriptions = filters.iter().map(|(filter, qos)| Subscription {
+            filter: filter.clone(),
+            options: SubscriptionOptions {
+                qos: *qos,
+                ..SubscriptionOptions::default()
+            },
+        });
+        let request = Packet::Subscribe(Subscribe {
+            packet_id: id,
+            subscriptions: subscriptions.collect(),
+            properties: Vec::new(),
+        });
+        self.request(&request, to)?;
         self.under_way
             .insert(id, (Sent::Subscribe(filters.len()), Instant::now()));
         Ok(id)
@@ -157,9 +169,12 @@ impl Client {
     /// When it cannot be sent.
     pub fn unsubscribe(&mut self, filters: &[String], to: &mut BytesMut) -> Result<u16, NotSent> {
         let id = self.free_id()?;
-        let before = to.len();
-        encode::unsubscribe(to, id, filters).map_err(never)?;
-        self.fits(before, to)?;
+        let request = Packet::Unsubscribe(Unsubscribe {
+            packet_id: id,
+            filters: filters.to_vec(),
+            properties: Vec::new(),
+        });
+        self.request(&request, to)?;
         self.under_way
             .insert(id, (Sent::Unsubscribe(filters.len()), Instant::now()));
         Ok(id)
@@ -178,91 +193,20 @@ impl Client {
                 true => ReasonCode::QUOTA_EXCEEDED,
                 false => ReasonCode::SUCCESS,
             };
-            encode::puback(to, packet_id, code);
-        }
-    }
-
-    /// Takes a packet of the server.
-    ///
-    /// # Errors
-    /// With the breach, where the packet may not come now.
-    pub fn receive(&mut self, packet: Packet) -> Result<Incoming, ProtocolError> {
-        match packet {
-            Packet::Accepted(_) | Packet::Refused(_) => {
-                Err(ProtocolError::forbidden("MQTT-3.2.0-2", "a second CONNACK"))
-            }
-            Packet::Publish { packet_id, message } => Ok(match self.is_new(packet_id)? {
-                true => Incoming::Message(packet_id, message),
-                false => Incoming::Nothing,
-            }),
-            Packet::Untakeable { packet_id, topic, why } => {
-                if !self.is_new(packet_id)? {
-                    return Ok(Incoming::Nothing);
-                }
-                self.skipped.extend(packet_id);
-                Ok(Incoming::Skipped(packet_id, topic, why))
-            }
-            Packet::Puback(id, reason) => Ok(match self.answered(id, |sent| sent == Sent::Publish) {
-                Some(_) => {
-                    self.publishes -= 1;
-                    Incoming::Acknowledged(id, reason)
-                }
-                None => Incoming::Nothing,
-            }),
-            Packet::Suback(id, codes, words) => match self.answered(id, |sent| matches!(sent, Sent::Subscribe(_))) {
-                Some(Sent::Subscribe(filters)) if filters != codes.len() => Err(ProtocolError::forbidden(
-                    "MQTT-3.8.4-6",
-                    "SUBACK without a reason code for each filter",
-                )),
-                Some(_) => Ok(Incoming::Subscribed(id, codes, words)),
-                None => Ok(Incoming::Nothing),
-            },
-            Packet::Unsuback(id, codes) => match self.answered(id, |sent| matches!(sent, Sent::Unsubscribe(_))) {
-                Some(Sent::Unsubscribe(filters)) if filters != codes.len() => Err(ProtocolError::forbidden(
-                    "MQTT-3.11.3-2",
-                    "UNSUBACK without a reason code for each filter",
-                )),
-                Some(_) => Ok(Incoming::Unsubscribed(id)),
-                None => Ok(Incoming::Nothing),
-            },
-            Packet::Pingresp => Ok(Incoming::Pong),
-            Packet::Disconnect(reason) => Ok(Incoming::Disconnected(reason)),
-        }
-    }
-
-    /// Whether a message is not just another copy of one that we have not acknowledged yet: one PUBACK answers both.
-    fn is_new(&mut self, packet_id: Option<u16>) -> Result<bool, ProtocolError> {
-        let Some(id) = packet_id else { return Ok(true) };
-        if self.unacknowledged.contains(&id) {
-            self.ignored += 1;
-            return Ok(false);
-        }
-        // Mosquitto 2.0 loses count of the Receive Maximum where several are acknowledged at once, so twice of it is borne.
-        if self.unacknowledged.len() >= 2 * usize::from(RECEIVE_MAXIMUM) {
-            let code = ReasonCode::RECEIVE_MAXIMUM_EXCEEDED;
-            return Err(ProtocolError::with_code(
+            let puback = Packet::Puback(Acknowledgement {
+                packet_id,
                 code,
-                "MQTT-3.3.4-9",
-                "more messages than it was told to send unacknowledged",
-            ));
-        }
-        self.unacknowledged.insert(id);
-        Ok(true)
-    }
-
-    /// The request that the acknowledgement answers; one that answers nothing is counted and ignored.
-    fn answered(&mut self, id: u16, is: impl Fn(Sent) -> bool) -> Option<Sent> {
-        match self.under_way.get(&id) {
-            Some((sent, _)) if is(*sent) => self.under_way.remove(&id).map(|(sent, _)| sent),
-            _ => {
-                self.ignored += 1;
-                None
-            }
+                properties: Vec::new(),
+            });
+            // Without properties it can always be written.
+            let _ = encode::encode(to, &puback, ProtocolVersion::V5);
         }
     }
 
-    /// Takes a SUBSCRIBE or UNSUBSCRIBE back that is larger than the server takes (MQTT-3.2.2-15).
-    fn fits(&self, before: usize, to: &mut BytesMut) -> Result<(), NotSent> {
+    /// Writes a SUBSCRIBE or UNSUBSCRIBE, unless it is larger than the server accepts (MQTT-3.2.2-15).
+    fn request(&self, request: &Packet, to: &mut BytesMut) -> Result<(), NotSent> {
+        let before = to.len();
+        encode::encode(to, request, ProtocolVersion::V5).map_err(never)?;
         let (size, most) = (to.len() - before, self.limits.maximum_packet_size);
         if size <= usize::try_from(most).unwrap_or(usize::MAX) {
             return Ok(());
@@ -286,6 +230,25 @@ impl Client {
     }
 }
 
-fn never(_: FieldTooLong) -> NotSent {
+fn write(to: &mut BytesMut, message: &Message, packet_id: Option<u16>) -> Result<(), EncodeError> {
+    let header = Header {
+        qos: match packet_id {
+            Some(_) => Qos::AtLeastOnce,
+            None => Qos::AtMostOnce,
+        },
+        retain: message.retain,
+        packet_id,
+        ..Header::default()
+    };
+    let Message {
+        topic,
+        properties,
+        payload,
+        ..
+    } = message;
+    encode::publish(to, ProtocolVersion::V5, &header, topic, properties, payload)
+}
+
+fn never(_: EncodeError) -> NotSent {
     NotSent::Never("a field of it is longer than the 65,535 bytes that MQTT allows".to_owned())
 }

@@ -1,15 +1,15 @@
-//! A breach of the protocol by the server.
+//! A breach of the protocol by the other side.
 
 use super::ReasonCode;
 
-/// A breach of the protocol by the server. It ends the connection: we say why in a DISCONNECT and close (MQTT 5.0, 4.13).
+/// A breach of the protocol by the other side. It ends the connection: we say why in a DISCONNECT and close (MQTT 5.0, 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProtocolError {
-    /// The reason code of our DISCONNECT, one of those that a client may send (MQTT 5.0, table 3-13).
+    /// The reason code of our DISCONNECT, one of those that our side may send (MQTT 5.0, 3.14.2.1).
     pub code: ReasonCode,
-    /// The statement of the specification, or the section where no numbered statement says it.
+    /// The statement of the specification of the connection's version, or the section where no numbered statement says it.
     pub statement: &'static str,
-    /// The breach, in words that go on from "the server sent".
+    /// The breach, in words that go on from "the server sent" or "the client sent".
     pub what: &'static str,
 }
 

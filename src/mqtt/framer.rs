@@ -3,17 +3,17 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::wire::{self, Reader};
-use super::{MAX_PACKET, ProtocolError, ReasonCode, decode};
+use super::{MAX_PACKET, ProtocolError, ProtocolVersion, ReasonCode, Sender, names};
 
-/// A PUBLISH that is larger than we take is read and thrown away up to this size: it costs its sender's bandwidth, not our
-/// memory. The specification lets us end the connection instead (MQTT 5.0, 3.1.2.11.4), but the server would send the same
-/// message again on the next one, for ever.
+/// A PUBLISH that is larger than a client accepts is read and thrown away up to this size: it costs its sender's bandwidth, not our
+/// memory. The specification lets a client end the connection instead (MQTT 5.0, 3.1.2.11.4), but the server would send the same
+/// message again on the next one, for ever. A server ends the connection: its client has the message and may mend it.
 const MAX_SKIPPED: usize = 1024 * 1024;
 
 /// A unit that was cut off the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A whole packet of a type that servers send, with flags that the type may have.
+    /// A whole packet of a type that its sender may send, with flags that the type may have.
     Packet {
         /// Type and flags.
         first: u8,
@@ -31,18 +31,34 @@ pub enum Frame {
     },
 }
 
-/// Cuts packets off a stream. A framer belongs to one connection.
-#[derive(Debug, Default)]
+/// Cuts packets off a stream. A framer belongs to one direction of one connection.
+#[derive(Debug)]
 pub struct Framer {
+    sender: Sender,
+    version: ProtocolVersion,
     /// The packet that is being thrown away, and how much of it is still to come.
     skipping: Option<(Frame, usize)>,
 }
 
 impl Framer {
+    /// A framer for what this side of a connection sends.
+    pub fn new(sender: Sender) -> Self {
+        Self {
+            sender,
+            version: ProtocolVersion::V5,
+            skipping: None,
+        }
+    }
+
+    /// Changes the version, which a server learns from CONNECT.
+    pub fn set_version(&mut self, version: ProtocolVersion) {
+        self.version = version;
+    }
+
     /// Cuts the next packet off `input`; `None` where more bytes are needed.
     ///
     /// # Errors
-    /// As soon as the bytes can be no packet that a server may send.
+    /// As soon as the bytes can be no packet that the sender may send.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
         if self.skipping.is_some() {
             return Ok(self.skip(input));
@@ -50,23 +66,16 @@ impl Framer {
         let Some(first) = input.first().copied() else {
             return Ok(None);
         };
-        check_first(first)?;
-        let Some((remaining, length)) = wire::variable(input.get(1..).unwrap_or_default())? else {
+        check_flags(first, self.version)?;
+        check_sender(first, self.sender, self.version)?;
+        let Some((remaining, length)) = wire::variable(input.get(1..).unwrap_or_default(), self.version)? else {
             return Ok(None);
         };
         let (remaining, head) = (usize::try_from(remaining).unwrap_or(usize::MAX), 1 + length);
-        check_remaining(first, remaining)?;
+        check_remaining(first, remaining, self.version)?;
         let size = head.saturating_add(remaining);
         if size > usize::try_from(MAX_PACKET).unwrap_or(usize::MAX) {
-            if first >> 4 != 3 || size > MAX_SKIPPED {
-                let code = ReasonCode::PACKET_TOO_LARGE;
-                return Err(ProtocolError::with_code(
-                    code,
-                    "MQTT-3.1.2-24",
-                    "a packet that is larger than it was told to send",
-                ));
-            }
-            return self.begin_to_skip(first, head, remaining, input);
+            return self.oversize(first, head, remaining, input);
         }
         if input.len() < size {
             return Ok(None);
@@ -76,14 +85,26 @@ impl Framer {
         Ok(Some(Frame::Packet { first, body }))
     }
 
-    /// Waits for topic and packet identifier, and throws away what comes after them.
-    fn begin_to_skip(
+    /// Waits for topic and packet identifier of a large message, and throws away what comes after them.
+    fn oversize(
         &mut self,
         first: u8,
         head: usize,
         remaining: usize,
         input: &mut BytesMut,
     ) -> Result<Option<Frame>, ProtocolError> {
+        let size = head.saturating_add(remaining);
+        let statement = match self.sender {
+            Sender::Server => "MQTT-3.1.2-24",
+            Sender::Client => self.version.cite("MQTT-3.2.2-15", "MQTT 3.1.1, 4.8"),
+        };
+        if self.sender == Sender::Client || first >> 4 != 3 || size > MAX_SKIPPED {
+            return Err(ProtocolError::with_code(
+                ReasonCode::PACKET_TOO_LARGE,
+                statement,
+                "a packet that is larger than it was told to send",
+            ));
+        }
         let has_id = (first >> 1) & 3 > 0;
         let start = input.get(head..).unwrap_or_default();
         let [high, low, ..] = start else { return Ok(None) };
@@ -92,15 +113,15 @@ impl Framer {
         let Some(start) = start.get(..needed) else {
             return Ok(None);
         };
-        let mut reader = Reader::new(Bytes::copy_from_slice(start));
-        let topic = decode::topic(reader.text()?)?;
+        let mut reader = Reader::new(Bytes::copy_from_slice(start), self.version);
+        let topic = reader.text()?;
+        names::check_no_wildcard(&topic)?;
         let packet_id = if has_id {
             Some(reader.packet_id("MQTT-2.2.1-4")?)
         } else {
             None
         };
         input.advance(head);
-        let size = head + remaining;
         self.skipping = Some((Frame::Oversize { packet_id, topic, size }, remaining));
         Ok(self.skip(input))
     }
@@ -117,39 +138,32 @@ impl Framer {
     }
 }
 
-/// Type and flags: a type that a server may send to a client that asks for no authentication (MQTT 5.0, 2.1.2 and 2.1.3).
-fn check_first(first: u8) -> Result<(), ProtocolError> {
+/// The flags of each type (MQTT 5.0, 2.1.3).
+fn check_flags(first: u8, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let flags = first & 0x0f;
-    match first >> 4 {
-        3 => check_publish_flags(flags),
-        2 | 4 | 9 | 11 | 13 | 14 if flags != 0 => {
-            Err(ProtocolError::malformed("MQTT-2.1.3-1", "a packet with reserved flags"))
+    let breach = match (first >> 4, flags) {
+        (3, _) => return check_publish_flags(flags),
+        (0, _) => {
+            let statement = version.cite("MQTT 5.0, 2.1.2", "MQTT 3.1.1, 2.2.1");
+            return Err(ProtocolError::malformed(statement, "a packet of type 0"));
         }
-        2 | 4 | 9 | 11 | 13 | 14 => Ok(()),
-        5..=7 => Err(ProtocolError::forbidden(
-            "MQTT 5.0, 4.3.3",
-            "an answer at quality of service 2, at which nothing was sent",
-        )),
-        15 => Err(ProtocolError::forbidden("MQTT-4.12.0-6", "AUTH that nobody asked for")),
-        0 => Err(ProtocolError::malformed("MQTT 5.0, 2.1.2", "a packet of type 0")),
-        _ => Err(ProtocolError::forbidden(
-            "MQTT 5.0, 2.1.2",
-            "a packet that only clients send",
-        )),
-    }
+        (6 | 8 | 10, 2) | (1 | 2 | 4 | 5 | 7 | 9 | 11..=15, 0) => return Ok(()),
+        (6, _) => "MQTT-3.6.1-1",
+        (8, _) => "MQTT-3.8.1-1",
+        (10, _) => "MQTT-3.10.1-1",
+        (14, _) if version == ProtocolVersion::V3_1_1 => "MQTT-3.14.1-1",
+        _ => version.cite("MQTT-2.1.3-1", "MQTT-2.2.2-2"),
+    };
+    Err(ProtocolError::malformed(breach, "a packet with reserved flags"))
 }
 
 fn check_publish_flags(flags: u8) -> Result<(), ProtocolError> {
-    match (flags >> 1) & 3 {
-        0 if flags & 8 != 0 => Err(ProtocolError::malformed(
+    match ((flags >> 1) & 3, flags & 8 != 0) {
+        (0, true) => Err(ProtocolError::malformed(
             "MQTT-3.3.1-2",
             "a repeated message at quality of service 0",
         )),
-        2 => Err(ProtocolError::forbidden(
-            "MQTT-3.8.4-8",
-            "a message at quality of service 2, for which nothing is subscribed",
-        )),
-        3 => Err(ProtocolError::malformed(
+        (3, _) => Err(ProtocolError::malformed(
             "MQTT-3.3.1-4",
             "PUBLISH at quality of service 3",
         )),
@@ -157,21 +171,56 @@ fn check_publish_flags(flags: u8) -> Result<(), ProtocolError> {
     }
 }
 
+/// The types that a side may send where nobody uses quality of service 2 or asks for authentication (MQTT 5.0, 2.1.2).
+fn check_sender(first: u8, sender: Sender, version: ProtocolVersion) -> Result<(), ProtocolError> {
+    let types = version.cite("MQTT 5.0, 2.1.2", "MQTT 3.1.1, 2.2.1");
+    match (first >> 4, sender) {
+        (3, Sender::Server) if (first >> 1) & 3 == 2 => Err(ProtocolError::forbidden(
+            "MQTT-3.8.4-8",
+            "a message at quality of service 2, for which nothing is subscribed",
+        )),
+        // AWS IoT has no quality of service 2: CONNACK says so in MQTT 5, and in MQTT 3.1.1 there is no code for it.
+        (3, Sender::Client) if (first >> 1) & 3 == 2 => Err(ProtocolError::with_code(
+            ReasonCode::QOS_NOT_SUPPORTED,
+            version.cite("MQTT-3.2.2-11", "MQTT 3.1.1, 4.3"),
+            "a message at quality of service 2, which AWS IoT does not have",
+        )),
+        (3 | 4 | 14, _) | (2 | 9 | 11 | 13, Sender::Server) | (1 | 8 | 10 | 12, Sender::Client) => Ok(()),
+        (5..=7, _) => Err(ProtocolError::forbidden(
+            version.cite("MQTT 5.0, 4.3.3", "MQTT 3.1.1, 4.3.3"),
+            "an answer at quality of service 2, at which nothing was sent",
+        )),
+        (15, Sender::Client) if version == ProtocolVersion::V3_1_1 => {
+            Err(ProtocolError::malformed(types, "a packet of a reserved type"))
+        }
+        (15, Sender::Client) => Err(ProtocolError::forbidden("MQTT-4.12.0-7", "AUTH that nobody asked for")),
+        (15, Sender::Server) => Err(ProtocolError::forbidden("MQTT-4.12.0-6", "AUTH that nobody asked for")),
+        (_, Sender::Server) => Err(ProtocolError::forbidden(types, "a packet that only clients send")),
+        (_, Sender::Client) => Err(ProtocolError::forbidden(types, "a packet that only servers send")),
+    }
+}
+
 /// The least and, where there is one, the greatest remaining length of a type.
-fn check_remaining(first: u8, remaining: usize) -> Result<(), ProtocolError> {
-    let (least, most) = match first >> 4 {
-        2 => (3, usize::MAX),
-        3 if (first >> 1) & 3 == 0 => (3, usize::MAX),
-        3 => (5, usize::MAX),
-        4 => (2, usize::MAX),
-        9 | 11 => (4, usize::MAX),
-        13 => (0, 0),
+fn check_remaining(first: u8, remaining: usize, version: ProtocolVersion) -> Result<(), ProtocolError> {
+    let (least, most) = match (first >> 4, version) {
+        (2, ProtocolVersion::V5) => (3, usize::MAX),
+        (2, ProtocolVersion::V3_1_1) => (2, 2),
+        (3, ProtocolVersion::V5) if (first >> 1) & 3 == 0 => (3, usize::MAX),
+        (3, ProtocolVersion::V5) => (5, usize::MAX),
+        (3, ProtocolVersion::V3_1_1) => (2, usize::MAX),
+        (4, ProtocolVersion::V3_1_1) | (11, ProtocolVersion::V3_1_1) => (2, 2),
+        (4, ProtocolVersion::V5) => (2, usize::MAX),
+        (9, ProtocolVersion::V3_1_1) => (3, usize::MAX),
+        (9 | 11, ProtocolVersion::V5) => (4, usize::MAX),
+        (8 | 10, ProtocolVersion::V3_1_1) => (2, usize::MAX),
+        (8 | 10, ProtocolVersion::V5) => (3, usize::MAX),
+        (12 | 13, _) | (14, ProtocolVersion::V3_1_1) => (0, 0),
         _ => (0, usize::MAX),
     };
     match (least..=most).contains(&remaining) {
         true => Ok(()),
         false => Err(ProtocolError::malformed(
-            "MQTT 5.0, 2.1.4",
+            version.cite("MQTT 5.0, 2.1.4", "MQTT 3.1.1, 2.2.3"),
             "a packet of a length that its type cannot have",
         )),
     }

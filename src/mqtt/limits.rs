@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::properties::Property;
-use super::{MAX_PACKET, ProtocolError};
+use super::packet::Connack;
+use super::properties::{Property, reason_string};
+use super::{MAX_PACKET, ProtocolError, Reason};
 use crate::qos::Qos;
 
 /// The answers of a CONNACK with success, with the defaults of the specification where it says nothing (MQTT 5.0, 3.2.2.3).
@@ -47,13 +48,22 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// Reads the properties of a CONNACK that answers `client_id`.
-    pub(super) fn read(session_present: bool, properties: &[Property], client_id: &str) -> Result<Self, ProtocolError> {
+    /// Reads a CONNACK that answers `client_id`: the limits, or why the server refuses.
+    ///
+    /// # Errors
+    /// With the breach, where a property says what no server may say.
+    pub fn read(connack: &Connack, client_id: &str) -> Result<Result<Self, Reason>, ProtocolError> {
+        if connack.code.is_failure() {
+            return Ok(Err(Reason {
+                code: connack.code,
+                words: reason_string(&connack.properties),
+            }));
+        }
         let mut limits = Self {
-            session_present,
+            session_present: connack.session_present,
             ..Self::default()
         };
-        for property in properties {
+        for property in &connack.properties {
             match property {
                 Property::SessionExpiryInterval(seconds) => {
                     limits.session_expiry = Some(Duration::from_secs((*seconds).into()));
@@ -84,7 +94,7 @@ impl ServerLimits {
                 _ => {}
             }
         }
-        Ok(limits)
+        Ok(Ok(limits))
     }
 
     /// Why a topic filter cannot be asked for, where the server says so beforehand.

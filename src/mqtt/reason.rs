@@ -1,5 +1,10 @@
 //! Reason codes of MQTT 5 and the server's words for them.
 
+use crate::qos::Qos;
+
+/// The server's answer to one filter of a SUBSCRIBE: the quality of service that it grants, or why it refuses.
+pub type Granted = Result<Qos, ReasonCode>;
+
 /// A reason code (MQTT 5.0, 2.4). Any byte may come; those from 0x80 on are failures, named or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReasonCode(pub u8);

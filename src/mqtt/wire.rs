@@ -2,64 +2,85 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::ProtocolError;
+use super::{ProtocolError, ProtocolVersion};
 
-const CUT_SHORT: ProtocolError =
-    ProtocolError::malformed("MQTT 5.0, 2.1.4", "a packet whose fields reach beyond its end");
+/// The longest packet: a variable byte integer goes no further (MQTT 5.0, 2.1.4).
+pub(super) const MAX_REMAINING: usize = 268_435_455;
 
 /// Takes a packet's body apart; never reads past its end.
 #[derive(Debug)]
-pub(super) struct Reader(Bytes);
+pub(super) struct Reader {
+    bytes: Bytes,
+    version: ProtocolVersion,
+}
 
 impl Reader {
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self(bytes)
+    pub(super) fn new(bytes: Bytes, version: ProtocolVersion) -> Self {
+        Self { bytes, version }
+    }
+
+    pub(super) fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// The statement that a breach is cited with in this version.
+    pub(super) fn cite(&self, v5: &'static str, v3: &'static str) -> &'static str {
+        self.version.cite(v5, v3)
+    }
+
+    /// Changes the version, which CONNECT says after its first fields.
+    pub(super) fn set_version(&mut self, version: ProtocolVersion) {
+        self.version = version;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
+    /// The bytes that were not read yet.
     pub(super) fn rest(self) -> Bytes {
-        self.0
+        self.bytes
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, ProtocolError> {
-        self.0.try_get_u8().map_err(|_| CUT_SHORT)
+        self.bytes.try_get_u8().map_err(|_| self.cut_short())
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, ProtocolError> {
-        self.0.try_get_u16().map_err(|_| CUT_SHORT)
+        self.bytes.try_get_u16().map_err(|_| self.cut_short())
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, ProtocolError> {
-        self.0.try_get_u32().map_err(|_| CUT_SHORT)
+        self.bytes.try_get_u32().map_err(|_| self.cut_short())
     }
 
-    /// A packet identifier, which is never zero by this statement of the specification.
+    /// A packet identifier, which is never zero by this statement of MQTT 5.0.
     pub(super) fn packet_id(&mut self, statement: &'static str) -> Result<u16, ProtocolError> {
         match self.u16()? {
-            0 => Err(ProtocolError::forbidden(statement, "packet identifier 0")),
+            0 => {
+                let statement = self.cite(statement, "MQTT-2.3.1-1");
+                Err(ProtocolError::forbidden(statement, "packet identifier 0"))
+            }
             id => Ok(id),
         }
     }
 
     /// A variable byte integer inside of a packet.
     pub(super) fn variable(&mut self) -> Result<u32, ProtocolError> {
-        match variable(&self.0)? {
+        match variable(&self.bytes, self.version)? {
             Some((value, length)) => {
-                self.0.advance(length);
+                self.bytes.advance(length);
                 Ok(value)
             }
-            None => Err(CUT_SHORT),
+            None => Err(self.cut_short()),
         }
     }
 
     /// Splits so many bytes off.
     pub(super) fn split(&mut self, length: usize) -> Result<Bytes, ProtocolError> {
-        match length <= self.0.len() {
-            true => Ok(self.0.split_to(length)),
-            false => Err(CUT_SHORT),
+        match length <= self.bytes.len() {
+            true => Ok(self.bytes.split_to(length)),
+            false => Err(self.cut_short()),
         }
     }
 
@@ -72,24 +93,47 @@ impl Reader {
     /// A UTF-8 string: well-formed, and without U+0000.
     pub(super) fn text(&mut self) -> Result<String, ProtocolError> {
         let bytes = self.binary()?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| ProtocolError::malformed("MQTT-1.5.4-1", "text that is not UTF-8"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            ProtocolError::malformed(self.cite("MQTT-1.5.4-1", "MQTT-1.5.3-1"), "text that is not UTF-8")
+        })?;
         match text.contains('\0') {
-            true => Err(ProtocolError::malformed("MQTT-1.5.4-2", "text with U+0000")),
+            true => Err(ProtocolError::malformed(
+                self.cite("MQTT-1.5.4-2", "MQTT-1.5.3-2"),
+                "text with U+0000",
+            )),
             false => Ok(text.to_owned()),
         }
+    }
+
+    /// Fails where bytes are left.
+    pub(super) fn finish(&self) -> Result<(), ProtocolError> {
+        match self.is_empty() {
+            true => Ok(()),
+            false => Err(ProtocolError::malformed(
+                self.cite("MQTT 5.0, 2.1.4", "MQTT 3.1.1, 2.2.3"),
+                "a packet with bytes after its end",
+            )),
+        }
+    }
+
+    fn cut_short(&self) -> ProtocolError {
+        ProtocolError::malformed(
+            self.cite("MQTT 5.0, 2.1.4", "MQTT 3.1.1, 2.2.3"),
+            "a packet whose fields reach beyond its end",
+        )
     }
 }
 
 /// The variable byte integer at the beginning of `bytes` and its length; `None` where more bytes are needed.
-pub(super) fn variable(bytes: &[u8]) -> Result<Option<(u32, usize)>, ProtocolError> {
+pub(super) fn variable(bytes: &[u8], version: ProtocolVersion) -> Result<Option<(u32, usize)>, ProtocolError> {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
+            // MQTT 3.1.1 has no such rule, yet no client writes a length so, and one reading of a stream is better than two.
             return match index > 0 && *byte == 0 {
                 true => Err(ProtocolError::malformed(
-                    "MQTT-1.5.5-1",
+                    version.cite("MQTT-1.5.5-1", "MQTT 3.1.1, 2.2.3"),
                     "a length in more bytes than it needs",
                 )),
                 false => Ok(Some((value, index + 1))),
@@ -99,7 +143,7 @@ pub(super) fn variable(bytes: &[u8]) -> Result<Option<(u32, usize)>, ProtocolErr
     match bytes.len() < 4 {
         true => Ok(None),
         false => Err(ProtocolError::malformed(
-            "MQTT 5.0, 1.5.5",
+            version.cite("MQTT 5.0, 1.5.5", "MQTT 3.1.1, 2.2.3"),
             "a length of more than four bytes",
         )),
     }
@@ -117,14 +161,21 @@ pub(super) fn put_variable(to: &mut BytesMut, mut value: usize) {
     }
 }
 
-/// Writes binary data or text with its length; false, and nothing is written, where it is longer than the protocol allows.
-pub(super) fn put_binary(to: &mut BytesMut, data: &[u8]) -> bool {
-    let Ok(length) = u16::try_from(data.len()) else {
-        return false;
-    };
+/// Why a packet cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// A text or binary field is longer than the protocol's 65,535 bytes, or the packet than its 268,435,455.
+    TooLong,
+    /// The version has no such packet, or no such code in it.
+    NotInVersion,
+}
+
+/// Writes binary data or text with its length.
+pub(super) fn put_binary(to: &mut BytesMut, data: &[u8]) -> Result<(), EncodeError> {
+    let length = u16::try_from(data.len()).map_err(|_| EncodeError::TooLong)?;
     to.put_u16(length);
     to.extend_from_slice(data);
-    true
+    Ok(())
 }
 
 #[cfg(test)]
@@ -138,9 +189,12 @@ mod tests {
             put_variable(&mut bytes, value);
             let length = bytes.len();
             for cut in 0..length {
-                assert_eq!(variable(&bytes[..cut]), Ok(None), "{value}");
+                assert_eq!(variable(&bytes[..cut], ProtocolVersion::V5), Ok(None), "{value}");
             }
-            assert_eq!(variable(&bytes), Ok(Some((u32::try_from(value).unwrap(), length))));
+            assert_eq!(
+                variable(&bytes, ProtocolVersion::V5),
+                Ok(Some((u32::try_from(value).unwrap(), length)))
+            );
         }
     }
 
@@ -152,7 +206,7 @@ mod tests {
             &[0x80; 4],
             &[0xff, 0xff, 0xff, 0xff, 0x01],
         ] {
-            assert!(variable(bytes).is_err(), "{bytes:02x?}");
+            assert!(variable(bytes, ProtocolVersion::V5).is_err(), "{bytes:02x?}");
         }
     }
 
@@ -160,8 +214,10 @@ mod tests {
     fn text_is_utf_8_without_nul() {
         let read = |bytes: &'static [u8]| {
             let mut framed = BytesMut::new();
-            put_binary(&mut framed, bytes);
-            Reader::new(framed.freeze()).text().map_err(|error| error.statement)
+            put_binary(&mut framed, bytes).unwrap();
+            Reader::new(framed.freeze(), ProtocolVersion::V5)
+                .text()
+                .map_err(|error| error.statement)
         };
         assert_eq!(read("grüße".as_bytes()).as_deref(), Ok("grüße"));
         assert_eq!(read(b"a\0b"), Err("MQTT-1.5.4-2"));

@@ -35,6 +35,9 @@ const CRATES: [(&str, &str); 9] = [
 /// Crates that still have circles; each leaves this list as its circles are cut.
 const WITH_CIRCLES: [&str; 3] = ["gatepost", "gatepost-client", "pages"];
 
+/// Modules of such a crate that have none any more.
+const WITHOUT_CIRCLES: [&str; 1] = ["mqtt"];
+
 /// They are read once, for all tests of this file.
 static PARSED: LazyLock<Vec<Crate>> = LazyLock::new(|| {
     CRATES
@@ -81,9 +84,12 @@ fn no_files_import_from_each_other_in_a_circle() {
         let circles = circles(parsed.files(), parsed.edges());
         if WITH_CIRCLES.contains(&name) {
             assert!(!circles.is_empty(), "{name} has no circles left: take it from the list");
-            continue;
         }
         for circle in circles {
+            let is_without = |file: &usize| WITHOUT_CIRCLES.contains(&parsed.top_level_of(*file));
+            if WITH_CIRCLES.contains(&name) && !circle.iter().any(is_without) {
+                continue;
+            }
             let inside = |(from, to): &&(usize, usize)| circle.contains(from) && circle.contains(to);
             let arrows: Vec<String> = parsed
                 .edges()

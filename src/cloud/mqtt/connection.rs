@@ -14,8 +14,11 @@ use super::{ConnectError, Event, Lost, NotSent, Options, PacketSink, Terms};
 use crate::cloud::reach;
 use crate::config::Endpoint;
 use crate::messages::Message;
-use crate::mqtt::decode::{Packet, decode};
-use crate::mqtt::{Client, Framer, Incoming, Liveness, Overdue, ProtocolError, ReasonCode, ServerLimits, encode};
+use crate::mqtt::packet::Disconnect;
+use crate::mqtt::{
+    Client, ConnectRequest, Frame, Framer, Incoming, Liveness, Overdue, Packet, ProtocolError, ProtocolVersion,
+    ReasonCode, Sender, ServerLimits, decode, encode,
+};
 use crate::qos::Qos;
 
 /// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
@@ -33,7 +36,6 @@ pub struct Connection {
     pipe: Pipe,
     framer: Framer,
     client: Client,
-    client_id: String,
     liveness: Liveness,
     /// The breach that ends the connection, and until when our DISCONNECT may take.
     breach: Option<(ProtocolError, Instant)>,
@@ -101,16 +103,17 @@ impl Connection {
 
     /// `heard` becomes true with the first byte that the server says.
     async fn connect(mut pipe: Pipe, options: &Options, heard: &AtomicBool) -> Result<(Self, Terms), ConnectError> {
-        let request = encode::Connect {
+        let request = ConnectRequest {
             client_id: &options.client_id,
             clean_start: options.clean_start,
             keep_alive: options.keep_alive,
             session_expiry: options.session_expiry,
             will: options.will.as_ref(),
         };
-        encode::connect(&mut pipe.output, &request)
+        let connect = Packet::Connect(Box::new(request.packet()));
+        encode(&mut pipe.output, &connect, ProtocolVersion::V5)
             .map_err(|_| ConnectError::LostBeforeConnack("CONNECT cannot be made: a field of it is too long".into()))?;
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(Sender::Server);
         let frame = loop {
             heard.fetch_or(!pipe.input.is_empty(), Ordering::Relaxed);
             match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {
@@ -121,19 +124,22 @@ impl Connection {
                 })?,
             }
         };
-        let limits = match decode(frame, &options.client_id).map_err(ConnectError::Breach)? {
-            Packet::Accepted(limits) if limits.session_present && options.clean_start => {
-                return Err(ConnectError::Breach(ProtocolError::SESSION_AFTER_CLEAN_START));
-            }
-            Packet::Accepted(limits) => limits,
-            Packet::Refused(reason) => return Err(ConnectError::Refused(reason)),
-            Packet::Disconnect(reason) => {
+        let connack = match read(frame).map_err(ConnectError::Breach)? {
+            Packet::Connack(connack) => connack,
+            Packet::Disconnect(disconnect) => {
                 return Err(ConnectError::NotMqtt(format!(
-                    "DISCONNECT instead of CONNACK: {reason}"
+                    "DISCONNECT instead of CONNACK: {}",
+                    disconnect.reason()
                 )));
             }
             _ => return Err(ConnectError::Breach(ProtocolError::BEFORE_CONNACK)),
         };
+        let limits = ServerLimits::read(&connack, &options.client_id)
+            .map_err(ConnectError::Breach)?
+            .map_err(ConnectError::Refused)?;
+        if limits.session_present && options.clean_start {
+            return Err(ConnectError::Breach(ProtocolError::SESSION_AFTER_CLEAN_START));
+        }
         let terms = Terms {
             limits,
             session_expiry: limits.session_expiry.unwrap_or(options.session_expiry),
@@ -142,7 +148,6 @@ impl Connection {
             pipe,
             framer,
             client: Client::new(limits),
-            client_id: options.client_id.clone(),
             liveness: Liveness::new(keep_alive(options, &limits), Instant::now()),
             breach: None,
             room_awaited: false,
@@ -186,7 +191,7 @@ impl Connection {
                 },
                 Ok(None) => {}
                 Err(breach) => {
-                    encode::disconnect(&mut self.pipe.output, breach.code);
+                    self.put_disconnect(breach.code);
                     self.breach = Some((breach, Instant::now() + LAST_WORDS));
                     continue;
                 }
@@ -201,7 +206,7 @@ impl Connection {
             return Ok(None);
         };
         self.liveness.received(Instant::now());
-        let incoming = self.client.receive(decode(frame, &self.client_id)?)?;
+        let incoming = self.client.receive(read(frame)?)?;
         match incoming {
             Incoming::Pong => self.liveness.answered(Instant::now()),
             Incoming::Nothing => {
@@ -252,8 +257,18 @@ impl Connection {
     }
 
     fn ping(&mut self) {
-        encode::pingreq(&mut self.pipe.output);
+        self.put(&Packet::Pingreq);
         self.liveness.pinged(Instant::now());
+    }
+
+    fn put_disconnect(&mut self, code: ReasonCode) {
+        let properties = Vec::new();
+        self.put(&Packet::Disconnect(Disconnect { code, properties }));
+    }
+
+    /// Writes a packet without a field that could be too long.
+    fn put(&mut self, packet: &Packet) {
+        let _ = encode(&mut self.pipe.output, packet, ProtocolVersion::V5);
     }
 
     /// Writes what is left, as far as the server takes it. Cancel safe.
@@ -269,7 +284,7 @@ impl Connection {
 
     /// Sends what is left and a DISCONNECT, and closes.
     pub async fn close(mut self, farewell: Farewell) {
-        encode::disconnect(&mut self.pipe.output, farewell.reason_code());
+        self.put_disconnect(farewell.reason_code());
         if let Err(error) = self.pipe.finish().await {
             log::debug!("session: closing: {}", reach::root_cause(&error));
         }
@@ -296,6 +311,11 @@ impl PacketSink for Connection {
     fn unsubscribe(&mut self, filters: &[String]) -> Result<u16, NotSent> {
         self.client.unsubscribe(filters, &mut self.pipe.output)
     }
+}
+
+/// Reads a packet of the server.
+fn read(frame: Frame) -> Result<Packet, ProtocolError> {
+    decode(frame, Sender::Server, ProtocolVersion::V5)
 }
 
 /// The server's keep-alive takes the place of ours (MQTT-3.1.2-21). Looking more often than it wants is allowed, so a longer

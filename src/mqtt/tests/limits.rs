@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use super::super::decode::Packet;
 use super::*;
 
 #[test]
 fn what_connack_says_is_kept_to() {
     let connack = |body: &[u8]| {
         let mut input = BytesMut::from(&packet(0x20, body)[..]);
-        let frame = Framer::default().next(&mut input)?.unwrap();
-        decode(frame, "gw")
+        let frame = Framer::new(Sender::Server).next(&mut input)?.unwrap();
+        match decode(frame, Sender::Server, ProtocolVersion::V5)? {
+            Packet::Connack(connack) => ServerLimits::read(&connack, "gw"),
+            other => panic!("{other:?}"),
+        }
     };
     let limits = |properties: &[u8]| {
         let length = u8::try_from(properties.len()).unwrap();
         match connack(&[&[0, 0, length], properties].concat()) {
-            Ok(Packet::Accepted(limits)) => limits,
+            Ok(Ok(limits)) => limits,
             other => panic!("{other:?}"),
         }
     };
@@ -86,7 +88,7 @@ fn what_connack_says_is_kept_to() {
     ] {
         assert_eq!(connack(body).unwrap_err().statement, statement, "{body:02x?}");
     }
-    let Ok(Packet::Refused(reason)) = connack(b"\x00\x84\x04\x1f\x00\x01w") else {
+    let Ok(Err(reason)) = connack(b"\x00\x84\x04\x1f\x00\x01w") else {
         panic!("refused");
     };
     assert_eq!(reason.to_string(), "unsupported protocol version (0x84): w");

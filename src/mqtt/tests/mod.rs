@@ -8,22 +8,25 @@ mod tolerance;
 
 use bytes::BytesMut;
 
-use super::decode::decode;
 use super::*;
 use crate::messages::Message;
+use crate::mqtt::packet::{Acknowledgement, Publish, Suback};
+use crate::qos::Qos;
 
 /// Feeds `bytes` to a client that has published, subscribed and unsubscribed once (packet identifiers 1, 2 and 3), up to
 /// the first breach.
 pub(super) fn receive(bytes: &[u8]) -> (Vec<Incoming>, Option<ProtocolError>) {
     let mut client = busy_client();
-    let (mut framer, mut input) = (Framer::default(), BytesMut::new());
+    let (mut framer, mut input) = (Framer::new(Sender::Server), BytesMut::new());
     let mut incoming = Vec::new();
     // In pieces, as a network delivers them.
     for piece in bytes.chunks(1000) {
         input.extend_from_slice(piece);
         loop {
             let next = framer.next(&mut input).and_then(|frame| match frame {
-                Some(frame) => client.receive(decode(frame, "gw")?).map(Some),
+                Some(frame) => client
+                    .receive(decode(frame, Sender::Server, ProtocolVersion::V5)?)
+                    .map(Some),
                 None => Ok(None),
             });
             match next {
@@ -73,4 +76,13 @@ pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     wire::put_variable(&mut bytes, body.len());
     bytes.extend_from_slice(body);
     bytes.to_vec()
+}
+
+/// PUBACK of a message.
+pub(super) fn puback(packet_id: u16) -> Packet {
+    Packet::Puback(Acknowledgement {
+        packet_id,
+        code: ReasonCode::SUCCESS,
+        properties: Vec::new(),
+    })
 }

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::decode::Packet;
 use super::*;
 
 /// A packet that is right, nearly right, or just bytes.
@@ -35,7 +34,7 @@ proptest! {
     fn pieces_of_any_size_are_read_alike(packets in prop::collection::vec(server_bytes(), 0..20), size in 1..7_usize) {
         let bytes = packets.concat();
         let read = |size: usize| {
-            let (mut framer, mut input, mut frames) = (Framer::default(), BytesMut::new(), Vec::new());
+            let (mut framer, mut input, mut frames) = (Framer::new(Sender::Server), BytesMut::new(), Vec::new());
             for piece in bytes.chunks(size) {
                 input.extend_from_slice(piece);
                 loop {
@@ -55,17 +54,16 @@ proptest! {
     fn the_client_survives_any_order_of_its_own_calls(calls in prop::collection::vec((0..6_u8, 0..6_u16), 0..200)) {
         let mut client = Client::new(ServerLimits { receive_maximum: 3, ..ServerLimits::default() });
         let mut output = BytesMut::new();
-        let success = || Reason { code: ReasonCode::SUCCESS, words: None };
         for (call, id) in calls {
             let message = Message { topic: "t".into(), ..Message::default() };
             let _ = match call {
                 0 => client.publish(&message, true, &mut output).is_ok(),
                 1 => client.subscribe(&[("a".into(), Qos::AtLeastOnce)], &mut output).is_ok(),
-                2 => client.receive(Packet::Puback(id, success())).is_ok(),
-                3 => client.receive(Packet::Suback(id, vec![Ok(Qos::AtMostOnce)], None)).is_ok(),
+                2 => client.receive(puback(id)).is_ok(),
+                3 => client.receive(Packet::Suback(Suback { packet_id: id, codes: vec![ReasonCode::SUCCESS], properties: Vec::new() })).is_ok(),
                 4 => {
-                    let message = crate::messages::Received::default();
-                    client.receive(Packet::Publish { packet_id: Some(id + 1), message }).is_ok()
+                    let packet_id = Some(id + 1);
+                    client.receive(Packet::Publish(Publish { packet_id, ..Publish::default() })).is_ok()
                 }
                 _ => { client.acknowledge(id, &mut output); true }
             };

@@ -1,6 +1,5 @@
 //! Tests of unusual packets that are allowed, or that are no reason to close the connection.
 
-use super::super::decode::{MAX_USER_PROPERTIES, Packet};
 use super::*;
 
 #[test]
@@ -52,18 +51,9 @@ fn what_is_odd_and_allowed_is_borne() {
 #[test]
 fn an_acknowledgement_counts_once() {
     let mut client = busy_client();
-    let puback = || {
-        Packet::Puback(
-            1,
-            Reason {
-                code: ReasonCode::SUCCESS,
-                words: None,
-            },
-        )
-    };
-    assert!(matches!(client.receive(puback()), Ok(Incoming::Acknowledged(1, _))));
+    assert!(matches!(client.receive(puback(1)), Ok(Incoming::Acknowledged(1, _))));
     for ignored in 1..=3 {
-        assert!(matches!(client.receive(puback()), Ok(Incoming::Nothing)));
+        assert!(matches!(client.receive(puback(1)), Ok(Incoming::Nothing)));
         assert_eq!(client.ignored(), ignored);
     }
 }
@@ -90,10 +80,10 @@ fn a_message_that_is_too_large_is_skipped_and_refused_in_its_turn() {
         assert!(topic == "t" && why.contains(words), "{what}: {why}");
     }
     let mut client = Client::new(ServerLimits::default());
-    let skipped = Packet::Untakeable {
+    let skipped = Packet::Oversize {
         packet_id: Some(8),
         topic: "t".into(),
-        why: "large".into(),
+        size: 150_000,
     };
     let mut output = BytesMut::new();
     client.receive(skipped).unwrap();
