@@ -1,0 +1,88 @@
+//! Values of command-line options: `--pin 1234`, `-p 1234`, `--user name:password`.
+
+use super::names::{Kind, is_in_name, kind};
+use super::value::{has_digit, is_harmless, quoted_length};
+use super::{REMOVED, names};
+
+/// Secrets of this length and more are tokens. What is shorter is a label.
+const TOKEN_LENGTH: usize = 16;
+
+/// What an option's value may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    /// A secret of the option's name.
+    Secret(Kind),
+    /// `-p`: a PIN or password to some programs, a port or a priority to others.
+    Short,
+    /// A user's name, which may have a password behind a colon.
+    User,
+}
+
+/// Removes them.
+pub(super) fn remove(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    let mut previous = None;
+    while let Some(letter) = rest.chars().next() {
+        let starts = letter == '-' && previous.is_none_or(|before: char| !is_in_name(before));
+        let found = starts.then(|| option(rest)).flatten();
+        let (kept, removed) = found.unwrap_or((letter.len_utf8(), 0));
+        out.push_str(rest.get(..kept).unwrap_or_default());
+        if removed > 0 {
+            out.push_str(REMOVED);
+        }
+        previous = match removed {
+            0 => rest.get(..kept).and_then(|kept| kept.chars().next_back()),
+            _ => Some(']'),
+        };
+        rest = rest.get(kept + removed..).unwrap_or_default();
+    }
+    out
+}
+
+/// Finds how much of an option at the start of `text` stays, and how many bytes of a value behind it do not.
+fn option(text: &str) -> Option<(usize, usize)> {
+    let end = text.find(|letter| !names::is_in_name(letter)).unwrap_or(text.len());
+    let name = text.get(..end)?;
+    let value = match name.trim_start_matches('-') {
+        "p" | "P" if !name.starts_with("--") => Value::Short,
+        "u" | "user" | "proxy-user" => Value::User,
+        long => Value::Secret(kind(long)?),
+    };
+    // In a list of arguments quotes and a comma stand between the two. An equals sign is for `assignments` to judge, but for a
+    // name that says nothing.
+    let behind = text.get(end..)?;
+    let separators = match value {
+        Value::Secret(_) => " \t,\"'",
+        Value::Short | Value::User => " \t,\"'=",
+    };
+    let mut gap = behind.find(|letter| !separators.contains(letter))?;
+    let has_gap = behind.get(..gap)?.contains([' ', '\t', ',', '=']);
+    // The opening quote belongs to the value.
+    if gap > 0 && behind.get(..gap)?.ends_with(['"', '\'']) && has_gap {
+        gap -= 1;
+    }
+    let given = behind.get(gap..).filter(|given| !given.starts_with(REMOVED))?;
+    let length = quoted_length(given).unwrap_or_else(|| {
+        let is_end = |letter: char| letter.is_whitespace() || "\"',;|&)]}".contains(letter);
+        given.find(is_end).unwrap_or(given.len())
+    });
+    let word = given.get(..length)?;
+    (has_gap && !word.starts_with('-') && !is_harmless(word) && is_secret(value, word)).then_some((end + gap, length))
+}
+
+fn is_secret(value: Value, word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'']);
+    match value {
+        Value::Secret(Kind::Token) => word.len() >= TOKEN_LENGTH && has_digit(word),
+        Value::Secret(_) => true,
+        Value::User => word.split_once(':').is_some_and(|(_, password)| !password.is_empty()),
+        Value::Short => {
+            let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+            let is_name = word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || b"-_.".contains(&byte));
+            (is_number && word.len() >= 4) || !(is_number || is_name)
+        }
+    }
+}
