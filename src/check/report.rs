@@ -7,6 +7,9 @@ use crate::foreign_text;
 use crate::overview::{Severity, worst_exit};
 use crate::problem::{Exit, Fatal, Problem};
 
+/// Precedes a next step. Alone on its line, it precedes a block of lines.
+pub(super) const NEXT_STEP: &str = "next:";
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -108,6 +111,12 @@ impl From<Severity> for Outcome {
     }
 }
 
+/// Makes the lines of a text safe to show, and indents all but the first.
+fn indented(text: &str, indent: &str) -> String {
+    let lines: Vec<String> = text.lines().map(foreign_text::one_line).collect();
+    lines.join(&format!("\n{indent}"))
+}
+
 impl Report {
     /// As it should be.
     pub fn ok(&mut self, check: impl Into<About>, message: impl Into<String>) {
@@ -170,12 +179,19 @@ impl Report {
                 other => other.word(),
             };
             let indent = " ".repeat(8 + width);
-            // Findings quote others. One that has several lines has them on purpose.
-            let lines = line.message.lines().map(foreign_text::one_line);
-            let message = lines.collect::<Vec<_>>().join(&format!("\n{indent}"));
+            let message = indented(&line.message, &indent);
             text.push_str(&format!("{word:<4}  {:<width$}  {message}\n", line.name()));
-            if let Some(step) = &line.next_step {
-                text.push_str(&format!("{indent}next: {}\n", foreign_text::one_line(step)));
+            match &line.next_step {
+                // The lines of a rule are copied, so they stand below the word.
+                Some(step) if step.trim().contains('\n') => {
+                    text.push_str(&format!(
+                        "{indent}{}\n{indent}{}\n",
+                        NEXT_STEP,
+                        indented(step.trim(), &indent)
+                    ));
+                }
+                Some(step) => text.push_str(&format!("{indent}{NEXT_STEP} {}\n", foreign_text::one_line(step))),
+                None => {}
             }
         }
         text
@@ -266,5 +282,34 @@ mod tests {
             "{}",
             report.text()
         );
+    }
+
+    #[test]
+    fn a_next_step_keeps_its_lines() {
+        let rule = "# to give it, add these lines to access.toml\n\n[[access]]\nuid = 1000\u{1b}[2J\nrole-aliases = [\"video\"]\n";
+        let mut report = Report::default();
+        report.ok(CLOCK, "right");
+        report.add(AWS_CALL, Outcome::Warn, "no rule\ngives it".to_owned(), Some(rule));
+        report.warn(KEY, &Problem::wait("x").next("one line\n"));
+        let text = report.text();
+        let indent = " ".repeat(8 + AWS_CALL.name.len());
+        let block = [
+            "next:",
+            "# to give it, add these lines to access.toml",
+            "",
+            "[[access]]",
+            "uid = 1000 [2J",
+        ];
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let expected: Vec<String> = block
+            .iter()
+            .map(|line| format!("{indent}{line}").trim_end().to_owned())
+            .collect();
+        assert_eq!(lines[3..8], expected, "{text}");
+        assert!(
+            text.contains(&format!("{indent}role-aliases = [\"video\"]\nwarn  key")),
+            "{text}"
+        );
+        assert!(text.ends_with(&format!("{indent}next: one line\n")), "{text}");
     }
 }

@@ -5,6 +5,8 @@
 use std::env;
 use std::io::IsTerminal as _;
 
+use super::report::NEXT_STEP;
+
 /// Columns of the outcome, and two blanks.
 const FIRST_COLUMN: usize = 6;
 /// A narrower second column is no help to anybody.
@@ -39,16 +41,24 @@ impl Terminal {
     /// The lines as this terminal shows them.
     pub fn dress(self, text: &str) -> String {
         let indent = text.lines().find_map(second_column).unwrap_or_default();
-        text.lines().map(|line| self.line(line, indent)).collect()
+        let mut is_block = false;
+        let mut dressed = String::new();
+        for line in text.lines() {
+            is_block &= line.is_empty() || line.starts_with(' ');
+            dressed.push_str(&self.line(line, indent, is_block));
+            is_block |= line.trim() == NEXT_STEP;
+        }
+        dressed
     }
 
-    fn line(self, line: &str, indent: usize) -> String {
+    /// Draws a line. Those of a block stay whole, so that they can be copied.
+    fn line(self, line: &str, indent: usize, is_block: bool) -> String {
         let split = line.char_indices().nth(indent).map_or(line.len(), |(place, _)| place);
         let (head, body) = line.split_at(split);
         let room = self
             .width
             .and_then(|width| width.checked_sub(indent))
-            .filter(|room| *room >= LEAST_COLUMN);
+            .filter(|room| *room >= LEAST_COLUMN && !is_block);
         let body = match room {
             Some(room) => wrap(body, room).join(&format!("\n{}", " ".repeat(indent))),
             None => body.to_owned(),
@@ -144,6 +154,19 @@ mod tests {
             ["arn:aws:iam::123456789012:role/x", "y"]
         );
         assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn the_lines_of_a_block_stay_whole() {
+        let terminal = Terminal {
+            colours: false,
+            width: Some(37),
+        };
+        let block =
+            "             next:\n             publish = [\"a\", \"b\", \"c\"] # a long line\n             subscribe\n";
+        let after = "ok    key    no key matches the\n             pattern that was\n             configured\n";
+        let text = format!("FAIL  clock  wrong\n{block}ok    key    no key matches the pattern that was configured\n");
+        assert_eq!(terminal.dress(&text), format!("FAIL  clock  wrong\n{block}{after}"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! AWS Signature Version 4 of one HTTP request: as header fields, or as a presigned URL.
 //!
-//! The signature itself is made by AWS's own crate; this room knows which service wants it how.
+//! The signature itself is made by AWS's own crate; this module knows how each service wants it.
 
+mod reserved;
 mod url;
 
 use std::time::{Duration, SystemTime};
@@ -86,6 +87,7 @@ impl Request<'_> {
     ) -> Result<SigningInstructions, Unsignable> {
         self.check()?;
         let url = url::check(self.url).map_err(Unsignable)?;
+        reserved::check(&self.headers, &url, self.is_s3()).map_err(Unsignable)?;
         let keys = credentials.keys();
         let identity = AwsCredentials::new(
             &keys.access_key_id,
@@ -145,7 +147,7 @@ impl Request<'_> {
         matches!(self.service, "s3" | "s3-object-lambda" | "s3-outposts" | "s3express")
     }
 
-    /// What the crate takes without a word, or refuses with one that helps nobody.
+    /// Refuses what the crate accepts silently, or refuses without a helpful message.
     fn check(&self) -> Result<(), Unsignable> {
         let wrong = |what: &str| Err(Unsignable(what.to_owned()));
         let name =
@@ -153,10 +155,7 @@ impl Request<'_> {
         if !name(self.service) || !name(self.region) {
             return wrong("service and region are names like \"s3\" and \"us-east-2\"");
         }
-        if hyper::Method::from_bytes(self.method.as_bytes()).is_err() || self.method.to_ascii_uppercase() != self.method
-        {
-            return wrong("the method is none: GET, PUT, POST, ...");
-        }
+        self.check_method()?;
         for (name, value) in &self.headers {
             let legal = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
                 && hyper::header::HeaderValue::from_str(value).is_ok();
@@ -169,6 +168,25 @@ impl Request<'_> {
             Some(UNSIGNED_PAYLOAD) | None => Ok(()),
             Some(given) if hash(given) => Ok(()),
             Some(_) => wrong("payload_hash is neither a SHA-256 in lower-case hex nor \"UNSIGNED-PAYLOAD\""),
+        }
+    }
+
+    /// Refuses a method that HTTP does not allow, or that a program would send in other letters than it was signed.
+    ///
+    /// # Errors
+    /// With the method, and what is expected.
+    pub fn check_method(&self) -> Result<(), Unsignable> {
+        let upper = self.method.to_ascii_uppercase();
+        if hyper::Method::from_bytes(self.method.as_bytes()).is_err() {
+            let message = format!("{:?} is not an HTTP method such as GET, PUT or POST", self.method);
+            return Err(Unsignable(message));
+        }
+        match upper == self.method {
+            true => Ok(()),
+            false => Err(Unsignable(format!(
+                "the method {:?} is not in capitals: write {upper}",
+                self.method
+            ))),
         }
     }
 }

@@ -145,13 +145,6 @@ impl Wanted {
     }
 
     fn sign(&self, shared: &Shared, credentials: &Credentials) -> Result<Signed, Unsignable> {
-        let without_body = matches!(self.method.as_str(), "GET" | "HEAD" | "DELETE") || self.expires.is_some();
-        if self.payload_hash.is_none() && !without_body {
-            return Err(Unsignable(format!(
-                "a {} has a body: payload_hash is needed, its SHA-256 in hex or \"UNSIGNED-PAYLOAD\"",
-                self.method
-            )));
-        }
         let request = Request {
             service: &self.service,
             region: &self.region,
@@ -160,6 +153,15 @@ impl Wanted {
             headers: self.headers.0.iter().map(|(name, value)| (&**name, &**value)).collect(),
             payload_hash: self.payload_hash.as_deref(),
         };
+        // Of an unknown method it is not known whether it has a body.
+        request.check_method()?;
+        let without_body = matches!(self.method.as_str(), "GET" | "HEAD" | "DELETE") || self.expires.is_some();
+        if self.payload_hash.is_none() && !without_body {
+            return Err(Unsignable(format!(
+                "a {} has a body: payload_hash is needed, its SHA-256 in hex or \"UNSIGNED-PAYLOAD\"",
+                self.method
+            )));
+        }
         let now = shared.clock.aws_now();
         match self.expires {
             None => {
