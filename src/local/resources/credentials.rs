@@ -48,8 +48,8 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
     Ok(part)
 }
 
-/// A role alias that is not in use. It may be in the files already: then they have to be loaded.
-fn unknown(shared: &Shared, alias: &str) -> Refusal {
+/// Refuses a role alias that is not in use. It may be in the files already: then they have to be loaded.
+pub fn unknown(shared: &Shared, alias: &str) -> Refusal {
     let configuration = shared.board.configuration.borrow();
     let not_found = |message| Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message);
     if configuration.details.new_role_aliases.iter().any(|name| name == alias) {
@@ -58,10 +58,41 @@ fn unknown(shared: &Shared, alias: &str) -> Refusal {
         return not_found(message).hint("systemctl reload gatepost");
     }
     drop(configuration);
+    let parts = shared.shelf.parts(&*shared.clock);
+    let known: Vec<&str> = parts.iter().map(|part| part.details.name.as_str()).collect();
     let refusal = not_found(format!(
         "no role alias named \"{}\" is configured",
         alias.escape_debug()
     ))
-    .hint("add a [[role-alias]] to gatepost's configuration, then: systemctl reload gatepost");
+    .hint(unknown_hint(&known));
     shared.remark_on_files(refusal, "role-alias")
+}
+
+fn unknown_hint(known: &[&str]) -> String {
+    let add = "add a [[role-alias]] to gatepost's configuration, then: systemctl reload gatepost";
+    match known {
+        [] => add.to_owned(),
+        [only] => format!("the only one is {only}; for another one {add}"),
+        names => format!("the configured ones are {}; for another one {add}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown_hint;
+
+    #[test]
+    fn the_configured_role_aliases_are_named() {
+        for (known, words) in [
+            (&[][..], "add a [[role-alias]]"),
+            (&["a"], "the only one is a; "),
+            (&["a", "b"], "the configured ones are a, b; "),
+        ] {
+            let hint = unknown_hint(known);
+            assert!(
+                hint.starts_with(words) && hint.ends_with("systemctl reload gatepost"),
+                "{hint}"
+            );
+        }
+    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::super::answer::{self, Answer, Refusal};
 use super::super::caller::Caller;
 use super::super::view::Shared;
+use super::credentials;
 use crate::credentials::{AliasPart, AliasPhase};
 use crate::event::{Event, journal};
 use crate::retry::RetryTarget;
@@ -65,10 +66,7 @@ pub fn post(shared: &Shared, caller: &Caller, path: &[&str]) -> Result<Answer, R
                 .parts(&*shared.clock)
                 .into_iter()
                 .find(|part| part.details.name == *name);
-            let part = named.ok_or_else(|| {
-                let message = format!("no role alias named \"{}\" is configured", name.escape_debug());
-                Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message)
-            })?;
+            let part = named.ok_or_else(|| credentials::unknown(shared, name))?;
             vec![alias(shared, &part, true)]
         }
         _ => {
