@@ -27,10 +27,10 @@ pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
 /// Asks again for as long as the daemon is making it: right after its first start is when people want it.
 fn wait(socket: &Path) -> Result<Vec<u8>, Failure> {
     let until = Instant::now() + PATIENCE;
-    let mut conversation = daemon::Conversation::with(socket);
+    let mut connection = daemon::Connection::to(socket);
     let mut told = false;
     loop {
-        let response = conversation.ask(Request::get("/v1/csr").keep_open(), daemon::QUICK)?;
+        let response = connection.ask(Request::get("/v1/csr").keep_open(), daemon::QUICK)?;
         if response.status == 200 {
             return Ok(response.body);
         }

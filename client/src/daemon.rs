@@ -1,6 +1,6 @@
 //! Questions to the daemon over its Unix socket, and what its refusals mean for the caller.
 
-mod conversation;
+mod connection;
 mod exchange;
 mod first_steps;
 mod refusal;
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) use conversation::Conversation;
+pub(crate) use connection::Connection;
 pub(crate) use first_steps::next_steps;
 pub(crate) use refusal::{is_coming, not_gatepost, refusal, stream_end};
 
@@ -37,7 +37,7 @@ pub(crate) fn post(socket: &Path, target: &str, json: &str) -> Result<Vec<u8>, F
 
 /// Asks, and returns the body of a 200 answer that comes within `patience`.
 pub(crate) fn ask(socket: &Path, request: Request, patience: Duration) -> Result<Vec<u8>, Failure> {
-    let response = Conversation::with(socket).ask(request, patience)?;
+    let response = Connection::to(socket).ask(request, patience)?;
     match response.status {
         200 => Ok(response.body),
         _ => Err(refusal(&response)),

@@ -145,13 +145,17 @@ impl Failure {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
-    #[cfg(test)]
+    /// Returns the reason, in the words it was made with.
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the advice that goes with the reason.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::command_line::Matches;
-use crate::daemon::{self, Conversation, DISK};
+use crate::daemon::{self, Connection, DISK};
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::percent;
@@ -30,7 +30,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
 }
 
 struct Publisher {
-    conversation: Conversation,
+    connection: Connection,
     target: String,
     /// Seconds to wait for AWS.
     wait: Option<u64>,
@@ -61,7 +61,7 @@ impl Publisher {
             ],
         );
         Ok(Self {
-            conversation: Conversation::with(socket),
+            connection: Connection::to(socket),
             target,
             wait,
             // At quality of service 0 a message comes at most once, at 1 at least once.
@@ -72,7 +72,7 @@ impl Publisher {
     fn publish(&mut self, payload: &[u8]) -> Result<(), Failure> {
         let request = Request::post(&self.target, payload).keep_open().again(self.again);
         let patience = DISK.saturating_add(Duration::from_secs(self.wait.unwrap_or(0)));
-        let response = self.conversation.ask(request, patience)?;
+        let response = self.connection.ask(request, patience)?;
         match response.status {
             200 => Ok(()),
             202 => {

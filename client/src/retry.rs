@@ -1,4 +1,4 @@
-//! `gatepost retry`: what waits for its next attempt makes it now.
+//! `gatepost retry`: has the daemon make the attempts now that it would otherwise make later.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -42,14 +42,23 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let is = |line: &Value, outcome: &str| line.get("outcome").text() == Some(outcome);
     let impossible = lines.iter().any(|line| is(line, "impossible"));
     let exit = if impossible { Exit::Attention } else { Exit::Ok };
-    let mut pending: Vec<&Value> = lines
-        .iter()
-        .filter(|line| is(line, "woken") || is(line, "busy"))
-        .collect();
-    if !matches.flag("--wait") || pending.is_empty() {
+    if !matches.flag("--wait") {
         return Ok(exit);
     }
+    let (mut pending, idle): (Vec<&Value>, Vec<&Value>) = lines
+        .iter()
+        .filter(|line| !is(line, "impossible"))
+        .partition(|line| is(line, "woken") || is(line, "busy"));
+    if pending.is_empty() {
+        // Nothing was tried. That is success only for a part that needs no attempt.
+        let exits = idle.iter().map(|line| outcome(part(&before, line), is_alias(line)).1);
+        return Ok(exits.fold(exit, Exit::worse));
+    }
     wait(socket, &before, &mut pending, Duration::from_secs(seconds)).map(|waited| exit.worse(waited))
+}
+
+fn is_alias(line: &Value) -> bool {
+    line.get("name").text().is_some()
 }
 
 fn target(matches: &Matches) -> String {
@@ -100,7 +109,7 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
             let part_now = part(&now, line);
             let has_ended = attempts(part_now) > attempts(part(before, line));
             if has_ended {
-                let (said, worst) = outcome(part_now);
+                let (said, worst) = outcome(part_now, is_alias(line));
                 text.push_str(&format!("{}: {}\n", printable(&title(line)), printable(&said)));
                 exit = exit.worse(worst);
             }
@@ -123,18 +132,28 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
     }
 }
 
-/// What came of an attempt, and the exit code for it.
-fn outcome(part: &Value) -> (String, Exit) {
+/// Returns a sentence about the attempt that has ended, and its exit code.
+///
+/// A role alias keeps its credentials when a refresh fails, so its phase alone does not tell whether the attempt succeeded: any
+/// problem is a failure. A session or a token in its best phase has succeeded even if something else is wrong with it.
+fn outcome(part: &Value, is_alias: bool) -> (String, Exit) {
     let phase = part.get("phase").text().unwrap_or("unknown");
     let problem = part.get("problem");
-    let exit = match (problem.get("remedy").text(), phase) {
-        (Some("configuration" | "factory"), _) => Exit::Attention,
-        (_, "connected" | "valid" | "ready") => Exit::Ok,
+    let is_best = matches!(phase, "connected" | "valid" | "ready");
+    let exit = match problem.get("remedy").text() {
+        Some("configuration" | "factory") => Exit::Attention,
+        Some(_) if is_alias => Exit::Unavailable,
+        _ if is_best => Exit::Ok,
         _ => Exit::Unavailable,
+    };
+    // "valid" would be read as a success.
+    let state = match is_alias && is_best && exit != Exit::Ok {
+        true => "not refreshed, the present credentials stay valid",
+        false => phase,
     };
     let message = problem.get("message").text().map(|message| format!(": {message}"));
     let step = problem.get("next_step").text().map(|step| format!("; next: {step}"));
-    let said = format!("{phase}{}{}", message.unwrap_or_default(), step.unwrap_or_default());
+    let said = format!("{state}{}{}", message.unwrap_or_default(), step.unwrap_or_default());
     (said, exit)
 }
 
@@ -166,21 +185,80 @@ mod tests {
 
     #[test]
     fn an_outcome_is_a_sentence_and_an_exit_code() {
-        for (part, said, exit) in [
-            (r#"{"phase":"connected","problem":null}"#, "connected", Exit::Ok),
+        let waits = r#""problem":{"remedy":"wait","message":"no route","next_step":"wait"}"#;
+        let refused = r#""problem":{"remedy":"configuration","message":"AWS says no","next_step":null}"#;
+        let lock = r#""problem":{"remedy":"factory","message":"the PIN is locked","next_step":null}"#;
+        let stays = "not refreshed, the present credentials stay valid";
+        for (is_alias, part, said, exit) in [
             (
-                r#"{"phase":"waiting","problem":{"remedy":"wait","message":"no route","next_step":"wait"}}"#,
-                "waiting: no route; next: wait",
+                false,
+                r#"{"phase":"connected","problem":null}"#.to_owned(),
+                "connected".to_owned(),
+                Exit::Ok,
+            ),
+            (
+                false,
+                format!(r#"{{"phase":"connected",{waits}}}"#),
+                "connected: no route; next: wait".to_owned(),
+                Exit::Ok,
+            ),
+            (
+                false,
+                format!(r#"{{"phase":"waiting",{waits}}}"#),
+                "waiting: no route; next: wait".to_owned(),
                 Exit::Unavailable,
             ),
             (
-                r#"{"phase":"valid","problem":{"remedy":"configuration","message":"AWS says no","next_step":null}}"#,
-                "valid: AWS says no",
+                false,
+                r#"{"phase":"connecting"}"#.to_owned(),
+                "connecting".to_owned(),
+                Exit::Unavailable,
+            ),
+            (
+                false,
+                format!(r#"{{"phase":"ready",{waits}}}"#),
+                "ready: no route; next: wait".to_owned(),
+                Exit::Ok,
+            ),
+            (
+                false,
+                format!(r#"{{"phase":"failed",{lock}}}"#),
+                "failed: the PIN is locked".to_owned(),
                 Exit::Attention,
             ),
-            ("{}", "unknown", Exit::Unavailable),
+            (
+                true,
+                r#"{"phase":"valid","problem":null}"#.to_owned(),
+                "valid".to_owned(),
+                Exit::Ok,
+            ),
+            (
+                true,
+                format!(r#"{{"phase":"valid",{waits}}}"#),
+                format!("{stays}: no route; next: wait"),
+                Exit::Unavailable,
+            ),
+            (
+                true,
+                format!(r#"{{"phase":"valid",{refused}}}"#),
+                format!("{stays}: AWS says no"),
+                Exit::Attention,
+            ),
+            (
+                true,
+                format!(r#"{{"phase":"failing",{waits}}}"#),
+                "failing: no route; next: wait".to_owned(),
+                Exit::Unavailable,
+            ),
+            (
+                true,
+                format!(r#"{{"phase":"failing",{refused}}}"#),
+                "failing: AWS says no".to_owned(),
+                Exit::Attention,
+            ),
+            (true, "{}".to_owned(), "unknown".to_owned(), Exit::Unavailable),
         ] {
-            assert_eq!(outcome(&value(part)), (said.to_owned(), exit), "{part}");
+            assert_eq!(outcome(&value(&part), is_alias), (said, exit), "{part}");
         }
     }
 }

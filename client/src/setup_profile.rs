@@ -1,5 +1,6 @@
 //! `gatepost setup-profile`: a profile in an AWS configuration or credentials file whose credentials come from gatepost.
 
+mod alias;
 mod edit;
 
 use std::ffi::OsStr;
@@ -21,6 +22,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         Some(profile) => text(profile)?,
         None => alias.unwrap_or("gatepost"),
     };
+    alias::check(socket, alias)?;
     let socket = (socket != Path::new(DEFAULT_SOCKET)).then_some(socket.as_os_str());
     let mut settings = vec![("credential_process", process(alias, socket)?)];
     if let Some(region) = matches.value("--region") {

@@ -35,6 +35,9 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
 
 /// The JSON document that the daemon takes.
 fn request_document(matches: &Matches) -> Result<String, Failure> {
+    if matches.flag("--unsigned-payload") && matches.value("--payload-hash").is_some() {
+        return Err(matches.usage_error("--payload-hash and --unsigned-payload exclude each other"));
+    }
     let payload_hash = match matches.flag("--unsigned-payload") {
         true => Some(OsStr::new("UNSIGNED-PAYLOAD")),
         false => matches.value("--payload-hash"),
@@ -125,7 +128,22 @@ mod tests {
         ];
         let json = request_document(&matches(&twice)).unwrap();
         assert!(json.contains(r#""headers":{"X-A":["2","1"],"b":""}"#), "{json}");
-        for wrong in ["--header=none", "--expires=soon"] {
+        let both = [
+            "sign",
+            "--service=s3",
+            "--region=r",
+            "--payload-hash=00",
+            "--unsigned-payload",
+            "https://h/",
+        ];
+        assert!(request_document(&matches(&both)).is_err());
+        for wrong in [
+            "--header=none",
+            "--expires=soon",
+            "--expires=-1",
+            "--expires=1.5",
+            "--header=none ",
+        ] {
             let line = ["sign", "--service=s3", "--region=us-east-2", wrong, "https://h/"];
             assert!(request_document(&matches(&line)).is_err(), "{wrong}");
         }

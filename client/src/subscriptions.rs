@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::command_line::Matches;
-use crate::daemon::{self, Conversation, DISK};
+use crate::daemon::{self, Connection, DISK};
 use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::json::Value;
@@ -32,7 +32,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
 
 /// Tells the daemon that a durable subscription's messages have been taken.
 pub(crate) struct Acknowledger {
-    conversation: Conversation,
+    connection: Connection,
     target: String,
 }
 
@@ -40,7 +40,7 @@ impl Acknowledger {
     /// For the subscription `name`.
     pub(crate) fn new(socket: &Path, name: &OsStr) -> Self {
         Self {
-            conversation: Conversation::with(socket),
+            connection: Connection::to(socket),
             target: format!("{}/ack", path(name)),
         }
     }
@@ -49,7 +49,7 @@ impl Acknowledger {
     pub(crate) fn acknowledge(&mut self, id: u64) -> Result<(), Failure> {
         let request = Request::post_json(&self.target, &format!("{{\"id\":{id}}}"));
         let request = request.keep_open().again(true);
-        let response = self.conversation.ask(request, DISK)?;
+        let response = self.connection.ask(request, DISK)?;
         match response.status {
             200 => Ok(()),
             _ => Err(daemon::refusal(&response)),

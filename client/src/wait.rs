@@ -1,4 +1,4 @@
-//! `gatepost wait`: for scripts that go on when the gateway has come so far.
+//! `gatepost wait`: waits until the gateway has reached a state, for scripts.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -51,12 +51,12 @@ impl Goal {
     }
 }
 
-/// Waits until the goal is reached, or says what is in its way when the time is over.
+/// Waits until the goal is reached. If the time is over first, fails with what is in the way.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let goal = matches
         .value("--for")
         .map_or(Some(Goal::Ready), |word| Goal::parse(word.to_str()?));
-    let goal = goal.ok_or_else(|| matches.usage_error("--for takes ready, csr or certificate"))?;
+    let goal = goal.ok_or_else(|| matches.usage_error("--for takes no such state"))?;
     let seconds = matches.value("--timeout");
     let seconds = seconds.map_or(Ok(TIMEOUT), |word| number("--timeout", word, "seconds"))?;
     // 0 waits for ever; so does a number that no clock can reach.
@@ -65,16 +65,18 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         .flatten();
     let mut told = String::new();
     loop {
-        let outcome = status::ask(socket);
+        // A daemon that has rejected its PIN is not started by looking at it: each start would try the PIN again.
+        let outcome = status::look_again(socket);
         if let Ok((_, document)) = &outcome
             && goal.is_reached(document)
         {
             return Ok(Exit::Ok);
         }
         if until.is_some_and(|until| Instant::now() + INTERVAL > until) {
-            return Err(too_late(outcome.map(|(_, document)| document), seconds));
+            let seen = outcome.or_else(|_| status::look(socket));
+            return Err(too_late(seen.map(|(_, document)| document), seconds));
         }
-        // A daemon that is not there yet may be about to start; everything else is worth a line when it changes.
+        // A missing daemon may be about to start. Each other change of the summary is a line.
         if let Ok((_, document)) = &outcome {
             let summary = document.get("summary").text().unwrap_or_default();
             if summary != told {
@@ -86,7 +88,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// The last state that was seen, under the exit code that `gatepost status` gives it.
+/// Reports the last state that was seen, with the exit code that `gatepost status` gives it.
 fn too_late(seen: Result<Value, Failure>, seconds: u64) -> Failure {
     match seen {
         Err(failure) => failure.about(format!("after {seconds} s")),
@@ -103,8 +105,36 @@ fn too_late(seen: Result<Value, Failure>, seconds: u64) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Goal;
+    use super::{Goal, too_late};
+    use crate::command_line::WAIT_STATES;
+    use crate::exit::{Exit, Failure};
     use crate::json::Value;
+
+    #[test]
+    fn every_state_of_the_table_is_a_goal() {
+        for word in WAIT_STATES {
+            assert!(Goal::parse(word).is_some(), "{word}");
+        }
+        assert_eq!(Goal::parse("raedy"), None);
+    }
+
+    #[test]
+    fn a_timeout_has_the_exit_code_of_the_status() {
+        for (exit_code, expected) in [
+            (0, Exit::Unavailable),
+            (68, Exit::NotRunning),
+            (69, Exit::Unavailable),
+            (77, Exit::NotAllowed),
+            (78, Exit::Attention),
+        ] {
+            let text = format!(r#"{{"state":"attention","exit_code":{exit_code},"summary":"the sentence"}}"#);
+            let failure = too_late(Ok(Value::parse(text.as_bytes()).unwrap()), 5);
+            assert_eq!(failure.exit(), expected);
+            assert_eq!(failure.message(), "after 5 s: the sentence");
+        }
+        let failure = too_late(Err(Failure::no_daemon("nobody listens").about_the_daemon()), 5);
+        assert_eq!(failure.exit(), Exit::NotRunning);
+    }
 
     #[test]
     fn goals_are_read_from_the_status() {

@@ -39,6 +39,22 @@ fn assert_refused(output: &Output, code: i32, reason: &str) {
     assert!(!said.contains("a secret") && !said.contains("a token"), "{said}");
 }
 
+/// Failed with this code, and with a document about it on stdout for programs.
+fn assert_document(output: &Output, code: i32, reason: &str) {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let document = stdout(output);
+    let names_code = document.contains(&format!("\"exit_code\":{code},\"problems\":[{{\"id\":\"daemon-"));
+    assert!(
+        names_code && document.contains(reason),
+        "{reason:?} is not in {document:?}"
+    );
+    assert!(
+        document.ends_with("}\n") && document.lines().count() == 1,
+        "{document:?}"
+    );
+    assert!(stderr(output).starts_with("gatepost: "), "{output:?}");
+}
+
 #[test]
 fn credentials_are_one_line_of_json() {
     let daemon = Daemon::answering(http("200 OK", CREDENTIALS)).unwrap();
@@ -84,11 +100,12 @@ fn refusals_keep_their_reason_and_get_an_exit_code() {
         ("418 ", 76),
     ] {
         let daemon = Daemon::answering(http(status, body)).unwrap();
-        for arguments in [&["credentials"][..], &["status"], &["status", "--json"], &["csr"]] {
+        for arguments in [&["credentials"][..], &["status"], &["csr"]] {
             let output = daemon.run(arguments).unwrap();
             assert_refused(&output, code, "the reason");
             assert!(stderr(&output).contains("the hint"));
         }
+        assert_document(&daemon.run(&["status", "--json"]).unwrap(), code, "the\\u000areason");
     }
     for (body, reason) in [
         ("", "answered 503"),

@@ -1,4 +1,4 @@
-//! The words of a command line, as its command takes them.
+//! The parsed words of a command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -18,9 +18,9 @@ impl Matches {
         self.options.iter().any(|(given, _)| *given == name)
     }
 
-    /// An option's value. The last one counts.
+    /// An option's value. The parser has refused a second one.
     pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
-        self.values(name).last()
+        self.values(name).next()
     }
 
     /// All values of an option, in order.

@@ -15,6 +15,9 @@ pub(crate) use matches::Matches;
 pub(crate) use parse::{Action, parse};
 pub use socket::{DEFAULT_SOCKET, SOCKET_VARIABLE};
 pub use spec::{Command, CommandOption, Form, Operand};
+pub(crate) use suggest::did_you_mean;
+#[cfg(test)]
+pub(crate) use table::WAIT_STATES;
 pub use table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS, find};
 
 #[cfg(test)]

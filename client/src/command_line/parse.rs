@@ -1,4 +1,4 @@
-//! From words to a command: options may stand before or after the command and its operands.
+//! The parser of the command line. Options may stand before or after the command and its operands.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use super::matches::{Matches, usage};
 use super::socket::DEFAULT_SOCKET;
 use super::spec::{Command, CommandOption, Form, Run};
-use super::suggest::closest;
+use super::suggest::did_you_mean;
 use super::table::{COMMANDS, GLOBAL_OPTIONS, find};
 use crate::exit::Failure;
 
-/// The request of a command line.
+/// What the command line asks for.
 pub(crate) enum Action {
     Run(Run, Matches),
     /// The help of a command, or of everything.
@@ -19,7 +19,7 @@ pub(crate) enum Action {
     Version,
 }
 
-/// The command line, understood.
+/// A parsed command line.
 pub(crate) struct Invocation {
     pub(crate) socket: PathBuf,
     pub(crate) action: Action,
@@ -96,6 +96,11 @@ fn matches(
             return Err(usage(Some(command.name), message));
         }
     }
+    for option in command.options {
+        for (_, value) in options.iter().filter(|(name, _)| *name == option.name) {
+            check_choice(command, option.name, option.choices, value)?;
+        }
+    }
     for option in command.options.iter().filter(|option| option.is_required) {
         if !options.iter().any(|(name, _)| *name == option.name) {
             return Err(usage(Some(command.name), format!("{} is needed", option.name)));
@@ -110,7 +115,8 @@ fn matches(
             Some(word) if word.is_empty() && !operand.may_be_empty => {
                 return Err(usage(Some(command.name), format!("{} is empty", operand.description)));
             }
-            _ => {}
+            Some(word) => check_choice(command, operand.description, operand.choices, word)?,
+            None => {}
         }
     }
     if let Some(extra) = operands.get(form.operands.len()) {
@@ -122,6 +128,16 @@ fn matches(
         operands,
         options,
     })
+}
+
+/// Refuses a word that is not among the choices, if there are any.
+fn check_choice(command: &Command, subject: &str, choices: &[&str], word: &OsStr) -> Result<(), Failure> {
+    if choices.is_empty() || choices.iter().any(|choice| word == *choice) {
+        return Ok(());
+    }
+    let suggestion = did_you_mean(&word.to_string_lossy(), choices.iter().copied());
+    let message = format!("{subject} is one of {}, not {word:?}{suggestion}", choices.join(", "));
+    Err(usage(Some(command.name), message))
 }
 
 fn select_form(command: &'static Command, word: Option<&OsStr>) -> Result<&'static Form, Failure> {
@@ -141,14 +157,11 @@ fn select_form(command: &'static Command, word: Option<&OsStr>) -> Result<&'stat
 }
 
 fn unknown<'a>(kind: &str, word: &OsStr, known: impl Iterator<Item = &'a str>) -> String {
-    let suggestion = closest(&word.to_string_lossy(), known);
-    let suggestion = suggestion
-        .map(|word| format!("; did you mean {word}?"))
-        .unwrap_or_default();
+    let suggestion = did_you_mean(&word.to_string_lossy(), known);
     format!("unknown {kind} {word:?}{suggestion}")
 }
 
-/// Options and other words, told apart.
+/// The options of a command line, and its other words.
 struct Words {
     options: Vec<(&'static str, OsString)>,
     words: Vec<OsString>,
@@ -182,13 +195,21 @@ impl Words {
                     .filter(|value| !value.is_empty())
                     .ok_or_else(|| usage(None, format!("{} needs a value", option.name)))?,
             };
+            if option.value.is_some() && !option.is_repeatable && options.iter().any(|(known, _)| *known == option.name)
+            {
+                return Err(usage(
+                    None,
+                    format!("{} is given twice, and only one value can count", option.name),
+                ));
+            }
             options.push((option.name, value));
         }
         Ok(Self { options, words })
     }
 }
 
-/// Finds an option before the command is known. Options of one name take a value in every command, or in none.
+/// Finds an option before the command is known. All commands agree on whether an option of one name takes a value and may be
+/// repeated; a test holds the table to that.
 fn option(name: &[u8]) -> Result<&'static CommandOption, Failure> {
     let every = || {
         GLOBAL_OPTIONS

@@ -59,6 +59,8 @@ pub struct Operand {
     pub is_required: bool,
     /// Whether the empty string is a value of it.
     pub may_be_empty: bool,
+    /// The only words that it takes; empty if it takes others.
+    pub choices: &'static [&'static str],
 }
 
 /// An option.
@@ -71,6 +73,10 @@ pub struct CommandOption {
     pub value: Option<&'static str>,
     /// Whether the command needs it.
     pub is_required: bool,
+    /// Whether it may be given several times; each value counts.
+    pub is_repeatable: bool,
+    /// The only values that it takes; empty if it takes others.
+    pub choices: &'static [&'static str],
     /// A few words on its effect.
     pub summary: &'static str,
 }
@@ -126,6 +132,7 @@ impl Operand {
             description,
             is_required: true,
             may_be_empty: false,
+            choices: &[],
         }
     }
 
@@ -142,6 +149,10 @@ impl Operand {
             ..self
         }
     }
+
+    pub(super) const fn choices(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
+    }
 }
 
 impl CommandOption {
@@ -151,6 +162,8 @@ impl CommandOption {
             short: None,
             value: None,
             is_required: false,
+            is_repeatable: false,
+            choices: &[],
             summary,
         }
     }
@@ -167,6 +180,17 @@ impl CommandOption {
             is_required: true,
             ..self
         }
+    }
+
+    pub(super) const fn repeatable(self) -> Self {
+        Self {
+            is_repeatable: true,
+            ..self
+        }
+    }
+
+    pub(super) const fn choices(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
     }
 
     pub(super) const fn short(self, short: &'static str) -> Self {

@@ -2,15 +2,23 @@
 
 use crate::edit_distance::edit_distance;
 
+/// Returns the end of a sentence that refuses `typed`: `; did you mean ready?`, or nothing where no known word is close.
+pub(crate) fn did_you_mean<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> String {
+    closest(typed, words)
+        .map(|word| format!("; did you mean {word}?"))
+        .unwrap_or_default()
+}
+
 /// Returns the word that differs from `typed` by at most two edits, or by one if `typed` is short.
-pub(super) fn closest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn closest<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = typed.to_lowercase();
     let most = match typed.chars().count() {
         0..=2 => return None,
         3..=4 => 1,
         _ => 2,
     };
     words
-        .map(|word| (edit_distance(typed, word), word))
+        .map(|word| (edit_distance(&lower, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -28,6 +36,7 @@ mod tests {
             ("outboxes", Some("outbox")),
             ("credentail", Some("credentials")),
             ("crs", Some("csr")),
+            ("STATUS", Some("status")),
             ("cs", None),
             ("frobnicate", None),
             ("x", None),

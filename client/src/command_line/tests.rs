@@ -99,10 +99,35 @@ fn command_lines_that_are_right() {
 }
 
 #[test]
-fn the_last_value_counts() {
-    let matches = matches(&["subscribe", "--qos=0", "a", "--qos", "1"]);
-    assert_eq!(matches.value("--qos").unwrap(), "1");
-    assert_eq!(matches.values("--qos").count(), 2);
+fn an_option_with_one_value_is_refused_when_it_is_given_twice() {
+    // Every such option of the table, wherever it stands.
+    for command in COMMANDS.iter().filter(|command| command.run.is_some()) {
+        let single = |option: &&CommandOption| option.value.is_some() && !option.is_repeatable;
+        for option in command.options.iter().chain(GLOBAL_OPTIONS).filter(single) {
+            let (name, option) = (command.name, option.name);
+            let line = format!("{name} {option}=1 {option}=1");
+            let Err(failure) = parse(words(&line), None) else {
+                panic!("{line} is not refused")
+            };
+            assert!(
+                failure.message().contains(&format!("{option} is given twice")),
+                "{line}"
+            );
+            assert_eq!(failure.exit(), Exit::Usage);
+        }
+    }
+    let line = [
+        "allow",
+        "--user=a",
+        "--role-alias=a",
+        "--role-alias",
+        "b",
+        "--publish=x",
+        "--publish=y",
+    ];
+    let matches = matches(&line);
+    assert_eq!(matches.values("--role-alias").count(), 2);
+    assert_eq!(matches.values("--publish").count(), 2);
 }
 
 #[test]
@@ -114,7 +139,6 @@ fn the_socket_is_the_option_or_the_environment_or_the_default() {
         ("csr --socket /s", Some("/e"), "/s"),
         ("--socket=/s csr", None, "/s"),
         ("--socket=/s check --json", None, "/s"),
-        ("check --socket /a --socket /b", None, "/b"),
     ] {
         let invocation = parse(words(line), environment.map(Into::into)).unwrap();
         assert_eq!(invocation.socket.to_str(), Some(socket), "{line} {environment:?}");
@@ -161,6 +185,22 @@ fn every_mistake_is_one_line_that_names_the_help() {
         ("check --as=", "needs a value"),
         ("--socket", "--socket needs a value"),
         ("status --socket=", "needs a value"),
+        ("--socket /a check --socket /b", "--socket is given twice"),
+        (
+            "wait --for raedy",
+            "--for is one of ready, csr, certificate, not \"raedy\"; did you mean ready?",
+        ),
+        ("wait --for READY", "did you mean ready?"),
+        ("wait --for certificat", "did you mean certificate?"),
+        (
+            "log-level verbose",
+            "the log level is one of error, warn, info, debug, trace",
+        ),
+        ("log-level DEBUG", "did you mean debug?"),
+        ("publish t --qos 2", "--qos is one of 0, 1, not \"2\""),
+        ("subscribe t --qos=-1", "--qos is one of 0, 1"),
+        ("retry sesion", "did you mean session?"),
+        ("retry credentails", "did you mean credentials?"),
         ("help frobnicate", "unknown command"),
         ("help csr status", "unexpected"),
     ] {
@@ -181,15 +221,20 @@ fn every_mistake_is_one_line_that_names_the_help() {
 
 /// The parser sorts options before it knows the command.
 #[test]
-fn options_of_one_name_take_a_value_in_every_command_or_in_none() {
+fn options_of_one_name_are_alike_in_every_command() {
     let mut arity = BTreeMap::new();
     let every = COMMANDS
         .iter()
         .flat_map(|command| command.options)
         .chain(GLOBAL_OPTIONS);
-    for CommandOption { name, value, .. } in every {
-        let takes_value = arity.entry(name).or_insert(value.is_some());
-        assert_eq!(*takes_value, value.is_some(), "{name}");
+    for option in every {
+        let kind = (option.value.is_some(), option.is_repeatable);
+        assert_eq!(*arity.entry(option.name).or_insert(kind), kind, "{}", option.name);
+        assert!(
+            !option.is_repeatable || option.summary.contains("may be repeated"),
+            "{}",
+            option.name
+        );
     }
 }
 

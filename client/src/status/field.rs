@@ -1,5 +1,6 @@
 //! `gatepost status --field`: one value of the status document, for scripts that have no JSON parser.
 
+use crate::command_line::did_you_mean;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 
@@ -11,12 +12,14 @@ pub(super) fn select(document: &Value, path: &str) -> Result<String, Failure> {
     for step in path.split('.') {
         let next = child(value, step);
         let Some(next) = next else {
-            let place = if walked.is_empty() {
-                "the status".to_owned()
-            } else {
-                walked
-            };
-            return Err(Failure::new(Exit::Unknown, format!("{place} has no field {step:?}")).with_hint(known(value)));
+            let place = if walked.is_empty() { "the status" } else { &walked };
+            let names = names(value);
+            let suggestion = did_you_mean(step, names.iter().copied());
+            let failure = Failure::new(Exit::Unknown, format!("{place} has no field {step:?}{suggestion}"));
+            return Err(failure.with_hint(match names.is_empty() {
+                true => "gatepost status --json shows every field".to_owned(),
+                false => format!("it has {}", names.join(", ")),
+            }));
         };
         walked = if walked.is_empty() {
             step.to_owned()
@@ -43,16 +46,12 @@ fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     member.or_else(named).or_else(numbered)
 }
 
-/// The steps that a value has.
-fn known(value: &Value) -> String {
-    let names: Vec<&str> = match value {
+/// Returns the steps that lead from a value to what is in it.
+fn names(value: &Value) -> Vec<&str> {
+    match value {
         Value::Object(members) => members.iter().map(|(name, _)| name.as_str()).collect(),
         Value::Array(items) => items.iter().filter_map(|item| item.get("name").text()).collect(),
         _ => Vec::new(),
-    };
-    match names.is_empty() {
-        true => "gatepost status --json shows every field".to_owned(),
-        false => format!("it has {}", names.join(", ")),
     }
 }
 
@@ -75,8 +74,24 @@ mod tests {
             ("role_aliases.1.phase", Ok("x")),
             ("role_aliases.a b.name", Ok("a b")),
             ("session", Ok(r#"{"phase":"connected","problem":null,"n":7}"#)),
-            ("stat", Err("the status has no field \"stat\"")),
-            ("session.fase", Err("session has no field \"fase\"")),
+            ("xyz", Err("the status has no field \"xyz\"")),
+            ("sate", Err("the status has no field \"sate\"; did you mean state?")),
+            (
+                "sesion.phase",
+                Err("the status has no field \"sesion\"; did you mean session?"),
+            ),
+            (
+                "session.phse",
+                Err("session has no field \"phse\"; did you mean phase?"),
+            ),
+            (
+                "role_alias.0",
+                Err("the status has no field \"role_alias\"; did you mean role_aliases?"),
+            ),
+            (
+                "role_aliases.telemtry",
+                Err("role_aliases has no field \"telemtry\"; did you mean telemetry?"),
+            ),
             ("role_aliases.video", Err("role_aliases has no field \"video\"")),
             ("role_aliases.2", Err("role_aliases has no field \"2\"")),
             ("state.x", Err("state has no field \"x\"")),

@@ -34,23 +34,27 @@ fn by_systemd(socket: &Path) -> Option<(Vec<u8>, Value)> {
     Some((body, document))
 }
 
-/// The status document about a daemon that does not run.
+/// Returns the status document about a daemon that does not run.
 fn document_of(why: &NotRunning) -> String {
     let id = match why.exit_code {
         77 => "token-pin",
         78 => "daemon-failed",
         _ => "daemon-stopped",
     };
-    let NotRunning {
-        exit_code,
-        message,
-        next_step,
-        ..
-    } = why;
-    let summary = quoted(&format!("{message}; next: {next_step}"));
-    let (message, next_step) = (quoted(message), quoted(next_step));
+    document_about_daemon(id, why.exit_code, &why.message, Some(why.next_step))
+}
+
+/// Returns a status document with one problem, which is about the daemon as a whole.
+pub(super) fn document_about_daemon(id: &str, exit_code: u8, message: &str, next_step: Option<&str>) -> String {
+    let (state, remedy) = match exit_code {
+        69 | 75 => ("waiting", "wait"),
+        _ => ("attention", "configuration"),
+    };
+    let next = next_step.map(|step| format!("; next: {step}")).unwrap_or_default();
+    let summary = quoted(&format!("{message}{next}"));
+    let (message, next_step) = (quoted(message), next_step.map_or_else(|| "null".to_owned(), quoted));
     format!(
-        r#"{{"state":"attention","summary":{summary},"working":false,"exit_code":{exit_code},"problems":[{{"id":"{id}","part":"daemon","severity":"attention","remedy":"configuration","message":{message},"next_step":{next_step}}}]}}"#
+        r#"{{"state":"{state}","summary":{summary},"working":false,"exit_code":{exit_code},"problems":[{{"id":"{id}","part":"daemon","severity":"{state}","remedy":"{remedy}","message":{message},"next_step":{next_step}}}]}}"#
     )
 }
 

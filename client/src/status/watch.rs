@@ -6,7 +6,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{line, look_again, report};
+use super::document::{line, look_again, of_failure};
+use super::report;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::output;
@@ -33,7 +34,10 @@ fn every_document(socket: &Path) -> Result<Infallible, Failure> {
     loop {
         match look_again(socket) {
             Ok((body, _)) => output::print(&line(&body)).map(drop)?,
-            Err(failure) => drop(failure.report()),
+            Err(failure) => {
+                output::print(&line(of_failure(&failure).as_bytes()))?;
+                let _ = failure.report();
+            }
         }
         sleep(INTERVAL);
     }

@@ -71,6 +71,53 @@ fn a_retry_says_what_it_woke_and_what_came_of_it() {
     );
 }
 
+fn alias(succeeded: u32, transient: u32, problem: &str) -> String {
+    let document = format!(
+        r#"{{"role_aliases":[{{"name":"video","phase":"valid","problem":{problem},
+            "refreshes":{{"succeeded":{succeeded},"transient":{transient},"refused":0}}}}]}}"#
+    );
+    http("200 OK", &document)
+}
+
+#[test]
+fn a_refresh_that_fails_is_a_failure_although_the_credentials_are_still_valid() {
+    let woken =
+        r#"{"parts":[{"part":"credentials","name":"video","outcome":"woken","message":"they are asked for now"}]}"#;
+    let problem = r#"{"remedy":"wait","message":"AWS answered 503","next_step":null}"#;
+    for (last, code, said) in [
+        (alias(2, 0, "null"), 0, "role alias video: valid\n"),
+        (
+            alias(1, 1, problem),
+            69,
+            "role alias video: not refreshed, the present credentials stay valid: AWS answered 503\n",
+        ),
+    ] {
+        let answers = vec![alias(1, 0, "null"), http("200 OK", woken), alias(1, 0, "null"), last];
+        let daemon = answering_in_turn(answers);
+        let output = daemon.run(&["retry", "credentials", "video", "--wait"]).unwrap();
+        let said = format!("role alias video: they are asked for now\n{said}");
+        assert_eq!(
+            (output.status.code(), stdout(&output)),
+            (Some(code), said.as_str()),
+            "{output:?}"
+        );
+    }
+    // Nothing could be tried, so nothing has succeeded.
+    let nothing = r#"{"parts":[{"part":"credentials","name":"video","outcome":"nothing","message":"as soon as AWS has accepted the certificate"}]}"#;
+    let idle = r#"{"role_aliases":[{"name":"video","phase":"waiting","problem":null}]}"#;
+    for (arguments, code) in [
+        (&["retry", "credentials", "video", "--wait"][..], 69),
+        (&["retry", "credentials", "video"], 0),
+    ] {
+        let daemon = answering_in_turn(vec![http("200 OK", idle), http("200 OK", nothing)]);
+        assert_eq!(
+            daemon.run(arguments).unwrap().status.code(),
+            Some(code),
+            "{arguments:?}"
+        );
+    }
+}
+
 #[test]
 fn targets_of_retry() {
     for (arguments, target) in [
@@ -155,6 +202,25 @@ fn what_lacks_something_needs_no_daemon() {
         (&["log-level", "debug", "--for"], "--for needs a value"),
         (&["log-level", "debug", "--for", "x"], "no span of time"),
         (&["suport"], "did you mean support?"),
+        (
+            &["allow", "--user", "a", "--user", "b", "--publish", "x"],
+            "--user is given twice",
+        ),
+        (
+            &["sign", "--service=s3", "--service=sts", "--region=r", "https://h/"],
+            "--service is given twice",
+        ),
+        (
+            &[
+                "sign",
+                "--service=s3",
+                "--region=r",
+                "--expires=1",
+                "--expires=2",
+                "https://h/",
+            ],
+            "--expires is given twice",
+        ),
     ] {
         let output = run(Path::new("/nonexistent"), arguments).unwrap();
         assert_refused(&output, 64, says);

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use crate::support::{self, Daemon, Folder, command, http, run};
-use crate::{CREDENTIALS, assert_refused, stderr};
+use crate::{CREDENTIALS, assert_document, assert_refused, stderr};
 
 #[test]
 fn a_daemon_that_was_killed_while_it_answered_is_asked_once_more() {
@@ -59,13 +59,11 @@ fn what_no_gatepost_daemon_says() {
         let output = Daemon::answering(answer).unwrap().run(&["credentials"]).unwrap();
         assert_refused(&output, code, reason);
     }
-    for arguments in [&["status"][..], &["status", "--json"], &["csr"]] {
-        assert_refused(
-            &Daemon::answering(http("200 OK", "[]")).unwrap().run(arguments).unwrap(),
-            76,
-            "not one of",
-        );
+    let daemon = Daemon::answering(http("200 OK", "[]")).unwrap();
+    for arguments in [&["status"][..], &["csr"]] {
+        assert_refused(&daemon.run(arguments).unwrap(), 76, "not one of");
     }
+    assert_document(&daemon.run(&["status", "--json"]).unwrap(), 76, "not one of");
 }
 
 #[test]
@@ -122,6 +120,13 @@ fn no_daemon() {
             };
             assert_refused(&output, code, reason);
             assert!(stderr(&output).contains("systemctl status gatepost"), "{output:?}");
+        }
+        let code = if code == 69 { 68 } else { code };
+        assert_document(&run(&path, &["status", "--json"]).unwrap(), code, reason);
+        // The deadline is past at once.
+        if code == 68 {
+            let waited = run(&path, &["wait", "--timeout", "1"]).unwrap();
+            assert_refused(&waited, 68, "after 1 s: the daemon is not running");
         }
     }
 }

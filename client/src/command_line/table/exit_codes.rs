@@ -5,7 +5,7 @@ pub static EXIT_CODES: &[(u8, &str)] = &[
     (64, "wrong usage"),
     (65, "the message or the certificate is refused"),
     (66, "no such role alias, message or subscription"),
-    (68, "status and check: the daemon is not running"),
+    (68, "status, check and wait: the daemon is not running"),
     (69, "not ready, or the daemon is not running"),
     (73, "no room for a message, or a file cannot be written"),
     (74, "stdin or stdout fails"),

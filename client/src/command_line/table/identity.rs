@@ -38,6 +38,9 @@ as well, each look is a document.",
     run: Some(status::run),
 };
 
+/// The states that `gatepost wait` can wait for.
+pub(crate) const WAIT_STATES: &[&str] = &["ready", "csr", "certificate"];
+
 pub(super) const WAIT: Command = Command {
     name: "wait",
     summary: "wait until the gateway is ready",
@@ -58,13 +61,16 @@ line on stderr.",
             "--for",
             "STATE",
             "ready (the default), csr: the signing request exists, certificate: the certificate fits the key",
-        ),
+        )
+        .choices(WAIT_STATES),
         CommandOption::value("--timeout", "SECONDS", "the longest wait (default: 120; 0: for ever)"),
     ],
     notes: "",
     exit_codes: &[
         (0, "the state is reached"),
-        (69, "the time is over, or the daemon does not run"),
+        (68, "the time is over, and the daemon is not running"),
+        (69, "the time is over, and what is missing comes by itself"),
+        (77, "the time is over, and the PIN is rejected or locked"),
         (78, "the time is over, and a person must act"),
     ],
     run: Some(wait::run),

@@ -4,6 +4,9 @@ use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{outbox, publish, subscribe, subscriptions};
 
+/// The qualities of service that AWS IoT has.
+const QOS: &[&str] = &["0", "1"];
+
 pub(super) const PUBLISH: Command = Command {
     name: "publish",
     summary: "a message to AWS, kept until AWS has it",
@@ -31,7 +34,7 @@ message is on the disk. From then on gatepost sends it until AWS has it.
   gatepost publish '{thing}/door' '{\"open\":true}'
   sensor | gatepost publish '{thing}/temperature' --lines",
     options: &[
-        CommandOption::value("--qos", "0|1", "0: sent now or refused, never kept (default: 1)"),
+        CommandOption::value("--qos", "0|1", "0: sent now or refused, never kept (default: 1)").choices(QOS),
         CommandOption::flag("--retain", "the broker keeps it for later subscribers"),
         CommandOption::flag("--wait", "wait until AWS has acknowledged it"),
         CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 30)"),
@@ -86,7 +89,8 @@ for the thing name; + is any level, # all levels that follow.
             "--qos",
             "0|1",
             "0: AWS does not keep messages while the gateway is offline (default: 1)",
-        ),
+        )
+        .choices(QOS),
         CommandOption::value(
             "--name",
             "NAME",

@@ -7,6 +7,8 @@ mod operator;
 mod programs;
 
 pub use exit_codes::EXIT_CODES;
+#[cfg(test)]
+pub(crate) use identity::WAIT_STATES;
 
 use super::spec::{Command, CommandOption};
 

@@ -39,7 +39,7 @@ For root, and for those who may publish and subscribe to everything.",
         (66, "no such role alias"),
         (
             69,
-            "the daemon is not running; with --wait: an attempt has failed, or none has ended in time",
+            "the daemon is not running; with --wait: an attempt has failed, none has ended in time, or nothing can be tried yet",
         ),
         NOT_ALLOWED,
         (78, "a person must act"),
@@ -51,7 +51,7 @@ pub(super) const LOG_LEVEL: Command = Command {
     name: "log-level",
     summary: "how much the running daemon logs",
     forms: &[Form::plain(
-        &[Operand::optional("LEVEL", "the log level")],
+        &[Operand::optional("LEVEL", "the log level").choices(&["error", "warn", "info", "debug", "trace"])],
         &["--for"],
         "how much is logged",
     )],
@@ -110,17 +110,20 @@ not written again. Run it as root.
             "--role-alias",
             "ALIAS",
             "gives the credentials of ALIAS, or of all (*); may be repeated",
-        ),
+        )
+        .repeatable(),
         CommandOption::value(
             "--publish",
             "TOPIC",
             "gives the right to publish to TOPIC, which may have wildcards; may be repeated",
-        ),
+        )
+        .repeatable(),
         CommandOption::value(
             "--subscribe",
             "FILTER",
             "gives the right to subscribe to FILTER; may be repeated",
-        ),
+        )
+        .repeatable(),
         CommandOption::flag("--dry-run", "show the rule and where it would be written"),
         CommandOption::value(
             "--config",

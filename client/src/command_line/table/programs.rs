@@ -40,7 +40,8 @@ pub(super) const SETUP_PROFILE: Command = Command {
 Writes a profile whose credentials come from this command into an AWS
 configuration file. It asks nothing, changes nothing else in the file, and says
 what it did. A second run changes nothing. It refuses a profile for which
-programs would find other credentials first.",
+programs would find other credentials first, and a role alias that the running
+daemon does not have.",
     options: &[
         CommandOption::value("--profile", "NAME", "the profile (default: ALIAS, or gatepost)"),
         CommandOption::value("--region", "REGION", "the profile's Region, if it is to have one"),
@@ -55,10 +56,13 @@ programs would find other credentials first.",
         ),
     ],
     notes: "",
-    exit_codes: &[(
-        78,
-        "the file cannot be written, or the profile gets its credentials elsewhere",
-    )],
+    exit_codes: &[
+        NO_ALIAS,
+        (
+            78,
+            "the file cannot be written, or the profile gets its credentials elsewhere",
+        ),
+    ],
     run: Some(setup_profile::run),
 };
 
@@ -122,7 +126,8 @@ SDK:
             "--header",
             "NAME:VALUE",
             "a header field that will be sent too; may be repeated",
-        ),
+        )
+        .repeatable(),
         CommandOption::value(
             "--payload-hash",
             "HASH",

@@ -1,4 +1,4 @@
-//! Several questions on one connection.
+//! A connection to the daemon, for several requests.
 
 use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -10,23 +10,23 @@ use super::refusal::not_gatepost;
 use crate::exit::Failure;
 use crate::http::{Opened, Request, Response, ResponseError};
 
-/// One question after the other. The daemon closes a connection that was quiet for a while; the next question then opens
+/// Sends one request after the other. The daemon closes a connection that was idle for a while; the next request then opens
 /// another one.
-pub(crate) struct Conversation {
+pub(crate) struct Connection {
     socket: PathBuf,
     open: Option<BufReader<UnixStream>>,
 }
 
-impl Conversation {
-    /// With the daemon that listens on `socket`; it hears of it with the first question.
-    pub(crate) fn with(socket: &Path) -> Self {
+impl Connection {
+    /// Prepares a connection to the daemon that listens on `socket`. The first request opens it.
+    pub(crate) fn to(socket: &Path) -> Self {
         Self {
             socket: socket.to_owned(),
             open: None,
         }
     }
 
-    /// The answer, whatever it is, if it comes within `patience`.
+    /// Sends a request, and returns the response, whatever its status, if it comes within `patience`.
     pub(crate) fn ask(&mut self, request: Request, patience: Duration) -> Result<Response, Failure> {
         let (socket, open) = (self.socket.clone(), self.open.take());
         let work = Box::new(move || answer(&socket, open, &request));
@@ -40,7 +40,7 @@ impl Conversation {
     }
 }
 
-/// The answer, and the connection if it can take another question.
+/// Returns the response, and the connection if it can take another request.
 fn answer(
     socket: &Path,
     open: Option<BufReader<UnixStream>>,
@@ -59,7 +59,7 @@ fn answer(
     Ok(Opened::Whole(response, open))
 }
 
-/// Whether the daemon has neither closed the connection nor said anything that was not asked.
+/// Whether the daemon has neither closed the connection nor sent anything unasked.
 fn is_open(reader: &BufReader<UnixStream>) -> bool {
     let mut stream = reader.get_ref();
     let quiet = stream.set_nonblocking(true).is_ok()
