@@ -1,6 +1,7 @@
 //! For bash-completion, which loads the file when `gatepost` is completed first.
 
-use super::{Line, ROLE_ALIASES, Values};
+use super::line::{Line, Values};
+use super::role_aliases::ROLE_ALIASES;
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
@@ -43,10 +44,10 @@ fn complete(line: &Line, names: &[&str], indent: &str) -> String {
     let with_value = line
         .flags
         .iter()
-        .filter_map(|flag| Some((&flag.name, super::values(flag.value.as_ref()?))));
+        .filter_map(|flag| Some((&flag.name, &flag.value.as_ref()?.1)));
     out.push_str(&format!("{indent}case $prev in\n"));
     for (name, values) in with_value {
-        out.push_str(&format!("{indent}{name}) {}return ;;\n", reply(&values, names)));
+        out.push_str(&format!("{indent}{name}) {}return ;;\n", reply(values, names)));
     }
     for verb in line.verbs.iter().filter(|verb| verb.argument != Values::Nothing) {
         out.push_str(&format!(

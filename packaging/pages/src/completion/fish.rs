@@ -1,6 +1,7 @@
 //! For fish.
 
-use super::{Line, ROLE_ALIASES, Values, VerbLine, values};
+use super::line::{Line, Values, VerbLine};
+use super::role_aliases::ROLE_ALIASES;
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
@@ -64,10 +65,10 @@ fn put(out: &mut String, program: &str, line: &Line, when: Option<&str>, names: 
     for flag in &line.flags {
         let name = flag.name.trim_start_matches('-');
         let meaning = quoted(&flag.meaning);
-        let value = match flag.value.as_deref().map(values) {
+        let value = match flag.value.as_ref().map(|(_, values)| values) {
             None => String::new(),
             Some(Values::Files) => " -r -F".to_owned(),
-            Some(other) => words(&other, names).map_or(" -x".to_owned(), |words| format!(" -x -a '{words}'")),
+            Some(other) => words(other, names).map_or(" -x".to_owned(), |words| format!(" -x -a '{words}'")),
         };
         let described = if meaning.is_empty() {
             String::new()

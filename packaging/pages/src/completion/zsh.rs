@@ -1,6 +1,7 @@
 //! For zsh's completion system.
 
-use super::{Line, ROLE_ALIASES, Values, values};
+use super::line::{Line, Values};
+use super::role_aliases::ROLE_ALIASES;
 
 /// The script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
@@ -42,7 +43,7 @@ fn arguments(line: &Line) -> String {
             .replace(']', "\\]")
             .replace(':', "\\:");
         match &flag.value {
-            Some(value) => format!("'{}=[{meaning}]:{value}:{}'", flag.name, action(&values(value))),
+            Some((value, values)) => format!("'{}=[{meaning}]:{value}:{}'", flag.name, action(values)),
             None => format!("'{}[{meaning}]'", flag.name),
         }
     });
