@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::time::Duration;
 
 use rig::wait;
 
@@ -111,15 +110,12 @@ fn promise_6_nothing_that_a_broker_sends_stops_the_gateway() {
 #[test]
 fn promise_8_each_answer_to_connect_is_named() {
     let rows: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("a message first", publish(0, &[], &[], b"x"), "MQTT-3.2.0-1"),
+        // src/cloud/mqtt/tests/first_contact.rs has a row for each answer.
         (
             "a web server",
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
             "MQTT-2.1.3-1",
         ),
-        ("another client ID", connack(b"\x12\x00\x01x"), "3.2.2.3.7"),
-        ("MQTT 3.1.1", framed(0x20, &[0, 0]), "MQTT 5.0, 2.1.4"),
-        ("0x8a", framed(0x20, &[0, 0x8a, 0]), "banned (0x8a)"),
         ("0xee", framed(0x20, &[0, 0xee, 0]), "does not list (0xee)"),
     ];
     let (mut world, broker) = world();
@@ -323,20 +319,7 @@ fn promise_8_a_dead_connection_is_noticed_while_a_program_publishes() {
         broker.packets().iter().any(|packet| packet.as_slice() == [0xc0]),
         "it was asked"
     );
-
-    // One that answers PINGREQ and nothing else.
-    world.gateway.stop();
-    broker.play(Script {
-        acknowledges: false,
-        ..Script::default()
-    });
-    world.gateway.start();
-    world
-        .gateway
-        .wait_longer_for(Duration::from_secs(150), "session.problem.message", |why| {
-            why.as_str()
-                .is_some_and(|why| why.contains("answers PINGREQ, and does not acknowledge"))
-        });
+    // src/cloud/mqtt/tests/lifetime.rs has a broker that answers PINGREQ and nothing else.
 }
 
 #[test]
