@@ -49,6 +49,10 @@ fn the_changelog_knows_the_version_that_is_built() {
     );
     let says_unreleased = read("README.md").contains("not released yet");
     assert_eq!(says_unreleased, released.is_empty(), "README and changelog differ");
+    let state = format!("**State:** {VERSION}");
+    assert!(read("README.md").contains(&state), "README does not say {state}");
+    let said = read("CHANGELOG.md").contains("Nothing has been released yet");
+    assert_eq!(said, released.is_empty(), "the changelog says that nothing is released");
     let supported = read("SECURITY.md").contains("There are no others yet");
     assert_eq!(supported, released.len() < 2, "SECURITY.md and changelog differ");
 }
