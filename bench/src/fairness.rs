@@ -1,4 +1,7 @@
-//! One program's answers beside another's loop, and without it.
+//! One program's answers beside another's loop.
+//!
+//! The loop takes its part of the processors, whoever serves it. The floor therefore is what a server that only sends bytes, which the
+//! loop does not ask, needs for an answer at the same time.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -12,9 +15,9 @@ use bench::table::{Budget, Figure, Row};
 use rig::process::Process;
 use rig::user;
 
-use crate::report::CREDENTIALS;
+use crate::report::{CREDENTIALS, Floor};
 
-/// With and without the loop in turns; the middle of the rounds counts.
+/// Answers of the floor and of gatepost in turns; the middle of the rounds counts.
 const ROUNDS: usize = 7;
 
 const PACE: Pace = Pace {
@@ -38,22 +41,23 @@ pub(crate) fn rows(socket: &Path) -> Result<Vec<Row>> {
         user::is_root(),
         "only root can be two users, one whose answers are measured and one in a loop"
     );
+    let floor = Floor::start(socket)?;
     let mut rows = Vec::new();
     for (connections, manner, name) in LOOPS {
-        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        let (mut least, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            alone.push(PACE.run(socket, CREDENTIALS)?);
             let mut storm = Command::new(std::env::current_exe()?);
             storm.arg("storm").arg(socket).args([connections, manner]);
             let _storm = Process::spawn(storm.uid(OTHER).gid(OTHER), "gatepost")?;
-            beside.push(PACE.run(socket, CREDENTIALS)?);
+            least.push(PACE.run(&floor.socket(), CREDENTIALS)?);
+            ours.push(PACE.run(socket, CREDENTIALS)?);
         }
         for percent in [50, 99] {
             let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
             rows.push(Row {
                 what: format!("answer beside {name} of another user, p{percent}"),
-                value: figure(&beside),
-                floor: Some(figure(&alone)),
+                value: figure(&ours),
+                floor: Some(figure(&least)),
                 budget: match percent {
                     99 => Budget::TimesFloor(2.0),
                     _ => Budget::None,

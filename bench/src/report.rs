@@ -1,7 +1,7 @@
 //! Which figures there are, and the budget of each.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,15 +29,7 @@ const STARTS: usize = 5;
 
 /// The answer from the socket, beside a server that only sends the same bytes.
 pub(crate) fn socket(daemon: &Path) -> Result<Vec<Row>> {
-    let folder = tempfile::tempdir()?;
-    let answer = folder.path().join("answer");
-    fs::write(&answer, Caller::new(daemon, CREDENTIALS).ask()?)?;
-    let floor = folder.path().join("socket");
-    let _floor = Process::spawn(&mut floor_command(&floor, &answer)?, "gatepost")?;
-    wait::until(Duration::from_secs(10), "the floor to answer", || {
-        Caller::new(&floor, CREDENTIALS).ask().is_ok()
-    })?;
-
+    let floor = Floor::start(daemon)?;
     let mut rows = Vec::new();
     for (keep_alive, name, total) in [(true, "keep-alive", 16_000), (false, "new connection", 4_000)] {
         for callers in [1, 8] {
@@ -49,7 +41,7 @@ pub(crate) fn socket(daemon: &Path) -> Result<Vec<Row>> {
             let (mut ours, mut least) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 ours.push(load.run(daemon, CREDENTIALS)?);
-                least.push(load.run(&floor, CREDENTIALS)?);
+                least.push(load.run(&floor.socket(), CREDENTIALS)?);
             }
             for percent in [50, 99] {
                 let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
@@ -170,6 +162,35 @@ pub(crate) fn start(socket: &Path, daemon: &[&str]) -> Result<Vec<Row>> {
             budget: Budget::None,
         },
     ])
+}
+
+/// A server that only sends the bytes of one of the daemon's answers: the least that any answer takes.
+pub(crate) struct Floor {
+    folder: tempfile::TempDir,
+    _process: Process,
+}
+
+impl Floor {
+    /// Asks `daemon` for credentials, and starts the server with that answer.
+    pub(crate) fn start(daemon: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let answer = folder.path().join("answer");
+        fs::write(&answer, Caller::new(daemon, CREDENTIALS).ask()?)?;
+        let socket = folder.path().join("socket");
+        let process = Process::spawn(&mut floor_command(&socket, &answer)?, "gatepost")?;
+        wait::until(Duration::from_secs(10), "the floor to answer", || {
+            Caller::new(&socket, CREDENTIALS).ask().is_ok()
+        })?;
+        Ok(Self {
+            folder,
+            _process: process,
+        })
+    }
+
+    /// Where it answers.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
 }
 
 /// This program as the floor: a process of its own, as the daemon is.
