@@ -103,7 +103,7 @@ mod tests {
                 line: 2,
                 profile: profile.to_owned(),
                 setting: "aws_access_key_id",
-                is_gatepost: false,
+                gatepost: None,
             }],
             unread: Vec::new(),
         };

@@ -96,7 +96,8 @@ fn attempts(part: &Value) -> u64 {
     let count = |value: &Value| value.whole_number().unwrap_or_default();
     let refreshes = part.get("refreshes");
     let of_alias = ["succeeded", "transient", "refused"].map(|name| count(refreshes.get(name)));
-    count(part.get("attempts")) + count(part.get("openings")) + of_alias.iter().sum::<u64>()
+    let of_part = ["attempts", "openings", "checks"].map(|name| count(part.get(name)));
+    of_part.iter().chain(&of_alias).sum()
 }
 
 fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Duration) -> Result<Exit, Failure> {
@@ -168,12 +169,12 @@ mod tests {
     #[test]
     fn attempts_are_counted_in_each_part() {
         let status = value(
-            r#"{"session":{"attempts":3,"connects":1},"token":{"openings":2,"signatures":9},
+            r#"{"session":{"attempts":3,"connects":1},"token":{"openings":2,"signatures":9,"checks":3},
                 "role_aliases":[{"name":"a","refreshes":{"succeeded":1,"transient":2,"refused":4}},{"name":"b"}]}"#,
         );
         for (line, count) in [
             (r#"{"part":"session","name":null}"#, 3),
-            (r#"{"part":"token","name":null}"#, 2),
+            (r#"{"part":"token","name":null}"#, 5),
             (r#"{"part":"credentials","name":"a"}"#, 7),
             (r#"{"part":"credentials","name":"b"}"#, 0),
             (r#"{"part":"credentials","name":"c"}"#, 0),

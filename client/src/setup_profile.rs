@@ -89,7 +89,7 @@ fn warn_of_shadows(files: &AwsFiles, target: &Path, kind: Kind, profile: &str) -
     let shadows = found.of(profile).find(|source| {
         let is_target = aws_files::is_same_file(&source.file, target);
         // The credentials file's process counts more than the configuration file's.
-        let is_harmless = source.setting == "credential_process" && (source.is_gatepost || kind == Kind::Credentials);
+        let is_harmless = source.setting == "credential_process" && (source.is_gatepost() || kind == Kind::Credentials);
         !is_target && !is_harmless
     });
     if let Some(source) = shadows {

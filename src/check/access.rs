@@ -36,7 +36,7 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
     topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
     topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
     if let Some(home) = &account.home {
-        aws_files::check(&account.name, home, report);
+        aws_files::check(&account.name, home, &config, report);
     }
     Ok(())
 }

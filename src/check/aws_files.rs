@@ -3,16 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use gatepost_client::aws_files::{AwsFiles, Found, Source};
+use gatepost_client::aws_files::{AwsFiles, Call, Found, Source};
+use gatepost_client::command_line::DEFAULT_SOCKET;
+use gatepost_client::edit_distance::edit_distance;
 
 use super::lines::AWS_FILES;
 use super::report::Report;
-use crate::foreign_text::clean;
+use crate::config::Config;
+use crate::foreign_text::{clean, value};
 use crate::problem::Problem;
+use crate::socket_client::socket as own_socket;
 
 /// A line for each thing that is in the way in the files of the user whose home folder this is, or of the variables
-/// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE. Only names of settings and lines are told.
-pub fn check(user: &str, home: &Path, report: &mut Report) {
+/// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE. Only names of settings and lines are told, and which role alias of `config` a
+/// profile asks for.
+pub fn check(user: &str, home: &Path, config: &Config, report: &mut Report) {
     let files = AwsFiles::of_environment(Some(home.to_owned()));
     let found = files.sources();
     for why in &found.unread {
@@ -22,10 +27,11 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
     let own: BTreeSet<&str> = found
         .sources
         .iter()
-        .filter(|source| source.is_gatepost)
+        .filter(|source| source.is_gatepost())
         .map(|source| source.profile.as_str())
         .collect();
     let mut problems: Vec<Problem> = own.iter().filter_map(|profile| shadow(&found, profile)).collect();
+    problems.extend(found.sources.iter().filter_map(|source| wrong_call(source, config)));
     if !own.contains("default") {
         problems.extend(found.of("default").next().map(|source| default_profile(user, source)));
     }
@@ -46,7 +52,7 @@ pub fn check(user: &str, home: &Path, report: &mut Report) {
 
 /// Returns a problem if a profile that uses gatepost has another source of credentials too.
 fn shadow(found: &Found, profile: &str) -> Option<Problem> {
-    let source = found.of(profile).find(|source| !source.is_gatepost)?;
+    let source = found.of(profile).find(|source| !source.is_gatepost())?;
     let message = format!(
         "{} has {} for profile {}, which programs find before gatepost's credential_process",
         place(source),
@@ -57,6 +63,43 @@ fn shadow(found: &Found, profile: &str) -> Option<Problem> {
         Problem::configuration(message)
             .next("remove it there, or give the profile another name: gatepost setup-profile --profile NAME"),
     )
+}
+
+/// Returns a problem if a profile asks gatepost for something that it does not have.
+fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
+    let profile = clean(&source.profile);
+    let by = format!("{} has a credential_process for profile {profile}", place(source));
+    let role_alias = match source.gatepost.as_ref()? {
+        Call::Other => {
+            let message = format!("{by} that runs gatepost, and not its command credentials");
+            return Some(Problem::configuration(message).next(format!("gatepost setup-profile --profile {profile}")));
+        }
+        Call::Credentials { socket, .. }
+            if *socket != Path::new(DEFAULT_SOCKET) && *socket != own_socket(&config.folders) =>
+        {
+            // Another daemon's: its configuration is not known here.
+            return None;
+        }
+        Call::Credentials { role_alias, .. } => role_alias,
+    };
+    let names: Vec<&str> = config.role_aliases.iter().map(|alias| alias.name.as_str()).collect();
+    let there = match names.is_empty() {
+        true => "none is configured".to_owned(),
+        false => format!("configured: {}", names.join(", ")),
+    };
+    let what = match role_alias {
+        Some(name) if names.contains(&name.as_str()) => return None,
+        None if config.default_alias().is_some() => return None,
+        Some(name) => format!("for role alias {}, which does not exist ({there})", value(name)),
+        None => format!("for the default role alias, and none is the default ({there})"),
+    };
+    let near = role_alias
+        .as_deref()
+        .and_then(|name| names.iter().find(|known| edit_distance(known, name) <= 2));
+    let alias = near.copied().unwrap_or("ALIAS");
+    let step =
+        format!("gatepost setup-profile {alias} --profile {profile}, or add a [[role-alias]] to the configuration");
+    Some(Problem::configuration(format!("{by} that asks gatepost {what}")).next(step))
 }
 
 fn default_profile(user: &str, source: &Source) -> Problem {
@@ -78,6 +121,65 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::config::Folders;
+
+    /// With the role aliases t and video, of which t is the default.
+    fn configuration() -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gatepost.toml");
+        let text = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
+                    token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
+                    identity = { subject = { common-name = \"gw-1\" } }\n\
+                    role-alias = [{ name = \"t\", default = true }, { name = \"video\" }]\n";
+        fs::write(&path, text).unwrap();
+        Config::load(&path, &Folders::from_environment()).unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_of_gatepost_must_exist() {
+        for (call, words) in [
+            ("gatepost credentials", "profiles that use gatepost: p"),
+            ("gatepost credentials t", "profiles that use gatepost: p"),
+            ("/usr/bin/gatepost credentials video", "profiles that use gatepost: p"),
+            (
+                "gatepost credentials --socket /run/other.sock else",
+                "profiles that use gatepost: p",
+            ),
+            (
+                "gatepost credentials otheralias",
+                "asks gatepost for role alias \"otheralias\", which does not exist (configured: t, video)",
+            ),
+            (
+                "gatepost credentials vidoe",
+                "gatepost setup-profile video --profile p, or add a [[role-alias]]",
+            ),
+            ("gatepost credentials T", "role alias \"T\", which does not exist"),
+            (
+                "\"/usr/bin/gatepost\" credentials 'a b'",
+                "role alias \"a b\", which does not exist",
+            ),
+            (
+                "gatepost credential t",
+                "runs gatepost, and not its command credentials",
+            ),
+            ("gatepost", "runs gatepost, and not its command credentials"),
+            ("gatepost status", "runs gatepost, and not its command credentials"),
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            fs::create_dir(home.path().join(".aws")).unwrap();
+            let text = format!("[profile p]\ncredential_process = {call}\n");
+            fs::write(home.path().join(".aws/config"), text).unwrap();
+            let mut report = Report::default();
+            check("camera", home.path(), &configuration(), &mut report);
+            let text = report.text();
+            assert!(text.contains(words), "{call}: {text}");
+            assert_eq!(
+                text.contains("ok    AWS files"),
+                words.starts_with("profiles"),
+                "{call}: {text}"
+            );
+        }
+    }
 
     #[test]
     fn what_is_in_the_way_is_named_and_never_shown() {
@@ -138,7 +240,7 @@ mod tests {
             fs::write(home.path().join(".aws/config"), config).unwrap();
             fs::write(home.path().join(".aws/credentials"), &credentials).unwrap();
             let mut report = Report::default();
-            check("camera", home.path(), &mut report);
+            check("camera", home.path(), &configuration(), &mut report);
             let text = report.text();
             assert!(text.contains(words), "{config:?} {credentials:?}: {text}");
             assert!(!text.contains("SECRET"), "{text}");
@@ -146,7 +248,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join(".aws/credentials")).unwrap();
         let mut report = Report::default();
-        check("camera", home.path(), &mut report);
+        check("camera", home.path(), &configuration(), &mut report);
         assert!(
             report.text().contains("credentials cannot be read: it is no file"),
             "{}",

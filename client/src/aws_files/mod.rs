@@ -1,7 +1,8 @@
 //! The AWS configuration and credentials files: where a program finds credentials before it asks gatepost.
 //!
-//! Only the names of settings and their lines ever leave this module: the values are secrets.
+//! Only the names of settings, their lines and what gatepost itself is asked for ever leave this module: values are secrets.
 
+mod process;
 mod sections;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+pub use process::Call;
 pub use sections::Kind;
 use sections::{Setting, settings};
 
@@ -54,8 +56,8 @@ pub struct Source {
     pub profile: String,
     /// The setting's name, one of [`CREDENTIAL_SETTINGS`].
     pub setting: &'static str,
-    /// Whether it is a credential_process that runs gatepost.
-    pub is_gatepost: bool,
+    /// How it runs gatepost, if it is a credential_process that does.
+    pub gatepost: Option<Call>,
 }
 
 /// What was found in the files, and why one of them could not be read.
@@ -99,6 +101,13 @@ impl AwsFiles {
     }
 }
 
+impl Source {
+    /// Whether it is a credential_process that runs gatepost.
+    pub fn is_gatepost(&self) -> bool {
+        self.gatepost.is_some()
+    }
+}
+
 impl Found {
     /// By which settings of which file programs that use `profile` get credentials.
     pub fn of<'a>(&'a self, profile: &'a str) -> impl Iterator<Item = &'a Source> {
@@ -129,19 +138,12 @@ fn sources_in(path: &Path, text: &str, kind: Kind) -> Vec<Source> {
             line: setting.line,
             profile: setting.profile,
             setting: name,
-            is_gatepost: name == "credential_process" && runs_gatepost(setting.value),
+            gatepost: Some(setting.value)
+                .filter(|_| name == "credential_process")
+                .and_then(Call::read),
         })
     };
     settings(text, kind).filter_map(known).collect()
-}
-
-/// Whether a credential_process runs this command, whichever way it is quoted.
-fn runs_gatepost(process: &str) -> bool {
-    let program = match process.strip_prefix('"') {
-        Some(rest) => rest.split('"').next(),
-        None => process.split_whitespace().next(),
-    };
-    program.is_some_and(|program| program.rsplit('/').next() == Some("gatepost"))
 }
 
 /// The text of a file. What is no UTF-8 in it is replaced: names of settings are ASCII.
