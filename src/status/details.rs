@@ -56,6 +56,8 @@ pub struct TokenDetails {
     pub signatures: u64,
     /// How often it was tried since start to open the token.
     pub openings: u64,
+    /// How often it was checked since start whether the key of the open token is still there.
+    pub checks: u64,
     /// How long they took.
     #[serde(skip)]
     pub latencies: Latencies,

@@ -7,6 +7,7 @@ mod algorithm;
 mod candidates;
 mod error;
 mod generate;
+mod key_checks;
 mod keys;
 mod login;
 mod lookout;
@@ -78,7 +79,7 @@ enum Request {
     Sign(SignRequest),
     /// Whether the thread comes round to its requests.
     Beat,
-    /// An operator wants a token that is closed to be looked for now.
+    /// An operator wants a token that is closed to be looked for now, and the key of an open one to be checked.
     Retry,
     Stop,
 }
@@ -157,6 +158,7 @@ impl Token {
             last_opening: None,
             logins: login::Logins::default(),
             lookout: lookout::Lookout::default(),
+            key_checks: key_checks::KeyChecks::default(),
             record: record::Record::new(),
             pulse: pulse.clone(),
         };
@@ -193,8 +195,8 @@ impl Token {
         self.pulse.is_alive()
     }
 
-    /// Has a token that is awaited looked for now, or as soon after the last time as it may be. One that is closed for good
-    /// stays closed: each opening may try the PIN.
+    /// Has a token that is awaited looked for now, or as soon after the last time as it may be, and the key of an open token
+    /// checked. One that is closed for good stays closed: each opening may try the PIN.
     pub fn retry(&self) {
         // A full queue has requests in it that open the token.
         let _ = self.requests.try_send(Request::Retry);

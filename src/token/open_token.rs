@@ -18,10 +18,12 @@ use super::proof::{Claim, prove};
 use super::public_key::PublicKey;
 use super::signing::{self, Mode, SignFailure};
 use super::slots::{find_token, open_session};
-use super::{Examined, GENERATION_PATIENCE, Step, TokenConfig, generate, tpm};
+use super::{Examined, GENERATION_PATIENCE, KeyUri, Step, TokenConfig, generate, tpm};
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::pulse::Pulse;
+
+const REOPENS: &str = "gatepost opens the token anew by itself";
 
 /// An open token. One context per module, one session, held open: login is per process and ends with the last session.
 pub(super) struct OpenToken {
@@ -82,6 +84,20 @@ impl OpenToken {
         self.key.warning.as_deref()
     }
 
+    /// Checks that the key is still found, without a login or a signature.
+    ///
+    /// # Errors
+    /// When it is not, or when it is another object by now: the token has lost its state.
+    pub(super) fn find_key(&self, uri: &KeyUri) -> Result<(), TokenError> {
+        match keys::find(&self.session, uri)? {
+            Search::Found(found) if found.handle == self.key.private => Ok(()),
+            Search::Found(_) => Err(TokenError::Device(
+                Problem::wait("the key in the token is another object than before").next(REOPENS),
+            )),
+            Search::Missing { others } => Err(TokenError::Absent(keys::missing(uri, &others))),
+        }
+    }
+
     /// Signs, and verifies the signature: one that is wrong would be taken for the fault of AWS or the certificate.
     pub(super) fn sign(
         &self,
@@ -97,7 +113,7 @@ impl OpenToken {
             true => Ok(signature),
             false => Err(TokenError::Device(
                 Problem::wait("signing failed: the module's signature does not verify with the public key")
-                    .next("gatepost opens the token anew by itself"),
+                    .next(REOPENS),
             )),
         }
     }
@@ -305,7 +321,7 @@ fn cannot_authenticate(claim: &Claim) -> TokenError {
     )
 }
 
-fn vanished(uri: &super::KeyUri) -> TokenError {
+fn vanished(uri: &KeyUri) -> TokenError {
     TokenError::Device(Problem::wait(format!(
         "the token has made a key for {uri}, and does not find it"
     )))

@@ -1,4 +1,5 @@
-//! The one thread that owns the module. It sleeps until somebody wants a signature, and opens a lost token again.
+//! The one thread that owns the module. It sleeps until somebody wants a signature, opens a lost token again, and checks once in
+//! a while that the key of an open token is still there.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 
 use super::TokenConfig;
 use super::error::TokenError;
+use super::key_checks::KeyChecks;
 use super::login::Logins;
 use super::lookout::{LOOK_AGAIN, Lookout};
 use super::open_token::OpenToken;
@@ -33,6 +35,7 @@ pub(super) struct Owner {
     pub(super) last_opening: Option<Instant>,
     pub(super) logins: Logins,
     pub(super) lookout: Lookout,
+    pub(super) key_checks: KeyChecks,
     pub(super) record: Record,
     pub(super) pulse: Pulse,
 }
@@ -55,10 +58,11 @@ impl Owner {
             // Every request that is done with is a sign of life, whatever else waits in the queue.
             self.pulse.beat();
             state = match state {
-                State::Open(token) => match self.requests.recv() {
-                    Ok(Request::Sign(request)) => self.serve(token, request),
-                    Ok(Request::Beat | Request::Retry) => State::Open(token),
-                    Ok(Request::Stop) | Err(_) => return token.close(),
+                State::Open(token) => match self.next_while_open() {
+                    Ok(Some(Request::Sign(request))) => self.serve(token, request),
+                    Ok(Some(Request::Beat)) => State::Open(token),
+                    Ok(Some(Request::Retry) | None) => self.check_key(token),
+                    Ok(Some(Request::Stop)) | Err(_) => return token.close(),
                 },
                 State::Closed { again, why } => match self.next_while_closed(again) {
                     Ok(Some(Request::Sign(request))) => {
@@ -75,6 +79,49 @@ impl Owner {
                 },
             };
         }
+    }
+
+    /// The next request, or `None` when it is time to check the key.
+    fn next_while_open(&self) -> Result<Option<Request>, RecvTimeoutError> {
+        match self.requests.recv_timeout(self.key_checks.due_in()) {
+            Ok(request) => Ok(Some(request)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Checks that the key is still in the token. A token without it is opened anew, so that the status tells of the loss before
+    /// the next connection needs a signature.
+    fn check_key(&mut self, token: OpenToken) -> State {
+        let outcome = self
+            .pulse
+            .excused(PATIENCE, || self.key_checks.run(|| token.find_key(&self.config.key)));
+        let state = match outcome {
+            Ok(()) => {
+                self.reporter.report(TokenPhase::Ready, self.record.complaint());
+                State::Open(token)
+            }
+            // The open key still signs, but the token cannot be opened like this again.
+            Err(TokenError::Final(_, problem)) => {
+                self.reporter.report(TokenPhase::Ready, Some(problem));
+                State::Open(token)
+            }
+            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
+                journal!(Level::Warn, Event::TokenFault; "token: {problem}");
+                self.pulse.excused(PATIENCE, || token.close());
+                let now = Instant::now();
+                match self.last_reopen.filter(|last| now < *last + REOPEN_INTERVAL) {
+                    Some(last) => self.closed_until(last + REOPEN_INTERVAL, problem),
+                    None => {
+                        self.last_reopen = Some(now);
+                        self.open()
+                    }
+                }
+            }
+        };
+        // After the report: whoever waits for the check then reads its outcome.
+        self.reporter.details(|details| details.checks += 1);
+        state
     }
 
     /// The next request, or `None` when it is time to look for the token again.
@@ -116,14 +163,15 @@ impl Owner {
             OpenToken::open(&self.config, &self.pin, &mut self.logins, &pulse)
         });
         self.last_opening = Some(Instant::now());
-        self.reporter.details(|details| details.openings += 1);
         match opened {
             Ok(token) => {
                 self.record.opened();
                 self.lookout.opened();
+                self.key_checks.opened(|| token.find_key(&self.config.key));
                 let key = token.public_key();
                 let complaint = self.record.complaint();
                 self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
+                    details.openings += 1;
                     details.algorithm = Some(key.algorithm.to_string());
                     // A key that was made in this run is an old one when the token is opened again.
                     if let Some(warning) = token.warning() {
@@ -139,7 +187,10 @@ impl Owner {
             }
             Err(error) => {
                 let has_logged_in = self.logins.successes() > logins;
-                self.closed(error, has_logged_in)
+                let state = self.closed(error, has_logged_in);
+                // After the report: whoever waits for the attempt then reads its outcome.
+                self.reporter.details(|details| details.openings += 1);
+                state
             }
         }
     }
@@ -216,10 +267,14 @@ impl Owner {
 
     /// Leaves a token alone that failed right after it was opened.
     fn wait_for_reopening(&self, request: super::SignRequest, problem: Problem, last: Instant) -> State {
-        self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
         request.refuse(&problem);
+        self.closed_until(last + REOPEN_INTERVAL, problem)
+    }
+
+    fn closed_until(&self, again: Instant, problem: Problem) -> State {
+        self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
         State::Closed {
-            again: Some(last + REOPEN_INTERVAL),
+            again: Some(again),
             why: problem,
         }
     }
@@ -247,6 +302,7 @@ impl Owner {
             token.sign(request.scheme, &request.message, &self.pin, &mut self.logins)
         })?;
         let took = begun.elapsed();
+        self.key_checks.passed();
         self.reporter.details(|details| {
             details.signatures += 1;
             details.latencies.observe(took);

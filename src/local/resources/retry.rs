@@ -93,7 +93,11 @@ fn token(shared: &Shared) -> Line {
         .map(|problem| problem.to_string())
         .unwrap_or_default();
     let (outcome, message) = match part.phase {
-        TokenPhase::Ready => (Outcome::Nothing, "it is open".to_owned()),
+        TokenPhase::Ready => {
+            shared.token.retry();
+            let message = "it is open; whether its key is still there is checked now".to_owned();
+            (Outcome::Woken, message)
+        }
         TokenPhase::Waiting => {
             shared.token.retry();
             (

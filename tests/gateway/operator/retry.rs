@@ -31,7 +31,7 @@ fn what_waits_tries_now_and_what_came_of_it_is_said() {
         &said,
         &[
             "session: it is connected",
-            "token: it is open",
+            "token: it is open; whether its key is still there is checked now",
             "role alias telemetry: they are asked for now",
             "Access Denied",
         ],

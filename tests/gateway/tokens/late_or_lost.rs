@@ -1,11 +1,14 @@
 //! A token that is not there yet, and one that loses its state while it is used.
 
+use std::fs;
+
 use cloudlet::Event;
 use rig::command;
 use rig::token::{SoftHsm, Tpm};
 use serde_json::Value;
 
 use super::{public_key_of, shared, signatures, wait_for_session};
+use crate::command::{client, contains_all, run};
 use crate::world::{PIN, THING, World, options};
 
 #[test]
@@ -84,6 +87,56 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
         "the reset was met, and said once:\n{}",
         world.gateway.log()
     );
+    world.gateway.stop();
+}
+
+/// Objects are deleted, or the token is initialised anew, while the session stands: nothing needs a signature for a long time.
+#[test]
+fn promise_16_a_key_that_is_gone_is_told_before_a_signature_needs_it() {
+    let (token, face) = shared(SoftHsm::new("gateway", PIN).unwrap());
+    let mut world = World::with(face, options());
+    world.bring_online();
+    let before = signatures(&world.gateway);
+    let retry = || run(&mut client(&world.gateway, &["retry", "token", "--wait"]));
+    let (code, said, noted) = retry();
+    assert_eq!(code, 0, "{said}{noted}");
+    contains_all(
+        &said,
+        &["whether its key is still there is checked now", "token: ready"],
+    );
+
+    // Only the objects: the token itself, its label and its PIN are as before.
+    for token in fs::read_dir(token.tokens()).unwrap() {
+        for file in fs::read_dir(token.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let is_object = path.extension().is_some_and(|end| end == "object");
+            if is_object && path.file_name().is_some_and(|name| name != "token.object") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    }
+    let (code, said, noted) = retry();
+    assert_eq!(code, 78, "{said}{noted}");
+    contains_all(&said, &["token: waiting: no private key matches", "; next: "]);
+    let status = world.gateway.status();
+    assert_eq!(status["session"]["phase"], "connected", "{status:#}");
+    assert_eq!(
+        (&status["state"], &status["problems"][0]["id"]),
+        (&"attention".into(), &"token-waiting".into()),
+        "{status:#}"
+    );
+    assert_eq!(
+        world.gateway.credentials().status,
+        200,
+        "the credentials at hand are good"
+    );
+    assert_eq!(signatures(&world.gateway), before, "no look costs a signature");
+
+    token.remove_tokens().unwrap();
+    token.add_token("gateway").unwrap();
+    let (code, said, noted) = retry();
+    assert_eq!(code, 78, "{said}{noted}");
+    contains_all(&said, &["no private key matches"]);
     world.gateway.stop();
 }
 
