@@ -7,10 +7,13 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
 use crate::identity;
+use crate::local::Access;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::service::{closed_files, take_environment};
+use crate::service::{closed_files, take_environment, unusable_token_files};
 use crate::subordinate;
 
+/// The next step of a user who may not read the files.
+pub const AS_ROOT: &str = "run it as root: begin the same command with sudo";
 /// Where the package keeps the sample that it once copied to /etc.
 const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
 
@@ -30,21 +33,30 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let mut findings: Vec<String> = files.faults.iter().map(Problem::to_string).collect();
     findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
     findings.extend(closed_files(path, &config).iter().map(Problem::to_string));
+    findings.extend(unusable_token_files(&config).iter().map(Problem::to_string));
     let warnings = config
         .notes
         .iter()
         .cloned()
-        .chain(files.warnings.iter().chain(&forgotten).map(Problem::to_string));
+        .chain(files.warnings.iter().chain(&forgotten).map(Problem::to_string))
+        .chain(
+            Access::rules_for_nobody(&config.access)
+                .into_iter()
+                .map(|problem| problem.to_string()),
+        );
     let mut count = 0;
     for warning in warnings {
         count += 1;
         eprintln!("gatepostd: warning: {}", one_line(&warning));
     }
     if !findings.is_empty() {
-        return Err(Fatal::new(
-            Exit::Configuration,
-            Problem::configuration(findings.join("\n")),
-        ));
+        return Err(match lack_permission(&findings) {
+            true => Fatal::new(
+                Exit::NO_PERMISSION,
+                Problem::configuration(findings.join("\n")).next(AS_ROOT),
+            ),
+            false => Fatal::new(Exit::Configuration, Problem::configuration(findings.join("\n"))),
+        });
     }
     for problem in subordinate::problems(&config) {
         print(&format!("warning: {problem}\n"))?;
@@ -71,7 +83,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     ))
 }
 
-/// The configuration, or the end.
+/// Loads the configuration for the daemon.
 ///
 /// # Errors
 /// With all findings, a line each.
@@ -79,12 +91,36 @@ pub fn load(path: &Path) -> Result<Config, Fatal> {
     Config::load(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
 }
 
+/// Loads the configuration for a command that a user has started: files that this user may not read are no fault of theirs.
+///
+/// # Errors
+/// With all findings, a line each.
+pub fn load_for_user(path: &Path) -> Result<Config, Fatal> {
+    Config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
+}
+
+/// Whether every one of these findings says that this user may not read something: it is not known then whether anything is wrong.
+pub fn lack_permission(findings: &[String]) -> bool {
+    let denied = |finding: &String| finding.to_ascii_lowercase().contains("permission denied");
+    !rustix::process::geteuid().is_root() && !findings.is_empty() && findings.iter().all(denied)
+}
+
 /// The same on a machine that may never have run: what only a running one knows is a note.
 ///
 /// # Errors
 /// With all findings, a line each.
 pub fn examine(path: &Path) -> Result<Config, Fatal> {
-    Config::examine(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
+    Config::examine(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
+}
+
+fn fatal_for_user(path: &Path, error: &ConfigError) -> Fatal {
+    match lack_permission(error.findings()) {
+        true => Fatal::new(
+            Exit::NO_PERMISSION,
+            Problem::configuration(error.to_string()).next(AS_ROOT),
+        ),
+        false => fatal(path, error),
+    }
 }
 
 fn fatal(path: &Path, error: &ConfigError) -> Fatal {

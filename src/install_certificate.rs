@@ -49,7 +49,7 @@ pub struct InstallRequest {
 /// When it cannot be used, which leaves everything as it was, or its file cannot be written.
 pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     let path = request.config.clone().or_else(service::config_path);
-    let config = check_config::load(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)))?;
+    let config = check_config::load_for_user(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)))?;
     let (content, name) = read(request)?;
     let key = key(&config)?;
     let offered = judge(&content, &name, &config, &key)?;

@@ -141,6 +141,7 @@ pub enum Exit {
     /// EX_TEMPFAIL: another instance is running.
     Busy = 75,
     /// EX_NOPERM: the PIN was rejected or is locked. Not restarted: each try counts against the token.
+    /// For a command that somebody starts also [`NO_PERMISSION`](Self::NO_PERMISSION).
     Pin = 77,
     /// EX_CONFIG: the configuration. Not restarted: only a change mends it.
     Configuration = 78,
@@ -154,6 +155,9 @@ impl Fatal {
 }
 
 impl Exit {
+    /// EX_NOPERM, for a command: its user may not read what the command needs. The daemon never ends so.
+    pub const NO_PERMISSION: Self = Self::Pin;
+
     /// The code for whoever looks at a daemon that has ended with this one: what must be changed before it is started again is
     /// told apart from what is merely not running.
     pub fn for_looking(self) -> Self {

@@ -4,7 +4,9 @@
 //! keep its primary group. A rule about a group therefore applies to each of them, and without this each would have a share
 //! of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use nix::unistd::{Uid, User};
 
 /// IDs from here on are given out by the 65,536 (login.defs(5), systemd-nspawn(1)), and no service has one: DynamicUser=
 /// ends at 65519, systemd-homed at 60513.
@@ -30,12 +32,36 @@ pub struct UserAccounts {
     /// Users that a rule names themselves, each with an account of its own.
     named: BTreeSet<u32>,
     ranges: Vec<OwnedRange>,
+    /// The names of this machine's own users.
+    names: BTreeMap<u32, String>,
 }
 
 impl UserAccounts {
     /// The accounts where rules name the users `named`, and `ranges` can be taken by their owners.
     pub fn new(named: BTreeSet<u32>, ranges: Vec<OwnedRange>) -> Self {
-        Self { named, ranges }
+        Self {
+            named,
+            ranges,
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// The same with the names in `passwd` (passwd(5)). Of several names of a user the first counts, as for getpwuid(3).
+    #[must_use]
+    pub fn with_names(mut self, passwd: &str) -> Self {
+        for line in passwd.lines() {
+            let mut fields = line.split(':');
+            let (name, uid) = (fields.next().unwrap_or_default(), fields.nth(1));
+            if let (false, Some(uid)) = (name.is_empty(), uid.and_then(|uid| uid.parse().ok())) {
+                self.names.entry(uid).or_insert_with(|| name.to_owned());
+            }
+        }
+        self
+    }
+
+    /// The user's name, if it is one of this machine's own.
+    pub fn name(&self, uid: u32) -> Option<&str> {
+        self.names.get(&uid).map(String::as_str)
     }
 
     /// The user whose account the user `uid` uses.
@@ -49,6 +75,14 @@ impl UserAccounts {
             None if uid >= FIRST_OF_BLOCKS => uid - uid % BLOCK,
             None => uid,
         }
+    }
+}
+
+/// The user as messages name it: by name, or by number where it has none.
+pub fn name_in_message(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("user {}", user.name),
+        _ => format!("uid {uid}"),
     }
 }
 

@@ -22,14 +22,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::arguments::print;
+use crate::check_config::lack_permission;
 use crate::clock::{SharedClock, SystemClock, is_set};
-use crate::config::{Config, Folders};
+use crate::config::{Config, ConfigError, Folders};
 use crate::identity::roots;
+use crate::local::Access;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::service::closed_files;
+use crate::service::{closed_files, unusable_token_files};
 use crate::subordinate;
 use daemon::Answer;
-use lines::{ACCESS_RULES, CONFIGURATION, FILES, REST, ROOT_CA};
+use lines::{ACCESS_RULES, CONFIGURATION, FILES, LOOPBACK, REST, ROOT_CA};
 use report::Report;
 use terminal::Terminal;
 
@@ -56,7 +58,7 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     let config = match Config::load(path, &folders) {
         Ok(config) => config,
         Err(error) => {
-            report.fail(CONFIGURATION, Exit::Configuration, &unreadable(error.to_string()));
+            unreadable(&error, report);
             return with_clock(|clock| async move { without_configuration(&folders, clock, report).await });
         }
     };
@@ -71,20 +73,30 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     for note in &config.notes {
         report.warn(CONFIGURATION, &Problem::configuration(note.as_str()));
     }
-    for problem in subordinate::problems(&config) {
-        report.warn(ACCESS_RULES, &problem);
+    for problem in Access::rules_for_nobody(&config.access)
+        .iter()
+        .chain(&subordinate::problems(&config))
+    {
+        report.warn(ACCESS_RULES, problem);
     }
     for problem in closed_files(path, &config) {
         report.fail(FILES, Exit::Configuration, &problem);
     }
+    // While the daemon runs, its status tells of the token files.
+    let token_files = unusable_token_files(&config);
     with_clock(|clock| async move {
-        let now = is_set(&*clock).then(|| clock.wall());
+        let now = is_set(&*clock).then(|| clock.aws_now());
         for problem in config.aws.root_ca.iter().flat_map(|path| roots::examine(path, now)) {
             report.warn(ROOT_CA, &problem);
         }
         match daemon::ask(&config.folders).await {
             Answer::Status(status) => running::check(&config.folders, Some(&config), &clock, status, report).await,
-            Answer::NotRunning(why) => alone::check(&config, &clock, why, report).await,
+            Answer::NotRunning(why) => {
+                for problem in token_files {
+                    report.fail(LOOPBACK, Exit::Configuration, &problem);
+                }
+                alone::check(&config, &clock, why, report).await;
+            }
         }
     })
 }
@@ -118,10 +130,18 @@ fn with_clock<F: Future<Output = ()>>(check: impl FnOnce(SharedClock) -> F) -> R
 }
 
 /// If the caller lacks permission, suggests sudo.
-fn unreadable(message: String) -> Problem {
-    let step = match message.contains("Permission denied") && !rustix::process::geteuid().is_root() {
-        true => "run it as root: sudo gatepost check",
-        false => "correct the file; each line above names one fault",
-    };
-    Problem::configuration(message).next(step)
+fn unreadable(error: &ConfigError, report: &mut Report) {
+    let problem = Problem::configuration(error.to_string());
+    match lack_permission(error.findings()) {
+        true => report.fail(
+            CONFIGURATION,
+            Exit::NO_PERMISSION,
+            &problem.next("run it as root: sudo gatepost check"),
+        ),
+        false => report.fail(
+            CONFIGURATION,
+            Exit::Configuration,
+            &problem.next("correct the file; each line above names one fault"),
+        ),
+    }
 }

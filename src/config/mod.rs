@@ -16,18 +16,20 @@ mod load;
 mod lookalike;
 mod mqtt;
 mod open_files;
+mod placeholders;
 mod raw;
 mod rule_text;
 mod shown;
 mod spelling;
 mod subject;
 mod toml_fault;
+mod toml_words;
 mod values;
 
 pub use load::Draft;
 pub use rule_text::RuleText;
 pub use shown::shown;
-pub use values::{is_alias_name, is_unit_name, may_be_granted};
+pub use values::{is_account_name, is_alias_name, is_unit_name, may_be_granted};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -240,6 +242,11 @@ impl ConfigError {
     /// One reason.
     pub fn of(message: String) -> Self {
         Self(vec![message])
+    }
+
+    /// The lines.
+    pub fn findings(&self) -> &[String] {
+        &self.0
     }
 
     /// The first line, and how many there are besides: where there is room for one only.

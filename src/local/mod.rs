@@ -33,7 +33,7 @@ pub use audit::Audit;
 pub use caller::Caller;
 pub use connections::Connections;
 pub use hint::is_dynamic;
-pub use loopback::{Inherited, Loopback, LoopbackPlace, PortHolder};
+pub use loopback::{Inherited, Loopback, LoopbackPlace, PortHolder, examine_token_files, give_token_file_to};
 pub use pace::Pace;
 pub use peer::Peer;
 pub use socket::{Socket, bind, lock, make_folders, path};

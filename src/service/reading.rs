@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::Account;
 use crate::config::{Config, Folders, STATE_FOLDER};
+use crate::local::{examine_token_files, give_token_file_to};
 use crate::problem::Problem;
 use crate::token::give_pin_file_to;
 
@@ -46,6 +47,19 @@ pub fn closed_files(main: &Path, config: &Config) -> Vec<Problem> {
         .filter(|obstacle| told.insert(obstacle.closed.clone()))
         .map(|obstacle| problem(&obstacle, &account, &main, config));
     hidden.iter().map(|file| hidden_problem(file)).chain(closed).collect()
+}
+
+/// Returns a problem for each token file of a rule that the service could not use. What [`closed_files`] tells of is left out.
+pub fn unusable_token_files(config: &Config) -> Vec<Problem> {
+    let Some(account) = Account::of_service(&config.folders) else {
+        return examine_token_files(&config.access);
+    };
+    let examine = || {
+        let mut rules = config.access.clone();
+        rules.retain(|rule| rule.token_file.clone().and_then(obstacle).is_none());
+        examine_token_files(&rules)
+    };
+    account.look(examine).unwrap_or_default()
 }
 
 fn named(config: &Config) -> Vec<PathBuf> {
@@ -103,6 +117,9 @@ fn problem(obstacle: &Obstacle, account: &Account, main: &Path, config: &Config)
         (format!(", because the folder {name} is closed to it"), step)
     } else if config.token.pin_file.as_ref() == Some(file) {
         (String::new(), give_pin_file_to(user, closed))
+    } else if config.access.iter().any(|rule| rule.token_file.as_ref() == Some(file)) {
+        // A token that every user can read is refused.
+        (String::new(), give_token_file_to(user, closed))
     } else {
         let mode = if closed.is_dir() { "0755" } else { "0644" };
         (String::new(), format!("chmod {mode} {name}"))

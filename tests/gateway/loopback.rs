@@ -13,6 +13,7 @@ use rig::process::Signal;
 use rig::unix_http::{self, Response};
 use rig::{command, executable, user, wait};
 
+use crate::bad_input::check_config;
 use crate::command::{client, contains_all, run};
 use crate::world::{Gateway, SOON, World};
 
@@ -354,10 +355,8 @@ fn an_administrators_own_token_is_taken_and_replaced_in_use() {
             put(&path.with_extension("target"), token, 0o644);
             symlink(path.with_extension("target"), path).unwrap();
         }),
-        ("cannot be read: No such file", |path, _| {
-            symlink("/nonexistent", path).unwrap()
-        }),
-        ("cannot be read: No such file", |_, _| {}),
+        ("does not exist", |path, _| symlink("/nonexistent", path).unwrap()),
+        ("does not exist", |_, _| {}),
     ];
     if user::is_root() {
         cases.push(("belongs to uid 61001", |path, token| {
@@ -366,19 +365,38 @@ fn an_administrators_own_token_is_taken_and_replaced_in_use() {
         }));
     }
     for (said, make) in cases {
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => fs::remove_dir(&path).unwrap(),
-            Ok(_) => fs::remove_file(&path).unwrap(),
-            Err(_) => {}
-        }
+        fs::remove_file(&path).unwrap();
         make(&path, second);
-        let seen = world.gateway.process().line_count();
         world.gateway.process().signal(Signal::HUP).unwrap();
-        let process = world.gateway.process();
-        process
-            .wait_for_line_after(seen, SOON, |line| line.contains(said))
-            .unwrap();
-        wait::until(SOON, "the end of the token", || status(second) == 401).unwrap();
+        world.gateway.wait_for_words("loopback.problem.message", said);
+        let refused = get(address, "/v1/credentials", second);
+        assert_eq!(refused.status, 401, "{said}");
+        // Programs learn the cause, and so does everybody who looks at the gateway, with the next step.
+        contains_all(&String::from_utf8_lossy(&refused.body), &[said, "gatepost status"]);
+        let status = world.gateway.status();
+        assert_eq!(
+            (&status["state"], &status["exit_code"]),
+            (&"attention".into(), &78.into()),
+            "{status:#}"
+        );
+        contains_all(
+            &status["problems"].to_string(),
+            &["loopback-problem", said, "systemctl reload gatepost"],
+        );
+        let checked = check_config(&world.gateway);
+        let reason = String::from_utf8_lossy(&checked.stderr);
+        assert_eq!(checked.status.code(), Some(78), "{said}: {reason}");
+        contains_all(&reason, &["token-file: ", said, "; next: "]);
+        // The next case is another change.
+        fs::remove_dir_all(&path)
+            .or_else(|_| fs::remove_file(&path))
+            .unwrap_or_default();
+        put(&path, second, 0o600);
+        world.gateway.process().signal(Signal::HUP).unwrap();
+        wait::until(SOON, "the token that is good again", || {
+            world.gateway.status()["loopback"]["problem"].is_null()
+        })
+        .unwrap();
     }
     // A link to a good one is one.
     let _ = fs::remove_file(&path);

@@ -17,6 +17,7 @@ use super::super::resources;
 use super::super::server::Door;
 use super::super::view::Shared;
 use super::{Loopback, host};
+use crate::problem::Problem;
 
 /// How a request begins that an SDK has signed (SigV4).
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
@@ -69,7 +70,7 @@ impl LoopbackDoor {
     /// Whoever has one of our tokens, by the header that the SDKs' container providers send.
     fn bearer(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names";
-        let unauthorized = |message| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
+        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
         let token = only(headers, &AUTHORIZATION)
             // An SDK's own client for the data plane signs its requests; its session token is then ours.
             .and_then(|value| match value.starts_with(SIGNED) {
@@ -81,9 +82,7 @@ impl LoopbackDoor {
             Some(holder) => Ok(Caller::Bearer(holder)),
             None => {
                 self.shared.audit.note_stranger();
-                Err(unauthorized(
-                    "the token is none of those that gatepost has laid out; it makes new ones when it starts after a stop",
-                ))
+                Err(unauthorized(&unknown_token(self.loopback.problem().as_ref())))
             }
         }
     }
@@ -118,6 +117,18 @@ impl Door for LoopbackDoor {
         let answer = answer.unwrap_or_else(|refusal| refusal.answer_to_sdk());
         self.shared.tally.count(Self::NAME, &answer);
         answer
+    }
+}
+
+/// The message about a token that nobody has: it may be that of a rule whose token is missing at the moment.
+fn unknown_token(problem: Option<&Problem>) -> String {
+    let message = "the token is none of those that gatepost accepts";
+    match problem {
+        Some(problem) => format!(
+            "{message}; at the moment {} (gatepost status shows what to do)",
+            problem.message
+        ),
+        None => format!("{message}; it makes new ones when it starts after a stop"),
     }
 }
 

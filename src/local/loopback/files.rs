@@ -13,8 +13,12 @@ use super::secret_file;
 use super::tokens::{Reader, Recipient, Token, Tokens};
 use crate::config::Selectors;
 use crate::event::{Event, journal};
+use crate::foreign_text::clean;
 use crate::problem::Problem;
 use crate::secret::ExposeSecret;
+
+/// The next step where a file of ours cannot be written.
+const FOLDER_STEP: &str = "check the owner of the folder, and that its file system is neither full nor read-only";
 
 /// Why tokens are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,33 +29,51 @@ pub enum Occasion {
     Reload,
 }
 
+/// Tokens that are accepted, and what keeps programs from others.
+#[derive(Debug)]
+pub struct Layout {
+    /// The tokens.
+    pub tokens: Tokens,
+    /// Each token or file that is missing, with cause and next step.
+    pub problems: Vec<Problem>,
+}
+
 /// Lays out a token for each of `recipients` in `folder`, keeping those of `known` that are for the same people, and removes
-/// every other file there.
-///
-/// # Errors
-/// When the folder cannot be written. A file that cannot be given to its reader is reported and left out; the others stand.
-pub fn lay_out(
-    folder: &Path,
-    recipients: Vec<Recipient>,
-    known: &Tokens,
-    occasion: Occasion,
-) -> Result<Tokens, Problem> {
-    prepare(folder, known).map_err(|error| {
-        Problem::configuration(format!(
-            "the folder {} cannot be made or written: {error}",
-            folder.display()
-        ))
-        .next("check the owner of the folder, and that its file system is neither full nor read-only")
-    })?;
+/// every other file there. What cannot be laid out is a problem; everything else stands.
+pub fn lay_out(folder: &Path, recipients: Vec<Recipient>, known: &Tokens, occasion: Occasion) -> Layout {
+    let mut problems = Vec::new();
+    let prepared = prepare(folder, known);
+    if let Err(error) = &prepared {
+        let message = format!(
+            "the folder of the token files cannot be made or written: {}",
+            place(folder, error)
+        );
+        problems.push(Problem::configuration(message).next(FOLDER_STEP));
+    }
     let mut tokens: Vec<Token> = Vec::new();
     for recipient in recipients {
         let selectors = recipient.selectors.clone();
-        match token_for(recipient, folder, known, occasion, &tokens) {
+        let kept = known.own(&selectors, recipient.reader).cloned();
+        let outcome = match (&recipient.token_file, &prepared) {
+            (Some(path), _) => given_token(path, &recipient, &tokens),
+            // Said once for all of them. Programs that have such a token already can go on.
+            (None, Err(_)) => {
+                tokens.extend(kept);
+                continue;
+            }
+            (None, Ok(())) => own_token(&recipient, folder, kept.as_ref(), occasion, &tokens),
+        };
+        match outcome {
             Ok(token) => tokens.push(token),
-            Err(why) => journal!(
-                Level::Error, Event::LoopbackTokenFile;
-                "loopback: there is no token for {selectors}: {why}; next: mend it, then: systemctl reload gatepost"
-            ),
+            Err(problem) => {
+                let message = format!("there is no token for {selectors}: {}", problem.message);
+                let mend = problem.next_step.unwrap_or_else(|| "mend it".to_owned());
+                problems.push(Problem::configuration(message).next(format!("{mend}; then: systemctl reload gatepost")));
+                // At a start the old token stays good, because programs have it. At a reload the administrator may have
+                // removed its file, so that it opens nothing any more.
+                let is_good = |token: &Token| occasion == Occasion::Start || token.has_no_file();
+                tokens.extend(kept.filter(|token| recipient.token_file.is_none() && is_good(token)));
+            }
         }
     }
     let tokens = Tokens::new(tokens);
@@ -59,7 +81,11 @@ pub fn lay_out(
         // What cannot be removed holds no token of ours that still opens anything.
         let _ = fs::remove_file(stale);
     }
-    Ok(tokens)
+    let about = |problem: Problem| problem.about(Event::LoopbackTokenFile);
+    Layout {
+        tokens,
+        problems: problems.into_iter().map(about).collect(),
+    }
 }
 
 /// Removes every token file. Whoever had the port meanwhile may have been shown what is in them.
@@ -75,47 +101,61 @@ pub fn remove(folder: &Path) {
     }
 }
 
-fn token_for(
-    recipient: Recipient,
-    folder: &Path,
-    known: &Tokens,
-    occasion: Occasion,
-    others: &[Token],
-) -> Result<Token, String> {
-    let Recipient {
-        selectors,
-        reader,
-        token_file,
-    } = recipient;
-    if let Some(path) = token_file {
-        let value = secret_file::read(&path)?;
-        let same = others.iter().find(|other| other.is(value.expose_secret().as_bytes()));
-        return match same {
-            Some(other) => Err(format!(
+/// The token in a file of the administrator's.
+fn given_token(path: &Path, recipient: &Recipient, others: &[Token]) -> Result<Token, Problem> {
+    let value = secret_file::read(path)?;
+    let same = others.iter().find(|other| other.is(value.expose_secret().as_bytes()));
+    match same {
+        Some(other) => {
+            let message = format!(
                 "{} holds the same token as that for {}",
                 path.display(),
                 other.selectors
-            )),
-            None => Ok(Token::given(selectors, reader, path, value)),
-        };
+            );
+            Err(Problem::configuration(message).next("give each of them a token of its own"))
+        }
+        None => Ok(Token::given(
+            recipient.selectors.clone(),
+            recipient.reader,
+            path.to_owned(),
+            value,
+        )),
     }
-    let kept = known
-        .of(&selectors)
-        .filter(|token| token.reader == reader && !token.is_given);
-    match (kept, occasion) {
-        (Some(token), Occasion::Reload) if may_be_in_place(token) => Ok(token.clone()),
+}
+
+/// A token of gatepost's own, in a file that its reader can read. `kept` is the one that there was before.
+fn own_token(
+    recipient: &Recipient,
+    folder: &Path,
+    kept: Option<&Token>,
+    occasion: Occasion,
+    others: &[Token],
+) -> Result<Token, Problem> {
+    let selectors = &recipient.selectors;
+    let file = path_for(selectors, folder, others);
+    let token = match (kept, occasion) {
+        (Some(token), Occasion::Reload) if may_be_in_place(token) => return Ok(token.clone()),
         (Some(token), _) if occasion == Occasion::Start || token.has_no_file() => {
-            let token = token.in_file(path_for(&selectors, folder, others));
-            match is_in_place(&token) {
-                true => Ok(token),
-                false => written(token),
+            let token = token.in_file(file);
+            if is_in_place(&token) {
+                return Ok(token);
             }
+            token
         }
-        _ => {
-            let file = path_for(&selectors, folder, others);
-            written(Token::new(selectors, reader, file)?)
+        _ => Token::new(selectors.clone(), recipient.reader, file).map_err(Problem::configuration)?,
+    };
+    match write(&token) {
+        Ok(()) => Ok(token),
+        Err(error) => {
+            let message = format!("its file cannot be written: {}", place(&token.file, &error));
+            Err(Problem::configuration(message).next(FOLDER_STEP))
         }
     }
+}
+
+/// A path, and what the system said about it.
+fn place(path: &Path, error: &io::Error) -> String {
+    format!("{}: {}", path.display(), clean(error))
 }
 
 /// An empty folder of our own at the first time, whatever was there: it could be a link to somewhere else.
@@ -151,13 +191,6 @@ fn may_be_in_place(token: &Token) -> bool {
     let is_file = fs::symlink_metadata(&token.file).is_ok_and(|found| found.is_file());
     let is_hidden = || matches!(File::open(&token.file), Err(error) if error.kind() == ErrorKind::PermissionDenied);
     is_file && (is_in_place(token) || is_hidden())
-}
-
-fn written(token: Token) -> Result<Token, String> {
-    match write(&token) {
-        Ok(()) => Ok(token),
-        Err(error) => Err(format!("{}: {error}", token.file.display())),
-    }
 }
 
 /// Under another name first, which must not exist and so is no link, then renamed, which replaces a link and does not

@@ -9,6 +9,7 @@
 
 mod acl;
 mod door;
+mod examine;
 mod files;
 mod handover;
 mod host;
@@ -36,14 +37,17 @@ use super::connections::Connections;
 use super::server;
 use super::view::Shared;
 use crate::event::{Event, journal};
+use crate::foreign_text::clean;
 use crate::problem::Problem;
 use crate::status::{Desk, LoopbackDetails, LoopbackPart, LoopbackPhase, Reporter};
 use door::LoopbackDoor;
-use files::Occasion;
+use files::{Layout, Occasion};
 use tokens::Tokens;
 
+pub use examine::examine_token_files;
 pub use place::LoopbackPlace;
 pub use port_holder::PortHolder;
+pub use secret_file::give_token_file_to;
 pub use tokens::{Reader, Recipient};
 
 /// Between two attempts to get the address.
@@ -101,6 +105,11 @@ impl Loopback {
         self.bound.replace(None);
     }
 
+    /// The problem that it has at the moment.
+    pub fn problem(&self) -> Option<Problem> {
+        self.reporter.watch().borrow().problem.clone()
+    }
+
     /// A reading end of its state.
     pub fn watch(&self) -> watch::Receiver<LoopbackPart> {
         self.reporter.watch()
@@ -153,12 +162,19 @@ impl Loopback {
         if self.is_bound() {
             let writing = self.writing.lock().await;
             let known = Tokens::clone(&self.tokens());
-            self.lay_out(access, known, Occasion::Reload, writing).await;
+            let problem = self.lay_out(access, known, Occasion::Reload, writing).await;
+            self.reporter.report(LoopbackPhase::Listening, problem);
         }
     }
 
-    /// `_writing` shows that nobody else is at it.
-    async fn lay_out(&self, access: &RefCell<Access>, known: Tokens, occasion: Occasion, _writing: MutexGuard<'_, ()>) {
+    /// Returns the problem with those that are missing. `_writing` shows that nobody else is at it.
+    async fn lay_out(
+        &self,
+        access: &RefCell<Access>,
+        known: Tokens,
+        occasion: Occasion,
+        _writing: MutexGuard<'_, ()>,
+    ) -> Option<Problem> {
         let recipients: Vec<_> = access.borrow().recipients().collect();
         let folder = self.folder.clone();
         if occasion == Occasion::Start {
@@ -166,15 +182,21 @@ impl Loopback {
             self.tokens.replace(Rc::new(known.clone()));
         }
         match spawn_blocking(move || files::lay_out(&folder, recipients, &known, occasion)).await {
-            Ok(Ok(tokens)) => {
-                let files = tokens.files().map(ToOwned::to_owned).collect();
+            Ok(Layout { tokens, problems }) => {
+                let laid_out = tokens.iter().filter(|token| !token.has_no_file());
+                let files = laid_out.map(|token| token.file.clone()).collect();
                 self.tokens.replace(Rc::new(tokens));
                 self.changes.send_modify(|count| *count += 1);
                 self.reporter.details(|details| details.token_files = files);
+                Problem::joined(problems)
             }
-            Ok(Err(problem)) => journal!(Level::Error, Event::LoopbackTokenFile; "loopback: {problem}"),
             Err(error) => {
-                journal!(Level::Error, Event::LoopbackTokenFile; "loopback: the token files were not written: {error}")
+                let problem = Problem::wait(format!("the token files were not written: {}", clean(error)));
+                Some(
+                    problem
+                        .next("systemctl reload gatepost")
+                        .about(Event::LoopbackTokenFile),
+                )
             }
         }
     }
@@ -263,8 +285,8 @@ async fn listen_at(loopback: &Rc<Loopback>, shared: &Rc<Shared>, connections: &C
             return loopback.reporter.report(LoopbackPhase::Waiting, Some(problem));
         }
     };
-    loopback.lay_out(&shared.access, known, Occasion::Start, writing).await;
-    loopback.reporter.report(LoopbackPhase::Listening, None);
+    let problem = loopback.lay_out(&shared.access, known, Occasion::Start, writing).await;
+    loopback.reporter.report(LoopbackPhase::Listening, problem);
     let door = LoopbackDoor::new(listener, loopback.clone(), shared.clone());
     server::serve(Rc::new(door), connections.clone()).await;
 }

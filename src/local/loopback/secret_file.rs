@@ -1,7 +1,7 @@
 //! A token that the administrator has chosen: `token-file` of an access rule.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -9,8 +9,10 @@ use std::path::Path;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use zeroize::Zeroizing;
 
+use crate::foreign_text::clean;
+use crate::problem::Problem;
 use crate::secret::SecretString;
-
+use crate::user_accounts::name_in_message;
 /// Its length. 32 characters out of 16 are 128 bits, which nobody guesses.
 const LENGTH: RangeInclusive<usize> = 32..=512;
 /// A file that is longer is another file.
@@ -21,40 +23,92 @@ const TOO_OPEN: u32 = 0o026;
 /// Reads the token at `path`. A line end after it is not part of it.
 ///
 /// # Errors
-/// With the reason, as a sentence without its content.
-pub fn read(path: &Path) -> Result<SecretString, String> {
+/// With the cause, without the file's content, and the next step.
+pub fn read(path: &Path) -> Result<SecretString, Problem> {
     let name = path.display();
+    let problem = |cause: String, step: String| Problem::configuration(format!("{name} {cause}")).next(step);
+    let unreadable = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => problem("does not exist".to_owned(), how_to_make(path)),
+        ErrorKind::PermissionDenied => {
+            let step = format!(
+                "give it to the user of the service, and see that the folders above it can be entered: {}",
+                give_token_file_to(&own_name(), path)
+            );
+            problem("cannot be read: permission denied".to_owned(), step)
+        }
+        _ => problem(
+            format!("cannot be read: {}", clean(error)),
+            "look at the file and its file system".to_owned(),
+        ),
+    };
     let mut file = File::options()
         .read(true)
         // Neither waits for the other end of a pipe nor takes a terminal for its own.
         .custom_flags(O_NONBLOCK | O_NOCTTY)
         .open(path)
-        .map_err(|error| format!("{name} cannot be read: {error}; the user gatepost must be let in"))?;
-    let unreadable = |error: std::io::Error| format!("{name} cannot be read: {error}");
+        .map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
     let own = rustix::process::geteuid().as_raw();
-    check(found.is_file(), found.uid(), own, found.mode()).map_err(|why| format!("{name} {why}"))?;
+    check(path, found.is_file(), found.uid(), own, found.mode()).map_err(|(cause, step)| problem(cause, step))?;
     let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_SIZE).unwrap_or(0) + 1));
     let mut most = (&mut file).take(MAX_SIZE);
     most.read_to_end(&mut content).map_err(unreadable)?;
-    token(&content).map_err(|why| format!("{name} {why}"))
+    token(&content).map_err(|cause| problem(cause, how_to_make(path)))
 }
 
-/// The users who could have put the file there, and those who can read it.
-fn check(is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), String> {
+/// The commands that write a new token.
+fn how_to_make(path: &Path) -> String {
+    let word = shell_word(path);
+    format!(
+        "write a token into it: (umask 077; openssl rand -hex 32 > {word}); {}",
+        give_token_file_to(&own_name(), path)
+    )
+}
+
+/// The commands that let the service's user read a token, and no other user.
+pub fn give_token_file_to(user: &str, path: &Path) -> String {
+    let word = shell_word(path);
+    format!("chown root:{user} {word} && chmod 0640 {word}")
+}
+
+/// The user as whom this runs, as chown takes it.
+fn own_name() -> String {
+    let uid = nix::unistd::Uid::effective();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// The path as one word of a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%:,".contains(letter);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// Judges the users who could have put the file there, and those who can read it. The error is cause and next step.
+fn check(path: &Path, is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), (String, String)> {
     if !is_file {
-        return Err("is no regular file".into());
+        let step = "name a file that holds nothing but the token".to_owned();
+        return Err(("is no regular file".to_owned(), step));
     }
     if owner != 0 && owner != own {
-        return Err(format!(
-            "belongs to uid {owner}, and must belong to root or to gatepost's user"
-        ));
+        let cause = format!(
+            "belongs to {}, and must belong to root or to gatepost's user",
+            name_in_message(owner)
+        );
+        return Err((cause, give_token_file_to(&own_name(), path)));
     }
     match mode & TOO_OPEN {
         0 => Ok(()),
-        _ => Err(format!(
-            "is open to others (mode {:04o}): nobody but its owner may write it, and not every user read it; chmod 0640",
-            mode & 0o7777
+        _ => Err((
+            format!(
+                "is open to others (mode {:04o}): nobody but its owner may write it, and not every user read it",
+                mode & 0o7777
+            ),
+            format!("chmod 0640 {}", shell_word(path)),
         )),
     }
 }
@@ -132,7 +186,8 @@ mod tests {
             (true, other, 0o100_600, false),
             (false, root, 0o040_700, false),
         ] {
-            assert_eq!(check(is_file, owner, own, mode).is_ok(), fits, "{owner} {mode:o}");
+            let path = Path::new("/etc/gatepost/camera.token");
+            assert_eq!(check(path, is_file, owner, own, mode).is_ok(), fits, "{owner} {mode:o}");
         }
     }
 
@@ -140,13 +195,33 @@ mod tests {
     fn the_file_itself_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        assert!(read(&path).unwrap_err().contains("cannot be read"));
-        assert!(read(folder.path()).unwrap_err().contains("is no regular file"));
+        let why = |path: &Path| read(path).unwrap_err().to_string();
+        assert!(why(&path).contains("does not exist; next: write a token into it: "));
+        assert!(why(folder.path()).contains("is no regular file; next: name a file"));
         std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
         let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         mode(0o644);
-        assert!(read(&path).unwrap_err().contains("is open to others (mode 0644)"));
+        assert!(why(&path).contains("is open to others (mode 0644)"));
+        assert!(
+            why(&path).ends_with(&format!("; next: chmod 0640 {}", path.display())),
+            "{}",
+            why(&path)
+        );
         mode(0o640);
         assert_eq!(read(&path).unwrap().expose_secret(), "0123456789abcdef0123456789abcdef");
+    }
+
+    #[test]
+    fn a_path_in_a_next_step_is_one_word_of_a_shell() {
+        for (path, word) in [
+            ("/etc/gatepost/camera.token", "/etc/gatepost/camera.token"),
+            ("/srv/gate post/x", "'/srv/gate post/x'"),
+            ("/srv/$(reboot)", "'/srv/$(reboot)'"),
+            ("/srv/a'b", "'/srv/a'\\''b'"),
+            ("/srv/a;b", "'/srv/a;b'"),
+            ("/srv/*", "'/srv/*'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
     }
 }

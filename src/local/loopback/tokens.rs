@@ -160,6 +160,12 @@ impl Tokens {
         holder
     }
 
+    /// The token of gatepost's own that is for `selectors`, if it is for this reader.
+    pub fn own(&self, selectors: &Selectors, reader: Reader) -> Option<&Token> {
+        let mut own = self.0.iter().filter(|token| !token.is_given && token.reader == reader);
+        own.find(|token| *token.selectors == *selectors)
+    }
+
     /// The token that was laid out for `selectors`.
     pub fn of(&self, selectors: &Selectors) -> Option<&Token> {
         self.0.iter().find(|token| *token.selectors == *selectors)

@@ -32,7 +32,7 @@ pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answ
     let token = access
         .holders_for(caller, name)
         .filter_map(|selectors| tokens.of(selectors))
-        .find(|token| token.is_readable())
+        .find(|token| token.is_readable() && !token.has_no_file())
         .and_then(|token| token.file.to_str());
     let Some(token_file) = token else {
         return Err(conflict(

@@ -213,9 +213,10 @@ cases! {
         loopback.problem = Some(Problem::configuration("127.0.0.1:9922 is in use").next("ss -ltnp"));
         gateway.loopback = Some(loopback);
     };
-    "a token file cannot be written" => |gateway| {
+    "a rule's token file is missing" => |gateway| {
         let mut loopback = part::<_, LoopbackDetails>(LoopbackPhase::Listening);
-        loopback.problem = Some(Problem::wait("a token file cannot be written"));
+        let problem = Problem::configuration("there is no token for user camera: /etc/gatepost/camera.token does not exist");
+        loopback.problem = Some(problem.next("write a token into it").about(Event::LoopbackTokenFile));
         gateway.loopback = Some(loopback);
     };
     "the certificate ends in 20 days, the link is down, and the disk is full" => |gateway| {

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use rig::user;
+use rig::{executable, user};
 use serde_json::Value;
 
-use super::{CONFIGURATION, SOMEBODY, check_config};
+use super::{CONFIGURATION, NO_PERMISSION, SOMEBODY, check_config};
 use crate::check::check;
 use crate::command::run;
 use crate::world::World;
@@ -114,4 +116,65 @@ fn what_the_services_user_may_not_read_is_named_to_root() {
     let step = format!("chmod 0755 {}", folder.display());
     assert!(said.contains("is closed to it") && said.contains(&step), "{said}");
     assert_eq!(said.lines().count(), 1, "one folder is one cause: {said}");
+}
+
+/// A user's checks of files that only root may read: nothing is known to be wrong with them.
+#[test]
+fn a_user_who_may_not_read_the_files_is_sent_to_sudo() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a user who may not read the files, because only root may start a check as another user");
+        return;
+    }
+    let mut world = World::new();
+    let folder = world.gateway.folder.path().to_owned();
+    mode(&folder, 0o755);
+    let main = world.gateway.write_config();
+    mode(&main, 0o644);
+    let drop_ins = folder.join("conf.d");
+    let drop_in = drop_ins.join("60-mine.toml");
+    fs::create_dir(&drop_ins).unwrap();
+    fs::write(&drop_in, "[mqtt]\nkeep-alive = \"60s\"\n").unwrap();
+    // Where the daemon was built, others may not look.
+    let copy = folder.join("gatepostd");
+    let built = world.gateway.command();
+    executable::copy(Path::new(built.get_program()), &copy).unwrap();
+    let as_somebody = |option: &str| {
+        let mut command = Command::new(&copy);
+        command.args(built.get_args()).arg(option).uid(SOMEBODY).gid(SOMEBODY);
+        for (name, value) in built.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    for (what, main_mode, folder_mode, file_mode, broken) in [
+        ("the folder", 0o644, 0o700, 0o644, false),
+        ("a file in it", 0o644, 0o755, 0o600, false),
+        ("the main file", 0o600, 0o755, 0o644, false),
+        (
+            "a file in it, beside a fault in the main file",
+            0o644,
+            0o755,
+            0o600,
+            true,
+        ),
+    ] {
+        if broken {
+            fs::write(&main, "[aws\n").unwrap();
+        }
+        mode(&main, main_mode);
+        mode(&drop_ins, folder_mode);
+        mode(&drop_in, file_mode);
+        for option in ["--check-config", "--check", "--print-policy"] {
+            let (code, said) = as_somebody(option);
+            let expected = if broken { CONFIGURATION } else { NO_PERMISSION };
+            assert_eq!(code, Some(expected), "{what}, {option}: {said}");
+            assert!(said.contains("ermission denied"), "{what}, {option}: {said}");
+            assert_eq!(said.contains("sudo"), !broken, "{what}, {option}: {said}");
+        }
+    }
 }

@@ -21,6 +21,8 @@ const CANNOT_CREATE: i32 = 73;
 const BUSY: i32 = 75;
 /// EX_NOPERM
 const PIN_REFUSED: i32 = 77;
+/// EX_NOPERM, for a command
+const NO_PERMISSION: i32 = PIN_REFUSED;
 /// EX_CONFIG
 const CONFIGURATION: i32 = 78;
 
