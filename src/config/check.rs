@@ -16,6 +16,10 @@ use super::{AccessRule, Aliases, Config, Folders, RoleAlias, Selectors};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
+/// (uid_t) -1, which chown(2) and setresuid(2) take for "no change": no process has it.
+const NOBODYS_ID: u32 = u32::MAX;
+const NOBODYS_ID_REASON: &str = "4294967295 is -1 as the kernel reads it, and no user or group has it";
+
 /// Checks everything; all faults are returned, each naming file, key and reason.
 pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -> Result<Config, Vec<Fault>> {
     let Loaded { raw, merged } = loaded;
@@ -110,6 +114,11 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
         let unit = item.unit;
         if let Some(unit) = &unit {
             findings.keep(&format!("{key}.unit"), unit_name(unit));
+        }
+        for (name, id) in [("uid", item.uid), ("gid", item.gid)] {
+            if id == Some(NOBODYS_ID) {
+                findings.wrong(&format!("{key}.{name}"), NOBODYS_ID_REASON);
+            }
         }
         for (name, value) in [("user", &item.user), ("group", &item.group)] {
             if let Some(value) = value {

@@ -117,8 +117,8 @@ const OTHER_WORDS: [&str; 40] = [
 
 /// The unit and the range of each key whose value is a number.
 const NUMBERS: [(&str, &str); 7] = [
-    ("uid", "a user ID: 0 to 4294967295"),
-    ("gid", "a group ID: 0 to 4294967295"),
+    ("uid", "a user ID: 0 to 4294967294"),
+    ("gid", "a group ID: 0 to 4294967294"),
     ("publish-rate", "messages a second: 1 to 10000"),
     ("outbox-max-bytes", "bytes: 262144 (256 KiB) to 68719476736 (64 GiB)"),
     ("inbox-max-bytes", "bytes: 262144 (256 KiB) to 68719476736 (64 GiB)"),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::findings::Findings;
+use super::placeholders::check_placeholders;
 use super::raw::{RawIdentity, RawSubject};
 use super::values::absolute;
 use super::{Folders, IdentityConfig, Subject};
@@ -98,6 +99,8 @@ fn common_name_of(
     findings: &mut Findings,
 ) -> Option<String> {
     const KEY: &str = "identity.subject.common-name";
+    let known: Vec<&str> = placeholders.iter().map(|(word, _)| *word).collect();
+    findings.keep(KEY, check_placeholders(pattern, &known))?;
     let mut name = pattern.to_owned();
     let mut is_complete = true;
     for (word, file) in placeholders {

@@ -180,6 +180,35 @@ fn every_message_names_file_key_and_reason() {
             "conf.d/x.toml: access[0].role-aliases: no [[role-alias]] is named \"b\"",
         ),
         (
+            "[[access]]\nuid = 4294967295",
+            "conf.d/x.toml: access[0].uid: 4294967295 is -1 as the kernel reads it",
+        ),
+        (
+            "[[access]]\ngid = 4294967295",
+            "conf.d/x.toml: access[0].gid: 4294967295 is -1 as the kernel reads it",
+        ),
+        (
+            "[[access]]\nuid = 1\npublish = [\"{thng}/camera\"]",
+            "conf.d/x.toml: access[0].publish: \"{thng}/camera\" has an unknown placeholder, \"{thng}\": did you mean {thing}?",
+        ),
+        (
+            "[[access]]\nuid = 1\nsubscribe = [\"{thing}/a\", \"{Thing}/#\"]",
+            "conf.d/x.toml: access[0].subscribe: \"{Thing}/#\" has an unknown placeholder",
+        ),
+        (
+            "[mqtt]\npresence-topic = \"{thing-name}/status\"",
+            "conf.d/x.toml: mqtt.presence-topic: \"{thing-name}/status\" has an unknown placeholder",
+        ),
+        (
+            "[identity]\nsubject = { common-name = \"gw-{machineid}\" }",
+            "conf.d/x.toml: identity.subject.common-name: \"gw-{machineid}\" has an unknown placeholder, \"{machineid}\": did you mean \
+             {machine-id}?",
+        ),
+        (
+            "[identity]\nthing-name = \"gw-1\"\nsubject = { common-name = \"Gateway {hostnam}\" }",
+            "conf.d/x.toml: identity.subject.common-name: \"Gateway {hostnam}\" has an unknown placeholder",
+        ),
+        (
             "[mqtt]\nkeep-alive = \"5s\"",
             "conf.d/x.toml: mqtt.keep-alive: \"5s\" is outside of what can be used: 30s to 20m",
         ),

@@ -5,6 +5,7 @@
 use toml::de::Error;
 
 use super::known_keys::{is_harmless, meant, range_of, table_named};
+use super::toml_words::{expected_type, found_type, in_our_words, look_alike};
 
 /// The longest word in the fixed messages of `toml`; what is longer may be quoted.
 const LONGEST_WORD: usize = 14;
@@ -50,7 +51,8 @@ pub(super) fn with_place(text: &str, error: &Error) -> String {
     let before = text.get(..start).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
     let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
-    let place = Line::of(text.lines().nth(line - 1).unwrap_or_default());
+    let whole_line = text.lines().nth(line - 1).unwrap_or_default();
+    let place = Line::of(whole_line);
     if let Some(said) = wrong_table(&place, error.message()) {
         return format!("{line}:{column}: {said}");
     }
@@ -63,12 +65,27 @@ pub(super) fn with_place(text: &str, error: &Error) -> String {
         _ => (None, None),
     };
     let advice = advice.map(|advice| format!("; {advice}"));
+    let pasted = pasted(text.get(start..).unwrap_or_default(), whole_line, error.message());
     format!(
         "{line}:{column}: {}{}{}",
         key.unwrap_or_default(),
-        reason(error),
+        pasted.map_or_else(|| reason(error), str::to_owned),
         advice.unwrap_or_default()
     )
+}
+
+/// The character at the fault that only looks right, or the missing value; `None` where it is something else.
+fn pasted(at_fault: &str, line: &str, message: &str) -> Option<&'static str> {
+    if is_wrong_type(message) || message.starts_with("unknown field") {
+        return None;
+    }
+    let is_about_text = message.starts_with("invalid ") && message.contains(" string");
+    let quotes = || line.chars().find(|letter| is_about_text && !letter.is_ascii());
+    let letter = at_fault.chars().next().filter(|letter| look_alike(*letter).is_some());
+    let look_alike = letter.or_else(quotes).and_then(look_alike);
+    let (_, value) = line.split_once('=').unwrap_or(("", "x"));
+    let value = value.split('#').next().unwrap_or_default().trim();
+    look_alike.or_else(|| value.is_empty().then_some("the value is missing"))
 }
 
 /// One table where there may be several, or several where there is one.
@@ -131,9 +148,10 @@ pub(super) fn reason(error: &Error) -> String {
     if is_wrong_type(message) {
         return wrong_type(message);
     }
-    match is_fixed(message) {
-        true => message.to_owned(),
-        false => "is no TOML".to_owned(),
+    match in_our_words(message) {
+        Some(words) => words.to_owned(),
+        None if is_fixed(message) => message.to_owned(),
+        None => "is no TOML".to_owned(),
     }
 }
 
@@ -149,12 +167,11 @@ fn wrong_type(message: &str) -> String {
         .take_while(|letter| letter.is_ascii_lowercase() || *letter == ' ')
         .collect();
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
-    let expected = match expected {
-        Some(expected) if expected.starts_with("struct ") => "a table",
-        Some(expected) if is_fixed(expected) => expected,
-        _ => "another type",
-    };
-    format!("invalid type: {}, expected {expected}", kind.trim())
+    let expected = expected.and_then(expected_type).unwrap_or("another type");
+    match (kind.trim(), expected) {
+        ("integer", "a whole number") => "the number is out of range".to_owned(),
+        (kind, expected) => format!("invalid type: {}, expected {expected}", found_type(kind)),
+    }
 }
 
 /// Whether a message is one of the library's fixed ones ("key with no value, expected `=`"): words of lower-case letters and a
@@ -162,11 +179,7 @@ fn wrong_type(message: &str) -> String {
 fn is_fixed(message: &str) -> bool {
     let is_short = |word: &str| word.len() <= LONGEST_WORD;
     let of_words = |byte: u8| byte.is_ascii_lowercase() || b" ,.:-`=[]{}\"'#\\".contains(&byte);
-    // Numbers' own types, as in "expected u32", and dates.
-    let without_types = ["u64", "u32", "i64", "UTF-8", "RFC 3339"]
-        .iter()
-        .fold(message.to_owned(), |text, name| text.replace(name, ""));
-    without_types.bytes().all(of_words) && without_types.split(' ').all(is_short)
+    message.bytes().all(of_words) && message.split(' ').all(is_short)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::placeholders::check_placeholders;
 use crate::foreign_text;
+use crate::topic::THING;
 
 /// A path that does not depend on where the daemon was started.
 pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
@@ -99,8 +101,9 @@ pub(super) fn granted_topics(text: &str) -> Result<String, String> {
     if foreign_text::has_armour(text) {
         return Err("is key material, not a topic".to_owned());
     }
-    crate::topic::check_filter(&text.replace(crate::topic::THING, "t"))
+    crate::topic::check_filter(&text.replace(THING, "t"))
         .map_err(|why| format!("{}: {why}", foreign_text::value(text)))?;
+    check_placeholders(text, &[THING])?;
     match text.starts_with('$') && !text.starts_with(OWN) {
         true => Err(format!(
             "{} is a reserved topic that is not this thing's: only {OWN}... can be given",
@@ -120,6 +123,11 @@ pub fn is_alias_name(text: &str) -> bool {
     alias_name(text).is_ok()
 }
 
+/// Whether a rule may name this user or group.
+pub fn is_account_name(text: &str) -> bool {
+    account_name(text).is_ok()
+}
+
 /// Whether a rule may name this unit.
 pub fn is_unit_name(text: &str) -> bool {
     unit_name(text).is_ok()
@@ -130,6 +138,10 @@ pub(super) fn presence_topic(topic: String) -> Result<Option<String>, String> {
     match topic.as_str() {
         "" => Ok(None),
         text if foreign_text::has_armour(text) => Err("is key material, not a topic".to_owned()),
-        text => crate::topic::check_publish(&text.replace("{thing}", "t")).map(|()| Some(topic.clone())),
+        text => {
+            crate::topic::check_publish(&text.replace("{thing}", "t"))?;
+            check_placeholders(text, &[THING])?;
+            Ok(Some(topic))
+        }
     }
 }

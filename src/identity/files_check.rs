@@ -11,7 +11,7 @@ use super::validity::seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
 use crate::config::Config;
-use crate::pem_file::{self, Content};
+use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
 /// The problems of the files.
@@ -29,7 +29,7 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     let root_ca = config.aws.root_ca.as_deref();
     found.faults.extend(roots::load(root_ca).err());
     found.warnings.extend(root_ca.and_then(private_key));
-    let now = is_set(clock).then(|| clock.wall());
+    let now = is_set(clock).then(|| clock.aws_now());
     found
         .warnings
         .extend(root_ca.into_iter().flat_map(|path| roots::examine(path, now)));
@@ -48,9 +48,22 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
         Err(Refusal::Missing) => found
             .warnings
             .extend(source.ca_chain.and_then(|path| unused_chain(path, clock))),
+        // The path is wrong: nobody puts a certificate into the place of a key.
+        Err(Refusal::Unusable(problem)) if is_private_key(&config.identity.certificate) => found.faults.push(Problem {
+            message: format!("identity.certificate: {}", problem.message),
+            ..problem
+        }),
         Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => found.warnings.push(problem),
     }
     found
+}
+
+/// Whether the file is a private key without a certificate.
+fn is_private_key(path: &Path) -> bool {
+    matches!(
+        pem_file::read(path),
+        Err(ReadError::NoCertificates(Content::PrivateKey))
+    )
 }
 
 fn private_key(path: &Path) -> Option<Problem> {

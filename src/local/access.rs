@@ -8,6 +8,7 @@ mod owner;
 mod who;
 
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,9 +19,13 @@ use super::loopback::Recipient;
 use super::peer::Peer;
 use crate::config::{AccessRule, Aliases, Selectors};
 use crate::event::{Event, journal};
+use crate::problem::Problem;
 use crate::user_accounts::UserAccounts;
 use crate::{subordinate, topic};
 use who::Who;
+
+/// This machine's own users. A directory of other users may be on the network, which no refusal waits for.
+const PASSWD: &str = "/etc/passwd";
 
 /// All rules, ready to be asked.
 #[derive(Debug, Default)]
@@ -110,8 +115,21 @@ impl Access {
             }
         }
         let named = made.iter().flat_map(|rule| rule.who.users()).collect();
-        let accounts = Arc::new(UserAccounts::new(named, subordinate::user_ranges()));
+        // Without the file nobody has a name here; hints then name numbers.
+        let passwd = fs::read(PASSWD).unwrap_or_default();
+        let accounts = UserAccounts::new(named, subordinate::user_ranges());
+        let accounts = Arc::new(accounts.with_names(&String::from_utf8_lossy(&passwd)));
         Self { rules: made, accounts }
+    }
+
+    /// Returns a problem for each rule that matches nobody, because its user or group does not exist.
+    pub fn rules_for_nobody(rules: &[AccessRule]) -> Vec<Problem> {
+        let problem = |rule: &AccessRule| {
+            let why = Who::look_up(&rule.who).err()?;
+            let message = format!("{}: the rule is for nobody: {why}", rule.place);
+            Some(Problem::configuration(message).next("create the account, or correct the rule"))
+        };
+        rules.iter().filter_map(problem).collect()
     }
 
     /// The accounts of users, by these rules.

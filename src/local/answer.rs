@@ -14,6 +14,7 @@ use super::caller::Caller;
 use super::hint;
 use crate::messages::{Failure, NotAccepted, Subscription};
 use crate::problem::Problem;
+use crate::user_accounts::UserAccounts;
 
 /// An answer.
 pub type Answer = Response<Body>;
@@ -104,9 +105,9 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "malformed", why)
     }
 
-    /// 403: no rule gives the caller what it wants. `thing` is this gateway's thing name, `drop_ins` the configuration's folder
-    /// for further files, as the hint names them.
-    pub fn not_allowed(caller: &Caller, wish: Wish, thing: &str, drop_ins: &Path) -> Self {
+    /// 403: no rule gives the caller what it wants. `accounts` names users, `thing` is this gateway's thing name, `drop_ins` the
+    /// configuration's folder for further files, as the hint names them.
+    pub fn not_allowed(caller: &Caller, accounts: &UserAccounts, wish: Wish, thing: &str, drop_ins: &Path) -> Self {
         let refusal = |message| Self::new(StatusCode::FORBIDDEN, "not_allowed", message);
         let Caller::Peer(peer) = caller else {
             return refusal(format!("no [[access]] rule gives {caller} the {wish}"))
@@ -117,7 +118,7 @@ impl Refusal {
         refusal(format!(
             "no [[access]] rule gives uid {uid} (gid {gid}{unit}) the {wish}"
         ))
-        .hint(hint::missing_rule(peer, wish, thing, drop_ins))
+        .hint(hint::missing_rule(peer, accounts, wish, thing, drop_ins))
     }
 
     /// 503: nothing to give yet, with the real cause, and when to ask again.

@@ -10,13 +10,12 @@ use super::access::Wish;
 use super::peer::Peer;
 use crate::config::{self, RuleText, Selectors};
 use crate::topic::THING;
+use crate::user_accounts::UserAccounts;
 
 /// The users that systemd gives to services with `DynamicUser=` and takes back (systemd.exec(5)).
 const DYNAMIC_USERS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
 /// The drop-in that hints name; whoever has one already adds to it.
 const FILE: &str = "access.toml";
-/// AWS's own topics. A rule can give those of this thing only.
-const RESERVED: &str = "$aws/";
 
 /// Whether systemd may give this user to another service later.
 pub fn is_dynamic(uid: u32) -> bool {
@@ -24,9 +23,9 @@ pub fn is_dynamic(uid: u32) -> bool {
 }
 
 /// The rule that would give `peer` what it wants and nothing else, below a comment that says where to put it; a comment alone
-/// where there is no such rule. `drop_ins` is the folder of the configuration that is in use, and `thing` this gateway's thing
-/// name, empty where it is not known.
-pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> String {
+/// where there is no such rule. It names the user where `accounts` knows the name. `drop_ins` is the folder of the configuration
+/// that is in use, and `thing` this gateway's thing name, empty where it is not known.
+pub fn missing_rule(peer: &Peer, accounts: &UserAccounts, wish: Wish, thing: &str, drop_ins: &Path) -> String {
     let value = match grantable(wish, thing) {
         Ok(value) => value,
         Err(why) => return format!("# {why}"),
@@ -42,7 +41,10 @@ pub fn missing_rule(peer: &Peer, wish: Wish, thing: &str, drop_ins: &Path) -> St
                 peer.uid
             );
         }
-        (_, false) => who.uid = Some(peer.uid),
+        (_, false) => match accounts.name(peer.uid).filter(|name| config::is_account_name(name)) {
+            Some(name) => who.user = Some(name.to_owned()),
+            None => who.uid = Some(peer.uid),
+        },
     }
     let mut rule = RuleText {
         who,
@@ -78,11 +80,13 @@ fn grantable(wish: Wish, thing: &str) -> Result<String, &'static str> {
         }
         Wish::Publish(value) | Wish::Subscribe(value) => value,
     };
-    let this_thing = format!("{RESERVED}things/{thing}/");
-    let value = match value.strip_prefix(&this_thing).filter(|_| !thing.is_empty()) {
-        Some(rest) => format!("{RESERVED}things/{THING}/{rest}"),
-        None => value.to_owned(),
-    };
+    // The same rule then fits every gateway of the fleet.
+    let is_thing = |level: &&str| *level == thing && !thing.is_empty();
+    let levels: Vec<&str> = value
+        .split('/')
+        .map(|level| Some(level).filter(|level| !is_thing(level)).unwrap_or(THING))
+        .collect();
+    let value = levels.join("/");
     match (config::may_be_granted(&value), value.starts_with('$')) {
         (true, _) => Ok(value),
         (false, true) => {

@@ -96,7 +96,10 @@ impl Shared {
         self.audit.note(caller, wish, rule, access.names(caller));
         match rule {
             Some(_) => Ok(()),
-            None => Err(self.remark_on_files(Refusal::not_allowed(caller, wish, thing, &self.drop_ins), "access")),
+            None => {
+                let refusal = Refusal::not_allowed(caller, access.accounts(), wish, thing, &self.drop_ins);
+                Err(self.remark_on_files(refusal, "access"))
+            }
         }
     }
 

@@ -151,3 +151,18 @@ fn promise_7_topics_are_given_by_filter_and_never_more() {
         assert_eq!(access.rule_for(&peer(8, 7, None), wish, "gw-1"), None, "{wish}");
     }
 }
+
+#[test]
+fn a_rule_for_an_account_that_does_not_exist_is_a_problem_with_a_next_step() {
+    let problems = Access::rules_for_nobody(&rules());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let said = problems[0].to_string();
+    assert!(
+        said.starts_with("access[5] of ") && said.contains("there is no user no-such-user"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("; next: create the account, or correct the rule"),
+        "{said}"
+    );
+}

@@ -15,7 +15,8 @@ fn peer(uid: u32, unit: Option<&str>) -> Peer {
 }
 
 fn hint(peer: &Peer, wish: Wish) -> String {
-    missing_rule(peer, wish, "gw-1", Path::new("/srv/gate post/conf.d"))
+    let accounts = UserAccounts::default();
+    missing_rule(peer, &accounts, wish, "gw-1", Path::new("/srv/gate post/conf.d"))
 }
 
 /// Parses the hint's TOML: the selector and the value of the key.
@@ -81,7 +82,8 @@ fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
         // What begins with `$` is AWS's own, and another case.
         let topic = topic.strip_prefix('$').unwrap_or(topic);
         let hint = hint(&peer(1000, None), Wish::Publish(topic));
-        assert_eq!(rule(&hint, "publish"), ("uid 1000".to_owned(), topic.to_owned()));
+        let expected = topic.replace("gw-1", THING);
+        assert_eq!(rule(&hint, "publish"), ("uid 1000".to_owned(), expected));
         assert_eq!(outside_quotes(&hint), fixed, "{topic}");
     }
 }
@@ -145,7 +147,7 @@ fn any_words_of_a_caller_come_back_from_the_hint_unchanged() {
         let hint = hint(&peer(1000, None), wish);
         let is_good = match wish {
             Wish::RoleAlias(name) => config::is_alias_name(name),
-            Wish::Publish(topic) => crate::topic::check_publish(topic).is_ok(),
+            Wish::Publish(topic) => crate::topic::check_publish(topic).is_ok() && config::may_be_granted(topic),
             Wish::Subscribe(filter) => config::may_be_granted(filter),
         };
         if !is_good {
@@ -175,6 +177,36 @@ fn a_user_that_systemd_lends_is_never_named() {
 }
 
 #[test]
+fn a_user_is_named_by_name_where_it_has_a_usable_one() {
+    let passwd = "root:x:0:0::/root:/bin/sh\ncamera:x:1000:1000::/:/bin/sh\n\
+                  second:x:1000:1000::/:/bin/sh\nbad\u{7}name:x:1001:1::/:\n#comment\n:x:1002:1:::\nfoo:x:many:1:::\n\
+                  DOMAIN\\\\user:x:1003:1:::\nlent:x:62000:1:::\n";
+    let accounts = UserAccounts::default().with_names(passwd);
+    for (uid, unit, expected) in [
+        (0, None, Some("user root")),
+        (1000, None, Some("user camera")),
+        (1000, Some("camera.service"), Some("user camera")),
+        (1001, None, Some("uid 1001")),
+        (1002, None, Some("uid 1002")),
+        (1003, None, Some("user DOMAIN\\\\user")),
+        (1004, None, Some("uid 1004")),
+        (62_000, Some("camera.service"), Some("unit camera.service")),
+        (62_000, None, None),
+    ] {
+        let wish = Wish::RoleAlias("telemetry");
+        let hint = missing_rule(
+            &peer(uid, unit),
+            &accounts,
+            wish,
+            "gw-1",
+            Path::new("/etc/gatepost/conf.d"),
+        );
+        let given = hint.contains("[[access]]").then(|| rule(&hint, "role-aliases").0);
+        assert_eq!(given.as_deref(), expected, "{hint}");
+    }
+}
+
+#[test]
 fn of_the_reserved_topics_only_this_things_can_be_given() {
     for (topic, expected) in [
         (
@@ -185,7 +217,10 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
         ("$aws/rules/all/x", None),
         ("$SYS/broker", None),
         ("$", None),
-        ("gw-1/$aws", Some("gw-1/$aws")),
+        ("gw-1/$aws", Some("{thing}/$aws")),
+        ("fleet/gw-1", Some("fleet/{thing}")),
+        ("gw-10/gw-1x/xgw-1/gw-1/", Some("gw-10/gw-1x/xgw-1/{thing}/")),
+        ("/gw-1//gw-1", Some("/{thing}//{thing}")),
     ] {
         let hint = hint(&peer(1000, None), Wish::Publish(topic));
         let given = hint.contains("[[access]]").then(|| rule(&hint, "publish").1);
@@ -206,7 +241,9 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
         (Wish::RoleAlias("*"), "gw-1", None),
         (Wish::RoleAlias(""), "gw-1", None),
         (Wish::RoleAlias("a b"), "gw-1", None),
-        (Wish::Publish("gw-1/x"), "gw-1", Some("gw-1/x")),
+        (Wish::Publish("gw-1/x"), "gw-1", Some("{thing}/x")),
+        (Wish::Publish("gw-1/x"), "", Some("gw-1/x")),
+        (Wish::Publish("{thng}/x"), "gw-1", None),
         (Wish::Publish("{thing}/x"), "", Some("{thing}/x")),
         (Wish::Publish("#"), "gw-1", None),
         (Wish::Publish("+"), "gw-1", None),
@@ -247,7 +284,7 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
         let (path, drop_ins) = (folder.path().join("gatepost.toml"), folder.path().join("conf.d"));
         std::fs::create_dir(&drop_ins).unwrap();
         std::fs::write(&path, main).unwrap();
-        let hint = missing_rule(&peer(1000, None), wish, thing, &drop_ins);
+        let hint = missing_rule(&peer(1000, None), &UserAccounts::default(), wish, thing, &drop_ins);
         std::fs::write(drop_ins.join(FILE), &hint).unwrap();
         let config =
             Config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));

@@ -114,7 +114,7 @@ fn identity(shared: &Shared, page: &mut Page) {
     let identity = shared.board.identity.borrow();
     let end = identity.details.not_after.as_deref();
     let end = end.and_then(|end| humantime::parse_rfc3339(end).ok());
-    let now = since_1970(shared.clock.wall());
+    let now = since_1970(shared.clock.aws_now());
     let end = end.and_then(since_1970);
     page.gauge(
         "gatepost_certificate_expiry_timestamp_seconds",

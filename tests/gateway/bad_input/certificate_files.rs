@@ -95,6 +95,19 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
         let check = String::from_utf8(check.output().unwrap().stdout).unwrap();
         assert!(check.contains(said), "{said}: {check}");
     }
+    // The path is wrong: nobody puts a certificate into the place of a key.
+    let label = "PRIVATE KEY";
+    for label in [label.to_owned(), format!("EC {label}"), format!("ENCRYPTED {label}")] {
+        world
+            .gateway
+            .install(&format!("-----BEGIN {label}-----\nMIIE\n-----END {label}-----\n"));
+        let (code, output) = checked(&world);
+        assert_eq!(code, Some(CONFIGURATION), "{output}");
+        assert!(
+            output.contains("identity.certificate: ") && output.contains("has a private key in it"),
+            "{output}"
+        );
+    }
     world.gateway.install(&world.ca.sign_v3(&csr).unwrap());
     let (_, output) = checked(&world);
     assert!(output.contains(": good\n"), "{output}");
