@@ -56,6 +56,8 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     }
     let clock_set = clock_line(clock, report);
     let identity = identity(config, clock, &why, report).await;
+    let certified = identity.as_ref().map(|(identity, _thread)| identity.clone());
+    let place_of_expiry = report.end();
     messages::check_alone(config, report);
     let roots = roots::load(config.aws.root_ca.as_deref());
     if let Err(problem) = &roots {
@@ -105,6 +107,10 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
         report,
     )
     .await;
+    // AWS has said its time by now, where it could be asked.
+    if let Some(identity) = certified {
+        report.insert(place_of_expiry, |report| expiry(&identity.certificate, clock, report));
+    }
     drop(lock);
 }
 
@@ -185,7 +191,6 @@ async fn identity(
                 None => report.ok(CERTIFICATE, found),
                 Some(problem) => report.warn(CERTIFICATE, problem),
             }
-            expiry(&certificate, clock, report);
             Some((Arc::new(Identity { certificate, key }), thread))
         }
         Err(refusal) => {
@@ -197,7 +202,7 @@ async fn identity(
 }
 
 fn expiry(certificate: &Certificate, clock: &SharedClock, report: &mut Report) {
-    let (now, start, end) = (clock.wall(), certificate.not_before, certificate.not_after);
+    let (now, start, end) = (clock.aws_now(), certificate.not_before, certificate.not_after);
     match expiry_problem(now, start, end) {
         Some(problem) => report.failed(EXPIRY, &problem),
         None => {

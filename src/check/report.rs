@@ -118,6 +118,19 @@ fn indented(text: &str, indent: &str) -> String {
 }
 
 impl Report {
+    /// The place after the last line.
+    pub fn end(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Inserts the lines that `tell` adds at an earlier place: they are known late, and belong there.
+    pub fn insert(&mut self, place: usize, tell: impl FnOnce(&mut Self)) {
+        let mut lines = Self::default();
+        tell(&mut lines);
+        let place = place.min(self.0.len());
+        self.0.splice(place..place, lines.0);
+    }
+
     /// As it should be.
     pub fn ok(&mut self, check: impl Into<About>, message: impl Into<String>) {
         self.add(check, Outcome::Ok, message.into(), None);

@@ -168,7 +168,7 @@ fn certificate(status: &Value, verdict: &mut Verdict, clock: &SharedClock, repor
     );
     part(verdict, ("identity", phase, "ready"), CERTIFICATE, found, report);
     if let (false, "ready", Ok(not_after)) = (told_expiry, phase, humantime::parse_rfc3339(end)) {
-        let left = left_in_words(clock.wall(), not_after);
+        let left = left_in_words(clock.aws_now(), not_after);
         report.ok(EXPIRY, format!("the certificate ends at {end}, in {left}"));
     }
 }

@@ -34,7 +34,7 @@ pub struct Snapshot {
     pub loopback: Option<LoopbackPart>,
     /// How long it takes until the first of the sets of credentials is no longer handed out.
     pub credentials_end_in: Option<Duration>,
-    /// The wall clock.
+    /// AWS's time, as far as it is known, by which certificates end.
     pub now: SystemTime,
     /// The boottime clock.
     pub boot: Duration,
@@ -58,7 +58,7 @@ impl Snapshot {
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),
             credentials_end_in,
-            now: clock.wall(),
+            now: clock.aws_now(),
             boot: clock.boot(),
         }
     }

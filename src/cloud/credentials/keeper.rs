@@ -205,7 +205,10 @@ impl<S: Source> Keeper<S> {
         );
         let problem = self.judge(failure);
         self.reporter.report_with(phase, Some(problem), |details| {
-            details.failures.get_or_insert_default().add(&*clock);
+            // An outage counts once, however often it is tried again meanwhile.
+            if details.failed_in_a_row == 0 {
+                details.failures.get_or_insert_default().add(&*clock);
+            }
             details.failed_in_a_row = details.failed_in_a_row.saturating_add(1);
             match refused {
                 false => details.refreshes.transient += 1,

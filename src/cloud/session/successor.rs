@@ -206,7 +206,7 @@ impl Session {
         let usable = !self.provisioning.was_accepted()
             && accepted.certificate.id != newest.certificate.id
             && accepted.key == newest.key
-            && accepted.certificate.not_after > self.clock.wall();
+            && accepted.certificate.not_after > self.clock.aws_now();
         usable.then_some(accepted)
     }
 

@@ -5,15 +5,17 @@ mod table;
 
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
+
 use super::{Overview, OverviewJournal, Severity, Snapshot, State};
 use crate::clock::manual::ManualClock;
 use crate::clock::{Clock, rfc3339};
-use crate::credentials::{AliasDetails, AliasPart, AliasPhase};
+use crate::credentials::{AliasDetails, AliasPart, AliasPhase, Shelf};
 use crate::problem::{Exit, Problem};
 use crate::status::{
-    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase, LoopbackPhase,
-    MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase,
-    Repeats, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+    Board, ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, Desk, IdentityDetails, IdentityPhase,
+    LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails,
+    ProvisioningPhase, Repeats, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -140,5 +142,59 @@ fn a_daemon_that_does_not_run_is_told_from_one_that_waits() {
             (state, exit as u8, vec![id])
         );
         assert_eq!(overview.summary, "it ended; next: mend it");
+    }
+}
+
+/// The reading ends of the parts of `gateway`.
+fn board(gateway: &Snapshot) -> Board {
+    fn reading_end<T>(part: &T) -> watch::Receiver<T>
+    where
+        T: Clone,
+    {
+        watch::channel(part.clone()).1
+    }
+    Board {
+        token: reading_end(&gateway.token),
+        clock: reading_end(&gateway.clock),
+        identity: reading_end(&gateway.identity),
+        provisioning: reading_end(&gateway.provisioning),
+        session: reading_end(&gateway.session),
+        messages: reading_end(&gateway.messages),
+        loopback: watch::channel(None).1,
+        network: reading_end(&gateway.network),
+        configuration: reading_end(&gateway.configuration),
+    }
+}
+
+#[test]
+fn promise_14_the_end_of_a_certificate_is_judged_by_awss_time() {
+    // What is left by AWS's time in days, how many days the wall clock is ahead, and the problem.
+    for (left, ahead, expected) in [
+        (300, 0, None),
+        (300, 290, None),
+        (300, 400, None),
+        (300, -290, None),
+        (20, 0, Some("certificate-expiring")),
+        (20, -100, Some("certificate-expiring")),
+        (5, -3, Some("certificate-expiring")),
+        (5, 6, Some("certificate-expiring")),
+        (40, 20, None),
+        (-1, -100, Some("certificate-expired")),
+        (-1, 0, Some("certificate-expired")),
+    ] {
+        let mut gateway = healthy();
+        let end = now() + 1000 * DAY;
+        gateway.identity.details.not_before = Some(rfc3339(end - 2000 * DAY));
+        gateway.identity.details.not_after = Some(rfc3339(end));
+        let seconds = |days: i64| days * 24 * 3600;
+        let aws = 1_800_000_000 + seconds(1000 - left);
+        let wall = u64::try_from(aws + seconds(ahead)).unwrap();
+        let clock = ManualClock::ahead_of_aws(wall, seconds(ahead));
+        let desk = Desk::new(clock.clone());
+        let snapshot = Snapshot::take(&board(&gateway), &Shelf::new([], None, &desk).0, &*clock);
+        let findings = Overview::new(&snapshot).findings;
+        let mut ids = findings.iter().map(|finding| finding.id);
+        let found = ids.find(|id| id.starts_with("certificate-"));
+        assert_eq!(found, expected, "{left} days left, {ahead} days ahead");
     }
 }

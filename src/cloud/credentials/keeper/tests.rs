@@ -129,6 +129,12 @@ impl Rig {
         ))
     }
 
+    /// The outages that the status counts.
+    fn failures(&self) -> u64 {
+        let part = self.shelf.get("telemetry", &*self.clock).unwrap();
+        part.details.failures.map_or(0, |failures| failures.times)
+    }
+
     /// What a caller finds: the phase, whether it is given credentials, and the problem's words.
     fn found(&self) -> (AliasPhase, bool, String) {
         let part = self.shelf.get("telemetry", &*self.clock).unwrap();
@@ -177,6 +183,29 @@ async fn promise_3_a_failed_refresh_leaves_good_credentials_where_they_are() {
     rig.answer(rig.good());
     rig.asked_after(start).await;
     assert_eq!(rig.found(), (AliasPhase::Valid, true, String::new()));
+}
+
+/// An hour without AWS is one outage, whether its attempts are 5 or 500.
+#[tokio::test(start_paused = true)]
+async fn an_outage_counts_once_however_often_it_is_tried_again() {
+    let mut rig = Rig::new();
+    let start = Instant::now();
+    rig.asked_after(start).await;
+    let mut counted = Vec::new();
+    for outage in [3, 1, 6] {
+        rig.answer(rig.good());
+        rig.asked_after(start).await;
+        for attempt in 0..outage {
+            let failure = match attempt % 2 {
+                0 => Failure::Unreachable(Problem::wait("no route")),
+                _ => Failure::Transient(Problem::wait("AWS answered 500")),
+            };
+            rig.answer(Err(failure));
+            rig.asked_after(start).await;
+        }
+        counted.push(rig.failures());
+    }
+    assert_eq!(counted, [1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
