@@ -125,7 +125,7 @@ fn a_user_who_may_not_read_the_files_is_sent_to_sudo() {
         eprintln!("NOT TESTED: a user who may not read the files, because only root may start a check as another user");
         return;
     }
-    let mut world = World::new();
+    let world = World::new();
     let folder = world.gateway.folder.path().to_owned();
     mode(&folder, 0o755);
     let main = world.gateway.write_config();
