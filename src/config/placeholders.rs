@@ -45,7 +45,7 @@ fn unknown(level: &str, known: &[&str]) -> Option<String> {
         let (name, level) = (bare(word), level.to_lowercase());
         [format!("${name}"), format!("%{name}%"), format!("<{name}>")].contains(&level)
     };
-    (is_half || known.iter().any(|word| other_form(word))).then(|| level.to_owned())
+    (is_half || known.iter().any(other_form)).then(|| level.to_owned())
 }
 
 /// What people write between braces when they mean a placeholder, also in the form of AWS's policy variables.

@@ -315,8 +315,8 @@ fn promise_7_messages_and_outbox_are_for_whom_a_rule_names() {
     let mut world = World::new();
     bring_online_known(&mut world);
     for (arguments, words) in [
-        (&["publish", "{thing}/data", "x"][..], "publish = [\"gw-1/data\"]"),
-        (&["subscribe", "{thing}/data"], "subscribe = [\"gw-1/data\"]"),
+        (&["publish", "{thing}/data", "x"][..], "publish = [\"{thing}/data\"]"),
+        (&["subscribe", "{thing}/data"], "subscribe = [\"{thing}/data\"]"),
         (&["outbox"], "may not look into the outbox"),
         (&["outbox", "purge", "queued"], "may not look into the outbox"),
     ] {
