@@ -13,7 +13,7 @@ use super::name::{common_names, describe};
 use super::refusal::{Refusal, unusable};
 use super::signature::refused_by_aws;
 use super::validity::{check_validity, moment, seconds};
-use super::{chain, usage};
+use super::{chain, name_constraints, usage};
 use crate::clock::{Clock, is_set};
 use crate::config::{IdentityConfig, check_thing_name};
 use crate::pem_file::{self, ReadError};
@@ -114,6 +114,8 @@ impl Certificate {
         let issuers = path.iter().filter_map(|place| parsed.get(*place));
         let leaf = der(&device);
         warnings.extend(issuers.clone().flat_map(|ca| usage::of_ca(ca, now)));
+        let above: Vec<&X509Certificate> = issuers.clone().collect();
+        warnings.extend(name_constraints::violations(source.path, &device, &above));
         // Last, because the first problem decides who can mend them all, and this one is perhaps none.
         let unverified = chain::unverified(&device, issuers.clone());
         warnings.extend(unverified.iter().map(|step| usage::of_step(source.path, step)));

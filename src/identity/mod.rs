@@ -3,9 +3,11 @@
 mod certificate;
 mod chain;
 mod device;
+mod extensions;
 mod files;
 mod files_check;
 mod name;
+mod name_constraints;
 mod offered;
 mod proven;
 mod refusal;

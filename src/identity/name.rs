@@ -29,7 +29,7 @@ pub(super) fn describe(name: &X509Name) -> String {
 }
 
 /// A string of any type. TeletexString is read as Latin-1, which is what those who write it mean.
-fn text(value: &Any) -> Option<String> {
+pub(super) fn text(value: &Any) -> Option<String> {
     let bytes = value.data;
     match value.tag() {
         Tag::Utf8String

@@ -5,6 +5,7 @@ use std::path::Path;
 use x509_parser::certificate::X509Certificate;
 
 use super::chain::{UnverifiedStep, is_valid};
+use super::extensions;
 use super::name::describe;
 use super::signature::{MIN_RSA_BITS, has_taken_kind_of_key, refused_by_aws, rsa_bits};
 use crate::clock::rfc3339;
@@ -34,6 +35,10 @@ pub(super) fn of_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
         Err(_) => warn("has its key usage twice, or damaged"),
         Ok(_) => {}
     }
+    found.extend(extensions::faults(device).into_iter().map(|fault| {
+        Problem::configuration(format!("{} {fault}", path.display()))
+            .next("have the request signed again without that extension, or with it once and not critical")
+    }));
     found
 }
 
@@ -106,6 +111,12 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
         warn(
             "has a key that AWS IoT does not take: it is neither RSA nor EC on P-256, P-384 or P-521".to_owned(),
             "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
+        );
+    }
+    for fault in extensions::faults(ca) {
+        warn(
+            fault,
+            "make the CA's certificate again without that extension, or with it once and not critical",
         );
     }
     // A root's own signature is not looked at by anybody.

@@ -17,7 +17,7 @@ struct Open {
     base64: String,
 }
 
-/// The certificates among the blocks; `None` where there is no block at all.
+/// Returns the certificates among the blocks; `None` if there is no certificate and no other block.
 pub(super) fn read(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
     // Text around the blocks may be in any encoding.
     let text = String::from_utf8_lossy(bytes);

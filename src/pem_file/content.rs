@@ -39,6 +39,10 @@ pub enum Content {
     JoinedLines,
     /// Line breaks and blanks written as %0A and %20.
     UrlEncoded,
+    /// Quoted-printable, as in the source of a mail.
+    QuotedPrintable,
+    /// Signs written as HTML writes them.
+    HtmlEscaped,
     /// Each line has something before it: a quotation in a mail, a diff, a comment, line numbers.
     PrefixedLines,
     /// A BEGIN or END line has other text in it: a name, quotation marks, the first line of the base64.
@@ -90,6 +94,11 @@ impl Content {
             Self::EscapedLineBreaks => "replace each \\n by a line break",
             Self::JoinedLines => "put line breaks in the place of the blanks, or copy the file itself",
             Self::UrlEncoded => "decode it: %0A is a line break, %20 a blank, %2B a plus sign",
+            Self::QuotedPrintable => {
+                "save the mail's attachment, or decode it: =3D is an equals sign, and one at the end of a line joins it with the \
+                 next"
+            }
+            Self::HtmlEscaped => "download the file itself, or decode it: &#43; is a plus sign, &#61; an equals sign",
             Self::PrefixedLines => "copy the file itself, or remove what stands before each of its lines",
             Self::TextBesideMarks => {
                 "copy the file itself, or put the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- alone"
@@ -134,6 +143,10 @@ impl fmt::Display for Content {
             Self::EscapedLineBreaks => "has its line breaks written as \\n",
             Self::JoinedLines => "has a certificate in one line, without line breaks",
             Self::UrlEncoded => "has a certificate that is URL-encoded",
+            Self::QuotedPrintable => {
+                "has a certificate that is quoted-printable, as in the source of a mail (=3D, = at the end of a line)"
+            }
+            Self::HtmlEscaped => "has a certificate with signs written as HTML writes them (&#43;, &nbsp;)",
             Self::PrefixedLines => {
                 "has a certificate with something before each of its lines, as in a mail's quotation, a diff or a comment"
             }

@@ -14,6 +14,15 @@ const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 /// signedData of PKCS#7, 1.2.840.113549.1.7.2.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
+/// What encrypts PKCS#8: 1.2.840.113549.1.5 (PKCS#5) and 1.2.840.113549.1.12.1 (PKCS#12).
+const ENCRYPTIONS: [&[u8]; 2] = [
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05],
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01],
+];
+/// The content of the shortest private key, an Ed25519 one in PKCS#8, has 46 bytes.
+const SHORTEST_KEY: usize = 40;
+/// A secret of fewer bytes is none of a key that anybody uses; the start of one may be all that there is.
+const SHORTEST_SECRET: usize = 8;
 
 /// One element: what there is of its content, and what follows.
 struct Element<'a> {
@@ -23,13 +32,30 @@ struct Element<'a> {
     is_whole: bool,
 }
 
-/// Whether bytes begin as DER does and no text: a SEQUENCE begins with the digit 0, but its length is no letter then.
+/// Whether bytes begin as DER does and no text: a SEQUENCE begins with the digit 0, but its length is no letter then, or there is
+/// a zero byte in it. A line break may follow.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
     match bytes {
         [SEQUENCE, 0x80..=0x84, ..] => true,
-        [SEQUENCE, length, rest @ ..] => usize::from(*length) == rest.len() && rest.contains(&0),
+        [SEQUENCE, length, rest @ ..] => rest
+            .get(..usize::from(*length))
+            .is_some_and(|content| content.contains(&0)),
         _ => false,
     }
+}
+
+/// Whether bytes begin with a private key. Its end may be missing.
+pub(super) fn is_private_key(bytes: &[u8]) -> bool {
+    element(bytes).is_some_and(|outer| outer.tag == SEQUENCE && is_key(outer.content))
+}
+
+/// Whether a whole private key begins anywhere in `bytes`.
+pub(super) fn has_private_key(bytes: &[u8]) -> bool {
+    let mut places = bytes.iter().enumerate().filter(|(_, byte)| **byte == SEQUENCE);
+    places.any(|(place, _)| {
+        let outer = bytes.get(place..).and_then(element);
+        outer.is_some_and(|outer| outer.is_whole && outer.content.len() >= SHORTEST_KEY && is_key(outer.content))
+    })
 }
 
 /// The certificate that bytes begin with, and what follows it.
@@ -56,19 +82,41 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     }
 }
 
-/// Keys, PKCS#7 and PKCS#12 by their first two elements (RFC 5208, 5915, 8017, 5280, 2315, 7292).
+/// Public keys, PKCS#7 and PKCS#12 by their first two elements (RFC 5280, 8017, 2315, 7292), private keys by more of them.
 fn by_structure(content: &[u8]) -> Option<Content> {
     let first = element(content)?;
     let second = element(first.rest).map(|second| second.tag);
+    if is_key(content) {
+        return Some(Content::PrivateKey);
+    }
     match (first.tag, first.content, second) {
         (INTEGER, [3], Some(SEQUENCE)) => Some(Content::Pkcs12),
-        // PKCS#8, SEC 1 and PKCS#1; a certificate begins with another SEQUENCE.
-        (INTEGER, _, Some(SEQUENCE | OCTET_STRING | INTEGER)) => Some(Content::PrivateKey),
-        // PKCS#8, encrypted.
-        (SEQUENCE, _, Some(OCTET_STRING)) => Some(Content::PrivateKey),
-        (SEQUENCE, _, Some(BIT_STRING)) => Some(Content::PublicKey),
+        (SEQUENCE, _, Some(BIT_STRING)) | (INTEGER, _, Some(INTEGER)) => Some(Content::PublicKey),
         (OBJECT_IDENTIFIER, SIGNED_DATA, _) => Some(Content::Pkcs7Der),
         _ => None,
+    }
+}
+
+/// Whether the content of a SEQUENCE is a private key's (RFC 5958, 5915, 8017). A certificate of version 1, a request and a revocation
+/// list begin alike: so the algorithm and what follows it are looked at, too.
+fn is_key(content: &[u8]) -> bool {
+    let Some(first) = element(content) else { return false };
+    let Some(second) = element(first.rest) else {
+        return false;
+    };
+    let third = element(second.rest).map(|third| third.tag);
+    let encrypts = |algorithm: &[u8]| {
+        let identifier = element(algorithm).filter(|identifier| identifier.tag == OBJECT_IDENTIFIER);
+        identifier.is_some_and(|identifier| ENCRYPTIONS.iter().any(|arc| identifier.content.starts_with(arc)))
+    };
+    match (first.tag, first.content, second.tag) {
+        (INTEGER, [0 | 1], SEQUENCE) => {
+            second.content.first() == Some(&OBJECT_IDENTIFIER) && third == Some(OCTET_STRING)
+        }
+        (INTEGER, [1], OCTET_STRING) => second.content.len() >= SHORTEST_SECRET,
+        (INTEGER, [0 | 1], INTEGER) => second.content.len() >= SHORTEST_SECRET,
+        (SEQUENCE, algorithm, OCTET_STRING) => encrypts(algorithm),
+        _ => false,
     }
 }
 

@@ -11,6 +11,14 @@ fn is_dash(letter: char) -> bool {
     )
 }
 
+/// Characters that a screen shows as a blank or not at all.
+fn is_unseen(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{2000}'..='\u{200f}' | '\u{202a}'..='\u{202f}' | '\u{205f}'..='\u{2064}' | '\u{3000}' | '\u{feff}'
+    )
+}
+
 /// A BEGIN or END mark of a certificate.
 struct Mark<'a> {
     line: usize,
@@ -125,7 +133,7 @@ fn mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str)
     let (left, after_word) = (line.get(..place)?, upper.get(place + word.len()..)?);
     let separator = after_word.len()
         - after_word
-            .trim_start_matches(|letter: char| " +%20\t".contains(letter))
+            .trim_start_matches(|letter: char| " +%20\t".contains(letter) || is_unseen(letter))
             .len();
     let label = after_word.get(separator..)?;
     let label_length = ["X509 CERTIFICATE", "TRUSTED CERTIFICATE", "CERTIFICATE"]
@@ -136,9 +144,16 @@ fn mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str)
     if right.trim_start().starts_with("REQUEST") {
         return None;
     }
-    // A blank on the inner side of the hyphens is one more change.
-    let left_trimmed = left.trim_end().trim_end_matches(is_dash);
-    let right_trimmed = right.trim_start().trim_start_matches(is_dash);
+    // A blank on the inner side of the hyphens is one more change, and so is a letter that nobody sees on either side.
+    let is_blank = |letter: char| letter.is_whitespace() || is_unseen(letter);
+    let left_trimmed = left
+        .trim_end_matches(is_blank)
+        .trim_end_matches(is_dash)
+        .trim_end_matches(is_unseen);
+    let right_trimmed = right
+        .trim_start_matches(is_blank)
+        .trim_start_matches(is_dash)
+        .trim_start_matches(is_unseen);
     let left_dashes = left.get(left_trimmed.len()..)?;
     let right_dashes = right.get(..right.len() - right_trimmed.len())?;
     let has_dashes = !left_dashes.trim().is_empty() || !right_dashes.trim().is_empty();

@@ -7,8 +7,11 @@
 mod armour;
 mod content;
 mod der;
+mod encoded;
 mod guess;
 mod marks;
+mod private_key;
+mod transfer;
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -94,22 +97,28 @@ pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
     if der::is_der(&text) {
         return from_der(&text);
     }
-    let found = armour::read(&text).and_then(|found| match found {
-        Some(mut file) => {
-            file.has_private_key |= guess::has_loose_private_key(&text);
+    let has_private_key = private_key::is_in(&text);
+    let found = armour::read(&text).and_then(|found| found.ok_or_else(|| guess::content(&text)));
+    let found = found.map_err(|content| {
+        let words = String::from_utf8_lossy(&text);
+        transfer::encoding(&words).unwrap_or_else(|| match content {
+            Content::Cut | Content::OtherBlocks => guess::altered(&words).unwrap_or(content),
+            // The END line does not fit the BEGIN line, if one of them was changed.
+            Content::Damaged(_) => guess::altered(&words)
+                .filter(|other| *other == Content::ChangedMarks)
+                .unwrap_or(content),
+            content => content,
+        })
+    });
+    match found {
+        Ok(mut file) => {
+            file.has_private_key |= has_private_key;
             Ok(file)
         }
-        None => Err(guess::content(&text)),
-    });
-    let found = found.map_err(|content| match content {
-        Content::Cut | Content::OtherBlocks => guess::altered(&String::from_utf8_lossy(&text)).unwrap_or(content),
-        content => content,
-    });
-    // Whatever else is wrong with a file that has a key in it, the key is what matters.
-    found.map_err(|content| match guess::has_private_key(&text) {
-        true => Content::PrivateKey,
-        false => content,
-    })
+        // Whatever else is wrong with a file that has a key in it, the key is what matters.
+        Err(_) if has_private_key => Err(Content::PrivateKey),
+        Err(content) => Err(content),
+    }
 }
 
 /// The text without a byte order mark, and out of UTF-16 where it is that (PowerShell's `>` writes it).
@@ -138,21 +147,40 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, C
     }
 }
 
-/// One certificate after the other, as DER.
+/// One certificate after the other, as DER. PEM blocks or a key may follow, as `cat` joins them.
 fn from_der(bytes: &[u8]) -> Result<PemFile, Content> {
-    let mut certificates = Vec::new();
+    let mut file = PemFile {
+        certificates: Vec::new(),
+        has_private_key: false,
+    };
     let mut rest = bytes;
-    while !rest.trim_ascii().is_empty() {
-        let Some((certificate, after)) = der::split_certificate(rest) else {
-            return Err(der::content(rest));
-        };
-        certificates.push(CertificateDer::from(certificate.to_vec()));
+    while let Some((certificate, after)) = der::split_certificate(rest) {
+        file.certificates.push(CertificateDer::from(certificate.to_vec()));
         rest = after;
     }
-    Ok(PemFile {
-        certificates,
-        has_private_key: false,
-    })
+    if file.certificates.is_empty() {
+        let content = der::content(rest);
+        return Err(if private_key::is_in(rest) {
+            Content::PrivateKey
+        } else {
+            content
+        });
+    }
+    if rest.trim_ascii().is_empty() {
+        return Ok(file);
+    }
+    match parse(rest) {
+        Ok(more) => {
+            file.certificates.extend(more.certificates);
+            file.has_private_key = more.has_private_key;
+            Ok(file)
+        }
+        Err(Content::PrivateKey) => {
+            file.has_private_key = true;
+            Ok(file)
+        }
+        Err(content) => Err(content),
+    }
 }
 
 #[cfg(test)]

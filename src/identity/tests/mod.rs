@@ -2,6 +2,7 @@
 
 mod chain;
 mod name;
+mod name_constraints;
 mod roots;
 mod signature;
 mod usage;

@@ -2,7 +2,9 @@
 
 mod content;
 mod marks;
+mod private_key;
 mod properties;
+mod transfer;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -129,43 +131,5 @@ fn what_is_plainly_a_certificate_is_read() {
             "{name}"
         );
         assert_eq!(found.has_private_key, name == "with a key", "{name}");
-    }
-}
-
-#[test]
-fn a_private_key_beside_a_certificate_is_noticed_in_whatever_form() {
-    let Material { certificate, key, .. } = material();
-    let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
-    let url = key.replace('\n', "%0A").replace(' ', "%20").replace('+', "%2B");
-    let certificate_body = STANDARD.encode(der_of(&certificate));
-    for (name, beside, is_key) in [
-        ("a block", key.clone(), true),
-        ("one line with \\n", key.trim_end().replace('\n', "\\n"), true),
-        ("one line with blanks", key.replace('\n', " "), true),
-        ("base64 of its DER in one line", body.clone(), true),
-        (
-            "base64 of its DER in lines",
-            key.lines()
-                .filter(|line| !line.starts_with('-'))
-                .collect::<Vec<_>>()
-                .join("\n"),
-            true,
-        ),
-        ("base64 of its PEM", STANDARD.encode(&key), true),
-        ("URL-encoded", url.clone(), true),
-        ("URL-encoded, dashes too", url.replace('-', "%2D"), true),
-        ("a form's plus signs", key.replace('\n', "%0A").replace(' ', "+"), true),
-        ("long dashes", key.replace("-----", "\u{2014}\u{2014}"), true),
-        ("an assignment", format!("key = {body}"), true),
-        ("in quotes", format!("\"key\": \"{body}\""), true),
-        ("nothing", String::new(), false),
-        ("base64 of a certificate", certificate_body, false),
-        ("the words alone", "X509v3 Private Key Usage Period:".to_owned(), false),
-        ("a comment", "# the private key is in the TPM".to_owned(), false),
-    ] {
-        for file in [format!("{certificate}\n{beside}\n"), format!("{beside}\n{certificate}")] {
-            let found = parse(file.as_bytes()).unwrap_or_else(|content| panic!("{name}: {content}"));
-            assert_eq!(found.has_private_key, is_key, "{name}");
-        }
     }
 }
