@@ -1,0 +1,64 @@
+//! Recognises what people and programs put around a PIN or do to its characters.
+
+/// Characters that leave no mark on a screen and come along when a text is copied.
+pub(super) fn is_invisible(letter: char) -> bool {
+    matches!(letter,
+        '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{2000}'..='\u{200f}' | '\u{202a}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}')
+}
+
+pub(super) fn is_enclosed(line: &str) -> bool {
+    const PAIRS: [(char, char); 9] = [
+        ('"', '"'),
+        ('\'', '\''),
+        ('`', '`'),
+        ('<', '>'),
+        ('\u{201c}', '\u{201d}'),
+        ('\u{201e}', '\u{201c}'),
+        ('\u{2018}', '\u{2019}'),
+        ('\u{201a}', '\u{2018}'),
+        ('\u{ab}', '\u{bb}'),
+    ];
+    let is_pair = |text: &str| {
+        PAIRS
+            .iter()
+            .any(|(open, close)| text.chars().count() > 1 && text.starts_with(*open) && text.ends_with(*close))
+    };
+    // A source's punctuation comes along: `"1234",`, `$'1234'`, `b'1234'`, `("1234")`.
+    let inner = line.trim_end_matches([',', ';', ')']).trim_start_matches('(');
+    let literal = inner
+        .strip_prefix(['$', 'b', '@'])
+        .filter(|rest| rest.starts_with(['"', '\'']));
+    is_pair(line) || is_pair(literal.unwrap_or(inner))
+}
+
+/// `"1234`: letters and digits with a quote on one side. Among other signs a quote may be a part of the PIN.
+pub(super) fn is_half_quoted(line: &str) -> bool {
+    let is_quote = |letter: char| matches!(letter, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}');
+    let inner = line.strip_prefix(is_quote).or(line.strip_suffix(is_quote));
+    inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(char::is_alphanumeric))
+}
+
+/// `-n 1234`: the echo of dash and others knows no options, or fewer.
+pub(super) fn is_echo_option(line: &str) -> bool {
+    ["-n ", "-e ", "-ne ", "-en "]
+        .iter()
+        .any(|option| line.starts_with(option))
+}
+
+/// A line break as its escape at the end, or characters as `\x31` or `\u0031` alone.
+pub(super) fn is_escaped(line: &str) -> bool {
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let all = |mark: &str| line.strip_prefix(mark).is_some_and(|rest| rest.split(mark).all(is_hex));
+    line.ends_with("\\n") || line.ends_with("\\r") || all("\\x") || all("\\u")
+}
+
+/// A line break as its escape at the end, or nothing but escapes. One in the middle may be a part of the PIN.
+pub(super) fn is_url_encoded(line: &str) -> bool {
+    let upper = line.to_ascii_uppercase();
+    let is_escape = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_whole = line
+        .strip_prefix('%')
+        .is_some_and(|rest| rest.contains('%') && rest.split('%').all(is_escape));
+    is_whole || upper.ends_with("%0A") || upper.ends_with("%0D")
+}
