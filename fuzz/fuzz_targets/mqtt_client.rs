@@ -85,22 +85,8 @@ fn check_framing(input: &Input) {
             stream.extend_from_slice(bytes);
         }
     }
-    assert_eq!(frames(stream.chunks(stream.len().max(1))), frames(stream.chunks(1)));
-}
-
-fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<ProtocolError>) {
-    let (mut framer, mut input, mut frames) = (Framer::new(Sender::Server), BytesMut::new(), Vec::new());
-    for piece in pieces {
-        input.extend_from_slice(piece);
-        loop {
-            match framer.next(&mut input) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(error) => return (frames, Some(error)),
-            }
-        }
-    }
-    (frames, None)
+    let cut = |size: usize| Framer::new(Sender::Server).cut_all(stream.chunks(size));
+    assert_eq!(cut(stream.len().max(1)), cut(1));
 }
 
 struct Connection {

@@ -326,4 +326,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod test_files;
+#[cfg(test)]
 mod tests;

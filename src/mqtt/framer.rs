@@ -55,6 +55,22 @@ impl Framer {
         self.version = version;
     }
 
+    /// Cuts all packets off a stream that comes in these pieces, up to the first breach: for tests and fuzz targets.
+    pub fn cut_all<'a>(mut self, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<ProtocolError>) {
+        let (mut input, mut frames) = (BytesMut::new(), Vec::new());
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            loop {
+                match self.next(&mut input) {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    }
+
     /// Cuts the next packet off `input`; `None` where more bytes are needed.
     ///
     /// # Errors

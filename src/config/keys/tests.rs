@@ -5,36 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::config::Folders;
+use crate::config::test_files::{self, MINIMUM};
 
-const BASE: &str = r#"
-[aws]
-mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
-credentials-endpoint = "c4.credentials.iot.us-east-2.amazonaws.com"
-[token]
-module = "/usr/lib/softhsm/libsofthsm2.so"
-key = "pkcs11:token=gateway;object=device"
-[identity.subject]
-common-name = "gw-1"
-[[role-alias]]
-name = "telemetry"
-[[access]]
-user = "camera"
-role-aliases = ["telemetry"]
-"#;
+/// What a role alias and a rule are added to.
+fn base() -> String {
+    format!(
+        "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n"
+    )
+}
 
 fn load(main: &str, more: &str) -> Config {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gatepost.toml");
-    fs::write(&path, main).unwrap();
-    fs::create_dir(folder.path().join("conf.d")).unwrap();
-    fs::write(folder.path().join("conf.d/more.toml"), more).unwrap();
-    let folders = Folders {
-        state: "/var/lib/gatepost".into(),
-        runtime: "/run/gatepost".into(),
-        credentials: None,
-    };
-    Config::load(&path, &folders).unwrap_or_else(|error| panic!("{more}: {error}"))
+    test_files::load(main, &[("more.toml", more)]).unwrap_or_else(|error| panic!("{more}: {error}"))
 }
 
 #[test]
@@ -78,10 +59,10 @@ fn a_change_of_each_key_is_named_and_no_other() {
     ];
     let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
     assert_eq!(names, values.map(|(name, _)| name));
-    let old = load(BASE, "");
-    assert!(Changes::between(&old, &load(BASE, "# a comment\n")).is_empty());
+    let old = load(&base(), "");
+    assert!(Changes::between(&old, &load(&base(), "# a comment\n")).is_empty());
     for ((name, value), key) in values.into_iter().zip(KEYS) {
-        let new = load(BASE, &format!("{name} = {value}\n"));
+        let new = load(&base(), &format!("{name} = {value}\n"));
         let changes = Changes::between(&old, &new);
         assert_eq!(changes.all(), [name]);
         assert_eq!(changes.at_restart.is_empty(), key.takes_effect == TakesEffect::AtReload);
@@ -95,8 +76,8 @@ fn a_change_of_each_key_is_named_and_no_other() {
 #[test]
 fn a_rule_that_only_moved_is_the_same() {
     let rule = "[[access]]\nuid = 1\n";
-    let moved = load(&format!("{BASE}{rule}"), "");
-    assert!(Changes::between(&moved, &load(BASE, rule)).is_empty());
+    let moved = load(&format!("{}{rule}", base()), "");
+    assert!(Changes::between(&moved, &load(&base(), rule)).is_empty());
 }
 
 /// docs/configuration.md has a table of keys for each section, and one of when each takes effect.

@@ -6,17 +6,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
 
 use super::*;
+use crate::config::test_files::MINIMUM;
 use crate::config::{Changes, load as files};
 
-const BASE: &str = r#"
-[aws]
-mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
-credentials-endpoint = "c4.credentials.iot.us-east-2.amazonaws.com"
-[token]
-module = "/usr/lib/softhsm/libsofthsm2.so"
-key = "pkcs11:token=gateway;object=device"
-[identity.subject]
-common-name = "gw-1"
+const MORE: &str = r#"
 [[role-alias]]
 name = "telemetry"
 [[role-alias]]
@@ -33,6 +26,10 @@ publish = ["{thing}/meter/#"]
 keep-alive = "5min"
 "#;
 
+fn base() -> String {
+    format!("{MINIMUM}{MORE}")
+}
+
 struct Place {
     folder: tempfile::TempDir,
     folders: Folders,
@@ -48,7 +45,7 @@ impl Place {
         };
         fs::create_dir(&folders.state).unwrap();
         let place = Self { folder, folders };
-        fs::write(place.main(), BASE).unwrap();
+        fs::write(place.main(), base()).unwrap();
         place
     }
 
@@ -76,8 +73,8 @@ impl Place {
 
     /// Loads a file that another version has stored, with `old` replaced by `new` in the configuration.
     fn changed(&self, old: &str, new: &str) -> Result<LastGood, String> {
-        let text = BASE.replace(old, new);
-        assert_ne!(text, BASE, "{old}");
+        let text = base().replace(old, new);
+        assert_ne!(text, base(), "{old}");
         let mut merged = files::load(&self.main(), None).unwrap().merged;
         merged.table = text.parse().unwrap();
         let content = serde_json::to_string(&merged).unwrap();

@@ -33,21 +33,8 @@ proptest! {
     #[test]
     fn pieces_of_any_size_are_read_alike(packets in prop::collection::vec(server_bytes(), 0..20), size in 1..7_usize) {
         let bytes = packets.concat();
-        let read = |size: usize| {
-            let (mut framer, mut input, mut frames) = (Framer::new(Sender::Server), BytesMut::new(), Vec::new());
-            for piece in bytes.chunks(size) {
-                input.extend_from_slice(piece);
-                loop {
-                    match framer.next(&mut input) {
-                        Ok(Some(frame)) => frames.push(frame),
-                        Ok(None) => break,
-                        Err(error) => return (frames, Some(error)),
-                    }
-                }
-            }
-            (frames, None)
-        };
-        prop_assert_eq!(read(size), read(bytes.len().max(1)));
+        let cut = |size: usize| Framer::new(Sender::Server).cut_all(bytes.chunks(size));
+        prop_assert_eq!(cut(size), cut(bytes.len().max(1)));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Callers who are too many or too slow: nobody else notices.
 
+use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +19,19 @@ const CROWD: usize = 10_000;
 const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
 /// Of a user who has no rule.
 const STRANGER: u32 = 61009;
+
+/// A gateway that is online with those rules, and whose socket other users can reach.
+fn world_with_rules(rules: &str) -> World {
+    let mut world = World::new();
+    world.gateway.config.push_str(rules);
+    world.bring_online();
+    open_folder(&world);
+    world
+}
+
+fn open_folder(world: &World) {
+    fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
+}
 
 /// Opens as many connections as are wanted and holds them. A full backlog makes connect(2) wait, never fail.
 fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
@@ -47,8 +62,7 @@ fn ten_thousand_idle_connections_lock_nobody_out() {
     let mut world = World::new();
     world.bring_online();
     let socket = world.gateway.socket();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    open_folder(&world);
     let room = room_for_a_crowd();
     let mut kept = unix_http::connect(&socket).unwrap();
     let mut held = Vec::new();
@@ -111,14 +125,7 @@ fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
         eprintln!("NOT TESTED: the limit on requests, because this user's own daemon does not limit it");
         return;
     }
-    let mut world = World::new();
-    world
-        .gateway
-        .config
-        .push_str("\n[[access]]\nuid = 61009\nrole-aliases = [\"*\"]\n");
-    world.bring_online();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
     let socket = world.gateway.socket();
     // As many as a user may have connections, all asking at once and again and again.
     let refused = user::act_as(STRANGER, STRANGER, || {
@@ -172,14 +179,7 @@ fn lock_nobody_out(rule: &str, gid: fn(u32) -> u32) {
         return;
     }
     const NAMED: u32 = 61010;
-    let mut world = World::new();
-    world
-        .gateway
-        .config
-        .push_str(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n{rule}"));
-    world.bring_online();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n{rule}"));
     let socket = world.gateway.socket();
     let unfinished: [&[u8]; 6] = [
         b"POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
@@ -230,14 +230,7 @@ fn promise_6_a_flood_of_connections_is_refused_and_locks_nobody_out() {
         eprintln!("NOT TESTED: a flood of connections, because only root may act as another user");
         return;
     }
-    let mut world = World::new();
-    world
-        .gateway
-        .config
-        .push_str("\n[[access]]\nuid = 61009\nrole-aliases = [\"*\"]\n");
-    world.bring_online();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(world.gateway.folder.path(), mode).unwrap();
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
     let socket = world.gateway.socket();
     let over = AtomicBool::new(false);
     let refused = thread::scope(|scope| {
