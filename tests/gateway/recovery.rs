@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cloudlet::switches::Lifetime;
 use cloudlet::{Cloudlet, Options, Role, RoleAlias};
 use rig::fleet_ca::FleetCa;
-use rig::network::{CLOUD, CLOUD_NAME, Network};
+use rig::network::{CLOUD, CLOUD_NAME, FAR_CLOUD, Loss, Network};
 use rig::token::SoftHsm;
 use rig::user;
 use serde_json::Value;
@@ -96,6 +96,53 @@ fn an_address_and_a_link_come_back(network: &Network) {
     network.set_cut(true).unwrap();
     network.renumber().unwrap();
     network.set_cut(false).unwrap();
+    world
+        .gateway
+        .wait_for_log("nothing was received since this machine's network changed");
+    world.gateway.wait_online();
+}
+
+#[test]
+fn promise_15_a_standby_takes_over_when_the_first_way_is_gone() {
+    if !user::is_root() {
+        return eprintln!("NOT TESTED: a network of its own, because only root may have one");
+    }
+    let network = Network::new().unwrap();
+    network.add_standby().unwrap();
+    network.in_cloud(|| the_first_way_goes(&network)).unwrap();
+}
+
+/// The preferred way is dead and nothing says so, so that attempts fail and the waits grow. Then the gateway loses that way, and the
+/// standby is what is left: the next attempts do not wait for the times that were planned.
+fn the_first_way_goes(network: &Network) {
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let mut world = World::with(Box::new(token), options_at(FAR_CLOUD));
+    world.gateway.through = network.at_gateway();
+    bring_online_known(&mut world);
+    for loss in [Loss::Address, Loss::Route] {
+        world.gateway.stop();
+        network.set_first_way_dead(true).unwrap();
+        world.gateway.start();
+        let (attempt, refresh) = wait_until_both_wait_long(&world.gateway);
+        network.lose_first_way(loss).unwrap();
+        world.gateway.wait_for_log("has gone, and a way out remains");
+        world.gateway.wait_for_text("session.phase", "connected");
+        world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+        for (what, planned) in [("the session", attempt), ("credentials", refresh)] {
+            assert!(
+                seconds_until(&planned).is_some(),
+                "{loss:?}: {what} came back at {planned}, as planned"
+            );
+        }
+        network.set_first_way_dead(false).unwrap();
+        network.regain_first_way(loss).unwrap();
+    }
+
+    // A connection over the first way dies with its link, of which no packet tells.
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_online();
+    network.lose_first_way(Loss::Link).unwrap();
     world
         .gateway
         .wait_for_log("nothing was received since this machine's network changed");

@@ -18,6 +18,10 @@ use tempfile::NamedTempFile;
 
 use crate::command::{command, not_started, run};
 
+mod standby;
+
+pub use standby::{FAR_CLOUD, Loss};
+
 /// The cloud's address. RFC 5737 keeps these for documentation: nobody's.
 pub const CLOUD: &str = "192.0.2.1";
 /// The cloud's host name, as the gateway knows it.
