@@ -204,6 +204,25 @@ fn every_key_is_documented_and_every_documented_key_is_known() {
 }
 
 #[test]
+fn every_documented_warning_about_an_endpoint_is_given() {
+    let page = read("docs/configuration.md");
+    let (_, section) = page.split_once("## Endpoints\n").unwrap();
+    let (_, table) = section.split_once("| the warning | an example |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('`').skip(1).step_by(2).collect()).collect();
+    assert!(rows.len() >= 9, "{rows:?}");
+    for row in rows {
+        let [warning, example] = row.as_slice() else {
+            panic!("{row:?}")
+        };
+        let usual = "a1-ats.iot.us-east-2.amazonaws.com";
+        assert!(load(MINIMUM, "").unwrap().notes.is_empty());
+        let notes = load(&MINIMUM.replace(usual, example), "").unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains(warning)), "{example}: {notes:?}");
+    }
+}
+
+#[test]
 fn the_examples_of_all_keys_are_one_good_configuration() {
     let mut text = String::new();
     for (table, keys) in documented() {
