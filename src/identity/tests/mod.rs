@@ -1,6 +1,7 @@
 //! Certificates and chains as CAs make them, right and wrong, without a token.
 
 mod chain;
+mod extensions;
 mod name;
 mod name_constraints;
 mod roots;

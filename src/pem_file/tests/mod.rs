@@ -1,6 +1,7 @@
 //! Tests of content that people put where a certificate belongs.
 
 mod content;
+mod der_and_pem;
 mod marks;
 mod private_key;
 mod properties;
