@@ -190,6 +190,38 @@ confined() {
         for file in /proc/$pid/root/dev/*; do [[ ! -c $file ]] || basename "$file"; done | paste -sd " " | grep tpmrm0'
 }
 
+# Each command that runs gatepostd, or has it do something, as its administrator types it: AppArmor stands in the way of none. The
+# AWS files are root's own, and the certificate lies where only the administrator may read it.
+verbs_stay_confined() {
+    in_shell '
+        mkdir -p ~/.aws
+        printf "[profile gateway]\ncredential_process = gatepost credentials\n" >~/.aws/config
+        cp /var/lib/gatepost/device.pem ~/new.pem
+        done=
+        verb() {
+            "$@" >/root/verb 2>&1 || { printf "%s: exit %s\n" "$*" "$?" >&2; cat /root/verb >&2; exit 1; }
+            ! journalctl --quiet --dmesg --grep "apparmor=.DENIED.*gatepostd" --output cat >&2 || { echo "denied: $*" >&2; exit 1; }
+            done+=${done:+, }${2#--}
+        }
+        verb gatepost check
+        verb gatepost check --as root
+        ! grep -i "permission denied" /root/verb >&2
+        verb gatepost policy
+        verb gatepost log-level debug --for 1min
+        verb gatepost log-level info
+        verb gatepost retry --wait --timeout 120
+        verb gatepost allow --user nobody --role-alias telemetry
+        verb gatepost allow --user nobody --publish "{thing}/nobody/#"
+        verb systemctl reload gatepost.service
+        verb gatepost certificate install ~/new.pem
+        verb gatepost support --output /root/support.txt
+        ! grep -i "permission denied" /root/support.txt >&2
+        rm -r ~/.aws ~/new.pem /root/support.txt /etc/gatepost/conf.d/*nobody*
+        systemctl reload gatepost.service
+        echo "$done"' >"$work/verbs" 2>"$work/verbs.refused" || give_up "$(tail -n 20 "$work/verbs.refused")"
+    cat "$work/verbs"
+}
+
 # The TPM is gone: gatepost runs, and says so.
 says_that_the_tpm_is_missing() {
     within 600 has_booted
