@@ -4,7 +4,8 @@ use super::{Content, armour};
 
 /// The encoding under which a text is a file of certificates; `None` if it is none even when decoded.
 pub(super) fn encoding(text: &str) -> Option<Content> {
-    let decoders: [(Content, fn(&str) -> Option<Vec<u8>>); 2] = [
+    type Decode = fn(&str) -> Option<Vec<u8>>;
+    let decoders: [(Content, Decode); 2] = [
         (Content::QuotedPrintable, quoted_printable),
         (Content::HtmlEscaped, html),
     ];
