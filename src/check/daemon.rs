@@ -15,6 +15,7 @@ use super::report::Report;
 use crate::config::{Folders, RUNTIME_FOLDER};
 use crate::foreign_text::clean;
 use crate::last_end;
+use crate::overview::Overview;
 use crate::problem::{Exit, Problem};
 use crate::socket_client::{self, socket};
 
@@ -64,9 +65,13 @@ impl From<unit_state::NotRunning> for NotRunning {
 }
 
 impl NotRunning {
-    /// The line about it.
+    /// Adds the line about it, with the problem's identifier in the status.
     pub fn tell(&self, report: &mut Report) {
         report.fail(DAEMON, self.exit, &self.problem);
+        let overview = Overview::of_stopped(self.exit, self.problem.clone());
+        if let Some(finding) = overview.findings.first() {
+            report.name_problem(finding.id);
+        }
     }
 
     /// Whether the token has rejected the PIN, so that nobody else may try it.

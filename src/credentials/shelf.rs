@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::Credentials;
 use crate::clock::Clock;
-use crate::status::{Desk, Details, Part, Repeats, Reporter, phases};
+use crate::status::{Desk, Details, Part, Repeats, Reporter, hash_of, phases};
 
 phases! {
     /// A role alias's state.
@@ -65,6 +65,11 @@ pub struct AliasDetails {
 impl Details for AliasDetails {
     fn role_alias(&self) -> Option<&str> {
         Some(&self.name)
+    }
+
+    fn verdict_input(&self) -> u64 {
+        let failures = self.failures.as_ref().map(|failures| failures.times);
+        hash_of((self.failed_in_a_row, failures))
     }
 }
 

@@ -158,6 +158,12 @@ impl IdentityTask {
                 (phase, problem, Some((wait + ROUNDING).min(LOOK_AGAIN)))
             }
         };
+        // Where the certificate in use is another one, a file that has expired is only one of the files that cannot be used.
+        let now = self.clock.aws_now();
+        let in_use = self.identity.borrow().clone();
+        let has_expired = in_use.is_some_and(|identity| identity.certificate.not_after < now);
+        let event = problem.event.filter(|_| has_expired);
+        let problem = Problem { event, ..problem };
         self.reporter.report(self.phase_without_news(phase), Some(problem));
         again
     }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::refusal::{Refusal, unusable};
+use super::refusal::Refusal;
 use crate::clock::{Clock, is_set, rfc3339};
+use crate::event::Event;
 use crate::problem::Problem;
 
 /// A certificate that begins so soon was signed a moment ago, by a machine whose clock is a little ahead.
@@ -44,11 +45,10 @@ pub(super) fn check_validity(
     }
     if now > until {
         let what = format!("expired on {}; it is {} by {whose}", rfc3339(until), rfc3339(now));
-        return Err(unusable(
-            path,
-            &what,
-            "have the signing request device.csr signed again, and check the clock: timedatectl",
-        ));
+        let problem = Problem::configuration(format!("{} {what}", path.display()))
+            .next("have the signing request device.csr signed again, and check the clock: timedatectl")
+            .about(Event::CertificateExpiring);
+        return Err(Refusal::Unusable(problem));
     }
     Ok(())
 }

@@ -22,6 +22,9 @@ const LAST_ID: &str = "last-message";
 /// The fact under which it is noted that no smaller number is used, if there is reason.
 pub(super) const FIRST_ID: &str = "first-number";
 
+/// The fact under which the last trial of a store that had failed is noted.
+const LAST_TRIAL: &str = "last-trial";
+
 /// What becomes true with the commit.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -341,6 +344,23 @@ impl Books {
     /// How many bytes this transaction has added.
     pub(super) fn added(&self) -> u64 {
         self.added
+    }
+
+    /// Whether the last write has failed, or there is no room for the next.
+    pub(super) fn has_failed(&self) -> bool {
+        self.bookkeeper.reporter.phase() == MessagesPhase::Failed
+    }
+
+    /// The file is in its place again: ready, if it can be written too.
+    pub(super) fn report_recovery(&self) {
+        if self.healthy && self.has_failed() {
+            self.bookkeeper.reporter.report(MessagesPhase::Ready, None);
+        }
+    }
+
+    /// Writes something that nobody reads.
+    pub(super) fn note_trial(&mut self) -> rusqlite::Result<()> {
+        self.note_fact(LAST_TRIAL, &self.bookkeeper.now_ms().to_string())
     }
 
     /// Nothing of this transaction has happened.

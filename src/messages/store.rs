@@ -57,6 +57,19 @@ struct Job {
     work: Work,
 }
 
+impl Job {
+    /// A small write, which shows whether a store that has failed works again.
+    fn trial() -> Self {
+        Self {
+            care: Care::Lasts,
+            work: Box::new(|books| {
+                let outcome = books.map_or(Ok(()), Books::note_trial);
+                (outcome, Box::new(|_| {}))
+            }),
+        }
+    }
+}
+
 /// Where jobs are handed in.
 #[derive(Clone)]
 pub(super) struct Store {
@@ -235,6 +248,8 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
     // When the lazy work's turn is at the latest, and whether it could not be done the last time.
     let (mut due, mut in_vain) = (None, false);
     let mut upkeep = None;
+    // When a store that has failed is tried again, because nobody else may come who would find that it works.
+    let mut trial: Option<Instant> = None;
     loop {
         if books.bookkeeper.owed {
             match commit(books, Care::Lasts, Books::take_over) {
@@ -245,7 +260,8 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
         if upkeep.is_none() && books.needs_upkeep() {
             upkeep = Some(Instant::now() + UPKEEP_PAUSE);
         }
-        let first = match due.into_iter().chain(upkeep).min() {
+        trial = books.has_failed().then(|| trial.unwrap_or(Instant::now() + RETRY));
+        let first = match due.into_iter().chain(upkeep).chain(trial).min() {
             Some(due) => timeout_at(due, queue.recv()).await,
             None => Ok(queue.recv().await),
         };
@@ -276,6 +292,12 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
             due = None;
         }
         due = (books.lazy_work() > 0).then(|| due.unwrap_or(now + LAZINESS));
+        if trial.is_some_and(|trial| trial <= now) {
+            trial = None;
+            if !work_off(path, books, [Job::trial()].into()) {
+                return Ended::Broken;
+            }
+        }
         if upkeep.is_some_and(|upkeep| upkeep <= now) {
             upkeep = match commit(books, Care::Writes, Books::upkeep) {
                 Ok(()) => None,
@@ -330,14 +352,16 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
         all_told.extend(told.into_iter().map(|tell| (tell, outcome.clone())));
     }
     let only_reads = all_told.is_empty() && !reads.is_empty();
-    if whole
-        && !only_reads
-        && let Err(failure) = books.stay_in_place(path)
-    {
-        books.bookkeeper.failed(&failure.problem);
-        all_told
-            .iter_mut()
-            .for_each(|(_, outcome)| *outcome = Err(failure.clone()));
+    if whole && !only_reads {
+        match books.stay_in_place(path) {
+            Ok(()) => books.report_recovery(),
+            Err(failure) => {
+                books.bookkeeper.failed(&failure.problem);
+                all_told
+                    .iter_mut()
+                    .for_each(|(_, outcome)| *outcome = Err(failure.clone()));
+            }
+        }
     }
     // A broken database is given nothing more.
     let broken = last.unwrap_or_else(ended);

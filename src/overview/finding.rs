@@ -181,6 +181,11 @@ impl Finding {
         }
     }
 
+    /// Whether a part's problem is this one, which it has met on its way.
+    pub(super) fn is_cause_of(&self, problem: &Problem) -> bool {
+        self.role_alias.is_none() && self.problem.message == problem.message
+    }
+
     /// Returns the finding for a daemon that does not run. The exit code tells whether it will be restarted automatically.
     pub(super) fn of_stopped(exit: Exit, problem: Problem) -> Self {
         let (id, severity) = match exit {

@@ -60,6 +60,7 @@ impl OverviewJournal {
 /// `None` for a finding that a part has reported, and written, itself.
 fn key(finding: &Finding, snapshot: &Snapshot) -> Option<Key> {
     let expiry = match finding.id {
+        CERTIFICATE_EXPIRED if snapshot.identity.problem.as_ref() == Some(&finding.problem) => return None,
         CERTIFICATE_EXPIRING | CERTIFICATE_EXPIRED => {
             let (not_before, not_after) = validity(snapshot)?;
             Some(Expiry::at(snapshot.now, not_before, not_after))

@@ -1,5 +1,6 @@
 //! Status fields of each part besides its phase.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,12 +19,32 @@ pub trait Details: Clone {
     fn thing_name(&self) -> Option<&str> {
         None
     }
+
+    /// Changes with what the verdict reads of the details: such a change is told to everybody who shows the verdict.
+    fn verdict_input(&self) -> u64 {
+        0
+    }
 }
 
-impl Details for TokenDetails {}
+/// Returns a number that changes with `value`.
+pub(crate) fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Details for TokenDetails {
+    fn verdict_input(&self) -> u64 {
+        hash_of(&self.warning)
+    }
+}
 impl Details for ClockDetails {}
 impl Details for ProvisioningDetails {}
-impl Details for MessagesDetails {}
+impl Details for MessagesDetails {
+    fn verdict_input(&self) -> u64 {
+        hash_of((self.parked, self.suspended, &self.set_aside))
+    }
+}
 impl Details for IdentityDetails {
     fn thing_name(&self) -> Option<&str> {
         self.thing_name.as_deref()
@@ -32,6 +53,12 @@ impl Details for IdentityDetails {
 impl Details for SessionDetails {
     fn thing_name(&self) -> Option<&str> {
         self.client_id.as_deref()
+    }
+
+    fn verdict_input(&self) -> u64 {
+        let taken_over = self.taken_over.as_ref().map(|takeovers| takeovers.times);
+        let losses = self.losses.as_ref().map(|losses| losses.times);
+        hash_of((taken_over, losses, &self.discarded_at))
     }
 }
 impl Details for LoopbackDetails {}

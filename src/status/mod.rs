@@ -21,6 +21,7 @@ pub use board::{
     Board, ClockPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, ProvisioningPart, SessionPart, TokenPart,
 };
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
+pub(crate) use details::hash_of;
 pub use details::{
     ClockDetails, Details, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
     SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
@@ -121,10 +122,11 @@ impl<P: Phase, D: Details> Reporter<P, D> {
 
     /// Like [`report`](Self::report), and changes the details in the same step.
     pub fn report_with(&self, phase: P, problem: Option<Problem>, change: impl FnOnce(&mut D)) {
-        let (news, known_problem) = {
+        let (news, known_problem, input) = {
             let part = self.sender.borrow();
             let known = part.problem.is_some() && part.problem == problem;
-            (part.phase != phase || part.problem != problem, known)
+            let news = part.phase != phase || part.problem != problem;
+            (news, known, part.details.verdict_input())
         };
         let now = self.desk.clock.boot();
         self.sender.send_modify(|part| {
@@ -137,13 +139,19 @@ impl<P: Phase, D: Details> Reporter<P, D> {
         });
         if news {
             self.log(&self.sender.borrow(), known_problem);
-            self.desk.bell.send_replace(());
+        }
+        if news || self.sender.borrow().details.verdict_input() != input {
+            self.desk.ring();
         }
     }
 
     /// Changes the details only; nothing is logged.
     pub fn details(&self, change: impl FnOnce(&mut D)) {
+        let input = self.sender.borrow().details.verdict_input();
         self.sender.send_modify(|part| change(&mut part.details));
+        if self.sender.borrow().details.verdict_input() != input {
+            self.desk.ring();
+        }
     }
 
     /// A problem is news once; that the attempts go on under it is for whoever looks closer.

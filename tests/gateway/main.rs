@@ -37,7 +37,7 @@ mod shutdown;
 mod sign;
 mod skew;
 mod socket;
+mod states;
 mod systemd;
 mod tokens;
-mod verdict;
 mod world;

@@ -14,7 +14,7 @@ use crate::registry::bring_online_known;
 use crate::world::{Gateway, SOON, THING, World};
 
 /// Writes the configuration, reloads it, and waits until the daemon has done so.
-fn reload(gateway: &mut Gateway) {
+pub fn reload(gateway: &mut Gateway) {
     gateway.write_config();
     let seen = gateway.process().line_count();
     gateway.process().signal(Signal::HUP).unwrap();

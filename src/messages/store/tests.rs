@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::messages::{Account, Bounds, Fate, Handles, Message, Outbox, spawn};
+use crate::messages::{Account, Bounds, Fate, Handles, Message, Outbox, prepare, spawn};
 use crate::status::{Desk, MessagesDetails, MessagesPhase};
 
 fn opened() -> (TempDir, Handles) {
@@ -107,5 +107,27 @@ fn a_full_disk_is_tried_once_more_without_the_reserve() {
         };
         let outcome = open_twice_at_most((), open, || released.set(true));
         assert_eq!((outcome.is_ok(), tries.get(), released.get()), expected);
+    }
+}
+
+/// The disk has room again, and nobody has anything to write.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_failed_finds_by_itself_that_it_works_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let mut status = reporter.watch();
+    let (handles, work) = prepare(folder.path(), Bounds::default(), clock, reporter);
+    let heals = async {
+        let full = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let fails = handles.inbox.store().run(Care::Lasts, move |_| Err::<(), _>(full()));
+        assert!(fails.await.is_err());
+        assert_eq!(status.borrow_and_update().phase, MessagesPhase::Failed);
+        let healed = status.wait_for(|part| part.phase == MessagesPhase::Ready).await;
+        assert!(healed.unwrap().problem.is_none());
+    };
+    tokio::select! {
+        () = work => panic!("the store has ended"),
+        () = heals => {}
     }
 }

@@ -102,6 +102,8 @@ pub(super) fn role_alias(part: &AliasPart, boot: Duration, found: &mut Vec<Findi
         (AliasPhase::Waiting, Some(problem)) => {
             found.push(Finding::reported(ROLE_ALIAS_WAITING, "role_aliases", part, problem).about(name));
         }
+        // A refresh that fails because of something else, which says so itself.
+        (AliasPhase::Valid, Some(problem)) if found.iter().any(|cause| cause.is_cause_of(&problem)) => {}
         (AliasPhase::Valid, Some(problem)) => {
             let mut finding = Finding::reported(ROLE_ALIAS_REFRESH, "role_aliases", part, problem).about(name);
             // One failure is tried again long before the set at hand ends.

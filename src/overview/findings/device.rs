@@ -55,9 +55,18 @@ pub(super) fn identity(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         IdentityPhase::NoKey => CERTIFICATE_REQUEST,
         IdentityPhase::NoCertificate => CERTIFICATE_AWAITED,
         IdentityPhase::Refused => CERTIFICATE_REFUSED,
+        IdentityPhase::Ready if has_expired(snapshot) => CERTIFICATE_EXPIRED,
         IdentityPhase::Ready => CERTIFICATE_PROBLEM,
     };
     found.push(Finding::reported(id, "identity", part, problem));
+}
+
+/// Whether the identity reports that the certificate in use has expired.
+fn has_expired(snapshot: &Snapshot) -> bool {
+    let problem = snapshot.identity.problem.as_ref();
+    let is_told = problem.is_some_and(|problem| problem.event == Some(Event::CertificateExpiring));
+    let is_over = |(not_before, not_after)| Expiry::at(snapshot.now, not_before, not_after) == Expiry::Over;
+    is_told && validity(snapshot).is_some_and(is_over)
 }
 
 /// Only for a certificate that is in use, by a clock that can be right.
@@ -70,8 +79,7 @@ pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     };
     let is_over = Expiry::at(snapshot.now, not_before, not_after) == Expiry::Over;
     let id = match is_over {
-        // The identity says so itself once it has looked at the clock.
-        true if snapshot.identity.problem.is_some() => return,
+        true if has_expired(snapshot) => return,
         true => CERTIFICATE_EXPIRED,
         false => CERTIFICATE_EXPIRING,
     };

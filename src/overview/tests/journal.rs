@@ -1,6 +1,8 @@
 //! When the verdict writes to the journal.
 
 use super::*;
+use crate::clock::SharedClock;
+use crate::status::Desk;
 
 #[test]
 fn each_step_of_an_expiry_and_each_change_of_the_state_is_news_once() {
@@ -48,4 +50,56 @@ fn what_a_part_writes_itself_is_not_written_again() {
     );
     snapshot.session.problem = Some(Problem::wait("slower"));
     assert!(!journal.write(&snapshot, &Overview::new(&snapshot)));
+}
+
+/// What is changed, whether that is told, and the change.
+type Change<D> = (&'static str, bool, fn(&mut D));
+
+/// What the verdict reads of the details changes it although no part has another phase or problem.
+#[test]
+fn a_change_of_details_is_told_where_the_verdict_reads_them() {
+    let clock: SharedClock = ManualClock::at(1_800_000_000);
+    let desk = Desk::new(clock.clone());
+    let mut bell = desk.bell();
+    let mut is_told = |what: &str, expected: bool| {
+        assert_eq!(bell.has_changed().unwrap(), expected, "{what}");
+        bell.borrow_and_update();
+    };
+    let messages = desk.reporter("messages", MessagesPhase::Ready, MessagesDetails::default());
+    let changes: [Change<MessagesDetails>; 5] = [
+        ("queued", false, |details| details.queued = 5),
+        ("parked", true, |details| details.parked = 1),
+        ("parked as before", false, |details| details.parked = 1),
+        ("suspended", true, |details| details.suspended = 1),
+        ("set aside", true, |details| details.set_aside = Some("PATH".to_owned())),
+    ];
+    for (what, expected, change) in changes {
+        messages.details(change);
+        is_told(what, expected);
+    }
+    let session = desk.reporter("session", SessionPhase::Connected, SessionDetails::default());
+    let changes: [Change<SessionDetails>; 3] = [
+        ("attempts", false, |details| details.attempts += 1),
+        ("losses", true, |details| {
+            details.losses.get_or_insert_default().add(&*ManualClock::at(1))
+        }),
+        ("discarded", true, |details| {
+            details.discarded_at = Some("now".to_owned())
+        }),
+    ];
+    for (what, expected, change) in changes {
+        session.report_with(SessionPhase::Connected, None, change);
+        is_told(what, expected);
+    }
+    let token = desk.reporter("token", TokenPhase::Ready, TokenDetails::default());
+    token.details(|details| details.signatures += 1);
+    is_told("signatures", false);
+    token.details(|details| details.warning = Some("another key".to_owned()));
+    is_told("a warning", true);
+    let alias = desk.reporter("role alias", AliasPhase::Waiting, AliasDetails::default());
+    for failed in 1..=3 {
+        let problem = Some(Problem::wait("AWS answered 500"));
+        alias.report_with(AliasPhase::Valid, problem, |details| details.failed_in_a_row += 1);
+        is_told(&format!("failure {failed}"), true);
+    }
 }

@@ -1,5 +1,6 @@
 //! The verdict on many gateways, as docs/operations.md tells it.
 
+mod cases;
 mod journal;
 mod table;
 

@@ -6,7 +6,7 @@ use crate::registry::bring_online_known;
 use crate::world::{Gateway, World};
 
 /// Has the daemon see another state folder than everybody else: `mount` is what a shell does to it before.
-fn with_state(gateway: &mut Gateway, mount: &str) {
+pub fn with_state(gateway: &mut Gateway, mount: &str) {
     let state = gateway.state("").display().to_string();
     let script = format!(r#"STATE='{state}'; {mount} && exec "$0" "$@""#);
     // A mount namespace of its own, which an ordinary user gets together with a user namespace.

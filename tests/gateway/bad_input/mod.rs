@@ -13,6 +13,8 @@ mod pin;
 
 use std::process::Output;
 
+pub use self::disk::with_state;
+
 use crate::world::Gateway;
 
 /// EX_CANTCREAT

@@ -46,7 +46,7 @@ fn world_behind_a_relay() -> (World, Relay) {
     (world, network)
 }
 
-fn configure(world: &mut World) {
+pub fn configure(world: &mut World) {
     world.gateway.configure(
         "role-aliases = [\"*\"]",
         "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\", \"$aws/things/{thing}/#\"]",
@@ -72,7 +72,7 @@ fn back_online(world: &World) {
 }
 
 /// Waits until the gateway has asked AWS for `filter`.
-fn subscribed(world: &World, filter: &str) {
+pub fn subscribed(world: &World, filter: &str) {
     let asked = |event: &Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe" && decision.resource.ends_with(filter));
     world.cloud.wait_for(SOON, asked).unwrap();
 }
@@ -99,13 +99,13 @@ fn publish(gateway: &Gateway, target: &str, payload: &str) {
 }
 
 /// A subscription of a local program.
-struct Subscription {
+pub struct Subscription {
     reader: BufReader<UnixStream>,
 }
 
 impl Subscription {
     /// GET /topics/`target`, which must be answered with a stream.
-    fn open(gateway: &Gateway, target: &str) -> Self {
+    pub fn open(gateway: &Gateway, target: &str) -> Self {
         let mut stream = unix_http::connect(&gateway.socket()).unwrap();
         stream
             .write_all(format!("GET /topics/{target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())

@@ -8,3 +8,6 @@ mod presence;
 mod quirks;
 mod refusals;
 mod unreachable;
+
+pub use quirks::world as world_with_scripted_broker;
+pub use refusals::policy_without_presence;

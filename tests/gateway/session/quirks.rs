@@ -10,7 +10,7 @@ use crate::scripted_broker::{Script, ScriptedBroker, connack, framed, publish};
 use crate::world::{SOON, THING, World};
 
 /// A world whose gateway AWS knows, stopped, and about to connect to a broker of the test's own.
-fn world() -> (World, ScriptedBroker) {
+pub fn world() -> (World, ScriptedBroker) {
     let mut world = World::new();
     world.gateway.configure(
         "role-aliases = [\"*\"]",

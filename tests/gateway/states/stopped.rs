@@ -9,8 +9,8 @@ use crate::command::{client, contains_all, run};
 use crate::registry::bring_online_known;
 use crate::world::World;
 
-/// What `gatepost status` and `gatepost check` say: the same exit code, and words of the sentence.
-fn both_say(world: &World, exit_code: i32, words: &[&str]) -> Value {
+/// What `gatepost status` and `gatepost check` say: the same exit code and problem, and words of the sentence.
+fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Value {
     let (code, screen, reason) = run(&mut client(&world.gateway, &["status"]));
     assert_eq!(code, exit_code, "{screen}{reason}");
     contains_all(&screen, words);
@@ -21,6 +21,7 @@ fn both_say(world: &World, exit_code: i32, words: &[&str]) -> Value {
         (exit_code, &Value::from(exit_code)),
         "{json:#}"
     );
+    assert_eq!(json["problems"][0]["id"], problem, "{json:#}");
     let (code, out, reason) = run(&mut check(&world.gateway, &world.cloud, &["--json"]));
     let document: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {reason}"));
     assert_eq!(
@@ -31,6 +32,12 @@ fn both_say(world: &World, exit_code: i32, words: &[&str]) -> Value {
     let lines = document["checks"].as_array().unwrap();
     let daemon = lines.iter().find(|line| line["id"] == "daemon").unwrap();
     contains_all(&daemon.to_string(), words);
+    assert_eq!(daemon["problem"], problem, "{daemon:#}");
+    assert_eq!(daemon["next_step"], json["problems"][0]["next_step"], "{daemon:#}");
+    // A stop has no reason to tell.
+    let log = world.gateway.log();
+    let is_told = |words: &&str| log.contains(*words);
+    assert!(exit_code == 68 || words.iter().any(is_told), "{log}");
     document
 }
 
@@ -42,6 +49,7 @@ fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
     both_say(
         &world,
         68,
+        "daemon-stopped",
         &[
             "gatepostd is not running: it was stopped at",
             "systemctl start gatepost",
@@ -54,7 +62,12 @@ fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
     world.gateway.config.push_str("colour = \"red\"\n");
     let (status, _) = world.gateway.run_to_the_end();
     assert_eq!(status.code(), Some(78));
-    both_say(&world, 78, &["gatepostd is not running:", "unknown field"]);
+    both_say(
+        &world,
+        78,
+        "daemon-failed",
+        &["gatepostd is not running:", "unknown field"],
+    );
     world.gateway.config.clone_from(&good);
 
     let right = world
@@ -72,7 +85,12 @@ fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
     let (status, _) = world.gateway.run_to_the_end();
     assert_eq!(status.code(), Some(77));
     // Neither tries the PIN again; a thousand looks cost the token nothing.
-    let document = both_say(&world, 77, &["rejected the PIN", "systemctl restart gatepost.socket"]);
+    let document = both_say(
+        &world,
+        77,
+        "token-pin",
+        &["rejected the PIN", "systemctl restart gatepost.socket"],
+    );
     let pin = document["checks"]
         .as_array()
         .unwrap()
