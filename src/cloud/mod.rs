@@ -4,6 +4,7 @@
 //! programs wait for lives here.
 
 pub mod credentials;
+pub mod enrolment;
 mod mqtt;
 mod network;
 mod provisioning;

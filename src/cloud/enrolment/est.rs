@@ -1,0 +1,233 @@
+//! EST (RFC 7030, 8951): what is asked, and what each answer means. Without input and output.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::CertificateDer;
+
+use super::pkcs7;
+use crate::foreign_text;
+use crate::problem::Problem;
+
+/// How long to wait after a 202 without a Retry-After that can be read.
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+/// A Retry-After of zero would be a loop, and one of months a mistake.
+const WAIT_LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
+/// What is shown of a server's own words.
+const MAX_WORDS: usize = 200;
+
+/// An operation of EST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The CA's certificates.
+    CaCertificates,
+    /// What a request should have in it.
+    RequestAttributes,
+    /// The first certificate.
+    Enrol,
+    /// The next certificate, by the one before.
+    Reenrol,
+}
+
+impl Operation {
+    /// The last part of the path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::CaCertificates => "cacerts",
+            Self::RequestAttributes => "csrattrs",
+            Self::Enrol => "simpleenroll",
+            Self::Reenrol => "simplereenroll",
+        }
+    }
+}
+
+/// The proof of identity that a request was sent with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A secret, by HTTP Basic.
+    Secret,
+    /// The bootstrap certificate.
+    BootstrapCertificate,
+    /// The certificate that is being renewed.
+    CurrentCertificate,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "the secret",
+            Self::BootstrapCertificate => "the bootstrap certificate",
+            Self::CurrentCertificate => "the certificate that is to be renewed",
+        })
+    }
+}
+
+/// An answer of the server's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answer<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The header Content-Type.
+    pub content_type: Option<&'a str>,
+    /// The header Retry-After.
+    pub retry_after: Option<&'a str>,
+    /// The server's time, by the header Date.
+    pub date: Option<SystemTime>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// The meaning of an answer to a request for certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// These certificates came, in no particular order.
+    Certificates(Vec<CertificateDer<'static>>),
+    /// The request is to be repeated as it is, no sooner than after this time.
+    Wait(Duration),
+    /// There is no certificate.
+    Failed(Failure),
+}
+
+/// Why there is no certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of reason it is.
+    pub kind: FailureKind,
+    /// What to tell people.
+    pub problem: Problem,
+    /// The server wants no request before this time is over.
+    pub not_before: Option<Duration>,
+}
+
+/// Kinds of reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The server was not reached: the request has not been sent.
+    Unreachable,
+    /// The request was sent, and the connection broke before the answer was there.
+    AnswerLost,
+    /// The server answered that it cannot now, or answered nonsense.
+    Unavailable,
+    /// The server does not accept the credential.
+    Unauthorized,
+    /// The server has understood and refused, or the answer is of no use: somebody must change something.
+    Refused,
+}
+
+/// Says what an answer to `operation` means. `server` is how messages call the server.
+pub fn interpret(operation: Operation, credential: Credential, server: &str, answer: &Answer) -> Reply {
+    let status = answer.status;
+    let path = operation.path();
+    let failed = |kind, problem| {
+        Reply::Failed(Failure {
+            kind,
+            problem,
+            not_before: retry_after(answer).map(bounded),
+        })
+    };
+    match status {
+        // 201 is what some servers answer to a POST that has created something.
+        200 | 201 => match pkcs7::certificates(answer.body) {
+            Ok(certificates) => Reply::Certificates(certificates),
+            Err(pkcs7::Pkcs7Error::WebPage) => failed(
+                FailureKind::Unavailable,
+                Problem::wait(format!("{server} answered {path} with a web page instead of a certificate"))
+                    .next("look whether a proxy or a captive portal is in the way, and whether enrolment.est.url is right"),
+            ),
+            Err(error) => failed(
+                FailureKind::Unavailable,
+                Problem::wait(format!("{server} answered {path} with {status}, but {error}"))
+                    .next("look at the EST server; its log may say why"),
+            ),
+        },
+        202 => Reply::Wait(bounded(retry_after(answer).unwrap_or(DEFAULT_WAIT))),
+        300..=399 => failed(
+            FailureKind::Refused,
+            Problem::configuration(format!(
+                "{server} redirects {path} ({status}), and a redirection is not followed because the other server is not known to be trusted"
+            ))
+            .next("set enrolment.est.url to the place that it redirects to, if that is the EST server"),
+        ),
+        401 => failed(
+            FailureKind::Unauthorized,
+            Problem::configuration(format!("{server} does not accept {credential} (401{})", words(answer)))
+                .next(next_step(credential)),
+        ),
+        407 => failed(
+            FailureKind::Refused,
+            Problem::configuration("the proxy on the way to the EST server asks for authentication (407)".to_owned())
+                .next("set network.proxy with a user and a password"),
+        ),
+        408 | 425 | 429 | 500 | 502..=504 | 506..=599 => failed(
+            FailureKind::Unavailable,
+            Problem::wait(format!("{server} cannot answer {path} now ({status}{})", words(answer))),
+        ),
+        403 => failed(
+            FailureKind::Refused,
+            Problem::configuration(format!("{server} refuses {path} by {credential} (403{})", words(answer))).next(
+                "look at the rules of the EST server: may this credential ask for this name, and is the request's subject what it expects?",
+            ),
+        ),
+        404 | 405 | 410 | 501 => failed(
+            FailureKind::Refused,
+            Problem::configuration(format!("{server} has no {path} at this URL ({status}{})", words(answer)))
+                .next("correct enrolment.est.url, with the label if the server has labels"),
+        ),
+        400..=499 | 505 => failed(
+            FailureKind::Refused,
+            Problem::configuration(format!("{server} refuses the request ({status}{})", words(answer))).next(
+                "look at the log of the EST server; `gatepost csr` prints what is asked for",
+            ),
+        ),
+        _ => failed(
+            FailureKind::Unavailable,
+            Problem::wait(format!("{server} answered {path} with {status}, which means nothing here")),
+        ),
+    }
+}
+
+fn next_step(credential: Credential) -> &'static str {
+    match credential {
+        Credential::Secret => "issue a new secret for this gateway and put it into the place of the old one",
+        Credential::BootstrapCertificate => {
+            "look whether the bootstrap certificate is still valid and the EST server trusts its CA"
+        }
+        Credential::CurrentCertificate => {
+            "look whether the EST server trusts the CA of the certificate in use and has not revoked it"
+        }
+    }
+}
+
+/// The server's own words in plain text, made safe to show.
+fn words(answer: &Answer) -> String {
+    let is_text = answer
+        .content_type
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/plain"));
+    let text = str::from_utf8(answer.body).unwrap_or_default().trim();
+    if !is_text || text.is_empty() {
+        return String::new();
+    }
+    let short: String = text.chars().take(MAX_WORDS).collect();
+    match foreign_text::may_be_secret(&short) {
+        true => String::new(),
+        false => format!(": {}", foreign_text::clean(short)),
+    }
+}
+
+/// Seconds, or a moment that is compared with the server's own time (RFC 9110, 10.2.3).
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let text = answer.retry_after?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has mean for ever, which the caller bounds.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let moment = httpdate::parse_http_date(text).ok()?;
+    Some(moment.duration_since(answer.date?).unwrap_or_default())
+}
+
+fn bounded(wait: Duration) -> Duration {
+    wait.clamp(WAIT_LIMITS.0, WAIT_LIMITS.1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! Enrolment: a certificate without a human, by EST (RFC 7030), and each next one before it ends.
+//!
+//! [`Enrolment`] decides when what is asked for; [`est`] says what a server's answer means; [`pkcs7`] takes the certificates out of
+//! it; [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a renewal in the subject of the certificate in use.
+//! Nothing here reads a socket or sets a timer.
+
+mod ber;
+pub mod choose;
+mod csr_from_certificate;
+pub mod est;
+pub mod pkcs7;
+mod record;
+mod request_attributes;
+pub mod schedule;
+mod state_machine;
+
+pub use csr_from_certificate::UnsignedRequest;
+pub use record::Purpose;
+pub use request_attributes::RequestAttributes;
+pub use state_machine::{Current, Enrolment, Progress, Situation, Step};

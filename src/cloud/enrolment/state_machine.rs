@@ -1,0 +1,285 @@
+//! Enrolment as a state machine: what is asked for, when the next attempt is due, and why there is no certificate yet.
+//!
+//! It holds no timer, no socket and no key. Every decision follows from the certificate that is there and from a small record on disk,
+//! which is written before a request goes out and after its answer is understood: a power cut between any two steps leaves a state
+//! from which the same request is repeated, or the work is found done.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::est::{Credential, Failure, FailureKind};
+use super::record::{Purpose, Record, RecordFile, Refusal};
+use super::schedule::{RetryReason, Validity, retry_wait};
+use crate::clock::rfc3339;
+use crate::problem::{Problem, Remedy};
+
+/// No wait is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// A next attempt so far away was written under another clock.
+const OTHER_CLOCK: Duration = Duration::from_secs(25 * 3600);
+
+/// The certificate in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Current<'a> {
+    /// Its ID.
+    pub id: &'a str,
+    /// The thing name.
+    pub thing_name: &'a str,
+    /// Its validity.
+    pub validity: Validity,
+}
+
+/// All that the next step depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The certificate in use, expired or not.
+    pub certificate: Option<Current<'a>>,
+    /// The credential for a first enrolment, if one is configured.
+    pub bootstrap: Option<Credential>,
+    /// The time; `None` while the clock is unset.
+    pub now: Option<SystemTime>,
+}
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The clock is unset: neither the server's certificate nor the gateway's can be judged.
+    WaitForClock,
+    /// Nothing is to be done before then.
+    Sleep(SystemTime),
+    /// A certificate is to be asked for now, with this credential.
+    Ask(Purpose, Credential),
+    /// Only a person can help.
+    NeedsPerson(Problem),
+}
+
+/// How enrolment stands, for the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The reason for the certificate that is being asked for.
+    pub purpose: Purpose,
+    /// Since when it is asked for.
+    pub since: SystemTime,
+    /// The next attempt.
+    pub next: SystemTime,
+    /// Failed attempts in a row.
+    pub failures: u32,
+    /// Why the last attempt brought none; `None` before the first one is over.
+    pub problem: Option<Problem>,
+}
+
+/// The machine and its record.
+#[derive(Debug)]
+pub struct Enrolment {
+    file: RecordFile,
+    record: Option<Record>,
+    is_asked_for: bool,
+    random: fastrand::Rng,
+}
+
+impl Enrolment {
+    /// The machine as the record at `path` left it. A record that cannot be read costs the waits, nothing more.
+    pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
+        let file = RecordFile::new(path);
+        let mut record = file.read();
+        if let Some(record) = &mut record
+            && std::mem::take(&mut record.is_outstanding)
+        {
+            record.answer_was_lost = true;
+        }
+        Self {
+            file,
+            record,
+            is_asked_for: false,
+            random,
+        }
+    }
+
+    /// An operator wants a certificate now.
+    pub fn ask_now(&mut self) {
+        self.is_asked_for = true;
+    }
+
+    /// Decides what to do.
+    pub fn next(&mut self, situation: &Situation) -> Step {
+        let Some(now) = situation.now else {
+            return Step::WaitForClock;
+        };
+        let (purpose, credential) = match self.purpose(situation, now) {
+            Ok(found) => found,
+            Err(step) => return step,
+        };
+        let certificate = situation.certificate.map(|current| current.id);
+        let fits = |record: &Record| record.purpose == purpose && record.certificate.as_deref() == certificate;
+        if !self.record.as_ref().is_some_and(fits) {
+            self.set(Record::begin(purpose, certificate, now));
+        }
+        let is_asked_for = std::mem::take(&mut self.is_asked_for);
+        match self.next_attempt(now) {
+            Some(next) if !is_asked_for => Step::Sleep(next),
+            _ => Step::Ask(purpose, credential),
+        }
+    }
+
+    fn purpose(&mut self, situation: &Situation, now: SystemTime) -> Result<(Purpose, Credential), Step> {
+        let bootstrap = |purpose, missing: fn() -> Problem| match situation.bootstrap {
+            Some(credential) => Ok((purpose, credential)),
+            None => Err(Step::NeedsPerson(missing())),
+        };
+        let Some(current) = situation.certificate else {
+            return bootstrap(Purpose::First, no_bootstrap);
+        };
+        if current.validity.has_expired(now) {
+            return bootstrap(Purpose::Replacement, expired_without_bootstrap);
+        }
+        let renewal = current.validity.renewal(current.thing_name);
+        let has_begun = self.record.as_ref().is_some_and(|record| {
+            record.purpose == Purpose::Renewal && record.certificate.as_deref() == Some(current.id)
+        });
+        if now >= renewal || self.is_asked_for || has_begun {
+            return Ok((Purpose::Renewal, Credential::CurrentCertificate));
+        }
+        // Whatever was asked for before is there.
+        self.clear();
+        Err(Step::Sleep(renewal))
+    }
+
+    /// When the next attempt is due, if that is not now. A time that no wait reaches was written under another clock.
+    fn next_attempt(&self, now: SystemTime) -> Option<SystemTime> {
+        let next = self.record.as_ref()?.next()?;
+        let wait = next.duration_since(now).ok()?;
+        (!wait.is_zero() && wait < OTHER_CLOCK).then_some(next)
+    }
+
+    /// Notes that a request is about to go out. From here on an answer may be lost.
+    pub fn begin_attempt(&mut self) {
+        self.change(|record| record.is_outstanding = true);
+    }
+
+    /// The server wants the same request again after this time.
+    pub fn wait(&mut self, wait: Duration, now: SystemTime) {
+        let next = now + wait.min(LONGEST_WAIT);
+        self.change(|record| {
+            record.is_outstanding = false;
+            record.failures = 0;
+            record.set_next(next);
+            record.refusal = Some(Refusal::waiting());
+        });
+    }
+
+    /// The attempt brought no certificate, or one that cannot be used. `validity` is that of the certificate in use.
+    pub fn fail(&mut self, failure: &Failure, credential: Credential, validity: Option<&Validity>, now: SystemTime) {
+        let Some(record) = self.record.clone() else {
+            return;
+        };
+        let failures = record.failures.saturating_add(1);
+        let reason = match failure.kind {
+            FailureKind::Unreachable | FailureKind::AnswerLost | FailureKind::Unavailable => RetryReason::Failure,
+            FailureKind::Unauthorized | FailureKind::Refused => RetryReason::Refusal,
+        };
+        let wait = retry_wait(failures, reason, validity, now, &mut self.random);
+        let wait = wait.max(failure.not_before.unwrap_or_default()).min(LONGEST_WAIT);
+        let used_up =
+            record.answer_was_lost && failure.kind == FailureKind::Unauthorized && credential == Credential::Secret;
+        let problem = match used_up {
+            true => secret_used_up(&failure.problem),
+            false => failure.problem.clone(),
+        };
+        self.change(|record| {
+            record.is_outstanding = false;
+            record.answer_was_lost |= failure.kind == FailureKind::AnswerLost;
+            record.failures = failures;
+            record.set_next(now + wait);
+            record.refusal = Some(Refusal::from(&problem));
+        });
+    }
+
+    /// The certificate is in its place.
+    pub fn succeed(&mut self) {
+        self.clear();
+    }
+
+    /// How it stands; `None` while nothing is asked for. `now` decides whether somebody should know.
+    pub fn progress(&self, situation: &Situation) -> Option<Progress> {
+        let record = self.record.as_ref()?;
+        let now = situation.now?;
+        let problem = record.refusal.as_ref().map(Refusal::problem);
+        let current = situation.certificate.filter(|_| record.purpose == Purpose::Renewal);
+        let is_late = current.filter(|current| now >= current.validity.attention(current.thing_name));
+        Some(Progress {
+            purpose: record.purpose,
+            since: record.since().min(now),
+            next: self.next_attempt(now).unwrap_or(now),
+            failures: record.failures,
+            problem: match is_late {
+                Some(current) => problem.map(|problem| late(problem, &current)),
+                None => problem,
+            },
+        })
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Record)) {
+        if let Some(mut record) = self.record.clone() {
+            change(&mut record);
+            self.set(record);
+        }
+    }
+
+    fn set(&mut self, record: Record) {
+        self.file.write(&record);
+        self.record = Some(record);
+    }
+
+    fn clear(&mut self) {
+        if self.record.take().is_some() {
+            self.file.remove();
+        }
+    }
+}
+
+fn no_bootstrap() -> Problem {
+    Problem::configuration("there is no certificate, and nothing to ask for the first one with")
+        .next("set enrolment.est.secret-file, or enrolment.est.bootstrap-certificate with its key")
+}
+
+fn expired_without_bootstrap() -> Problem {
+    Problem::configuration(
+        "the certificate has expired, so it cannot be renewed by itself, and there is no bootstrap credential to ask for a new one with",
+    )
+    .next("issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand")
+}
+
+fn secret_used_up(problem: &Problem) -> Problem {
+    let message = format!(
+        "{}; the answer to an earlier request was lost after it was sent, so that a secret that works once may have been used up by it",
+        problem.message
+    );
+    Problem::configuration(message).next(
+        "issue a new secret for this gateway; a certificate that the CA has issued for it meanwhile can be revoked",
+    )
+}
+
+/// Nobody may notice a gateway that fails to renew until it is dark, so half way to its end a person is asked for.
+fn late(problem: Problem, current: &Current) -> Problem {
+    let end = rfc3339(current.validity.not_after);
+    let message = format!(
+        "the certificate ends on {end} and is not renewed yet: {}",
+        problem.message
+    );
+    Problem {
+        remedy: match problem.remedy {
+            Remedy::Factory => Remedy::Factory,
+            _ => Remedy::Configuration,
+        },
+        message,
+        next_step: Some(
+            problem
+                .next_step
+                .unwrap_or_else(|| "look at the EST server and at the way to it".to_owned()),
+        ),
+        event: problem.event,
+    }
+}
+
+#[cfg(test)]
+mod tests;
