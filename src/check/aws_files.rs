@@ -72,7 +72,7 @@ fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
     let role_alias = match source.gatepost.as_ref()? {
         Call::Other => {
             let message = format!("{by} that runs gatepost, and not its command credentials");
-            return Some(Problem::configuration(message).next(format!("gatepost setup-profile --profile {profile}")));
+            return Some(Problem::configuration(message).next("gatepost setup-profile --profile NAME"));
         }
         Call::Credentials { socket, .. }
             if *socket != Path::new(DEFAULT_SOCKET) && *socket != own_socket(&config.folders) =>
@@ -97,8 +97,8 @@ fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
         .as_deref()
         .and_then(|name| names.iter().find(|known| edit_distance(known, name) <= 2));
     let alias = near.copied().unwrap_or("ALIAS");
-    let step =
-        format!("gatepost setup-profile {alias} --profile {profile}, or add a [[role-alias]] to the configuration");
+    // Root may paste this: the profile's name is a user's text, and not repeated.
+    let step = format!("gatepost setup-profile {alias} --profile NAME, or add a [[role-alias]] to the configuration");
     Some(Problem::configuration(format!("{by} that asks gatepost {what}")).next(step))
 }
 
@@ -151,7 +151,7 @@ mod tests {
             ),
             (
                 "gatepost credentials vidoe",
-                "gatepost setup-profile video --profile p, or add a [[role-alias]]",
+                "gatepost setup-profile video --profile NAME, or add a [[role-alias]]",
             ),
             ("gatepost credentials T", "role alias \"T\", which does not exist"),
             (
