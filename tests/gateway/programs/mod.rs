@@ -5,6 +5,7 @@ mod examples;
 mod page;
 mod refusals;
 mod rotations;
+mod skew;
 mod windows;
 
 use std::fs;
