@@ -40,6 +40,11 @@ fn every_form_of_the_command_line() {
     assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
     for bad in [
         &["--confg"][..],
+        &["--config=/x", "--config=/y"],
+        &["--config="],
+        &["--check", "--as=a", "--as=b"],
+        &["--print-policy", "--account=123456789012", "--account=123456789012"],
+        &["--prepare-token=list", "--prepare-token=make", "--module=/m.so"],
         &["--config"],
         &["extra"],
         &["--check-config=yes"],
@@ -110,8 +115,36 @@ fn what_operators_commands_hand_over() {
         &["--install-certificate=a", "--wait"],
         &["--check", "--install-certificate=a"],
         &["--support", "--output=x"],
-        &["--user=a", "--allow", "--role-alias=a"],
+        &["--allow", "--user=a", "--user=b", "--role-alias=a"],
+        &["--allow", "--user=a", "--role-alias=a", "--config=/x", "--config=/y"],
+        &["--user=a", "--role-alias=a"],
     ] {
         assert_eq!(wish(bad).map_err(|fatal| fatal.exit), Err(Exit::Usage), "{bad:?}");
     }
+}
+
+#[test]
+fn a_mistake_is_named_and_the_help_has_every_option() {
+    let message = |words: &[&str]| {
+        let outcome = parse(["gatepostd"].iter().chain(words).map(OsString::from));
+        outcome.map_err(|fatal| fatal.to_string()).unwrap_err()
+    };
+    for (words, says) in [
+        (&["--chek-config"][..], "did you mean --check-config?"),
+        (&["--config=/x", "--config", "/y"], "--config is given twice"),
+        (&["--check", "--support"], "--check and --support exclude each other"),
+        (&["--json"], "--json belongs to --check"),
+        (&["--user=a", "--check"], "--user belongs to --allow"),
+        (&["extra"], "unexpected argument"),
+    ] {
+        assert!(message(words).contains(says), "{words:?}: {}", message(words));
+    }
+    let Ok(Wish::Print(text)) = parse(["gatepostd", "--help"].map(OsString::from)) else {
+        panic!("no help")
+    };
+    assert!(text.contains(DEFAULT_PATH));
+    for option in GATEPOSTD.options {
+        assert!(text.contains(&help::option_term(option)), "{}", option.name);
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 81), "{text}");
 }

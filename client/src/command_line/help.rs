@@ -1,6 +1,6 @@
 //! The help texts, drawn from the table for a terminal of 80 columns.
 
-use super::spec::{Command, CommandOption, Form};
+use super::spec::{Command, CommandOption, Form, Program};
 use super::table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS};
 use crate::output::wrap;
 
@@ -15,6 +15,28 @@ pub fn text(command: Option<&Command>) -> String {
         Some(command) => command_help(command),
         None => overview(),
     }
+}
+
+/// Columns of the terms of a list. A longer term has a line of its own.
+const LONGEST_TERM: usize = 24;
+
+/// Draws the help of a program without commands.
+pub fn program_text(program: &Program) -> String {
+    let entries: Vec<_> = program
+        .options
+        .iter()
+        .map(|option| (option_term(option), option.summary))
+        .collect();
+    format!(
+        "{}: {}\n\nUsage: {} {}\n\n{}\n\nOptions:\n{}\n\n{}\n",
+        program.name,
+        program.summary,
+        program.name,
+        program.usage,
+        program.description,
+        columns(&entries),
+        program.notes
+    )
 }
 
 /// Writes a form as it is called: `gatepost sign --service NAME --region REGION [OPTIONS] URL`.
@@ -115,12 +137,20 @@ fn overview() -> String {
     )
 }
 
-/// Two columns: the second begins two blanks after the longest term, and flows.
+/// Draws two columns. The second begins two blanks after the longest term that fits, and flows.
 fn columns(entries: &[(String, &str)]) -> String {
-    let width = entries.iter().map(|(term, _)| term.len()).max().unwrap_or_default();
+    let lengths = entries.iter().map(|(term, _)| term.len());
+    let width = lengths
+        .filter(|length| *length <= LONGEST_TERM)
+        .max()
+        .unwrap_or_default();
     let mut lines = Vec::new();
     for (term, meaning) in entries {
         let mut term = term.as_str();
+        if term.len() > width {
+            lines.push(format!("  {term}"));
+            term = "";
+        }
         for line in wrap(meaning, WIDTH - width - 4) {
             lines.push(format!("  {term:width$}  {line}"));
             term = "";

@@ -1,7 +1,7 @@
-//! The command line of `gatepost`.
+//! The command lines of `gatepost` and `gatepostd`.
 //!
-//! [`COMMANDS`] is the only description of it. The parser, `--help`, the man page and the shell completions are all made
-//! from this table.
+//! [`COMMANDS`] and [`GATEPOSTD`] are the only descriptions of them. The parser, `--help`, the man page and the shell completions are all made
+//! from these tables.
 
 pub mod help;
 mod matches;
@@ -10,15 +10,17 @@ mod socket;
 mod spec;
 mod suggest;
 mod table;
+mod words;
 
 pub(crate) use matches::Matches;
 pub(crate) use parse::{Action, parse};
 pub use socket::{DEFAULT_SOCKET, SOCKET_VARIABLE};
-pub use spec::{Command, CommandOption, Form, Operand};
+pub use spec::{Command, CommandOption, Form, Mode, Operand, Program};
 pub(crate) use suggest::did_you_mean;
 #[cfg(test)]
 pub(crate) use table::WAIT_STATES;
-pub use table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS, find};
+pub use table::{COMMANDS, EXIT_CODES, GATEPOSTD, GATEPOSTD_MODES, GLOBAL_OPTIONS, find};
+pub use words::Words;
 
 #[cfg(test)]
 pub(crate) mod tests;

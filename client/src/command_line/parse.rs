@@ -1,14 +1,14 @@
 //! The parser of the command line. Options may stand before or after the command and its operands.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::matches::{Matches, usage};
 use super::socket::DEFAULT_SOCKET;
-use super::spec::{Command, CommandOption, Form, Run};
-use super::suggest::did_you_mean;
+use super::spec::{Command, Form, Run};
+use super::suggest::{did_you_mean, unknown};
 use super::table::{COMMANDS, GLOBAL_OPTIONS, find};
+use super::words::Words;
 use crate::exit::Failure;
 
 /// What the command line asks for.
@@ -33,7 +33,11 @@ pub(crate) fn parse(
     arguments: impl Iterator<Item = OsString>,
     environment: Option<OsString>,
 ) -> Result<Invocation, Failure> {
-    let Words { mut options, words } = Words::split(arguments)?;
+    let known = || {
+        let of_commands = COMMANDS.iter().flat_map(|command| command.options);
+        GLOBAL_OPTIONS.iter().chain(of_commands)
+    };
+    let Words { mut options, words } = Words::split(arguments, known).map_err(|message| usage(None, message))?;
     let mut take = |name: &str| {
         let place = options.iter().rposition(|(given, _)| *given == name)?;
         let (_, value) = options.remove(place);
@@ -153,74 +157,5 @@ fn select_form(command: &'static Command, word: Option<&OsStr>) -> Result<&'stat
             let names: Vec<&str> = verbs().map(|verb| verb.name).collect();
             usage(Some(command.name), format!("one of {} is needed", names.join(", ")))
         }
-    })
-}
-
-fn unknown<'a>(kind: &str, word: &OsStr, known: impl Iterator<Item = &'a str>) -> String {
-    let suggestion = did_you_mean(&word.to_string_lossy(), known);
-    format!("unknown {kind} {word:?}{suggestion}")
-}
-
-/// The options of a command line, and its other words.
-struct Words {
-    options: Vec<(&'static str, OsString)>,
-    words: Vec<OsString>,
-}
-
-impl Words {
-    fn split(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
-        let (mut options, mut words) = (Vec::new(), Vec::new());
-        while let Some(argument) = arguments.next() {
-            // A value may be a path, which need not be UTF-8.
-            let bytes = argument.as_bytes();
-            let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
-                Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
-                None => (bytes, None),
-            };
-            if name == b"--" && value.is_none() {
-                words.extend(arguments.by_ref());
-                break;
-            }
-            if bytes.len() < 2 || !bytes.starts_with(b"-") {
-                words.push(argument);
-                continue;
-            }
-            let option = option(name)?;
-            let value = value.map(|value| OsStr::from_bytes(value).to_owned());
-            let value = match (option.value, value) {
-                (None, None) => OsString::new(),
-                (None, Some(_)) => return Err(usage(None, format!("{} takes no value", option.name))),
-                (Some(_), value) => value
-                    .or_else(|| arguments.next())
-                    .filter(|value| !value.is_empty())
-                    .ok_or_else(|| usage(None, format!("{} needs a value", option.name)))?,
-            };
-            if option.value.is_some() && !option.is_repeatable && options.iter().any(|(known, _)| *known == option.name)
-            {
-                return Err(usage(
-                    None,
-                    format!("{} is given twice, and only one value can count", option.name),
-                ));
-            }
-            options.push((option.name, value));
-        }
-        Ok(Self { options, words })
-    }
-}
-
-/// Finds an option before the command is known. All commands agree on whether an option of one name takes a value and may be
-/// repeated; a test holds the table to that.
-fn option(name: &[u8]) -> Result<&'static CommandOption, Failure> {
-    let every = || {
-        GLOBAL_OPTIONS
-            .iter()
-            .chain(COMMANDS.iter().flat_map(|command| command.options))
-    };
-    let is = |known: &&CommandOption| {
-        known.name.as_bytes() == name || known.short.is_some_and(|short| short.as_bytes() == name)
-    };
-    every().find(is).ok_or_else(|| {
-        let known = every().map(|option| option.name);
-        usage(None, unknown("option", OsStr::from_bytes(name), known))
     })
 }

@@ -25,6 +25,30 @@ pub struct Command {
     pub(crate) run: Option<Run>,
 }
 
+/// A program without commands.
+pub struct Program {
+    /// Its name: `gatepostd`.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// Its arguments as the usage shows them.
+    pub usage: &'static str,
+    /// Paragraphs before the options, laid out for 80 columns.
+    pub description: &'static str,
+    /// Its options, as the help lists them.
+    pub options: &'static [CommandOption],
+    /// Paragraphs after the options.
+    pub notes: &'static str,
+}
+
+/// One of the things that a program without commands does.
+pub struct Mode {
+    /// The option that selects it.
+    pub option: CommandOption,
+    /// The options that it takes besides.
+    pub options: &'static [CommandOption],
+}
+
 /// The function behind a command.
 pub(crate) type Run = fn(&Path, &Matches) -> Result<Exit, Failure>;
 

@@ -1,6 +1,6 @@
 //! Makes the pages of the package, so that nothing has to be said twice:
 //!
-//! - man pages and completions from the command table of `gatepost`, the other programs' `--help`, and docs/;
+//! - man pages and completions from the command tables, the help of `gatepost-tpm-setup`, and docs/;
 //! - the copyright file and the bill of materials from what the crates that are built in say of themselves.
 
 mod bill_of_materials;
@@ -24,7 +24,6 @@ use crate::programs::Programs;
 /// What the command line says.
 struct Order {
     repository: PathBuf,
-    programs: PathBuf,
     target: String,
     date: String,
     out: PathBuf,
@@ -32,7 +31,7 @@ struct Order {
 
 fn main() -> Result<()> {
     let order = parse()?;
-    let programs = Programs::ask(&order.programs, &order.repository.join("packaging/gatepost-tpm-setup"))?;
+    let programs = Programs::read(&order.repository.join("packaging/gatepost-tpm-setup"))?;
     let read = |name: &str| {
         let path = order.repository.join("docs").join(name);
         fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -65,7 +64,6 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn parse() -> Result<Order> {
     let mut order = Order {
         repository: ".".into(),
-        programs: "target/debug".into(),
         target: "x86_64-unknown-linux-gnu".into(),
         date: String::new(),
         out: "target/pages".into(),
@@ -74,7 +72,6 @@ fn parse() -> Result<Order> {
     while let Some(word) = parser.next()? {
         match word {
             Long("repository") => order.repository = parser.value()?.into(),
-            Long("programs") => order.programs = parser.value()?.into(),
             Long("target") => order.target = parser.value()?.string()?,
             Long("date") => order.date = parser.value()?.string()?,
             Long("out") => order.out = parser.value()?.into(),

@@ -1,10 +1,11 @@
-//! The programs whose pages are made: `gatepost` by its command table, the others by their `--help`.
+//! The programs whose pages are made: `gatepost` and `gatepostd` by their tables, gatepost-tpm-setup by its `--help`.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use gatepost_client::command_line::help::text;
+use gatepost_client::command_line::GATEPOSTD;
+use gatepost_client::command_line::help::{program_text, text};
 
 use crate::help::{self, Block};
 
@@ -13,7 +14,7 @@ use crate::help::{self, Block};
 pub(crate) struct Programs {
     /// The overview of `gatepost`.
     pub(crate) gatepost: Vec<Block>,
-    /// `gatepostd --help`
+    /// The help of `gatepostd`.
     pub(crate) gatepostd: Vec<Block>,
     /// `gatepost-tpm-setup --help`
     pub(crate) tpm_setup: Vec<Block>,
@@ -22,11 +23,11 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Asks gatepostd in `folder`, and the script `tpm_setup`.
-    pub(crate) fn ask(folder: &Path, tpm_setup: &Path) -> Result<Self> {
+    /// Takes the help texts from the command tables, and that of gatepost-tpm-setup from the script itself.
+    pub(crate) fn read(tpm_setup: &Path) -> Result<Self> {
         Ok(Self {
             gatepost: help::parse(&text(None)),
-            gatepostd: help::parse(&output(&folder.join("gatepostd"), &["--help"])?),
+            gatepostd: help::parse(&program_text(&GATEPOSTD)),
             tpm_setup: help::parse(&output(tpm_setup, &["--help"])?),
             version: env!("CARGO_PKG_VERSION"),
         })

@@ -49,6 +49,9 @@ What may happen, and what evidence about AWS leaves open:
   -h, --help                 this text
   -V, --version              the version";
 
+/// Options of which each value counts.
+const REPEATABLE: [&str; 3] = ["fleet-ca", "role-alias", "lifetime"];
+
 /// Which policy provisioned devices get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyChoice {
@@ -108,7 +111,7 @@ impl Order {
             switches: Switches::default(),
             log: Log::Text,
         };
-        let mut run = false;
+        let (mut run, mut given) = (false, Vec::new());
         while let Some(argument) = parser.next()? {
             match argument {
                 Value(word) if word == "run" && !run => run = true,
@@ -118,6 +121,10 @@ impl Order {
                 }
                 Long(name) => {
                     let name = name.to_owned();
+                    if given.contains(&name) && !REPEATABLE.contains(&name.as_str()) {
+                        return Err(format!("--{name} is given twice, and only one value can count").into());
+                    }
+                    given.push(name.clone());
                     arguments.take(&name, &mut parser)?;
                 }
                 _ => return Err(format!("{}; cloudlet --help lists what there is", argument.unexpected()).into()),
@@ -201,10 +208,43 @@ impl Arguments {
                 ];
                 switches.tls_versions = choice(option, parser, &versions)?;
             }
-            _ => return Err(format!("there is no option --{option}; cloudlet --help lists what there is").into()),
+            _ => return Err(unknown(option).into()),
         }
         Ok(())
     }
+}
+
+/// Returns the sentence that refuses an unknown option, with the closest one that the usage has.
+fn unknown(option: &str) -> String {
+    let known = USAGE.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let near = known
+        .map(|known| (edit_distance(option, known), known))
+        .filter(|(distance, _)| *distance <= 2)
+        .min();
+    let suggestion = near.map(|(_, known)| format!("; did you mean --{known}?"));
+    format!(
+        "there is no option --{option}{}; cloudlet --help lists what there is",
+        suggestion.unwrap_or_default()
+    )
+}
+
+/// Counts the characters to insert, delete or replace to turn one word into the other (Levenshtein distance).
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (row, letter) in left.chars().enumerate() {
+        let mut diagonal = row;
+        let mut before = row + 1;
+        let mut current = vec![before];
+        for (other, up) in right.iter().zip(above.iter().skip(1)) {
+            let replaced = diagonal + usize::from(letter != *other);
+            before = replaced.min(up + 1).min(before + 1);
+            current.push(before);
+            diagonal = *up;
+        }
+        above = current;
+    }
+    above.last().copied().unwrap_or_default()
 }
 
 fn choice<T: Copy>(option: &str, parser: &mut lexopt::Parser, choices: &[(&str, T)]) -> Result<T, Box<dyn Error>> {
@@ -227,5 +267,41 @@ fn role_alias(text: &str) -> Result<(String, u64), Box<dyn Error>> {
         }
         // An alias's name may contain an equals sign itself.
         _ => Ok((text.to_owned(), RoleAlias::DEFAULT_DURATION_SECONDS)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Order;
+
+    #[test]
+    fn a_mistaken_option_is_refused_with_what_was_meant() {
+        for (words, says) in [
+            (&["run", "--regoin=us-east-2"][..], "did you mean --region?"),
+            (&["run", "--jitp-dely=1"], "did you mean --jitp-delay?"),
+            (&["run", "--mqttport=1"], "did you mean --mqtt-port?"),
+            (&["run", "--frobnicate=1"], "no option --frobnicate; cloudlet --help"),
+            (&["run", "--host=a", "--host=b"], "--host is given twice"),
+            (
+                &["run", "--jitp-delay=1", "--jitp-delay=2"],
+                "--jitp-delay is given twice",
+            ),
+        ] {
+            let parser = lexopt::Parser::from_iter(["cloudlet"].iter().chain(words));
+            let error = Order::parse(parser).map(|_| ()).map_err(|error| error.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains(says)),
+                "{words:?}: {error:?}"
+            );
+        }
+        let repeated = [
+            "cloudlet",
+            "run",
+            "--role-alias=a",
+            "--role-alias=b",
+            "--lifetime=a=60",
+            "--lifetime=b=60",
+        ];
+        assert!(Order::parse(lexopt::Parser::from_iter(repeated)).is_ok());
     }
 }

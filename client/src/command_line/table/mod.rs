@@ -1,12 +1,14 @@
 //! Every command, in the order in which the help lists them.
 
 mod exit_codes;
+mod gatepostd;
 mod identity;
 mod messages;
 mod operator;
 mod programs;
 
 pub use exit_codes::EXIT_CODES;
+pub use gatepostd::{GATEPOSTD, GATEPOSTD_MODES};
 #[cfg(test)]
 pub(crate) use identity::WAIT_STATES;
 

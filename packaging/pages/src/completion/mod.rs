@@ -6,7 +6,7 @@ mod line;
 mod role_aliases;
 mod zsh;
 
-use gatepost_client::command_line::{COMMANDS, GLOBAL_OPTIONS};
+use gatepost_client::command_line::{COMMANDS, GATEPOSTD, GLOBAL_OPTIONS};
 
 use crate::help::{self, Block};
 use crate::programs::Programs;
@@ -18,7 +18,10 @@ pub(crate) fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
     let program =
         |blocks: &[Block]| Line::of_program(help::flags(blocks).into_iter().map(CompletedFlag::from).collect());
     let others = [
-        ("gatepostd", program(&programs.gatepostd)),
+        (
+            "gatepostd",
+            Line::of_program(GATEPOSTD.options.iter().map(CompletedFlag::of).collect()),
+        ),
         ("gatepost-tpm-setup", program(&programs.tpm_setup)),
     ];
     let own = Line::of_program(GLOBAL_OPTIONS.iter().map(CompletedFlag::of).collect());

@@ -1,0 +1,117 @@
+//! The command line of the daemon. Its parser, help, man page and completions are made from this table.
+
+use super::operator;
+use crate::command_line::spec::{CommandOption, Mode, Program};
+
+const CHECK: CommandOption = CommandOption::flag(
+    "--check",
+    "look at everything that must be right, from the configuration to a signed call, and end; `gatepost check` runs this",
+);
+const AS: CommandOption = CommandOption::value("--as", "USER", "with --check: only say what this user may have");
+const JSON: CommandOption = CommandOption::flag("--json", "with --check: print a document");
+const CHECK_CONFIG: CommandOption = CommandOption::flag(
+    "--check-config",
+    "say what is wrong with the configuration and end: exit code 0 if nothing is, 78 otherwise",
+);
+const PRINT_POLICY: CommandOption = CommandOption::flag(
+    "--print-policy",
+    "print the AWS IoT policy that the configuration needs; `gatepost policy` runs this",
+);
+const ACCOUNT: CommandOption =
+    CommandOption::value("--account", "ID", "with --print-policy: the AWS account (default: any)");
+const ALLOW: CommandOption = CommandOption::flag(
+    "--allow",
+    "add an access rule; `gatepost allow` runs this, and its help lists the options",
+);
+const INSTALL_CERTIFICATE: CommandOption = CommandOption::value(
+    "--install-certificate",
+    "FILE",
+    "put the certificate in FILE (- for stdin) into its place, if it can be used; `gatepost certificate install` runs this",
+);
+const STDIN: CommandOption =
+    CommandOption::flag("--stdin", "with --install-certificate: the content of FILE is on stdin");
+const SUPPORT: CommandOption = CommandOption::flag(
+    "--support",
+    "collect, without secrets, what somebody needs who is to help; `gatepost support` runs this",
+);
+const PREPARE_TOKEN: CommandOption = CommandOption::value(
+    "--prepare-token",
+    "list|make|prove",
+    "what gatepost-tpm-setup does with a token: print the labels, make one, or try its PIN once; the PIN is read from stdin",
+)
+.choices(&["list", "make", "prove"]);
+const MODULE: CommandOption = CommandOption::value("--module", "FILE", "with --prepare-token: the PKCS#11 module");
+const TOKEN: CommandOption = CommandOption::value("--token", "LABEL", "with --prepare-token: the token's label");
+const CONFIG: CommandOption = CommandOption::value(
+    "--config",
+    "FILE",
+    "read FILE, and conf.d/*.toml beside it (default: /etc/gatepost/gatepost.toml)",
+);
+const HELP: CommandOption = CommandOption::flag("--help", "this text").short("-h");
+const VERSION: CommandOption = CommandOption::flag("--version", "the version of this program").short("-V");
+
+/// The daemon.
+pub static GATEPOSTD: Program = Program {
+    name: "gatepostd",
+    summary: "keeps one gateway's identity on AWS IoT Core",
+    usage: "[--config FILE] [--check | --check-config | --print-policy]",
+    description: "\
+As a daemon it makes its key in a TPM or another PKCS#11 token, has AWS provision
+the gateway by its certificate, keeps one MQTT session, and gives local programs
+what its access rules name: temporary AWS credentials and topics, on
+/run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
+    options: &[
+        CONFIG,
+        CHECK,
+        AS,
+        JSON,
+        CHECK_CONFIG,
+        PRINT_POLICY,
+        ACCOUNT,
+        ALLOW,
+        INSTALL_CERTIFICATE,
+        STDIN,
+        SUPPORT,
+        PREPARE_TOKEN,
+        MODULE,
+        TOKEN,
+        HELP,
+        VERSION,
+    ],
+    notes: "\
+Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
+STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets them.
+`gatepost status` shows a running gatepostd from the inside.",
+};
+
+/// What gatepostd does instead of running as a daemon. `--config` is an option of every mode.
+pub static GATEPOSTD_MODES: &[Mode] = &[
+    Mode {
+        option: CHECK,
+        options: &[AS, JSON],
+    },
+    Mode {
+        option: CHECK_CONFIG,
+        options: &[],
+    },
+    Mode {
+        option: PRINT_POLICY,
+        options: &[ACCOUNT],
+    },
+    Mode {
+        option: ALLOW,
+        options: operator::ALLOW.options,
+    },
+    Mode {
+        option: INSTALL_CERTIFICATE,
+        options: &[STDIN],
+    },
+    Mode {
+        option: SUPPORT,
+        options: &[],
+    },
+    Mode {
+        option: PREPARE_TOKEN,
+        options: &[MODULE, TOKEN],
+    },
+];

@@ -1,0 +1,74 @@
+//! Splits the words of a command line into options and others, for `gatepost` and for `gatepostd`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::spec::CommandOption;
+use super::suggest::unknown;
+
+/// The options of a command line, and its other words.
+#[derive(Debug)]
+pub struct Words {
+    /// The names of the options, in order, with their values; a flag has an empty one.
+    pub options: Vec<(&'static str, OsString)>,
+    /// The other words, in order.
+    pub words: Vec<OsString>,
+}
+
+impl Words {
+    /// Splits the arguments behind the program's name. `known` are the options that the program has. Where several have one name,
+    /// they are alike.
+    ///
+    /// # Errors
+    /// With a sentence about an option that is unknown, lacks its value, has one too many, or is given twice.
+    pub fn split<I: Iterator<Item = &'static CommandOption>>(
+        mut arguments: impl Iterator<Item = OsString>,
+        known: impl Fn() -> I,
+    ) -> Result<Self, String> {
+        let (mut options, mut words) = (Vec::new(), Vec::new());
+        while let Some(argument) = arguments.next() {
+            // A value may be a path, which need not be UTF-8.
+            let bytes = argument.as_bytes();
+            let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
+                Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
+                None => (bytes, None),
+            };
+            if name == b"--" && value.is_none() {
+                words.extend(arguments.by_ref());
+                break;
+            }
+            if bytes.len() < 2 || !bytes.starts_with(b"-") {
+                words.push(argument);
+                continue;
+            }
+            let option = find(name, &known)?;
+            let value = value.map(|value| OsStr::from_bytes(value).to_owned());
+            let value = match (option.value, value) {
+                (None, None) => OsString::new(),
+                (None, Some(_)) => return Err(format!("{} takes no value", option.name)),
+                (Some(_), value) => value
+                    .or_else(|| arguments.next())
+                    .filter(|value| !value.is_empty())
+                    .ok_or_else(|| format!("{} needs a value", option.name))?,
+            };
+            let is_repeated = options.iter().any(|(known, _)| *known == option.name);
+            if is_repeated && option.value.is_some() && !option.is_repeatable {
+                return Err(format!("{} is given twice, and only one value can count", option.name));
+            }
+            options.push((option.name, value));
+        }
+        Ok(Self { options, words })
+    }
+}
+
+fn find<I: Iterator<Item = &'static CommandOption>>(
+    name: &[u8],
+    known: &impl Fn() -> I,
+) -> Result<&'static CommandOption, String> {
+    let is = |option: &&CommandOption| {
+        option.name.as_bytes() == name || option.short.is_some_and(|short| short.as_bytes() == name)
+    };
+    known()
+        .find(is)
+        .ok_or_else(|| unknown("option", OsStr::from_bytes(name), known().map(|option| option.name)))
+}
