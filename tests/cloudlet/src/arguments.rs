@@ -9,6 +9,8 @@ use cloudlet::RoleAlias;
 use cloudlet::switches::{BadCertificate, DeniedConnect, DeniedSubscribe, FirstContact, Switches, TlsVersions};
 use lexopt::prelude::*;
 
+use crate::suggestion::unknown_option;
+
 pub(crate) const USAGE: &str = "\
 cloudlet: AWS IoT Core for this machine
 
@@ -208,43 +210,10 @@ impl Arguments {
                 ];
                 switches.tls_versions = choice(option, parser, &versions)?;
             }
-            _ => return Err(unknown(option).into()),
+            _ => return Err(unknown_option(option, USAGE).into()),
         }
         Ok(())
     }
-}
-
-/// Returns the sentence that refuses an unknown option, with the closest one that the usage has.
-fn unknown(option: &str) -> String {
-    let known = USAGE.split_whitespace().filter_map(|word| word.strip_prefix("--"));
-    let near = known
-        .map(|known| (edit_distance(option, known), known))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
-    let suggestion = near.map(|(_, known)| format!("; did you mean --{known}?"));
-    format!(
-        "there is no option --{option}{}; cloudlet --help lists what there is",
-        suggestion.unwrap_or_default()
-    )
-}
-
-/// Counts the characters to insert, delete or replace to turn one word into the other (Levenshtein distance).
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
-    for (row, letter) in left.chars().enumerate() {
-        let mut diagonal = row;
-        let mut before = row + 1;
-        let mut current = vec![before];
-        for (other, up) in right.iter().zip(above.iter().skip(1)) {
-            let replaced = diagonal + usize::from(letter != *other);
-            before = replaced.min(up + 1).min(before + 1);
-            current.push(before);
-            diagonal = *up;
-        }
-        above = current;
-    }
-    above.last().copied().unwrap_or_default()
 }
 
 fn choice<T: Copy>(option: &str, parser: &mut lexopt::Parser, choices: &[(&str, T)]) -> Result<T, Box<dyn Error>> {

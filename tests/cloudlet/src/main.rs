@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod greeting;
+mod suggestion;
 
 use std::io::Write;
 use std::process::ExitCode;
