@@ -56,10 +56,10 @@ pub static GATEPOSTD: Program = Program {
     summary: "keeps one gateway's identity on AWS IoT Core",
     usage: "[--config FILE] [--check | --check-config | --print-policy]",
     description: "\
-As a daemon it makes its key in a TPM or another PKCS#11 token, has AWS provision
-the gateway by its certificate, keeps one MQTT session, and gives local programs
-what its access rules name: temporary AWS credentials and topics, on
-/run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
+As a daemon it makes its key in a TPM or another PKCS#11 token, has AWS
+provision the gateway by its certificate, keeps one MQTT session, and gives
+local programs what its access rules name: temporary AWS credentials and topics,
+on /run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
     options: &[
         CONFIG,
         CHECK,
@@ -80,8 +80,8 @@ what its access rules name: temporary AWS credentials and topics, on
     ],
     notes: "\
 Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
-STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets them.
-`gatepost status` shows a running gatepostd from the inside.",
+STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets
+them. `gatepost status` shows a running gatepostd from the inside.",
 };
 
 /// What gatepostd does instead of running as a daemon. `--config` is an option of every mode.
