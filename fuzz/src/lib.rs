@@ -1,5 +1,7 @@
 //! What the fuzz targets share: a clock that stands still, folders in memory, and inputs in several parts.
 
+pub mod mqtt;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,7 @@
 //! The MQTT protocol, without input and output: bytes in, packets and decisions out.
 //!
 //! [`Framer`] cuts the stream into packets and enforces the sizes, [`decode()`] reads one packet strictly, [`encode()`] writes one. One
-//! codec serves both sides of a connection and both versions. [`Client`] knows which packet may come when. Whatever the other side
+//! codec serves both sides of a connection and both versions. [`Client`] and [`Server`] know which packet may come when. Whatever the other side
 //! sends ends in one of three ways: an event, a message that is skipped with its reason, or a [`ProtocolError`] that ends the
 //! connection and names the statement of the specification (OASIS MQTT 5.0 and 3.1.1). Nothing panics, loops, or grows beyond the
 //! limits in [`bounds`].
@@ -22,6 +22,7 @@ mod properties;
 mod reason;
 mod request;
 mod sender;
+mod server;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -41,4 +42,8 @@ pub use properties::Property;
 pub use reason::{Granted, Reason, ReasonCode};
 pub use request::ConnectRequest;
 pub use sender::Sender;
+pub use server::{
+    Acceptance, Action, Close, CloseCause, Delivery, DueWill, MAX_OUTPUT, MAX_REQUESTS, NotDelivered,
+    SESSION_NEVER_EXPIRES, Server, ServerOptions,
+};
 pub use version::ProtocolVersion;

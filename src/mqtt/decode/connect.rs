@@ -50,6 +50,18 @@ pub(super) fn connect(mut reader: Reader) -> Result<Connect, ProtocolError> {
     Ok(connect)
 }
 
+/// The version in which an answer to a CONNECT is understood that cannot be read; `None` where it is not MQTT.
+pub(in crate::mqtt) fn announced_version(body: &Bytes) -> Option<ProtocolVersion> {
+    let mut reader = Reader::new(body.clone(), ProtocolVersion::V5);
+    let name = reader.text().ok()?;
+    let level = reader.u8().ok()?;
+    match (name.as_str(), level) {
+        ("MQTT", 5..0x80) => Some(ProtocolVersion::V5),
+        ("MQTT" | "MQIsdp", _) => Some(ProtocolVersion::V3_1_1),
+        _ => None,
+    }
+}
+
 fn version(reader: &mut Reader) -> Result<(ProtocolVersion, bool), ProtocolError> {
     let code = ReasonCode::UNSUPPORTED_PROTOCOL_VERSION;
     if reader.text()? != "MQTT" {

@@ -1,12 +1,14 @@
 //! Bytes to packets, read strictly.
 //!
 //! Everything that the specifications forbid within one packet is refused here, with the statement that forbids it. Which packet
-//! may come when is the matter of [`Client`](super::Client).
+//! may come when is the matter of [`Client`](super::Client) and [`Server`](super::Server).
 
 mod connect;
 mod publish;
 mod response;
 mod subscribe;
+
+pub(super) use connect::announced_version;
 
 use super::framer::Frame;
 use super::packet::Packet;

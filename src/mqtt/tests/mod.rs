@@ -4,6 +4,8 @@ mod breaches;
 mod limits;
 mod liveness;
 mod random;
+mod round_trip;
+mod server;
 mod tolerance;
 
 use bytes::BytesMut;

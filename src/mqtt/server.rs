@@ -1,0 +1,203 @@
+//! The server's side of one connection: which packet may come when, which packet identifiers are in use, how much may be under
+//! way, and when the client counts as gone.
+//!
+//! # How a listener drives it
+//!
+//! A [`Server`] has no socket, clock or store. Its driver
+//!
+//! 1. reads from the socket into a buffer, and calls [`next`](Server::next) until it returns `None`. It reads no more while the
+//!    buffer holds a whole packet of the greatest size ([`MAX_PACKET`](super::MAX_PACKET)): then the server waits for an answer;
+//! 2. decides about each [`Action`] and answers through a method: [`accept`](Server::accept) or [`refuse`](Server::refuse),
+//!    [`puback`](Server::puback), [`suback`](Server::suback), [`unsuback`](Server::unsuback). Answers may come at any later time
+//!    and in any order; afterwards it calls `next` again, as packets may have waited for them;
+//! 3. sends messages with [`deliver`](Server::deliver), and those of a resumed session with [`redeliver`](Server::redeliver) first;
+//! 4. writes [`output`](Server::output) to the socket whenever there is some;
+//! 5. calls [`check_time`](Server::check_time) at the [`deadline`](Server::deadline), and [`lost`](Server::lost) where the socket
+//!    ends;
+//! 6. closes the socket after [`Action::Close`], once the output is written or will not be. It publishes the will, keeps or
+//!    discards the session as [`Close`] says, and calls nothing else.
+//!
+//! What a client may cost is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum, other
+//! unanswered requests by [`MAX_REQUESTS`], the output by [`MAX_OUTPUT`] and one packet. A client that does not read what it is sent
+//! is not read either; how long that may last is for the driver to say, who sees the socket.
+
+mod action;
+mod connect;
+mod deliver;
+mod end;
+mod receive;
+mod respond;
+mod terms;
+
+pub use action::{Action, Close, CloseCause, DueWill, SESSION_NEVER_EXPIRES};
+pub use deliver::{Delivery, NotDelivered};
+pub use terms::{Acceptance, ServerOptions};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::{Framer, ProtocolVersion, Sender, decode};
+use terms::Terms;
+
+/// The most SUBSCRIBE and UNSUBSCRIBE of a client that wait for their answers; no further packet is read meanwhile.
+pub const MAX_REQUESTS: usize = 16;
+/// The most bytes that wait to be written before nothing more is read from the client, and no message is sent to it.
+pub const MAX_OUTPUT: usize = 64 * 1024;
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing was received yet.
+    New,
+    /// CONNECT is being decided about.
+    Connecting(Terms),
+    /// CONNECT was accepted.
+    Connected(Terms),
+    /// No packet is read or written any more.
+    Ended,
+}
+
+/// A packet of the client that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unanswered {
+    Publish,
+    /// With the number of filters.
+    Subscribe(usize),
+    Unsubscribe(usize),
+}
+
+/// The server's side of one connection.
+#[derive(Debug)]
+pub struct Server {
+    options: ServerOptions,
+    framer: Framer,
+    phase: Phase,
+    output: BytesMut,
+    /// When the connection began, and then when the last packet came.
+    received: Instant,
+    /// By packet identifiers that the client has chosen.
+    unanswered: BTreeMap<u16, Unanswered>,
+    /// Those of them that are messages.
+    unanswered_publishes: usize,
+    /// Packet identifiers of messages that were sent on this connection and not acknowledged.
+    sent: BTreeSet<u16>,
+    /// Packet identifiers of messages of the session that are still to be sent again.
+    reserved: BTreeSet<u16>,
+    last_id: u16,
+    ignored: u64,
+    /// Whether packets were left unread at the last look.
+    was_held_up: bool,
+    /// The end that an answer has brought about; `next` returns it.
+    due_close: Option<Close>,
+}
+
+impl Server {
+    /// A connection that begins now.
+    pub fn new(options: ServerOptions, now: Instant) -> Self {
+        Self {
+            options,
+            framer: Framer::new(Sender::Client),
+            phase: Phase::New,
+            output: BytesMut::new(),
+            received: now,
+            unanswered: BTreeMap::new(),
+            unanswered_publishes: 0,
+            sent: BTreeSet::new(),
+            reserved: BTreeSet::new(),
+            last_id: 0,
+            ignored: 0,
+            was_held_up: false,
+            due_close: None,
+        }
+    }
+
+    /// Reads packets up to one that the driver must decide about; `None` where more bytes or an answer are needed. PINGREQ is
+    /// answered here.
+    pub fn next(&mut self, input: &mut BytesMut, now: Instant) -> Option<Action> {
+        loop {
+            if let Some(close) = self.due_close.take() {
+                return Some(Action::Close(Box::new(close)));
+            }
+            if matches!(self.phase, Phase::Ended) {
+                return None;
+            }
+            if self.is_held_up() {
+                self.was_held_up = true;
+                return None;
+            }
+            // What the client has sent meanwhile was not read, so its silence begins now.
+            if std::mem::take(&mut self.was_held_up) {
+                self.received = now;
+            }
+            let frame = match self.framer.next(input) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return None,
+                Err(error) => return Some(self.breach(error)),
+            };
+            self.received = now;
+            if matches!(self.phase, Phase::New) {
+                return Some(self.first(frame));
+            }
+            let received = decode(frame, Sender::Client, self.version()).and_then(|packet| self.receive(packet));
+            match received {
+                Ok(Some(action)) => return Some(action),
+                Ok(None) => {}
+                Err(error) => return Some(self.breach(error)),
+            }
+        }
+    }
+
+    /// The bytes that are to be written. The driver takes what it has written off their beginning.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// Whether packets wait for answers of the driver.
+    pub fn is_waiting(&self) -> bool {
+        match &self.phase {
+            Phase::Connecting(_) => true,
+            Phase::Connected(terms) => {
+                // MQTT 5 clients know the Receive Maximum, and exceed it at their own risk.
+                let full = terms.version == ProtocolVersion::V3_1_1 && self.is_full();
+                full || self.unanswered.len() - self.unanswered_publishes >= MAX_REQUESTS
+            }
+            Phase::New | Phase::Ended => false,
+        }
+    }
+
+    /// Whether no packet is read for now: packets wait for answers of the driver, or bytes for the client to read them.
+    fn is_held_up(&self) -> bool {
+        self.is_waiting() || self.output.len() > MAX_OUTPUT
+    }
+
+    /// When [`check_time`](Self::check_time) is next worth calling. While no packet is read the client's silence proves nothing.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::New => Some(self.received + self.options.connect_timeout),
+            Phase::Connected(terms) if !terms.keep_alive.is_zero() && !self.is_held_up() => {
+                Some(self.received + terms.keep_alive * 3 / 2)
+            }
+            Phase::Connecting(_) | Phase::Connected(_) | Phase::Ended => None,
+        }
+    }
+
+    /// Whether as many messages wait for PUBACK as the client may send.
+    fn is_full(&self) -> bool {
+        self.unanswered_publishes >= usize::from(self.options.receive_maximum.max(1))
+    }
+
+    /// Packets that changed nothing: a message that came again before its PUBACK, PUBACK for a packet identifier that is not in
+    /// use.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
+    /// The version that the client speaks; MQTT 5 before it has said so.
+    pub fn version(&self) -> ProtocolVersion {
+        match &self.phase {
+            Phase::Connecting(terms) | Phase::Connected(terms) => terms.version,
+            Phase::New | Phase::Ended => ProtocolVersion::V5,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Messages to a client: packet identifiers, its Receive Maximum, the packets that it accepts.
+
+use super::{MAX_OUTPUT, Phase, Server};
+use crate::messages::Properties;
+use crate::mqtt::encode::{self, Header};
+use crate::qos::Qos;
+
+/// The most packet identifiers in use towards a client: a bound, so that the search for a free one ends.
+const MAX_IDS: usize = 32_768;
+
+/// A message for a client. Its properties and payload are the publisher's, unaltered (MQTT-3.3.2-17).
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The lower one of the message's quality of service and the one that was granted (MQTT-3.8.4-8). 2 is sent as 1.
+    pub qos: Qos,
+    /// Whether the message was retained before the subscription was made, or is published so and the subscription says Retain As
+    /// Published (MQTT-3.3.1-8, -12, -13).
+    pub retain: bool,
+    /// The identifiers of all subscriptions that it matches (MQTT-3.3.4-4).
+    pub subscription_identifiers: &'a [u32],
+    /// The properties. The expiry is what is left of it (MQTT-3.3.2-6).
+    pub properties: &'a Properties,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotDelivered {
+    /// The client accepts no more unacknowledged messages: one more goes once it has acknowledged another.
+    WindowFull,
+    /// Too many bytes wait to be written: try again once some of them are.
+    BufferFull,
+    /// The client accepts no packet of that size, or MQTT has none. The message counts as delivered (MQTT-3.1.2-25).
+    TooLarge,
+    /// The connection is not open.
+    NotConnected,
+}
+
+impl Server {
+    /// Sends a message: at quality of service 1 under the packet identifier that is returned.
+    ///
+    /// # Errors
+    /// When it cannot be sent, or not now.
+    pub fn deliver(&mut self, delivery: &Delivery) -> Result<Option<u16>, NotDelivered> {
+        if delivery.qos == Qos::AtMostOnce {
+            return self.send(delivery, None, false).map(|()| None);
+        }
+        self.check_window()?;
+        let id = self.free_id()?;
+        self.send(delivery, Some(id), false)?;
+        self.sent.insert(id);
+        Ok(Some(id))
+    }
+
+    /// Sends a message of the resumed session again, under the packet identifier that it had (MQTT-4.4.0-1).
+    ///
+    /// # Errors
+    /// When it cannot be sent, or not now. One that is too large loses its packet identifier.
+    pub fn redeliver(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
+        if packet_id == 0 || self.sent.contains(&packet_id) {
+            return Ok(());
+        }
+        self.check_window()?;
+        let outcome = self.send(delivery, Some(packet_id), true);
+        match outcome {
+            Ok(()) => {
+                self.reserved.remove(&packet_id);
+                self.sent.insert(packet_id);
+            }
+            Err(NotDelivered::TooLarge) => {
+                self.reserved.remove(&packet_id);
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// The packet identifiers that the client has yet to acknowledge: the session's, should it be resumed.
+    pub fn in_flight(&self) -> impl Iterator<Item = u16> + '_ {
+        self.sent.iter().chain(&self.reserved).copied()
+    }
+
+    fn check_window(&self) -> Result<(), NotDelivered> {
+        match &self.phase {
+            Phase::Connected(terms) if self.sent.len() < terms.send_window => Ok(()),
+            Phase::Connected(_) => Err(NotDelivered::WindowFull),
+            _ => Err(NotDelivered::NotConnected),
+        }
+    }
+
+    fn send(&mut self, delivery: &Delivery, packet_id: Option<u16>, dup: bool) -> Result<(), NotDelivered> {
+        let Phase::Connected(terms) = &self.phase else {
+            return Err(NotDelivered::NotConnected);
+        };
+        if self.output.len() > MAX_OUTPUT {
+            return Err(NotDelivered::BufferFull);
+        }
+        let header = Header {
+            dup,
+            qos: match packet_id {
+                Some(_) => Qos::AtLeastOnce,
+                None => Qos::AtMostOnce,
+            },
+            retain: delivery.retain,
+            packet_id,
+            topic_alias: None,
+            subscription_identifiers: delivery.subscription_identifiers,
+        };
+        let before = self.output.len();
+        let written = encode::publish(
+            &mut self.output,
+            terms.version,
+            &header,
+            delivery.topic,
+            delivery.properties,
+            delivery.payload,
+        );
+        if written.is_ok() && self.output.len() - before <= terms.maximum_packet_size {
+            return Ok(());
+        }
+        self.output.truncate(before);
+        Err(NotDelivered::TooLarge)
+    }
+
+    fn free_id(&mut self) -> Result<u16, NotDelivered> {
+        if self.sent.len() + self.reserved.len() >= MAX_IDS {
+            return Err(NotDelivered::WindowFull);
+        }
+        loop {
+            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+            if !self.sent.contains(&self.last_id) && !self.reserved.contains(&self.last_id) {
+                return Ok(self.last_id);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What both sides of a server's connection have agreed on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::action::DueWill;
+use crate::mqtt::packet::{Connect, Will};
+use crate::mqtt::properties::Property;
+use crate::mqtt::{ProtocolError, ProtocolVersion, ReasonCode};
+
+/// The choices of the server for all its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// How long a client has for its CONNECT.
+    pub connect_timeout: Duration,
+    /// The most messages of a client at quality of service 1 that may wait for PUBACK. In MQTT 3.1.1, where this cannot be
+    /// announced, no further packet is read meanwhile.
+    pub receive_maximum: u16,
+    /// The most messages that are sent to a client before it has acknowledged one of them, whatever it allows.
+    pub send_maximum: u16,
+    /// The highest topic alias that a client may use.
+    pub topic_alias_maximum: u16,
+    /// Whether messages may be retained.
+    pub retain_available: bool,
+    /// Whether subscriptions may have identifiers.
+    pub subscription_identifiers_available: bool,
+    /// How many seconds a session is kept at most.
+    pub session_expiry_maximum: u32,
+}
+
+impl Default for ServerOptions {
+    /// The limits of AWS IoT, where it has them.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            receive_maximum: 100,
+            send_maximum: 100,
+            topic_alias_maximum: 8,
+            retain_available: true,
+            subscription_identifiers_available: true,
+            session_expiry_maximum: 7 * 24 * 60 * 60,
+        }
+    }
+}
+
+/// The server's answer to a CONNECT that it accepts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Whether the session of before goes on. It never does after a clean start.
+    pub session_present: bool,
+    /// The client identifier, where the client has left that to the server.
+    pub assigned_client_id: Option<String>,
+    /// How many seconds the session is kept after the connection; `None` for as long as the client asks.
+    pub session_expiry: Option<u32>,
+    /// The keep-alive in seconds that takes the place of the client's.
+    pub keep_alive: Option<u16>,
+    /// The packet identifiers under which messages of the session were sent and not acknowledged: no other message gets one.
+    /// They are sent again with [`redeliver`](super::Server::redeliver), before any other, in the order of before.
+    pub in_flight: Vec<u16>,
+}
+
+/// The terms of one connection, from CONNECT on.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) version: ProtocolVersion,
+    pub(super) bridge: bool,
+    pub(super) clean_start: bool,
+    /// The largest packet that the client accepts.
+    pub(super) maximum_packet_size: usize,
+    /// The most messages under way to the client.
+    pub(super) send_window: usize,
+    /// Whether answers to requests may have a reason string (MQTT-3.1.2-29).
+    pub(super) problem_information: bool,
+    pub(super) keep_alive: Duration,
+    pub(super) will: Option<Will>,
+    /// As CONNECT says.
+    pub(super) requested_expiry: u32,
+    /// As it was granted, and changed since.
+    pub(super) session_expiry: u32,
+    aliases: BTreeMap<u16, String>,
+}
+
+impl Terms {
+    pub(super) fn of(connect: &Connect, options: &ServerOptions) -> Self {
+        let mut terms = Self {
+            version: connect.version,
+            bridge: connect.bridge,
+            clean_start: connect.clean_start,
+            maximum_packet_size: usize::MAX,
+            send_window: options.send_maximum.into(),
+            problem_information: true,
+            keep_alive: Duration::from_secs(connect.keep_alive.into()),
+            will: connect.will.clone(),
+            // A session of MQTT 3.1.1 has no end of its own unless it is clean (MQTT-3.1.2-6).
+            requested_expiry: match connect.version {
+                ProtocolVersion::V3_1_1 if !connect.clean_start => u32::MAX,
+                _ => 0,
+            },
+            session_expiry: 0,
+            aliases: BTreeMap::new(),
+        };
+        for property in &connect.properties {
+            match property {
+                Property::SessionExpiryInterval(seconds) => terms.requested_expiry = *seconds,
+                Property::ReceiveMaximum(most) => terms.send_window = terms.send_window.min(usize::from(*most)),
+                Property::MaximumPacketSize(bytes) => {
+                    terms.maximum_packet_size = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                }
+                Property::RequestProblemInformation(wanted) => terms.problem_information = *wanted,
+                // A server need not use topic aliases or send response information.
+                _ => {}
+            }
+        }
+        terms.session_expiry = terms.requested_expiry.min(options.session_expiry_maximum);
+        terms
+    }
+
+    /// The topic of a message that may have an alias in its place (MQTT 5.0, 3.3.2.3.4).
+    pub(super) fn resolve_topic(
+        &mut self,
+        topic: String,
+        alias: Option<u16>,
+        maximum: u16,
+    ) -> Result<String, ProtocolError> {
+        let Some(alias) = alias else { return Ok(topic) };
+        if alias > maximum {
+            return Err(ProtocolError::with_code(
+                ReasonCode::TOPIC_ALIAS_INVALID,
+                "MQTT-3.3.2-9",
+                "a topic alias above the Topic Alias Maximum",
+            ));
+        }
+        if topic.is_empty() {
+            return self.aliases.get(&alias).cloned().ok_or(ProtocolError::forbidden(
+                "MQTT 5.0, 3.3.2.3.4",
+                "a topic alias that stands for nothing",
+            ));
+        }
+        self.aliases.insert(alias, topic.clone());
+        Ok(topic)
+    }
+
+    /// The will after an end that does not take it back. It waits for its delay, or for the end of the session if that is sooner
+    /// (MQTT-3.1.2-8).
+    pub(super) fn due_will(&mut self) -> Option<DueWill> {
+        let will = self.will.take()?;
+        let delay = Duration::from_secs(will.delay.min(self.session_expiry).into());
+        Some(DueWill { will, delay })
+    }
+}

@@ -1,0 +1,131 @@
+//! A client that keeps to the protocol and one that does not, against the server's side.
+
+mod answers;
+mod connecting;
+mod conversation;
+mod ending;
+mod malformed;
+mod messages;
+mod random;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::packet;
+use crate::mqtt::packet::{Connack, Connect, Publish, Subscription};
+use crate::mqtt::*;
+use crate::qos::Qos;
+
+pub(super) const V3: ProtocolVersion = ProtocolVersion::V3_1_1;
+pub(super) const V5: ProtocolVersion = ProtocolVersion::V5;
+
+/// CONNECT of MQTT 5 with a clean start and a keep-alive of 60 s.
+pub(super) const CONNECT_5: &[u8] = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02gw";
+/// CONNECT of MQTT 3.1.1, the same.
+pub(super) const CONNECT_3: &[u8] = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02gw";
+
+/// A server's connection, the bytes that its client has sent, and the time.
+pub(super) struct Link {
+    pub(super) server: Server,
+    pub(super) input: BytesMut,
+    pub(super) now: Instant,
+}
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self::with(ServerOptions::default())
+    }
+
+    pub(super) fn with(options: ServerOptions) -> Self {
+        let now = Instant::now();
+        Self {
+            server: Server::new(options, now),
+            input: BytesMut::new(),
+            now,
+        }
+    }
+
+    /// A connection that was accepted.
+    pub(super) fn connected(version: ProtocolVersion) -> Self {
+        let connect = match version {
+            ProtocolVersion::V5 => CONNECT_5,
+            ProtocolVersion::V3_1_1 => CONNECT_3,
+        };
+        Self::accepted(connect, Acceptance::default())
+    }
+
+    /// A connection whose CONNECT was accepted on these terms.
+    pub(super) fn accepted(connect: &[u8], acceptance: Acceptance) -> Self {
+        let mut link = Self::new();
+        assert!(matches!(link.receive(connect), Some(Action::Connect(_))));
+        link.server.accept(acceptance, link.now);
+        link.sent();
+        link
+    }
+
+    /// The first action that these bytes ask for.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Option<Action> {
+        self.input.extend_from_slice(bytes);
+        self.next()
+    }
+
+    pub(super) fn next(&mut self) -> Option<Action> {
+        self.server.next(&mut self.input, self.now)
+    }
+
+    /// How the connection ends over these bytes.
+    pub(super) fn close(&mut self, bytes: &[u8]) -> Close {
+        self.input.extend_from_slice(bytes);
+        loop {
+            match self.next() {
+                Some(Action::Close(close)) => return *close,
+                Some(_) => {}
+                None => panic!("the connection goes on"),
+            }
+        }
+    }
+
+    /// The bytes that the server has written since the last call.
+    pub(super) fn sent(&mut self) -> Vec<u8> {
+        self.server.output().split().to_vec()
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+}
+
+/// The statement and code of the breach that a connection has ended over.
+pub(super) fn breach(close: &Close) -> (u8, &'static str) {
+    match &close.cause {
+        CloseCause::Breach(error) => (error.code.0, error.statement),
+        other => panic!("{other}"),
+    }
+}
+
+/// CONNECT of this version with these flags, properties and payload.
+pub(super) fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut body = b"\x00\x04MQTT".to_vec();
+    body.extend_from_slice(&[level, flags, 0, 60]);
+    if level == 5 {
+        body.push(u8::try_from(properties.len()).unwrap());
+        body.extend_from_slice(properties);
+    }
+    body.extend_from_slice(payload);
+    packet(0x10, &body)
+}
+
+/// PUBLISH on `t` with these flags, and a packet identifier at quality of service 1.
+pub(super) fn publish(version: ProtocolVersion, flags: u8, id: u16) -> Vec<u8> {
+    let mut body = b"\x00\x01t".to_vec();
+    if flags & 6 != 0 {
+        body.extend_from_slice(&id.to_be_bytes());
+    }
+    if version == V5 {
+        body.push(0);
+    }
+    body.push(b'x');
+    packet(0x30 | flags, &body)
+}
