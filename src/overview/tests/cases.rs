@@ -230,8 +230,8 @@ cases! {
         gateway.messages.problem = Some(Problem::configuration("the database cannot be written: disk full").next("free space"));
     };
     "the message database is being read" => |gateway| gateway.messages.phase = MessagesPhase::Opening;
-    "AWS refuses a topic filter" => |gateway| {
-        gateway.session.problem = Some(Problem::configuration("AWS refuses the topic filter").next("allow iot:Subscribe"));
+    "a subscription is set aside, because what comes with it ends every connection" => |gateway| {
+        gateway.session.problem = Some(Problem::configuration("the subscription to a/b is set aside").next("gatepost status"));
     };
     "messages are parked" => |gateway| gateway.messages.details.parked = 3;
     "a broken message database was set aside" => |gateway| gateway.messages.details.set_aside = Some("PATH".to_owned());

@@ -32,12 +32,6 @@ const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "AWS refuses a topic filter",
-        words: "but AWS refuses the topic filter others/#",
-        provoke: |observed| drop(Subscription::open(&observed.world.gateway, "others/%23")),
-        heal: Observed::restart,
-    },
-    Case {
         name: "no rule gives a durable subscription any more",
         words: ONLINE,
         provoke: |observed| {
