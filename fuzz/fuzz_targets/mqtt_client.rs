@@ -60,15 +60,12 @@ fuzz_target!(|input: Input| {
 });
 
 fn limits(connack: &[u8]) -> ServerLimits {
-    let mut input = BytesMut::from(connack);
-    match Framer::new(Sender::Server).next(&mut input) {
-        Ok(Some(frame)) => match read(frame) {
-            Ok(Packet::Connack(connack)) => match ServerLimits::read(&connack, CLIENT_ID) {
-                Ok(Ok(limits)) => limits,
-                _ => ServerLimits::default(),
-            },
-            _ => ServerLimits::default(),
-        },
+    let frame = Framer::new(Sender::Server).next(&mut BytesMut::from(connack));
+    match frame.map(|frame| frame.map(read)) {
+        Ok(Some(Ok(Packet::Connack(connack)))) => ServerLimits::read(&connack, CLIENT_ID)
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default(),
         _ => ServerLimits::default(),
     }
 }

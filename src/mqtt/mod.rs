@@ -23,6 +23,7 @@ mod reason;
 mod request;
 mod sender;
 mod server;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -46,4 +47,5 @@ pub use server::{
     Acceptance, Action, Close, CloseCause, Delivery, DueWill, MAX_OUTPUT, MAX_REQUESTS, NotDelivered,
     SESSION_NEVER_EXPIRES, Server, ServerOptions,
 };
+pub use subscriptions::{Match, Subscriptions};
 pub use version::ProtocolVersion;

@@ -3,10 +3,12 @@
 mod answers;
 mod connecting;
 mod conversation;
+mod deliveries;
 mod ending;
 mod malformed;
 mod messages;
 mod random;
+mod refusals;
 
 use std::time::Duration;
 
@@ -128,4 +130,13 @@ pub(super) fn publish(version: ProtocolVersion, flags: u8, id: u16) -> Vec<u8> {
     }
     body.push(b'x');
     packet(0x30 | flags, &body)
+}
+
+/// A connection of a server with these options that was accepted.
+pub(super) fn accepted_with(options: ServerOptions, connect: &[u8]) -> Link {
+    let mut link = Link::with(options);
+    assert!(matches!(link.receive(connect), Some(Action::Connect(_))));
+    link.server.accept(Acceptance::default(), link.now);
+    link.sent();
+    link
 }

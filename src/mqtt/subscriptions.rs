@@ -1,0 +1,150 @@
+//! The subscriptions of one session, and what becomes of a message that matches some of them.
+
+use std::collections::BTreeMap;
+
+use super::packet::{RetainHandling, SubscriptionOptions};
+use crate::qos::Qos;
+use crate::topic;
+
+/// The subscriptions of one session, by their filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscriptions(BTreeMap<String, Entry>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    options: SubscriptionOptions,
+    identifier: Option<u32>,
+}
+
+/// The one copy of a message that a session gets, however many of its subscriptions match (MQTT 5.0, 3.3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The quality of service: the message's own, and no higher than the highest that was granted (MQTT-3.3.4-2).
+    pub qos: Qos,
+    /// The retain flag: as published where a subscription says so, else clear (MQTT-3.3.1-12, -13).
+    pub retain: bool,
+    /// The identifiers of all subscriptions that match (MQTT-3.3.4-4).
+    pub identifiers: Vec<u32>,
+}
+
+impl Subscriptions {
+    /// Makes a subscription, with the quality of service that was granted, in the place of one with the same filter
+    /// (MQTT-3.8.4-3). Returns whether its options want retained messages now.
+    pub fn insert(&mut self, filter: String, options: SubscriptionOptions, identifier: Option<u32>) -> bool {
+        let before = self.0.insert(filter, Entry { options, identifier });
+        match options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => before.is_none(),
+            RetainHandling::DoNotSend => false,
+        }
+    }
+
+    /// Ends the subscription with exactly this filter; false where there is none (MQTT-3.10.4-1).
+    pub fn remove(&mut self, filter: &str) -> bool {
+        self.0.remove(filter).is_some()
+    }
+
+    /// The filters.
+    pub fn filters(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What the session gets of a message; `None` where no subscription matches, or only those that want no messages of the
+    /// client's own.
+    pub fn matching(&self, topic: &str, qos: Qos, retain: bool, is_own: bool) -> Option<Match> {
+        let entries = self
+            .0
+            .iter()
+            .filter(|(filter, entry)| topic::matches(filter, topic) && !(is_own && entry.options.no_local))
+            .map(|(_, entry)| entry);
+        entries.fold(None, |found, entry| {
+            let granted = entry.options.qos.min(qos);
+            let mut found = found.unwrap_or(Match {
+                qos: granted,
+                retain: false,
+                identifiers: Vec::new(),
+            });
+            found.qos = found.qos.max(granted);
+            found.retain |= retain && entry.options.retain_as_published;
+            found.identifiers.extend(entry.identifier);
+            Some(found)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(qos: Qos) -> SubscriptionOptions {
+        SubscriptionOptions {
+            qos,
+            ..SubscriptionOptions::default()
+        }
+    }
+
+    fn found(qos: Qos, retain: bool, identifiers: &[u32]) -> Option<Match> {
+        Some(Match {
+            qos,
+            retain,
+            identifiers: identifiers.to_vec(),
+        })
+    }
+
+    #[test]
+    fn overlapping_subscriptions_give_one_copy() {
+        let mut all = Subscriptions::default();
+        all.insert("a/#".into(), options(Qos::AtMostOnce), Some(1));
+        all.insert("a/+".into(), options(Qos::AtLeastOnce), None);
+        let keeps_flag = SubscriptionOptions {
+            retain_as_published: true,
+            no_local: true,
+            ..options(Qos::AtMostOnce)
+        };
+        all.insert("a/b".into(), keeps_flag, Some(3));
+        let (zero, one) = (Qos::AtMostOnce, Qos::AtLeastOnce);
+        for (topic, qos, retain, is_own, expected) in [
+            ("a/b", one, true, false, found(one, true, &[1, 3])),
+            ("a/b", one, false, false, found(one, false, &[1, 3])),
+            ("a/b", zero, true, false, found(zero, true, &[1, 3])),
+            ("a/b", one, true, true, found(one, false, &[1])),
+            ("a/c", one, true, false, found(one, false, &[1])),
+            ("a/b/c", one, true, false, found(zero, false, &[1])),
+            ("b", one, true, false, None),
+            ("$aws/a/b", one, false, false, None),
+        ] {
+            assert_eq!(
+                all.matching(topic, qos, retain, is_own),
+                expected,
+                "{topic} {qos:?} {retain} {is_own}"
+            );
+        }
+        assert!(all.remove("a/#") && !all.remove("a/#") && !all.remove("a"));
+        assert_eq!(all.filters().collect::<Vec<_>>(), ["a/+", "a/b"]);
+        assert!(all.remove("a/+"));
+        assert_eq!(all.matching("a/b", one, false, true), None, "only No Local is left");
+    }
+
+    #[test]
+    fn retained_messages_are_sent_as_the_options_say() {
+        let with = |retain_handling| SubscriptionOptions {
+            retain_handling,
+            ..SubscriptionOptions::default()
+        };
+        let mut all = Subscriptions::default();
+        for (filter, handling, sent) in [
+            ("a", RetainHandling::Send, true),
+            ("a", RetainHandling::Send, true),
+            ("a", RetainHandling::SendIfNew, false),
+            ("b", RetainHandling::SendIfNew, true),
+            ("b", RetainHandling::SendIfNew, false),
+            ("c", RetainHandling::DoNotSend, false),
+        ] {
+            assert_eq!(
+                all.insert(filter.into(), with(handling), None),
+                sent,
+                "{filter} {handling:?}"
+            );
+        }
+    }
+}

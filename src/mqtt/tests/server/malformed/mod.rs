@@ -1,0 +1,84 @@
+//! Every packet that a server must refuse on a connection that it has accepted, by the statement that forbids it.
+
+mod headers;
+mod publishes;
+mod requests;
+
+use super::*;
+
+/// The same breach in both versions; an empty packet where a version has no such breach.
+struct Case {
+    what: &'static str,
+    v5: Vec<u8>,
+    /// The reason code of our DISCONNECT, and the statement.
+    code: u8,
+    statement: &'static str,
+    v3: Vec<u8>,
+    v3_statement: &'static str,
+}
+
+fn case(
+    what: &'static str,
+    (v5, code, statement): (&[u8], u8, &'static str),
+    (v3, v3_statement): (&[u8], &'static str),
+) -> Case {
+    Case {
+        what,
+        v5: v5.to_vec(),
+        code,
+        statement,
+        v3: v3.to_vec(),
+        v3_statement,
+    }
+}
+
+/// A breach that reads the same in both versions.
+fn both(what: &'static str, bytes: &[u8], code: u8, statement: &'static str, v3_statement: &'static str) -> Case {
+    case(what, (bytes, code, statement), (bytes, v3_statement))
+}
+
+/// A breach of MQTT 5 alone.
+fn only_5(what: &'static str, bytes: &[u8], code: u8, statement: &'static str) -> Case {
+    case(what, (bytes, code, statement), (&[], ""))
+}
+
+#[test]
+fn each_breach_ends_the_connection_in_both_versions() {
+    // With a will, which each of them publishes (MQTT-3.1.2-8).
+    let connect_5 = connect(5, 0x06, &[], b"\x00\x02gw\x00\x00\x01w\x00\x03off");
+    let connect_3 = connect(4, 0x06, &[], b"\x00\x02gw\x00\x01w\x00\x03off");
+    let cases = [headers::cases(), publishes::cases(), requests::cases()]
+        .into_iter()
+        .flatten();
+    let mut count = 0;
+    for case in cases {
+        if !case.v5.is_empty() {
+            let mut link = Link::accepted(&connect_5, Acceptance::default());
+            let close = link.close(&case.v5);
+            assert_eq!(breach(&close), (case.code, case.statement), "{}", case.what);
+            assert_eq!(link.sent(), [0xe0, 1, case.code], "{}", case.what);
+            assert_eq!(
+                close.will.map(|due| due.will.topic).as_deref(),
+                Some("w"),
+                "{}",
+                case.what
+            );
+            assert_eq!(link.receive(b"\xc0\x00"), None, "nothing is read after {}", case.what);
+            count += 1;
+        }
+        if !case.v3.is_empty() {
+            let mut link = Link::accepted(&connect_3, Acceptance::default());
+            let close = link.close(&case.v3);
+            assert_eq!(breach(&close).1, case.v3_statement, "{} in MQTT 3.1.1", case.what);
+            assert_eq!(
+                link.sent(),
+                b"",
+                "{}: a server of MQTT 3.1.1 has no DISCONNECT",
+                case.what
+            );
+            assert!(close.will.is_some(), "{}", case.what);
+            count += 1;
+        }
+    }
+    assert!(count > 120, "{count}");
+}
