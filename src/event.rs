@@ -145,6 +145,10 @@ events! {
     CsrWritten = "csr-written", "9617a4db184b471f9d5ac4902de5e62c";
     /// A certificate was taken.
     CertificateTaken = "certificate-taken", "43981266db0b47fa9bbcb94c0d45751e";
+    /// A certificate was issued by the EST server and put into its place.
+    CertificateEnrolled = "certificate-enrolled", "8641fd3bac864e1892337f19adf111ac";
+    /// An attempt to enrol has brought no certificate.
+    EnrolmentFailed = "enrolment-failed", "35ae1468a1d04f75a93b0d639d2781c3";
     /// The certificate ends soon; one line at each step.
     CertificateExpiring = "certificate-expiring", "5ddedc2b977c443ab2c8835bffa59398";
     /// A file in the state folder cannot be written.

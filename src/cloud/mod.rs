@@ -27,6 +27,7 @@ pub use session::{Health, SessionInputs, SessionReporters};
 pub use trial::{Trial, prove_server};
 
 use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
+use self::enrolment::EnrolmentTask;
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
 use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers, Traffic};
@@ -127,10 +128,23 @@ impl Cloud {
             clock: self.clock.clone(),
         };
         let steps = self.steps.subscribe();
+        let enrolment_steps = self.steps.subscribe();
         let pulse = self.pulse;
         tokio::spawn(async move { pulse.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
-        tokio::spawn(self.identity_task.run());
+        let mut identity_task = self.identity_task;
+        let enrolment = EnrolmentTask::new(
+            &self.config,
+            self.clock.clone(),
+            enrolment_steps,
+            self.identity.clone(),
+            self.identity_part.clone(),
+        );
+        if let Some((task, problem)) = enrolment {
+            identity_task.follow_enrolment(problem);
+            tokio::spawn(task.run());
+        }
+        tokio::spawn(identity_task.run());
         tokio::spawn(network::watch(recovery.clone(), self.network_reporter));
         let cues = Cues {
             clock: self.clock.clone(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::endpoints::aws;
+use super::enrolment::enrolment;
 pub(super) use super::findings::Fault;
 use super::findings::Findings;
 use super::load::Loaded;
@@ -33,6 +34,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let access = access(raw.access, &role_aliases, &mut findings);
     let mqtt = mqtt(raw.mqtt, &mut findings);
     let loopback = findings.optional("loopback.listen", raw.loopback.listen, loopback_address);
+    let enrolment = enrolment(raw.enrolment, &mut findings);
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
@@ -40,8 +42,8 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
         findings.keep(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
     }
     let (faults, notes) = findings.into_parts();
-    match (aws, token, identity, mqtt) {
-        (Some(aws), Some(token), Some(identity), Some(mqtt)) if faults.is_empty() => Ok(Config {
+    match (aws, token, identity, mqtt, enrolment) {
+        (Some(aws), Some(token), Some(identity), Some(mqtt), Some(enrolment)) if faults.is_empty() => Ok(Config {
             aws,
             token,
             identity,
@@ -49,6 +51,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
             access,
             mqtt,
             loopback,
+            enrolment,
             folders: folders.clone(),
             notes,
             merged: Arc::new(merged),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{AccessRule, Config};
+use super::{AccessRule, Config, EstConfig};
 
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,11 @@ macro_rules! keys {
 /// A function from a configuration to a part of it.
 fn part<T>(value: fn(&Config) -> T) -> fn(&Config) -> T {
     value
+}
+
+/// A setting of EST.
+fn est<T>(config: &Config, value: impl FnOnce(&EstConfig) -> T) -> Option<T> {
+    config.enrolment.est.as_ref().map(value)
 }
 
 fn attribute(config: &Config, name: &str) -> Option<String> {
@@ -99,6 +104,11 @@ pub const KEYS: &[Key] = keys! {
     "mqtt.outbox-when-full", AtReload, part(|config| config.mqtt.bounds.when_full);
     "mqtt.inbox-max-bytes", AtReload, part(|config| config.mqtt.bounds.inbox_max_bytes);
     "mqtt.inbox-max-messages", AtReload, part(|config| config.mqtt.bounds.inbox_max_messages);
+    "enrolment.method", AtRestart, part(|config| config.enrolment.method);
+    "enrolment.est.url", AtRestart, part(|config| est(config, |est| est.url.clone()));
+    "enrolment.est.server-ca", AtRestart, part(|config| est(config, |est| est.server_ca.clone()));
+    "enrolment.est.user", AtRestart, part(|config| est(config, |est| est.user.clone()));
+    "enrolment.est.secret-file", AtRestart, part(|config| est(config, |est| est.secret_file.clone()));
 };
 
 impl Changes {

@@ -17,7 +17,7 @@ const fn table(name: &'static str, is_list: bool, keys: &'static [&'static str])
     KnownTable { name, is_list, keys }
 }
 
-pub(super) const TABLES: [KnownTable; 8] = [
+pub(super) const TABLES: [KnownTable; 10] = [
     table("aws", false, &["mqtt-endpoint", "credentials-endpoint", "root-ca"]),
     table("token", false, &["module", "key", "pin-file", "generate"]),
     table("identity", false, &["certificate", "ca-chain", "thing-name", "subject"]),
@@ -69,6 +69,8 @@ pub(super) const TABLES: [KnownTable; 8] = [
         ],
     ),
     table("loopback", false, &["listen"]),
+    table("enrolment", false, &["method", "est"]),
+    table("enrolment.est", false, &["url", "server-ca", "user", "secret-file"]),
 ];
 
 /// Words of keys that other programs have, and that somebody may look for here.

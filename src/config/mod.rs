@@ -7,6 +7,8 @@ mod aws_name;
 mod check;
 mod endpoint;
 mod endpoints;
+mod enrolment;
+mod est_url;
 mod findings;
 mod keys;
 mod known_keys;
@@ -39,6 +41,8 @@ use std::time::Duration;
 
 pub use aws_name::{AwsName, Partition, Service};
 pub use endpoint::Endpoint;
+pub use enrolment::{Enrolment, EnrolmentMethod, EstConfig};
+pub use est_url::EstUrl;
 pub use keys::{Changes, KEYS, Key, TakesEffect};
 pub use subject::check_thing_name;
 
@@ -70,6 +74,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// `[loopback]`: where container providers of SDKs are answered; `None` where it is off.
     pub loopback: Option<SocketAddr>,
+    /// `[enrolment]`: who brings the certificate.
+    pub enrolment: Enrolment,
     /// Where the daemon's own files are.
     pub folders: Folders,
     /// What can be used and is seldom meant, a line each: file, key, reason.

@@ -16,6 +16,23 @@ pub(super) struct Raw {
     pub(super) access: Vec<RawAccess>,
     pub(super) mqtt: RawMqtt,
     pub(super) loopback: RawLoopback,
+    pub(super) enrolment: RawEnrolment,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawEnrolment {
+    pub(super) method: Option<String>,
+    pub(super) est: RawEst,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawEst {
+    pub(super) url: Option<String>,
+    pub(super) server_ca: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) secret_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

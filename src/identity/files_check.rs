@@ -33,6 +33,14 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     found
         .warnings
         .extend(root_ca.into_iter().flat_map(|path| roots::examine(path, now)));
+    if let Some(est) = config.enrolment.est()
+        && let Err(error) = pem_file::read(&est.server_ca)
+    {
+        let message = format!("enrolment.est.server-ca: {} {}", est.server_ca.display(), error.what());
+        found
+            .faults
+            .push(Problem::configuration(message).next(error.next_step()));
+    }
     let source = Source::from(&config.identity);
     if let Some(path) = source.ca_chain
         && let Err(error) = pem_file::read(path)

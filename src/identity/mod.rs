@@ -30,7 +30,7 @@ pub use refusal::Refusal;
 pub use server_proof::ServerProof;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityTask, request_path};
-pub use tls::{SendChain, client_config};
+pub use tls::{SendChain, client_config, server_config};
 
 use crate::status::{IdentityDetails, IdentityPhase, Reporter};
 

@@ -27,6 +27,19 @@ impl TokenKey {
         &self.public
     }
 
+    /// Signs a certificate signing request: with SHA-256, and with SHA-384 where the key is P-384.
+    ///
+    /// # Errors
+    /// When the token does not sign.
+    pub fn sign_request(&self, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let scheme = match self.public.algorithm {
+            KeyAlgorithm::EcP256 => Scheme::Ecdsa(Hash::Sha256),
+            KeyAlgorithm::EcP384 => Scheme::Ecdsa(Hash::Sha384),
+            KeyAlgorithm::Rsa(_) => Scheme::RsaPkcs1(Hash::Sha256),
+        };
+        self.token.sign(scheme, message)
+    }
+
     /// What the key can sign in a TLS handshake, the best first.
     fn schemes(&self) -> &'static [(SignatureScheme, Scheme)] {
         const PSS: [(SignatureScheme, Scheme); 3] = [
@@ -134,12 +147,7 @@ impl PublicKeyData for RequestKey<'_> {
 
 impl rcgen::SigningKey for RequestKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let scheme = match self.key.public.algorithm {
-            KeyAlgorithm::EcP256 => Scheme::Ecdsa(Hash::Sha256),
-            KeyAlgorithm::EcP384 => Scheme::Ecdsa(Hash::Sha384),
-            KeyAlgorithm::Rsa(_) => Scheme::RsaPkcs1(Hash::Sha256),
-        };
-        self.key.token.sign(scheme, message).map_err(|error| {
+        self.key.sign_request(message).map_err(|error| {
             self.failure.replace(Some(error));
             rcgen::Error::RemoteKeyError
         })

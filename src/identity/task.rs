@@ -39,6 +39,8 @@ pub struct IdentityTask {
     identity: watch::Sender<Option<Arc<Identity>>>,
     files: Files,
     proven: Proven,
+    /// Why enrolment has brought no certificate yet, where something enrols.
+    enrolment: watch::Receiver<Option<Problem>>,
     /// Whether the identity's validity could not be checked when it was taken.
     taken_with_clock_unset: bool,
 }
@@ -67,9 +69,15 @@ impl IdentityTask {
             identity,
             files,
             proven,
+            enrolment: watch::channel(None).1,
             taken_with_clock_unset: false,
         };
         (task, receiver)
+    }
+
+    /// Reports what enrolment says in the place of the advice to have the request signed.
+    pub fn follow_enrolment(&mut self, problem: watch::Receiver<Option<Problem>>) {
+        self.enrolment = problem;
     }
 
     /// Runs for as long as the daemon does.
@@ -82,6 +90,7 @@ impl IdentityTask {
                 changed = public_key.changed() => if changed.is_err() { return },
                 () = self.files.changed() => {}
                 Ok(()) = self.steps.changed() => {}
+                Ok(()) = self.enrolment.changed() => {}
                 () = tokio::time::sleep(again.unwrap_or(Duration::MAX)) => {}
             }
         }
@@ -117,6 +126,10 @@ impl IdentityTask {
             .not_after
             .duration_since(self.clock.aws_now())
             .unwrap_or_default();
+        // A renewal that still goes on by itself is nobody's concern.
+        let late = self.enrolment.borrow_and_update().clone();
+        let late = late.filter(|problem| problem.remedy == Remedy::Configuration);
+        let warning = Problem::joined(late.into_iter().chain(warning).collect());
         self.taken_with_clock_unset = !is_set(&*self.clock);
         self.reporter
             .report_with(IdentityPhase::Ready, warning, |details| describe(details, certificate));
@@ -182,7 +195,11 @@ impl IdentityTask {
             "have {} signed (`gatepost csr` prints it) and put the certificate there",
             self.request_path.display()
         );
-        match self.identity.borrow().is_some() {
+        let has_identity = self.identity.borrow().is_some();
+        if let Some(problem) = self.enrolment.borrow().clone().filter(|_| !has_identity) {
+            return problem;
+        }
+        match has_identity {
             false => Problem::wait(format!("waiting for a certificate at {path}")).next(step),
             true => Problem::configuration(format!("{path} is gone; the one read before is still used")).next(step),
         }

@@ -50,6 +50,20 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
+/// The configuration for a server that is asked without a client certificate.
+///
+/// # Errors
+/// When the provider lacks a protocol version, which a build with ring never does.
+pub fn server_config(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
 /// Sends our certificate whatever issuers the server names: AWS names none, and knows ours better than its list does.
 #[derive(Debug)]
 struct Always(Arc<CertifiedKey>);

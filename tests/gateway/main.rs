@@ -13,6 +13,7 @@ mod command;
 mod credentials;
 mod dashboard;
 mod demo;
+mod enrolment;
 mod faketime;
 mod faults;
 mod first_boot;

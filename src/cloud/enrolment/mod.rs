@@ -2,19 +2,24 @@
 //!
 //! [`Enrolment`] decides when what is asked for; [`est`] says what a server's answer means; [`pkcs7`] takes the certificates out of
 //! it; [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a renewal in the subject of the certificate in use.
-//! Nothing here reads a socket or sets a timer.
+//! None of these reads a socket or sets a timer: [`EnrolmentTask`] does, with `client`.
 
 mod ber;
 pub mod choose;
+mod client;
 mod csr_from_certificate;
 pub mod est;
+mod installed;
 pub mod pkcs7;
 mod record;
 mod request_attributes;
 pub mod schedule;
+mod secret;
 mod state_machine;
+mod task;
 
 pub use csr_from_certificate::UnsignedRequest;
 pub use record::Purpose;
 pub use request_attributes::RequestAttributes;
 pub use state_machine::{Current, Enrolment, Progress, Situation, Step};
+pub use task::EnrolmentTask;

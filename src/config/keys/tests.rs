@@ -10,7 +10,8 @@ use crate::config::test_files::{self, MINIMUM};
 /// What a role alias and a rule are added to.
 fn base() -> String {
     format!(
-        "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n"
+        "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n\
+         [enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/gatepost/est.pem\"\n"
     )
 }
 
@@ -56,6 +57,11 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("mqtt.outbox-when-full", "\"drop-oldest\""),
         ("mqtt.inbox-max-bytes", "1000000"),
         ("mqtt.inbox-max-messages", "10"),
+        ("enrolment.method", "\"est\""),
+        ("enrolment.est.url", "\"https://est.example/.well-known/est/fleet\""),
+        ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
+        ("enrolment.est.user", "\"gw\""),
+        ("enrolment.est.secret-file", "\"/etc/gatepost/secret\""),
     ];
     let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
     assert_eq!(names, values.map(|(name, _)| name));

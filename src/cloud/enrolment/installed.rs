@@ -1,0 +1,61 @@
+//! The certificate in its place, looked at as enrolment needs it: whether it has expired does not matter here.
+
+use std::time::{Duration, SystemTime};
+
+use ring::digest::{SHA256, digest};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use super::Current;
+use super::schedule::Validity;
+use crate::config::IdentityConfig;
+use crate::pem_file;
+
+/// A certificate for the token's key in the place of the device certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InstalledCertificate {
+    /// SHA-256 of its DER in lowercase hex, as AWS and the identity have it.
+    pub(super) id: String,
+    /// The name that spreads the renewals of a fleet.
+    name: String,
+    pub(super) validity: Validity,
+}
+
+impl InstalledCertificate {
+    pub(super) fn as_current(&self) -> Current<'_> {
+        Current {
+            id: &self.id,
+            thing_name: &self.name,
+            validity: self.validity,
+        }
+    }
+}
+
+/// The certificate for this key that ends last; `None` where the file has none.
+pub(super) fn installed(config: &IdentityConfig, key_info: &[u8]) -> Option<InstalledCertificate> {
+    let file = pem_file::read(&config.certificate).ok()?;
+    let found = file.certificates.iter().filter_map(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let validity = Validity {
+            not_before: moment(certificate.validity().not_before.timestamp()),
+            not_after: moment(certificate.validity().not_after.timestamp()),
+        };
+        (certificate.public_key().raw == key_info).then_some((der, validity))
+    });
+    let (der, validity) = found.max_by_key(|(_, validity)| validity.not_after)?;
+    let hash = digest(&SHA256, der);
+    Some(InstalledCertificate {
+        id: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        name: config
+            .thing_name
+            .as_ref()
+            .unwrap_or(&config.subject.common_name)
+            .clone(),
+        validity,
+    })
+}
+
+/// A time before 1970 counts as 1970.
+fn moment(unix_seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0))
+}

@@ -1,0 +1,151 @@
+//! `[enrolment]`, checked.
+
+use std::path::PathBuf;
+
+use super::est_url::EstUrl;
+use super::findings::Findings;
+use super::raw::{RawEnrolment, RawEst};
+use super::values::absolute;
+use crate::foreign_text;
+
+/// RFC 7617 sets no limit; servers take names of some hundred characters at most.
+const MAX_USER: usize = 255;
+
+/// `[enrolment]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Who brings the certificate.
+    pub method: EnrolmentMethod,
+    /// `[enrolment.est]`, which may be there before the method is.
+    pub(super) est: Option<EstConfig>,
+}
+
+/// Who brings the certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnrolmentMethod {
+    /// Somebody puts the file into its place.
+    File,
+    /// An EST server issues it.
+    Est,
+}
+
+/// `[enrolment.est]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstConfig {
+    /// Where the server answers.
+    pub url: EstUrl,
+    /// The roots (PEM) that its TLS certificate is verified with.
+    pub server_ca: PathBuf,
+    /// The user of the secret; `None` for the common name that is asked for.
+    pub user: Option<String>,
+    /// The file with the secret; `None` for the systemd credential `enrolment-secret`.
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Enrolment {
+    /// The settings of EST, where that is the method.
+    pub fn est(&self) -> Option<&EstConfig> {
+        self.est.as_ref().filter(|_| self.method == EnrolmentMethod::Est)
+    }
+}
+
+pub(super) fn enrolment(raw: RawEnrolment, findings: &mut Findings) -> Option<Enrolment> {
+    let method = match raw.method.as_deref() {
+        None | Some("file") => EnrolmentMethod::File,
+        Some("est") => EnrolmentMethod::Est,
+        Some(other) => {
+            let reason = format!("{} is neither \"file\" nor \"est\"", foreign_text::value(other));
+            findings.wrong("enrolment.method", reason);
+            return None;
+        }
+    };
+    let has_table = raw.est != RawEst::default();
+    if has_table && method == EnrolmentMethod::File {
+        findings.note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
+    }
+    let est = match has_table || method == EnrolmentMethod::Est {
+        true => Some(est(raw.est, findings)?),
+        false => None,
+    };
+    Some(Enrolment { method, est })
+}
+
+fn est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
+    let url = findings.required("enrolment.est.url", raw.url, EstUrl::parse);
+    let server_ca = findings.required("enrolment.est.server-ca", raw.server_ca, absolute);
+    let user = findings.optional("enrolment.est.user", raw.user, user);
+    let secret_file = findings.optional("enrolment.est.secret-file", raw.secret_file, absolute);
+    Some(EstConfig {
+        url: url?,
+        server_ca: server_ca?,
+        user,
+        secret_file,
+    })
+}
+
+/// A colon would end the user's name in the header (RFC 7617, 2).
+fn user(text: &str) -> Result<String, String> {
+    let is_legal = (1..=MAX_USER).contains(&text.len()) && !text.contains(':') && !text.contains(char::is_control);
+    match is_legal {
+        true => Ok(text.to_owned()),
+        false => Err("must have 1 to 255 characters, and no colon or control character".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::test_files::{self, MINIMUM};
+
+    fn load(table: &str) -> Result<Enrolment, String> {
+        test_files::load(&format!("{MINIMUM}{table}"), &[]).map(|config| config.enrolment)
+    }
+
+    #[test]
+    fn methods_have_the_keys_that_they_need_and_no_others() {
+        let est = "[enrolment]\nmethod = \"est\"\n[enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/ca.pem\"\n";
+        for (table, part) in [
+            (
+                "[enrolment]\nmethod = \"scep\"\n".to_owned(),
+                "neither \"file\" nor \"est\"",
+            ),
+            ("[enrolment]\nmethod = \"est\"\n".to_owned(), "enrolment.est.url"),
+            (
+                "[enrolment.est]\nurl = \"https://est.example\"\n".to_owned(),
+                "enrolment.est.server-ca",
+            ),
+            (est.replace("https", "http"), "begin with https://"),
+            (est.replace("/etc/ca.pem", "ca.pem"), "absolute path"),
+            (
+                est.replace("server-ca = \"/etc/ca.pem\"", ""),
+                "enrolment.est.server-ca",
+            ),
+            (format!("{est}user = \"a:b\"\n"), "no colon"),
+            (format!("{est}user = \"\"\n"), "1 to 255 characters"),
+            (format!("{est}secret-file = \"hunter2\"\n"), "absolute path"),
+            (format!("{est}secret = \"hunter2\"\n"), "secret"),
+        ] {
+            let why = load(&table).unwrap_err();
+            assert!(why.contains(part) && !why.contains("hunter2"), "{table}: {why}");
+        }
+        for file in [
+            String::new(),
+            "[enrolment]\nmethod = \"file\"\n".to_owned(),
+            est.replace("\"est\"", "\"file\""),
+        ] {
+            let enrolment = load(&file).unwrap();
+            assert_eq!(
+                (enrolment.method, enrolment.est()),
+                (EnrolmentMethod::File, None),
+                "{file}"
+            );
+        }
+        let full = load(&format!("{est}user = \"gw\"\nsecret-file = \"/etc/gatepost/secret\"\n")).unwrap();
+        let full = full.est().unwrap().clone();
+        assert_eq!(full.url.to_string(), "https://est.example:443/.well-known/est");
+        assert_eq!(
+            (full.user.as_deref(), full.secret_file),
+            (Some("gw"), Some("/etc/gatepost/secret".into()))
+        );
+    }
+}

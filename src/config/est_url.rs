@@ -1,0 +1,129 @@
+//! The URL of an EST server, as `enrolment.est.url` gives it.
+
+use std::fmt;
+
+use super::Endpoint;
+use crate::foreign_text;
+
+/// The path of EST under a host (RFC 7030, 3.2.2); a label may follow.
+const WELL_KNOWN: &str = "/.well-known/est";
+const MAX_LABEL: usize = 128;
+
+/// Where an EST server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstUrl {
+    /// Host and port.
+    pub endpoint: Endpoint,
+    /// The label of a server with several CAs.
+    pub label: Option<String>,
+}
+
+impl EstUrl {
+    /// Reads `https://HOST[:PORT]`, which `/.well-known/est` and a label may follow.
+    ///
+    /// # Errors
+    /// With the reason, when `text` is something else.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let shown = foreign_text::value(text);
+        let Some(rest) = text.strip_prefix("https://") else {
+            return Err(format!("{shown} does not begin with https://"));
+        };
+        if rest.contains(['?', '#']) {
+            return Err(format!("{shown} has a query or a fragment"));
+        }
+        let (host, path) = match rest.find('/') {
+            Some(place) => rest.split_at(place),
+            None => (rest, ""),
+        };
+        // Before the host is looked at, so that no password is repeated.
+        if host.contains('@') {
+            return Err("has a user name in it; user and secret have keys of their own".to_owned());
+        }
+        let endpoint = Endpoint::parse(host, 443).map_err(|_| format!("{shown} has no host name after https://"))?;
+        let label = match path.strip_prefix(WELL_KNOWN).map(|rest| rest.trim_end_matches('/')) {
+            _ if path.trim_matches('/').is_empty() => None,
+            Some("") => None,
+            Some(label) => Some(label_in(label).ok_or_else(|| format!("{shown} has no label after {WELL_KNOWN}/"))?),
+            None => return Err(format!("{shown} has another path than {WELL_KNOWN} with a label")),
+        };
+        Ok(Self { endpoint, label })
+    }
+}
+
+/// One segment of letters, digits and `-._~`, which need no escaping (RFC 3986, 2.3), and no operation's name.
+fn label_in(path: &str) -> Option<String> {
+    const OPERATIONS: [&str; 5] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen"];
+    let label = path.strip_prefix('/')?;
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_dots = label.bytes().all(|byte| byte == b'.');
+    let is_label = (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_legal) && !is_dots;
+    (is_label && !OPERATIONS.contains(&label)).then(|| label.to_owned())
+}
+
+impl fmt::Display for EstUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}{WELL_KNOWN}", self.endpoint)?;
+        match &self.label {
+            Some(label) => write!(f, "/{label}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_port_and_label_are_read_and_everything_else_is_refused() {
+        for (text, expected) in [
+            ("https://est.example", Ok("https://est.example:443/.well-known/est")),
+            ("https://EST.Example/", Ok("https://est.example:443/.well-known/est")),
+            (
+                "https://est.example:8443",
+                Ok("https://est.example:8443/.well-known/est"),
+            ),
+            (
+                "https://est.example/.well-known/est",
+                Ok("https://est.example:443/.well-known/est"),
+            ),
+            (
+                "https://est.example/.well-known/est/",
+                Ok("https://est.example:443/.well-known/est"),
+            ),
+            (
+                "https://est.example/.well-known/est/fleet",
+                Ok("https://est.example:443/.well-known/est/fleet"),
+            ),
+            ("https://est.example/.well-known/est/fleet_1", Err("no label")),
+            (
+                "https://est.example/.well-known/est/fleet-1.a~",
+                Ok("https://est.example:443/.well-known/est/fleet-1.a~"),
+            ),
+            ("https://est.example/.well-known/est/a/b", Err("no label")),
+            ("https://est.example/.well-known/est/cacerts", Err("no label")),
+            ("https://est.example/.well-known/est/..", Err("no label")),
+            ("https://est.example/.well-known/established", Err("no label")),
+            ("https://est.example/est", Err("another path")),
+            ("http://est.example", Err("begin with https://")),
+            ("est.example", Err("begin with https://")),
+            ("https://", Err("no host name")),
+            ("https://:8443", Err("no host name")),
+            ("https://192.0.2.1", Err("no host name")),
+            ("https://est.example:0", Err("no host name")),
+            ("https://user:hunter2@est.example", Err("keys of their own")),
+            ("https://est.example?a=b", Err("query")),
+        ] {
+            match (EstUrl::parse(text), expected) {
+                (Ok(url), Ok(expected)) => {
+                    assert_eq!(url.to_string(), expected, "{text}");
+                    assert_eq!(EstUrl::parse(&url.to_string()), Ok(url), "{text}");
+                }
+                (Err(why), Err(part)) => {
+                    assert!(why.contains(part) && !why.contains("hunter2"), "{text}: {why}");
+                }
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What EST servers, proxies and networks do, and what the gateway makes of it.
+
+use est_server::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Options, RequestAttributes, Switches};
+
+use super::*;
+
+impl Enrolling {
+    /// Starts the daemon as if it had never asked, with these switches.
+    fn begin(&mut self, switches: Switches) {
+        self.server.switch(|known| *known = switches);
+        for file in ["enrolment.json", "device.pem", "proven.pem"] {
+            let _ = fs::remove_file(self.world.gateway.state(file));
+        }
+        self.world.gateway.start();
+    }
+
+    fn expect(&mut self, switches: Switches, words: &str) {
+        self.begin(switches);
+        self.world.gateway.wait_for_words("identity.problem.message", words);
+        assert!(!self.world.gateway.state("device.pem").exists(), "{words}");
+        self.world.gateway.stop();
+    }
+}
+
+fn answering(fault: AnswerFault) -> Switches {
+    Switches {
+        enrolment_faults: [fault.forever()].into(),
+        ..Switches::default()
+    }
+}
+
+fn issuing(certificate: CertificateFault) -> Switches {
+    Switches {
+        certificate,
+        ..Switches::default()
+    }
+}
+
+fn sending(body: BodyForm) -> Switches {
+    Switches {
+        body,
+        ..Switches::default()
+    }
+}
+
+/// The secret lasts, because each row of a table needs it.
+fn lasting() -> Enrolling {
+    Enrolling::new(false, Options::default())
+}
+
+#[test]
+fn each_fault_of_the_server_is_named_and_nothing_is_installed() {
+    let mut enrolling = lasting();
+    for (switches, words) in [
+        (answering(AnswerFault::Wait(Some("3600".to_owned()))), "(202)"),
+        (answering(AnswerFault::Status(400)), "refuses the request (400"),
+        (answering(AnswerFault::Status(401)), "does not accept the secret"),
+        (answering(AnswerFault::Status(403)), "refuses simpleenroll"),
+        (answering(AnswerFault::Status(404)), "at this URL (404"),
+        (
+            answering(AnswerFault::Status(500)),
+            "cannot answer simpleenroll now (500",
+        ),
+        (
+            answering(AnswerFault::Redirect("https://localhost:1/".to_owned())),
+            "redirects",
+        ),
+        (answering(AnswerFault::Closed), "localhost"),
+        (answering(AnswerFault::CutBody), "localhost"),
+        (answering(AnswerFault::HugeBody), "sent more than 262144 bytes"),
+        (sending(BodyForm::Html), "web page"),
+        (sending(BodyForm::Empty), "the answer is empty"),
+        (sending(BodyForm::BrokenBase64), "neither base64 nor PEM"),
+        (sending(BodyForm::Truncated), "no complete PKCS#7"),
+        (sending(BodyForm::NoCertificates), "without certificates"),
+        (issuing(CertificateFault::OtherKey), "no certificate for the key"),
+        (issuing(CertificateFault::OtherName), "not-gw-1"),
+        (issuing(CertificateFault::Expired), "expired"),
+        (issuing(CertificateFault::NotYetValid), "valid only from"),
+        (issuing(CertificateFault::WithoutClientAuth), "clientAuth"),
+        (issuing(CertificateFault::OtherCa), "was not signed by the CA"),
+        (issuing(CertificateFault::IsCa), "marked as a CA"),
+    ] {
+        enrolling.expect(switches, words);
+    }
+    let log = enrolling.world.gateway.log();
+    assert!(!log.contains(SECRET), "{log}");
+}
+
+#[test]
+fn each_form_of_a_good_answer_is_taken() {
+    let mut enrolling = lasting();
+    let mut forms = [
+        BodyForm::Lines,
+        BodyForm::WhiteSpace,
+        BodyForm::IndefiniteBer,
+        BodyForm::PemPkcs7,
+        BodyForm::PemCertificates,
+        BodyForm::Binary,
+    ]
+    .map(sending)
+    .to_vec();
+    for order in [
+        CertificateOrder::LeafFirst,
+        CertificateOrder::LeafLast,
+        CertificateOrder::LeafBetween,
+    ] {
+        forms.push(Switches {
+            order,
+            created: true,
+            content_type: Some("application/octet-stream".to_owned()),
+            ..Switches::default()
+        });
+    }
+    forms.push(Switches {
+        enrolment_faults: [AnswerFault::SlowBody(Duration::from_millis(1)).forever()].into(),
+        ..Switches::default()
+    });
+    for switches in forms {
+        enrolling.begin(switches);
+        enrolling.world.gateway.wait_for_text("identity.phase", "ready");
+        enrolling.world.gateway.stop();
+    }
+}
+
+#[test]
+fn an_answer_that_was_lost_with_a_secret_that_works_once_is_told_so() {
+    let mut enrolling = Enrolling::new(true, Options::default());
+    enrolling.begin(answering(AnswerFault::LostAfterIssue));
+    enrolling
+        .world
+        .gateway
+        .wait_for_words("identity.problem.message", "localhost");
+    enrolling.world.gateway.kill();
+    // The wait is over; what is known of the lost answer is kept.
+    let record = enrolling.world.gateway.state("enrolment.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    kept["next"] = serde_json::Value::Null;
+    fs::write(&record, kept.to_string()).unwrap();
+    enrolling.server.switch(|switches| *switches = Switches::default());
+    enrolling.world.gateway.start();
+    enrolling
+        .world
+        .gateway
+        .wait_for_words("identity.problem.message", "may have been used up");
+    assert_eq!(
+        enrolling.world.gateway.status()["identity"]["problem"]["remedy"],
+        "configuration"
+    );
+}
+
+#[test]
+fn a_demand_that_tls_1_3_cannot_meet_is_named() {
+    let mut enrolling = Enrolling::new(
+        false,
+        Options {
+            request_attributes: RequestAttributes::ChallengePassword,
+            ..Options::default()
+        },
+    );
+    enrolling.expect(Switches::default(), "asks for challengePassword");
+}
+
+#[test]
+fn a_server_that_is_down_or_has_another_root_is_named() {
+    let mut enrolling = lasting();
+    fs::write(enrolling.path().join("est-root.pem"), enrolling.server.ca_pem()).unwrap();
+    enrolling.expect(Switches::default(), "TLS with localhost");
+    fs::remove_file(enrolling.path().join("secret")).unwrap();
+    enrolling.expect(Switches::default(), "nothing to ask for the first one with");
+}
