@@ -95,7 +95,10 @@ mod tests {
                 "https://est.example/.well-known/est/fleet",
                 Ok("https://est.example:443/.well-known/est/fleet"),
             ),
-            ("https://est.example/.well-known/est/fleet_1", Err("no label")),
+            (
+                "https://est.example/.well-known/est/fleet_1",
+                Ok("https://est.example:443/.well-known/est/fleet_1"),
+            ),
             (
                 "https://est.example/.well-known/est/fleet-1.a~",
                 Ok("https://est.example:443/.well-known/est/fleet-1.a~"),

@@ -143,8 +143,12 @@ impl Config {
             aws: self.aws.clone(),
             token: self.token.clone(),
             identity: self.identity.clone(),
+            enrolment: self.enrolment.clone(),
             folders: self.folders.clone(),
-            merged: Arc::new(new.merged.with_tables_of(&self.merged, &["aws", "token", "identity"])),
+            merged: Arc::new(
+                new.merged
+                    .with_tables_of(&self.merged, &["aws", "token", "identity", "enrolment"]),
+            ),
             ..new
         }
     }

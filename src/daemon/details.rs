@@ -27,6 +27,7 @@ pub(super) fn identity_details(config: &Config) -> IdentityDetails {
     IdentityDetails {
         certificate_path: config.identity.certificate.display().to_string(),
         csr_path: request_path(&config.folders).display().to_string(),
+        enrolment: config.enrolment.est().map(|_| "est"),
         ..IdentityDetails::default()
     }
 }

@@ -114,6 +114,9 @@ pub struct IdentityDetails {
     pub certificate_path: String,
     /// Path of the signing request.
     pub csr_path: String,
+    /// The method by which gatepost gets each next certificate by itself, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<&'static str>,
     /// The signing request itself in PEM; it has a resource of its own on the socket.
     #[serde(skip)]
     pub csr: Option<Arc<str>>,

@@ -77,7 +77,12 @@ pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let Some(problem) = expiry_problem(snapshot.now, not_before, not_after) else {
         return;
     };
-    let is_over = Expiry::at(snapshot.now, not_before, not_after) == Expiry::Over;
+    let step = Expiry::at(snapshot.now, not_before, not_after);
+    // The renewal is due at the first step, and reports its own problems until the last one.
+    if step == Expiry::Near && snapshot.identity.details.enrolment.is_some() {
+        return;
+    }
+    let is_over = step == Expiry::Over;
     let id = match is_over {
         true if has_expired(snapshot) => return,
         true => CERTIFICATE_EXPIRED,

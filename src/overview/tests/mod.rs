@@ -106,6 +106,26 @@ fn time_alone_changes_the_verdict_when_it_says_so() {
 }
 
 #[test]
+fn the_first_step_of_an_expiry_is_not_told_where_the_certificate_is_renewed_by_itself() {
+    for (left, by_hand, by_est) in [
+        (40 * DAY, false, false),
+        (29 * DAY, true, false),
+        (8 * DAY, true, false),
+        (6 * DAY, true, true),
+        (Duration::ZERO, true, true),
+    ] {
+        for (enrolment, is_told) in [(None, by_hand), (Some("est"), by_est)] {
+            let mut snapshot = healthy();
+            certificate(&mut snapshot, 90 * DAY, left);
+            snapshot.identity.details.enrolment = enrolment;
+            let overview = Overview::new(&snapshot);
+            let told = overview.findings.iter().any(|finding| finding.part == "identity");
+            assert_eq!(told, is_told, "{left:?} {enrolment:?}");
+        }
+    }
+}
+
+#[test]
 fn a_verdict_forgets_what_an_hour_has_passed_without() {
     let mut snapshot = healthy();
     snapshot.session.details.losses = repeats(9, &snapshot);

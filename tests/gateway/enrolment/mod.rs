@@ -77,7 +77,7 @@ fn promise_11_an_empty_gateway_enrols_and_renews_without_a_human() {
     let gateway = &enrolling.world.gateway;
     let renewed = gateway.wait_for("identity.certificate_id", |id| *id != first.to_string());
     let is_connected = |event: &cloudlet::Event| match event {
-        cloudlet::Event::Connected { certificate, .. } => *renewed == certificate.to_string(),
+        cloudlet::Event::Connected { certificate, .. } => renewed == certificate.to_string(),
         _ => false,
     };
     enrolling.world.cloud.wait_for(SOON, is_connected).unwrap();
