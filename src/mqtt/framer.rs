@@ -84,7 +84,12 @@ impl Framer {
         };
         check_flags(first, self.version)?;
         check_sender(first, self.sender, self.version)?;
-        let Some((remaining, length)) = wire::variable(input.get(1..).unwrap_or_default(), self.version)? else {
+        // CONNECT says its version behind its length, which is therefore read by the rules of both.
+        let version = match first >> 4 {
+            1 => ProtocolVersion::V3_1_1,
+            _ => self.version,
+        };
+        let Some((remaining, length)) = wire::variable(input.get(1..).unwrap_or_default(), version)? else {
             return Ok(None);
         };
         let (remaining, head) = (usize::try_from(remaining).unwrap_or(usize::MAX), 1 + length);

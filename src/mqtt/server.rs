@@ -14,8 +14,9 @@
 //! 4. writes [`output`](Server::output) to the socket whenever there is some;
 //! 5. calls [`check_time`](Server::check_time) at the [`deadline`](Server::deadline), and [`lost`](Server::lost) where the socket
 //!    ends;
-//! 6. closes the socket after [`Action::Close`], once the output is written or will not be. It publishes the will, keeps or
-//!    discards the session as [`Close`] says, and calls nothing else.
+//! 6. closes the socket after [`Action::Close`], once the output is written or will not be. It publishes the will, and keeps or
+//!    discards the session as [`Close`] says, with the packet identifiers that are [`in_flight`](Server::in_flight). A second
+//!    [`Close`] means nothing.
 //!
 //! What a client may cost is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum, other
 //! unanswered requests by [`MAX_REQUESTS`], the output by [`MAX_OUTPUT`] and one packet. A client that does not read what it is sent

@@ -130,10 +130,10 @@ pub(super) fn variable(bytes: &[u8], version: ProtocolVersion) -> Result<Option<
     for (index, byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
-            // MQTT 3.1.1 has no such rule, yet no client writes a length so, and one reading of a stream is better than two.
-            return match index > 0 && *byte == 0 {
+            // MQTT 3.1.1 has no such rule, and small devices write lengths of a fixed size.
+            return match version == ProtocolVersion::V5 && index > 0 && *byte == 0 {
                 true => Err(ProtocolError::malformed(
-                    version.cite("MQTT-1.5.5-1", "MQTT 3.1.1, 2.2.3"),
+                    "MQTT-1.5.5-1",
                     "a length in more bytes than it needs",
                 )),
                 false => Ok(Some((value, index + 1))),

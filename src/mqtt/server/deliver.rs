@@ -78,7 +78,7 @@ impl Server {
         outcome
     }
 
-    /// The packet identifiers that the client has yet to acknowledge: the session's, should it be resumed.
+    /// The packet identifiers that the client has yet to acknowledge, in no order: the session's, should it be resumed.
     pub fn in_flight(&self) -> impl Iterator<Item = u16> + '_ {
         self.sent.iter().chain(&self.reserved).copied()
     }

@@ -153,6 +153,17 @@ fn pingreq_is_answered_without_asking_and_bounded() {
 }
 
 #[test]
+fn lengths_of_a_fixed_size_are_read_in_3_1_1() {
+    let mut link = Link::new();
+    let connect = [b"\x10\x8e\x80\x80\x00", &CONNECT_3[2..]].concat();
+    assert!(matches!(link.receive(&connect), Some(Action::Connect(_))));
+    link.server.accept(Acceptance::default(), link.now);
+    link.sent();
+    assert_eq!(link.receive(b"\xc0\x80\x00"), None);
+    assert_eq!(link.sent(), b"\xd0\x00");
+}
+
+#[test]
 fn requests_without_an_answer_hold_the_next_ones_up() {
     let mut link = Link::connected(V3);
     let subscribe = |id: u8| packet(0x82, &[0, id, 0, 1, b'a', 0]);

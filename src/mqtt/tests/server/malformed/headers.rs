@@ -78,12 +78,11 @@ pub(super) fn cases() -> Vec<Case> {
             "MQTT 5.0, 1.5.5",
             length_3,
         ),
-        both(
+        only_5(
             "a length in two bytes too many",
             b"\xc0\x80\x80\x00",
             0x81,
             "MQTT-1.5.5-1",
-            length_3,
         ),
         both(
             "PINGREQ with a body",
