@@ -115,16 +115,16 @@ impl Framer {
         input: &mut BytesMut,
     ) -> Result<Option<Frame>, ProtocolError> {
         let size = head.saturating_add(remaining);
-        let statement = match self.sender {
-            Sender::Server => "MQTT-3.1.2-24",
-            Sender::Client => self.version.cite("MQTT-3.2.2-15", "MQTT 3.1.1, 4.8"),
+        let (statement, what) = match self.sender {
+            Sender::Server => ("MQTT-3.1.2-24", "a packet that is larger than it was told to send"),
+            Sender::Client => (
+                self.version.cite("MQTT-3.2.2-15", "MQTT 3.1.1, 4.8"),
+                "a packet that is larger than the server accepts",
+            ),
         };
         if self.sender == Sender::Client || first >> 4 != 3 || size > MAX_SKIPPED {
-            return Err(ProtocolError::with_code(
-                ReasonCode::PACKET_TOO_LARGE,
-                statement,
-                "a packet that is larger than it was told to send",
-            ));
+            let code = ReasonCode::PACKET_TOO_LARGE;
+            return Err(ProtocolError::with_code(code, statement, what));
         }
         let has_id = (first >> 1) & 3 > 0;
         let start = input.get(head..).unwrap_or_default();
