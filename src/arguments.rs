@@ -20,7 +20,7 @@ use crate::problem::{Exit, Fatal, Problem};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Command {
     /// Run with this configuration.
     Run(PathBuf),
     /// Only check this configuration.
@@ -59,7 +59,7 @@ pub enum Wish {
 ///
 /// # Errors
 /// On a word that is not understood.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Fatal> {
     parse_words(words.into_iter().skip(1)).map_err(|message| {
         let problem = Problem::configuration(format!("command line: {}", clean(message)))
             .next("gatepostd --help shows what it understands");
@@ -67,42 +67,42 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wish, Fatal> {
     })
 }
 
-fn parse_words(words: impl Iterator<Item = OsString>) -> Result<Wish, String> {
+fn parse_words(words: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let given = Given::parse(words)?;
     if given.has("--help") {
-        return Ok(Wish::Print(help::program_text(&GATEPOSTD)));
+        return Ok(Command::Print(help::program_text(&GATEPOSTD)));
     }
     if given.has("--version") {
-        return Ok(Wish::Print(format!("gatepostd {VERSION_AND_COMMIT}\n")));
+        return Ok(Command::Print(format!("gatepostd {VERSION_AND_COMMIT}\n")));
     }
     let mode = given.mode()?;
     let config = given.value("--config").map(PathBuf::from);
     let path = config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     Ok(match mode {
-        None => Wish::Run(path),
-        Some("--check") => Wish::Check {
+        None => Command::Run(path),
+        Some("--check") => Command::Check {
             path,
             user: given.text("--as")?,
             json: given.has("--json"),
         },
-        Some("--check-config") => Wish::CheckConfig(path),
-        Some("--print-policy") => Wish::PrintPolicy(path, given.text("--account")?.map(account_id).transpose()?),
-        Some("--allow") => Wish::Allow(operator::allow(&given, config)?),
-        Some("--install-certificate") => Wish::InstallCertificate(operator::install_certificate(&given, config)),
-        Some("--support") => Wish::Support(config),
+        Some("--check-config") => Command::CheckConfig(path),
+        Some("--print-policy") => Command::PrintPolicy(path, given.text("--account")?.map(account_id).transpose()?),
+        Some("--allow") => Command::Allow(operator::allow(&given, config)?),
+        Some("--install-certificate") => Command::InstallCertificate(operator::install_certificate(&given, config)),
+        Some("--support") => Command::Support(config),
         Some("--prepare-token") => prepare_token(&given)?,
         Some(other) => return Err(format!("{other} is not understood")),
     })
 }
 
-fn prepare_token(given: &Given) -> Result<Wish, String> {
+fn prepare_token(given: &Given) -> Result<Command, String> {
     let preparation = Preparation::parse(&given.text("--prepare-token")?.unwrap_or_default())?;
     let module = given.value("--module").ok_or("--prepare-token needs --module")?.into();
     let label = given.text("--token")?;
     if label.is_none() && preparation != Preparation::List {
         return Err("--prepare-token needs --token".to_owned());
     }
-    Ok(Wish::PrepareToken {
+    Ok(Command::PrepareToken {
         preparation,
         module,
         label: label.unwrap_or_default(),

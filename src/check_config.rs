@@ -7,7 +7,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
 use crate::identity;
-use crate::local::Access;
+use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{closed_files, take_environment, unusable_token_files};
 use crate::subordinate;
@@ -40,7 +40,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .cloned()
         .chain(files.warnings.iter().chain(&forgotten).map(Problem::to_string))
         .chain(
-            Access::rules_for_nobody(&config.access)
+            AccessRules::rules_for_nobody(&config.access)
                 .into_iter()
                 .map(|problem| problem.to_string()),
         );

@@ -21,21 +21,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::cloud::{Cloud, Health, Post, SessionReporters};
+use crate::cloud::{Cloud, MessageChannels, PresenceReport, SessionReporters};
 use crate::config::Config;
-use crate::credentials::ShelfEditor;
+use crate::credentials::CredentialCacheEditor;
 use crate::event::{Event, journal};
+use crate::heartbeat::Heartbeat;
 use crate::identity::IdentityTask;
-use crate::local::{self, Access, Audit, Connections, LoopbackPlace, Pace, Shared, Socket, Tally, ThingName, Waiting};
+use crate::local::{
+    self, AccessRules, ApiContext, Audit, Connections, LoopbackPlace, Pace, Socket, Tally, ThingName, Waiting,
+};
 use crate::logging::LogLevel;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::pulse::Pulse;
 use crate::retry::Retries;
 use crate::status::{
-    Board, ClockDetails, ClockPhase, ConfigurationPhase, Desk, IdentityPhase, MessagesDetails, MessagesPhase,
-    NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionPhase, TokenPhase,
+    ClockDetails, ClockPhase, ConfigurationPhase, IdentityPhase, MessagesDetails, MessagesPhase, NetworkDetails,
+    NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionPhase, StatusBoard, StatusHub, TokenPhase,
 };
-use crate::systemd::{self, Descriptors, Passed, Store};
+use crate::systemd::{self, Descriptors, FdStore, InheritedFds};
 use crate::token::{PinSource, Token};
 use crate::{last_end, messages, subordinate};
 
@@ -85,33 +87,33 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         files,
         fallback,
     } = start;
-    let Passed {
+    let InheritedFds {
         listener,
         stored,
         loopback,
-    } = Passed::sorted(descriptors, config.loopback);
+    } = InheritedFds::sorted(descriptors, config.loopback);
     let Socket { listener, lock } = local::bind(&config.folders, listener)?;
     last_end::forget(&config.folders);
     journal!(Level::Info, Event::Start; "gatepostd {} starts with {}", crate::build_info::VERSION_AND_COMMIT, path.display());
 
-    let desk = Desk::new(clock.clone());
-    let configuration_reporter = desk.reporter(
+    let hub = StatusHub::new(clock.clone());
+    let configuration_reporter = hub.reporter(
         "configuration",
         ConfigurationPhase::Loaded,
         configuration_details(path, &*clock),
     );
-    let token_reporter = desk.reporter("token", TokenPhase::Waiting, token_details(&config));
-    let clock_reporter = desk.reporter("clock", ClockPhase::Unset, ClockDetails::default());
-    let identity_reporter = desk.reporter("identity", IdentityPhase::NoKey, identity_details(&config));
+    let token_reporter = hub.reporter("token", TokenPhase::Waiting, token_details(&config));
+    let clock_reporter = hub.reporter("clock", ClockPhase::Unset, ClockDetails::default());
+    let identity_reporter = hub.reporter("identity", IdentityPhase::NoKey, identity_details(&config));
     let session_reporters = SessionReporters {
-        session: desk.reporter("session", SessionPhase::Idle, session_details(&config)),
-        provisioning: desk.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
+        session: hub.reporter("session", SessionPhase::Idle, session_details(&config)),
+        provisioning: hub.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
     };
-    let messages_reporter = desk.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
-    let network_reporter = desk.reporter("network", NetworkPhase::Unknown, NetworkDetails {});
+    let messages_reporter = hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let network_reporter = hub.reporter("network", NetworkPhase::Unknown, NetworkDetails {});
     let token_files = config.folders.runtime.join("loopback");
-    let loopback_place = LoopbackPlace::new(config.loopback, token_files, desk.clone(), loopback);
-    let board = Board {
+    let loopback_place = LoopbackPlace::new(config.loopback, token_files, hub.clone(), loopback);
+    let board = StatusBoard {
         configuration: configuration_reporter.watch(),
         token: token_reporter.watch(),
         clock: clock_reporter.watch(),
@@ -123,11 +125,11 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         network: network_reporter.watch(),
     };
     let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
-    let shelf_editor = ShelfEditor::new(desk.clone());
-    let aliases = shelf_editor.set(names, config.default_alias());
-    let shelf = shelf_editor.shelf();
+    let cache_editor = CredentialCacheEditor::new(hub.clone());
+    let aliases = cache_editor.set(names, config.default_alias());
+    let cache = cache_editor.cache();
 
-    let store = Store::take_over(stored, &config, &aliases.added, &*clock);
+    let store = FdStore::take_over(stored, &config, &aliases.added, &*clock);
     let (alias_changes, aliases_change) = mpsc::unbounded_channel();
     let _ = alias_changes.send(aliases);
     let (reload_requests, reloads) = mpsc::channel(RELOADS);
@@ -139,9 +141,9 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let retries = Retries::new();
     let pin_file = config.token.pin_file.as_deref();
     let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
-    let pulse = Pulse::new();
+    let heartbeat = Heartbeat::new();
     let (token, token_thread) =
-        Token::spawn(config.token.clone(), pin, token_reporter, fatal, pulse.clone()).map_err(no_thread)?;
+        Token::spawn(config.token.clone(), pin, token_reporter, fatal, heartbeat.clone()).map_err(no_thread)?;
     let (identity_task, identity) = IdentityTask::new(
         config.identity.clone(),
         &config.folders,
@@ -154,13 +156,13 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let bounds = config.mqtt.bounds.clone();
     let post = messages::spawn(&config.folders.state, bounds, clock.clone(), messages_reporter).map_err(no_thread)?;
     let messages_ended = post.ended;
-    let access = RefCell::new(Access::new(&config.access));
+    let access = RefCell::new(AccessRules::new(&config.access));
     warn_of_subordinate_ids(&config);
-    let shared = Rc::new(Shared {
+    let shared = Rc::new(ApiContext {
         clock: clock.clone(),
         started: clock.boot(),
         board: board.clone(),
-        shelf: shelf.clone(),
+        cache: cache.clone(),
         outbox: post.outbox.clone(),
         inbox: post.inbox,
         presence_topic: RefCell::new(config.mqtt.presence_topic.clone()),
@@ -179,12 +181,12 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         token: token.clone(),
         retry_lines: RefCell::default(),
     });
-    let health = Health {
+    let health = PresenceReport {
         board: board.clone(),
-        shelf,
+        cache,
         clock: clock.clone(),
         started: clock.boot(),
-        bell: desk.bell(),
+        changed: hub.changed(),
     };
     let cloud = Cloud {
         config: config.clone(),
@@ -201,7 +203,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         alias_changes: aliases_change,
         settings: settings_change,
         health,
-        post: Post {
+        post: MessageChannels {
             outbox: post.outbox,
             direct: post.direct,
             wanted: post.wanted,
@@ -209,7 +211,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         },
         retries,
         shutdown: ending,
-        pulse: pulse.clone(),
+        heartbeat: heartbeat.clone(),
     };
     let cloud_ended = cloud.spawn().map_err(no_thread)?;
 
@@ -219,7 +221,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         running: RefCell::new(config),
         fallback: RefCell::new(fallback),
         shared: shared.clone(),
-        shelf: shelf_editor,
+        cache: cache_editor,
         alias_changes,
         settings,
         reporter: configuration_reporter,
@@ -228,10 +230,10 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     reloader.report_start();
     let until = async {
         systemd::ready();
-        spawn_local(systemd::keep_status(shared.clone(), desk.clone()));
-        spawn_local(systemd::feed(pulse, token));
+        spawn_local(systemd::keep_status(shared.clone(), hub.clone()));
+        spawn_local(systemd::feed(heartbeat, token));
         spawn_local(systemd::keep_loopback(shared.clone()));
-        spawn_local(store.keep(shared.shelf.clone(), endpoint, shared.clock.clone()));
+        spawn_local(store.keep(shared.cache.clone(), endpoint, shared.clock.clone()));
         let outcome = stay(reloader, signals, fatals, reloads).await;
         systemd::stopping();
         let _ = shutdown.send(true);
@@ -241,7 +243,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         outcome
     };
     let outcome = local::run(&runtime, listener, shared.clone(), post.arrivals, until).map_err(no_thread)?;
-    systemd::say_what_is_dropped(&shared.shelf, &*shared.clock);
+    systemd::say_what_is_dropped(&shared.cache, &*shared.clock);
     drop(shared);
 
     let _ = messages_ended.recv_timeout(WRITING_PATIENCE);

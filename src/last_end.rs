@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::atomic_file;
 use crate::clock::rfc3339;
 use crate::config::Folders;
-use crate::durable;
 use crate::local;
 use crate::overview::{Finding, Overview, State};
 use crate::problem::{Exit, Fatal, Problem};
@@ -97,7 +97,7 @@ pub fn note(folders: &Folders, fatal: Option<&Fatal>) {
     let text = serde_json::to_vec(&document).unwrap_or_default();
     let path = path(folders);
     let written =
-        durable::replace(&path, &text).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o644)));
+        atomic_file::replace(&path, &text).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o644)));
     if let Err(error) = written {
         log::debug!("{} cannot be written: {error}", path.display());
     }

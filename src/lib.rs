@@ -35,6 +35,7 @@
 
 pub mod allow;
 pub mod arguments;
+pub mod atomic_file;
 pub mod backoff;
 pub mod build_info;
 pub mod check;
@@ -44,11 +45,11 @@ pub mod cloud;
 pub mod config;
 pub mod credentials;
 pub mod daemon;
-pub mod durable;
 pub mod event;
 pub mod failure_streak;
 pub mod foreign_text;
 pub mod hardening;
+pub mod heartbeat;
 pub mod identity;
 pub mod install_certificate;
 pub mod last_end;
@@ -64,7 +65,6 @@ pub mod percent;
 pub mod prepare_token;
 pub mod print_policy;
 pub mod problem;
-pub mod pulse;
 pub mod qos;
 pub mod redaction;
 pub mod regular_file;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use gatepost::arguments::{self, Wish};
+use gatepost::arguments::{self, Command};
 use gatepost::config::Folders;
 use gatepost::{
     allow, check, check_config, daemon, hardening, install_certificate, last_end, logging, prepare_token, print_policy,
@@ -10,32 +10,32 @@ use gatepost::{
 };
 
 fn main() -> ExitCode {
-    let wish = arguments::parse(std::env::args_os());
-    if matches!(wish, Ok(Wish::Run(_))) {
+    let command = arguments::parse(std::env::args_os());
+    if matches!(command, Ok(Command::Run(_))) {
         logging::start();
         logging::end_on_panic();
     }
     // For the commands as well: a check has the PIN and credentials in its memory, as the daemon has.
     hardening::no_core_dumps();
-    let outcome = match wish {
-        Ok(Wish::Run(path)) => {
+    let outcome = match command {
+        Ok(Command::Run(path)) => {
             // A check that fails, as in the unit's ExecReload=, says nothing about the daemon that runs.
             let outcome = daemon::run(&path).inspect_err(systemd::failed);
             last_end::note(&Folders::from_environment(), outcome.as_ref().err());
             outcome
         }
-        Ok(Wish::CheckConfig(path)) => check_config::run(&path),
-        Ok(Wish::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
-        Ok(Wish::InstallCertificate(request)) => install_certificate::run(&request),
-        Ok(Wish::Support(path)) => support::run(path.as_deref()),
-        Ok(Wish::Allow(request)) => allow::run(&request),
-        Ok(Wish::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
-        Ok(Wish::PrepareToken {
+        Ok(Command::CheckConfig(path)) => check_config::run(&path),
+        Ok(Command::Check { path, user, json }) => check::run(&path, user.as_deref(), json),
+        Ok(Command::InstallCertificate(request)) => install_certificate::run(&request),
+        Ok(Command::Support(path)) => support::run(path.as_deref()),
+        Ok(Command::Allow(request)) => allow::run(&request),
+        Ok(Command::PrintPolicy(path, account)) => print_policy::run(&path, account.as_deref()),
+        Ok(Command::PrepareToken {
             preparation,
             module,
             label,
         }) => prepare_token::run(preparation, &module, &label),
-        Ok(Wish::Print(text)) => arguments::print(&text),
+        Ok(Command::Print(text)) => arguments::print(&text),
         Err(fatal) => Err(fatal),
     };
     daemon::exit_code(outcome)

@@ -126,12 +126,12 @@ fn unset(clock: &dyn Clock) -> Problem {
 mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
-    use crate::status::Desk;
+    use crate::status::StatusHub;
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_becomes_plausible_unheard_counts_as_a_step() {
         let clock = ManualClock::at(60);
-        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
+        let reporter = StatusHub::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
         let mut part = reporter.watch();
         let (steps, mut stepped) = watch::channel(0);
         tokio::spawn(run(clock.clone(), reporter, steps));
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn promise_14_a_measurement_is_reported_as_it_comes() {
         let clock = ManualClock::at(1_800_000_000);
-        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
+        let reporter = StatusHub::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
         let mut part = reporter.watch();
         tokio::spawn(run(clock.clone(), reporter, watch::channel(0).0));
         let first = part

@@ -12,7 +12,7 @@ use gatepost::clock::SystemClock;
 use gatepost::credentials::{AliasDetails, AliasPhase};
 use gatepost::event::Event;
 use gatepost::problem::Problem;
-use gatepost::status::{Desk, SessionDetails, SessionPhase};
+use gatepost::status::{SessionDetails, SessionPhase, StatusHub};
 use log::kv::{Key, Value, VisitSource};
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/gatepost.catalog");
@@ -223,7 +223,7 @@ fn a_change_of_phase_has_its_event_and_the_fields_of_its_part() {
     let taken_down = TakenDown::default();
     log::set_boxed_logger(Box::new(taken_down.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    let desk = Desk::new(Arc::new(SystemClock::default()));
+    let desk = StatusHub::new(Arc::new(SystemClock::default()));
     let details = AliasDetails {
         name: "telemetry".to_owned(),
         ..AliasDetails::default()

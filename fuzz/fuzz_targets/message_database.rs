@@ -12,7 +12,7 @@ use arbitrary::Arbitrary;
 use fuzz::FixedClock;
 use gatepost::clock::SharedClock;
 use gatepost::messages::{self, Account, Bounds, Message, Outbox, SubscriptionState};
-use gatepost::status::{Desk, MessagesDetails, MessagesPhase};
+use gatepost::status::{MessagesDetails, MessagesPhase, StatusHub};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -92,7 +92,8 @@ fn use_store(state: &Path, times: usize) {
 /// itself once nobody holds it.
 fn run(state: &Path, users: impl AsyncFnOnce(&Outbox)) {
     let clock: SharedClock = Arc::new(FixedClock::default());
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let (handles, store) = messages::prepare(state, Bounds::default(), clock, reporter);
     let users = async move {
         users(&handles.outbox).await;

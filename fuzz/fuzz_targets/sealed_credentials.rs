@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 use fuzz::FixedClock;
-use gatepost::credentials::handover::{Entry, Purpose, seal, unseal};
+use gatepost::credentials::sealed_snapshot::{Entry, Purpose, seal, unseal};
 use libfuzzer_sys::fuzz_target;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 

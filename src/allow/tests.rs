@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Selectors;
-use crate::local::{Access, Caller, Peer, Wish};
+use crate::local::{AccessRules, Caller, Peer, Permission};
 
 const MAIN: &str = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
                     token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
@@ -42,10 +42,12 @@ impl Place {
         names
     }
 
-    fn gives(&self, uid: u32, wish: Wish) -> bool {
+    fn gives(&self, uid: u32, permission: Permission) -> bool {
         let config = Config::examine(&self.main(), &Folders::from_environment()).unwrap();
         let caller = Caller::Peer(Peer::new(uid, 100, None));
-        Access::new(&config.access).rule_for(&caller, wish, "gw-1").is_some()
+        AccessRules::new(&config.access)
+            .rule_for(&caller, permission, "gw-1")
+            .is_some()
     }
 }
 
@@ -93,22 +95,22 @@ fn rules_that_follow_each_other_all_hold_and_none_is_written_twice() {
             "allow-uid-8.toml"
         ]
     );
-    for (uid, wish) in [
-        (7, Wish::RoleAlias("s3")),
-        (7, Wish::RoleAlias("video")),
-        (7, Wish::Publish("gw-1/a/b")),
-        (7, Wish::Publish("gw-1/b")),
-        (7, Wish::Subscribe("gw-1/a/b")),
-        (8, Wish::RoleAlias("video")),
+    for (uid, permission) in [
+        (7, Permission::RoleAlias("s3")),
+        (7, Permission::RoleAlias("video")),
+        (7, Permission::Publish("gw-1/a/b")),
+        (7, Permission::Publish("gw-1/b")),
+        (7, Permission::Subscribe("gw-1/a/b")),
+        (8, Permission::RoleAlias("video")),
     ] {
-        assert!(place.gives(uid, wish), "{uid} {wish}");
+        assert!(place.gives(uid, permission), "{uid} {permission}");
     }
-    for (uid, wish) in [
-        (7, Wish::Subscribe("gw-1/a/c")),
-        (8, Wish::Publish("gw-1/b")),
-        (9, Wish::RoleAlias("s3")),
+    for (uid, permission) in [
+        (7, Permission::Subscribe("gw-1/a/c")),
+        (8, Permission::Publish("gw-1/b")),
+        (9, Permission::RoleAlias("s3")),
     ] {
-        assert!(!place.gives(uid, wish), "{uid} {wish}");
+        assert!(!place.gives(uid, permission), "{uid} {permission}");
     }
 }
 
@@ -131,14 +133,18 @@ fn hostile_words_become_a_rule_for_those_words_or_none() {
         match crate::config::may_be_granted(topic) {
             true => {
                 outcome.unwrap();
-                assert!(place.gives(7, Wish::Publish(topic)), "{topic}");
+                assert!(place.gives(7, Permission::Publish(topic)), "{topic}");
             }
             false => assert_eq!(outcome.unwrap_err().exit, Exit::Usage, "{topic}"),
         }
-        for wish in [Wish::RoleAlias("s3"), Wish::Subscribe("b"), Wish::Publish("other")] {
-            assert!(!place.gives(7, wish), "{topic}: {wish}");
+        for permission in [
+            Permission::RoleAlias("s3"),
+            Permission::Subscribe("b"),
+            Permission::Publish("other"),
+        ] {
+            assert!(!place.gives(7, permission), "{topic}: {permission}");
         }
-        assert!(!place.gives(8, Wish::Publish(topic)), "{topic}");
+        assert!(!place.gives(8, Permission::Publish(topic)), "{topic}");
     }
 }
 

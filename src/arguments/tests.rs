@@ -2,42 +2,42 @@ use super::*;
 
 #[test]
 fn every_form_of_the_command_line() {
-    let wish =
+    let command =
         |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from)).map_err(|fatal| fatal.exit);
-    assert_eq!(wish(&[]), Ok(Wish::Run(DEFAULT_PATH.into())));
-    assert_eq!(wish(&["--config", "/x"]), Ok(Wish::Run("/x".into())));
+    assert_eq!(command(&[]), Ok(Command::Run(DEFAULT_PATH.into())));
+    assert_eq!(command(&["--config", "/x"]), Ok(Command::Run("/x".into())));
     assert_eq!(
-        wish(&["--check-config", "--config=/x"]),
-        Ok(Wish::CheckConfig("/x".into()))
+        command(&["--check-config", "--config=/x"]),
+        Ok(Command::CheckConfig("/x".into()))
     );
     assert_eq!(
-        wish(&["--print-policy", "--account", "123456789012"]),
-        Ok(Wish::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
+        command(&["--print-policy", "--account", "123456789012"]),
+        Ok(Command::PrintPolicy(DEFAULT_PATH.into(), Some("123456789012".into())))
     );
-    let check = Wish::Check {
+    let check = Command::Check {
         path: DEFAULT_PATH.into(),
         user: Some("camera".into()),
         json: true,
     };
-    assert_eq!(wish(&["--check", "--json", "--as", "camera"]), Ok(check));
-    let prepare = |preparation, label: &str| Wish::PrepareToken {
+    assert_eq!(command(&["--check", "--json", "--as", "camera"]), Ok(check));
+    let prepare = |preparation, label: &str| Command::PrepareToken {
         preparation,
         module: "/m.so".into(),
         label: label.into(),
     };
     assert_eq!(
-        wish(&["--prepare-token", "list", "--module", "/m.so"]),
+        command(&["--prepare-token", "list", "--module", "/m.so"]),
         Ok(prepare(Preparation::List, ""))
     );
     assert_eq!(
-        wish(&["--prepare-token=make", "--token=gw", "--module=/m.so"]),
+        command(&["--prepare-token=make", "--token=gw", "--module=/m.so"]),
         Ok(prepare(Preparation::Make, "gw"))
     );
     assert_eq!(
-        wish(&["--prepare-token=prove", "--token=gw", "--module=/m.so"]),
+        command(&["--prepare-token=prove", "--token=gw", "--module=/m.so"]),
         Ok(prepare(Preparation::Prove, "gw"))
     );
-    assert!(matches!(wish(&["--help"]), Ok(Wish::Print(_))));
+    assert!(matches!(command(&["--help"]), Ok(Command::Print(_))));
     for bad in [
         &["--confg"][..],
         &["--config=/x", "--config=/y"],
@@ -65,14 +65,14 @@ fn every_form_of_the_command_line() {
         &["--check", "--token=gw"],
         &["--check", "--allow", "--user=app", "--role-alias=s3"],
     ] {
-        assert_eq!(wish(bad), Err(Exit::Usage), "{bad:?}");
+        assert_eq!(command(bad), Err(Exit::Usage), "{bad:?}");
     }
 }
 
 #[test]
 fn what_operators_commands_hand_over() {
-    let wish = |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from));
-    let Ok(Wish::Allow(request)) = wish(&[
+    let command = |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from));
+    let Ok(Command::Allow(request)) = command(&[
         "--allow",
         "--config=/x",
         "--user=-x",
@@ -92,16 +92,17 @@ fn what_operators_commands_hand_over() {
          subscribe = [\"--b\"]"
     );
     assert!(request.dry_run);
-    let Ok(Wish::InstallCertificate(request)) = wish(&["--config", "/x", "--install-certificate=a.pem", "--stdin"])
+    let Ok(Command::InstallCertificate(request)) =
+        command(&["--config", "/x", "--install-certificate=a.pem", "--stdin"])
     else {
         panic!("it is not understood")
     };
     assert_eq!((request.config, request.file), (Some("/x".into()), "a.pem".into()));
     assert!(request.from_stdin);
-    assert_eq!(wish(&["--support"]).ok(), Some(Wish::Support(None)));
+    assert_eq!(command(&["--support"]).ok(), Some(Command::Support(None)));
     assert_eq!(
-        wish(&["--support", "--config=/x"]).ok(),
-        Some(Wish::Support(Some("/x".into())))
+        command(&["--support", "--config=/x"]).ok(),
+        Some(Command::Support(Some("/x".into())))
     );
     for bad in [
         &["--allow"][..],
@@ -119,7 +120,7 @@ fn what_operators_commands_hand_over() {
         &["--allow", "--user=a", "--role-alias=a", "--config=/x", "--config=/y"],
         &["--user=a", "--role-alias=a"],
     ] {
-        assert_eq!(wish(bad).map_err(|fatal| fatal.exit), Err(Exit::Usage), "{bad:?}");
+        assert_eq!(command(bad).map_err(|fatal| fatal.exit), Err(Exit::Usage), "{bad:?}");
     }
 }
 
@@ -139,7 +140,7 @@ fn a_mistake_is_named_and_the_help_has_every_option() {
     ] {
         assert!(message(words).contains(says), "{words:?}: {}", message(words));
     }
-    let Ok(Wish::Print(text)) = parse(["gatepostd", "--help"].map(OsString::from)) else {
+    let Ok(Command::Print(text)) = parse(["gatepostd", "--help"].map(OsString::from)) else {
         panic!("no help")
     };
     assert!(text.contains(DEFAULT_PATH));

@@ -11,7 +11,7 @@ use super::lines::{Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE};
 use super::report::{Outcome, Report};
 use crate::check_config::examine;
 use crate::config::Config;
-use crate::local::{Access, Caller, Peer, Topics, Wish};
+use crate::local::{AccessRules, Caller, Peer, Permission, Topics};
 use crate::problem::{Exit, Fatal, Problem};
 
 /// Somebody with an account, in whatever unit.
@@ -26,7 +26,7 @@ struct Account {
 pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal> {
     let config = examine(path)?;
     let account = Account::of(user)?;
-    let access = Access::new(&config.access);
+    let access = AccessRules::new(&config.access);
     let units: BTreeSet<&str> = config
         .access
         .iter()
@@ -41,15 +41,15 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
     Ok(())
 }
 
-fn role_aliases(config: &Config, account: &Account, access: &Access, units: &BTreeSet<&str>, report: &mut Report) {
+fn role_aliases(config: &Config, account: &Account, access: &AccessRules, units: &BTreeSet<&str>, report: &mut Report) {
     for alias in &config.role_aliases {
-        let (name, wish) = (ROLE_ALIAS.of(&alias.name), Wish::RoleAlias(&alias.name));
-        if let Some(rule) = access.rule_for(&account.within(None), wish, "") {
+        let (name, permission) = (ROLE_ALIAS.of(&alias.name), Permission::RoleAlias(&alias.name));
+        if let Some(rule) = access.rule_for(&account.within(None), permission, "") {
             report.ok(name, format!("{account} may have it by {rule}"));
             continue;
         }
         let in_unit = |unit: &&str| {
-            let rule = access.rule_for(&account.within(Some(unit)), wish, "")?;
+            let rule = access.rule_for(&account.within(Some(unit)), permission, "")?;
             Some(format!("only in {unit}, by {rule}"))
         };
         let in_units: Vec<String> = units.iter().filter_map(in_unit).collect();
@@ -73,7 +73,7 @@ fn topics(
     check: Check,
     of: fn(Topics<'_>) -> &[String],
     account: &Account,
-    access: &Access,
+    access: &AccessRules,
     units: &BTreeSet<&str>,
     report: &mut Report,
 ) {

@@ -4,7 +4,6 @@
 //! are tried one by one, from the file to a signed call.
 
 mod access;
-mod alone;
 mod aws_files;
 mod call;
 mod clock;
@@ -12,8 +11,9 @@ mod daemon;
 mod lines;
 mod messages;
 mod network;
+mod offline;
+mod online;
 mod report;
-mod running;
 mod terminal;
 mod token;
 mod verdict;
@@ -26,7 +26,7 @@ use crate::check_config::lack_permission;
 use crate::clock::{SharedClock, SystemClock, is_set};
 use crate::config::{Config, ConfigError, Folders};
 use crate::identity::roots;
-use crate::local::Access;
+use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{closed_files, unusable_token_files};
 use crate::subordinate;
@@ -73,7 +73,7 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     for note in &config.notes {
         report.warn(CONFIGURATION, &Problem::configuration(note.as_str()));
     }
-    for problem in Access::rules_for_nobody(&config.access)
+    for problem in AccessRules::rules_for_nobody(&config.access)
         .iter()
         .chain(&subordinate::problems(&config))
     {
@@ -90,12 +90,12 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
             report.warn(ROOT_CA, &problem);
         }
         match daemon::ask(&config.folders).await {
-            Answer::Status(status) => running::check(&config.folders, Some(&config), &clock, status, report).await,
+            Answer::Status(status) => online::check(&config.folders, Some(&config), &clock, status, report).await,
             Answer::NotRunning(why) => {
                 for problem in token_files {
                     report.fail(LOOPBACK, Exit::Configuration, &problem);
                 }
-                alone::check(&config, &clock, why, report).await;
+                offline::check(&config, &clock, why, report).await;
             }
         }
     })
@@ -104,7 +104,7 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
 /// The daemon may be as well as ever beside files that are wrong.
 async fn without_configuration(folders: &Folders, clock: SharedClock, report: &mut Report) {
     match daemon::ask(folders).await {
-        Answer::Status(status) => running::check(folders, None, &clock, status, report).await,
+        Answer::Status(status) => online::check(folders, None, &clock, status, report).await,
         Answer::NotRunning(why) => {
             why.tell(report);
             report.skip(REST, "without a configuration nothing is known");

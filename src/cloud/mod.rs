@@ -3,15 +3,15 @@
 //! One thread, one runtime. A handshake blocks it for as long as the token takes to sign; that is why nothing that local
 //! programs wait for lives here.
 
+mod connect_errors;
 pub mod credentials;
 pub mod enrolment;
+mod jitp;
 mod mqtt;
 mod network;
-mod provisioning;
-mod reach;
+mod probe;
 mod recovery;
 mod session;
-mod trial;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,21 +22,21 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use provisioning::Provisioning;
-pub use session::{Health, SessionInputs, SessionReporters};
-pub use trial::{Trial, prove_server};
+pub use jitp::Provisioning;
+pub use probe::{Probe, prove_server};
+pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
-use self::credentials::{Cues, Keepers, Provider, SuccessRecord};
+use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
 use self::enrolment::EnrolmentTask;
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
-use self::session::{Outage, Presence, Publisher, Session, Subscriber, Successor, Takeovers, Traffic};
+use self::session::{CertificateRollover, Outage, Presence, Publisher, Session, Subscriber, Takeovers, Traffic};
 use crate::clock::SharedClock;
 use crate::config::{Config, Folders, Mqtt};
 use crate::credentials::AliasChanges;
-use crate::identity::{IdentityReceiver, IdentityTask, Proven};
-use crate::messages::{Arrival, Direct, Outbox, Wanted};
-use crate::pulse::Pulse;
+use crate::heartbeat::Heartbeat;
+use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
+use crate::messages::{Outbox, Qos0Message, SessionEvent, Wanted};
 use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
@@ -70,28 +70,28 @@ pub struct Cloud {
     /// The settings of the session, as they change.
     pub settings: watch::Receiver<Mqtt>,
     /// What is reported to AWS.
-    pub health: Health,
+    pub health: PresenceReport,
     /// The way to AWS and back.
-    pub post: Post,
+    pub post: MessageChannels,
     /// Hears what an operator wants now.
     pub retries: Retries,
     /// Becomes true when the daemon ends.
     pub shutdown: watch::Receiver<bool>,
     /// The thread's signs of life.
-    pub pulse: Pulse,
+    pub heartbeat: Heartbeat,
 }
 
 /// The session's ends of `messages`.
 #[derive(Debug)]
-pub struct Post {
+pub struct MessageChannels {
     /// Messages to send.
     pub outbox: Outbox,
     /// Messages to send at quality of service 0.
-    pub direct: tokio::sync::mpsc::Receiver<Direct>,
+    pub direct: tokio::sync::mpsc::Receiver<Qos0Message>,
     /// Filters to subscribe to.
     pub wanted: watch::Receiver<Wanted>,
     /// What has come.
-    pub arrive: tokio::sync::mpsc::Sender<Arrival>,
+    pub arrive: tokio::sync::mpsc::Sender<SessionEvent>,
 }
 
 impl Cloud {
@@ -129,8 +129,8 @@ impl Cloud {
         };
         let steps = self.steps.subscribe();
         let enrolment_steps = self.steps.subscribe();
-        let pulse = self.pulse;
-        tokio::spawn(async move { pulse.keep_beating().await });
+        let heartbeat = self.heartbeat;
+        tokio::spawn(async move { heartbeat.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         let mut identity_task = self.identity_task;
         let enrolment = EnrolmentTask::new(
@@ -146,7 +146,7 @@ impl Cloud {
         }
         tokio::spawn(identity_task.run());
         tokio::spawn(network::watch(recovery.clone(), self.network_reporter));
-        let cues = Cues {
+        let cues = Triggers {
             clock: self.clock.clone(),
             steps,
             identity: known,
@@ -155,7 +155,7 @@ impl Cloud {
             success,
             retries: self.retries.clone(),
         };
-        tokio::spawn(Keepers::new(provider, cues).run(self.alias_changes));
+        tokio::spawn(Refreshers::new(provider, cues).run(self.alias_changes));
         let inputs = SessionInputs {
             identity: self.identity,
             identity_part: self.identity_part,
@@ -185,8 +185,8 @@ impl Cloud {
             reporters: self.session_reporters,
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
             accepted,
-            proven: Proven::new(&self.config.folders, &self.config.identity),
-            successor: Successor::none(),
+            proven: LastAccepted::new(&self.config.folders, &self.config.identity),
+            successor: CertificateRollover::none(),
             traffic: Traffic {
                 presence,
                 publisher,

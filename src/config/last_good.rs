@@ -17,8 +17,8 @@ use toml::Value;
 use super::lenient;
 use super::load::{self as files, Merged};
 use super::{Config, Folders};
+use crate::atomic_file;
 use crate::clock::rfc3339;
-use crate::durable;
 use crate::regular_file::{self, FileError};
 
 /// The form below. Fields may be added to it; one that changes its meaning is another version.
@@ -89,7 +89,7 @@ pub fn save(config: &Config, now: SystemTime) -> io::Result<()> {
         sha256: checksum(&content),
         content,
     };
-    durable::replace_private(&path, &serde_json::to_vec(&document)?)
+    atomic_file::replace_private(&path, &serde_json::to_vec(&document)?)
 }
 
 /// Reads what is kept for the main file `main`; `None` where nothing is.
@@ -129,7 +129,7 @@ pub fn refuse(config: &Config, why: &str) -> io::Result<()> {
         sha256: checksum(&serde_json::to_string(&*config.merged)?),
         why: why.to_owned(),
     };
-    durable::replace_private(&refusal_path(&config.folders), &serde_json::to_vec(&refusal)?)
+    atomic_file::replace_private(&refusal_path(&config.folders), &serde_json::to_vec(&refusal)?)
 }
 
 /// Why the token could not be opened by exactly this configuration, if that was noted. Files that were changed are tried.

@@ -21,7 +21,7 @@ use super::start::{self, Start};
 use super::{Signals, outlive};
 use crate::clock::Clock;
 use crate::config::Folders;
-use crate::credentials::handover;
+use crate::credentials::sealed_snapshot;
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Fatal};
 use crate::{last_end, systemd};
@@ -49,7 +49,7 @@ pub(super) enum Held {
 pub(super) fn is_worth_it<'a>(stored: impl IntoIterator<Item = &'a OwnedFd>, clock: &dyn Clock) -> bool {
     stored
         .into_iter()
-        .any(|file| !handover::longest_left(file, clock).is_zero())
+        .any(|file| !sealed_snapshot::longest_left(file, clock).is_zero())
 }
 
 /// Holds the credentials in `stored` until the configuration at `path` can be used.

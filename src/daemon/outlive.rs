@@ -9,16 +9,16 @@ use log::Level;
 use tokio::time::sleep;
 
 use crate::event::{Event, journal};
-use crate::local::Shared;
+use crate::local::ApiContext;
 use crate::problem::Fatal;
 
 /// Between two looks whether anything is left: the clock may be set meanwhile.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// How long the longest-lived set is usable; `None` where there is none.
-pub(super) fn left(shared: &Shared) -> Option<Duration> {
+pub(super) fn left(shared: &ApiContext) -> Option<Duration> {
     let clock = &*shared.clock;
-    let parts = shared.shelf.parts(clock);
+    let parts = shared.cache.parts(clock);
     parts
         .iter()
         .filter_map(|part| Some(part.usable(clock)?.remaining(clock)))
@@ -39,7 +39,7 @@ pub(super) fn announce(fatal: &Fatal) {
 }
 
 /// Returns when no credentials are left. Cancel safe.
-pub(super) async fn nothing_left(shared: &Shared) {
+pub(super) async fn nothing_left(shared: &ApiContext) {
     while let Some(left) = left(shared) {
         sleep(left.clamp(Duration::from_secs(1), LOOK)).await;
     }

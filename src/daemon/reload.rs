@@ -17,10 +17,10 @@ use super::start::{self, Fallback};
 use super::warn_of_subordinate_ids;
 use crate::clock::rfc3339;
 use crate::config::{Changes, Config, ConfigError, Mqtt, last_good};
-use crate::credentials::{AliasChanges, ShelfEditor};
+use crate::credentials::{AliasChanges, CredentialCacheEditor};
 use crate::event::{Event, journal};
 use crate::identity::Files;
-use crate::local::{Access, Shared};
+use crate::local::{AccessRules, ApiContext};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::status::{ConfigurationDetails, ConfigurationPhase, Loaded, ReloadOutcome, Reporter, TokenPhase};
 use crate::systemd;
@@ -34,8 +34,8 @@ pub(super) struct Reloader {
     pub(super) running: RefCell<Config>,
     /// Why the last good configuration is in use, while it is.
     pub(super) fallback: RefCell<Option<Fallback>>,
-    pub(super) shared: Rc<Shared>,
-    pub(super) shelf: ShelfEditor,
+    pub(super) shared: Rc<ApiContext>,
+    pub(super) cache: CredentialCacheEditor,
     pub(super) alias_changes: mpsc::UnboundedSender<AliasChanges>,
     pub(super) settings: watch::Sender<Mqtt>,
     pub(super) reporter: Reporter<ConfigurationPhase, ConfigurationDetails>,
@@ -124,12 +124,12 @@ impl Reloader {
         }
     }
 
-    async fn read(&self) -> Result<(Config, Access), ConfigError> {
+    async fn read(&self) -> Result<(Config, AccessRules), ConfigError> {
         let (path, folders) = (self.path.clone(), self.running.borrow().folders.clone());
         let reading = spawn_blocking(move || {
             let config = Config::load(&path, &folders)?;
             warn_of_subordinate_ids(&config);
-            let access = Access::new(&config.access);
+            let access = AccessRules::new(&config.access);
             Ok((config, access))
         });
         reading
@@ -138,7 +138,7 @@ impl Reloader {
     }
 
     /// Puts into effect what can be, and says what waits for a restart.
-    async fn load(&self, config: Config, access: Access) -> Loaded {
+    async fn load(&self, config: Config, access: AccessRules) -> Loaded {
         let changes = Changes::between(&self.running.borrow(), &config);
         let effective = self.running.borrow().reloaded(config.clone());
         let shared = &self.shared;
@@ -150,7 +150,7 @@ impl Reloader {
         let accounts = shared.access.borrow().accounts().clone();
         shared.inbox.count_by(accounts).await;
         let names = effective.role_aliases.iter().map(|alias| alias.name.as_str());
-        let aliases = self.shelf.set(names, effective.default_alias());
+        let aliases = self.cache.set(names, effective.default_alias());
         // Nobody hears it where the daemon ends.
         let _ = self.alias_changes.send(aliases);
         shared.presence_topic.replace(effective.mqtt.presence_topic.clone());

@@ -9,8 +9,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::device::find_device;
+use super::error::{CertificateError, unusable};
 use super::name::{common_names, describe};
-use super::refusal::{Refusal, unusable};
 use super::signature::refused_by_aws;
 use super::validity::{check_validity, moment, seconds};
 use super::{chain, name_constraints, usage};
@@ -78,7 +78,7 @@ impl Certificate {
     ///
     /// # Errors
     /// With the first reason not to use it.
-    pub fn load(source: &Source, key_info: Option<&[u8]>, clock: &dyn Clock) -> Result<Loaded, Refusal> {
+    pub fn load(source: &Source, key_info: Option<&[u8]>, clock: &dyn Clock) -> Result<Loaded, CertificateError> {
         let (all, mut warnings) = read(source)?;
         let mut parsed = parse(source.path, &all)?;
         let place = find_device(source.path, &parsed, key_info)?;
@@ -148,7 +148,7 @@ pub fn thing_name(config: &IdentityConfig) -> Option<String> {
 }
 
 /// The certificates of both files, each once, and what is wrong with the files themselves.
-fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>), Refusal> {
+fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>), CertificateError> {
     let mut warnings = Vec::new();
     let mut all: Vec<CertificateDer<'static>> = Vec::new();
     for path in [Some(source.path), source.ca_chain].into_iter().flatten() {
@@ -158,7 +158,7 @@ fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>),
             None => pem_file::read(path),
         };
         let file = read.map_err(|error| match error {
-            ReadError::Missing if is_own => Refusal::Missing,
+            ReadError::Missing if is_own => CertificateError::Missing,
             ReadError::Missing => unusable(path, "does not exist", "correct identity.ca-chain"),
             other => unusable(path, &other.what(), other.next_step()),
         })?;
@@ -176,7 +176,7 @@ fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>),
     Ok((all, warnings))
 }
 
-fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'a>>, Refusal> {
+fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'a>>, CertificateError> {
     let parsed = ders.iter().enumerate().map(|(index, der)| {
         X509Certificate::from_der(der)
             .map(|(_, certificate)| certificate)
@@ -188,7 +188,7 @@ fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X50
     parsed.collect()
 }
 
-fn no_path(source: &Source, why: &str) -> Refusal {
+fn no_path(source: &Source, why: &str) -> CertificateError {
     unusable(
         source.path,
         why,
@@ -197,7 +197,7 @@ fn no_path(source: &Source, why: &str) -> Refusal {
     )
 }
 
-fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, Refusal> {
+fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, CertificateError> {
     let step = "sign the request again without changing its subject, or set identity.thing-name";
     match common_names(device.subject()).as_slice() {
         [Some(name)] => {

@@ -5,15 +5,19 @@ use std::path::Path;
 use x509_parser::certificate::X509Certificate;
 
 use super::chain;
+use super::error::{CertificateError, unusable};
 use super::name::describe;
-use super::refusal::{Refusal, unusable};
 
 /// The place of the device's certificate among those of its file and of the CAs'.
 ///
 /// The public keys are compared as bytes: rustls-webpki would refuse the X.509 v1 certificates that the AWS article's own
 /// `openssl x509 -req` makes. Of several for our key, the one that is valid longest is the newest. Without a key, a CA of the first
 /// X.509 version is told from a device by what it has issued.
-pub(super) fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Option<&[u8]>) -> Result<usize, Refusal> {
+pub(super) fn find_device(
+    path: &Path,
+    parsed: &[X509Certificate],
+    key_info: Option<&[u8]>,
+) -> Result<usize, CertificateError> {
     let is_ours = |certificate: &X509Certificate| match key_info {
         Some(key_info) => certificate.public_key().raw == key_info,
         None => !certificate.is_ca(),
@@ -50,7 +54,7 @@ pub(super) fn find_device(path: &Path, parsed: &[X509Certificate], key_info: Opt
     }
 }
 
-fn begins_with_ca(path: &Path, first: &X509Certificate) -> Refusal {
+fn begins_with_ca(path: &Path, first: &X509Certificate) -> CertificateError {
     unusable(
         path,
         &format!("begins with a CA certificate ({})", describe(first.subject())),

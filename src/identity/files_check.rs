@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::certificate::{Certificate, Source};
-use super::refusal::Refusal;
+use super::error::CertificateError;
 use super::validity::seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
@@ -53,15 +53,19 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     }
     match Certificate::load(&source, None, clock) {
         Ok(loaded) => found.warnings.extend(loaded.warning),
-        Err(Refusal::Missing) => found
+        Err(CertificateError::Missing) => found
             .warnings
             .extend(source.ca_chain.and_then(|path| unused_chain(path, clock))),
         // The path is wrong: nobody puts a certificate into the place of a key.
-        Err(Refusal::Unusable(problem)) if is_private_key(&config.identity.certificate) => found.faults.push(Problem {
-            message: format!("identity.certificate: {}", problem.message),
-            ..problem
-        }),
-        Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => found.warnings.push(problem),
+        Err(CertificateError::Unusable(problem)) if is_private_key(&config.identity.certificate) => {
+            found.faults.push(Problem {
+                message: format!("identity.certificate: {}", problem.message),
+                ..problem
+            })
+        }
+        Err(CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem)) => {
+            found.warnings.push(problem)
+        }
     }
     found
 }

@@ -8,8 +8,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use super::certificate::{Certificate, Loaded, Source};
-use super::proven::to_pem;
-use super::refusal::Refusal;
+use super::error::CertificateError;
+use super::last_accepted::to_pem;
 use crate::clock::Clock;
 use crate::config::IdentityConfig;
 use crate::pem_file::{self, Content};
@@ -52,8 +52,8 @@ impl Offered {
         }
         let loaded = Certificate::load(&source, Some(key_info), clock);
         let Loaded { certificate, warning } = loaded.map_err(|refusal| match refusal {
-            Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem) => problem,
-            Refusal::Missing => refuse(Content::Empty),
+            CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem) => problem,
+            CertificateError::Missing => refuse(Content::Empty),
         })?;
         let pem = {
             let mut all: Vec<&CertificateDer<'static>> = vec![&certificate.leaf];

@@ -11,8 +11,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use super::signing_key::{RequestKey, TokenKey};
+use crate::atomic_file;
 use crate::config::Subject;
-use crate::durable;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 
@@ -59,7 +59,7 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
             .next("correct identity.subject"),
     })?;
     // All or nothing: whoever watches the folder must never read half a request.
-    durable::replace(path, pem.as_bytes()).map_err(|error| {
+    atomic_file::replace(path, pem.as_bytes()).map_err(|error| {
         Problem::configuration(format!(
             "the signing request cannot be written to {}: {error}",
             path.display()

@@ -7,9 +7,9 @@ use log::Level;
 use tokio::sync::watch;
 
 use super::certificate::{Certificate, Loaded, Source};
+use super::error::CertificateError;
 use super::files::Files;
-use super::refusal::Refusal;
-use super::{Identity, IdentityReporter, Proven, TokenKey, request};
+use super::{Identity, IdentityReporter, LastAccepted, TokenKey, request};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
@@ -38,7 +38,7 @@ pub struct IdentityTask {
     reporter: IdentityReporter,
     identity: watch::Sender<Option<Arc<Identity>>>,
     files: Files,
-    proven: Proven,
+    proven: LastAccepted,
     /// Why enrolment has brought no certificate yet, where something enrols.
     enrolment: watch::Receiver<Option<Problem>>,
     /// Whether the identity's validity could not be checked when it was taken.
@@ -58,7 +58,7 @@ impl IdentityTask {
     ) -> (Self, IdentityReceiver) {
         let (identity, receiver) = watch::channel(None);
         let request_path = request_path(folders);
-        let proven = Proven::new(folders, &config);
+        let proven = LastAccepted::new(folders, &config);
         let task = Self {
             config,
             request_path,
@@ -146,12 +146,12 @@ impl IdentityTask {
 
     /// A bad file changes nothing where a good one was taken before, in this run or in an earlier one. One that was taken before
     /// the clock could tell is not good for that.
-    fn refuse(&mut self, refusal: Refusal, key: &TokenKey) -> Option<Duration> {
+    fn refuse(&mut self, refusal: CertificateError, key: &TokenKey) -> Option<Duration> {
         if std::mem::take(&mut self.taken_with_clock_unset) {
             self.identity.send_replace(None);
         }
         // Without a file nobody wants this gateway to be anybody.
-        let is_bad = !matches!(refusal, Refusal::Missing);
+        let is_bad = !matches!(refusal, CertificateError::Missing);
         if is_bad
             && self.identity.borrow().is_none()
             && let Some(proven) = self.proven.load(key, &*self.clock)
@@ -159,9 +159,9 @@ impl IdentityTask {
             self.take(proven, None);
         }
         let (phase, problem, again) = match refusal {
-            Refusal::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
-            Refusal::Unusable(problem) => (IdentityPhase::Refused, problem, None),
-            Refusal::NotYetValid(from, problem) => {
+            CertificateError::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
+            CertificateError::Unusable(problem) => (IdentityPhase::Refused, problem, None),
+            CertificateError::NotYetValid(from, problem) => {
                 let wait = from.duration_since(self.clock.aws_now()).unwrap_or_default();
                 // Only a moment: the certificate is as good as there.
                 let phase = match problem.remedy {

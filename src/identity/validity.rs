@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::refusal::Refusal;
+use super::error::CertificateError;
 use crate::clock::{Clock, is_set, rfc3339};
 use crate::event::Event;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ pub(super) fn check_validity(
     from: SystemTime,
     until: SystemTime,
     clock: &dyn Clock,
-) -> Result<(), Refusal> {
+) -> Result<(), CertificateError> {
     if !is_set(clock) {
         return Ok(());
     }
@@ -41,14 +41,14 @@ pub(super) fn check_validity(
             ))
             .next("check the clock: timedatectl"),
         };
-        return Err(Refusal::NotYetValid(from, problem));
+        return Err(CertificateError::NotYetValid(from, problem));
     }
     if now > until {
         let what = format!("expired on {}; it is {} by {whose}", rfc3339(until), rfc3339(now));
         let problem = Problem::configuration(format!("{} {what}", path.display()))
             .next("have the signing request device.csr signed again, and check the clock: timedatectl")
             .about(Event::CertificateExpiring);
-        return Err(Refusal::Unusable(problem));
+        return Err(CertificateError::Unusable(problem));
     }
     Ok(())
 }
@@ -79,9 +79,9 @@ mod tests {
         let from = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(begins_in));
         let until = from + Duration::from_secs(3600);
         match check_validity(Path::new("device.pem"), from, until, clock).err()? {
-            Refusal::NotYetValid(_, problem) => Some((true, problem)),
-            Refusal::Unusable(problem) => Some((false, problem)),
-            Refusal::Missing => None,
+            CertificateError::NotYetValid(_, problem) => Some((true, problem)),
+            CertificateError::Unusable(problem) => Some((false, problem)),
+            CertificateError::Missing => None,
         }
     }
 

@@ -29,14 +29,14 @@ const PASSWD: &str = "/etc/passwd";
 
 /// All rules, ready to be asked.
 #[derive(Debug, Default)]
-pub struct Access {
+pub struct AccessRules {
     rules: Vec<Rule>,
     accounts: Arc<UserAccounts>,
 }
 
 /// What somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wish<'a> {
+pub enum Permission<'a> {
     /// The credentials of a role alias.
     RoleAlias(&'a str),
     /// To publish to a topic.
@@ -45,7 +45,7 @@ pub enum Wish<'a> {
     Subscribe(&'a str),
 }
 
-impl<'a> Wish<'a> {
+impl<'a> Permission<'a> {
     /// The rule's key that gives it, and what must stand there.
     pub fn key(&self) -> (&'static str, &'a str) {
         match self {
@@ -56,7 +56,7 @@ impl<'a> Wish<'a> {
     }
 }
 
-impl fmt::Display for Wish<'_> {
+impl fmt::Display for Permission<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoleAlias("*") => f.write_str("credentials of any role alias"),
@@ -91,7 +91,7 @@ pub struct Rule {
     token_file: Option<PathBuf>,
 }
 
-impl Access {
+impl AccessRules {
     /// Rules as configured. A rule about a user or group that does not exist matches nobody, and is warned of: the
     /// program it is for may be installed later.
     pub fn new(rules: &[AccessRule]) -> Self {
@@ -172,11 +172,11 @@ impl Access {
         self.rules.iter().any(|rule| rule.is_for(caller))
     }
 
-    /// Whether any rule gives `caller` something of the kind that `wish` is.
-    pub fn gives_any(&self, caller: &Caller, wish: Wish) -> bool {
+    /// Whether any rule gives `caller` something of the kind that `permission` is.
+    pub fn gives_any(&self, caller: &Caller, permission: Permission) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.is_for(caller) && rule.gives_any(wish))
+            .any(|rule| rule.is_for(caller) && rule.gives_any(permission))
     }
 
     /// Whom the rules are for that give `caller` the credentials of `alias`.
@@ -184,7 +184,7 @@ impl Access {
         let rules = self
             .rules
             .iter()
-            .filter(move |rule| rule.is_for(caller) && rule.gives(Wish::RoleAlias(alias), ""));
+            .filter(move |rule| rule.is_for(caller) && rule.gives(Permission::RoleAlias(alias), ""));
         rules.map(|rule| &*rule.selectors)
     }
 
@@ -199,11 +199,11 @@ impl Access {
     }
 
     /// The rule that gives `caller` what it wants, by its name; `None` where no rule does. `thing` is what `{thing}` stands for.
-    pub fn rule_for(&self, caller: &Caller, wish: Wish, thing: &str) -> Option<&str> {
+    pub fn rule_for(&self, caller: &Caller, permission: Permission, thing: &str) -> Option<&str> {
         let rule = self
             .rules
             .iter()
-            .find(|rule| rule.is_for(caller) && rule.gives(wish, thing))?;
+            .find(|rule| rule.is_for(caller) && rule.gives(permission, thing))?;
         Some(&rule.name)
     }
 }
@@ -216,25 +216,25 @@ impl Rule {
         }
     }
 
-    fn gives_any(&self, wish: Wish) -> bool {
-        match (wish, &self.role_aliases) {
-            (Wish::RoleAlias(_), Aliases::All) => true,
-            (Wish::RoleAlias(_), Aliases::These(names)) => !names.is_empty(),
-            (Wish::Publish(_), _) => !self.publish.is_empty(),
-            (Wish::Subscribe(_), _) => !self.subscribe.is_empty(),
+    fn gives_any(&self, permission: Permission) -> bool {
+        match (permission, &self.role_aliases) {
+            (Permission::RoleAlias(_), Aliases::All) => true,
+            (Permission::RoleAlias(_), Aliases::These(names)) => !names.is_empty(),
+            (Permission::Publish(_), _) => !self.publish.is_empty(),
+            (Permission::Subscribe(_), _) => !self.subscribe.is_empty(),
         }
     }
 
-    fn gives(&self, wish: Wish, thing: &str) -> bool {
+    fn gives(&self, permission: Permission, thing: &str) -> bool {
         let within = |given: &[String], wanted: &str| {
             let mut given = given.iter().map(|filter| filter.replace(topic::THING, thing));
             given.any(|filter| topic::covers(&filter, wanted))
         };
-        match (wish, &self.role_aliases) {
-            (Wish::RoleAlias(_), Aliases::All) => true,
-            (Wish::RoleAlias(alias), Aliases::These(names)) => names.iter().any(|name| name == alias),
-            (Wish::Publish(topic), _) => within(&self.publish, topic),
-            (Wish::Subscribe(filter), _) => within(&self.subscribe, filter),
+        match (permission, &self.role_aliases) {
+            (Permission::RoleAlias(_), Aliases::All) => true,
+            (Permission::RoleAlias(alias), Aliases::These(names)) => names.iter().any(|name| name == alias),
+            (Permission::Publish(topic), _) => within(&self.publish, topic),
+            (Permission::Subscribe(filter), _) => within(&self.subscribe, filter),
         }
     }
 }

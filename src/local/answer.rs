@@ -8,11 +8,11 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, 
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::Wish;
+use super::access::Permission;
 use super::body::Body;
 use super::caller::Caller;
 use super::hint;
-use crate::messages::{Failure, NotAccepted, Subscription};
+use crate::messages::{StoreError, SubmitError, Subscription};
 use crate::problem::Problem;
 use crate::user_accounts::UserAccounts;
 
@@ -38,10 +38,10 @@ pub fn lines(subscription: Subscription) -> Answer {
 ///
 /// # Errors
 /// Where the document cannot become JSON, which none of ours does.
-pub fn json(document: &impl Serialize) -> Result<Answer, Refusal> {
+pub fn json(document: &impl Serialize) -> Result<Answer, ApiError> {
     match serde_json::to_vec(document) {
         Ok(body) => Ok(ok("application/json", body.into())),
-        Err(error) => Err(Refusal::new(
+        Err(error) => Err(ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             error.to_string(),
@@ -51,7 +51,7 @@ pub fn json(document: &impl Serialize) -> Result<Answer, Refusal> {
 
 /// Why a caller does not get what it asked for: what happened, and where one can say it, what to do.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -79,7 +79,7 @@ struct SdkBody<'a> {
     message: &'a str,
 }
 
-impl Refusal {
+impl ApiError {
     /// A refusal without a hint. `code` is for programs, `message` for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -107,18 +107,24 @@ impl Refusal {
 
     /// 403: no rule gives the caller what it wants. `accounts` names users, `thing` is this gateway's thing name, `drop_ins` the
     /// configuration's folder for further files, as the hint names them.
-    pub fn not_allowed(caller: &Caller, accounts: &UserAccounts, wish: Wish, thing: &str, drop_ins: &Path) -> Self {
+    pub fn not_allowed(
+        caller: &Caller,
+        accounts: &UserAccounts,
+        permission: Permission,
+        thing: &str,
+        drop_ins: &Path,
+    ) -> Self {
         let refusal = |message| Self::new(StatusCode::FORBIDDEN, "not_allowed", message);
         let Caller::Peer(peer) = caller else {
-            return refusal(format!("no [[access]] rule gives {caller} the {wish}"))
+            return refusal(format!("no [[access]] rule gives {caller} the {permission}"))
                 .hint("what the holder of a token may have is what its rule in gatepost's configuration gives");
         };
         let unit = peer.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
         let (uid, gid) = (peer.uid, peer.gid);
         refusal(format!(
-            "no [[access]] rule gives uid {uid} (gid {gid}{unit}) the {wish}"
+            "no [[access]] rule gives uid {uid} (gid {gid}{unit}) the {permission}"
         ))
-        .hint(hint::missing_rule(peer, accounts, wish, thing, drop_ins))
+        .hint(hint::missing_rule(peer, accounts, permission, thing, drop_ins))
     }
 
     /// 503: nothing to give yet, with the real cause, and when to ask again.
@@ -214,18 +220,18 @@ impl Refusal {
     }
 }
 
-impl From<NotAccepted> for Refusal {
-    fn from(why: NotAccepted) -> Self {
+impl From<SubmitError> for ApiError {
+    fn from(why: SubmitError) -> Self {
         match why {
-            NotAccepted::Full(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
-            NotAccepted::DiskFull(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
-            NotAccepted::Unusable(why) => Self::not_ready(&why),
+            SubmitError::Full(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "outbox_full", &why),
+            SubmitError::DiskFull(why) => Self::of(StatusCode::INSUFFICIENT_STORAGE, "disk_full", &why),
+            SubmitError::Unusable(why) => Self::not_ready(&why),
         }
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(failure: StoreError) -> Self {
         Self::not_ready(&failure.problem)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::Level;
 
-use super::access::Wish;
+use super::access::Permission;
 use super::caller::Caller;
 use crate::clock::SharedClock;
 use crate::event::{Event, journal};
@@ -108,11 +108,11 @@ impl Audit {
 
     /// Notes that `rule` gave `caller` what it wanted, or that none did. Callers whom no rule names share their lines: a user
     /// may have 65,536 user IDs, each of which would otherwise have lines of its own.
-    pub fn note(&self, caller: &Caller, wish: Wish, rule: Option<&str>, is_named: bool) {
-        let (key, value) = wish.key();
-        let (alias, topic) = match wish {
-            Wish::RoleAlias(alias) => (alias, ""),
-            Wish::Publish(topic) | Wish::Subscribe(topic) => ("", topic),
+    pub fn note(&self, caller: &Caller, permission: Permission, rule: Option<&str>, is_named: bool) {
+        let (key, value) = permission.key();
+        let (alias, topic) = match permission {
+            Permission::RoleAlias(alias) => (alias, ""),
+            Permission::Publish(topic) | Permission::Subscribe(topic) => ("", topic),
         };
         let (uid, gid, pid, unit) = match caller {
             Caller::Peer(peer) => (Some(peer.uid), Some(peer.gid), peer.pid, peer.unit.clone()),
@@ -270,9 +270,19 @@ mod tests {
             peer.unit = Some(unit.into());
             Caller::Peer(peer)
         };
-        audit.note(&caller(1, "a.service"), Wish::Publish("t"), Some("access[0]"), true);
+        audit.note(
+            &caller(1, "a.service"),
+            Permission::Publish("t"),
+            Some("access[0]"),
+            true,
+        );
         for uid in 100_000..110_000 {
-            audit.note(&caller(uid, &format!("{uid}.service")), Wish::Publish("t"), None, false);
+            audit.note(
+                &caller(uid, &format!("{uid}.service")),
+                Permission::Publish("t"),
+                None,
+                false,
+            );
         }
         let kinds = audit.kinds.borrow();
         assert_eq!(kinds.len(), 2, "{kinds:?}");

@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::answer::Refusal;
+use super::answer::ApiError;
 use crate::messages::Subscription;
 
 /// For a request's body to be complete.
@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When it is longer, ends early, or takes too long.
-pub async fn read(body: Incoming, most: usize) -> Result<Bytes, Refusal> {
+pub async fn read(body: Incoming, most: usize) -> Result<Bytes, ApiError> {
     let too_large = || {
         let message = format!("the body has more than {most} bytes");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     };
     // What is announced need not be sent.
     if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
@@ -34,10 +34,10 @@ pub async fn read(body: Incoming, most: usize) -> Result<Bytes, Refusal> {
     match timeout(PATIENCE, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Refusal::malformed(format!(
+        Ok(Err(error)) => Err(ApiError::malformed(format!(
             "the body ended early or is malformed: {error}"
         ))),
-        Err(_) => Err(Refusal::new(
+        Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
             format!("the body was not complete after {} s", PATIENCE.as_secs()),

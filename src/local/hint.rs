@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::access::Wish;
+use super::access::Permission;
 use super::peer::Peer;
 use crate::config::{self, RuleText, Selectors};
 use crate::topic::THING;
@@ -25,8 +25,14 @@ pub fn is_dynamic(uid: u32) -> bool {
 /// The rule that would give `peer` what it wants and nothing else, below a comment that says where to put it; a comment alone
 /// where there is no such rule. It names the user where `accounts` knows the name. `drop_ins` is the folder of the configuration
 /// that is in use, and `thing` this gateway's thing name, empty where it is not known.
-pub fn missing_rule(peer: &Peer, accounts: &UserAccounts, wish: Wish, thing: &str, drop_ins: &Path) -> String {
-    let value = match grantable(wish, thing) {
+pub fn missing_rule(
+    peer: &Peer,
+    accounts: &UserAccounts,
+    permission: Permission,
+    thing: &str,
+    drop_ins: &Path,
+) -> String {
+    let value = match grantable(permission, thing) {
         Ok(value) => value,
         Err(why) => return format!("# {why}"),
     };
@@ -50,10 +56,10 @@ pub fn missing_rule(peer: &Peer, accounts: &UserAccounts, wish: Wish, thing: &st
         who,
         ..RuleText::default()
     };
-    match wish {
-        Wish::RoleAlias(_) => rule.role_aliases.push(value),
-        Wish::Publish(_) => rule.publish.push(value),
-        Wish::Subscribe(_) => rule.subscribe.push(value),
+    match permission {
+        Permission::RoleAlias(_) => rule.role_aliases.push(value),
+        Permission::Publish(_) => rule.publish.push(value),
+        Permission::Subscribe(_) => rule.subscribe.push(value),
     }
     let file = drop_ins.join(FILE).display().to_string();
     format!(
@@ -65,20 +71,20 @@ pub fn missing_rule(peer: &Peer, accounts: &UserAccounts, wish: Wish, thing: &st
 
 /// The value as a rule must have it, or why there is no hint for it. Everything at once is never a hint: whoever pastes it
 /// gives more than a program needs.
-fn grantable(wish: Wish, thing: &str) -> Result<String, &'static str> {
-    let value = match wish {
-        Wish::RoleAlias("*") => {
+fn grantable(permission: Permission, thing: &str) -> Result<String, &'static str> {
+    let value = match permission {
+        Permission::RoleAlias("*") => {
             return Err("name the role alias that you need: /v1/credentials/ALIAS says which rule is missing");
         }
-        Wish::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
-        Wish::RoleAlias(_) => return Err("no rule can give it: AWS has no role alias of such a name"),
-        Wish::Publish("#" | "+") | Wish::Subscribe("#" | "+") => {
+        Permission::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
+        Permission::RoleAlias(_) => return Err("no rule can give it: AWS has no role alias of such a name"),
+        Permission::Publish("#" | "+") | Permission::Subscribe("#" | "+") => {
             return Err("name the topic or filter that you need: /topics/FILTER says which rule is missing");
         }
-        Wish::Publish(topic) if topic.contains(['+', '#']) => {
+        Permission::Publish(topic) if topic.contains(['+', '#']) => {
             return Err("no rule can give it: nothing is published to a wildcard");
         }
-        Wish::Publish(value) | Wish::Subscribe(value) => value,
+        Permission::Publish(value) | Permission::Subscribe(value) => value,
     };
     // The same rule then fits every gateway of the fleet.
     let is_thing = |level: &&str| *level == thing && !thing.is_empty();

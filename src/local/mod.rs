@@ -28,7 +28,7 @@ mod view;
 mod waiting;
 mod wing;
 
-pub use access::{Access, Topics, Wish};
+pub use access::{AccessRules, Permission, Topics};
 pub use audit::Audit;
 pub use caller::Caller;
 pub use connections::Connections;
@@ -39,6 +39,6 @@ pub use peer::Peer;
 pub use socket::{Socket, bind, lock, make_folders, path};
 pub use tally::Tally;
 pub use thing::ThingName;
-pub use view::Shared;
+pub use view::ApiContext;
 pub use waiting::Waiting;
 pub use wing::run;

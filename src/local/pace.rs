@@ -13,7 +13,7 @@ use hyper::header::RETRY_AFTER;
 use tokio::time::sleep;
 
 use super::admission::Origin;
-use super::answer::Refusal;
+use super::answer::ApiError;
 use super::caller::{Caller, Holder};
 use crate::clock::SharedClock;
 
@@ -121,7 +121,7 @@ impl Pace {
     ///
     /// # Errors
     /// 429, if that caller has too many requests waiting.
-    pub async fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+    pub async fn admit(&self, caller: &Caller) -> Result<(), ApiError> {
         self.charge(caller, 1).await
     }
 
@@ -129,7 +129,7 @@ impl Pace {
     ///
     /// # Errors
     /// Likewise.
-    pub async fn charge(&self, caller: &Caller, turns: u32) -> Result<(), Refusal> {
+    pub async fn charge(&self, caller: &Caller, turns: u32) -> Result<(), ApiError> {
         let asker = match caller {
             Caller::Peer(peer) if self.trusts(peer.uid) => return Ok(()),
             Caller::Peer(peer) => Asker::User(peer.account),
@@ -153,7 +153,7 @@ impl Pace {
     ///
     /// # Errors
     /// 429, and the connection ends.
-    pub fn admit_stranger(&self, origin: &Origin) -> Result<(), Refusal> {
+    pub fn admit_stranger(&self, origin: &Origin) -> Result<(), ApiError> {
         let (asker, who) = match origin {
             Origin::Unproven => (Asker::WithoutToken, "callers without a token"),
             _ => (Asker::Strangers, "users whom no access rule names"),
@@ -190,9 +190,9 @@ impl Pace {
     }
 }
 
-fn too_many(who: &str) -> Refusal {
+fn too_many(who: &str) -> ApiError {
     let message = format!("{who}: too many requests at once; more than {RATE} a second are not answered");
-    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
         .header(RETRY_AFTER, "1")
         .hint("keep credentials until they are about to expire, as the SDKs do, instead of asking for each use")
 }

@@ -4,28 +4,28 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::answer::Refusal;
+use super::answer::ApiError;
 
 /// Names and values.
 pub type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// The values of a query string, decoded. A name that is not `known` may be a mistyped one, one that is there twice means
 /// neither, and what is no text is no value: all of them are refused.
-pub fn parameters<'a>(query: Option<&'a str>, known: &[&str]) -> Result<Parameters<'a>, Refusal> {
+pub fn parameters<'a>(query: Option<&'a str>, known: &[&str]) -> Result<Parameters<'a>, ApiError> {
     let query = query.unwrap_or_default();
     // The parser below puts a sign in the place of what is no UTF-8.
     if percent_decode_str(query).decode_utf8().is_err() {
-        return Err(Refusal::malformed("the query string is not UTF-8"));
+        return Err(ApiError::malformed("the query string is not UTF-8"));
     }
     let pairs: Parameters = form_urlencoded::parse(query.as_bytes()).collect();
     for (index, (name, _)) in pairs.iter().enumerate() {
         let shown = name.escape_debug();
         if !known.contains(&name.as_ref()) {
-            return Err(Refusal::malformed(format!("there is no parameter \"{shown}\" here"))
+            return Err(ApiError::malformed(format!("there is no parameter \"{shown}\" here"))
                 .hint(format!("there are {}", known.join(", "))));
         }
         if pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
-            return Err(Refusal::malformed(format!("the parameter \"{shown}\" is there twice")));
+            return Err(ApiError::malformed(format!("the parameter \"{shown}\" is there twice")));
         }
     }
     Ok(pairs)

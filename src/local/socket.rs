@@ -12,12 +12,12 @@ use hyper::body::Incoming;
 use tokio::net::UnixStream as Stream;
 
 use super::admission::Origin;
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, ApiError};
 use super::caller::Caller;
 use super::connections::{Entered, NoRoom};
 use super::peer::Peer;
 use super::server::Door;
-use super::view::Shared;
+use super::view::ApiContext;
 use super::{hint, resources, unit};
 use crate::config::Folders;
 use crate::problem::{Exit, Fatal, Problem};
@@ -121,7 +121,7 @@ fn cannot_create(path: &Path, error: &io::Error) -> Fatal {
 #[derive(Debug)]
 pub struct SocketDoor {
     listener: tokio::net::UnixListener,
-    shared: Rc<Shared>,
+    shared: Rc<ApiContext>,
 }
 
 impl SocketDoor {
@@ -129,7 +129,7 @@ impl SocketDoor {
     ///
     /// # Errors
     /// When the runtime does not take the socket.
-    pub fn new(listener: UnixListener, shared: Rc<Shared>) -> io::Result<Self> {
+    pub fn new(listener: UnixListener, shared: Rc<ApiContext>) -> io::Result<Self> {
         let listener = tokio::net::UnixListener::from_std(listener)?;
         Ok(Self { listener, shared })
     }
@@ -145,7 +145,7 @@ impl SocketDoor {
         }
     }
 
-    async fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+    async fn admit(&self, caller: &Caller) -> Result<(), ApiError> {
         let is_trusted = matches!(caller, Caller::Peer(peer) if self.shared.pace.trusts(peer.uid));
         match is_trusted || self.shared.access.borrow().names(caller) {
             true => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::view::Shared;
+use super::view::ApiContext;
 
 /// Between two tries to look the name up.
 const RETRY: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl ThingName {
 }
 
 /// Follows the identity's name, and has it remembered for the next start.
-pub async fn follow(shared: Rc<Shared>) {
+pub async fn follow(shared: Rc<ApiContext>) {
     let mut identity = shared.board.identity.clone();
     loop {
         let name = identity.borrow_and_update().details.thing_name.clone();
@@ -76,7 +76,7 @@ pub async fn follow(shared: Rc<Shared>) {
 }
 
 /// The name of earlier starts. A certificate with another one comes later, if at all.
-async fn remember(shared: &Shared) {
+async fn remember(shared: &ApiContext) {
     let mut identity = shared.board.identity.clone();
     let unknown = || !matches!(*shared.thing.0.borrow(), Known::Name(_));
     while unknown() && identity.borrow_and_update().details.thing_name.is_none() {

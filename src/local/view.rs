@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::access::{Access, Wish};
-use super::answer::Refusal;
+use super::access::{AccessRules, Permission};
+use super::answer::ApiError;
 use super::audit::Audit;
 use super::caller::Caller;
 use super::connections::Connections;
@@ -19,28 +19,28 @@ use hyper::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SharedClock;
-use crate::credentials::Shelf;
+use crate::credentials::CredentialCache;
 use crate::log_limiter::LogLimiter;
 use crate::logging::LogLevel;
 use crate::messages::{Inbox, Outbox};
 use crate::overview::{Overview, Snapshot};
 use crate::retry::Retries;
-use crate::status::{Board, ConfigurationPhase, ReloadOutcome};
+use crate::status::{ConfigurationPhase, ReloadOutcome, StatusBoard};
 use crate::token::Token;
 
 /// The local wing's view of the house: snapshots only, nothing that could be waited for.
 #[derive(Debug)]
-pub struct Shared {
+pub struct ApiContext {
     /// The clock that credentials age by.
     pub clock: SharedClock,
     /// When the daemon started, by the boottime clock.
     pub started: Duration,
     /// Every part's state.
-    pub board: Board,
+    pub board: StatusBoard,
     /// Every alias's credentials.
-    pub shelf: Shelf,
+    pub cache: CredentialCache,
     /// Who may have what; replaced as a whole when the configuration is read again.
-    pub access: RefCell<Access>,
+    pub access: RefCell<AccessRules>,
     /// Asks for the configuration to be read again; answered when that is done.
     pub reloads: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
     /// The connections of all listeners.
@@ -75,7 +75,7 @@ pub struct Shared {
     pub retry_lines: RefCell<LogLimiter>,
 }
 
-impl Shared {
+impl ApiContext {
     /// The verdict on the whole gateway.
     pub fn overview(&self) -> Overview {
         Overview::new(&self.snapshot())
@@ -83,28 +83,28 @@ impl Shared {
 
     /// The state of all parts now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::take(&self.board, &self.shelf, &*self.clock)
+        Snapshot::take(&self.board, &self.cache, &*self.clock)
     }
 
     /// Asks the rules whether `caller` may have what it wants, and notes the decision. `thing` is what `{thing}` stands for.
     ///
     /// # Errors
     /// With 403 and the missing rule.
-    pub fn authorize(&self, caller: &Caller, wish: Wish, thing: &str) -> Result<(), Refusal> {
+    pub fn authorize(&self, caller: &Caller, permission: Permission, thing: &str) -> Result<(), ApiError> {
         let access = self.access.borrow();
-        let rule = access.rule_for(caller, wish, thing);
-        self.audit.note(caller, wish, rule, access.names(caller));
+        let rule = access.rule_for(caller, permission, thing);
+        self.audit.note(caller, permission, rule, access.names(caller));
         match rule {
             Some(_) => Ok(()),
             None => {
-                let refusal = Refusal::not_allowed(caller, access.accounts(), wish, thing, &self.drop_ins);
+                let refusal = ApiError::not_allowed(caller, access.accounts(), permission, thing, &self.drop_ins);
                 Err(self.remark_on_files(refusal, "access"))
             }
         }
     }
 
     /// Adds to a refusal that what is missing may be in the files already, where a change of `key` was not loaded.
-    pub fn remark_on_files(&self, refusal: Refusal, key: &str) -> Refusal {
+    pub fn remark_on_files(&self, refusal: ApiError, key: &str) -> ApiError {
         let configuration = self.board.configuration.borrow();
         match configuration.phase {
             ConfigurationPhase::Differs if configuration.details.differs.contains(&key) => refusal
@@ -121,22 +121,22 @@ impl Shared {
     ///
     /// # Errors
     /// With 403 and the missing rule.
-    pub fn authorize_any(&self, caller: &Caller, wish: Wish) -> Result<(), Refusal> {
-        if self.access.borrow().gives_any(caller, wish) {
+    pub fn authorize_any(&self, caller: &Caller, permission: Permission) -> Result<(), ApiError> {
+        if self.access.borrow().gives_any(caller, permission) {
             return Ok(());
         }
-        self.authorize(caller, wish, &self.thing.known().unwrap_or_default())
+        self.authorize(caller, permission, &self.thing.known().unwrap_or_default())
     }
 
     /// Lets only root and the daemon's own user pass: either could do worse than `what`.
     ///
     /// # Errors
     /// With 403.
-    pub fn authorize_root(&self, caller: &Caller, what: &str) -> Result<(), Refusal> {
+    pub fn authorize_root(&self, caller: &Caller, what: &str) -> Result<(), ApiError> {
         match caller {
             Caller::Peer(peer) if self.pace.trusts(peer.uid) => Ok(()),
             _ => Err(
-                Refusal::new(StatusCode::FORBIDDEN, "not_allowed", format!("{caller} may not {what}"))
+                ApiError::new(StatusCode::FORBIDDEN, "not_allowed", format!("{caller} may not {what}"))
                     .hint("only root may: run it with sudo"),
             ),
         }
@@ -145,7 +145,7 @@ impl Shared {
     /// Whether `caller` may publish and subscribe to everything, and so may see and touch what others have.
     pub fn may_do_everything(&self, caller: &Caller) -> bool {
         let access = self.access.borrow();
-        let may = |wish| access.rule_for(caller, wish, "").is_some();
-        may(Wish::Publish("#")) && may(Wish::Subscribe("#"))
+        let may = |permission| access.rule_for(caller, permission, "").is_some();
+        may(Permission::Publish("#")) && may(Permission::Subscribe("#"))
     }
 }

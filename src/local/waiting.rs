@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use hyper::StatusCode;
 
-use super::answer::Refusal;
+use super::answer::ApiError;
 
 /// Requests of one user that wait at once.
 const PER_ACCOUNT: usize = 32;
@@ -28,14 +28,16 @@ impl Waiting {
     ///
     /// # Errors
     /// When as many wait as may.
-    pub fn enter(&self, account: String) -> Result<Place, Refusal> {
+    pub fn enter(&self, account: String) -> Result<Place, ApiError> {
         let mut waiting = self.0.borrow_mut();
         let count = waiting.entry(account.clone()).or_default();
         if *count >= PER_ACCOUNT {
             let message =
                 format!("{account} has {PER_ACCOUNT} requests that wait for an acknowledgement, which is the most");
-            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", message)
-                .hint("publish without wait=ack: a message that is answered 200 is kept until AWS has it"));
+            return Err(
+                ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", message)
+                    .hint("publish without wait=ack: a message that is answered 200 is kept until AWS has it"),
+            );
         }
         *count += 1;
         Ok(Place {

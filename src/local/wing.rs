@@ -11,9 +11,9 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::socket::SocketDoor;
-use super::view::Shared;
+use super::view::ApiContext;
 use super::{loopback, server, thing};
-use crate::messages::Arrival;
+use crate::messages::SessionEvent;
 
 /// At the end, for the requests that are being answered: those that are held back for asking too often need the longest.
 const FINISH_PATIENCE: Duration = Duration::from_millis(500);
@@ -25,8 +25,8 @@ const FINISH_PATIENCE: Duration = Duration::from_millis(500);
 pub fn run<T>(
     runtime: &Runtime,
     listener: UnixListener,
-    shared: Rc<Shared>,
-    arrivals: mpsc::Receiver<Arrival>,
+    shared: Rc<ApiContext>,
+    arrivals: mpsc::Receiver<SessionEvent>,
     until: impl Future<Output = T>,
 ) -> io::Result<T> {
     LocalSet::new().block_on(runtime, async move {
@@ -41,7 +41,7 @@ pub fn run<T>(
         let rules = Rc::downgrade(&shared);
         inbox.ask_rights_of(move |owner, filter| {
             // Before the thing name is known, nothing can be said of what rules give; AWS sends nothing before that either.
-            let gives = |shared: Rc<Shared>| {
+            let gives = |shared: Rc<ApiContext>| {
                 let thing = shared.thing.known()?;
                 Some(shared.access.borrow().gives_owner(owner, filter, &thing))
             };

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use log::Level;
 use rusqlite::Connection;
 
-use super::books::Books;
-use super::database::{self, Failure, Unusable, with_suffix};
+use super::database::Database;
+use super::file::{self, StoreError, Unusable, with_suffix};
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 
@@ -28,10 +28,10 @@ impl Place {
     }
 }
 
-impl Books {
+impl Database {
     /// Sees to it that what was committed is in the file at `path`: if another one is there or none, it is written anew, for
     /// we still have it all.
-    pub(super) fn stay_in_place(&mut self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn stay_in_place(&mut self, path: &Path) -> Result<(), StoreError> {
         // What cannot be looked at may still be ours.
         if Place::of(path).is_ok_and(|place| place == self.place) || self.place.is_none() {
             return Ok(());
@@ -57,9 +57,9 @@ impl Books {
     fn write_anew(&mut self, path: &Path) -> Result<Option<PathBuf>, String> {
         let draft = with_suffix(path, "-anew");
         let name = draft.to_str().ok_or("its name is not UTF-8")?;
-        database::remove_draft(&draft);
+        file::remove_draft(&draft);
         let copied = self.database.execute("VACUUM INTO ?1", (name,));
-        copied.map_err(|error| database::brief(&error))?;
+        copied.map_err(|error| file::brief(&error))?;
         self.put(&draft, path).map_err(|error| error.to_string())
     }
 
@@ -67,7 +67,7 @@ impl Books {
         // SQLite does not sync it (SQLite, "VACUUM", section 3).
         File::open(draft)?.sync_all()?;
         let aside = match Place::of(path)? {
-            Some(_) => Some(database::set_aside(path, self.bookkeeper.now())?),
+            Some(_) => Some(file::set_aside(path, self.context.now())?),
             None => None,
         };
         fs::rename(draft, path)?;
@@ -78,14 +78,14 @@ impl Books {
     }
 
     /// Goes on with the file at `path`, which has what the one in use has.
-    fn reopen(&mut self, path: &Path) -> Result<(), Failure> {
-        let nothing = Connection::open_in_memory().map_err(|error| database::cannot(path, &error))?;
+    fn reopen(&mut self, path: &Path) -> Result<(), StoreError> {
+        let nothing = Connection::open_in_memory().map_err(|error| file::cannot(path, &error))?;
         // Closing removes the log of that name, so it comes before the new one is opened.
         drop(std::mem::replace(&mut self.database, nothing));
         let _ = fs::remove_file(with_suffix(path, "-wal"));
-        self.database = database::open(path).map_err(|why| match why {
+        self.database = file::open(path).map_err(|why| match why {
             Unusable::Not(failure) => failure,
-            Unusable::Broken(error) => database::cannot(path, &error),
+            Unusable::Broken(error) => file::cannot(path, &error),
         })?;
         self.is_new_here(path);
         Ok(())

@@ -1,381 +1,498 @@
-//! The database file: opened, brought to today's schema, set aside when it is broken.
-//!
-//! SQLite with a write-ahead log: one fdatasync for each commit, and the log is written from front to back, which is what
-//! an SD card likes best. Nobody else opens it, so the index of the log is in memory rather than in a file of its own
-//! (locking_mode EXCLUSIVE; SQLite, "Write-Ahead Logging", section 8).
+//! The database and what is known of it without asking it. Only the store's thread has them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
 
+use super::Bounds;
+use super::anew::Place;
+use super::context::{Outcome, StoreContext};
+use super::facts;
+use super::kept::{self, DurableSubscription};
+use super::lanes::Lanes;
+use super::message::size;
+use super::owner::Account;
 use super::reserve::Reserve;
-use super::schema::{self, STEPS};
-use super::vacuum;
-use crate::foreign_text;
-use crate::problem::Problem;
+use crate::status::{MessagesDetails, MessagesPhase};
 
-/// Broken files that are kept for whoever wants to look; the oldest go first.
-const KEPT_ASIDE: usize = 3;
+/// The fact under which the last message's number is noted.
+const LAST_ID: &str = "last-message";
+/// The fact under which it is noted that no smaller number is used, if there is reason.
+pub(super) const FIRST_ID: &str = "first-number";
 
-/// Why there is no database.
+/// The fact under which the last trial of a store that had failed is noted.
+const LAST_TRIAL: &str = "last-trial";
+
+/// What becomes true with the commit.
 #[derive(Debug)]
-pub(super) enum Unusable {
-    /// It is broken: set aside, a new one will do.
-    Broken(rusqlite::Error),
-    /// It is whole, and cannot be used now.
-    Not(Failure),
+pub(super) enum Change {
+    /// A message is in the outbox.
+    In {
+        id: i64,
+        topic: String,
+        size: u64,
+        account: Account,
+        waiting: Option<oneshot::Sender<Outcome>>,
+    },
+    /// A message is out of it.
+    Out {
+        id: i64,
+        topic: String,
+        size: u64,
+        account: Account,
+        fate: Outcome,
+    },
+    /// So many more, or fewer, are parked.
+    Parked(i64),
+    /// A durable subscription is new or another.
+    DurableSubscription(DurableSubscription),
+    /// A durable subscription is gone.
+    Unkept(String),
 }
 
-/// What is in the file, in numbers.
+/// The books: everything but [`StoreContext`] is read from the database again at each opening.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) database: Connection,
+    /// Where the database's file was when it was opened.
+    pub(super) place: Option<Place>,
+    pub(super) reserve: Reserve,
+    pub(super) context: Box<StoreContext>,
+    pub(super) lanes: Lanes,
+    /// Messages in the outbox and their bytes.
+    pub(super) queued: Total,
+    /// The same of each account that has any.
+    accounts: BTreeMap<Account, Total>,
+    pub(super) parked: i64,
+    /// The durable subscriptions by their names.
+    pub(super) kept: BTreeMap<String, DurableSubscription>,
+    /// Acknowledged, and not yet deleted.
+    pub(super) acknowledged: BTreeSet<i64>,
+    /// Whether free pages of the file can be given back.
+    pub(super) shrinkable: bool,
+    /// Whether that is going on.
+    pub(super) shrinking: bool,
+    /// Whether rows of ended subscriptions may be left.
+    pub(super) leftovers: bool,
+    changes: Vec<Change>,
+    /// The durable subscriptions that this transaction changes or ends.
+    kept_changes: BTreeMap<String, Option<DurableSubscription>>,
+    /// Bytes that this transaction has added.
+    added: u64,
+    last_id: i64,
+    /// The last number that the database knows of though no message has it.
+    noted_id: i64,
+    lasting: bool,
+    healthy: bool,
+}
+
+/// How many, and how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
-    /// Messages that wait to be sent.
-    pub queued: u64,
-    /// Messages that AWS did not take.
-    pub parked: u64,
+pub(super) struct Total {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
-/// Why a job was not done.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// What is wrong.
-    pub problem: Problem,
-    /// Whether it is that the disk has no room.
-    pub disk_full: bool,
-}
+impl Database {
+    /// Reads what is in `database`.
+    pub(super) fn read(
+        database: Connection,
+        mut reserve: Reserve,
+        mut context: Box<StoreContext>,
+    ) -> Result<Self, (rusqlite::Error, Box<StoreContext>)> {
+        match count(&database).and_then(|counted| {
+            let subscribed = facts::subscribed(&database)?;
+            Ok((
+                counted,
+                subscribed,
+                facts::number(&database, LAST_ID)?,
+                facts::number(&database, FIRST_ID)?,
+                kept::load(&database)?,
+            ))
+        }) {
+            Ok((counted, subscribed, noted_id, first_id, kept)) => {
+                let Counted {
+                    lanes,
+                    queued,
+                    accounts,
+                    parked,
+                    last_id,
+                } = counted;
+                reserve.take();
+                context.first_id = context.first_id.max(first_id);
+                context.subscribed = context.subscribed.or(subscribed);
+                let known_id = context.last_id.max(context.first_id);
+                let database = Self {
+                    database,
+                    place: None,
+                    reserve,
+                    context,
+                    lanes,
+                    queued,
+                    accounts,
+                    parked,
+                    kept,
+                    acknowledged: BTreeSet::new(),
+                    shrinkable: false,
+                    // A kill may have interrupted an end.
+                    leftovers: true,
+                    changes: Vec::new(),
+                    kept_changes: BTreeMap::new(),
+                    shrinking: false,
+                    added: 0,
+                    last_id: last_id.max(noted_id).max(known_id),
+                    noted_id,
+                    lasting: true,
+                    healthy: false,
+                };
+                database.show();
+                database.context.news.send_replace(());
+                Ok(database)
+            }
+            Err(error) => Err((error, context)),
+        }
+    }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self {
-            problem,
-            disk_full: false,
+    /// Closes the database; its log is then part of it.
+    pub(super) fn close(self) -> Box<StoreContext> {
+        if let Err((_, error)) = self.database.close() {
+            log::debug!("messages: closing the database: {error}");
+        }
+        self.context
+    }
+
+    /// The database was just opened at `path`.
+    pub(super) fn is_new_here(&mut self, path: &Path) {
+        self.place = Place::of(path).ok().flatten();
+        self.note_shrinkable();
+        // As it is opened.
+        self.lasting = true;
+    }
+
+    pub(super) fn last_id(&self) -> i64 {
+        self.last_id
+    }
+
+    /// The next message's number. One that is not used after all is missing, which does no harm.
+    pub(super) fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.context.last_id = self.last_id;
+        self.last_id
+    }
+
+    /// Begins a transaction that lasts, or one that a loss of power may undo.
+    pub(super) fn begin(&mut self, lasts: bool) -> rusqlite::Result<()> {
+        if lasts != self.lasting {
+            let level = if lasts { "FULL" } else { "NORMAL" };
+            self.database.pragma_update(None, "synchronous", level)?;
+            self.lasting = lasts;
+        }
+        self.database.execute_batch("BEGIN")
+    }
+
+    /// A durable subscription as it will be after the commit.
+    pub(super) fn kept_then(&self, name: &str) -> Option<&DurableSubscription> {
+        match self.kept_changes.get(name) {
+            Some(changed) => changed.as_ref(),
+            None => self.kept.get(name),
+        }
+    }
+
+    /// The durable subscriptions as they will be after the commit.
+    pub(super) fn all_kept_then(&self) -> impl Iterator<Item = &DurableSubscription> {
+        let unchanged = self.kept.values();
+        let unchanged = unchanged.filter(|kept| !self.kept_changes.contains_key(&kept.name));
+        unchanged.chain(self.kept_changes.values().flatten())
+    }
+
+    /// Makes `change` true with the commit.
+    pub(super) fn with_commit(&mut self, change: Change) {
+        match change {
+            Change::DurableSubscription(kept) => drop(self.kept_changes.insert(kept.name.clone(), Some(kept))),
+            Change::Unkept(name) => drop(self.kept_changes.insert(name, None)),
+            other => self.changes.push(other),
+        }
+    }
+
+    /// What the outbox will have after the commit.
+    pub(super) fn queued_then(&self) -> Total {
+        let mut total = self.queued;
+        for change in &self.changes {
+            total.apply(change);
+        }
+        total
+    }
+
+    /// Returns an account's total in the outbox after the commit.
+    pub(super) fn of_account_then(&self, account: &Account) -> Total {
+        let mut total = self.accounts.get(account).copied().unwrap_or_default();
+        for change in &self.changes {
+            if matches!(change, Change::In { account: other, .. } | Change::Out { account: other, .. } if other == account)
+            {
+                total.apply(change);
+            }
+        }
+        total
+    }
+
+    /// The account that has most in the outbox after the commit, by whichever of the two bounds is reached, and how much more it has
+    /// than the next.
+    pub(super) fn largest_then(&self, bounds: &Bounds) -> Option<(Account, u64)> {
+        let mut accounts = self.accounts.clone();
+        for change in &self.changes {
+            apply_to_accounts(&mut accounts, change);
+        }
+        let by_messages = self.queued_then().messages >= bounds.max_messages;
+        let has = |total: &Total| if by_messages { total.messages } else { total.bytes };
+        let mut sizes: Vec<(u64, Account)> = accounts
+            .into_iter()
+            .map(|(account, total)| (has(&total), account))
+            .collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let mut sizes = sizes.into_iter();
+        let (largest, account) = sizes.next()?;
+        Some((account, largest - sizes.next().map_or(0, |(next, _)| next)))
+    }
+
+    /// A message of this size is out of the outbox, which is only written later.
+    pub(super) fn less_of(&mut self, account: &Account, size: u64) {
+        less_of(&mut self.accounts, account, size);
+    }
+
+    /// Notes the last number when the message that has it goes: no number is used twice, not even after a restart, or what an
+    /// operator has written down would mean another message. AUTOINCREMENT would write this with each message; the last one
+    /// goes only when nothing is left.
+    fn note_last_id(&mut self) -> rusqlite::Result<i64> {
+        let gone = |change: &Change| matches!(change, Change::Out { .. });
+        if self.noted_id == self.last_id || (self.acknowledged.is_empty() && !self.changes.iter().any(gone)) {
+            return Ok(self.noted_id);
+        }
+        let is_there = self
+            .database
+            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1")?
+            .exists((self.last_id,))?;
+        if is_there {
+            return Ok(self.noted_id);
+        }
+        self.note_fact(LAST_ID, &self.last_id.to_string())?;
+        Ok(self.last_id)
+    }
+
+    /// Commits.
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        let noted_id = self.note_last_id()?;
+        self.database.execute_batch("COMMIT")?;
+        self.noted_id = noted_id;
+        self.acknowledged.clear();
+        self.added = 0;
+        if self.has_room() && !std::mem::replace(&mut self.healthy, true) {
+            self.context.reporter.report(MessagesPhase::Ready, None);
+        }
+        for change in std::mem::take(&mut self.changes) {
+            self.queued.apply(&change);
+            apply_to_accounts(&mut self.accounts, &change);
+            match change {
+                Change::In {
+                    id,
+                    topic,
+                    account,
+                    waiting,
+                    ..
+                } => {
+                    self.lanes.accepted(id, &account, &topic);
+                    if let Some(waiting) = waiting {
+                        self.context.waits(id, waiting);
+                    }
+                }
+                Change::Out {
+                    id,
+                    topic,
+                    account,
+                    fate,
+                    ..
+                } => {
+                    self.lanes.gone(id, &account, &topic);
+                    self.context.tell(id, fate);
+                }
+                Change::Parked(more) => self.parked += more,
+                // They are in `kept_changes`.
+                Change::DurableSubscription(_) | Change::Unkept(_) => {}
+            }
+        }
+        for (name, changed) in std::mem::take(&mut self.kept_changes) {
+            match changed {
+                Some(kept) => {
+                    self.kept.insert(name, kept);
+                    self.context.stored.send_replace(());
+                }
+                None => drop(self.kept.remove(&name)),
+            }
+        }
+        if self.lanes.any_waiting() {
+            self.context.news.send_replace(());
+        }
+        Ok(())
+    }
+
+    /// Notes that this transaction adds so much.
+    pub(super) fn adds(&mut self, bytes: u64) {
+        self.added = self.added.saturating_add(bytes);
+    }
+
+    /// How many bytes this transaction has added.
+    pub(super) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// Whether the last write has failed, or there is no room for the next.
+    pub(super) fn has_failed(&self) -> bool {
+        self.context.reporter.phase() == MessagesPhase::Failed
+    }
+
+    /// The file is in its place again: ready, if it can be written too.
+    pub(super) fn report_recovery(&self) {
+        if self.healthy && self.has_failed() {
+            self.context.reporter.report(MessagesPhase::Ready, None);
+        }
+    }
+
+    /// Writes something that nobody reads.
+    pub(super) fn note_trial(&mut self) -> rusqlite::Result<()> {
+        self.note_fact(LAST_TRIAL, &self.context.now_ms().to_string())
+    }
+
+    /// Nothing of this transaction has happened.
+    pub(super) fn roll_back(&mut self) {
+        self.healthy = false;
+        self.changes.clear();
+        self.kept_changes.clear();
+        self.added = 0;
+        // Some errors have done so already.
+        if !self.database.is_autocommit() {
+            let _ = self.database.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// How much is to be written that is not urgent.
+    pub(super) fn lazy_work(&self) -> usize {
+        self.acknowledged.len()
+    }
+
+    /// Writes it.
+    pub(super) fn write_lazy_work(&mut self) -> rusqlite::Result<()> {
+        let mut delete = self.database.prepare_cached("DELETE FROM outbox WHERE id = ?1")?;
+        for id in &self.acknowledged {
+            delete.execute((id,))?;
+        }
+        Ok(())
+    }
+
+    /// The status.
+    pub(super) fn show(&self) {
+        let counts = self.context.counts;
+        self.context.reporter.details(|details| {
+            *details = MessagesDetails {
+                opened: true,
+                queued: self.queued.messages,
+                queued_bytes: self.queued.bytes,
+                parked: u64::try_from(self.parked).unwrap_or(0),
+                accepted: counts.accepted,
+                acknowledged: counts.acknowledged,
+                refused: counts.refused,
+                dropped: counts.dropped,
+                expired: counts.expired,
+                inbox_dropped: counts.inbox_dropped,
+                suspended: self.context.suspended,
+                set_aside: self.context.set_aside.clone(),
+            };
+        });
+        // Ready is what the figures are, too.
+        if self.context.reporter.phase() == MessagesPhase::Opening {
+            self.context.reporter.report(MessagesPhase::Ready, None);
         }
     }
 }
 
-/// The file in the state folder.
-pub(super) fn path(state: &Path) -> PathBuf {
-    state.join("messages.db")
+impl Total {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::In { size, .. } => self.more(*size),
+            Change::Out { size, .. } => self.less(*size),
+            Change::Parked(_) | Change::DurableSubscription(_) | Change::Unkept(_) => {}
+        }
+    }
+
+    /// One message of this size more.
+    pub(super) fn more(&mut self, size: u64) {
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(size);
+    }
+
+    /// One message of this size less.
+    pub(super) fn less(&mut self, size: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
 }
 
-/// The room beside it that is held for deletions.
-pub(super) fn reserve(path: &Path) -> Reserve {
-    Reserve::new(with_suffix(path, "-reserve"))
+fn apply_to_accounts(accounts: &mut BTreeMap<Account, Total>, change: &Change) {
+    match change {
+        Change::In { account, .. } => accounts.entry(account.clone()).or_default().apply(change),
+        Change::Out { account, size, .. } => less_of(accounts, account, *size),
+        Change::Parked(_) | Change::DurableSubscription(_) | Change::Unkept(_) => {}
+    }
 }
 
-/// Opens the file at `path`, new if there is none, and brings it to today's schema.
-pub(super) fn open(path: &Path) -> Result<Connection, Unusable> {
-    let sorted = |error| sorted(path, error);
-    let database = connect(path).map_err(sorted)?;
-    // SQLite opens a file that it may only read, and fails later with an error of its own for each that it cannot do.
-    if database.is_readonly("main").map_err(sorted)? {
-        return Err(Unusable::Not(cannot(path, &sqlite(ffi::SQLITE_READONLY))));
+fn less_of(accounts: &mut BTreeMap<Account, Total>, account: &Account, size: u64) {
+    if let Some(total) = accounts.get_mut(account) {
+        total.less(size);
+        if total.messages == 0 {
+            accounts.remove(account);
+        }
     }
-    let version = version(&database, path)?;
-    schema::migrate(&database, version).map_err(sorted)?;
-    vacuum::make_shrinkable(path, database).map_err(sorted)
 }
 
-/// Connects to the file at `path` in the way that it is used in. One that may only be read is left as it is.
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let database = Connection::open(path)?;
-    if database.is_readonly("main")? {
-        return Ok(database);
-    }
-    // A commit writes whole pages, and most messages are small, so the pages are. The order matters: a page's size and whether free
-    // pages can be given back are settled with the first table, and the first access in exclusive mode takes the lock and settles
-    // where the log's index is.
-    database.execute_batch("PRAGMA page_size = 1024; PRAGMA locking_mode = EXCLUSIVE;")?;
-    let pages: i64 = database.query_row("PRAGMA page_count", (), |row| row.get(0))?;
-    if pages == 0 {
-        database.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
-    }
-    database.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -128;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA wal_autocheckpoint = 1000;
-         PRAGMA foreign_keys = OFF;",
+/// What a database has when it is opened.
+struct Counted {
+    lanes: Lanes,
+    queued: Total,
+    accounts: BTreeMap<Account, Total>,
+    parked: i64,
+    last_id: i64,
+}
+
+fn count(database: &Connection) -> rusqlite::Result<Counted> {
+    let (mut lanes, mut queued, mut last_id) = (Lanes::new(), Total::default(), 0);
+    let mut accounts: BTreeMap<Account, Total> = BTreeMap::new();
+    let mut account = Account::default();
+    // Lengths are in a row's head, so that payloads are not read; the account is behind them in older rows.
+    let mut rows = database.prepare(
+        "SELECT id, topic, length(payload), length(CAST(properties AS BLOB)), account FROM outbox ORDER BY id",
     )?;
-    Ok(database)
-}
-
-/// What the file at `path` has, looked at while nobody else has it open: nothing in it is changed, not even its log is
-/// written back.
-pub(super) fn look(path: &Path) -> Result<Glance, Unusable> {
-    let sorted = |error| sorted(path, error);
-    let how = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let database = Connection::open_with_flags(path, how).map_err(sorted)?;
-    database
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .map_err(sorted)?;
-    database
-        .pragma_update(None, "locking_mode", "EXCLUSIVE")
-        .map_err(sorted)?;
-    if version(&database, path)? == 0 {
-        return Ok(Glance::default());
-    }
-    let glance = database.query_row(
-        "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM parked)",
-        (),
-        |row| {
-            Ok(Glance {
-                queued: row.get(0)?,
-                parked: row.get(1)?,
-            })
-        },
-    );
-    glance.map_err(sorted)
-}
-
-/// The schema's version, if it is one that is known here.
-fn version(database: &Connection, path: &Path) -> Result<usize, Unusable> {
-    let version = database
-        .query_row("PRAGMA user_version", (), |row| row.get(0))
-        .map_err(|error| sorted(path, error))?;
-    let newest = STEPS.len();
-    if version <= newest {
-        return Ok(version);
-    }
-    let problem = Problem::configuration(format!(
-        "{} was written by a newer gatepost (schema {version}, this one knows {newest})",
-        path.display()
-    ))
-    .next(
-        "install that version again, or stop gatepost (systemctl stop gatepost.socket gatepost.service) and move the file \
-         away: the messages in it are then not sent",
-    );
-    Err(Unusable::Not(problem.into()))
-}
-
-fn sorted(path: &Path, error: rusqlite::Error) -> Unusable {
-    match is_broken(&error) {
-        true => Unusable::Broken(error),
-        false => Unusable::Not(cannot(path, &error)),
-    }
-}
-
-/// Moves a broken file and its log out of the way, and returns where it is now.
-pub(super) fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
-    let stamp = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let aside = (stamp..)
-        .map(|stamp| with_suffix(path, &format!(".broken-{stamp}")))
-        .find(|aside| !aside.exists())
-        .unwrap_or_default();
-    fs::rename(path, &aside)?;
-    // Without its log the file may lack what was committed last, and with another file's log it would be broken once more.
-    let log = with_suffix(path, "-wal");
-    if log.exists() {
-        fs::rename(log, with_suffix(&aside, "-wal"))?;
-    }
-    forget_oldest(path);
-    Ok(aside)
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
-/// Removes a file that a copy was written to, and SQLite's journal of it: the next copy would be rolled back by that.
-pub(super) fn remove_draft(draft: &Path) {
-    for file in [draft.to_owned(), with_suffix(draft, "-journal")] {
-        let _ = fs::remove_file(file);
-    }
-}
-
-fn forget_oldest(path: &Path) {
-    let prefix = with_suffix(path, ".broken-");
-    let Some(prefix) = prefix.file_name().and_then(|name| name.to_str()) else {
-        return;
-    };
-    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else {
-        return;
-    };
-    let mut aside: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|entry| {
-            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(prefix) && !name.ends_with("-wal")
-        })
-        .collect();
-    aside.sort();
-    for old in aside.iter().rev().skip(KEPT_ASIDE) {
-        let _ = fs::remove_file(old);
-        let _ = fs::remove_file(with_suffix(old, "-wal"));
-    }
-}
-
-/// Whether the file itself is broken, so that trying again cannot help.
-pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    ) || matches!(
-        error,
-        // A table or column that is not there, or there already, or of another type: somebody else's database under our name.
-        rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::SqlInputError { .. }
-    ) || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown) if error.to_string().contains("no such"))
-}
-
-/// What it means that there is no room for anything new.
-pub(super) fn full(path: &Path) -> Failure {
-    cannot(path, &sqlite(ffi::SQLITE_FULL))
-}
-
-fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {
-    let words = ffi::code_to_str(code).to_owned();
-    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words))
-}
-
-/// An error without the statement that it arose in, as one clean line: SQLite quotes what stands in a damaged file.
-pub(super) fn brief(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqlInputError { msg, .. } => foreign_text::clean(msg),
-        other => foreign_text::clean(other),
-    }
-}
-
-/// What it means that the database cannot be read or written.
-pub(super) fn cannot(path: &Path, error: &rusqlite::Error) -> Failure {
-    let message = format!("{} cannot be used: {}", path.display(), brief(error));
-    let problem = match error.sqlite_error_code() {
-        // Tried again all the same, but no time frees a disk or changes an owner.
-        Some(ErrorCode::DiskFull) => Problem::configuration(message).next("free space on the disk of the state folder"),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            Problem::configuration(message)
-                .next("check the owner of the state folder, and that its disk is not read-only")
+    let mut rows = rows.query(())?;
+    while let Some(row) = rows.next()? {
+        let topic = row.get_ref(1)?.as_str()?;
+        let owner = row.get_ref(4)?.as_str()?;
+        if account.as_str() != owner {
+            account = Account::new(owner);
         }
-        _ => Problem::wait(message).next("look at the disk of the state folder: dmesg"),
-    };
-    Failure {
-        problem,
-        disk_full: error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+        last_id = row.get(0)?;
+        lanes.found(last_id, &account, topic);
+        let size = size(topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0));
+        queued.more(size);
+        accounts.entry(account.clone()).or_default().more(size);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_file_has_todays_schema_and_a_newer_one_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        drop(open(&path).unwrap());
-        let database = open(&path).unwrap();
-        let count: i64 = database
-            .query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))
-            .unwrap();
-        assert_eq!(count, 0);
-        database.execute_batch("PRAGMA user_version = 99").unwrap();
-        drop(database);
-        match open(&path) {
-            Err(Unusable::Not(why)) => assert!(why.problem.message.contains("newer gatepost"), "{why:?}"),
-            other => panic!("{other:?}"),
-        }
-        assert!(path.exists());
-    }
-
-    #[test]
-    fn a_look_finds_what_is_in_the_log_and_leaves_it_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        let database = open(&path).unwrap();
-        let insert = "INSERT INTO outbox VALUES (1, 't', x'00', 0, NULL, 0, ''), (2, 't', x'00', 0, NULL, 0, '');
-                      INSERT INTO parked VALUES (3, 't', x'00', 0, NULL, 0, 0, 'r', '');";
-        database.execute_batch(insert).unwrap();
-        // As after a kill: what was committed is in the log only.
-        let after = tempfile::tempdir().unwrap();
-        let copy = super::path(after.path());
-        fs::copy(&path, &copy).unwrap();
-        fs::copy(with_suffix(&path, "-wal"), with_suffix(&copy, "-wal")).unwrap();
-        let files = || {
-            let files = fs::read_dir(after.path()).unwrap().map(|entry| entry.unwrap().path());
-            let mut files: Vec<_> = files.map(|path| (fs::read(&path).unwrap(), path)).collect();
-            files.sort();
-            files
-        };
-        let before = files();
-        for _ in 0..2 {
-            assert_eq!(look(&copy).unwrap(), Glance { queued: 2, parked: 1 });
-        }
-        assert!(files() == before, "something was changed");
-        fs::remove_file(with_suffix(&copy, "-wal")).unwrap();
-        fs::write(&copy, vec![b'x'; 8192]).unwrap();
-        assert!(matches!(look(&copy), Err(Unusable::Broken(_))));
-        fs::remove_file(&copy).unwrap();
-        assert!(matches!(look(&copy), Err(Unusable::Not(_))) && !copy.exists());
-        database.execute_batch("PRAGMA user_version = 99").unwrap();
-        drop(database);
-        assert!(matches!(look(&path), Err(Unusable::Not(_))));
-    }
-
-    #[test]
-    fn a_broken_file_is_told_from_one_that_cannot_be_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        fs::write(&path, vec![b'x'; 8192]).unwrap();
-        assert!(matches!(open(&path), Err(Unusable::Broken(_))));
-        let none = folder.path().join("none/messages.db");
-        assert!(matches!(open(&none), Err(Unusable::Not(_))));
-    }
-
-    #[test]
-    fn what_sqlite_quotes_of_a_damaged_file_moves_no_cursor() {
-        let words = "malformed database schema (parked) - unrecognized token: \"\u{4}\u{1b}[2J\n\"";
-        let input = rusqlite::Error::SqlInputError {
-            error: ffi::Error::new(ffi::SQLITE_ERROR),
-            msg: words.to_owned(),
-            sql: "SELECT 1".to_owned(),
-            offset: 0,
-        };
-        let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(words.to_owned()));
-        for error in [input, failure] {
-            let said = brief(&error);
-            assert!(
-                said.contains("malformed database schema") && !said.contains(char::is_control),
-                "{said:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_an_interrupted_copy_has_left_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        let draft = with_suffix(&path, "-anew");
-        let journal = with_suffix(&draft, "-journal");
-        for files in [vec![&draft, &journal], vec![&journal], vec![&draft], vec![]] {
-            files.iter().for_each(|file| fs::write(file, "left").unwrap());
-            remove_draft(&draft);
-            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{files:?}");
-        }
-    }
-
-    #[test]
-    fn broken_files_are_kept_but_not_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        for number in 0..6 {
-            fs::write(&path, format!("{number}")).unwrap();
-            fs::write(with_suffix(&path, "-wal"), "log").unwrap();
-            let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000 + number / 2);
-            let aside = set_aside(&path, now).unwrap();
-            assert_eq!(fs::read_to_string(aside).unwrap(), number.to_string());
-            assert!(!path.exists() && !with_suffix(&path, "-wal").exists());
-        }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2 * KEPT_ASIDE);
-    }
+    let (parked, last_parked): (i64, Option<i64>) =
+        database.query_row("SELECT count(*), max(id) FROM parked", (), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(Counted {
+        lanes,
+        queued,
+        accounts,
+        parked,
+        last_id: last_id.max(last_parked.unwrap_or(0)),
+    })
 }

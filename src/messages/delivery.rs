@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use super::database::Failure;
+use super::file::StoreError;
 use super::inbox::{Begun, Inbox};
-use super::kept::Kept;
+use super::kept::DurableSubscription;
 use super::message::Received;
-use super::store::{Care, Store};
-use super::streams::{Stream, Taken};
+use super::store::{Durability, Store};
+use super::streams::{AckGuard, Stream};
 use crate::clock::rfc3339;
 use crate::problem::Problem;
 use crate::topic;
@@ -24,7 +24,7 @@ const PAGE: (usize, usize) = (32, 128 * 1024);
 
 impl Inbox {
     /// Hands a message to everybody who wants it.
-    pub(super) async fn hand_out(self: &Rc<Self>, message: Received, taken: Taken) {
+    pub(super) async fn hand_out(self: &Rc<Self>, message: Received, taken: AckGuard) {
         self.hand_to_streams(&message, &taken);
         let names = self.known.get().then(|| self.names_for(&message));
         if names.as_ref().is_some_and(Vec::is_empty) {
@@ -40,7 +40,7 @@ impl Inbox {
         let message = one.message.clone();
         let keep = self
             .store
-            .start(Care::Adds, move |books| books.deliver(&names, &message));
+            .start(Durability::Adds, move |database| database.deliver(&names, &message));
         let Ok(outcome) = keep.await else { return };
         let inbox = self.clone();
         spawn_local(async move {
@@ -53,7 +53,7 @@ impl Inbox {
     /// The durable subscriptions that want a message that has just come.
     pub(super) fn names_for(&self, message: &Received) -> Vec<String> {
         let (kept, now) = (self.kept.borrow(), self.clock.boot());
-        let wants = |kept: &&Kept| {
+        let wants = |kept: &&DurableSubscription| {
             topic::matches(&kept.filter, &message.topic)
                 && (!message.retained || self.is_news(&kept.name, &message.topic, now))
         };
@@ -87,7 +87,7 @@ impl Inbox {
         })
     }
 
-    fn hand_to_streams(&self, message: &Received, taken: &Taken) {
+    fn hand_to_streams(&self, message: &Received, taken: &AckGuard) {
         let now = self.clock.boot();
         let received = rfc3339(self.clock.wall());
         let mut line = None;
@@ -108,7 +108,7 @@ impl Inbox {
     }
 }
 
-fn ending() -> Failure {
+fn ending() -> StoreError {
     Problem::wait("gatepost is ending").into()
 }
 
@@ -126,7 +126,9 @@ async fn withhold(store: &Store, name: &str, ids: Vec<i64>, withheld: bool) {
         return;
     }
     let name = name.to_owned();
-    let noted = store.run(Care::Writes, move |books| books.withhold(&name, &ids, withheld));
+    let noted = store.run(Durability::Writes, move |database| {
+        database.withhold(&name, &ids, withheld)
+    });
     let _ = noted.await;
 }
 
@@ -139,7 +141,9 @@ pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: 
         let page = {
             let name = name.clone();
             let after = position;
-            store.run(Care::Reads, move |books| books.read_kept(&name, after, most, bytes))
+            store.run(Durability::Reads, move |database| {
+                database.read_kept(&name, after, most, bytes)
+            })
         };
         match page.await {
             Ok(Some(page)) if !page.is_empty() => {
@@ -160,7 +164,7 @@ pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: 
                         withhold(&store, &name, vec![kept.id], false).await;
                     }
                     let line = kept.message.line(&rfc3339(kept.received), Some(kept.id));
-                    stream.push(line, Taken::nothing());
+                    stream.push(line, AckGuard::nothing());
                     stream.drained().await;
                 }
                 withhold(&store, &name, withheld, true).await;
@@ -173,7 +177,7 @@ pub(super) async fn feed(store: Store, mut stored: watch::Receiver<()>, stream: 
                 let hint = Some("subscribe again with the same name");
                 return stream.end("deleted", "the durable subscription is gone", hint);
             }
-            Err(Failure { problem, .. }) => {
+            Err(StoreError { problem, .. }) => {
                 return stream.end("unusable", &problem.message, problem.next_step.as_deref());
             }
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::books::Books;
+use super::database::Database;
 use super::subscription_state::SubscriptionState;
 
 /// The fact that the filters were noted, even if there are none.
@@ -31,7 +31,7 @@ pub(super) fn subscribed(database: &Connection) -> rusqlite::Result<Option<Vec<(
     Ok(noted.then_some(filters))
 }
 
-impl Books {
+impl Database {
     /// A fact that was noted.
     pub(super) fn fact(&self, name: &str) -> rusqlite::Result<Option<String>> {
         fact(&self.database, name)
@@ -50,7 +50,7 @@ impl Books {
 
     /// Notes the filters that AWS's side of the session has.
     pub(super) fn note_subscribed(&mut self, filters: &[(String, SubscriptionState)]) -> rusqlite::Result<()> {
-        self.bookkeeper.subscribed = Some(filters.to_vec());
+        self.context.subscribed = Some(filters.to_vec());
         self.note_fact(SUBSCRIBED, "noted")?;
         self.database.execute("DELETE FROM subscribed", ())?;
         for (filter, state) in filters {

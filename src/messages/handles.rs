@@ -10,19 +10,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::bookkeeper::{Bookkeeper, Fate};
-use super::database::Failure;
+use super::context::{Outcome, StoreContext};
+use super::file::StoreError;
 use super::inbox::Inbox;
 use super::inspect::{Entry, Which, Whole};
 use super::lanes::Lanes;
 use super::message::Message;
-use super::outbox::{NotAccepted, Outgoing, Submission, Ticket};
+use super::outbox::{MessageRef, Outgoing, Submission, SubmitError};
 use super::owner::Account;
-use super::store::{Care, Ending, Store};
-use super::streams::Arrival;
+use super::store::{Durability, Ending, Store};
+use super::streams::SessionEvent;
 use super::subscription_state::SubscriptionState;
 use super::wanted::Wanted;
-use super::{Bounds, database};
+use super::{Bounds, file};
 use crate::clock::SharedClock;
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
@@ -39,7 +39,7 @@ const PACKET_LIMIT: u32 = 149_504;
 
 /// A message at quality of service 0, which nobody keeps: sent at once or not at all.
 #[derive(Debug)]
-pub struct Direct {
+pub struct Qos0Message {
     /// The message.
     pub message: Message,
     /// Answered when the session has sent it, or cannot.
@@ -51,7 +51,7 @@ pub struct Direct {
 pub struct Outbox {
     store: Store,
     news: watch::Receiver<()>,
-    direct: mpsc::Sender<Direct>,
+    direct: mpsc::Sender<Qos0Message>,
     bounds: watch::Sender<Bounds>,
     packet_limit: Arc<AtomicU32>,
 }
@@ -62,13 +62,13 @@ pub struct Handles {
     /// For both wings.
     pub outbox: Outbox,
     /// Messages at quality of service 0, for the session.
-    pub direct: mpsc::Receiver<Direct>,
+    pub direct: mpsc::Receiver<Qos0Message>,
     /// For the local wing.
     pub inbox: Rc<Inbox>,
     /// What the session hands over, for the inbox.
-    pub arrivals: mpsc::Receiver<Arrival>,
+    pub arrivals: mpsc::Receiver<SessionEvent>,
     /// The session's end of that.
-    pub arrive: mpsc::Sender<Arrival>,
+    pub arrive: mpsc::Sender<SessionEvent>,
     /// The filters to be subscribed to, for the session.
     pub wanted: watch::Receiver<Wanted>,
     /// Closes when everything is written and all handles are gone.
@@ -86,8 +86,8 @@ pub fn spawn(
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> io::Result<Handles> {
     let (bounds, configured) = watch::channel(bounds);
-    let (bookkeeper, news) = keep_books(configured, clock.clone(), reporter);
-    let (store, ended) = Store::spawn(database::path(state), bookkeeper)?;
+    let (context, news) = keep_books(configured, clock.clone(), reporter);
+    let (store, ended) = Store::spawn(file::path(state), context)?;
     Ok(assemble(clock, store, ended, news, bounds))
 }
 
@@ -99,8 +99,8 @@ pub fn prepare(
     reporter: Reporter<MessagesPhase, MessagesDetails>,
 ) -> (Handles, impl Future<Output = ()> + use<>) {
     let (bounds, configured) = watch::channel(bounds);
-    let (bookkeeper, news) = keep_books(configured, clock.clone(), reporter);
-    let (store, ended, work) = Store::with_work(database::path(state), bookkeeper);
+    let (context, news) = keep_books(configured, clock.clone(), reporter);
+    let (store, ended, work) = Store::with_work(file::path(state), context);
     (assemble(clock, store, ended, news, bounds), work)
 }
 
@@ -111,11 +111,11 @@ fn keep_books(
     bounds: watch::Receiver<Bounds>,
     clock: SharedClock,
     reporter: Reporter<MessagesPhase, MessagesDetails>,
-) -> (Box<Bookkeeper>, News) {
+) -> (Box<StoreContext>, News) {
     let (news, heard) = watch::channel(());
     let (stored, listening) = watch::channel(());
-    let bookkeeper = Box::new(Bookkeeper::new(bounds, clock, reporter, news, stored));
-    (bookkeeper, (heard, listening))
+    let context = Box::new(StoreContext::new(bounds, clock, reporter, news, stored));
+    (context, (heard, listening))
 }
 
 fn assemble(
@@ -169,7 +169,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it is not accepted, with why.
-    pub async fn accept(&self, message: Message, account: Account) -> Result<i64, NotAccepted> {
+    pub async fn accept(&self, message: Message, account: Account) -> Result<i64, SubmitError> {
         self.submit(Submission {
             message,
             account,
@@ -186,7 +186,7 @@ impl Outbox {
         &self,
         message: Message,
         account: Account,
-    ) -> Result<(i64, oneshot::Receiver<Fate>), NotAccepted> {
+    ) -> Result<(i64, oneshot::Receiver<Outcome>), SubmitError> {
         let (fate, told) = oneshot::channel();
         let submission = Submission {
             message,
@@ -196,8 +196,10 @@ impl Outbox {
         Ok((self.submit(submission).await?, told))
     }
 
-    async fn submit(&self, submission: Submission) -> Result<i64, NotAccepted> {
-        let accepted = self.store.run(Care::Adds, move |books| books.accept(submission));
+    async fn submit(&self, submission: Submission) -> Result<i64, SubmitError> {
+        let accepted = self
+            .store
+            .run(Durability::Adds, move |database| database.accept(submission));
         accepted.await?
     }
 
@@ -208,7 +210,9 @@ impl Outbox {
     pub async fn send_directly(&self, message: Message) -> Result<(), Problem> {
         let (sent, told) = oneshot::channel();
         let busy = || Problem::wait("more messages at quality of service 0 wait than the session can send");
-        self.direct.try_send(Direct { message, sent }).map_err(|_| busy())?;
+        self.direct
+            .try_send(Qos0Message { message, sent })
+            .map_err(|_| busy())?;
         match timeout(DIRECT_PATIENCE, told).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(_)) => Err(Problem::wait("the MQTT session ended before the message was sent")),
@@ -232,36 +236,36 @@ impl Outbox {
         &self,
         most: usize,
         bytes: u64,
-    ) -> Result<oneshot::Receiver<Result<Vec<Outgoing>, Failure>>, Failure> {
+    ) -> Result<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>, StoreError> {
         self.store
-            .start(Care::Reads, move |books| books.take(most, bytes))
+            .start(Durability::Reads, move |database| database.take(most, bytes))
             .await
     }
 
     /// AWS has acknowledged this one.
-    pub async fn acknowledged(&self, ticket: Ticket) {
-        let work = move |books: &mut super::books::Books| {
-            books.acknowledged(&ticket);
+    pub async fn acknowledged(&self, ticket: MessageRef) {
+        let work = move |database: &mut super::database::Database| {
+            database.acknowledged(&ticket);
             Ok(())
         };
-        let _ = self.store.start(Care::Reads, work).await;
+        let _ = self.store.start(Durability::Reads, work).await;
     }
 
     /// This one was not sent after all, or AWS could not take it: it is sent again.
-    pub async fn again(&self, ticket: Ticket) {
+    pub async fn again(&self, ticket: MessageRef) {
         self.change_lanes(move |lanes| lanes.again(ticket.id)).await;
     }
 
     /// AWS was too busy for this one: it is sent again, and what is behind it on its topic waits for it.
-    pub async fn put_off(&self, ticket: Ticket) {
+    pub async fn put_off(&self, ticket: MessageRef) {
         self.change_lanes(move |lanes| lanes.put_off(ticket.id)).await;
     }
 
     /// AWS does not take this one: it is kept aside with the reason.
-    pub async fn park(&self, ticket: Ticket, reason: String) {
+    pub async fn park(&self, ticket: MessageRef, reason: String) {
         let _ = self
             .store
-            .start(Care::Writes, move |books| books.park(&ticket, &reason))
+            .start(Durability::Writes, move |database| database.park(&ticket, &reason))
             .await;
     }
 
@@ -271,20 +275,20 @@ impl Outbox {
     }
 
     async fn change_lanes(&self, change: impl FnOnce(&mut Lanes) + Send + 'static) {
-        let work = move |books: &mut super::books::Books| {
-            change(&mut books.lanes);
+        let work = move |database: &mut super::database::Database| {
+            change(&mut database.lanes);
             Ok(())
         };
-        let _ = self.store.start(Care::Reads, work).await;
+        let _ = self.store.start(Durability::Reads, work).await;
     }
 
     /// A page of messages after number `after`: those that wait, or the parked ones.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn list(&self, after: i64, parked: bool) -> Result<Vec<Entry>, Failure> {
+    pub async fn list(&self, after: i64, parked: bool) -> Result<Vec<Entry>, StoreError> {
         self.store
-            .run(Care::Reads, move |books| books.list(after, parked))
+            .run(Durability::Reads, move |database| database.list(after, parked))
             .await
     }
 
@@ -292,18 +296,23 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn show(&self, id: i64) -> Result<Option<Whole>, Failure> {
-        self.store.run(Care::Reads, move |books| books.show_one(id)).await
+    pub async fn show(&self, id: i64) -> Result<Option<Whole>, StoreError> {
+        self.store
+            .run(Durability::Reads, move |database| database.show_one(id))
+            .await
     }
 
     /// Deletes messages, and returns how many.
     ///
     /// # Errors
     /// When the database cannot be used; some may be deleted then.
-    pub async fn purge(&self, which: Which) -> Result<usize, Failure> {
+    pub async fn purge(&self, which: Which) -> Result<usize, StoreError> {
         let mut purged = 0;
         loop {
-            let (some, more) = self.store.run(Care::Lasts, move |books| books.purge(which)).await?;
+            let (some, more) = self
+                .store
+                .run(Durability::Lasts, move |database| database.purge(which))
+                .await?;
             purged += some;
             if !more {
                 return Ok(purged);
@@ -315,10 +324,13 @@ impl Outbox {
     ///
     /// # Errors
     /// When there is no room for all of them, or the database cannot be used; some may be back then.
-    pub async fn retry(&self, which: Which) -> Result<usize, NotAccepted> {
+    pub async fn retry(&self, which: Which) -> Result<usize, SubmitError> {
         let mut retried = 0;
         loop {
-            let (some, more) = self.store.run(Care::Adds, move |books| books.retry(which)).await??;
+            let (some, more) = self
+                .store
+                .run(Durability::Adds, move |database| database.retry(which))
+                .await??;
             retried += some;
             if !more {
                 return Ok(retried);
@@ -330,9 +342,9 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn subscribed(&self) -> Result<Option<Vec<(String, SubscriptionState)>>, Failure> {
+    pub async fn subscribed(&self) -> Result<Option<Vec<(String, SubscriptionState)>>, StoreError> {
         self.store
-            .run(Care::Reads, |books| Ok(books.bookkeeper.subscribed.clone()))
+            .run(Durability::Reads, |database| Ok(database.context.subscribed.clone()))
             .await
     }
 
@@ -340,32 +352,38 @@ impl Outbox {
     pub async fn note_subscribed(
         &self,
         filters: Vec<(String, SubscriptionState)>,
-    ) -> Option<oneshot::Receiver<Result<(), Failure>>> {
-        let work = move |books: &mut super::books::Books| books.note_subscribed(&filters);
-        self.store.start(Care::Lasts, work).await.ok()
+    ) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
+        let work = move |database: &mut super::database::Database| database.note_subscribed(&filters);
+        self.store.start(Durability::Lasts, work).await.ok()
     }
 
     /// The thing name of earlier starts, so that topics can be told before the token has shown its key.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn thing(&self) -> Result<Option<String>, Failure> {
-        self.store.run(Care::Reads, |books| books.fact("thing")).await
+    pub async fn thing(&self) -> Result<Option<String>, StoreError> {
+        self.store
+            .run(Durability::Reads, |database| database.fact("thing"))
+            .await
     }
 
     /// How presence was published, as far as earlier starts know.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn presence(&self) -> Result<Option<String>, Failure> {
-        self.store.run(Care::Reads, |books| books.fact("presence")).await
+    pub async fn presence(&self) -> Result<Option<String>, StoreError> {
+        self.store
+            .run(Durability::Reads, |database| database.fact("presence"))
+            .await
     }
 
     /// Notes how presence is published.
     pub async fn note_presence(&self, manner: String) {
         let _ = self
             .store
-            .start(Care::Writes, move |books| books.note_fact("presence", &manner))
+            .start(Durability::Writes, move |database| {
+                database.note_fact("presence", &manner)
+            })
             .await;
     }
 
@@ -373,7 +391,7 @@ impl Outbox {
     pub async fn note_thing(&self, thing: String) {
         let _ = self
             .store
-            .start(Care::Writes, move |books| books.note_fact("thing", &thing))
+            .start(Durability::Writes, move |database| database.note_fact("thing", &thing))
             .await;
     }
 }

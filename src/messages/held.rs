@@ -14,11 +14,11 @@ use log::Level;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::database::Failure;
+use super::file::StoreError;
 use super::inbox::Inbox;
 use super::message::Received;
-use super::store::Care;
-use super::streams::Taken;
+use super::store::Durability;
+use super::streams::AckGuard;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 
@@ -38,7 +38,7 @@ pub(super) struct One {
     pub(super) message: Arc<Received>,
     /// The durable subscriptions that want it, once they are known.
     pub(super) names: Option<Arc<Vec<String>>>,
-    taken: Taken,
+    taken: AckGuard,
 }
 
 /// What is held, in the order in which it came.
@@ -55,7 +55,7 @@ pub(super) struct Held {
 
 impl Held {
     /// A message that has just come.
-    pub(super) fn one(&self, message: Arc<Received>, names: Option<Arc<Vec<String>>>, taken: Taken) -> One {
+    pub(super) fn one(&self, message: Arc<Received>, names: Option<Arc<Vec<String>>>, taken: AckGuard) -> One {
         self.turns.set(self.turns.get() + 1);
         One {
             turn: self.turns.get(),
@@ -114,7 +114,7 @@ impl Held {
 
 impl Inbox {
     /// The disk did not take it.
-    pub(super) async fn was_not_kept(&self, one: One, why: &Failure) {
+    pub(super) async fn was_not_kept(&self, one: One, why: &StoreError) {
         match one.taken.is_awaited() {
             true => self.held.hold(one),
             false => {
@@ -153,7 +153,9 @@ impl Inbox {
             return Err(Problem::wait("which durable subscriptions there are cannot be read"));
         };
         let message = one.message.clone();
-        let keep = self.store.run(Care::Adds, move |books| books.deliver(&names, &message));
+        let keep = self
+            .store
+            .run(Durability::Adds, move |database| database.deliver(&names, &message));
         keep.await.map_err(|why| why.problem)
     }
 
@@ -198,8 +200,8 @@ impl Inbox {
         if lost == 0 {
             return;
         }
-        let count = self.store.run(Care::Reads, move |books| {
-            books.bookkeeper.counts.inbox_dropped += lost;
+        let count = self.store.run(Durability::Reads, move |database| {
+            database.context.counts.inbox_dropped += lost;
             Ok(())
         });
         if count.await.is_err() {
@@ -220,8 +222,8 @@ mod tests {
     use super::*;
     use crate::clock::SharedClock;
     use crate::clock::manual::ManualClock;
-    use crate::messages::{Arrival, Bounds, database, spawn};
-    use crate::status::{Desk, MessagesDetails, MessagesPhase};
+    use crate::messages::{Bounds, SessionEvent, file, spawn};
+    use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
     fn message() -> Received {
         Received {
@@ -235,13 +237,13 @@ mod tests {
     async fn promise_6_what_the_disk_does_not_take_stops_others_for_a_minute_and_is_lost_aloud() {
         let folder = tempfile::tempdir().unwrap();
         let set_version = |version: i64| {
-            let database = Connection::open(database::path(folder.path())).unwrap();
+            let database = Connection::open(file::path(folder.path())).unwrap();
             database.pragma_update(None, "user_version", version).unwrap();
         };
         set_version(99);
         let clock: SharedClock = ManualClock::at(1_893_456_000);
         let reporter =
-            Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+            StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
         let mut status = reporter.watch();
         let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
         let (back, mut acknowledged) = mpsc::unbounded_channel();
@@ -249,8 +251,12 @@ mod tests {
         let test = async {
             spawn_local(handles.inbox.clone().run(handles.arrivals));
             for packet_id in 1..=30 {
-                let taken = Taken::new(packet_id, back.clone(), crowded.clone());
-                handles.arrive.send(Arrival::Message(message(), taken)).await.unwrap();
+                let taken = AckGuard::new(packet_id, back.clone(), crowded.clone());
+                handles
+                    .arrive
+                    .send(SessionEvent::Message(message(), taken))
+                    .await
+                    .unwrap();
             }
             // As long as nobody else waits, these can.
             sleep(10 * PATIENCE).await;
@@ -276,7 +282,7 @@ mod tests {
         let held = Held::default();
         let (back, _acknowledged) = mpsc::unbounded_channel();
         let one = |packet_id| {
-            let taken = Taken::new(packet_id, back.clone(), Arc::default());
+            let taken = AckGuard::new(packet_id, back.clone(), Arc::default());
             held.one(Arc::new(message()), None, taken)
         };
         let [first, second, third] = [1, 2, 3].map(one);

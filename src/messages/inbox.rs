@@ -16,10 +16,10 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::held::Held;
-use super::kept::{Kept, NotKept};
+use super::kept::{DurableSubscription, DurableSubscriptionError};
 use super::owner::Owner;
-use super::store::{Care, Store};
-use super::streams::{Arrival, Stream, Subscription};
+use super::store::{Durability, Store};
+use super::streams::{SessionEvent, Stream, Subscription};
 use super::wanted::{MAX_FILTERS, Wanted, Wish, fewest, is_wild};
 use crate::clock::SharedClock;
 use crate::event::{Event, journal};
@@ -43,7 +43,7 @@ pub struct Inbox {
     wanted: watch::Sender<Wanted>,
     stored: watch::Receiver<()>,
     pub(super) streams: RefCell<Vec<Rc<Stream>>>,
-    pub(super) kept: RefCell<Vec<Kept>>,
+    pub(super) kept: RefCell<Vec<DurableSubscription>>,
     /// Whether the durable subscriptions of earlier starts are among them.
     pub(super) known: Cell<bool>,
     /// Who was cut off, and does not get a new stream yet.
@@ -91,7 +91,7 @@ pub struct Subscriber {
 
 /// Why somebody is not subscribed.
 #[derive(Clone, Debug)]
-pub enum NotSubscribed {
+pub enum SubscribeError {
     /// The reader was cut off because it did not read, and is barred for so long.
     Barred(Duration),
     /// The reader, or all together, have too many streams.
@@ -101,7 +101,7 @@ pub enum NotSubscribed {
     /// The reader has its share of them.
     TooManyOfOne(usize),
     /// The durable subscription cannot be had.
-    NotKept(NotKept),
+    DurableSubscriptionError(DurableSubscriptionError),
     /// The disk.
     Unusable(Problem),
 }
@@ -146,24 +146,24 @@ impl Inbox {
     }
 
     /// Hands out what arrives, until the session has ended.
-    pub async fn run(self: Rc<Self>, mut arrivals: mpsc::Receiver<Arrival>) {
+    pub async fn run(self: Rc<Self>, mut arrivals: mpsc::Receiver<SessionEvent>) {
         spawn_local(self.clone().remember());
         spawn_local(self.clone().keep_what_is_held());
         while let Some(arrival) = arrivals.recv().await {
             match arrival {
-                Arrival::Message(message, taken) => self.hand_out(message, taken).await,
-                Arrival::NewSession => self.new_session(),
-                Arrival::Subscribed(filter) => self.confirmed(&filter),
-                Arrival::Refused(filter, why) => self.refused(&filter, &why),
+                SessionEvent::Message(message, taken) => self.hand_out(message, taken).await,
+                SessionEvent::NewSession => self.new_session(),
+                SessionEvent::Subscribed(filter) => self.confirmed(&filter),
+                SessionEvent::Refused(filter, why) => self.refused(&filter, &why),
             }
         }
     }
 
     async fn remember(self: Rc<Self>) {
         loop {
-            let known = self
-                .store
-                .run(Care::Reads, |books| Ok(books.kept.values().cloned().collect()));
+            let known = self.store.run(Durability::Reads, |database| {
+                Ok(database.kept.values().cloned().collect())
+            });
             match known.await {
                 Ok(kept) => {
                     self.kept.replace(kept);
@@ -184,14 +184,14 @@ impl Inbox {
     ///
     /// # Errors
     /// When a limit is reached.
-    pub fn subscribe(self: &Rc<Self>, subscriber: &Subscriber) -> Result<Subscription, NotSubscribed> {
+    pub fn subscribe(self: &Rc<Self>, subscriber: &Subscriber) -> Result<Subscription, SubscribeError> {
         if let Some(left) = self.bars.borrow().left(&subscriber.reader, self.clock.boot()) {
-            return Err(NotSubscribed::Barred(left));
+            return Err(SubscribeError::Barred(left));
         }
         self.join(subscriber, None)
     }
 
-    fn join(self: &Rc<Self>, subscriber: &Subscriber, kept: Option<&str>) -> Result<Subscription, NotSubscribed> {
+    fn join(self: &Rc<Self>, subscriber: &Subscriber, kept: Option<&str>) -> Result<Subscription, SubscribeError> {
         let Subscriber {
             reader, filter, qos, ..
         } = subscriber;
@@ -202,7 +202,7 @@ impl Inbox {
             let streams = self.streams.borrow();
             let same_reader = streams.iter().filter(|stream| stream.reader == *reader).count();
             if same_reader >= PER_READER || streams.len() >= TOTAL {
-                return Err(NotSubscribed::TooManyStreams(PER_READER));
+                return Err(SubscribeError::TooManyStreams(PER_READER));
             }
         }
         self.joined.set(self.joined.get() + 1);
@@ -211,7 +211,7 @@ impl Inbox {
         let wanted = self.fewest();
         if wanted.len() > MAX_FILTERS && !self.wanted.borrow().contains_key(filter) {
             self.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, &stream));
-            return Err(NotSubscribed::TooManyFilters(MAX_FILTERS));
+            return Err(SubscribeError::TooManyFilters(MAX_FILTERS));
         }
         self.publish(wanted);
         if kept.is_none() {
@@ -228,7 +228,7 @@ impl Inbox {
     }
 
     /// Whether the reader may have one more filter, beside those of its streams and of its durable subscriptions but `name`.
-    fn has_a_share_left(&self, subscriber: &Subscriber, name: Option<&str>) -> Result<(), NotSubscribed> {
+    fn has_a_share_left(&self, subscriber: &Subscriber, name: Option<&str>) -> Result<(), SubscribeError> {
         let (streams, kept) = (self.streams.borrow(), self.kept.borrow());
         let live = streams
             .iter()
@@ -240,7 +240,7 @@ impl Inbox {
         filters.extend(durable.map(|kept| kept.filter.as_str()));
         filters.insert(&subscriber.filter);
         match filters.len() > subscriber.most_filters {
-            true => Err(NotSubscribed::TooManyOfOne(subscriber.most_filters)),
+            true => Err(SubscribeError::TooManyOfOne(subscriber.most_filters)),
             false => Ok(()),
         }
     }

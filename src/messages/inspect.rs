@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{OptionalExtension as _, Row};
 use serde::Serialize;
 
-use super::bookkeeper::Fate;
-use super::books::{Books, Change};
+use super::context::Outcome;
+use super::database::{Change, Database};
 use super::message::Properties;
-use super::outbox::{NotAccepted, ticket};
+use super::outbox::{SubmitError, ticket};
 use crate::clock::rfc3339;
 
 /// Messages in one page of a list.
@@ -62,7 +62,7 @@ pub enum Which {
 
 const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), account, accepted, retain";
 
-impl Books {
+impl Database {
     /// A page of messages after number `after`, the parked ones first.
     pub(super) fn list(&self, after: i64, parked: bool) -> rusqlite::Result<Vec<Entry>> {
         let (table, reason) = if parked {
@@ -182,7 +182,7 @@ impl Books {
                 topic: ticket.topic,
                 size: ticket.size,
                 account: ticket.account,
-                fate: Fate::Dropped("somebody purged it".to_owned()),
+                fate: Outcome::Dropped("somebody purged it".to_owned()),
             });
             deleted += 1;
         }
@@ -190,7 +190,7 @@ impl Books {
     }
 
     /// Puts parked messages back into the outbox, behind what is there; returns how many, and whether there may be more.
-    pub(super) fn retry(&mut self, which: Which) -> rusqlite::Result<Result<(usize, bool), NotAccepted>> {
+    pub(super) fn retry(&mut self, which: Which) -> rusqlite::Result<Result<(usize, bool), SubmitError>> {
         let (condition, id) = match which {
             Which::One(id) => ("id = ?1", id),
             Which::Queued | Which::Parked => ("id > ?1", 0),
@@ -205,7 +205,7 @@ impl Books {
         for ticket in tickets {
             if let Some(problem) = self.make_room(ticket.size)? {
                 return Ok(match retried {
-                    0 => Err(NotAccepted::Full(problem)),
+                    0 => Err(SubmitError::Full(problem)),
                     // Those that there was room for are back all the same; the next call says why no more are.
                     some => Ok((some, true)),
                 });
@@ -216,7 +216,7 @@ impl Books {
                     "INSERT INTO outbox (id, topic, payload, retain, properties, accepted, account)
                      SELECT ?2, topic, payload, retain, properties, ?3, account FROM parked WHERE id = ?1",
                 )?
-                .execute((ticket.id, id, self.bookkeeper.now_ms()))?;
+                .execute((ticket.id, id, self.context.now_ms()))?;
             self.delete_parked_one(ticket.id)?;
             self.with_commit(Change::In {
                 id,
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
     use crate::messages::{Account, Bounds, Message, spawn};
-    use crate::status::{Desk, MessagesDetails, MessagesPhase};
+    use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
     /// What AWS has acknowledged stays in the database for a moment. Nobody sees it, and it ends neither a list nor a purge.
     #[tokio::test(flavor = "current_thread")]
@@ -244,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(1_800_000_000);
         let reporter =
-            Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+            StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
         let outbox = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap().outbox;
         let mut accepted = tokio::task::JoinSet::new();
         for _ in 0..700 {

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 pub(super) use self::content::load;
-use super::books::{Books, Change, FIRST_ID, Total};
+use super::database::{Change, Database, FIRST_ID, Total};
 use super::message::Received;
 use super::owner::Owner;
 use crate::qos::Qos;
@@ -23,7 +23,7 @@ const PER_ACCOUNT: usize = 16;
 
 /// A durable subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct DurableSubscription {
     /// Its name.
     pub name: String,
     /// Its number in the database.
@@ -46,7 +46,7 @@ pub struct Kept {
 
 /// A durable subscription as people see it.
 #[derive(Clone, Debug, Serialize)]
-pub struct KeptDocument {
+pub struct DurableSubscriptionDocument {
     name: String,
     /// Its owner, for the access check and for people.
     #[serde(serialize_with = "in_words")]
@@ -66,7 +66,7 @@ fn in_words<S: Serializer>(owner: &Owner, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(owner)
 }
 
-impl KeptDocument {
+impl DurableSubscriptionDocument {
     /// Whether it is the one of this name.
     pub fn is(&self, name: &str) -> bool {
         self.name == name
@@ -80,7 +80,7 @@ impl KeptDocument {
 
 /// A message of a durable subscription.
 #[derive(Clone, Debug)]
-pub struct KeptMessage {
+pub struct StoredMessage {
     /// Its number, by which it is acknowledged.
     pub id: i64,
     /// The message.
@@ -93,7 +93,7 @@ pub struct KeptMessage {
 
 /// Why a durable subscription cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotKept {
+pub enum DurableSubscriptionError {
     /// It is somebody else's; whose, is nobody's business.
     Owned,
     /// There are too many.
@@ -115,7 +115,7 @@ pub enum Acknowledged {
     Beyond(i64),
 }
 
-impl Kept {
+impl DurableSubscription {
     /// Whether `owner` may read it: whoever it belongs to, and a unit's process whose user it belongs to.
     pub(super) fn may_be_used_by(&self, owner: &Owner) -> bool {
         let is_of_its_user = match (&self.owner, owner) {
@@ -126,7 +126,7 @@ impl Kept {
     }
 }
 
-impl Books {
+impl Database {
     /// Makes the subscription, or takes it up again. Its owner is then who was given it now: by a rule about a unit it becomes the
     /// unit's, and no longer every process's of the unit's user.
     pub(super) fn keep(
@@ -136,13 +136,13 @@ impl Books {
         filter: &str,
         qos: Qos,
         accounts: &UserAccounts,
-    ) -> rusqlite::Result<Result<Kept, NotKept>> {
-        self.bookkeeper.user_accounts = accounts.clone();
+    ) -> rusqlite::Result<Result<DurableSubscription, DurableSubscriptionError>> {
+        self.context.user_accounts = accounts.clone();
         if let Some(known) = self.kept_then(name) {
             if !known.may_be_used_by(owner) {
-                return Ok(Err(NotKept::Owned));
+                return Ok(Err(DurableSubscriptionError::Owned));
             }
-            let kept = Kept {
+            let kept = DurableSubscription {
                 owner: owner.clone(),
                 filter: filter.to_owned(),
                 qos,
@@ -152,29 +152,29 @@ impl Books {
                 self.database
                     .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4 WHERE number = ?1")?
                     .execute((kept.number, owner.to_text(), filter, qos))?;
-                self.with_commit(Change::Kept(kept.clone()));
+                self.with_commit(Change::DurableSubscription(kept.clone()));
             }
             return Ok(Ok(kept));
         }
         let (all, of_one) = self.count_kept_then(owner, accounts);
         if all >= MOST {
-            return Ok(Err(NotKept::TooMany(MOST)));
+            return Ok(Err(DurableSubscriptionError::TooMany(MOST)));
         }
         if of_one >= PER_ACCOUNT {
-            return Ok(Err(NotKept::TooManyOfOne(PER_ACCOUNT)));
+            return Ok(Err(DurableSubscriptionError::TooManyOfOne(PER_ACCOUNT)));
         }
         self.insert_kept(name, owner, filter, qos).map(Ok)
     }
 
     /// Makes a subscription again what it was before it was taken up.
-    pub(super) fn put_back(&mut self, was: &Kept) -> rusqlite::Result<()> {
+    pub(super) fn put_back(&mut self, was: &DurableSubscription) -> rusqlite::Result<()> {
         let Some(known) = self.kept_then(&was.name).cloned() else {
             return Ok(());
         };
         self.database
             .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4 WHERE number = ?1")?
             .execute((known.number, was.owner.to_text(), &was.filter, was.qos))?;
-        self.with_commit(Change::Kept(Kept {
+        self.with_commit(Change::DurableSubscription(DurableSubscription {
             owner: was.owner.clone(),
             filter: was.filter.clone(),
             qos: was.qos,
@@ -183,7 +183,13 @@ impl Books {
         Ok(())
     }
 
-    fn insert_kept(&mut self, name: &str, owner: &Owner, filter: &str, qos: Qos) -> rusqlite::Result<Kept> {
+    fn insert_kept(
+        &mut self,
+        name: &str,
+        owner: &Owner,
+        filter: &str,
+        qos: Qos,
+    ) -> rusqlite::Result<DurableSubscription> {
         // Not a number of which something is left.
         let number = self.database.query_row(
             "SELECT 1 + max(coalesce((SELECT max(number) FROM subscription), 0),
@@ -195,44 +201,44 @@ impl Books {
             .prepare_cached(
                 "INSERT INTO subscription (number, name, owner, filter, qos, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute((number, name, owner.to_text(), filter, qos, self.bookkeeper.first_id))?;
-        let kept = Kept {
+            .execute((number, name, owner.to_text(), filter, qos, self.context.first_id))?;
+        let kept = DurableSubscription {
             name: name.to_owned(),
             number,
             owner: owner.clone(),
             filter: filter.to_owned(),
             qos,
             total: Total::default(),
-            last: self.bookkeeper.first_id,
+            last: self.context.first_id,
             dropped: 0,
             withheld: 0,
         };
-        self.with_commit(Change::Kept(kept.clone()));
+        self.with_commit(Change::DurableSubscription(kept.clone()));
         Ok(kept)
     }
 
     /// Leaves what the next database is to know, because this one is broken.
     pub(super) fn hand_over(&mut self) {
         // What this one itself had yet to be told goes on to the next.
-        let owed = std::mem::take(&mut self.bookkeeper.to_keep).into_iter();
+        let owed = std::mem::take(&mut self.context.to_keep).into_iter();
         let owed = owed.filter(|kept| !self.kept.contains_key(&kept.name));
-        self.bookkeeper.to_keep = owed.chain(self.kept.values().cloned()).collect();
-        self.bookkeeper.last_id = self.last_id();
-        self.bookkeeper.owed = true;
+        self.context.to_keep = owed.chain(self.kept.values().cloned()).collect();
+        self.context.last_id = self.last_id();
+        self.context.owed = true;
     }
 
     /// Notes what the broken one before it has left.
     pub(super) fn take_over(&mut self) -> rusqlite::Result<()> {
         self.keep_again()?;
-        if let Some(filters) = self.bookkeeper.subscribed.clone() {
+        if let Some(filters) = self.context.subscribed.clone() {
             self.note_subscribed(&filters)?;
         }
-        self.note_fact(FIRST_ID, &self.bookkeeper.first_id.to_string())
+        self.note_fact(FIRST_ID, &self.context.first_id.to_string())
     }
 
     /// Takes over the subscriptions of a database that broke: without their messages, and with their numbers going on.
     fn keep_again(&mut self) -> rusqlite::Result<()> {
-        for kept in self.bookkeeper.to_keep.clone() {
+        for kept in self.context.to_keep.clone() {
             // Those that there were stay, even where they are more than an account may have now.
             let mut again = match self.kept_then(&kept.name) {
                 Some(known) => known.clone(),
@@ -240,7 +246,7 @@ impl Books {
             };
             again.last = again.last.max(kept.last);
             self.note_counters(&again)?;
-            self.with_commit(Change::Kept(again));
+            self.with_commit(Change::DurableSubscription(again));
         }
         Ok(())
     }
@@ -258,8 +264,8 @@ impl Books {
     }
 
     /// What there is.
-    pub(super) fn list_kept(&self) -> Vec<KeptDocument> {
-        let document = |kept: &Kept| KeptDocument {
+    pub(super) fn list_kept(&self) -> Vec<DurableSubscriptionDocument> {
+        let document = |kept: &DurableSubscription| DurableSubscriptionDocument {
             name: kept.name.clone(),
             owner: kept.owner.clone(),
             filter: kept.filter.clone(),

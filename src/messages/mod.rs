@@ -7,11 +7,11 @@
 //! subscriptions (`kept`), or holds them where the disk does not take them (`held`). What people look at is in `inspect`.
 
 mod anew;
-mod bookkeeper;
-mod books;
+mod context;
 mod database;
 mod delivery;
 mod facts;
+mod file;
 mod handles;
 mod held;
 mod inbox;
@@ -36,36 +36,36 @@ mod wanted;
 use std::path::Path;
 use std::time::Duration;
 
-pub use bookkeeper::Fate;
-pub use database::{Failure, Glance};
-pub use handles::{Direct, Handles, Outbox, prepare, spawn};
-pub use inbox::{Inbox, NotSubscribed, Subscriber};
+pub use context::Outcome;
+pub use file::{QueueCounts, StoreError};
+pub use handles::{Handles, Outbox, Qos0Message, prepare, spawn};
+pub use inbox::{Inbox, SubscribeError, Subscriber};
 pub use inspect::{Entry, Which, Whole};
-pub use kept::{Acknowledged, Kept, KeptDocument, NotKept};
+pub use kept::{Acknowledged, DurableSubscription, DurableSubscriptionDocument, DurableSubscriptionError};
 pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
-pub use outbox::{NotAccepted, Outgoing, Ticket};
+pub use outbox::{MessageRef, Outgoing, SubmitError};
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
-pub use streams::{Arrival, Subscription, Taken};
+pub use streams::{AckGuard, SessionEvent, Subscription};
 pub use subscription_state::SubscriptionState;
 pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, Wish, fewest, is_wild};
 
 use crate::problem::Problem;
-use database::Unusable;
+use file::Unusable;
 
 /// What is in the state folder's database, while no daemon has it; `None` where there is none yet.
 ///
 /// # Errors
 /// When the daemon could not use it either, or would set it aside.
-pub fn look(state: &Path) -> Result<Option<Glance>, Problem> {
-    let path = database::path(state);
+pub fn look(state: &Path) -> Result<Option<QueueCounts>, Problem> {
+    let path = file::path(state);
     // Who may not even see that is told why below.
     if matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
-    database::look(&path).map(Some).map_err(|why| match why {
+    file::look(&path).map(Some).map_err(|why| match why {
         Unusable::Not(failure) => failure.problem,
         Unusable::Broken(error) => {
-            let message = format!("{} is broken: {}", path.display(), database::brief(&error));
+            let message = format!("{} is broken: {}", path.display(), file::brief(&error));
             Problem::wait(message).next("start the daemon: it sets the file aside and begins a new one")
         }
     })

@@ -9,9 +9,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, Row};
 use tokio::sync::oneshot;
 
-use super::bookkeeper::Fate;
-use super::books::{Books, Change};
-use super::database::Failure;
+use super::context::Outcome;
+use super::database::{Change, Database};
+use super::file::StoreError;
 use super::lanes::Next;
 use super::message::{Message, Properties, size};
 use super::owner::Account;
@@ -27,14 +27,14 @@ const ROOM: u32 = 1000;
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// Which one.
-    pub ticket: Ticket,
+    pub ticket: MessageRef,
     /// The message; its expiry is what is left of it.
     pub message: Message,
 }
 
 /// By what a message that was sent is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub struct MessageRef {
     /// Its number: later messages have larger ones.
     pub id: i64,
     /// Its topic.
@@ -47,7 +47,7 @@ pub struct Ticket {
 
 /// Why a message was not accepted.
 #[derive(Clone, Debug)]
-pub enum NotAccepted {
+pub enum SubmitError {
     /// There is no room for it.
     Full(Problem),
     /// There is no room on the disk.
@@ -56,8 +56,8 @@ pub enum NotAccepted {
     Unusable(Problem),
 }
 
-impl From<Failure> for NotAccepted {
-    fn from(why: Failure) -> Self {
+impl From<StoreError> for SubmitError {
+    fn from(why: StoreError) -> Self {
         match why.disk_full {
             true => Self::DiskFull(why.problem),
             false => Self::Unusable(why.problem),
@@ -70,12 +70,12 @@ impl From<Failure> for NotAccepted {
 pub(super) struct Submission {
     pub(super) message: Message,
     pub(super) account: Account,
-    pub(super) fate: Option<oneshot::Sender<Fate>>,
+    pub(super) fate: Option<oneshot::Sender<Outcome>>,
 }
 
-impl Books {
+impl Database {
     /// Accepts a message, if there is room for it.
-    pub(super) fn accept(&mut self, submission: Submission) -> rusqlite::Result<Result<i64, NotAccepted>> {
+    pub(super) fn accept(&mut self, submission: Submission) -> rusqlite::Result<Result<i64, SubmitError>> {
         let Submission { message, account, fate } = submission;
         let properties = message.properties.to_json();
         let size = size(
@@ -84,12 +84,12 @@ impl Books {
             properties.as_ref().map_or(0, String::len),
         );
         let mut refusal = self.make_room(size)?;
-        if self.bookkeeper.bounds.when_full == WhenFull::Refuse {
+        if self.context.bounds.when_full == WhenFull::Refuse {
             refusal = refusal.or_else(|| self.exceeds_share(&account, size));
         }
         if let Some(problem) = refusal {
-            self.bookkeeper.counts.refused += 1;
-            return Ok(Err(NotAccepted::Full(problem)));
+            self.context.counts.refused += 1;
+            return Ok(Err(SubmitError::Full(problem)));
         }
         let id = self.next_id();
         self.database
@@ -103,10 +103,10 @@ impl Books {
                 &message.payload[..],
                 message.retain,
                 &properties,
-                self.bookkeeper.now_ms(),
+                self.context.now_ms(),
                 account.as_str(),
             ))?;
-        self.bookkeeper.counts.accepted += 1;
+        self.context.counts.accepted += 1;
         self.adds(size);
         self.with_commit(Change::In {
             id,
@@ -120,7 +120,7 @@ impl Books {
 
     /// Sees to it that `size` bytes more fit, or says why they do not.
     pub(super) fn make_room(&mut self, size: u64) -> rusqlite::Result<Option<Problem>> {
-        let bounds = self.bookkeeper.bounds.clone();
+        let bounds = self.context.bounds.clone();
         if self.fits(&bounds, size) {
             return Ok(None);
         }
@@ -160,7 +160,7 @@ impl Books {
             let mut surplus = account.and(self.largest_then(bounds)).map(|(_, surplus)| surplus);
             while let Some(row) = rows.next()? {
                 let fits = messages < bounds.max_messages && bytes.saturating_add(size) <= bounds.max_bytes;
-                let old = self.bookkeeper.age(row.get(5)?).is_some_and(|age| age > bounds.max_age);
+                let old = self.context.age(row.get(5)?).is_some_and(|age| age > bounds.max_age);
                 if fits || (too_old && !old) {
                     break;
                 }
@@ -180,8 +180,8 @@ impl Books {
             }
         }
         match too_old {
-            true => self.bookkeeper.counts.expired += u64::try_from(dropped.len()).unwrap_or(0),
-            false => self.bookkeeper.made_room(dropped.len()),
+            true => self.context.counts.expired += u64::try_from(dropped.len()).unwrap_or(0),
+            false => self.context.made_room(dropped.len()),
         }
         let count = dropped.len();
         for ticket in dropped {
@@ -189,12 +189,12 @@ impl Books {
                 true => "it was older than mqtt.outbox-max-age",
                 false => "the outbox was full, and mqtt.outbox-when-full is \"drop-oldest\"",
             };
-            self.delete(&ticket, Fate::Dropped(why.to_owned()))?;
+            self.delete(&ticket, Outcome::Dropped(why.to_owned()))?;
         }
         Ok(count)
     }
 
-    fn delete(&mut self, ticket: &Ticket, fate: Fate) -> rusqlite::Result<()> {
+    fn delete(&mut self, ticket: &MessageRef, fate: Outcome) -> rusqlite::Result<()> {
         self.database
             .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
             .execute((ticket.id,))?;
@@ -256,10 +256,10 @@ impl Books {
                     taken.push(outgoing);
                 }
                 Err(ticket) => {
-                    self.bookkeeper.counts.expired += 1;
+                    self.context.counts.expired += 1;
                     self.out(
                         &ticket,
-                        Fate::Dropped("it had expired before it could be sent".to_owned()),
+                        Outcome::Dropped("it had expired before it could be sent".to_owned()),
                     );
                 }
             }
@@ -268,8 +268,8 @@ impl Books {
     }
 
     /// The message with what is left of its expiry; its ticket where it is too old.
-    fn still_wanted(&self, mut outgoing: Outgoing, accepted: i64) -> Result<Outgoing, Ticket> {
-        let Some(age) = self.bookkeeper.age(accepted) else {
+    fn still_wanted(&self, mut outgoing: Outgoing, accepted: i64) -> Result<Outgoing, MessageRef> {
+        let Some(age) = self.context.age(accepted) else {
             return Ok(outgoing);
         };
         let expiry = &mut outgoing.message.properties.message_expiry;
@@ -278,7 +278,7 @@ impl Books {
             // AWS takes no expiry below a second, so what has less than that left is too old.
             *seconds = u32::try_from(left).unwrap_or(u32::MAX);
         }
-        match *expiry == Some(0) || age > self.bookkeeper.bounds.max_age {
+        match *expiry == Some(0) || age > self.context.bounds.max_age {
             true => Err(outgoing.ticket),
             false => Ok(outgoing),
         }
@@ -312,24 +312,24 @@ impl Books {
     }
 
     /// AWS has acknowledged the message. It is deleted with the next commit; a loss of power before that sends it again.
-    pub(super) fn acknowledged(&mut self, ticket: &Ticket) {
+    pub(super) fn acknowledged(&mut self, ticket: &MessageRef) {
         // Somebody may have purged it meanwhile.
         if self.lanes.is_in_flight(ticket.id) {
-            self.bookkeeper.counts.acknowledged += 1;
-            self.out(ticket, Fate::Acknowledged);
+            self.context.counts.acknowledged += 1;
+            self.out(ticket, Outcome::Acknowledged);
         }
     }
 
-    fn out(&mut self, ticket: &Ticket, fate: Fate) {
+    fn out(&mut self, ticket: &MessageRef, fate: Outcome) {
         self.lanes.gone(ticket.id, &ticket.account, &ticket.topic);
         self.queued.less(ticket.size);
         self.less_of(&ticket.account, ticket.size);
         self.acknowledged.insert(ticket.id);
-        self.bookkeeper.tell(ticket.id, fate);
+        self.context.tell(ticket.id, fate);
     }
 
     /// AWS does not take the message: it is kept aside with the reason.
-    pub(super) fn park(&mut self, ticket: &Ticket, reason: &str) -> rusqlite::Result<()> {
+    pub(super) fn park(&mut self, ticket: &MessageRef, reason: &str) -> rusqlite::Result<()> {
         if !self.lanes.is_in_flight(ticket.id) {
             return Ok(());
         }
@@ -339,25 +339,25 @@ impl Books {
                 "INSERT OR REPLACE INTO parked (id, topic, payload, retain, properties, accepted, parked, reason, account)
                  SELECT id, topic, payload, retain, properties, accepted, ?2, ?3, account FROM outbox WHERE id = ?1",
             )?
-            .execute((ticket.id, self.bookkeeper.now_ms(), reason))?;
-        self.delete(ticket, Fate::Parked(reason.to_owned()))?;
-        self.bookkeeper.counts.parked += 1;
+            .execute((ticket.id, self.context.now_ms(), reason))?;
+        self.delete(ticket, Outcome::Parked(reason.to_owned()))?;
+        self.context.counts.parked += 1;
         let mut forgotten = 0;
         // And no more of them than the outbox may have.
-        while self.parked_rows()? > PARKED || self.parked_bytes()? > self.bookkeeper.bounds.max_bytes {
+        while self.parked_rows()? > PARKED || self.parked_bytes()? > self.context.bounds.max_bytes {
             match self.forget_parked()? {
                 0 => break,
                 some => forgotten += some,
             }
         }
-        self.bookkeeper.counts.dropped += u64::try_from(forgotten).unwrap_or(0);
+        self.context.counts.dropped += u64::try_from(forgotten).unwrap_or(0);
         let more = i64::try_from(parked).unwrap_or(0) - i64::try_from(forgotten).unwrap_or(0);
         self.with_commit(Change::Parked(more));
         Ok(())
     }
 }
 
-impl Books {
+impl Database {
     fn parked_rows(&self) -> rusqlite::Result<i64> {
         let count = "SELECT count(*) FROM parked";
         self.database.prepare_cached(count)?.query_row((), |row| row.get(0))
@@ -397,9 +397,9 @@ fn full(bounds: &Bounds, size: u64) -> Problem {
 }
 
 /// The ticket in the first five columns: id, topic, payload's length, properties' length, account.
-pub(super) fn ticket(row: &Row) -> rusqlite::Result<Ticket> {
+pub(super) fn ticket(row: &Row) -> rusqlite::Result<MessageRef> {
     let topic: String = row.get(1)?;
-    Ok(Ticket {
+    Ok(MessageRef {
         id: row.get(0)?,
         size: size(&topic, row.get(2)?, row.get::<_, Option<usize>>(3)?.unwrap_or(0)),
         topic,
@@ -417,7 +417,7 @@ fn outgoing(row: &Row) -> rusqlite::Result<(Outgoing, i64)> {
         properties: Properties::from_json(properties),
         topic: topic.clone(),
     };
-    let ticket = Ticket {
+    let ticket = MessageRef {
         id: row.get(0)?,
         size: size(&topic, payload.len(), properties.map_or(0, str::len)),
         topic,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::books::Books;
+use super::database::Database;
 
 /// The most that one commit writes, about, unless it is a single message; more of them are the next commit.
 pub(super) const MOST_AT_ONCE: u64 = 256 * 1024;
@@ -76,7 +76,7 @@ impl Reserve {
     }
 }
 
-impl Books {
+impl Database {
     /// The disk is full: what is held in reserve is now for deletions.
     pub(super) fn release_reserve(&mut self) {
         self.reserve.release();

@@ -5,17 +5,17 @@
 //! again. Root's messages are taken as long as there is room at all.
 
 use super::Bounds;
-use super::books::{Books, Total};
+use super::database::{Database, Total};
 use super::owner::Account;
 use crate::problem::Problem;
 
 /// An account may have so many times what is free.
 const TIMES_FREE: u64 = 7;
 
-impl Books {
+impl Database {
     /// Why a message of this size is too much for the account, if it is.
     pub(super) fn exceeds_share(&self, account: &Account, size: u64) -> Option<Problem> {
-        let bounds = &self.bookkeeper.bounds;
+        let bounds = &self.context.bounds;
         let is_exempt = *account == Account::of_user(0);
         let exceeds = !is_exempt && exceeds(bounds, self.queued_then(), self.of_account_then(account), size);
         exceeds.then(|| share_is_full(bounds))

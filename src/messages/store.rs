@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::bookkeeper::Bookkeeper;
-use super::books::Books;
-use super::database::{self, Failure, Unusable};
+use super::context::StoreContext;
+use super::database::Database;
+use super::file::{self, StoreError, Unusable};
 use super::reserve::MOST_AT_ONCE;
 use crate::problem::Problem;
 
@@ -34,7 +34,7 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// How much a job's outcome is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
+pub(super) enum Durability {
     /// It reads, or changes what is in memory alone.
     Reads,
     /// It writes; a loss of power may undo it.
@@ -48,12 +48,12 @@ pub(super) enum Care {
 /// Closes with the thread.
 pub type Ending = std::sync::mpsc::Receiver<()>;
 
-type Tell = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Done with the books, or told why they cannot be had.
-type Work = Box<dyn FnOnce(Result<&mut Books, Failure>) -> (rusqlite::Result<()>, Tell) + Send>;
+type Work = Box<dyn FnOnce(Result<&mut Database, StoreError>) -> (rusqlite::Result<()>, Tell) + Send>;
 
 struct Job {
-    care: Care,
+    care: Durability,
     work: Work,
 }
 
@@ -61,9 +61,9 @@ impl Job {
     /// A small write, which shows whether a store that has failed works again.
     fn trial() -> Self {
         Self {
-            care: Care::Lasts,
-            work: Box::new(|books| {
-                let outcome = books.map_or(Ok(()), Books::note_trial);
+            care: Durability::Lasts,
+            work: Box::new(|database| {
+                let outcome = database.map_or(Ok(()), Database::note_trial);
                 (outcome, Box::new(|_| {}))
             }),
         }
@@ -85,25 +85,25 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Starts the thread with the database at `path`. It ends when all handles are dropped, with everything written, and the
     /// channel returned closes.
-    pub(super) fn spawn(path: PathBuf, bookkeeper: Box<Bookkeeper>) -> io::Result<(Self, Ending)> {
+    pub(super) fn spawn(path: PathBuf, context: Box<StoreContext>) -> io::Result<(Self, Ending)> {
         let (store, queue) = Self::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (alive, ending) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("messages".into()).spawn(move || {
             let _alive = alive;
-            runtime.block_on(keep(path, bookkeeper, queue));
+            runtime.block_on(keep(path, context, queue));
         })?;
         Ok((store, ending))
     }
 
     /// Makes the store's work a future for the caller's own runtime, which waits for the disk then. It ends when all handles are
     /// dropped, with everything written.
-    pub(super) fn with_work(path: PathBuf, bookkeeper: Box<Bookkeeper>) -> (Self, Ending, impl Future<Output = ()>) {
+    pub(super) fn with_work(path: PathBuf, context: Box<StoreContext>) -> (Self, Ending, impl Future<Output = ()>) {
         let (store, queue) = Self::new();
         let (alive, ending) = std::sync::mpsc::channel();
         let work = async move {
             let _alive = alive;
-            keep(path, bookkeeper, queue).await;
+            keep(path, context, queue).await;
         };
         (store, ending, work)
     }
@@ -119,9 +119,9 @@ impl Store {
     /// When the database cannot be used, with why.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        care: Care,
-        work: impl FnOnce(&mut Books) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Failure> {
+        care: Durability,
+        work: impl FnOnce(&mut Database) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let outcome = self.start(care, work).await?;
         outcome.await.map_err(|_| ended())?
     }
@@ -129,17 +129,17 @@ impl Store {
     /// Has `work` done; the outcome comes by itself, so that waiting for it can be given up and taken up again.
     pub(super) async fn start<T: Send + 'static>(
         &self,
-        care: Care,
-        work: impl FnOnce(&mut Books) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, Failure>>, Failure> {
+        care: Durability,
+        work: impl FnOnce(&mut Database) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (reply, outcome) = oneshot::channel();
-        let work: Work = Box::new(move |books| {
-            let (done, value) = match books.map(work) {
+        let work: Work = Box::new(move |database| {
+            let (done, value) = match database.map(work) {
                 Ok(Ok(value)) => (Ok(()), Ok(value)),
                 Ok(Err(error)) => (Err(error), Err(ended())),
                 Err(failure) => (Ok(()), Err(failure)),
             };
-            let tell = move |committed: Result<(), Failure>| drop(reply.send(committed.and(value)));
+            let tell = move |committed: Result<(), StoreError>| drop(reply.send(committed.and(value)));
             (done, Box::new(tell))
         });
         self.jobs.send(Job { care, work }).await.map_err(|_| ended())?;
@@ -147,24 +147,24 @@ impl Store {
     }
 }
 
-fn ended() -> Failure {
+fn ended() -> StoreError {
     Problem::wait("gatepost is ending, or its message store has").into()
 }
 
 /// The thread.
-async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::Receiver<Job>) {
+async fn keep(path: PathBuf, mut context: Box<StoreContext>, mut queue: mpsc::Receiver<Job>) {
     loop {
-        match open_with_reserve(&path, bookkeeper) {
-            Ok(mut books) => match serve(&path, &mut books, &mut queue).await {
+        match open_with_reserve(&path, context) {
+            Ok(mut database) => match serve(&path, &mut database, &mut queue).await {
                 Ended::Broken => {
-                    books.hand_over();
-                    bookkeeper = books.close();
+                    database.hand_over();
+                    context = database.close();
                 }
-                Ended::NobodyLeft => return drop(books.close()),
+                Ended::NobodyLeft => return drop(database.close()),
             },
             Err((failure, kept)) => {
-                bookkeeper = kept;
-                bookkeeper.failed(&failure.problem);
+                context = kept;
+                context.failed(&failure.problem);
                 if !refuse_for_a_while(&failure, &mut queue).await {
                     return;
                 }
@@ -174,67 +174,63 @@ async fn keep(path: PathBuf, mut bookkeeper: Box<Bookkeeper>, mut queue: mpsc::R
 }
 
 /// Opens the database. On a full disk that can take what is held in reserve: an older schema is brought to today's by writing.
-fn open_with_reserve(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Failure, Box<Bookkeeper>)> {
-    open_twice_at_most(
-        bookkeeper,
-        |keeper| open(path, keeper),
-        || database::reserve(path).release(),
-    )
+fn open_with_reserve(path: &Path, context: Box<StoreContext>) -> Result<Database, (StoreError, Box<StoreContext>)> {
+    open_twice_at_most(context, |keeper| open(path, keeper), || file::reserve(path).release())
 }
 
 fn open_twice_at_most<K, B>(
-    bookkeeper: K,
-    open: impl Fn(K) -> Result<B, (Failure, K)>,
+    context: K,
+    open: impl Fn(K) -> Result<B, (StoreError, K)>,
     release: impl FnOnce(),
-) -> Result<B, (Failure, K)> {
-    match open(bookkeeper) {
-        Err((failure, bookkeeper)) if failure.disk_full => {
+) -> Result<B, (StoreError, K)> {
+    match open(context) {
+        Err((failure, context)) if failure.disk_full => {
             release();
-            open(bookkeeper)
+            open(context)
         }
         outcome => outcome,
     }
 }
 
 /// Opens the database; one that is broken is set aside, and a new one begun.
-fn open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Failure, Box<Bookkeeper>)> {
-    let (unusable, mut bookkeeper) = match try_to_open(path, bookkeeper) {
-        Ok(books) => return Ok(books),
+fn open(path: &Path, context: Box<StoreContext>) -> Result<Database, (StoreError, Box<StoreContext>)> {
+    let (unusable, mut context) = match try_to_open(path, context) {
+        Ok(database) => return Ok(database),
         Err(why) => why,
     };
     let error = match unusable {
-        Unusable::Not(failure) => return Err((failure, bookkeeper)),
+        Unusable::Not(failure) => return Err((failure, context)),
         Unusable::Broken(error) => error,
     };
-    match database::set_aside(path, bookkeeper.now()) {
-        Ok(aside) => bookkeeper.was_set_aside(path, &aside, &error),
+    match file::set_aside(path, context.now()) {
+        Ok(aside) => context.was_set_aside(path, &aside, &error),
         Err(moving) => {
             let message = format!(
                 "{} is broken ({}) and cannot be set aside: {moving}",
                 path.display(),
-                database::brief(&error)
+                file::brief(&error)
             );
-            return Err((Problem::wait(message).into(), bookkeeper));
+            return Err((Problem::wait(message).into(), context));
         }
     }
-    try_to_open(path, bookkeeper).map_err(|(unusable, bookkeeper)| match unusable {
-        Unusable::Not(failure) => (failure, bookkeeper),
-        Unusable::Broken(error) => (database::cannot(path, &error), bookkeeper),
+    try_to_open(path, context).map_err(|(unusable, context)| match unusable {
+        Unusable::Not(failure) => (failure, context),
+        Unusable::Broken(error) => (file::cannot(path, &error), context),
     })
 }
 
-fn try_to_open(path: &Path, bookkeeper: Box<Bookkeeper>) -> Result<Books, (Unusable, Box<Bookkeeper>)> {
-    let database = match database::open(path) {
+fn try_to_open(path: &Path, context: Box<StoreContext>) -> Result<Database, (Unusable, Box<StoreContext>)> {
+    let database = match file::open(path) {
         Ok(database) => database,
-        Err(unusable) => return Err((unusable, bookkeeper)),
+        Err(unusable) => return Err((unusable, context)),
     };
-    match Books::read(database, database::reserve(path), bookkeeper) {
-        Ok(mut books) => {
-            books.is_new_here(path);
-            Ok(books)
+    match Database::read(database, file::reserve(path), context) {
+        Ok(mut database) => {
+            database.is_new_here(path);
+            Ok(database)
         }
-        Err((error, bookkeeper)) if database::is_broken(&error) => Err((Unusable::Broken(error), bookkeeper)),
-        Err((error, bookkeeper)) => Err((Unusable::Not(database::cannot(path, &error)), bookkeeper)),
+        Err((error, context)) if file::is_broken(&error) => Err((Unusable::Broken(error), context)),
+        Err((error, context)) => Err((Unusable::Not(file::cannot(path, &error)), context)),
     }
 }
 
@@ -244,23 +240,23 @@ enum Ended {
     NobodyLeft,
 }
 
-async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) -> Ended {
+async fn serve(path: &Path, database: &mut Database, queue: &mut mpsc::Receiver<Job>) -> Ended {
     // When the lazy work's turn is at the latest, and whether it could not be done the last time.
     let (mut due, mut in_vain) = (None, false);
     let mut upkeep = None;
     // When a store that has failed is tried again, because nobody else may come who would find that it works.
     let mut trial: Option<Instant> = None;
     loop {
-        if books.bookkeeper.owed {
-            match commit(books, Care::Lasts, Books::take_over) {
-                Ok(()) => books.bookkeeper.owed = false,
+        if database.context.owed {
+            match commit(database, Durability::Lasts, Database::take_over) {
+                Ok(()) => database.context.owed = false,
                 Err(error) => log::debug!("messages: what is known of the broken database is not noted: {error}"),
             }
         }
-        if upkeep.is_none() && books.needs_upkeep() {
+        if upkeep.is_none() && database.needs_upkeep() {
             upkeep = Some(Instant::now() + UPKEEP_PAUSE);
         }
-        trial = books.has_failed().then(|| trial.unwrap_or(Instant::now() + RETRY));
+        trial = database.has_failed().then(|| trial.unwrap_or(Instant::now() + RETRY));
         let first = match due.into_iter().chain(upkeep).chain(trial).min() {
             Some(due) => timeout_at(due, queue.recv()).await,
             None => Ok(queue.recv().await),
@@ -269,7 +265,7 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
         match first {
             Ok(Some(job)) => jobs.push_back(job),
             Ok(None) => {
-                let _ = commit(books, Care::Writes, |_| Ok(()));
+                let _ = commit(database, Durability::Writes, |_| Ok(()));
                 return Ended::NobodyLeft;
             }
             Err(_) => {}
@@ -279,73 +275,78 @@ async fn serve(path: &Path, books: &mut Books, queue: &mut mpsc::Receiver<Job>) 
         {
             jobs.push_back(job);
         }
-        if !jobs.is_empty() && !work_off(path, books, jobs) {
+        if !jobs.is_empty() && !work_off(path, database, jobs) {
             return Ended::Broken;
         }
         // Jobs may come without a pause, and none of them write.
         let now = Instant::now();
-        if due.is_some_and(|due| due <= now) || (books.lazy_work() >= MOST_LAZY && !in_vain) {
-            if !work_off(path, books, VecDeque::new()) {
+        if due.is_some_and(|due| due <= now) || (database.lazy_work() >= MOST_LAZY && !in_vain) {
+            if !work_off(path, database, VecDeque::new()) {
                 return Ended::Broken;
             }
-            in_vain = books.lazy_work() > 0;
+            in_vain = database.lazy_work() > 0;
             due = None;
         }
-        due = (books.lazy_work() > 0).then(|| due.unwrap_or(now + LAZINESS));
+        due = (database.lazy_work() > 0).then(|| due.unwrap_or(now + LAZINESS));
         if trial.is_some_and(|trial| trial <= now) {
             trial = None;
-            if !work_off(path, books, [Job::trial()].into()) {
+            if !work_off(path, database, [Job::trial()].into()) {
                 return Ended::Broken;
             }
         }
         if upkeep.is_some_and(|upkeep| upkeep <= now) {
-            upkeep = match commit(books, Care::Writes, Books::upkeep) {
+            upkeep = match commit(database, Durability::Writes, Database::upkeep) {
                 Ok(()) => None,
-                Err(error) if database::is_broken(&error) => return Ended::Broken,
+                Err(error) if file::is_broken(&error) => return Ended::Broken,
                 Err(error) => {
-                    log::debug!("messages: upkeep: {}", database::brief(&error));
+                    log::debug!("messages: upkeep: {}", file::brief(&error));
                     Some(now + UPKEEP_PATIENCE)
                 }
             };
-            books.end_upkeep();
+            database.end_upkeep();
         }
     }
 }
 
 /// Does a group of jobs: those that write as one commit, then those that read. False when the database is broken.
-fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
-    books.bookkeeper.take_bounds();
-    let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(|job| job.care == Care::Reads);
+fn work_off(path: &Path, database: &mut Database, jobs: VecDeque<Job>) -> bool {
+    database.context.take_bounds();
+    let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) =
+        jobs.into_iter().partition(|job| job.care == Durability::Reads);
     let (mut whole, mut last) = (true, None);
-    let mut all_told: Vec<(Tell, Result<(), Failure>)> = Vec::new();
-    if writes.iter().any(|job| job.care == Care::Adds) && !has_room_now(books) {
+    let mut all_told: Vec<(Tell, Result<(), StoreError>)> = Vec::new();
+    if writes.iter().any(|job| job.care == Durability::Adds) && !has_room_now(database) {
         let adds: VecDeque<Job>;
-        (adds, writes) = writes.into_iter().partition(|job| job.care == Care::Adds);
-        let full = database::full(path);
+        (adds, writes) = writes.into_iter().partition(|job| job.care == Durability::Adds);
+        let full = file::full(path);
         all_told.extend(adds.into_iter().map(|job| ((job.work)(Err(full.clone())).1, Ok(()))));
     }
     // Without any job it is the lazy work's turn. A job that fails takes those before it along, and not those behind it.
     let mut once = reads.is_empty() && writes.is_empty() && all_told.is_empty();
     while whole && (std::mem::take(&mut once) || !writes.is_empty()) {
-        let lasts = writes.iter().any(|job| job.care != Care::Writes);
+        let lasts = writes.iter().any(|job| job.care != Durability::Writes);
         let mut told: Vec<Tell> = Vec::new();
-        let outcome = commit(books, if lasts { Care::Lasts } else { Care::Writes }, |books| {
-            while books.added() < MOST_AT_ONCE
-                && let Some(job) = writes.pop_front()
-            {
-                let (outcome, tell) = (job.work)(Ok(books));
-                told.push(tell);
-                outcome?;
-            }
-            Ok(())
-        });
+        let outcome = commit(
+            database,
+            if lasts { Durability::Lasts } else { Durability::Writes },
+            |database| {
+                while database.added() < MOST_AT_ONCE
+                    && let Some(job) = writes.pop_front()
+                {
+                    let (outcome, tell) = (job.work)(Ok(database));
+                    told.push(tell);
+                    outcome?;
+                }
+                Ok(())
+            },
+        );
         let outcome = outcome.map_err(|error| {
-            whole = !database::is_broken(&error);
-            let failure = database::cannot(path, &error);
+            whole = !file::is_broken(&error);
+            let failure = file::cannot(path, &error);
             if failure.disk_full {
-                books.release_reserve();
+                database.release_reserve();
             }
-            books.bookkeeper.failed(&failure.problem);
+            database.context.failed(&failure.problem);
             last = Some(failure.clone());
             failure
         });
@@ -353,10 +354,10 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
     }
     let only_reads = all_told.is_empty() && !reads.is_empty();
     if whole && !only_reads {
-        match books.stay_in_place(path) {
-            Ok(()) => books.report_recovery(),
+        match database.stay_in_place(path) {
+            Ok(()) => database.report_recovery(),
             Err(failure) => {
-                books.bookkeeper.failed(&failure.problem);
+                database.context.failed(&failure.problem);
                 all_told
                     .iter_mut()
                     .for_each(|(_, outcome)| *outcome = Err(failure.clone()));
@@ -371,15 +372,15 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
             .map(|job| ((job.work)(Err(broken.clone())).1, Ok(()))),
     );
     for job in reads {
-        let (outcome, tell) = (job.work)(Ok(books));
+        let (outcome, tell) = (job.work)(Ok(database));
         let outcome = outcome.map_err(|error| {
-            whole &= !database::is_broken(&error);
-            database::cannot(path, &error)
+            whole &= !file::is_broken(&error);
+            file::cannot(path, &error)
         });
         all_told.push((tell, outcome));
     }
     // Who hears of the outcome finds it in the status as well.
-    books.show();
+    database.show();
     for (tell, outcome) in all_told {
         tell(outcome);
     }
@@ -387,37 +388,37 @@ fn work_off(path: &Path, books: &mut Books, jobs: VecDeque<Job>) -> bool {
 }
 
 /// Whether there is room for more, once what is only to be deleted is.
-fn has_room_now(books: &mut Books) -> bool {
-    if books.has_room() {
+fn has_room_now(database: &mut Database) -> bool {
+    if database.has_room() {
         return true;
     }
-    if books.lazy_work() > 0
-        && let Err(error) = commit(books, Care::Writes, |_| Ok(()))
+    if database.lazy_work() > 0
+        && let Err(error) = commit(database, Durability::Writes, |_| Ok(()))
     {
-        log::debug!("messages: nothing is deleted: {}", database::brief(&error));
+        log::debug!("messages: nothing is deleted: {}", file::brief(&error));
     }
-    books.has_room()
+    database.has_room()
 }
 
 /// One transaction: `work`, and what could wait until now.
 fn commit(
-    books: &mut Books,
-    care: Care,
-    work: impl FnOnce(&mut Books) -> rusqlite::Result<()>,
+    database: &mut Database,
+    care: Durability,
+    work: impl FnOnce(&mut Database) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
-    let outcome = books
-        .begin(care != Care::Writes)
-        .and_then(|()| work(books))
-        .and_then(|()| books.write_lazy_work())
-        .and_then(|()| books.commit());
+    let outcome = database
+        .begin(care != Durability::Writes)
+        .and_then(|()| work(database))
+        .and_then(|()| database.write_lazy_work())
+        .and_then(|()| database.commit());
     if outcome.is_err() {
-        books.roll_back();
+        database.roll_back();
     }
     outcome
 }
 
 /// Answers everybody with the problem for a while. False when nobody is left.
-async fn refuse_for_a_while(failure: &Failure, queue: &mut mpsc::Receiver<Job>) -> bool {
+async fn refuse_for_a_while(failure: &StoreError, queue: &mut mpsc::Receiver<Job>) -> bool {
     let until = Instant::now() + RETRY;
     // Jobs may come without a pause.
     while Instant::now() < until {

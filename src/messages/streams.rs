@@ -31,9 +31,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What the session hands over.
 #[derive(Debug)]
-pub enum Arrival {
+pub enum SessionEvent {
     /// A message.
-    Message(Received, Taken),
+    Message(Received, AckGuard),
     /// AWS has a new session, which has no subscription yet.
     NewSession,
     /// AWS has accepted the subscription to a filter.
@@ -44,7 +44,7 @@ pub enum Arrival {
 
 /// That a message is taken: when the last copy of this is dropped, the session acknowledges the message.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub struct AckGuard {
     last: Option<Arc<Acknowledge>>,
 }
 
@@ -55,7 +55,7 @@ struct Acknowledge {
     crowded: Arc<AtomicBool>,
 }
 
-impl Taken {
+impl AckGuard {
     /// For a message that `back` acknowledges by `packet_id`, on a connection that is `crowded` when AWS sends no more before
     /// something is acknowledged.
     pub fn new(packet_id: u16, back: mpsc::UnboundedSender<u16>, crowded: Arc<AtomicBool>) -> Self {
@@ -137,7 +137,7 @@ impl std::fmt::Debug for Stream {
 #[derive(Debug)]
 struct Line {
     text: Bytes,
-    taken: Taken,
+    taken: AckGuard,
     since: Instant,
 }
 
@@ -162,7 +162,7 @@ impl Stream {
     }
 
     /// Puts a line in, or cuts the stream if its program is too far behind. False when it was cut.
-    pub(super) fn push(&self, line: Bytes, taken: Taken) -> bool {
+    pub(super) fn push(&self, line: Bytes, taken: AckGuard) -> bool {
         if self.ended.get() {
             return true;
         }
@@ -273,7 +273,7 @@ pub struct Subscription {
     pub(super) stream: Rc<Stream>,
     pub(super) on_leave: super::inbox::Leave,
     /// The line that was handed over last: it counts as taken once the next one is asked for.
-    under_way: Option<Taken>,
+    under_way: Option<AckGuard>,
 }
 
 impl Subscription {
@@ -334,7 +334,7 @@ mod tests {
         let (back, _acknowledged) = mpsc::unbounded_channel();
         let crowded = Arc::new(AtomicBool::new(crowded));
         for packet_id in 0..40 {
-            let taken = Taken::new(packet_id, back.clone(), crowded.clone());
+            let taken = AckGuard::new(packet_id, back.clone(), crowded.clone());
             assert!(stream.push("line\n".into(), taken));
         }
         let reading = async {

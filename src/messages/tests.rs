@@ -15,7 +15,7 @@ use super::store::MOST_LAZY;
 use super::{Account, Bounds, Handles, Message, Outbox, Outgoing, Which, spawn};
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::status::{Desk, MessagesDetails, MessagesPhase, Part};
+use crate::status::{MessagesDetails, MessagesPhase, Part, StatusHub};
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];
 /// 2030-01-01: after any build.
@@ -39,7 +39,7 @@ impl Opened {
     fn at(folder: TempDir) -> Self {
         let clock: SharedClock = ManualClock::at(NOW);
         let reporter =
-            Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+            StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
         let status = reporter.watch();
         let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -111,7 +111,7 @@ impl Opened {
     /// What is acknowledged and not yet deleted.
     fn lazy_work(&self) -> usize {
         let store = self.handles.inbox.store();
-        let look = store.run(super::store::Care::Reads, |books| Ok(books.lazy_work()));
+        let look = store.run(super::store::Durability::Reads, |database| Ok(database.lazy_work()));
         self.runtime.block_on(look).unwrap()
     }
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::books::Books;
-use super::database::{self, remove_draft, with_suffix};
+use super::database::Database;
+use super::file::{self, remove_draft, with_suffix};
 
 /// `PRAGMA auto_vacuum` of a file whose free pages can be given back.
 const INCREMENTAL: i64 = 2;
@@ -50,7 +50,7 @@ pub(super) fn make_shrinkable(path: &Path, database: Connection) -> rusqlite::Re
         }
     }
     remove_draft(&draft);
-    database::connect(path)
+    file::connect(path)
 }
 
 fn write_draft(database: &Connection, draft: &Path) -> Result<(), String> {
@@ -58,7 +58,7 @@ fn write_draft(database: &Connection, draft: &Path) -> Result<(), String> {
     let written = database
         .pragma_update(None, "auto_vacuum", "INCREMENTAL")
         .and_then(|()| database.execute("VACUUM INTO ?1", (name,)));
-    written.map_err(|error| database::brief(&error))?;
+    written.map_err(|error| file::brief(&error))?;
     // SQLite does not sync it (SQLite, "VACUUM", section 3).
     File::open(draft)
         .and_then(|file| file.sync_all())
@@ -73,7 +73,7 @@ fn auto_vacuum(database: &Connection) -> rusqlite::Result<i64> {
     database.query_row("PRAGMA auto_vacuum", (), |row| row.get(0))
 }
 
-impl Books {
+impl Database {
     /// Whether something is to be done to the file that nobody waits for.
     pub(super) fn needs_upkeep(&self) -> bool {
         self.leftovers || self.pages_to_give_back().is_ok_and(|pages| pages > 0)

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
-use crate::credentials::{AliasPart, Shelf, USABLE_MARGIN};
+use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN};
 use crate::status::{
-    Board, ClockPart, ConfigurationPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, NetworkPhase,
-    ProvisioningPart, SessionPart, SessionPhase, TokenPart,
+    ClockPart, ConfigurationPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, NetworkPhase,
+    ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
 };
 
 /// Input of a verdict: the state of each part.
@@ -42,8 +42,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The state of all parts now.
-    pub fn take(board: &Board, shelf: &Shelf, clock: &dyn Clock) -> Self {
-        let aliases = shelf.parts(clock);
+    pub fn take(board: &StatusBoard, cache: &CredentialCache, clock: &dyn Clock) -> Self {
+        let aliases = cache.parts(clock);
         let sets = aliases.iter().filter_map(|alias| alias.usable(clock));
         let credentials_end_in = sets.map(|set| set.remaining(clock).saturating_sub(USABLE_MARGIN)).min();
         Self {

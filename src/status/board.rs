@@ -31,7 +31,7 @@ pub type NetworkPart = Part<NetworkPhase, NetworkDetails>;
 
 /// The reading ends of all parts.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct StatusBoard {
     /// The token.
     pub token: watch::Receiver<TokenPart>,
     /// The clock.
@@ -52,7 +52,7 @@ pub struct Board {
     pub configuration: watch::Receiver<ConfigurationPart>,
 }
 
-impl Board {
+impl StatusBoard {
     /// The loopback listener's part, if one is configured now.
     pub fn loopback(&self) -> Option<LoopbackPart> {
         self.loopback.borrow().as_ref().map(|part| part.borrow().clone())

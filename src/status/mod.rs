@@ -18,7 +18,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 pub use board::{
-    Board, ClockPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, ProvisioningPart, SessionPart, TokenPart,
+    ClockPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, ProvisioningPart, SessionPart, StatusBoard,
+    TokenPart,
 };
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub(crate) use details::hash_of;
@@ -54,17 +55,17 @@ pub struct Part<P, D> {
 
 /// Where reporters come from: what they share.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct StatusHub {
     clock: SharedClock,
-    bell: watch::Sender<()>,
+    changed: watch::Sender<()>,
 }
 
-impl Desk {
+impl StatusHub {
     /// A desk whose reporters tell time by `clock`.
     pub fn new(clock: SharedClock) -> Self {
         Self {
             clock,
-            bell: watch::Sender::new(()),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -78,7 +79,7 @@ impl Desk {
         };
         Reporter {
             name: name.into(),
-            desk: self.clone(),
+            hub: self.clone(),
             sender: watch::Sender::new(part),
             limiter: Mutex::default(),
         }
@@ -86,12 +87,12 @@ impl Desk {
 
     /// Rings the bell: there are other parts than before, or what they say together has changed though none of them has.
     pub fn ring(&self) {
-        self.bell.send_replace(());
+        self.changed.send_replace(());
     }
 
     /// Rings whenever any part has changed its phase or its problem.
-    pub fn bell(&self) -> watch::Receiver<()> {
-        self.bell.subscribe()
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 }
 
@@ -99,7 +100,7 @@ impl Desk {
 #[derive(Debug)]
 pub struct Reporter<P, D> {
     name: String,
-    desk: Desk,
+    hub: StatusHub,
     sender: watch::Sender<Part<P, D>>,
     limiter: Mutex<ProblemLimiter<(String, Problem)>>,
 }
@@ -128,7 +129,7 @@ impl<P: Phase, D: Details> Reporter<P, D> {
             let news = part.phase != phase || part.problem != problem;
             (news, known, part.details.verdict_input())
         };
-        let now = self.desk.clock.boot();
+        let now = self.hub.clock.boot();
         self.sender.send_modify(|part| {
             if part.phase != phase {
                 part.phase = phase;
@@ -141,7 +142,7 @@ impl<P: Phase, D: Details> Reporter<P, D> {
             self.log(&self.sender.borrow(), known_problem);
         }
         if news || self.sender.borrow().details.verdict_input() != input {
-            self.desk.ring();
+            self.hub.ring();
         }
     }
 
@@ -150,7 +151,7 @@ impl<P: Phase, D: Details> Reporter<P, D> {
         let input = self.sender.borrow().details.verdict_input();
         self.sender.send_modify(|part| change(&mut part.details));
         if self.sender.borrow().details.verdict_input() != input {
-            self.desk.ring();
+            self.hub.ring();
         }
     }
 
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn since_is_when_the_phase_began_and_survives_a_clock_step() {
         let clock = ManualClock::at(100);
-        let reporter = Desk::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
+        let reporter = StatusHub::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
         clock.pass(Duration::from_secs(50));
         reporter.report(ClockPhase::Unset, Some(Problem::wait("not yet")));
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use log::Level;
 
-use super::store::{keep, remove};
+use super::fd_store::{keep, remove};
 use crate::event::{Event, journal};
-use crate::local::{Loopback, Shared};
+use crate::local::{ApiContext, Loopback};
 
 /// The listening socket.
 const LISTENER: &str = "loopback";
@@ -17,7 +17,7 @@ pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
 
 /// Leaves the socket and the tokens of the listener that is configured with the service manager, whenever they change, for as
 /// long as the daemon runs.
-pub async fn keep_loopback(shared: Rc<Shared>) {
+pub async fn keep_loopback(shared: Rc<ApiContext>) {
     if !super::is_present() {
         return;
     }

@@ -3,9 +3,9 @@
 //!
 //! All of it is done only where the environment names a service manager: sd_notify(3), sd_listen_fds(3).
 
+mod fd_store;
+mod inherited_fds;
 mod loopback;
-mod passed;
-mod store;
 mod watchdog;
 
 use std::rc::Rc;
@@ -15,18 +15,18 @@ use log::Level;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 
+pub use fd_store::FdStore;
+pub use inherited_fds::{Descriptors, InheritedFds};
 pub use loopback::keep_loopback;
-pub use passed::{Descriptors, Passed};
-pub use store::Store;
 pub use watchdog::feed;
 
 use crate::clock::Clock;
-use crate::credentials::Shelf;
+use crate::credentials::CredentialCache;
 use crate::event::{Event, journal};
-use crate::local::Shared;
+use crate::local::ApiContext;
 use crate::overview::{Overview, OverviewJournal};
 use crate::problem::Fatal;
-use crate::status::Desk;
+use crate::status::StatusHub;
 
 /// Timers stand still while the machine is suspended: a far-off end is looked at again this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -39,8 +39,8 @@ fn is_present() -> bool {
 }
 
 /// Says at a stop which credentials end with this process, because nobody keeps them for the next one.
-pub fn say_what_is_dropped(shelf: &Shelf, clock: &dyn Clock) {
-    let parts = shelf.parts(clock);
+pub fn say_what_is_dropped(cache: &CredentialCache, clock: &dyn Clock) {
+    let parts = cache.parts(clock);
     let usable = parts.iter().filter(|part| part.usable(clock).is_some());
     let names: Vec<&str> = usable.map(|part| part.details.name.as_str()).collect();
     if !names.is_empty() && !is_present() {
@@ -67,7 +67,7 @@ pub fn reloading() {
 }
 
 /// READY=1 after a reload, and the line of status: whatever ExecReload= has run may have said another one meanwhile.
-pub fn reloaded(shared: &Shared) {
+pub fn reloaded(shared: &ApiContext) {
     let line = shared.overview().summary;
     notify(&[NotifyState::Ready, NotifyState::Status(&one_line(&line))]);
 }
@@ -93,9 +93,9 @@ pub fn failed(fatal: &Fatal) {
 }
 
 /// Keeps the line that `systemctl status` shows true, and writes to the journal what is new in the verdict, for as long as the
-/// daemon runs. What only time changes is told to everybody else who listens to `desk`.
-pub async fn keep_status(shared: Rc<Shared>, desk: Desk) {
-    let mut bell = desk.bell();
+/// daemon runs. What only time changes is told to everybody else who listens to `hub`.
+pub async fn keep_status(shared: Rc<ApiContext>, hub: StatusHub) {
+    let mut status = hub.changed();
     let (mut shown, mut journal) = (String::new(), OverviewJournal::default());
     loop {
         let snapshot = shared.snapshot();
@@ -107,11 +107,11 @@ pub async fn keep_status(shared: Rc<Shared>, desk: Desk) {
         }
         if is_news {
             // This is heard here as well, where it is no news; what other threads report meanwhile must not be missed.
-            desk.ring();
+            hub.ring();
         }
         let again = Overview::look_again_in(&snapshot).map_or(LOOK_AGAIN, |again| (again + ROUNDING).min(LOOK_AGAIN));
         tokio::select! {
-            changed = bell.changed() => if changed.is_err() { return },
+            changed = status.changed() => if changed.is_err() { return },
             () = sleep(again) => {}
         }
     }

@@ -8,12 +8,12 @@ use sd_notify::NotifyState;
 
 use super::notify;
 use crate::event::{Event, journal};
-use crate::pulse::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::token::Token;
 
 /// Feeds the watchdog for as long as the daemon runs, twice in the time that it waits: seldom, because each time wakes
 /// three threads.
-pub async fn feed(cloud: Pulse, token: Token) {
+pub async fn feed(cloud: Heartbeat, token: Token) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
         return;
     };

@@ -40,8 +40,8 @@ pub use prepare::{Proof, labels, make, pin_from, prove};
 pub use public_key::PublicKey;
 pub use uri::{KeyUri, UriError};
 
+use crate::heartbeat::Heartbeat;
 use crate::problem::{Fatal, Problem};
-use crate::pulse::Pulse;
 use crate::status::{Reporter, TokenDetails, TokenPhase};
 
 /// How many signatures may wait their turn. More than a handful means that the token is stuck.
@@ -126,9 +126,9 @@ impl Drop for TokenThread {
 pub struct Token {
     requests: SyncSender<Request>,
     public_key: watch::Receiver<Option<PublicKey>>,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     /// Of the thread that waits for signatures.
-    waiting: Pulse,
+    waiting: Heartbeat,
 }
 
 impl Token {
@@ -142,10 +142,10 @@ impl Token {
         pin: PinSource,
         reporter: TokenReporter,
         fatal: mpsc::Sender<Fatal>,
-        waiting: Pulse,
+        waiting: Heartbeat,
     ) -> std::io::Result<(Self, TokenThread)> {
         let (requests, incoming) = sync_channel(QUEUE);
-        let pulse = Pulse::new();
+        let heartbeat = Heartbeat::new();
         let (key_sender, public_key) = watch::channel(None);
         let owner = thread::Owner {
             config,
@@ -160,7 +160,7 @@ impl Token {
             lookout: lookout::Lookout::default(),
             key_checks: key_checks::KeyChecks::default(),
             record: record::Record::new(),
-            pulse: pulse.clone(),
+            heartbeat: heartbeat.clone(),
         };
         let (alive, ended) = channel();
         std::thread::Builder::new().name("token".into()).spawn(move || {
@@ -174,7 +174,7 @@ impl Token {
         let token = Self {
             requests,
             public_key,
-            pulse,
+            heartbeat,
             waiting,
         };
         Ok((token, thread))
@@ -182,8 +182,8 @@ impl Token {
 
     /// Asks the thread for a sign of life.
     pub fn ask(&self) {
-        let waits_already = !self.pulse.has_answered();
-        self.pulse.ask();
+        let waits_already = !self.heartbeat.has_answered();
+        self.heartbeat.ask();
         if !waits_already {
             // A full queue is answered by nobody either.
             let _ = self.requests.try_send(Request::Beat);
@@ -192,7 +192,7 @@ impl Token {
 
     /// Whether the thread has given one, or is at something that may take so long.
     pub fn is_alive(&self) -> bool {
-        self.pulse.is_alive()
+        self.heartbeat.is_alive()
     }
 
     /// Has a token that is awaited looked for now, or as soon after the last time as it may be, and the key of an open token

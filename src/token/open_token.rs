@@ -20,8 +20,8 @@ use super::signing::{self, Mode, SignFailure};
 use super::slots::{find_token, open_session};
 use super::{Examined, GENERATION_PATIENCE, KeyUri, Step, TokenConfig, generate, tpm};
 use crate::event::{Event, journal};
+use crate::heartbeat::Heartbeat;
 use crate::problem::{Exit, Problem};
-use crate::pulse::Pulse;
 
 const REOPENS: &str = "gatepost opens the token anew by itself";
 
@@ -49,7 +49,7 @@ impl OpenToken {
         config: &TokenConfig,
         pin: &PinSource,
         logins: &mut Logins,
-        pulse: &Pulse,
+        heartbeat: &Heartbeat,
     ) -> Result<Self, TokenError> {
         tpm::check_device(&config.module)?;
         let context = load(&config.module)?;
@@ -59,7 +59,7 @@ impl OpenToken {
             pin,
             logins,
         }
-        .open(pulse);
+        .open(heartbeat);
         match opened {
             Ok((session, slot, key)) => Ok(Self {
                 session,
@@ -163,7 +163,7 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn open(mut self, pulse: &Pulse) -> Result<(Session, Slot, ProvenKey), TokenError> {
+    fn open(mut self, heartbeat: &Heartbeat) -> Result<(Session, Slot, ProvenKey), TokenError> {
         let (slot, info) = find_token(self.context, self.config)?;
         let mut session = open_session(self.context, slot, &info)?;
         self.log_in(&session, &info)?;
@@ -179,7 +179,7 @@ impl Opening<'_> {
                     journal!(Level::Warn, Event::KeyBesideOthers; "token: {warning}");
                 }
                 session = self.writable(session, slot)?;
-                pulse.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
+                heartbeat.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
                 match keys::find(&session, uri)? {
                     Search::Found(private) => (private, warning),
                     Search::Missing { .. } => return Err(vanished(uri)),

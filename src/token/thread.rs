@@ -17,8 +17,8 @@ use super::pin::PinSource;
 use super::record::Record;
 use super::{Generate, OPEN_PATIENCE, PATIENCE, PublicKey, Request, TokenReporter};
 use crate::event::{Event, journal};
+use crate::heartbeat::Heartbeat;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::pulse::Pulse;
 use crate::status::TokenPhase;
 
 /// A lost token is opened anew at most this often: a device that fails at every signature must not be hammered.
@@ -37,7 +37,7 @@ pub(super) struct Owner {
     pub(super) lookout: Lookout,
     pub(super) key_checks: KeyChecks,
     pub(super) record: Record,
-    pub(super) pulse: Pulse,
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// What the thread does next.
@@ -56,7 +56,7 @@ impl Owner {
         let mut state = self.open();
         loop {
             // Every request that is done with is a sign of life, whatever else waits in the queue.
-            self.pulse.beat();
+            self.heartbeat.beat();
             state = match state {
                 State::Open(token) => match self.next_while_open() {
                     Ok(Some(Request::Sign(request))) => self.serve(token, request),
@@ -94,7 +94,7 @@ impl Owner {
     /// the next connection needs a signature.
     fn check_key(&mut self, token: OpenToken) -> State {
         let outcome = self
-            .pulse
+            .heartbeat
             .excused(PATIENCE, || self.key_checks.run(|| token.find_key(&self.config.key)));
         let state = match outcome {
             Ok(()) => {
@@ -108,7 +108,7 @@ impl Owner {
             }
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 journal!(Level::Warn, Event::TokenFault; "token: {problem}");
-                self.pulse.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(PATIENCE, || token.close());
                 let now = Instant::now();
                 match self.last_reopen.filter(|last| now < *last + REOPEN_INTERVAL) {
                     Some(last) => self.closed_until(last + REOPEN_INTERVAL, problem),
@@ -157,10 +157,10 @@ impl Owner {
         if self.public_key.borrow().is_some() {
             self.config.generate = Generate::Never;
         }
-        let pulse = self.pulse.clone();
+        let heartbeat = self.heartbeat.clone();
         let logins = self.logins.successes();
-        let opened = pulse.excused(OPEN_PATIENCE, || {
-            OpenToken::open(&self.config, &self.pin, &mut self.logins, &pulse)
+        let opened = heartbeat.excused(OPEN_PATIENCE, || {
+            OpenToken::open(&self.config, &self.pin, &mut self.logins, &heartbeat)
         });
         self.last_opening = Some(Instant::now());
         match opened {
@@ -233,7 +233,7 @@ impl Owner {
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 let problem = self.record.not_signed(problem);
                 journal!(Level::Warn, Event::TokenFault; "{problem}");
-                self.pulse.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(PATIENCE, || token.close());
                 let now = Instant::now();
                 match self.last_reopen.filter(|last| now < *last + REOPEN_INTERVAL) {
                     Some(last) => self.wait_for_reopening(request, problem, last),
@@ -258,7 +258,7 @@ impl Owner {
         match self.sign(&token, &request) {
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 let problem = self.record.not_signed(problem);
-                self.pulse.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(PATIENCE, || token.close());
                 self.wait_for_reopening(request, problem, reopened)
             }
             outcome => self.finish(token, request, outcome),
@@ -284,7 +284,7 @@ impl Owner {
         match outcome {
             // Each further signature would try the PIN once more.
             Err(TokenError::Final(Exit::Pin, problem)) => {
-                self.pulse.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(PATIENCE, || token.close());
                 request.refuse(&problem);
                 self.closed(TokenError::Final(Exit::Pin, problem), true)
             }
@@ -298,7 +298,7 @@ impl Owner {
     /// Signs and counts it.
     fn sign(&mut self, token: &OpenToken, request: &super::SignRequest) -> Result<Vec<u8>, TokenError> {
         let begun = Instant::now();
-        let signature = self.pulse.excused(PATIENCE, || {
+        let signature = self.heartbeat.excused(PATIENCE, || {
             token.sign(request.scheme, &request.message, &self.pin, &mut self.logins)
         })?;
         let took = begun.elapsed();

@@ -2,13 +2,13 @@
 
 pub mod answer;
 mod date;
-mod keeper;
-mod keepers;
 mod provider;
 mod record;
 mod refresh;
+mod refresher;
+mod refreshers;
 
-pub use keeper::{Cues, Keeper, Source};
-pub use keepers::Keepers;
 pub use provider::Provider;
 pub use record::SuccessRecord;
+pub use refresher::{Refresher, Source, Triggers};
+pub use refreshers::Refreshers;

@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::answer::{Arrival, Failure, parse, refusal, words};
 use super::date;
-use super::keeper::Source;
+use super::refresher::Source;
 use crate::clock::{Clock, SharedClock};
-use crate::cloud::reach;
+use crate::cloud::connect_errors;
 use crate::config::Endpoint;
 use crate::credentials::Credentials;
 use crate::identity::{Identity, SendChain, client_config};
@@ -89,7 +89,7 @@ async fn fetch(
         .header("x-amzn-iot-thingname", thing_name)
         .send()
         .await
-        .map_err(|error| Failure::Unreachable(reach::problem(endpoint, &error.without_url())))?;
+        .map_err(|error| Failure::Unreachable(connect_errors::problem(endpoint, &error.without_url())))?;
     let status = response.status();
     let arrival = Arrival {
         date: date::read(response.headers()),
@@ -135,7 +135,7 @@ async fn read_body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, BodyErr
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(BodyError::Broken(reach::root_cause(&error))),
+            Err(error) => return Err(BodyError::Broken(connect_errors::root_cause(&error))),
         }
     }
 }

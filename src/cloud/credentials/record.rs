@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use log::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::atomic_file;
 use crate::event::{Event, journal};
 
 /// The record; clones share it.
@@ -54,7 +54,7 @@ impl SuccessRecord {
         };
         let written = serde_json::to_vec(&document)
             .map_err(std::io::Error::from)
-            .and_then(|text| durable::replace(&self.path, &text));
+            .and_then(|text| atomic_file::replace(&self.path, &text));
         if let Err(error) = written {
             journal!(
                 Level::Warn, Event::StateUnwritable;

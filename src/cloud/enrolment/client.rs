@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::est::{Answer, Failure, FailureKind, Operation};
 use super::pkcs7::MAX_BODY;
-use crate::cloud::reach;
+use crate::cloud::connect_errors;
 use crate::config::EstUrl;
 use crate::pem_file;
 use crate::problem::{Problem, with_causes};
@@ -114,7 +114,7 @@ impl EstClient {
                 true => FailureKind::Unreachable,
                 false => lost,
             },
-            problem: reach::problem(endpoint, &error.without_url()),
+            problem: connect_errors::problem(endpoint, &error.without_url()),
             not_before: None,
         };
         let mut response = request.send().await.map_err(failed)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use log::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::atomic_file;
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
 
@@ -138,7 +138,7 @@ impl RecordFile {
     pub(super) fn write(&self, record: &Record) {
         let written = serde_json::to_vec(record)
             .map_err(std::io::Error::other)
-            .and_then(|text| durable::replace(&self.0, &text));
+            .and_then(|text| atomic_file::replace(&self.0, &text));
         if let Err(error) = written {
             journal!(
                 Level::Warn, Event::StateUnwritable;

@@ -18,9 +18,9 @@ use super::est::{Answer, Credential, Failure, FailureKind, Operation, Reply, int
 use super::installed::{InstalledCertificate, installed};
 use super::secret::SecretFile;
 use super::{Enrolment, Purpose, RequestAttributes, Situation, Step, UnsignedRequest, pkcs7};
+use crate::atomic_file;
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Config, EstConfig, IdentityConfig};
-use crate::durable;
 use crate::event::{Event, journal};
 use crate::identity::{
     Identity, IdentityReceiver, Offered, SendChain, client_config, key_of_request, request_path, server_config,
@@ -293,7 +293,7 @@ impl EnrolmentTask {
 
     fn install(&self, offered: &Offered) -> Result<(), Failure> {
         let path: &Path = &self.identity_config.certificate;
-        durable::replace(path, offered.pem.as_bytes()).map_err(|error| Failure {
+        atomic_file::replace(path, offered.pem.as_bytes()).map_err(|error| Failure {
             kind: FailureKind::Refused,
             problem: Problem::configuration(format!(
                 "the new certificate cannot be written to {}: {error}",

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::Pipe;
 use super::{ConnectError, Event, Lost, NotSent, Options, PacketSink, Terms};
-use crate::cloud::reach;
+use crate::cloud::connect_errors;
 use crate::config::Endpoint;
 use crate::messages::Message;
 use crate::mqtt::packet::Disconnect;
@@ -79,9 +79,9 @@ impl Connection {
     ) -> Result<(Self, Terms), ConnectError> {
         let pipe = Pipe::open(endpoint, tls, options.keep_alive * 3 / 2)
             .await
-            .map_err(|error| match reach::alert(&error) {
+            .map_err(|error| match connect_errors::alert(&error) {
                 Some(alert) => ConnectError::LostBeforeConnack(alert),
-                None => ConnectError::Unreachable(reach::problem(endpoint, &error)),
+                None => ConnectError::Unreachable(connect_errors::problem(endpoint, &error)),
             })?;
         // Only where the server has said nothing at all is it what AWS does to certificates that it does not let in.
         let heard = AtomicBool::new(false);
@@ -119,7 +119,7 @@ impl Connection {
             match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {
                 Some(frame) => break frame,
                 None => pipe.progress().await.map_err(|error| {
-                    let seen = reach::alert(&error).unwrap_or_else(|| reach::root_cause(&error));
+                    let seen = connect_errors::alert(&error).unwrap_or_else(|| connect_errors::root_cause(&error));
                     ConnectError::LostBeforeConnack(seen)
                 })?,
             }
@@ -228,7 +228,7 @@ impl Connection {
             biased;
             moved = self.pipe.progress() => {
                 moved.map_err(|error| {
-                    Lost::Broken(reach::alert(&error).unwrap_or_else(|| reach::root_cause(&error)))
+                    Lost::Broken(connect_errors::alert(&error).unwrap_or_else(|| connect_errors::root_cause(&error)))
                 })?;
                 let now = Instant::now();
                 let received = self.pipe.input.len().saturating_sub(read);
@@ -286,7 +286,7 @@ impl Connection {
     pub async fn close(mut self, farewell: Farewell) {
         self.put_disconnect(farewell.reason_code());
         if let Err(error) = self.pipe.finish().await {
-            log::debug!("session: closing: {}", reach::root_cause(&error));
+            log::debug!("session: closing: {}", connect_errors::root_cause(&error));
         }
     }
 }

@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 pub use connection::{Connection, Farewell};
 pub use packet_sink::PacketSink;
 
-use super::reach;
+use super::connect_errors;
 use crate::config::Endpoint;
 use crate::messages::{Message, Received};
 pub use crate::mqtt::{Granted, NotSent, Reason, ReasonCode};
@@ -37,7 +37,8 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
 /// With what keeps it from succeeding.
 pub async fn handshake(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<(), Problem> {
     let pipe = pipe::Pipe::open(endpoint, tls, HANDSHAKE_PATIENCE).await;
-    pipe.map(drop).map_err(|error| reach::problem(endpoint, &error))
+    pipe.map(drop)
+        .map_err(|error| connect_errors::problem(endpoint, &error))
 }
 
 /// What is asked of AWS in CONNECT.

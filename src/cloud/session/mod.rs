@@ -2,27 +2,27 @@
 //!
 //! One task that connects, stays, and connects again; it never gives up and never hurries.
 
-mod attempt;
-mod few;
+mod connecting;
+
+mod certificate_rollover;
+mod connected;
 mod filter_breaches;
-mod health;
+mod inbound;
 mod incoming_poison;
 mod outage;
-mod pace;
+mod poison_detector;
 mod presence;
+mod presence_report;
+mod problems;
+mod publish_rate;
 mod publisher;
-mod receiver;
 mod reporters;
 mod settings;
-mod stay;
 mod subscriber;
-mod successor;
-mod suspects;
 mod takeovers;
 #[cfg(test)]
 mod testing;
 mod traffic;
-mod words;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -32,27 +32,27 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use health::Health;
+pub use certificate_rollover::CertificateRollover;
 pub(super) use outage::FailureKind;
 pub use outage::Outage;
 pub use presence::Presence;
+pub use presence_report::PresenceReport;
+pub(super) use problems::{dropped, not_mqtt, refused};
 pub use publisher::Publisher;
 pub use reporters::SessionReporters;
 pub use subscriber::Subscriber;
-pub use successor::Successor;
 pub use takeovers::Takeovers;
 pub use traffic::Traffic;
-pub(super) use words::{dropped, not_mqtt, refused};
 
-use self::stay::Ended;
-use self::successor::Successful;
+use self::certificate_rollover::Successful;
+use self::connected::Ended;
+use super::jitp::Provisioning;
 use super::mqtt::{Connection, Terms};
-use super::provisioning::Provisioning;
 use super::recovery::{Recovery, RecoveryListener};
 use crate::backoff::{Backoff, LONGEST_WAIT};
 use crate::clock::SharedClock;
 use crate::config::{Endpoint, Mqtt};
-use crate::identity::{Identity, IdentityReceiver, Proven, SendChain, client_config};
+use crate::identity::{Identity, IdentityReceiver, LastAccepted, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 use crate::retry::RetryListener;
 use crate::status::{ClockPart, ClockPhase, IdentityPart, IdentityPhase, ProvisioningPhase, SessionPhase};
@@ -128,9 +128,9 @@ pub struct Session {
     /// The last identity that AWS has accepted, for those who need AWS to know it.
     pub accepted: watch::Sender<Option<Arc<Identity>>>,
     /// Its certificate, through restarts.
-    pub proven: Proven,
+    pub proven: LastAccepted,
     /// The certificate that is to follow it.
-    pub successor: Successor,
+    pub successor: CertificateRollover,
     /// Everything that goes over its connections.
     pub traffic: Traffic,
     /// Between two attempts.

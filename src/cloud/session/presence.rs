@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::health::{Health, State};
-use super::words;
+use super::presence_report::{PresenceReport, State};
+use super::problems;
 use crate::cloud::mqtt::{Lost, NotSent, PacketSink, ReasonCode};
 use crate::messages::{Message, Outbox};
 use crate::mqtt::LATEST_ANSWER;
@@ -53,7 +53,7 @@ struct UnderWay {
 pub struct Presence {
     topic: Option<String>,
     interval: Option<Duration>,
-    health: Health,
+    health: PresenceReport,
     outbox: Outbox,
     manner: Manner,
     /// Whether AWS was seen to take a retained one.
@@ -71,7 +71,7 @@ pub struct Presence {
 impl Presence {
     /// Presence on `topic`, in which `{thing}` stands for the thing name; none without a topic. Health is reported on changes
     /// and every `interval`, or never.
-    pub fn new(topic: Option<String>, interval: Option<Duration>, health: Health, outbox: Outbox) -> Self {
+    pub fn new(topic: Option<String>, interval: Option<Duration>, health: PresenceReport, outbox: Outbox) -> Self {
         Self {
             topic,
             interval,
@@ -129,7 +129,7 @@ impl Presence {
     pub(super) fn announce(&mut self, sink: &mut dyn PacketSink, thing: &str, state: State) -> bool {
         let payload = self.health.payload(state, self.interval.is_some());
         self.last = Some(Instant::now());
-        self.health.bell.borrow_and_update();
+        self.health.changed.borrow_and_update();
         // What CONNACK has ruled out is no refusal of AWS's policy: the next connection may allow it.
         let retained = self.manner == Manner::Retained && sink.limits().retain_available;
         let Some(message) = self.message(thing, payload, retained) else {
@@ -164,13 +164,13 @@ impl Presence {
         if self.manner == Manner::Not {
             return sleep_until(retry.unwrap_or(last + interval)).await;
         }
-        let bell = &mut self.health.bell;
+        let status = &mut self.health.changed;
         tokio::select! {
             () = sleep_until(last + interval) => {}
             () = async {
                 // An end of the bell is the daemon's end.
-                if bell.changed().await.is_err() { pending().await }
-                bell.mark_changed();
+                if status.changed().await.is_err() { pending().await }
+                status.mark_changed();
                 sleep_until(last + LEAST).await;
             } => {}
         }
@@ -246,8 +246,8 @@ impl Presence {
         let topic = self.topic.as_ref().filter(|_| self.manner == Manner::Not)?;
         let topic = topic.replace(crate::topic::THING, thing);
         Some(match self.is_unanswered {
-            true => words::presence_unanswered(&topic),
-            false => words::presence_refused(&topic),
+            true => problems::presence_unanswered(&topic),
+            false => problems::presence_refused(&topic),
         })
     }
 }

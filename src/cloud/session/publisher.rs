@@ -18,12 +18,12 @@ use tokio::time::Instant;
 pub(super) use self::next::Next;
 use self::unacknowledged::Unacknowledged;
 use self::unanswered::{Kind, Unanswered};
-use super::few::Few;
-use super::pace::Pace;
-use super::suspects::Suspects;
-use super::words;
+use super::poison_detector::PoisonDetector;
+use super::problems;
+use super::publish_rate::PublishRate;
 use crate::cloud::mqtt::{NotSent, PacketSink, ReasonCode};
-use crate::messages::{Direct, Failure, Outbox, Outgoing, Ticket};
+use crate::log_limiter::LogLimiter;
+use crate::messages::{MessageRef, Outbox, Outgoing, Qos0Message, StoreError};
 use crate::mqtt::ServerLimits;
 use crate::problem::Problem;
 use crate::qos::Qos;
@@ -47,15 +47,15 @@ const ANSWERED_OTHERWISE: [ReasonCode; 3] = [
 pub struct Publisher {
     outbox: Outbox,
     news: watch::Receiver<()>,
-    direct: mpsc::Receiver<Direct>,
-    pace: Pace,
+    direct: mpsc::Receiver<Qos0Message>,
+    pace: PublishRate,
     window: usize,
-    asked: Option<oneshot::Receiver<Result<Vec<Outgoing>, Failure>>>,
+    asked: Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
     fetched: VecDeque<Outgoing>,
     /// Those that earlier connections have left unanswered: others go first.
     deferred: VecDeque<Outgoing>,
     /// The next one at quality of service 0.
-    waiting: Option<Direct>,
+    waiting: Option<Qos0Message>,
     /// The connection takes no message until it says so.
     buffer_is_full: bool,
     /// AWS takes no more unacknowledged messages before it has answered one.
@@ -67,36 +67,36 @@ pub struct Publisher {
     /// By packet identifier, with when it was sent.
     under_way: HashMap<u16, (UnderWay, Instant)>,
     last_sent: Instant,
-    suspects: Suspects<Suspect>,
+    suspects: PoisonDetector<Suspect>,
     tries: HashMap<i64, u32>,
     too_much: u32,
     not_before: Instant,
     /// A message that drops connections was found.
     found_one: bool,
     /// Of what was parked.
-    lines: Few,
+    lines: LogLimiter,
 }
 
 /// Sent at quality of service 1.
 #[derive(Debug)]
 enum UnderWay {
-    Outgoing(Ticket),
+    Outgoing(MessageRef),
     /// One at quality of service 0 that is to be answered this time.
-    Direct(Direct),
+    Qos0Message(Qos0Message),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspect {
     /// By its number.
     Outgoing(i64),
-    Direct(Kind),
+    Qos0Message(Kind),
 }
 
 impl UnderWay {
     fn suspect(&self) -> Suspect {
         match self {
             Self::Outgoing(ticket) => Suspect::Outgoing(ticket.id),
-            Self::Direct(direct) => Suspect::Direct(Kind::of(&direct.message)),
+            Self::Qos0Message(direct) => Suspect::Qos0Message(Kind::of(&direct.message)),
         }
     }
 }
@@ -104,17 +104,17 @@ impl UnderWay {
 impl Publisher {
     /// Sets how many messages go in a second at the most, from now on.
     pub(super) fn set_rate(&mut self, rate: u32) {
-        self.pace = Pace::new(rate, Instant::now());
+        self.pace = PublishRate::new(rate, Instant::now());
     }
 
     /// A publisher of `outbox` and of what comes directly, with at most `rate` messages a second.
-    pub fn new(outbox: Outbox, direct: mpsc::Receiver<Direct>, rate: u32) -> Self {
+    pub fn new(outbox: Outbox, direct: mpsc::Receiver<Qos0Message>, rate: u32) -> Self {
         let now = Instant::now();
         Self {
             news: outbox.news(),
             outbox,
             direct,
-            pace: Pace::new(rate, now),
+            pace: PublishRate::new(rate, now),
             window: 0,
             asked: None,
             fetched: VecDeque::new(),
@@ -127,12 +127,12 @@ impl Publisher {
             unanswered: Unanswered::default(),
             under_way: HashMap::new(),
             last_sent: now,
-            suspects: Suspects::default(),
+            suspects: PoisonDetector::default(),
             tries: HashMap::new(),
             too_much: 0,
             not_before: now,
             found_one: false,
-            lines: Few::default(),
+            lines: LogLimiter::default(),
         }
     }
 
@@ -182,14 +182,16 @@ impl Publisher {
     /// Sends it.
     pub(super) async fn send(&mut self, next: Next, sink: &mut dyn PacketSink) {
         let outgoing = match next {
-            Next::Direct => return self.send_direct(sink),
+            Next::Qos0Message => return self.send_direct(sink),
             Next::Outgoing => self.fetched.pop_front(),
             Next::Deferred => self.deferred.pop_front(),
         };
         let Some(outgoing) = outgoing else { return };
         if self.unacknowledged.is_guilty(outgoing.ticket.id) {
             self.found_one = true;
-            return self.park(outgoing.ticket, words::NEVER_ACKNOWLEDGED.to_owned()).await;
+            return self
+                .park(outgoing.ticket, problems::NEVER_ACKNOWLEDGED.to_owned())
+                .await;
         }
         if self.is_to_be_deferred(&outgoing) {
             return self.deferred.push_back(outgoing);

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use super::subscriber::SetAside;
 use crate::clock::{Clock, rfc3339};
+use crate::cloud::jitp::Provisioning;
 use crate::cloud::mqtt::Terms;
-use crate::cloud::provisioning::Provisioning;
 use crate::problem::Problem;
 use crate::status::{
     ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase, SetAsideDetails, TakeoverDetails,

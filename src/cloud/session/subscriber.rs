@@ -20,13 +20,13 @@ use tokio::time::{Instant, sleep_until};
 
 use self::refusals::{QUARANTINE, REFUSED, Refusals};
 use super::filter_breaches::{FilterBreaches, Verdict};
+use super::inbound::Inbound;
 use super::incoming_poison::IncomingPoison;
-use super::receiver::Receiver;
-use super::suspects::Suspects;
-use super::words;
+use super::poison_detector::PoisonDetector;
+use super::problems;
 use crate::clock::SharedClock;
 use crate::cloud::mqtt::Lost;
-use crate::messages::{Arrival, Failure, Outbox, SubscriptionState, Wanted, WantedFilter};
+use crate::messages::{Outbox, SessionEvent, StoreError, SubscriptionState, Wanted, WantedFilter};
 use crate::mqtt::{LATEST_ANSWER, ProtocolError, ServerLimits};
 use crate::problem::Problem;
 
@@ -42,7 +42,7 @@ pub struct Subscriber {
     wanted: watch::Receiver<Wanted>,
     clock: SharedClock,
     /// Messages on their way to the inbox.
-    pub(super) receiver: Receiver,
+    pub(super) receiver: Inbound,
     /// Whether the session itself ends every connection.
     poison: IncomingPoison,
     /// Whether a filter does.
@@ -54,7 +54,7 @@ pub struct Subscriber {
     /// The filters that AWS has or may have.
     confirmed: BTreeMap<String, SubscriptionState>,
     /// What is on its way to the disk before anything else is asked for.
-    noting: Option<oneshot::Receiver<Result<(), Failure>>>,
+    noting: Option<oneshot::Receiver<Result<(), StoreError>>>,
     /// How many programs had joined a filter when it was last asked for.
     asked_for: HashMap<String, u64>,
     /// The SUBSCRIBE or UNSUBSCRIBE under way: one at a time, so that they cannot overtake each other.
@@ -63,7 +63,7 @@ pub struct Subscriber {
     /// When UNSUBSCRIBE, which AWS did not answer, is sent again, and how long that was.
     unsubscribe_not_before: Option<(Instant, Duration)>,
     refusals: Refusals,
-    suspects: Suspects<String>,
+    suspects: PoisonDetector<String>,
     /// A filter that ends connections was found, or is about to be.
     found_one: bool,
     /// Whether the filters that are set aside have changed since that was last reported.
@@ -81,14 +81,14 @@ impl Subscriber {
     pub fn new(
         outbox: Outbox,
         wanted: watch::Receiver<Wanted>,
-        arrive: mpsc::Sender<Arrival>,
+        arrive: mpsc::Sender<SessionEvent>,
         clock: SharedClock,
     ) -> Self {
         Self {
             outbox,
             wanted,
             clock,
-            receiver: Receiver::new(arrive),
+            receiver: Inbound::new(arrive),
             poison: IncomingPoison::default(),
             breaches: FilterBreaches::default(),
             limits: ServerLimits::default(),
@@ -100,7 +100,7 @@ impl Subscriber {
             unwanted_since: HashMap::new(),
             unsubscribe_not_before: None,
             refusals: Refusals::default(),
-            suspects: Suspects::default(),
+            suspects: PoisonDetector::default(),
             found_one: false,
             is_news: false,
         }
@@ -129,7 +129,7 @@ impl Subscriber {
         self.suspects.connected();
         self.knows_nothing = false;
         if !limits.session_present {
-            self.receiver.tell(Arrival::NewSession);
+            self.receiver.tell(SessionEvent::NewSession);
             self.confirmed.clear();
             self.asked_for.clear();
             self.noting = self.note().await;
@@ -179,7 +179,7 @@ impl Subscriber {
         if let Some(filter) = self.suspects.unanswered(names)
             && let Some((_, wanted)) = filters.iter().find(|(name, _)| *name == filter)
         {
-            let why = words::filter_unanswered(&filter);
+            let why = problems::filter_unanswered(&filter);
             self.refuse(&filter, *wanted, REFUSED, why);
         }
     }
@@ -187,7 +187,7 @@ impl Subscriber {
     /// A filter's subscription is followed by a breach each time: the others go on without it.
     fn set_aside(&mut self, filter: &str, breach: ProtocolError) {
         let wanted = self.wanted.borrow().get(filter).copied().unwrap_or_default();
-        let why = words::filter_breaches(filter, breach);
+        let why = problems::filter_breaches(filter, breach);
         let news = self.refusals.set_aside(filter, wanted, why, self.clock.wall());
         self.receiver.tell(news);
         self.is_news = true;
@@ -262,7 +262,7 @@ impl Subscriber {
     }
 
     /// Notes what AWS has. The answer comes when that is on the disk.
-    async fn note(&self) -> Option<oneshot::Receiver<Result<(), Failure>>> {
+    async fn note(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let confirmed = self.confirmed.iter().map(|(filter, state)| (filter.clone(), *state));
         self.outbox.note_subscribed(confirmed.collect()).await
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::words;
+use super::problems;
 use crate::clock::rfc3339;
 use crate::problem::Problem;
 use crate::status::TakeoverDetails;
@@ -71,7 +71,7 @@ impl Takeovers {
 
     /// The problem to show while the session is up. The numbers are in the details: they would make the problem news each time.
     pub(super) fn problem(&self) -> Option<Problem> {
-        self.seen.as_ref().map(|_| words::taken_over())
+        self.seen.as_ref().map(|_| problems::taken_over())
     }
 
     /// Their details in the status.

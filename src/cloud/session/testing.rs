@@ -8,16 +8,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Health, Presence, Publisher, Subscriber, Traffic};
+use super::{Presence, PresenceReport, Publisher, Subscriber, Traffic};
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
 use crate::cloud::mqtt::test_sink::{Sent, TestSink};
 use crate::cloud::mqtt::{Event, Farewell, Lost, Reason, ReasonCode};
-use crate::messages::{Account, Arrival, Bounds, Message, Outbox, SubscriptionState, Wanted, WantedFilter, prepare};
+use crate::messages::{
+    Account, Bounds, Message, Outbox, SessionEvent, SubscriptionState, Wanted, WantedFilter, prepare,
+};
 use crate::mqtt::{Granted, ProtocolError, ServerLimits};
 use crate::problem::Problem;
 use crate::qos::Qos;
-use crate::status::{Desk, MessagesDetails, MessagesPhase};
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
 /// 2030-01-01: after any build.
 const NOW: u64 = 1_893_456_000;
@@ -32,8 +34,8 @@ pub(super) struct Bench {
     pub(super) sink: TestSink,
     wanting: watch::Sender<Wanted>,
     /// Messages and news for the programs.
-    pub(super) arrivals: mpsc::Receiver<Arrival>,
-    arrive: mpsc::Sender<Arrival>,
+    pub(super) arrivals: mpsc::Receiver<SessionEvent>,
+    arrive: mpsc::Sender<SessionEvent>,
     clock: SharedClock,
     _folder: TempDir,
 }
@@ -43,8 +45,8 @@ impl Bench {
     pub(super) async fn new(presence: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = ManualClock::at(NOW);
-        let desk = Desk::new(clock.clone());
-        let reporter = desk.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+        let hub = StatusHub::new(clock.clone());
+        let reporter = hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
         // The store works on this runtime: the clock stands still while it does.
         let (handles, work) = prepare(folder.path(), Bounds::default(), clock.clone(), reporter);
         tokio::spawn(work);
@@ -61,7 +63,7 @@ impl Bench {
         let (arrive, arrivals) = mpsc::channel(1000);
         let presence = presence.map(str::to_owned);
         let mut traffic = Traffic {
-            presence: Presence::new(presence, None, Health::for_test(&desk, &clock), outbox.clone()),
+            presence: Presence::new(presence, None, PresenceReport::for_test(&hub, &clock), outbox.clone()),
             publisher: Publisher::new(outbox.clone(), handles.direct, 100),
             subscriber: Subscriber::new(outbox.clone(), wanted, arrive.clone(), clock.clone()),
         };
@@ -252,7 +254,7 @@ impl Bench {
         let arrivals = std::iter::from_fn(|| self.arrivals.try_recv().ok());
         arrivals
             .filter_map(|arrival| match arrival {
-                Arrival::Refused(filter, _) => Some(filter),
+                SessionEvent::Refused(filter, _) => Some(filter),
                 _ => None,
             })
             .collect()

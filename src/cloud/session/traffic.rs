@@ -3,8 +3,8 @@
 //! It lasts through all connections and makes none. What it sends goes into a [`PacketSink`], and what AWS sends comes as
 //! [`Event`]s, so that it is tested without a broker.
 
-use super::health::State;
 use super::presence::Presence;
+use super::presence_report::State;
 use super::publisher::{Next, Publisher};
 use super::subscriber::Subscriber;
 use crate::cloud::mqtt::{Event, Farewell, Lost, PacketSink, ReasonCode};

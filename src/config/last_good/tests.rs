@@ -86,7 +86,7 @@ impl Place {
             content,
         };
         let bytes = serde_json::to_vec(&document).unwrap();
-        durable::replace_private(&path(&self.folders), &bytes).unwrap();
+        atomic_file::replace_private(&path(&self.folders), &bytes).unwrap();
         self.load().map(Option::unwrap)
     }
 }

@@ -19,7 +19,7 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::{Certificate, Loaded, Refusal, Source};
+use super::{Certificate, CertificateError, Loaded, Source};
 use crate::clock::manual::ManualClock;
 use crate::problem::Problem;
 
@@ -89,7 +89,7 @@ fn load_named(
     ca_chain: Option<&str>,
     key: &KeyPair,
     thing_name: Option<&str>,
-) -> Result<Loaded, Refusal> {
+) -> Result<Loaded, CertificateError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("device.pem");
     let chain: PathBuf = folder.path().join("ca.pem");
@@ -105,13 +105,13 @@ fn load_named(
     Certificate::load(&source, Some(&key.subject_public_key_info()), &*clock)
 }
 
-fn load(device: &str, ca_chain: Option<&str>, key: &KeyPair) -> Result<Loaded, Refusal> {
+fn load(device: &str, ca_chain: Option<&str>, key: &KeyPair) -> Result<Loaded, CertificateError> {
     load_named(device, ca_chain, key, None)
 }
 
-fn refusal(outcome: Result<Loaded, Refusal>, name: &str) -> Problem {
+fn refusal(outcome: Result<Loaded, CertificateError>, name: &str) -> Problem {
     match outcome {
-        Err(Refusal::Unusable(problem)) => problem,
+        Err(CertificateError::Unusable(problem)) => problem,
         other => panic!("{name}: {other:?}"),
     }
 }

@@ -186,7 +186,7 @@ fn algorithms_that_aws_refuses_and_twins_are_refused() {
         ),
     ] {
         match load(pem) {
-            Err(crate::identity::Refusal::Unusable(problem)) => {
+            Err(crate::identity::CertificateError::Unusable(problem)) => {
                 assert!(problem.message.contains(words), "{name}: {problem}");
             }
             other => panic!("{name}: {other:?}"),
@@ -217,7 +217,7 @@ fn keys_of_a_ca_that_aws_refuses_are_named() {
 }
 
 /// A load without the token's key: the device is the first that is no CA.
-fn load(pem: &str) -> Result<Loaded, crate::identity::Refusal> {
+fn load(pem: &str) -> Result<Loaded, crate::identity::CertificateError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("device.pem");
     fs::write(&path, pem).unwrap();

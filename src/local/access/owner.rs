@@ -2,14 +2,14 @@
 
 use super::super::caller::Caller;
 use super::super::ownership::token_owner;
-use super::{Access, Rule, Who, Wish};
+use super::{AccessRules, Permission, Rule, Who};
 use crate::messages::Owner;
 
-impl Access {
+impl AccessRules {
     /// Whether the rule that gives `caller` what it wants selects by a unit.
-    pub fn is_given_by_unit(&self, caller: &Caller, wish: Wish, thing: &str) -> bool {
+    pub fn is_given_by_unit(&self, caller: &Caller, permission: Permission, thing: &str) -> bool {
         let mut rules = self.rules.iter();
-        let rule = rules.find(|rule| rule.is_for(caller) && rule.gives(wish, thing));
+        let rule = rules.find(|rule| rule.is_for(caller) && rule.gives(permission, thing));
         rule.is_some_and(|rule| rule.who.unit.is_some())
     }
 
@@ -17,7 +17,7 @@ impl Access {
     pub fn gives_owner(&self, owner: &Owner, filter: &str, thing: &str) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.gives(Wish::Subscribe(filter), thing) && rule.is_for_owner(owner))
+            .any(|rule| rule.gives(Permission::Subscribe(filter), thing) && rule.is_for_owner(owner))
     }
 }
 

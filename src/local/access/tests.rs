@@ -40,7 +40,7 @@ fn peer(uid: u32, gid: u32, unit: Option<&str>) -> Caller {
 
 #[test]
 fn promise_7_a_rule_must_give_it() {
-    let access = Access::new(&rules());
+    let access = AccessRules::new(&rules());
     let (camera, audio) = (Some("camera.service"), Some("audio.service"));
     let cases = [
         (1000, 1000, None, "telemetry", Some(0)),
@@ -63,12 +63,12 @@ fn promise_7_a_rule_must_give_it() {
         (10, 9, audio, "audio", None),
     ];
     for (uid, gid, unit, alias, rule) in cases {
-        let given = access.rule_for(&peer(uid, gid, unit), Wish::RoleAlias(alias), "gw-1");
+        let given = access.rule_for(&peer(uid, gid, unit), Permission::RoleAlias(alias), "gw-1");
         let number = given.map(|name| name.split([' ', '[', ']']).nth(1).unwrap().parse().unwrap());
         assert_eq!(number, rule, "uid {uid} gid {gid} {unit:?} {alias}: {given:?}");
     }
     assert_eq!(
-        Access::default().rule_for(&peer(0, 0, camera), Wish::RoleAlias("x"), "gw-1"),
+        AccessRules::default().rule_for(&peer(0, 0, camera), Permission::RoleAlias("x"), "gw-1"),
         None,
         "the default is no"
     );
@@ -85,14 +85,14 @@ fn promise_7_a_rule_without_selectors_is_for_nobody() {
         token_file: None,
     };
     assert_eq!(
-        Access::new(&[nobody]).rule_for(&peer(0, 0, None), Wish::RoleAlias("x"), "gw-1"),
+        AccessRules::new(&[nobody]).rule_for(&peer(0, 0, None), Permission::RoleAlias("x"), "gw-1"),
         None
     );
 }
 
 #[test]
 fn a_token_speaks_for_the_rules_with_its_selectors() {
-    let access = Access::new(&rules());
+    let access = AccessRules::new(&rules());
     let bearer = |uid| {
         Caller::Bearer(Holder {
             selectors: Arc::new(Selectors {
@@ -104,12 +104,15 @@ fn a_token_speaks_for_the_rules_with_its_selectors() {
     };
     assert!(
         access
-            .rule_for(&bearer(1000), Wish::RoleAlias("telemetry"), "gw-1")
+            .rule_for(&bearer(1000), Permission::RoleAlias("telemetry"), "gw-1")
             .is_some()
     );
-    assert_eq!(access.rule_for(&bearer(1000), Wish::RoleAlias("video"), "gw-1"), None);
     assert_eq!(
-        access.rule_for(&bearer(7), Wish::RoleAlias("telemetry"), "gw-1"),
+        access.rule_for(&bearer(1000), Permission::RoleAlias("video"), "gw-1"),
+        None
+    );
+    assert_eq!(
+        access.rule_for(&bearer(7), Permission::RoleAlias("telemetry"), "gw-1"),
         None,
         "that rule wants a group as well"
     );
@@ -128,33 +131,37 @@ fn promise_7_topics_are_given_by_filter_and_never_more() {
         subscribe: vec!["{thing}/camera/+".into(), "$aws/things/{thing}/shadow/#".into()],
         token_file: None,
     };
-    let access = Access::new(&[camera]);
-    for (wish, given) in [
-        (Wish::Publish("gw-1/camera/7"), true),
-        (Wish::Publish("$aws/things/gw-1/shadow/update"), false),
-        (Wish::Subscribe("gw-1/camera/7"), true),
-        (Wish::Subscribe("gw-1/camera/+"), true),
-        (Wish::Subscribe("gw-1/camera/#"), false),
-        (Wish::Subscribe("gw-10/camera/7"), false),
-        (Wish::Subscribe("+/camera/7"), false),
-        (Wish::Subscribe("{thing}/camera/7"), false),
-        (Wish::Subscribe("$aws/things/gw-1/shadow/update/accepted"), true),
-        (Wish::Subscribe("$aws/things/gw-1/jobs/#"), false),
-        (Wish::Subscribe("$aws/things/gw-2/shadow/get"), false),
-        (Wish::RoleAlias("telemetry"), false),
+    let access = AccessRules::new(&[camera]);
+    for (permission, given) in [
+        (Permission::Publish("gw-1/camera/7"), true),
+        (Permission::Publish("$aws/things/gw-1/shadow/update"), false),
+        (Permission::Subscribe("gw-1/camera/7"), true),
+        (Permission::Subscribe("gw-1/camera/+"), true),
+        (Permission::Subscribe("gw-1/camera/#"), false),
+        (Permission::Subscribe("gw-10/camera/7"), false),
+        (Permission::Subscribe("+/camera/7"), false),
+        (Permission::Subscribe("{thing}/camera/7"), false),
+        (Permission::Subscribe("$aws/things/gw-1/shadow/update/accepted"), true),
+        (Permission::Subscribe("$aws/things/gw-1/jobs/#"), false),
+        (Permission::Subscribe("$aws/things/gw-2/shadow/get"), false),
+        (Permission::RoleAlias("telemetry"), false),
     ] {
         assert_eq!(
-            access.rule_for(&peer(7, 7, None), wish, "gw-1").is_some(),
+            access.rule_for(&peer(7, 7, None), permission, "gw-1").is_some(),
             given,
-            "{wish}"
+            "{permission}"
         );
-        assert_eq!(access.rule_for(&peer(8, 7, None), wish, "gw-1"), None, "{wish}");
+        assert_eq!(
+            access.rule_for(&peer(8, 7, None), permission, "gw-1"),
+            None,
+            "{permission}"
+        );
     }
 }
 
 #[test]
 fn a_rule_for_an_account_that_does_not_exist_is_a_problem_with_a_next_step() {
-    let problems = Access::rules_for_nobody(&rules());
+    let problems = AccessRules::rules_for_nobody(&rules());
     assert_eq!(problems.len(), 1, "{problems:?}");
     let said = problems[0].to_string();
     assert!(

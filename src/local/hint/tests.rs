@@ -14,9 +14,9 @@ fn peer(uid: u32, unit: Option<&str>) -> Peer {
     }
 }
 
-fn hint(peer: &Peer, wish: Wish) -> String {
+fn hint(peer: &Peer, permission: Permission) -> String {
     let accounts = UserAccounts::default();
-    missing_rule(peer, &accounts, wish, "gw-1", Path::new("/srv/gate post/conf.d"))
+    missing_rule(peer, &accounts, permission, "gw-1", Path::new("/srv/gate post/conf.d"))
 }
 
 /// Parses the hint's TOML: the selector and the value of the key.
@@ -81,7 +81,7 @@ fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
     ] {
         // What begins with `$` is AWS's own, and another case.
         let topic = topic.strip_prefix('$').unwrap_or(topic);
-        let hint = hint(&peer(1000, None), Wish::Publish(topic));
+        let hint = hint(&peer(1000, None), Permission::Publish(topic));
         let expected = topic.replace("gw-1", THING);
         assert_eq!(rule(&hint, "publish"), ("uid 1000".to_owned(), expected));
         assert_eq!(outside_quotes(&hint), fixed, "{topic}");
@@ -139,16 +139,16 @@ fn any_words_of_a_caller_come_back_from_the_hint_unchanged() {
         let length = next(24);
         let words: String = (0..length).map(|_| LETTERS[next(LETTERS.len())]).collect();
         let words = format!("w{words}");
-        let (wish, key) = match round % 3 {
-            0 => (Wish::Publish(&words), "publish"),
-            1 => (Wish::Subscribe(&words), "subscribe"),
-            _ => (Wish::RoleAlias(&words), "role-aliases"),
+        let (permission, key) = match round % 3 {
+            0 => (Permission::Publish(&words), "publish"),
+            1 => (Permission::Subscribe(&words), "subscribe"),
+            _ => (Permission::RoleAlias(&words), "role-aliases"),
         };
-        let hint = hint(&peer(1000, None), wish);
-        let is_good = match wish {
-            Wish::RoleAlias(name) => config::is_alias_name(name),
-            Wish::Publish(topic) => crate::topic::check_publish(topic).is_ok() && config::may_be_granted(topic),
-            Wish::Subscribe(filter) => config::may_be_granted(filter),
+        let hint = hint(&peer(1000, None), permission);
+        let is_good = match permission {
+            Permission::RoleAlias(name) => config::is_alias_name(name),
+            Permission::Publish(topic) => crate::topic::check_publish(topic).is_ok() && config::may_be_granted(topic),
+            Permission::Subscribe(filter) => config::may_be_granted(filter),
         };
         if !is_good {
             assert!(hint.starts_with("# ") && !hint.contains(['\n', '"']), "{hint}");
@@ -169,7 +169,7 @@ fn a_user_that_systemd_lends_is_never_named() {
         (1000, Some("user@1000.service"), Some("uid 1000")),
         (62_000, None, None),
     ] {
-        let hint = hint(&peer(uid, unit), Wish::RoleAlias("telemetry"));
+        let hint = hint(&peer(uid, unit), Permission::RoleAlias("telemetry"));
         let given = hint.contains("[[access]]").then(|| rule(&hint, "role-aliases").0);
         assert_eq!(given.as_deref(), expected, "{hint}");
         assert!(toml::from_str::<toml::Table>(&hint).is_ok());
@@ -193,11 +193,11 @@ fn a_user_is_named_by_name_where_it_has_a_usable_one() {
         (62_000, Some("camera.service"), Some("unit camera.service")),
         (62_000, None, None),
     ] {
-        let wish = Wish::RoleAlias("telemetry");
+        let permission = Permission::RoleAlias("telemetry");
         let hint = missing_rule(
             &peer(uid, unit),
             &accounts,
-            wish,
+            permission,
             "gw-1",
             Path::new("/etc/gatepost/conf.d"),
         );
@@ -222,7 +222,7 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
         ("gw-10/gw-1x/xgw-1/gw-1/", Some("gw-10/gw-1x/xgw-1/{thing}/")),
         ("/gw-1//gw-1", Some("/{thing}//{thing}")),
     ] {
-        let hint = hint(&peer(1000, None), Wish::Publish(topic));
+        let hint = hint(&peer(1000, None), Permission::Publish(topic));
         let given = hint.contains("[[access]]").then(|| rule(&hint, "publish").1);
         assert_eq!(given.as_deref(), expected, "{hint}");
     }
@@ -232,67 +232,77 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
 #[test]
 fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
     use crate::config::{Config, Folders};
-    use crate::local::{Access, Caller};
+    use crate::local::{AccessRules, Caller};
 
     let longest = "t".repeat(256);
     let too_long = "t".repeat(257);
     let cases = [
-        (Wish::RoleAlias("telemetry"), "gw-1", Some("telemetry")),
-        (Wish::RoleAlias("*"), "gw-1", None),
-        (Wish::RoleAlias(""), "gw-1", None),
-        (Wish::RoleAlias("a b"), "gw-1", None),
-        (Wish::Publish("gw-1/x"), "gw-1", Some("{thing}/x")),
-        (Wish::Publish("gw-1/x"), "", Some("gw-1/x")),
-        (Wish::Publish("{thng}/x"), "gw-1", None),
-        (Wish::Publish("{thing}/x"), "", Some("{thing}/x")),
-        (Wish::Publish("#"), "gw-1", None),
-        (Wish::Publish("+"), "gw-1", None),
-        (Wish::Publish("a#b"), "gw-1", None),
-        (Wish::Publish("a/+/b"), "gw-1", None),
-        (Wish::Publish(""), "gw-1", None),
-        (Wish::Publish(&longest), "gw-1", Some(&longest)),
-        (Wish::Publish(&too_long), "gw-1", None),
-        (Wish::Publish("a/b/c/d/e/f/g/h/i"), "gw-1", None),
-        (Wish::Publish("two\nlines\n[[access]]\nuid = 0"), "gw-1", None),
-        (Wish::Publish("tab\tand\u{1b}[2Jescape"), "gw-1", None),
-        (Wish::Publish("# no comment"), "gw-1", None),
-        (Wish::Publish("-----BEGIN PRIVATE KEY-----"), "gw-1", None),
-        (Wish::Subscribe("#"), "gw-1", None),
-        (Wish::Subscribe("+"), "gw-1", None),
-        (Wish::Subscribe("a/#"), "gw-1", Some("a/#")),
-        (Wish::Subscribe("a#b"), "gw-1", None),
-        (Wish::Subscribe("$share/g/a"), "gw-1", None),
+        (Permission::RoleAlias("telemetry"), "gw-1", Some("telemetry")),
+        (Permission::RoleAlias("*"), "gw-1", None),
+        (Permission::RoleAlias(""), "gw-1", None),
+        (Permission::RoleAlias("a b"), "gw-1", None),
+        (Permission::Publish("gw-1/x"), "gw-1", Some("{thing}/x")),
+        (Permission::Publish("gw-1/x"), "", Some("gw-1/x")),
+        (Permission::Publish("{thng}/x"), "gw-1", None),
+        (Permission::Publish("{thing}/x"), "", Some("{thing}/x")),
+        (Permission::Publish("#"), "gw-1", None),
+        (Permission::Publish("+"), "gw-1", None),
+        (Permission::Publish("a#b"), "gw-1", None),
+        (Permission::Publish("a/+/b"), "gw-1", None),
+        (Permission::Publish(""), "gw-1", None),
+        (Permission::Publish(&longest), "gw-1", Some(&longest)),
+        (Permission::Publish(&too_long), "gw-1", None),
+        (Permission::Publish("a/b/c/d/e/f/g/h/i"), "gw-1", None),
+        (Permission::Publish("two\nlines\n[[access]]\nuid = 0"), "gw-1", None),
+        (Permission::Publish("tab\tand\u{1b}[2Jescape"), "gw-1", None),
+        (Permission::Publish("# no comment"), "gw-1", None),
+        (Permission::Publish("-----BEGIN PRIVATE KEY-----"), "gw-1", None),
+        (Permission::Subscribe("#"), "gw-1", None),
+        (Permission::Subscribe("+"), "gw-1", None),
+        (Permission::Subscribe("a/#"), "gw-1", Some("a/#")),
+        (Permission::Subscribe("a#b"), "gw-1", None),
+        (Permission::Subscribe("$share/g/a"), "gw-1", None),
         (
-            Wish::Subscribe("$aws/things/gw-1/jobs/#"),
+            Permission::Subscribe("$aws/things/gw-1/jobs/#"),
             "gw-1",
             Some("$aws/things/{thing}/jobs/#"),
         ),
         (
-            Wish::Subscribe("$aws/things/{thing}/jobs/#"),
+            Permission::Subscribe("$aws/things/{thing}/jobs/#"),
             "",
             Some("$aws/things/{thing}/jobs/#"),
         ),
-        (Wish::Subscribe("$aws/things//jobs/#"), "", None),
-        (Wish::Subscribe("$aws/things/+/jobs/#"), "gw-1", None),
+        (Permission::Subscribe("$aws/things//jobs/#"), "", None),
+        (Permission::Subscribe("$aws/things/+/jobs/#"), "gw-1", None),
     ];
     let main = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
                 token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
                 identity = { subject = { common-name = \"gw-1\" } }\n\
                 role-alias = [{ name = \"telemetry\" }, { name = \"other\" }]\n";
-    for (wish, thing, expected) in cases {
+    for (permission, thing, expected) in cases {
         let folder = tempfile::tempdir().unwrap();
         let (path, drop_ins) = (folder.path().join("gatepost.toml"), folder.path().join("conf.d"));
         std::fs::create_dir(&drop_ins).unwrap();
         std::fs::write(&path, main).unwrap();
-        let hint = missing_rule(&peer(1000, None), &UserAccounts::default(), wish, thing, &drop_ins);
+        let hint = missing_rule(
+            &peer(1000, None),
+            &UserAccounts::default(),
+            permission,
+            thing,
+            &drop_ins,
+        );
         std::fs::write(drop_ins.join(FILE), &hint).unwrap();
         let config =
             Config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));
-        assert_eq!(config.access.len(), usize::from(expected.is_some()), "{wish}: {hint}");
-        let given = hint.contains("[[access]]").then(|| rule(&hint, wish.key().0).1);
+        assert_eq!(
+            config.access.len(),
+            usize::from(expected.is_some()),
+            "{permission}: {hint}"
+        );
+        let given = hint.contains("[[access]]").then(|| rule(&hint, permission.key().0).1);
         assert_eq!(given.as_deref(), expected, "{hint}");
-        let (access, caller) = (Access::new(&config.access), Caller::Peer(peer(1000, None)));
-        let asked = expected.is_some() && access.rule_for(&caller, wish, "gw-1").is_some();
+        let (access, caller) = (AccessRules::new(&config.access), Caller::Peer(peer(1000, None)));
+        let asked = expected.is_some() && access.rule_for(&caller, permission, "gw-1").is_some();
         // Where the name is not known, the placeholder stands for itself until it is.
         assert_eq!(
             asked || thing.is_empty(),
@@ -300,11 +310,11 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
             "{hint}"
         );
         for more in [
-            Wish::RoleAlias("other"),
-            Wish::Publish("other"),
-            Wish::Subscribe("other/#"),
-            Wish::Publish("/x"),
-            Wish::Subscribe("$aws/things/gw-2/jobs/#"),
+            Permission::RoleAlias("other"),
+            Permission::Publish("other"),
+            Permission::Subscribe("other/#"),
+            Permission::Publish("/x"),
+            Permission::Subscribe("$aws/things/gw-2/jobs/#"),
         ] {
             assert_eq!(access.rule_for(&caller, more, "gw-1"), None, "{hint} gives {more}");
         }

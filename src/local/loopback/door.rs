@@ -10,12 +10,12 @@ use hyper::{Request, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::super::admission::{Origin, PER_ORIGIN};
-use super::super::answer::{Answer, Refusal};
+use super::super::answer::{Answer, ApiError};
 use super::super::caller::Caller;
 use super::super::connections::{Entered, NoRoom};
 use super::super::resources;
 use super::super::server::Door;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use super::{Loopback, host};
 use crate::problem::Problem;
 
@@ -29,12 +29,12 @@ const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token"
 pub struct LoopbackDoor {
     listener: TcpListener,
     loopback: Rc<Loopback>,
-    shared: Rc<Shared>,
+    shared: Rc<ApiContext>,
 }
 
 impl LoopbackDoor {
     /// A door at `listener`, which is that of `loopback`.
-    pub fn new(listener: TcpListener, loopback: Rc<Loopback>, shared: Rc<Shared>) -> Self {
+    pub fn new(listener: TcpListener, loopback: Rc<Loopback>, shared: Rc<ApiContext>) -> Self {
         Self {
             listener,
             loopback,
@@ -42,10 +42,10 @@ impl LoopbackDoor {
         }
     }
 
-    async fn given(&self, place: &Entered, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn given(&self, place: &Entered, request: Request<Incoming>) -> Result<Answer, ApiError> {
         host::check(request.uri(), request.headers(), self.loopback.address()).map_err(|name| {
             self.shared.audit.note_wrong_host(&name);
-            Refusal::new(
+            ApiError::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "wrong_host",
                 "the request is for another host: the Host header does not name this listener",
@@ -58,19 +58,19 @@ impl LoopbackDoor {
             return resources::metrics(&self.shared, request.method());
         }
         // Refused at once: whoever has no token never holds a place while it waits.
-        let caller = self.bearer(request.headers()).map_err(Refusal::and_close)?;
+        let caller = self.bearer(request.headers()).map_err(ApiError::and_close)?;
         if place.belongs_to(Origin::Bearer(caller.account().into())).is_err() {
             let message = format!("{caller} has {PER_ORIGIN} requests that are being answered, which is the most");
-            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).and_close());
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).and_close());
         }
         self.shared.pace.admit(&caller).await?;
         resources::answer_to_bearer(&self.shared, &caller, request).await
     }
 
     /// Whoever has one of our tokens, by the header that the SDKs' container providers send.
-    fn bearer(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn bearer(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names";
-        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
+        let unauthorized = |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
         let token = only(headers, &AUTHORIZATION)
             // An SDK's own client for the data plane signs its requests; its session token is then ours.
             .and_then(|value| match value.starts_with(SIGNED) {

@@ -32,14 +32,14 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::access::Access;
+use super::access::AccessRules;
 use super::connections::Connections;
 use super::server;
-use super::view::Shared;
+use super::view::ApiContext;
 use crate::event::{Event, journal};
 use crate::foreign_text::clean;
 use crate::problem::Problem;
-use crate::status::{Desk, LoopbackDetails, LoopbackPart, LoopbackPhase, Reporter};
+use crate::status::{LoopbackDetails, LoopbackPart, LoopbackPhase, Reporter, StatusHub};
 use door::LoopbackDoor;
 use files::{Layout, Occasion};
 use tokens::Tokens;
@@ -82,7 +82,7 @@ pub struct Loopback {
 
 impl Loopback {
     /// A listener for `address` with its token files in `folder`, not listening yet.
-    fn new(address: SocketAddr, folder: PathBuf, desk: &Desk, inherited: Inherited) -> Self {
+    fn new(address: SocketAddr, folder: PathBuf, hub: &StatusHub, inherited: Inherited) -> Self {
         let details = LoopbackDetails {
             listen: address.to_string(),
             token_files: Vec::new(),
@@ -95,7 +95,7 @@ impl Loopback {
             writing: Mutex::default(),
             bound: RefCell::default(),
             changes: watch::Sender::new(0),
-            reporter: desk.reporter("loopback", LoopbackPhase::Waiting, details),
+            reporter: hub.reporter("loopback", LoopbackPhase::Waiting, details),
         }
     }
 
@@ -158,7 +158,7 @@ impl Loopback {
 
     /// Lays out the token files for the rules of `access`, which were read again: a file that is there for the same people stays
     /// as it is, so that running programs notice nothing. Nothing is laid out while somebody else may have the port.
-    pub async fn lay_out_again(&self, access: &RefCell<Access>) {
+    pub async fn lay_out_again(&self, access: &RefCell<AccessRules>) {
         if self.is_bound() {
             let writing = self.writing.lock().await;
             let known = Tokens::clone(&self.tokens());
@@ -170,7 +170,7 @@ impl Loopback {
     /// Returns the problem with those that are missing. `_writing` shows that nobody else is at it.
     async fn lay_out(
         &self,
-        access: &RefCell<Access>,
+        access: &RefCell<AccessRules>,
         known: Tokens,
         occasion: Occasion,
         _writing: MutexGuard<'_, ()>,
@@ -246,7 +246,7 @@ impl Loopback {
 }
 
 /// Listens by the configuration as it is, lays out the token files and answers, for as long as the daemon runs.
-pub async fn listen(shared: Rc<Shared>, connections: Connections) {
+pub async fn listen(shared: Rc<ApiContext>, connections: Connections) {
     let mut configured = shared.loopback.watch();
     loop {
         let loopback = configured.borrow_and_update().clone();
@@ -269,7 +269,7 @@ pub async fn listen(shared: Rc<Shared>, connections: Connections) {
 }
 
 /// Listens at an address; one that is taken is tried again.
-async fn listen_at(loopback: &Rc<Loopback>, shared: &Rc<Shared>, connections: &Connections) {
+async fn listen_at(loopback: &Rc<Loopback>, shared: &Rc<ApiContext>, connections: &Connections) {
     let (listener, known) = loopback.listener().await;
     // Before the port is known to be ours: a reload that saw it would lay out without the tokens of the run before.
     let writing = loopback.writing.lock().await;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::{Inherited, Loopback, files};
-use crate::status::{Desk, LoopbackPart};
+use crate::status::{LoopbackPart, StatusHub};
 
 /// The listener that is configured, if one is.
 #[derive(Debug)]
@@ -18,18 +18,18 @@ pub struct LoopbackPlace {
     part: watch::Sender<Option<watch::Receiver<LoopbackPart>>>,
     /// Folder of the token files.
     folder: PathBuf,
-    desk: Desk,
+    hub: StatusHub,
 }
 
 impl LoopbackPlace {
     /// The listener for `address`, if there is one, with its token files in `folder` and with what an earlier run has left.
-    pub fn new(address: Option<SocketAddr>, folder: PathBuf, desk: Desk, inherited: Inherited) -> Self {
-        let listener = address.map(|address| Rc::new(Loopback::new(address, folder.clone(), &desk, inherited)));
+    pub fn new(address: Option<SocketAddr>, folder: PathBuf, hub: StatusHub, inherited: Inherited) -> Self {
+        let listener = address.map(|address| Rc::new(Loopback::new(address, folder.clone(), &hub, inherited)));
         Self {
             part: watch::Sender::new(listener.as_deref().map(Loopback::watch)),
             current: watch::Sender::new(listener),
             folder,
-            desk,
+            hub,
         }
     }
 
@@ -57,14 +57,14 @@ impl LoopbackPlace {
             Rc::new(Loopback::new(
                 address,
                 self.folder.clone(),
-                &self.desk,
+                &self.hub,
                 Inherited::default(),
             ))
         };
         let listener = address.map(new);
         self.part.send_replace(listener.as_deref().map(Loopback::watch));
         self.current.send_replace(listener);
-        self.desk.ring();
+        self.hub.ring();
     }
 
     /// Removes the token files of a listener that is configured no longer.

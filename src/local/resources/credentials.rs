@@ -2,15 +2,15 @@
 
 use hyper::StatusCode;
 
-use super::super::access::Wish;
-use super::super::answer::{self, Answer, Refusal};
+use super::super::access::Permission;
+use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use crate::credentials::{AliasPart, Credentials};
 use crate::problem::Problem;
 
 /// The credentials of `alias`, or of the default alias, if a rule gives them to `caller`. From memory, always.
-pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answer, Refusal> {
+pub fn get(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<Answer, ApiError> {
     let credentials = given(shared, caller, alias)?;
     Ok(answer::ok(
         "application/json",
@@ -19,23 +19,23 @@ pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answ
 }
 
 /// A set that `caller` may have and use now.
-pub fn given(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Credentials, Refusal> {
+pub fn given(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<Credentials, ApiError> {
     let part = allowed(shared, caller, alias)?;
     if let Some(credentials) = part.usable(&*shared.clock) {
         return Ok(credentials.clone());
     }
     let alias = &part.details.name;
     let why = part.problem.or_else(|| shared.board.obstacle());
-    Err(Refusal::not_ready(&why.unwrap_or_else(|| {
+    Err(ApiError::not_ready(&why.unwrap_or_else(|| {
         Problem::wait(format!("role alias {alias}: AWS is being asked for credentials"))
     })))
 }
 
 /// The role alias that `caller` means, if a rule gives it.
-pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<AliasPart, Refusal> {
-    let alias = alias.map(str::to_owned).or_else(|| shared.shelf.default_alias());
+pub fn allowed(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<AliasPart, ApiError> {
+    let alias = alias.map(str::to_owned).or_else(|| shared.cache.default_alias());
     let alias = &*alias.ok_or_else(|| {
-        Refusal::new(
+        ApiError::new(
             StatusCode::NOT_FOUND,
             "no_default_alias",
             "no role alias is the default",
@@ -43,22 +43,22 @@ pub fn allowed(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<
         .hint("name one in the path, or mark one [[role-alias]] with default = true")
     })?;
     let clock = &*shared.clock;
-    let part = shared.shelf.get(alias, clock).ok_or_else(|| unknown(shared, alias))?;
-    shared.authorize(caller, Wish::RoleAlias(alias), "")?;
+    let part = shared.cache.get(alias, clock).ok_or_else(|| unknown(shared, alias))?;
+    shared.authorize(caller, Permission::RoleAlias(alias), "")?;
     Ok(part)
 }
 
 /// Refuses a role alias that is not in use. It may be in the files already: then they have to be loaded.
-pub fn unknown(shared: &Shared, alias: &str) -> Refusal {
+pub fn unknown(shared: &ApiContext, alias: &str) -> ApiError {
     let configuration = shared.board.configuration.borrow();
-    let not_found = |message| Refusal::new(StatusCode::NOT_FOUND, "unknown_alias", message);
+    let not_found = |message| ApiError::new(StatusCode::NOT_FOUND, "unknown_alias", message);
     if configuration.details.new_role_aliases.iter().any(|name| name == alias) {
         let message =
             format!("role alias \"{alias}\" is in the configuration files, which were changed and not loaded since");
         return not_found(message).hint("systemctl reload gatepost");
     }
     drop(configuration);
-    let parts = shared.shelf.parts(&*shared.clock);
+    let parts = shared.cache.parts(&*shared.clock);
     let known: Vec<&str> = parts.iter().map(|part| part.details.name.as_str()).collect();
     let refusal = not_found(format!(
         "no role alias named \"{}\" is configured",

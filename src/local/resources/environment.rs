@@ -3,9 +3,9 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::super::answer::{self, Answer, Refusal};
+use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use super::credentials;
 
 /// The two settings; AWS SDKs and Tools Reference Guide, "Container credential provider".
@@ -18,8 +18,8 @@ struct Environment<'a> {
 }
 
 /// Where `caller` gets `alias`, or the default alias, over the loopback listener.
-pub fn get(shared: &Shared, caller: &Caller, alias: Option<&str>) -> Result<Answer, Refusal> {
-    let conflict = |code, message: String| Refusal::new(StatusCode::CONFLICT, code, message);
+pub fn get(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<Answer, ApiError> {
+    let conflict = |code, message: String| ApiError::new(StatusCode::CONFLICT, code, message);
     let Some(loopback) = shared.loopback.get() else {
         let refusal = conflict("loopback_off", "the loopback listener is off".to_owned()).hint(
             "set loopback.listen = \"127.0.0.1:9922\" in gatepost's configuration, then: systemctl reload gatepost",

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::super::answer::{self, Answer, Refusal};
+use super::super::answer::{self, Answer, ApiError};
 use super::super::body;
 use super::super::caller::Caller;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use crate::clock::rfc3339;
 use crate::event::{Event, journal};
 use crate::foreign_text;
@@ -49,7 +49,7 @@ pub struct Document {
 }
 
 /// The level of this moment.
-pub fn document(shared: &Shared) -> Document {
+pub fn document(shared: &ApiContext) -> Document {
     let level = &shared.log_level;
     let until = level.remaining().map(|left| rfc3339(shared.clock.wall() + left));
     Document {
@@ -60,15 +60,15 @@ pub fn document(shared: &Shared) -> Document {
 }
 
 /// The answer.
-pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
+pub fn get(shared: &ApiContext) -> Result<Answer, ApiError> {
     answer::json(&document(shared))
 }
 
 /// Sets the level, and says what it is now.
-pub async fn post(shared: &Rc<Shared>, caller: &Caller, body: Incoming) -> Result<Answer, Refusal> {
+pub async fn post(shared: &Rc<ApiContext>, caller: &Caller, body: Incoming) -> Result<Answer, ApiError> {
     shared.authorize_root(caller, "change the log level")?;
     let body = body::read(body, MAX_BODY).await?;
-    let (level, lasting) = parse(&body).map_err(Refusal::malformed)?;
+    let (level, lasting) = parse(&body).map_err(ApiError::malformed)?;
     let text = match lasting {
         Some(lasting) => format!("for {} s, by {caller}", lasting.as_secs()),
         None => format!("until gatepostd ends, by {caller}"),

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use hyper::StatusCode;
 
-use super::super::answer::{self, Answer, Refusal};
-use super::super::view::Shared;
+use super::super::answer::{self, Answer, ApiError};
+use super::super::view::ApiContext;
 use crate::build_info;
 use crate::credentials::AliasPart;
 use crate::overview::{Overview, State};
@@ -15,7 +15,7 @@ use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningP
 use page::{Page, Sample};
 
 /// The page.
-pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
+pub fn get(shared: &ApiContext) -> Result<Answer, ApiError> {
     let mut page = Page::default();
     daemon(shared, &mut page);
     verdict(&shared.overview(), &mut page);
@@ -26,11 +26,11 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
     requests(shared, &mut page);
     let text = page
         .text()
-        .map_err(|why| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why))?;
+        .map_err(|why| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why))?;
     Ok(answer::ok("text/plain; version=0.0.4; charset=utf-8", text.into()))
 }
 
-fn daemon(shared: &Shared, page: &mut Page) {
+fn daemon(shared: &ApiContext, page: &mut Page) {
     let clock = &*shared.clock;
     let build = vec![
         ("commit", build_info::commit().unwrap_or_default()),
@@ -99,7 +99,7 @@ fn verdict(overview: &Overview, page: &mut Page) {
     );
 }
 
-fn identity(shared: &Shared, page: &mut Page) {
+fn identity(shared: &ApiContext, page: &mut Page) {
     let token = shared.board.token.borrow();
     page.gauge(
         "gatepost_token_ready",
@@ -129,7 +129,7 @@ fn identity(shared: &Shared, page: &mut Page) {
     );
 }
 
-fn cloud(shared: &Shared, page: &mut Page) {
+fn cloud(shared: &ApiContext, page: &mut Page) {
     let provisioned = shared.board.provisioning.borrow().phase == ProvisioningPhase::Provisioned;
     page.gauge(
         "gatepost_provisioned",
@@ -156,7 +156,7 @@ fn cloud(shared: &Shared, page: &mut Page) {
     );
 }
 
-fn messages(shared: &Shared, page: &mut Page) {
+fn messages(shared: &ApiContext, page: &mut Page) {
     let part = shared.board.messages.borrow().clone();
     let details = part.details;
     page.gauge(
@@ -207,9 +207,9 @@ fn messages(shared: &Shared, page: &mut Page) {
     );
 }
 
-fn credentials(shared: &Shared, page: &mut Page) {
+fn credentials(shared: &ApiContext, page: &mut Page) {
     let clock = &*shared.clock;
-    let parts = shared.shelf.parts(clock);
+    let parts = shared.cache.parts(clock);
     let alias = |part: &AliasPart| part.details.name.clone();
     let names: Vec<String> = parts.iter().map(alias).collect();
     let named = || names.iter().map(String::as_str).zip(&parts);
@@ -244,7 +244,7 @@ fn credentials(shared: &Shared, page: &mut Page) {
     );
 }
 
-fn requests(shared: &Shared, page: &mut Page) {
+fn requests(shared: &ApiContext, page: &mut Page) {
     let counts = shared.tally.counts();
     let counts: Vec<_> = counts
         .into_iter()

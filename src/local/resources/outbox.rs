@@ -3,10 +3,10 @@
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
-use super::super::answer::{self, Answer, Refusal};
+use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
 use super::super::parameters::parameters;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use crate::messages::{Entry, Which};
 
 /// A page of the list.
@@ -23,14 +23,14 @@ struct Done {
 
 /// Answers a request for what is behind `/v1/outbox`.
 pub async fn answer(
-    shared: &Shared,
+    shared: &ApiContext,
     caller: &Caller,
     method: &Method,
     path: &[&str],
     query: Option<&str>,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     if !shared.may_do_everything(caller) {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "not_allowed",
             format!("{caller} may not look into the outbox: it holds every program's messages"),
@@ -44,42 +44,42 @@ pub async fn answer(
                 .outbox
                 .list(after, path == ["parked"])
                 .await
-                .map_err(Refusal::from)?;
+                .map_err(ApiError::from)?;
             answer::json(&Page { messages })
         }
-        ("GET", [id]) => match shared.outbox.show(number(id)?).await.map_err(Refusal::from)? {
+        ("GET", [id]) => match shared.outbox.show(number(id)?).await.map_err(ApiError::from)? {
             Some(message) => answer::json(&message),
             None => Err(unknown(id)),
         },
         ("DELETE", [what]) => {
-            let messages = shared.outbox.purge(which(what)?).await.map_err(Refusal::from)?;
+            let messages = shared.outbox.purge(which(what)?).await.map_err(ApiError::from)?;
             done(what, messages)
         }
         ("POST", [what @ "queued", "retry"]) => {
-            Err(Refusal::malformed(format!("the messages in {what} are sent anyway"))
+            Err(ApiError::malformed(format!("the messages in {what} are sent anyway"))
                 .hint("those that AWS did not take are in /v1/outbox/parked"))
         }
         ("POST", [what, "retry"]) => {
-            let messages = shared.outbox.retry(which(what)?).await.map_err(Refusal::from)?;
+            let messages = shared.outbox.retry(which(what)?).await.map_err(ApiError::from)?;
             done(what, messages)
         }
-        (_, [_] | [_, "retry"]) => Err(Refusal::only("GET and DELETE, and POST to its retry")),
+        (_, [_] | [_, "retry"]) => Err(ApiError::only("GET and DELETE, and POST to its retry")),
         _ => Err(
-            Refusal::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
+            ApiError::new(StatusCode::NOT_FOUND, "not_found", "no such resource").hint(
                 "there are /v1/outbox/queued, /v1/outbox/parked and /v1/outbox/{id}, and /retry behind the last two",
             ),
         ),
     }
 }
 
-fn done(what: &str, messages: usize) -> Result<Answer, Refusal> {
+fn done(what: &str, messages: usize) -> Result<Answer, ApiError> {
     match (messages, which(what)?) {
         (0, Which::One(_)) => Err(unknown(what)),
         _ => answer::json(&Done { messages }),
     }
 }
 
-fn which(what: &str) -> Result<Which, Refusal> {
+fn which(what: &str) -> Result<Which, ApiError> {
     match what {
         "queued" => Ok(Which::Queued),
         "parked" => Ok(Which::Parked),
@@ -87,17 +87,17 @@ fn which(what: &str) -> Result<Which, Refusal> {
     }
 }
 
-fn number(id: &str) -> Result<i64, Refusal> {
+fn number(id: &str) -> Result<i64, ApiError> {
     id.parse()
-        .map_err(|_| Refusal::malformed(format!("\"{}\" is no message's number", id.escape_debug())))
+        .map_err(|_| ApiError::malformed(format!("\"{}\" is no message's number", id.escape_debug())))
 }
 
-fn after(query: Option<&str>) -> Result<i64, Refusal> {
+fn after(query: Option<&str>) -> Result<i64, ApiError> {
     let parameters = parameters(query, &["after"])?;
     parameters.first().map_or(Ok(0), |(_, id)| number(id))
 }
 
-fn unknown(id: &str) -> Refusal {
+fn unknown(id: &str) -> ApiError {
     let message = format!("no message has the number {id}: it was sent, dropped or purged");
-    Refusal::new(StatusCode::NOT_FOUND, "unknown_message", message)
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_message", message)
 }

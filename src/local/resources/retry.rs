@@ -7,9 +7,9 @@ use hyper::StatusCode;
 use log::Level;
 use serde::Serialize;
 
-use super::super::answer::{self, Answer, Refusal};
+use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use super::credentials;
 use crate::credentials::{AliasPart, AliasPhase};
 use crate::event::{Event, journal};
@@ -45,7 +45,7 @@ struct Document {
 }
 
 /// The answer.
-pub fn post(shared: &Shared, caller: &Caller, path: &[&str]) -> Result<Answer, Refusal> {
+pub fn post(shared: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Answer, ApiError> {
     if !shared.may_do_everything(caller) {
         shared.authorize_root(caller, "have gatepost try again").map_err(|refusal| {
             refusal.hint("it is for root, and for those who may publish and subscribe to everything (#): group gatepost, as shipped")
@@ -62,7 +62,7 @@ pub fn post(shared: &Shared, caller: &Caller, path: &[&str]) -> Result<Answer, R
         ["credentials"] => aliases(shared, false).collect(),
         ["credentials", name] => {
             let named = shared
-                .shelf
+                .cache
                 .parts(&*shared.clock)
                 .into_iter()
                 .find(|part| part.details.name == *name);
@@ -70,7 +70,7 @@ pub fn post(shared: &Shared, caller: &Caller, path: &[&str]) -> Result<Answer, R
             vec![alias(shared, &part, true)]
         }
         _ => {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::NOT_FOUND,
                 "not_found",
                 "there is nothing of this name to try again",
@@ -85,7 +85,7 @@ pub fn post(shared: &Shared, caller: &Caller, path: &[&str]) -> Result<Answer, R
     answer::json(&Document { parts })
 }
 
-fn token(shared: &Shared) -> Line {
+fn token(shared: &ApiContext) -> Line {
     let part = shared.board.token.borrow();
     let problem = part
         .problem
@@ -120,7 +120,7 @@ fn token(shared: &Shared) -> Line {
     }
 }
 
-fn session(shared: &Shared) -> Line {
+fn session(shared: &ApiContext) -> Line {
     let part = shared.board.session.borrow();
     let (outcome, message) = match part.phase {
         SessionPhase::Connected => (Outcome::Nothing, "it is connected".to_owned()),
@@ -145,13 +145,13 @@ fn session(shared: &Shared) -> Line {
     }
 }
 
-fn aliases(shared: &Shared, even_if_good: bool) -> impl Iterator<Item = Line> {
-    let parts = shared.shelf.parts(&*shared.clock).into_iter();
+fn aliases(shared: &ApiContext, even_if_good: bool) -> impl Iterator<Item = Line> {
+    let parts = shared.cache.parts(&*shared.clock).into_iter();
     parts.map(move |part| alias(shared, &part, even_if_good))
 }
 
 /// A good set is left alone unless its alias is named: AWS counts the requests of a whole account.
-fn alias(shared: &Shared, part: &AliasPart, even_if_good: bool) -> Line {
+fn alias(shared: &ApiContext, part: &AliasPart, even_if_good: bool) -> Line {
     let is_good = part.phase == AliasPhase::Valid && part.problem.is_none();
     let planned = part.details.next_refresh.as_deref();
     let (outcome, message) = match (planned, is_good && !even_if_good) {

@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{self, Answer, Refusal};
+use super::super::answer::{self, Answer, ApiError};
 use super::super::body;
 use super::super::caller::Caller;
-use super::super::view::Shared;
+use super::super::view::ApiContext;
 use super::credentials;
 use crate::clock::rfc3339;
 use crate::credentials::Credentials;
@@ -103,10 +103,10 @@ enum Signed {
 }
 
 /// The signature, if a rule gives `caller` the role alias.
-pub async fn post(shared: &Shared, caller: &Caller, body: Incoming) -> Result<Answer, Refusal> {
+pub async fn post(shared: &ApiContext, caller: &Caller, body: Incoming) -> Result<Answer, ApiError> {
     let body = body::read(body, MAX_BODY).await?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::malformed(format!("the body is not what is to be signed: {error}")).hint(
+        ApiError::malformed(format!("the body is not what is to be signed: {error}")).hint(
             "a JSON object with service, region, method, url, and perhaps role_alias, headers, payload_hash, expires",
         )
     })?;
@@ -117,16 +117,16 @@ pub async fn post(shared: &Shared, caller: &Caller, body: Incoming) -> Result<An
     shared.pace.charge(caller, turns).await?;
     let signed = wanted
         .sign(shared, &credentials)
-        .map_err(|Unsignable(why)| Refusal::malformed(why))?;
+        .map_err(|Unsignable(why)| ApiError::malformed(why))?;
     let json = serde_json::to_vec(&signed)
-        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
+        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
     // The session token is in it.
     Ok(answer::ok("application/json", SecretBody::new(json).expose()))
 }
 
 impl Wanted {
     /// A signature takes the one thread that answers everybody, so what it is made of is bounded.
-    fn check_size(&self) -> Result<(), Refusal> {
+    fn check_size(&self) -> Result<(), ApiError> {
         let parameters = match self.url.split_once('?') {
             Some((_, query)) => query.split('&').count(),
             None => 0,
@@ -136,7 +136,7 @@ impl Wanted {
             (parameters, MAX_PARAMETERS, "parameters in its URL"),
         ] {
             if count > most {
-                return Err(Refusal::malformed(format!(
+                return Err(ApiError::malformed(format!(
                     "the request has {count} {what}, and {most} are the most that is signed"
                 )));
             }
@@ -144,7 +144,7 @@ impl Wanted {
         Ok(())
     }
 
-    fn sign(&self, shared: &Shared, credentials: &Credentials) -> Result<Signed, Unsignable> {
+    fn sign(&self, shared: &ApiContext, credentials: &Credentials) -> Result<Signed, Unsignable> {
         let request = Request {
             service: &self.service,
             region: &self.region,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::answer::{self, Answer, Refusal};
-use super::super::view::Shared;
+use super::super::answer::{self, Answer, ApiError};
+use super::super::view::ApiContext;
 use super::log_level;
 use crate::build_info::{self, VERSION};
 use crate::clock::rfc3339;
@@ -41,7 +41,7 @@ struct Document {
 }
 
 /// The answer.
-pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
+pub fn get(shared: &ApiContext) -> Result<Answer, ApiError> {
     let clock = &*shared.clock;
     let board = &shared.board;
     let Overview {
@@ -71,7 +71,7 @@ pub fn get(shared: &Shared) -> Result<Answer, Refusal> {
         provisioning: board.provisioning.borrow().document(clock),
         session: board.session.borrow().document(clock),
         role_aliases: shared
-            .shelf
+            .cache
             .parts(clock)
             .iter()
             .map(|part| part.document(clock))

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::LocalSet;
 
-use super::super::answer::Refusal;
+use super::super::answer::ApiError;
 use super::*;
 
 /// Connections in the queue: more than a flood brings in the time of a burst.
@@ -42,7 +42,7 @@ impl Door for Flooded {
     }
 
     async fn answer(&self, _: &&'static str, _: &Entered, _: Request<Incoming>) -> Answer {
-        Refusal::malformed("nobody is let in").answer()
+        ApiError::malformed("nobody is let in").answer()
     }
 }
 

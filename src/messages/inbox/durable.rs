@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use tokio::task::spawn_local;
 
-use super::super::books::Books;
-use super::super::database::Failure;
+use super::super::database::Database;
 use super::super::delivery::feed;
-use super::super::kept::{Acknowledged, Kept, KeptDocument};
-use super::super::store::Care;
+use super::super::file::StoreError;
+use super::super::kept::{Acknowledged, DurableSubscription, DurableSubscriptionDocument};
+use super::super::store::Durability;
 use super::super::streams::{Stream, Subscription};
 use super::super::wanted::MAX_FILTERS;
-use super::{Begun, Inbox, NotSubscribed, PER_READER, Subscriber, TOTAL};
+use super::{Begun, Inbox, PER_READER, SubscribeError, Subscriber, TOTAL};
 
 impl Inbox {
     /// A stream of the durable subscription `name`: what was kept for it, then what comes. It has one reader: a second one
@@ -23,18 +23,18 @@ impl Inbox {
         self: &Rc<Self>,
         subscriber: &Subscriber,
         name: &str,
-    ) -> Result<Subscription, NotSubscribed> {
+    ) -> Result<Subscription, SubscribeError> {
         self.may_take_over(subscriber, name)?;
         let (wish, owned_name) = (subscriber.clone(), name.to_owned());
-        let kept = self.store.run(Care::Adds, move |books| {
-            books.keep(&owned_name, &wish.owner, &wish.filter, wish.qos, &wish.accounts)
+        let kept = self.store.run(Durability::Adds, move |database| {
+            database.keep(&owned_name, &wish.owner, &wish.filter, wish.qos, &wish.accounts)
         });
         let kept = kept
             .await
-            .map_err(|why| NotSubscribed::Unusable(why.problem))?
-            .map_err(NotSubscribed::NotKept)?;
+            .map_err(|why| SubscribeError::Unusable(why.problem))?
+            .map_err(SubscribeError::DurableSubscriptionError)?;
         let before = self.kept.borrow().clone();
-        let same = |known: &Kept| known.name == kept.name && known.filter == kept.filter;
+        let same = |known: &DurableSubscription| known.name == kept.name && known.filter == kept.filter;
         if !before.iter().any(same) {
             self.new.borrow_mut().insert(kept.name.clone(), Begun::default());
         }
@@ -61,11 +61,11 @@ impl Inbox {
             self.kept.borrow_mut().extend(was.clone());
             self.want();
             let (store, name) = (self.store.clone(), name.to_owned());
-            let undo = move |books: &mut Books| match was {
-                Some(was) => books.put_back(&was),
-                None => books.unkeep(&name).map(drop),
+            let undo = move |database: &mut Database| match was {
+                Some(was) => database.put_back(&was),
+                None => database.unkeep(&name).map(drop),
             };
-            spawn_local(async move { store.run(Care::Writes, undo).await });
+            spawn_local(async move { store.run(Durability::Writes, undo).await });
         })?;
         spawn_local(feed(
             self.store.clone(),
@@ -78,7 +78,7 @@ impl Inbox {
 
     /// Whether `subscriber` may read the durable subscription `name` in the place of who reads it now. Nothing is changed
     /// for a caller who is then refused.
-    fn may_take_over(&self, subscriber: &Subscriber, name: &str) -> Result<(), NotSubscribed> {
+    fn may_take_over(&self, subscriber: &Subscriber, name: &str) -> Result<(), SubscribeError> {
         self.has_a_share_left(subscriber, Some(name))?;
         let of_others = |stream: &&Rc<Stream>| stream.kept.as_deref() != Some(name) && !stream.has_ended();
         let streams = self.streams.borrow();
@@ -86,11 +86,11 @@ impl Inbox {
             (same + usize::from(stream.reader == subscriber.reader), all + 1)
         });
         if same_reader >= PER_READER || all >= TOTAL {
-            return Err(NotSubscribed::TooManyStreams(PER_READER));
+            return Err(SubscribeError::TooManyStreams(PER_READER));
         }
         let wanted = self.fewest_with(Some((name, subscriber)));
         if wanted.len() > MAX_FILTERS && !self.wanted.borrow().contains_key(&subscriber.filter) {
-            return Err(NotSubscribed::TooManyFilters(MAX_FILTERS));
+            return Err(SubscribeError::TooManyFilters(MAX_FILTERS));
         }
         Ok(())
     }
@@ -99,8 +99,11 @@ impl Inbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn list_kept(&self) -> Result<Vec<KeptDocument>, Failure> {
-        let mut all = self.store.run(Care::Reads, |books| Ok(books.list_kept())).await?;
+    pub async fn list_kept(&self) -> Result<Vec<DurableSubscriptionDocument>, StoreError> {
+        let mut all = self
+            .store
+            .run(Durability::Reads, |database| Ok(database.list_kept()))
+            .await?;
         for kept in &mut all {
             kept.suspended = self.is_suspended(kept.name());
         }
@@ -111,11 +114,11 @@ impl Inbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<Acknowledged, Failure> {
+    pub async fn acknowledge_kept(&self, name: &str, up_to: i64) -> Result<Acknowledged, StoreError> {
         loop {
             let name = name.to_owned();
-            let work = move |books: &mut Books| books.acknowledge_kept(&name, up_to);
-            match self.store.run(Care::Writes, work).await? {
+            let work = move |database: &mut Database| database.acknowledge_kept(&name, up_to);
+            match self.store.run(Durability::Writes, work).await? {
                 Acknowledged::More => {}
                 done => return Ok(done),
             }
@@ -126,9 +129,12 @@ impl Inbox {
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub async fn unkeep(&self, name: &str) -> Result<bool, Failure> {
+    pub async fn unkeep(&self, name: &str) -> Result<bool, StoreError> {
         let owned = name.to_owned();
-        let done = self.store.run(Care::Lasts, move |books| books.unkeep(&owned)).await?;
+        let done = self
+            .store
+            .run(Durability::Lasts, move |database| database.unkeep(&owned))
+            .await?;
         self.kept.borrow_mut().retain(|kept| kept.name != name);
         for stream in self
             .streams

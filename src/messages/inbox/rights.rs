@@ -9,7 +9,7 @@ use log::Level;
 use tokio::task::spawn_local;
 
 use super::super::owner::Owner;
-use super::super::store::Care;
+use super::super::store::Durability;
 use super::Inbox;
 use crate::event::{Event, journal};
 use crate::user_accounts::UserAccounts;
@@ -34,8 +34,8 @@ impl Inbox {
     /// Shares the disk out by these accounts from now on.
     pub async fn count_by(&self, accounts: Arc<UserAccounts>) {
         // Where the database cannot be used, nothing is kept either; the next subscription brings them again.
-        let counted = self.store.run(Care::Reads, move |books| {
-            books.bookkeeper.user_accounts = accounts.as_ref().clone();
+        let counted = self.store.run(Durability::Reads, move |database| {
+            database.context.user_accounts = accounts.as_ref().clone();
             Ok(())
         });
         let _ = counted.await;
@@ -79,8 +79,8 @@ impl Inbox {
     fn show_suspended(&self, count: usize) {
         let (store, count) = (self.store.clone(), u64::try_from(count).unwrap_or(0));
         let show = async move {
-            let noted = store.run(Care::Reads, move |books| {
-                books.bookkeeper.suspended = count;
+            let noted = store.run(Durability::Reads, move |database| {
+                database.context.suspended = count;
                 Ok(())
             });
             let _ = noted.await;

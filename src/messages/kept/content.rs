@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use rusqlite::{Connection, Row};
 
-use super::super::books::{Books, Change, Total};
+use super::super::database::{Change, Database, Total};
 use super::super::message::{Properties, Received, size};
 use super::super::owner::Owner;
-use super::{Acknowledged, Kept, KeptMessage};
+use super::{Acknowledged, DurableSubscription, StoredMessage};
 
 /// Messages that one turn deletes, so that nobody waits for long behind it.
 pub(super) const AT_ONCE: u32 = 500;
@@ -23,7 +23,7 @@ pub(super) enum Oldest {
     OfAll,
 }
 
-impl Books {
+impl Database {
     /// Stores a message for each of these subscriptions, where they still exist. The oldest make room.
     pub(in super::super) fn deliver(&mut self, names: &[String], message: &Received) -> rusqlite::Result<()> {
         let properties = message.properties.to_json();
@@ -42,7 +42,7 @@ impl Books {
                 kept.total.more(bytes);
                 with_room.push(name);
             }
-            self.with_commit(Change::Kept(kept));
+            self.with_commit(Change::DurableSubscription(kept));
         }
         if with_room.is_empty() {
             return Ok(());
@@ -57,7 +57,7 @@ impl Books {
             self.database
                 .prepare_cached("INSERT INTO delivery (subscription, id, message) VALUES (?1, ?2, ?3)")?
                 .execute((kept.number, kept.last, id))?;
-            self.with_commit(Change::Kept(kept));
+            self.with_commit(Change::DurableSubscription(kept));
         }
         self.adds(bytes);
         Ok(())
@@ -74,7 +74,7 @@ impl Books {
                 message.qos,
                 message.retained,
                 properties,
-                self.bookkeeper.now_ms(),
+                self.context.now_ms(),
             ))?;
         Ok(self.database.last_insert_rowid())
     }
@@ -82,9 +82,9 @@ impl Books {
     /// Deletes the subscription's oldest messages as long as `goes_on` says so, at most [`AT_ONCE`]; returns how many.
     pub(super) fn delete_oldest(
         &mut self,
-        kept: &mut Kept,
+        kept: &mut DurableSubscription,
         which: Oldest,
-        mut goes_on: impl FnMut(&Kept, i64) -> bool,
+        mut goes_on: impl FnMut(&DurableSubscription, i64) -> bool,
     ) -> rusqlite::Result<usize> {
         let mut gone = Vec::new();
         {
@@ -160,7 +160,7 @@ impl Books {
     }
 
     /// Notes the last number and how many were dropped: neither can be told from what is left.
-    pub(super) fn note_counters(&self, kept: &Kept) -> rusqlite::Result<()> {
+    pub(super) fn note_counters(&self, kept: &DurableSubscription) -> rusqlite::Result<()> {
         self.database
             .prepare_cached("UPDATE subscription SET last = ?2, dropped = ?3 WHERE number = ?1")?
             .execute((kept.number, kept.last, i64::try_from(kept.dropped).unwrap_or(i64::MAX)))?;
@@ -174,7 +174,7 @@ impl Books {
         after: i64,
         most: usize,
         bytes: usize,
-    ) -> rusqlite::Result<Option<Vec<KeptMessage>>> {
+    ) -> rusqlite::Result<Option<Vec<StoredMessage>>> {
         let Some(kept) = self.kept.get(name) else {
             return Ok(None);
         };
@@ -213,7 +213,7 @@ impl Books {
             true => kept.withheld.saturating_add(changed),
             false => kept.withheld.saturating_sub(changed),
         };
-        self.with_commit(Change::Kept(kept));
+        self.with_commit(Change::DurableSubscription(kept));
         Ok(())
     }
 
@@ -226,7 +226,7 @@ impl Books {
             return Ok(Acknowledged::Beyond(kept.last));
         }
         let deleted = self.delete_oldest(&mut kept, Oldest::HandedOut, |_, id| id <= up_to)?;
-        self.with_commit(Change::Kept(kept));
+        self.with_commit(Change::DurableSubscription(kept));
         Ok(match deleted < usize::try_from(AT_ONCE).unwrap_or(usize::MAX) {
             true => Acknowledged::Done,
             false => Acknowledged::More,
@@ -235,7 +235,7 @@ impl Books {
 }
 
 /// What is in the database.
-pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap<String, Kept>> {
+pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap<String, DurableSubscription>> {
     let mut all = BTreeMap::new();
     let mut subscriptions =
         database.prepare("SELECT number, name, owner, filter, qos, dropped, last FROM subscription")?;
@@ -243,7 +243,7 @@ pub(in super::super) fn load(database: &Connection) -> rusqlite::Result<BTreeMap
     while let Some(row) = rows.next()? {
         let number = row.get(0)?;
         let (total, last, withheld) = waiting(database, number)?;
-        let kept = Kept {
+        let kept = DurableSubscription {
             number,
             name: row.get(1)?,
             owner: Owner::from_text(row.get_ref(2)?.as_str()?),
@@ -285,9 +285,9 @@ fn row_size(row: &Row) -> rusqlite::Result<u64> {
     ))
 }
 
-fn kept_message(row: &Row) -> rusqlite::Result<KeptMessage> {
+fn kept_message(row: &Row) -> rusqlite::Result<StoredMessage> {
     let received = u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0);
-    Ok(KeptMessage {
+    Ok(StoredMessage {
         id: row.get(0)?,
         message: Received {
             topic: row.get(1)?,

@@ -1,8 +1,8 @@
 //! How much durable subscriptions may keep: each by itself, and all of an account together.
 
-use super::super::books::{Books, Change, Total};
+use super::super::database::{Change, Database, Total};
 use super::super::owner::Owner;
-use super::Kept;
+use super::DurableSubscription;
 use super::content::Oldest;
 use crate::user_accounts::UserAccounts;
 
@@ -10,7 +10,7 @@ use crate::user_accounts::UserAccounts;
 /// each, though it is stored once.
 const ACCOUNT_SHARE: u64 = 8;
 
-impl Books {
+impl Database {
     /// How many durable subscriptions there are after the commit, in all and of this owner's account.
     pub(super) fn count_kept_then(&self, owner: &Owner, accounts: &UserAccounts) -> (usize, usize) {
         let of_one = self
@@ -21,10 +21,10 @@ impl Books {
 
     /// Sees to it that `bytes` more fit into `kept`, and into what its account may keep. The oldest make room: first its own, then
     /// those of the account's fullest subscription. False where there is none to be had; the message is then lost for `kept`.
-    pub(super) fn make_room_in(&mut self, kept: &mut Kept, bytes: u64) -> rusqlite::Result<bool> {
+    pub(super) fn make_room_in(&mut self, kept: &mut DurableSubscription, bytes: u64) -> rusqlite::Result<bool> {
         let (max_bytes, max_messages) = (
-            self.bookkeeper.bounds.inbox_max_bytes,
-            self.bookkeeper.bounds.inbox_max_messages,
+            self.context.bounds.inbox_max_bytes,
+            self.context.bounds.inbox_max_messages,
         );
         let is_full = |total: &Total| total.messages >= max_messages || total.bytes.saturating_add(bytes) > max_bytes;
         if is_full(&kept.total) {
@@ -43,7 +43,7 @@ impl Books {
                 let dropped =
                     self.delete_oldest(&mut fullest, Oldest::OfAll, |fullest, _| fullest.total.bytes > target)?;
                 self.count_dropped(&mut fullest, dropped)?;
-                self.with_commit(Change::Kept(fullest));
+                self.with_commit(Change::DurableSubscription(fullest));
                 if dropped == 0 {
                     self.count_dropped(kept, 1)?;
                 }
@@ -62,10 +62,10 @@ impl Books {
         }
     }
 
-    fn count_dropped(&mut self, kept: &mut Kept, dropped: usize) -> rusqlite::Result<()> {
+    fn count_dropped(&mut self, kept: &mut DurableSubscription, dropped: usize) -> rusqlite::Result<()> {
         let dropped = u64::try_from(dropped).unwrap_or(0);
         kept.dropped += dropped;
-        self.bookkeeper.counts.inbox_dropped += dropped;
+        self.context.counts.inbox_dropped += dropped;
         match dropped {
             0 => Ok(()),
             _ => self.note_counters(kept),
@@ -73,8 +73,8 @@ impl Books {
     }
 
     /// The bytes of the account's other subscriptions, and the fullest of these.
-    fn of_the_same_account(&self, kept: &Kept) -> (u64, Option<Kept>) {
-        let accounts = &self.bookkeeper.user_accounts;
+    fn of_the_same_account(&self, kept: &DurableSubscription) -> (u64, Option<DurableSubscription>) {
+        let accounts = &self.context.user_accounts;
         let others = || {
             let all = self.all_kept_then();
             all.filter(|other| other.name != kept.name && other.owner.shares_with(&kept.owner, accounts))

@@ -5,13 +5,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::messages::store::{Care, Store};
-use crate::messages::{Account, Bounds, Handles, Message, NotAccepted, Which, spawn};
-use crate::status::{Desk, MessagesDetails, MessagesPhase};
+use crate::messages::store::{Durability, Store};
+use crate::messages::{Account, Bounds, Handles, Message, SubmitError, Which, spawn};
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
 fn open(folder: &TempDir, bounds: Bounds) -> Handles {
     let clock: SharedClock = ManualClock::at(1_893_456_000);
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     spawn(folder.path(), bounds, clock, reporter).unwrap()
 }
 
@@ -20,8 +21,8 @@ fn owner() -> Owner {
 }
 
 async fn keep(store: &Store) {
-    let made = store.run(Care::Adds, |books| {
-        books.keep("worker", &owner(), "t/#", Qos::AtLeastOnce, &UserAccounts::default())
+    let made = store.run(Durability::Adds, |database| {
+        database.keep("worker", &owner(), "t/#", Qos::AtLeastOnce, &UserAccounts::default())
     });
     made.await.unwrap().unwrap();
 }
@@ -33,7 +34,9 @@ async fn deliver(store: &Store, count: u64) {
             payload: "x".into(),
             ..Received::default()
         };
-        let stored = store.run(Care::Adds, move |books| books.deliver(&["worker".to_owned()], &message));
+        let stored = store.run(Durability::Adds, move |database| {
+            database.deliver(&["worker".to_owned()], &message)
+        });
         stored.await.unwrap();
     }
 }
@@ -41,14 +44,18 @@ async fn deliver(store: &Store, count: u64) {
 async fn withhold(store: &Store, ids: &[i64], withheld: bool) {
     let ids = ids.to_vec();
     store
-        .run(Care::Writes, move |books| books.withhold("worker", &ids, withheld))
+        .run(Durability::Writes, move |database| {
+            database.withhold("worker", &ids, withheld)
+        })
         .await
         .unwrap();
 }
 
 async fn acknowledge(store: &Store, up_to: i64) -> Acknowledged {
     loop {
-        let done = store.run(Care::Writes, move |books| books.acknowledge_kept("worker", up_to));
+        let done = store.run(Durability::Writes, move |database| {
+            database.acknowledge_kept("worker", up_to)
+        });
         match done.await.unwrap() {
             Acknowledged::More => {}
             done => return done,
@@ -58,10 +65,10 @@ async fn acknowledge(store: &Store, up_to: i64) -> Acknowledged {
 
 /// The numbers of those that wait, and how many of them are counted as withheld.
 async fn waiting(store: &Store) -> (Vec<i64>, u64) {
-    let read = store.run(Care::Reads, |books| {
-        let page = books.read_kept("worker", 0, 99_999, 1 << 30)?.unwrap_or_default();
+    let read = store.run(Durability::Reads, |database| {
+        let page = database.read_kept("worker", 0, 99_999, 1 << 30)?.unwrap_or_default();
         let ids: Vec<i64> = page.iter().map(|message| message.id).collect();
-        let kept = books.kept.get("worker").cloned();
+        let kept = database.kept.get("worker").cloned();
         let kept = kept.unwrap();
         let withheld = u64::try_from(page.iter().filter(|message| message.withheld).count()).unwrap();
         assert_eq!(kept.withheld, withheld, "it is counted right");
@@ -136,7 +143,10 @@ async fn what_is_withheld_ends_no_acknowledgement_and_makes_room_like_all_others
         (1200, Some(&2), 599),
         "the oldest has gone"
     );
-    let list = store.run(Care::Reads, |books| Ok(books.list_kept())).await.unwrap();
+    let list = store
+        .run(Durability::Reads, |database| Ok(database.list_kept()))
+        .await
+        .unwrap();
     let json = serde_json::to_value(&list).unwrap();
     assert_eq!(
         (&json[0]["withheld"], &json[0]["dropped"]),
@@ -165,7 +175,7 @@ async fn promise_6_an_account_that_fills_the_outbox_leaves_room_to_others_and_to
         loop {
             match publish(account.clone()).await {
                 Ok(_) => taken += 1,
-                Err(NotAccepted::Full(why)) => return (taken, why),
+                Err(SubmitError::Full(why)) => return (taken, why),
                 Err(other) => panic!("{other:?}"),
             }
         }

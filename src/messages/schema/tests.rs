@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::messages::database::{self, Unusable};
+use crate::messages::file::{self, Unusable};
 
 /// As schema 1 was written: pages, log and tables, without free pages that can be given back.
 fn version_1(path: &Path) -> Connection {
@@ -90,13 +90,13 @@ fn assert_migrated(database: &Connection, messages: i64) {
 fn promise_5_an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
     for messages in [0, 1, 400] {
         let folder = tempfile::tempdir().unwrap();
-        let path = database::path(folder.path());
+        let path = file::path(folder.path());
         let old = version_1(&path);
         fill(&old, messages);
         drop(old);
-        assert_migrated(&database::open(&path).unwrap(), messages);
+        assert_migrated(&file::open(&path).unwrap(), messages);
         // Once more, with nothing left to do.
-        assert_migrated(&database::open(&path).unwrap(), messages);
+        assert_migrated(&file::open(&path).unwrap(), messages);
         assert!(!folder.path().join("messages.db-anew").exists());
     }
 }
@@ -105,7 +105,7 @@ fn promise_5_an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
 #[test]
 fn promise_5_a_migration_that_is_killed_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let path = database::path(folder.path());
+    let path = file::path(folder.path());
     let old = version_1(&path);
     fill(&old, 400);
     drop(old);
@@ -113,16 +113,16 @@ fn promise_5_a_migration_that_is_killed_goes_on_where_it_was() {
     let mut interrupted = 0;
     let mut killed = || {
         let after = tempfile::tempdir().unwrap();
-        let copy = database::path(after.path());
+        let copy = file::path(after.path());
         for suffix in ["", "-wal"] {
-            let name = |path: &Path| database::with_suffix(path, suffix);
+            let name = |path: &Path| file::with_suffix(path, suffix);
             if name(&path).exists() {
                 std::fs::copy(name(&path), name(&copy)).unwrap();
             }
         }
         // The draft of a file that shrinks may be half written, too.
-        std::fs::write(database::with_suffix(&copy, "-anew"), b"SQLite format 3").unwrap();
-        assert_migrated(&database::open(&copy).unwrap(), 400);
+        std::fs::write(file::with_suffix(&copy, "-anew"), b"SQLite format 3").unwrap();
+        assert_migrated(&file::open(&copy).unwrap(), 400);
         interrupted += 1;
     };
     killed();
@@ -153,7 +153,7 @@ fn promise_5_a_migration_that_is_killed_goes_on_where_it_was() {
 #[test]
 fn a_step_that_fails_leaves_the_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let path = database::path(folder.path());
+    let path = file::path(folder.path());
     let old = version_1(&path);
     fill(&old, 3);
     // In the way of the second step's last table.
@@ -170,17 +170,17 @@ fn a_step_that_fails_leaves_the_file_as_it_was() {
     );
     old.execute_batch("DROP TABLE delivery").unwrap();
     drop(old);
-    assert_migrated(&database::open(&path).unwrap(), 3);
+    assert_migrated(&file::open(&path).unwrap(), 3);
 }
 
 #[test]
 fn a_newer_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let path = database::path(folder.path());
-    let database = database::open(&path).unwrap();
+    let path = file::path(folder.path());
+    let database = file::open(&path).unwrap();
     database.pragma_update(None, "user_version", STEPS.len() + 1).unwrap();
     drop(database);
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(database::open(&path), Err(Unusable::Not(_))));
+    assert!(matches!(file::open(&path), Err(Unusable::Not(_))));
     assert!(std::fs::read(&path).unwrap() == before);
 }

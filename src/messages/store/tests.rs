@@ -7,13 +7,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::messages::{Account, Bounds, Fate, Handles, Message, Outbox, prepare, spawn};
-use crate::status::{Desk, MessagesDetails, MessagesPhase};
+use crate::messages::{Account, Bounds, Handles, Message, Outbox, Outcome, prepare, spawn};
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
 fn opened() -> (TempDir, Handles) {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = ManualClock::at(1_893_456_000);
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
     (folder, handles)
 }
@@ -32,7 +33,7 @@ fn corrupt() -> rusqlite::Error {
 /// What is to come first is found before what is handed in meanwhile.
 async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let first = store.start(Care::Reads, move |_| {
+    let first = store.start(Durability::Reads, move |_| {
         let _ = wait.recv();
         Ok(())
     });
@@ -47,14 +48,17 @@ async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
     let (_folder, handles) = opened();
     let store = handles.inbox.store();
     let outcome = together(store, async {
-        let breaks = store.start(Care::Lasts, |_| Err::<(), _>(corrupt())).await.unwrap();
-        let accepted = store.start(Care::Adds, |books| {
+        let breaks = store
+            .start(Durability::Lasts, |_| Err::<(), _>(corrupt()))
+            .await
+            .unwrap();
+        let accepted = store.start(Durability::Adds, |database| {
             let submission = crate::messages::outbox::Submission {
                 message: message(),
                 account: Account::default(),
                 fate: None,
             };
-            Ok(books.accept(submission)?.is_ok())
+            Ok(database.accept(submission)?.is_ok())
         });
         (breaks, accepted.await.unwrap())
     })
@@ -75,9 +79,12 @@ async fn who_waits_for_a_message_hears_that_it_is_lost_with_the_database() {
     for name in ["messages.db", "messages.db-wal"] {
         fs::write(folder.path().join(name), vec![0x55; 8192]).unwrap();
     }
-    let breaks = handles.inbox.store().run(Care::Lasts, |_| Err::<(), _>(corrupt()));
+    let breaks = handles
+        .inbox
+        .store()
+        .run(Durability::Lasts, |_| Err::<(), _>(corrupt()));
     assert!(breaks.await.is_err());
-    assert!(matches!(fate.await, Ok(Fate::Dropped(_))));
+    assert!(matches!(fate.await, Ok(Outcome::Dropped(_))));
 }
 
 /// A disk as it is to the database: full, until the reserve is given up, or longer.
@@ -85,8 +92,8 @@ async fn who_waits_for_a_message_hears_that_it_is_lost_with_the_database() {
 fn a_full_disk_is_tried_once_more_without_the_reserve() {
     use std::cell::Cell;
 
-    let full = || database::full(Path::new("/state/messages.db"));
-    let other = || Failure::from(Problem::wait("it is read-only"));
+    let full = || file::full(Path::new("/state/messages.db"));
+    let other = || StoreError::from(Problem::wait("it is read-only"));
     // What the first try and the second meet, and what comes of it: whether it opened, the tries, whether the reserve was given up.
     for (first, second, expected) in [
         (None, None, (true, 1, false)),
@@ -115,12 +122,16 @@ fn a_full_disk_is_tried_once_more_without_the_reserve() {
 async fn a_store_that_has_failed_finds_by_itself_that_it_works_again() {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = ManualClock::at(1_893_456_000);
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let mut status = reporter.watch();
     let (handles, work) = prepare(folder.path(), Bounds::default(), clock, reporter);
     let heals = async {
         let full = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
-        let fails = handles.inbox.store().run(Care::Lasts, move |_| Err::<(), _>(full()));
+        let fails = handles
+            .inbox
+            .store()
+            .run(Durability::Lasts, move |_| Err::<(), _>(full()));
         assert!(fails.await.is_err());
         assert_eq!(status.borrow_and_update().phase, MessagesPhase::Failed);
         let healed = status.wait_for(|part| part.phase == MessagesPhase::Ready).await;

@@ -7,11 +7,11 @@ use tokio::time::sleep;
 
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
-use crate::messages::kept::{Acknowledged, NotKept};
-use crate::messages::store::{Care, Store};
+use crate::messages::kept::{Acknowledged, DurableSubscriptionError};
+use crate::messages::store::{Durability, Store};
 use crate::messages::{Bounds, Handles, Owner, Received, spawn};
 use crate::qos::Qos;
-use crate::status::{Desk, MessagesDetails, MessagesPhase};
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 use crate::user_accounts::UserAccounts;
 
 const MIB: u64 = 1024 * 1024;
@@ -19,7 +19,8 @@ const MIB: u64 = 1024 * 1024;
 fn opened(bounds: Bounds) -> (TempDir, Handles) {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = ManualClock::at(1_893_456_000);
-    let reporter = Desk::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let handles = spawn(folder.path(), bounds, clock, reporter).unwrap();
     (folder, handles)
 }
@@ -28,10 +29,10 @@ fn user(uid: u32) -> Owner {
     Owner::User { uid, gid: Some(uid) }
 }
 
-async fn keep(store: &Store, name: &str, owner: Owner) -> Result<(), NotKept> {
+async fn keep(store: &Store, name: &str, owner: Owner) -> Result<(), DurableSubscriptionError> {
     let name = name.to_owned();
-    let kept = store.run(Care::Adds, move |books| {
-        books.keep(&name, &owner, "t/#", Qos::AtLeastOnce, &UserAccounts::default())
+    let kept = store.run(Durability::Adds, move |database| {
+        database.keep(&name, &owner, "t/#", Qos::AtLeastOnce, &UserAccounts::default())
     });
     kept.await.unwrap().map(drop)
 }
@@ -46,15 +47,15 @@ async fn deliver(store: &Store, names: &[String], payload: usize) {
             ..Received::default()
         },
     );
-    let delivered = store.run(Care::Adds, move |books| books.deliver(&names, &message));
+    let delivered = store.run(Durability::Adds, move |database| database.deliver(&names, &message));
     delivered.await.unwrap();
 }
 
 /// What is in the tables, by a number of rows each.
 async fn rows(store: &Store) -> (i64, i64) {
-    let count = store.run(Care::Reads, |books| {
+    let count = store.run(Durability::Reads, |database| {
         let count = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM delivery)";
-        books
+        database
             .database
             .query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?)))
     });
@@ -69,7 +70,9 @@ fn size(folder: &TempDir) -> u64 {
 async fn tidied(store: &Store) {
     let soon = Instant::now() + Duration::from_secs(120);
     loop {
-        let busy = store.run(Care::Reads, |books| Ok(books.needs_upkeep() || books.shrinking));
+        let busy = store.run(Durability::Reads, |database| {
+            Ok(database.needs_upkeep() || database.shrinking)
+        });
         if !busy.await.unwrap() {
             return;
         }
@@ -94,8 +97,8 @@ async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
         (96, 76 * 96),
         "each is there once, and everybody has it"
     );
-    let write_back = store.run(Care::Reads, |books| {
-        books
+    let write_back = store.run(Durability::Reads, |database| {
+        database
             .database
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
     });
@@ -103,11 +106,14 @@ async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
     let full = size(&folder);
     assert!((6 * MIB..8 * MIB).contains(&full), "{full} bytes");
     // One lets go of what it has: nothing is freed as long as others have it.
-    let acknowledged = store.run(Care::Writes, |books| books.acknowledge_kept("s75", 96));
+    let acknowledged = store.run(Durability::Writes, |database| database.acknowledge_kept("s75", 96));
     assert_eq!(acknowledged.await.unwrap(), Acknowledged::Done);
     assert_eq!(rows(store).await.0, 96);
     for name in names {
-        store.run(Care::Lasts, move |books| books.unkeep(&name)).await.unwrap();
+        store
+            .run(Durability::Lasts, move |database| database.unkeep(&name))
+            .await
+            .unwrap();
     }
     tidied(store).await;
     assert_eq!(rows(store).await, (0, 0));
@@ -128,15 +134,30 @@ async fn no_account_takes_all_the_subscriptions() {
         keep(store, &format!("greedy{number}"), user(1)).await.unwrap();
         keep(store, &format!("unit{number}"), unit.clone()).await.unwrap();
     }
-    assert_eq!(keep(store, "greedy16", user(1)).await, Err(NotKept::TooManyOfOne(16)));
-    assert_eq!(keep(store, "unit16", unit).await, Err(NotKept::TooManyOfOne(16)));
+    assert_eq!(
+        keep(store, "greedy16", user(1)).await,
+        Err(DurableSubscriptionError::TooManyOfOne(16))
+    );
+    assert_eq!(
+        keep(store, "unit16", unit).await,
+        Err(DurableSubscriptionError::TooManyOfOne(16))
+    );
     keep(store, "greedy3", user(1)).await.unwrap();
-    assert_eq!(keep(store, "greedy3", user(2)).await, Err(NotKept::Owned));
+    assert_eq!(
+        keep(store, "greedy3", user(2)).await,
+        Err(DurableSubscriptionError::Owned)
+    );
     for number in 32..128 {
         keep(store, &format!("n{number}"), user(number)).await.unwrap();
     }
-    assert_eq!(keep(store, "n128", user(1000)).await, Err(NotKept::TooMany(128)));
-    store.run(Care::Lasts, |books| books.unkeep("greedy0")).await.unwrap();
+    assert_eq!(
+        keep(store, "n128", user(1000)).await,
+        Err(DurableSubscriptionError::TooMany(128))
+    );
+    store
+        .run(Durability::Lasts, |database| database.unkeep("greedy0"))
+        .await
+        .unwrap();
     keep(store, "n128", user(1000)).await.unwrap();
 }
 
@@ -158,8 +179,8 @@ async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_roo
             deliver(store, std::slice::from_ref(name), 5_000).await;
         }
     }
-    let all = store.run(Care::Reads, |books| {
-        let all = books.kept.values();
+    let all = store.run(Durability::Reads, |database| {
+        let all = database.kept.values();
         Ok(all
             .map(|kept| (kept.name.clone(), kept.total.bytes, kept.dropped))
             .collect::<Vec<_>>())
@@ -209,8 +230,8 @@ async fn what_users_keep_that_one_user_can_become_is_bounded_together() {
             deliver(store, std::slice::from_ref(name), 5_000).await;
         }
     }
-    let all = store.run(Care::Reads, |books| {
-        let all = books.kept.values();
+    let all = store.run(Durability::Reads, |database| {
+        let all = database.kept.values();
         Ok(all
             .map(|kept| (kept.name.clone(), kept.total.bytes))
             .collect::<Vec<_>>())
@@ -234,14 +255,18 @@ async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
     for _ in 0..1200 {
         deliver(store, &["old".to_owned()], 10).await;
     }
-    let replaced = store.run(Care::Lasts, |books| {
-        books.unkeep("old")?;
-        books
+    let replaced = store.run(Durability::Lasts, |database| {
+        database.unkeep("old")?;
+        database
             .keep("new", &user(2), "t/#", Qos::AtLeastOnce, &UserAccounts::default())
             .map(drop)
     });
     replaced.await.unwrap();
-    let read = |name: &'static str| store.run(Care::Reads, move |books| books.read_kept(name, 0, 9999, 1 << 20));
+    let read = |name: &'static str| {
+        store.run(Durability::Reads, move |database| {
+            database.read_kept(name, 0, 9999, 1 << 20)
+        })
+    };
     assert!(read("new").await.unwrap().unwrap().is_empty());
     assert!(read("old").await.unwrap().is_none());
     deliver(store, &["new".to_owned()], 10).await;
@@ -259,7 +284,7 @@ async fn an_acknowledgement_of_much_is_done_a_little_at_a_time() {
         deliver(store, &["s".to_owned()], 10).await;
     }
     for expected in [Acknowledged::More, Acknowledged::More, Acknowledged::Done] {
-        let done = store.run(Care::Writes, |books| books.acknowledge_kept("s", 1099));
+        let done = store.run(Durability::Writes, |database| database.acknowledge_kept("s", 1099));
         assert_eq!(done.await.unwrap(), expected);
     }
     assert_eq!(rows(store).await, (1, 1));
@@ -287,20 +312,20 @@ async fn a_message_is_not_deleted_by_making_room_for_its_next_subscription() {
         deliver(store, &names, 10_000).await;
     }
     for bound in [90_000, 60_000, 20_000, 11_000] {
-        let lower = store.run(Care::Writes, move |books| {
-            books.bookkeeper.bounds.inbox_max_bytes = bound;
+        let lower = store.run(Durability::Writes, move |database| {
+            database.context.bounds.inbox_max_bytes = bound;
             Ok(())
         });
         lower.await.unwrap();
         deliver(store, &names, 10_000).await;
-        let look = store.run(Care::Reads, |books| {
-            let count = |sql| books.database.query_row(sql, (), |row| row.get::<_, u64>(0));
+        let look = store.run(Durability::Reads, |database| {
+            let count = |sql| database.database.query_row(sql, (), |row| row.get::<_, u64>(0));
             Ok((
                 count("SELECT count(*) FROM delivery WHERE message NOT IN (SELECT id FROM message)")?,
                 count("SELECT count(*) FROM message WHERE id NOT IN (SELECT message FROM delivery)")?,
                 count("SELECT count(*) FROM delivery")?,
-                books.kept.values().map(|kept| kept.total.messages).sum::<u64>(),
-                books.kept.values().map(|kept| kept.total.bytes).sum::<u64>(),
+                database.kept.values().map(|kept| kept.total.messages).sum::<u64>(),
+                database.kept.values().map(|kept| kept.total.bytes).sum::<u64>(),
             ))
         });
         let (dangling, orphans, delivered, counted, bytes) = look.await.unwrap();
@@ -321,12 +346,18 @@ async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
         deliver(store, &names, 10).await;
     }
     for name in ["s0", "s3", "s5"] {
-        store.run(Care::Lasts, move |books| books.unkeep(name)).await.unwrap();
+        store
+            .run(Durability::Lasts, move |database| database.unkeep(name))
+            .await
+            .unwrap();
     }
     tidied(store).await;
     assert_eq!(rows(store).await, (5, 15));
     for name in ["s1", "s2", "s4"] {
-        store.run(Care::Lasts, move |books| books.unkeep(name)).await.unwrap();
+        store
+            .run(Durability::Lasts, move |database| database.unkeep(name))
+            .await
+            .unwrap();
     }
     tidied(store).await;
     assert_eq!(rows(store).await, (0, 0));
@@ -346,8 +377,8 @@ async fn users_that_one_user_can_become_share_its_subscriptions() {
     let mut refused = Vec::new();
     for (uid, number) in (100_000..100_020).chain([1000, 100_500, 1001]).zip(0..) {
         let (accounts, name) = (accounts.clone(), format!("s{number}"));
-        let kept = store.run(Care::Adds, move |books| {
-            books.keep(&name, &user(uid), "t/#", Qos::AtLeastOnce, &accounts)
+        let kept = store.run(Durability::Adds, move |database| {
+            database.keep(&name, &user(uid), "t/#", Qos::AtLeastOnce, &accounts)
         });
         if kept.await.unwrap().is_err() {
             refused.push(uid);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::SharedClock;
-use crate::status::Desk;
+use crate::status::StatusHub;
 
 #[test]
 fn each_step_of_an_expiry_and_each_change_of_the_state_is_news_once() {
@@ -59,13 +59,13 @@ type Change<D> = (&'static str, bool, fn(&mut D));
 #[test]
 fn a_change_of_details_is_told_where_the_verdict_reads_them() {
     let clock: SharedClock = ManualClock::at(1_800_000_000);
-    let desk = Desk::new(clock.clone());
-    let mut bell = desk.bell();
+    let hub = StatusHub::new(clock.clone());
+    let mut changed = hub.changed();
     let mut is_told = |what: &str, expected: bool| {
-        assert_eq!(bell.has_changed().unwrap(), expected, "{what}");
-        bell.borrow_and_update();
+        assert_eq!(changed.has_changed().unwrap(), expected, "{what}");
+        changed.borrow_and_update();
     };
-    let messages = desk.reporter("messages", MessagesPhase::Ready, MessagesDetails::default());
+    let messages = hub.reporter("messages", MessagesPhase::Ready, MessagesDetails::default());
     let changes: [Change<MessagesDetails>; 5] = [
         ("queued", false, |details| details.queued = 5),
         ("parked", true, |details| details.parked = 1),
@@ -77,7 +77,7 @@ fn a_change_of_details_is_told_where_the_verdict_reads_them() {
         messages.details(change);
         is_told(what, expected);
     }
-    let session = desk.reporter("session", SessionPhase::Connected, SessionDetails::default());
+    let session = hub.reporter("session", SessionPhase::Connected, SessionDetails::default());
     let changes: [Change<SessionDetails>; 3] = [
         ("attempts", false, |details| details.attempts += 1),
         ("losses", true, |details| {
@@ -91,12 +91,12 @@ fn a_change_of_details_is_told_where_the_verdict_reads_them() {
         session.report_with(SessionPhase::Connected, None, change);
         is_told(what, expected);
     }
-    let token = desk.reporter("token", TokenPhase::Ready, TokenDetails::default());
+    let token = hub.reporter("token", TokenPhase::Ready, TokenDetails::default());
     token.details(|details| details.signatures += 1);
     is_told("signatures", false);
     token.details(|details| details.warning = Some("another key".to_owned()));
     is_told("a warning", true);
-    let alias = desk.reporter("role alias", AliasPhase::Waiting, AliasDetails::default());
+    let alias = hub.reporter("role alias", AliasPhase::Waiting, AliasDetails::default());
     for failed in 1..=3 {
         let problem = Some(Problem::wait("AWS answered 500"));
         alias.report_with(AliasPhase::Valid, problem, |details| details.failed_in_a_row += 1);

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use super::{Overview, OverviewJournal, Severity, Snapshot, State};
 use crate::clock::manual::ManualClock;
 use crate::clock::{Clock, rfc3339};
-use crate::credentials::{AliasDetails, AliasPart, AliasPhase, Shelf};
+use crate::credentials::{AliasDetails, AliasPart, AliasPhase, CredentialCache};
 use crate::problem::{Exit, Problem};
 use crate::status::{
-    Board, ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, Desk, IdentityDetails, IdentityPhase,
-    LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails,
-    ProvisioningPhase, Repeats, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase, LoopbackPhase,
+    MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase,
+    Repeats, SessionDetails, SessionPhase, StatusBoard, StatusHub, TokenDetails, TokenPhase,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -167,14 +167,14 @@ fn a_daemon_that_does_not_run_is_told_from_one_that_waits() {
 }
 
 /// The reading ends of the parts of `gateway`.
-fn board(gateway: &Snapshot) -> Board {
+fn board(gateway: &Snapshot) -> StatusBoard {
     fn reading_end<T>(part: &T) -> watch::Receiver<T>
     where
         T: Clone,
     {
         watch::channel(part.clone()).1
     }
-    Board {
+    StatusBoard {
         token: reading_end(&gateway.token),
         clock: reading_end(&gateway.clock),
         identity: reading_end(&gateway.identity),
@@ -211,8 +211,8 @@ fn promise_14_the_end_of_a_certificate_is_judged_by_awss_time() {
         let aws = 1_800_000_000 + seconds(1000 - left);
         let wall = u64::try_from(aws + seconds(ahead)).unwrap();
         let clock = ManualClock::ahead_of_aws(wall, seconds(ahead));
-        let desk = Desk::new(clock.clone());
-        let snapshot = Snapshot::take(&board(&gateway), &Shelf::new([], None, &desk).0, &*clock);
+        let hub = StatusHub::new(clock.clone());
+        let snapshot = Snapshot::take(&board(&gateway), &CredentialCache::new([], None, &hub).0, &*clock);
         let findings = Overview::new(&snapshot).findings;
         let mut ids = findings.iter().map(|finding| finding.id);
         let found = ids.find(|id| id.starts_with("certificate-"));

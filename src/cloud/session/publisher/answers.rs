@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Publisher, Suspect, UnderWay};
 use crate::cloud::mqtt::{Reason, ReasonCode};
 use crate::event::{Event, journal};
-use crate::messages::{Outgoing, Ticket};
+use crate::messages::{MessageRef, Outgoing};
 
 /// After AWS has said that there was too much; it grows with each time in a row.
 const TOO_MUCH: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ impl Publisher {
     pub(in crate::cloud::session) async fn answered(&mut self, packet_id: u16, reason: &Reason) {
         let ticket = match self.under_way.remove(&packet_id) {
             Some((UnderWay::Outgoing(ticket), _)) => ticket,
-            Some((UnderWay::Direct(direct), _)) => return self.direct_answered(direct, reason),
+            Some((UnderWay::Qos0Message(direct), _)) => return self.direct_answered(direct, reason),
             None => return,
         };
         self.unacknowledged.answered(ticket.id);
@@ -61,7 +61,7 @@ impl Publisher {
     }
 
     /// What is behind it on its topic, and not sent yet, waits for it: what was read from the database goes back.
-    async fn put_off(&mut self, ticket: Ticket) {
+    async fn put_off(&mut self, ticket: MessageRef) {
         if let Some(asked) = self.asked.take()
             && let Ok(Ok(page)) = asked.await
         {
@@ -79,7 +79,7 @@ impl Publisher {
         }
     }
 
-    pub(super) async fn park(&mut self, ticket: Ticket, reason: String) {
+    pub(super) async fn park(&mut self, ticket: MessageRef, reason: String) {
         self.tries.remove(&ticket.id);
         self.unacknowledged.forget(ticket.id);
         self.suspects.cleared(&Suspect::Outgoing(ticket.id));

@@ -4,18 +4,18 @@ use super::answers::NOT_ITS_FAULT;
 use super::unanswered::Kind;
 use super::{DROPPED, Publisher, Suspect, UnderWay};
 use crate::cloud::mqtt::{NotSent, PacketSink, Reason};
-use crate::messages::Direct;
+use crate::messages::Qos0Message;
 use crate::problem::Problem;
 
 impl Publisher {
     /// Whether AWS is to answer this message at quality of service 0, and whether it must be alone meanwhile.
-    pub(super) fn how(&self, direct: &Direct) -> (bool, bool) {
+    pub(super) fn how(&self, direct: &Qos0Message) -> (bool, bool) {
         if !self.acknowledges {
             return (false, false);
         }
         let kind = Kind::of(&direct.message);
         let doubtful = self.unanswered.is_doubtful(&kind);
-        let alone = self.one_at_a_time() || self.suspects.is_suspected(&Suspect::Direct(kind));
+        let alone = self.one_at_a_time() || self.suspects.is_suspected(&Suspect::Qos0Message(kind));
         (doubtful || alone, alone)
     }
 
@@ -30,8 +30,8 @@ impl Publisher {
         if let Some(why) = self.unanswered.refusal(&kind) {
             return drop(direct.sent.send(Err(why)));
         }
-        if self.suspects.is_guilty(&Suspect::Direct(kind.clone())) {
-            self.suspects.cleared(&Suspect::Direct(kind.clone()));
+        if self.suspects.is_guilty(&Suspect::Qos0Message(kind.clone())) {
+            self.suspects.cleared(&Suspect::Qos0Message(kind.clone()));
             self.found_one = true;
             let why = self.unanswered.refuse(kind, DROPPED);
             return drop(direct.sent.send(Err(why)));
@@ -50,7 +50,7 @@ impl Publisher {
             Ok(packet_id) => {
                 self.spent();
                 if let Some(packet_id) = packet_id {
-                    self.is_under_way(packet_id, UnderWay::Direct(direct));
+                    self.is_under_way(packet_id, UnderWay::Qos0Message(direct));
                 } else {
                     self.unanswered.sent(kind);
                     let _ = direct.sent.send(Ok(()));
@@ -72,9 +72,9 @@ impl Publisher {
     }
 
     /// AWS has answered a message at quality of service 0 as one at quality of service 1.
-    pub(super) fn direct_answered(&mut self, direct: Direct, reason: &Reason) {
+    pub(super) fn direct_answered(&mut self, direct: Qos0Message, reason: &Reason) {
         let kind = Kind::of(&direct.message);
-        self.suspects.cleared(&Suspect::Direct(kind.clone()));
+        self.suspects.cleared(&Suspect::Qos0Message(kind.clone()));
         let outcome = match reason.code {
             code if !code.is_failure() => {
                 self.unanswered.taken(kind);

@@ -29,7 +29,7 @@ impl Publisher {
             };
             let under_way = self.under_way.values().map(|(under_way, _)| under_way.suspect());
             self.suspects
-                .lost(under_way.chain(sent.into_iter().map(Suspect::Direct)), ago);
+                .lost(under_way.chain(sent.into_iter().map(Suspect::Qos0Message)), ago);
         }
         // What was read and not sent counts as sent for the outbox, and comes again as well.
         self.asked = None;
@@ -51,7 +51,7 @@ impl Publisher {
         for (under_way, _) in overdue {
             match under_way.suspect() {
                 Suspect::Outgoing(id) => ids.push(id),
-                Suspect::Direct(kind) => kinds.push(kind),
+                Suspect::Qos0Message(kind) => kinds.push(kind),
             }
         }
         if self.unacknowledged.unanswered(ids.into_iter()) {

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::Publisher;
-use crate::messages::{Failure, Outbox, Outgoing};
+use crate::messages::{Outbox, Outgoing, StoreError};
 
 /// Read from the database at once, and their bytes.
 const PAGE: (usize, u64) = (16, 128 * 1024);
@@ -23,7 +23,7 @@ pub(in crate::cloud::session) enum Next {
     /// The first of those that others go before.
     Deferred,
     /// The one at quality of service 0 that waits.
-    Direct,
+    Qos0Message,
 }
 
 impl Publisher {
@@ -91,7 +91,7 @@ impl Publisher {
         };
         // Whichever is ready, by lot if both are: neither is in the other's way.
         tokio::select! {
-            () = at_once => Next::Direct,
+            () = at_once => Next::Qos0Message,
             next = outgoing => next,
         }
     }
@@ -101,7 +101,7 @@ impl Publisher {
 async fn next_of(
     outbox: &Outbox,
     news: &mut watch::Receiver<()>,
-    asked: &mut Option<oneshot::Receiver<Result<Vec<Outgoing>, Failure>>>,
+    asked: &mut Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
     fetched: &mut VecDeque<Outgoing>,
 ) {
     while fetched.is_empty() {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::few::Few;
-use super::super::words;
+use super::super::problems;
 use crate::event::{Event, journal};
+use crate::log_limiter::LogLimiter;
 use crate::messages::Message;
 use crate::problem::Problem;
 
@@ -45,7 +45,7 @@ pub(super) struct Unanswered {
     /// Taken by AWS since it last ended a connection over one; nothing, as long as it never has.
     taken: Option<BTreeSet<Kind>>,
     refused: BTreeMap<Kind, (Instant, Problem)>,
-    lines: Few,
+    lines: LogLimiter,
 }
 
 impl Unanswered {
@@ -80,7 +80,7 @@ impl Unanswered {
 
     /// AWS does not take it; returns what its program is told.
     pub(super) fn refuse(&mut self, kind: Kind, why: &str) -> Problem {
-        let problem = words::topic_refused(&kind.topic, kind.retain, why);
+        let problem = problems::topic_refused(&kind.topic, kind.retain, why);
         self.lines.one_more(|level, more| {
             journal!(level, Event::TopicRefused, TOPIC = kind.topic.as_str(); "session: {problem}{more}");
         });

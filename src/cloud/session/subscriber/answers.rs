@@ -1,10 +1,10 @@
 //! AWS's answers to SUBSCRIBE and UNSUBSCRIBE.
 
-use super::super::words;
+use super::super::problems;
 use super::refusals::REFUSED;
 use super::{Subscriber, UnderWay};
 use crate::cloud::mqtt::{Granted, Reason, ReasonCode};
-use crate::messages::{Arrival, SubscriptionState};
+use crate::messages::{SessionEvent, SubscriptionState};
 
 impl Subscriber {
     /// AWS has answered a SUBSCRIBE.
@@ -33,7 +33,7 @@ impl Subscriber {
                     self.confirmed
                         .insert(filter.clone(), SubscriptionState::Granted(wanted.qos));
                     self.refusals.forget(&filter);
-                    self.receiver.tell(Arrival::Subscribed(filter));
+                    self.receiver.tell(SessionEvent::Subscribed(filter));
                 }
                 Err(code) => {
                     self.confirmed.remove(&filter);
@@ -41,7 +41,7 @@ impl Subscriber {
                         code,
                         words: said.clone(),
                     };
-                    let why = words::filter_refused(&filter, &reason);
+                    let why = problems::filter_refused(&filter, &reason);
                     self.refuse(&filter, wanted, REFUSED, why);
                 }
             }

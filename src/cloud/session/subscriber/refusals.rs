@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use log::Level;
 use tokio::time::Instant;
 
-use super::super::few::Few;
 use crate::event::{Event, journal};
-use crate::messages::{Arrival, Wanted, WantedFilter};
+use crate::log_limiter::LogLimiter;
+use crate::messages::{SessionEvent, Wanted, WantedFilter};
 use crate::problem::Problem;
 
 /// A refused filter is not asked for again for so long, and each time in a row for twice as long: a change of policy takes AWS
@@ -24,7 +24,7 @@ const REMEMBERED: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     all: HashMap<String, Refused>,
-    lines: Few,
+    lines: LogLimiter,
 }
 
 #[derive(Debug)]
@@ -55,12 +55,18 @@ impl Refusals {
     }
 
     /// Leaves the filter alone for `least`, or twice as long as the last time in a row. Returns what the inbox is to hear.
-    pub(super) fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) -> Arrival {
+    pub(super) fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) -> SessionEvent {
         self.leave_alone(filter, wanted, least, why, None)
     }
 
     /// Leaves the filter alone though AWS would grant it. Returns what the inbox is to hear.
-    pub(super) fn set_aside(&mut self, filter: &str, wanted: WantedFilter, why: Problem, now: SystemTime) -> Arrival {
+    pub(super) fn set_aside(
+        &mut self,
+        filter: &str,
+        wanted: WantedFilter,
+        why: Problem,
+        now: SystemTime,
+    ) -> SessionEvent {
         self.leave_alone(filter, wanted, QUARANTINE, why, Some(now))
     }
 
@@ -71,7 +77,7 @@ impl Refusals {
         least: Duration,
         why: Problem,
         set_aside: Option<SystemTime>,
-    ) -> Arrival {
+    ) -> SessionEvent {
         let before = self.all.get(filter).map(|refused| refused.wait);
         let wait = before.map_or(least, |before| least.max(before * 2).min(QUARANTINE));
         let write = |level, more: &str| {
@@ -89,7 +95,7 @@ impl Refusals {
             set_aside,
         };
         self.all.insert(filter.to_owned(), refused);
-        Arrival::Refused(filter.to_owned(), why)
+        SessionEvent::Refused(filter.to_owned(), why)
     }
 
     /// AWS has granted it, and nothing has followed.
@@ -98,11 +104,11 @@ impl Refusals {
     }
 
     /// Whether the filter is left alone now. Whoever comes later is to be told what the others were told: that is returned as well.
-    pub(super) fn holds(&mut self, filter: &str, wanted: WantedFilter, now: Instant) -> Option<Option<Arrival>> {
+    pub(super) fn holds(&mut self, filter: &str, wanted: WantedFilter, now: Instant) -> Option<Option<SessionEvent>> {
         let refused = self.all.get_mut(filter).filter(|refused| refused.until > now)?;
         let is_news = refused.asked < wanted.asked;
         refused.asked = refused.asked.max(wanted.asked);
-        Some(is_news.then(|| Arrival::Refused(filter.to_owned(), refused.why.clone())))
+        Some(is_news.then(|| SessionEvent::Refused(filter.to_owned(), refused.why.clone())))
     }
 
     /// Whether its subscription is set aside now.
@@ -180,7 +186,9 @@ mod tests {
         let now = Instant::now();
         refusals.refuse("f", asked(1), REFUSED, why());
         assert!(matches!(refusals.holds("f", asked(1), now), Some(None)));
-        assert!(matches!(refusals.holds("f", asked(2), now), Some(Some(Arrival::Refused(filter, _))) if filter == "f"));
+        assert!(
+            matches!(refusals.holds("f", asked(2), now), Some(Some(SessionEvent::Refused(filter, _))) if filter == "f")
+        );
         assert!(matches!(refusals.holds("f", asked(2), now), Some(None)));
         assert!(refusals.holds("g", asked(2), now).is_none());
     }

@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::super::words;
+use super::super::problems;
 use super::refusals::{QUARANTINE, REFUSED};
 use super::{LINGER, Subscriber, UnderWay};
 use crate::cloud::mqtt::{MAX_FILTERS_PER_PACKET, NotSent, PacketSink};
-use crate::messages::{Arrival, MAX_FILTERS, SubscriptionState, Wanted, WantedFilter, is_wild};
+use crate::messages::{MAX_FILTERS, SessionEvent, SubscriptionState, Wanted, WantedFilter, is_wild};
 use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::topic;
@@ -124,7 +124,7 @@ impl Subscriber {
         for (filter, wanted) in wanted {
             if self.suspects.is_guilty(filter) {
                 self.suspects.cleared(filter);
-                self.refuse(filter, *wanted, QUARANTINE, words::filter_drops(filter));
+                self.refuse(filter, *wanted, QUARANTINE, problems::filter_drops(filter));
             }
             if let Some(news) = self.refusals.holds(filter, *wanted, now) {
                 if let Some(news) = news {
@@ -144,7 +144,7 @@ impl Subscriber {
                     let news = wanted.joined > asked_for;
                     if news && is_wild(filter) {
                         self.asked_for.insert(filter.clone(), wanted.joined);
-                        self.receiver.tell(Arrival::Subscribed(filter.clone()));
+                        self.receiver.tell(SessionEvent::Subscribed(filter.clone()));
                     } else if news {
                         filters.push((filter.clone(), *wanted));
                     }

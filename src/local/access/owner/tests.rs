@@ -8,7 +8,7 @@ use crate::local::caller::Holder;
 use crate::local::peer::Peer;
 use crate::messages::TokenOwner;
 
-fn rules(all: &[(Selectors, &str)]) -> Access {
+fn rules(all: &[(Selectors, &str)]) -> AccessRules {
     let rule = |(who, filter): &(Selectors, &str)| AccessRule {
         place: "access[0]".to_owned(),
         who: who.clone(),
@@ -17,7 +17,7 @@ fn rules(all: &[(Selectors, &str)]) -> Access {
         subscribe: vec![(*filter).to_owned()],
         token_file: None,
     };
-    Access::new(&all.iter().map(rule).collect::<Vec<_>>())
+    AccessRules::new(&all.iter().map(rule).collect::<Vec<_>>())
 }
 
 fn uid(uid: u32) -> Selectors {
@@ -148,7 +148,7 @@ fn the_first_rule_that_gives_it_says_whose_it_is() {
         (vec![], false),
     ] {
         assert_eq!(
-            rules(&all).is_given_by_unit(&cam, Wish::Subscribe("a"), "gw-1"),
+            rules(&all).is_given_by_unit(&cam, Permission::Subscribe("a"), "gw-1"),
             by_unit
         );
     }

@@ -12,14 +12,14 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::super::super::access::Wish;
-use super::super::super::answer::{self, Answer, Refusal};
+use super::super::super::access::Permission;
+use super::super::super::answer::{self, Answer, ApiError};
 use super::super::super::body;
 use super::super::super::caller::Caller;
 use super::super::super::parameters::parameters;
-use super::super::super::view::Shared;
+use super::super::super::view::ApiContext;
 use super::{allowed, meant, quality, truth};
-use crate::messages::{EXPIRY_RANGE, Fate, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties};
+use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Outcome, Properties};
 use crate::problem::Remedy;
 use crate::qos::Qos;
 use crate::status::SessionPhase;
@@ -58,18 +58,18 @@ struct Published {
 
 /// Publishes: at quality of service 1 the answer is given when the message is on the disk.
 pub async fn post(
-    shared: &Shared,
+    shared: &ApiContext,
     caller: &Caller,
     segments: &[&str],
     request: Request<Incoming>,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     let (topic, thing) = meant(shared, segments).await?;
-    topic::check_publish(&topic).map_err(Refusal::malformed)?;
+    topic::check_publish(&topic).map_err(ApiError::malformed)?;
     if topic::is_reserved(&topic, &thing, shared.presence_topic.borrow().as_deref()) {
         return Err(reserved());
     }
     let wanted = Wanted::read(request.uri().query(), request.headers())?;
-    allowed(shared, caller, Wish::Publish(&topic), &thing)?;
+    allowed(shared, caller, Permission::Publish(&topic), &thing)?;
     let payload = body::read(request.into_body(), MAX_PAYLOAD).await?;
     let message = Message {
         topic,
@@ -82,7 +82,7 @@ pub async fn post(
         let message = format!(
             "topic, properties and payload make a packet of {size} bytes, and the broker takes packets of at most {most} bytes"
         );
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
     }
     match wanted.qos {
         Qos::AtMostOnce => send(shared, message).await,
@@ -91,8 +91,8 @@ pub async fn post(
 }
 
 /// No rule can give these topics, root's neither, so the hint names no rule.
-pub(super) fn reserved() -> Refusal {
-    Refusal::new(
+pub(super) fn reserved() -> ApiError {
+    ApiError::new(
         StatusCode::FORBIDDEN,
         "reserved_topic",
         "the topic is gatepost's own: it publishes this gateway's presence and health there, and nobody else can",
@@ -100,18 +100,18 @@ pub(super) fn reserved() -> Refusal {
     .hint("choose a topic that is neither below {thing}/gatepost/ nor mqtt.presence-topic")
 }
 
-async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
+async fn send(shared: &ApiContext, message: Message) -> Result<Answer, ApiError> {
     let session = shared.board.session.borrow().clone();
     if session.phase != SessionPhase::Connected {
         let why = shared.board.obstacle().or(session.problem);
         let why = why.unwrap_or_else(|| crate::problem::Problem::wait("the MQTT session is not connected"));
-        return Err(Refusal::not_ready(&why).hint("a message at qos=0 is not kept; at qos=1 it is sent later"));
+        return Err(ApiError::not_ready(&why).hint("a message at qos=0 is not kept; at qos=1 it is sent later"));
     }
     let sent = shared.outbox.send_directly(message).await;
     sent.map_err(|why| match why.remedy {
-        Remedy::Wait => Refusal::not_ready(&why),
+        Remedy::Wait => ApiError::not_ready(&why),
         // Nothing but a change mends it, and AWS has said so.
-        _ => Refusal::of(StatusCode::BAD_GATEWAY, "refused_by_aws", &why),
+        _ => ApiError::of(StatusCode::BAD_GATEWAY, "refused_by_aws", &why),
     })?;
     answer::json(&Published {
         message: "OK",
@@ -119,7 +119,12 @@ async fn send(shared: &Shared, message: Message) -> Result<Answer, Refusal> {
     })
 }
 
-async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<Duration>) -> Result<Answer, Refusal> {
+async fn keep(
+    shared: &ApiContext,
+    caller: &Caller,
+    message: Message,
+    wait: Option<Duration>,
+) -> Result<Answer, ApiError> {
     let published = |message, id| Published { message, id: Some(id) };
     let account = caller.message_account();
     let Some(wait) = wait else {
@@ -129,13 +134,13 @@ async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<D
     let _place = shared.waiting.enter(caller.account())?;
     let (id, fate) = shared.outbox.accept_and_tell(message, account).await?;
     match timeout(wait, fate).await {
-        Ok(Ok(Fate::Acknowledged)) => answer::json(&published("OK", id)),
-        Ok(Ok(Fate::Parked(reason))) => {
+        Ok(Ok(Outcome::Acknowledged)) => answer::json(&published("OK", id)),
+        Ok(Ok(Outcome::Parked(reason))) => {
             let message = format!("AWS does not take the message: {reason}");
             let hint = format!("gatepost outbox show {id}; once it is mended: gatepost outbox retry {id}");
-            Err(Refusal::new(StatusCode::BAD_GATEWAY, "refused_by_aws", message).hint(hint))
+            Err(ApiError::new(StatusCode::BAD_GATEWAY, "refused_by_aws", message).hint(hint))
         }
-        Ok(Ok(Fate::Dropped(reason))) => Err(Refusal::new(
+        Ok(Ok(Outcome::Dropped(reason))) => Err(ApiError::new(
             StatusCode::GONE,
             "dropped",
             format!("the message was dropped before AWS had it: {reason}"),
@@ -150,7 +155,7 @@ async fn keep(shared: &Shared, caller: &Caller, message: Message, wait: Option<D
 }
 
 impl Wanted {
-    fn read(text: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
+    fn read(text: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
         // AWS's default for the HTTP publish is 0; here a message that is handed over is kept unless somebody says otherwise.
         let (mut qos, mut retain, mut wait, mut timeout) = (Qos::AtLeastOnce, false, false, WAIT);
         let mut properties = Properties::default();
@@ -160,7 +165,7 @@ impl Wanted {
                 "retain" => retain = truth("retain", &value)?,
                 "contentType" => properties.content_type = Some(value.into_owned()),
                 "responseTopic" => {
-                    topic::check_publish(&value).map_err(|why| Refusal::malformed(format!("responseTopic: {why}")))?;
+                    topic::check_publish(&value).map_err(|why| ApiError::malformed(format!("responseTopic: {why}")))?;
                     properties.response_topic = Some(value.into_owned());
                 }
                 "messageExpiry" => properties.message_expiry = Some(number("messageExpiry", &value, EXPIRY_RANGE)?),
@@ -168,7 +173,7 @@ impl Wanted {
                 "timeout" => timeout = number("timeout", &value, 1..=LONGEST_WAIT)?,
                 _ => {
                     let message = format!("{name} is \"{}\", which it cannot be", value.escape_debug());
-                    return Err(Refusal::malformed(message).hint("wait=ack is the only wait there is"));
+                    return Err(ApiError::malformed(message).hint("wait=ack is the only wait there is"));
                 }
             }
         }
@@ -181,18 +186,18 @@ impl Wanted {
             .iter()
             .flat_map(|(name, value)| [name, value]);
         if let Some(character) = texts.chain(users).find_map(|text| topic::not_allowed(text)) {
-            return Err(Refusal::malformed(format!(
+            return Err(ApiError::malformed(format!(
                 "a property has the character {character}, over which a broker may end the connection"
             )));
         }
         let size = properties.size();
         if size > MAX_PROPERTIES {
-            return Err(Refusal::malformed(format!(
+            return Err(ApiError::malformed(format!(
                 "the message's properties have {size} bytes, more than {MAX_PROPERTIES}"
             )));
         }
         if wait && qos == Qos::AtMostOnce {
-            return Err(Refusal::malformed(
+            return Err(ApiError::malformed(
                 "wait=ack goes with qos=1: AWS acknowledges nothing at qos=0",
             ));
         }
@@ -205,7 +210,7 @@ impl Wanted {
     }
 }
 
-fn number<T>(name: &str, text: &str, range: std::ops::RangeInclusive<T>) -> Result<T, Refusal>
+fn number<T>(name: &str, text: &str, range: std::ops::RangeInclusive<T>) -> Result<T, ApiError>
 where
     T: std::str::FromStr + PartialOrd + std::fmt::Display,
 {
@@ -213,7 +218,7 @@ where
     number.ok_or_else(|| {
         let text = text.escape_debug();
         let (start, end) = (range.start(), range.end());
-        Refusal::malformed(format!("{name} is \"{text}\", and not a number from {start} to {end}"))
+        ApiError::malformed(format!("{name} is \"{text}\", and not a number from {start} to {end}"))
     })
 }
 
@@ -224,19 +229,19 @@ const FIELDS: [&str; 3] = [
     "x-amz-mqtt5-user-properties",
 ];
 
-fn properties_from(headers: &HeaderMap, properties: &mut Properties) -> Result<(), Refusal> {
+fn properties_from(headers: &HeaderMap, properties: &mut Properties) -> Result<(), ApiError> {
     let mut fields = headers.keys().map(hyper::header::HeaderName::as_str);
     let unknown = fields.find(|name| name.starts_with("x-amz-mqtt5-") && !FIELDS.contains(name));
     if let Some(name) = unknown {
         let hint = format!("there are {}", FIELDS.join(", "));
-        return Err(Refusal::malformed(format!("there is no header field {name} here")).hint(hint));
+        return Err(ApiError::malformed(format!("there is no header field {name} here")).hint(hint));
     }
     let value = |name: &str| {
         let value = headers.get(name)?;
         Some(
             value
                 .to_str()
-                .map_err(|_| Refusal::malformed(format!("{name} is not ASCII"))),
+                .map_err(|_| ApiError::malformed(format!("{name} is not ASCII"))),
         )
     };
     let decoded = |name: &str| {
@@ -245,14 +250,14 @@ fn properties_from(headers: &HeaderMap, properties: &mut Properties) -> Result<(
             Err(refusal) => return Some(Err(refusal)),
         };
         let bytes = STANDARD.decode(value);
-        Some(bytes.map_err(|error| Refusal::malformed(format!("{name} is not base64: {error}"))))
+        Some(bytes.map_err(|error| ApiError::malformed(format!("{name} is not base64: {error}"))))
     };
     match value("x-amz-mqtt5-payload-format-indicator").transpose()? {
         None => {}
         Some("UNSPECIFIED_BYTES") => properties.payload_format_indicator = Some(0),
         Some("UTF8_DATA") => properties.payload_format_indicator = Some(1),
         Some(other) => {
-            return Err(Refusal::malformed(format!(
+            return Err(ApiError::malformed(format!(
                 "x-amz-mqtt5-payload-format-indicator is \"{}\", and neither UNSPECIFIED_BYTES nor UTF8_DATA",
                 other.escape_debug()
             )));
@@ -261,7 +266,7 @@ fn properties_from(headers: &HeaderMap, properties: &mut Properties) -> Result<(
     properties.correlation_data = decoded("x-amz-mqtt5-correlation-data").transpose()?;
     if let Some(json) = decoded("x-amz-mqtt5-user-properties").transpose()? {
         properties.user_properties = user_properties(&json).ok_or_else(|| {
-            Refusal::malformed("x-amz-mqtt5-user-properties is not a list of objects whose values are strings")
+            ApiError::malformed("x-amz-mqtt5-user-properties is not a list of objects whose values are strings")
                 .hint("base64 of JSON like [{\"name\":\"value\"},{\"name\":\"another\"}]")
         })?;
     }
@@ -290,7 +295,7 @@ fn user_properties(json: &[u8]) -> Option<Vec<(String, String)>> {
 mod tests {
     use super::*;
 
-    fn read(query: &str, headers: &[(&'static str, &str)]) -> Result<Wanted, Refusal> {
+    fn read(query: &str, headers: &[(&'static str, &str)]) -> Result<Wanted, ApiError> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());

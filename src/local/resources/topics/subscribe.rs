@@ -6,14 +6,16 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::super::access::Wish;
-use super::super::super::answer::{self, Answer, Refusal};
+use super::super::super::access::Permission;
+use super::super::super::answer::{self, Answer, ApiError};
 use super::super::super::body;
 use super::super::super::caller::Caller;
 use super::super::super::parameters::parameters;
-use super::super::super::view::Shared;
+use super::super::super::view::ApiContext;
 use super::{allowed, meant, quality, too_many};
-use crate::messages::{Acknowledged, KeptDocument, MAX_FILTERS, NotKept, NotSubscribed, Subscriber};
+use crate::messages::{
+    Acknowledged, DurableSubscriptionDocument, DurableSubscriptionError, MAX_FILTERS, SubscribeError, Subscriber,
+};
 use crate::qos::Qos;
 use crate::topic;
 
@@ -24,13 +26,13 @@ const MAX_BODY: usize = 1024;
 
 /// Subscribes: the answer goes on until one of both sides has enough.
 pub async fn get(
-    shared: &Rc<Shared>,
+    shared: &Rc<ApiContext>,
     caller: &Caller,
     segments: &[&str],
     query: Option<&str>,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     let (filter, thing) = meant(shared, segments).await?;
-    topic::check_filter(&filter).map_err(Refusal::malformed)?;
+    topic::check_filter(&filter).map_err(ApiError::malformed)?;
     let (mut qos, mut name) = (Qos::AtLeastOnce, None);
     for (parameter, value) in parameters(query, &["qos", "name"])? {
         match parameter.as_ref() {
@@ -38,9 +40,9 @@ pub async fn get(
             _ => name = Some(checked_name(&value)?),
         }
     }
-    let wish = Wish::Subscribe(&filter);
-    allowed(shared, caller, wish, &thing)?;
-    let by_unit = shared.access.borrow().is_given_by_unit(caller, wish, &thing);
+    let permission = Permission::Subscribe(&filter);
+    allowed(shared, caller, permission, &thing)?;
+    let by_unit = shared.access.borrow().is_given_by_unit(caller, permission, &thing);
     let subscriber = Subscriber {
         reader: caller.account(),
         owner: caller.owner(by_unit),
@@ -61,16 +63,16 @@ pub async fn get(
         let view = view.upgrade();
         view.is_some_and(|view| {
             let access = view.access.borrow();
-            access.rule_for(&caller, Wish::Subscribe(topic), &thing).is_some()
+            access.rule_for(&caller, Permission::Subscribe(topic), &thing).is_some()
         })
     };
     let subscription = subscription.map_err(not_subscribed)?;
     Ok(answer::lines(subscription.only_while(may)))
 }
 
-fn not_subscribed(why: NotSubscribed) -> Refusal {
+fn not_subscribed(why: SubscribeError) -> ApiError {
     match why {
-        NotSubscribed::Barred(left) => too_many(
+        SubscribeError::Barred(left) => too_many(
             "too_slow",
             format!(
                 "this user's subscription was cut off because its program did not read; a new one is let in again in {} s",
@@ -78,39 +80,39 @@ fn not_subscribed(why: NotSubscribed) -> Refusal {
             ),
         )
         .hint("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
-        NotSubscribed::TooManyStreams(most) => too_many(
+        SubscribeError::TooManyStreams(most) => too_many(
             "too_many_subscriptions",
             format!("one user may have {most} subscriptions open at once"),
         )
         .hint("read several topics by one subscription with a wildcard"),
-        NotSubscribed::TooManyFilters(most) => too_many(
+        SubscribeError::TooManyFilters(most) => too_many(
             "too_many_filters",
             format!("AWS IoT takes {most} subscriptions of a gateway, and the programs on it have as many filters"),
         )
         .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
-        NotSubscribed::TooManyOfOne(most) => too_many(
+        SubscribeError::TooManyOfOne(most) => too_many(
             "too_many_filters",
             format!("one user may have {most} topic filters, half of what AWS IoT takes of a gateway"),
         )
         .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
-        NotSubscribed::NotKept(NotKept::TooMany(most)) => too_many(
+        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::TooMany(most)) => too_many(
             "too_many_subscriptions",
             format!("a gateway has at most {most} durable subscriptions"),
         )
         .hint("delete those that no program uses any more: DELETE /subscriptions/NAME"),
-        NotSubscribed::NotKept(NotKept::TooManyOfOne(most)) => too_many(
+        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::TooManyOfOne(most)) => too_many(
             "too_many_subscriptions",
             format!("one user or unit may have {most} durable subscriptions"),
         )
         .hint("delete those that no program uses any more: gatepost subscriptions"),
-        NotSubscribed::NotKept(NotKept::Owned) => not_yours(),
-        NotSubscribed::Unusable(why) => Refusal::not_ready(&why),
+        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::Owned) => not_yours(),
+        SubscribeError::Unusable(why) => ApiError::not_ready(&why),
     }
 }
 
 /// Another owner's: who that is, is nobody else's business.
-fn not_yours() -> Refusal {
-    Refusal::new(
+fn not_yours() -> ApiError {
+    ApiError::new(
         StatusCode::FORBIDDEN,
         "not_yours",
         "a durable subscription of this name belongs to somebody else",
@@ -119,12 +121,12 @@ fn not_yours() -> Refusal {
 }
 
 /// The caller's durable subscriptions, or everybody's to whoever may do everything.
-pub async fn list(shared: &Shared, caller: &Caller) -> Result<Answer, Refusal> {
+pub async fn list(shared: &ApiContext, caller: &Caller) -> Result<Answer, ApiError> {
     #[derive(Serialize)]
     struct Document {
-        subscriptions: Vec<KeptDocument>,
+        subscriptions: Vec<DurableSubscriptionDocument>,
     }
-    let mut subscriptions = shared.inbox.list_kept().await.map_err(Refusal::from)?;
+    let mut subscriptions = shared.inbox.list_kept().await.map_err(ApiError::from)?;
     if !shared.may_do_everything(caller) {
         subscriptions.retain(|kept| caller.is_owner(&kept.owner));
     }
@@ -133,11 +135,11 @@ pub async fn list(shared: &Shared, caller: &Caller) -> Result<Answer, Refusal> {
 
 /// The program has everything up to a message.
 pub async fn acknowledge(
-    shared: &Shared,
+    shared: &ApiContext,
     caller: &Caller,
     name: &str,
     request: Request<Incoming>,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct UpTo {
@@ -146,14 +148,14 @@ pub async fn acknowledge(
     own(shared, caller, name).await?;
     let body = body::read(request.into_body(), MAX_BODY).await?;
     let up_to: UpTo = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::malformed(format!("the body does not name a message: {error}"))
+        ApiError::malformed(format!("the body does not name a message: {error}"))
             .hint("{\"id\": N} with the id of the last message that is dealt with")
     })?;
     let acknowledged = shared.inbox.acknowledge_kept(name, up_to.id).await;
-    match acknowledged.map_err(Refusal::from)? {
+    match acknowledged.map_err(ApiError::from)? {
         Acknowledged::Done | Acknowledged::More => done(true),
         Acknowledged::Unknown => done(false),
-        Acknowledged::Beyond(last) => Err(Refusal::malformed(format!(
+        Acknowledged::Beyond(last) => Err(ApiError::malformed(format!(
             "no message has the number {} yet: the last one has {last}",
             up_to.id
         ))),
@@ -161,14 +163,14 @@ pub async fn acknowledge(
 }
 
 /// Ends a durable subscription.
-pub async fn delete(shared: &Shared, caller: &Caller, name: &str) -> Result<Answer, Refusal> {
+pub async fn delete(shared: &ApiContext, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
     own(shared, caller, name).await?;
     let known = shared.inbox.unkeep(name).await;
-    done(known.map_err(Refusal::from)?)
+    done(known.map_err(ApiError::from)?)
 }
 
-async fn own(shared: &Shared, caller: &Caller, name: &str) -> Result<(), Refusal> {
-    let all = shared.inbox.list_kept().await.map_err(Refusal::from)?;
+async fn own(shared: &ApiContext, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    let all = shared.inbox.list_kept().await.map_err(ApiError::from)?;
     let owner = all.into_iter().find(|kept| kept.is(name)).map(|kept| kept.owner);
     match owner {
         None => done(false).map(drop),
@@ -177,10 +179,10 @@ async fn own(shared: &Shared, caller: &Caller, name: &str) -> Result<(), Refusal
     }
 }
 
-fn done(known: bool) -> Result<Answer, Refusal> {
+fn done(known: bool) -> Result<Answer, ApiError> {
     match known {
         true => answer::json(&serde_json::json!({ "message": "OK" })),
-        false => Err(Refusal::new(
+        false => Err(ApiError::new(
             StatusCode::NOT_FOUND,
             "unknown_subscription",
             "there is no durable subscription of this name",
@@ -189,11 +191,11 @@ fn done(known: bool) -> Result<Answer, Refusal> {
     }
 }
 
-fn checked_name(name: &str) -> Result<String, Refusal> {
+fn checked_name(name: &str) -> Result<String, ApiError> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(legal) {
         true => Ok(name.to_owned()),
-        false => Err(Refusal::malformed(format!(
+        false => Err(ApiError::malformed(format!(
             "a durable subscription's name has 1 to {MAX_NAME} letters, digits and - _ ."
         ))),
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use log::Level;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic_file;
 use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
-use crate::durable;
 use crate::event::{Event, journal};
 use crate::identity::SendChain;
 use crate::problem::Problem;
@@ -268,7 +268,7 @@ impl Provisioning {
     }
 
     fn write(&self, record: &Record) -> std::io::Result<()> {
-        durable::replace(&self.path, &serde_json::to_vec(record)?)
+        atomic_file::replace(&self.path, &serde_json::to_vec(record)?)
     }
 }
 

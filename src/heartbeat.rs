@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// One thread's. Clones are the same pulse.
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<State>);
+pub struct Heartbeat(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -20,7 +20,7 @@ struct State {
     question: Notify,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Of a thread that was not asked yet.
     pub fn new() -> Self {
         Self(Arc::new(State {
@@ -79,7 +79,7 @@ impl Pulse {
     }
 }
 
-impl Default for Pulse {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self::new()
     }
@@ -91,33 +91,35 @@ mod tests {
 
     #[test]
     fn silence_is_alive_only_while_it_is_excused() {
-        let pulse = Pulse::new();
-        assert!(pulse.is_alive(), "nobody has asked");
-        pulse.ask();
-        assert!(!pulse.is_alive());
-        pulse.excused(Duration::from_secs(3600), || {
-            assert!(pulse.is_alive());
-            pulse.excused(Duration::ZERO, || assert!(!pulse.is_alive(), "the excuse has run out"));
-            assert!(pulse.is_alive());
+        let heartbeat = Heartbeat::new();
+        assert!(heartbeat.is_alive(), "nobody has asked");
+        heartbeat.ask();
+        assert!(!heartbeat.is_alive());
+        heartbeat.excused(Duration::from_secs(3600), || {
+            assert!(heartbeat.is_alive());
+            heartbeat.excused(Duration::ZERO, || {
+                assert!(!heartbeat.is_alive(), "the excuse has run out")
+            });
+            assert!(heartbeat.is_alive());
         });
-        assert!(pulse.is_alive(), "it has come back");
-        pulse.ask();
-        assert!(!pulse.is_alive());
-        pulse.beat();
-        assert!(pulse.is_alive());
+        assert!(heartbeat.is_alive(), "it has come back");
+        heartbeat.ask();
+        assert!(!heartbeat.is_alive());
+        heartbeat.beat();
+        assert!(heartbeat.is_alive());
     }
 
     #[tokio::test]
     async fn a_runtime_answers_by_itself() {
-        let pulse = Pulse::new();
-        pulse.ask();
+        let heartbeat = Heartbeat::new();
+        heartbeat.ask();
         let answer = tokio::time::timeout(Duration::from_secs(60), async {
-            while !pulse.has_answered() {
+            while !heartbeat.has_answered() {
                 tokio::task::yield_now().await;
             }
         });
         tokio::select! {
-            () = pulse.keep_beating() => unreachable!(),
+            () = heartbeat.keep_beating() => unreachable!(),
             answered = answer => answered.unwrap(),
         }
     }

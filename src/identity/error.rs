@@ -7,7 +7,7 @@ use crate::problem::Problem;
 
 /// Why a certificate cannot be used.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum CertificateError {
     /// There is none.
     Missing,
     /// Valid only from then on: time or a set clock mends it.
@@ -17,6 +17,6 @@ pub enum Refusal {
 }
 
 /// A file that only another one mends: what is wrong with it, and the next step.
-pub(super) fn unusable(path: &Path, what: &str, next: &str) -> Refusal {
-    Refusal::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
+pub(super) fn unusable(path: &Path, what: &str, next: &str) -> CertificateError {
+    CertificateError::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
 }

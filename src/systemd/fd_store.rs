@@ -13,8 +13,8 @@ use tokio::task::spawn_local;
 use super::notify;
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::Config;
-use crate::credentials::handover::{self, Entry, Purpose};
-use crate::credentials::{AliasPart, AliasPhase, AliasReporter, Shelf};
+use crate::credentials::sealed_snapshot::{self, Entry, Purpose};
+use crate::credentials::{AliasPart, AliasPhase, AliasReporter, CredentialCache};
 use crate::event::{Event, journal};
 use crate::identity;
 
@@ -23,7 +23,7 @@ const NAMES: [&str; 2] = ["credentials", "credentials-2"];
 
 /// What is left there for the next run.
 #[derive(Debug)]
-pub struct Store {
+pub struct FdStore {
     /// The one to use next, and the one before it.
     names: [&'static str; 2],
 }
@@ -54,7 +54,7 @@ pub(super) fn keep(name: &str, descriptor: &OwnedFd) -> io::Result<()> {
     sd_notify::notify_with_fds(&store, &[descriptor.as_fd()])
 }
 
-impl Store {
+impl FdStore {
     /// Puts what the run before has left onto the shelf: it is handed out at once, before token and cloud are up. Whatever
     /// is not fit for that is said and forgotten; it costs nothing but the wait for new credentials.
     pub fn take_over(
@@ -70,7 +70,7 @@ impl Store {
         };
         let mut store = Self { names: NAMES };
         for (name, file) in stored {
-            match handover::unseal(&file, &purpose, clock) {
+            match sealed_snapshot::unseal(&file, &purpose, clock) {
                 Ok(entries) => {
                     store.names.sort_by_key(|ours| *ours == name);
                     for entry in entries {
@@ -92,14 +92,14 @@ impl Store {
     }
 
     /// Leaves every fresh set with the service manager, for as long as the daemon runs.
-    pub async fn keep(mut self, mut shelf: Shelf, endpoint: String, clock: SharedClock) {
+    pub async fn keep(mut self, mut cache: CredentialCache, endpoint: String, clock: SharedClock) {
         if !super::is_present() {
             return;
         }
         let fresh = Rc::new(Notify::new());
         let mut known = Vec::new();
         loop {
-            let places = shelf.places();
+            let places = cache.places();
             let is_new = |place: &&watch::Receiver<AliasPart>| !known.iter().any(|one| place.same_channel(one));
             for place in places.iter().filter(is_new) {
                 spawn_local(tell_of_fresh(place.clone(), fresh.clone()));
@@ -108,11 +108,11 @@ impl Store {
             tokio::select! {
                 () = fresh.notified() => {}
                 // What was removed is not kept any longer.
-                () = shelf.changed() => {}
+                () = cache.changed() => {}
             }
-            let parts = shelf.parts(&*clock).into_iter();
+            let parts = cache.parts(&*clock).into_iter();
             let entries: Vec<_> = parts.filter_map(|part| entry(part, &*clock)).collect();
-            let sealed = handover::seal(&entries, &endpoint, &*clock);
+            let sealed = sealed_snapshot::seal(&entries, &endpoint, &*clock);
             if let Err(error) = sealed.and_then(|file| self.replace(&file)) {
                 journal!(Level::Warn, Event::CredentialsNotKept; "systemd: credentials are not kept for the next run: {error}");
             }

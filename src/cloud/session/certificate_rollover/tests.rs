@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
     let seconds = Duration::from_secs;
-    let mut successor = Successor::none();
+    let mut successor = CertificateRollover::none();
     for (failed, wait, expected) in [
         (false, 2, 2),
         (false, 10, 10),
@@ -63,7 +63,7 @@ fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspec
         ),
     ];
     for (what, fail, times, remedy) in cases {
-        let mut successor = Successor::none();
+        let mut successor = CertificateRollover::none();
         let mut last = Remedy::None;
         for turn in 0..*times {
             let judged = successor.judge(&fail(turn), Problem::wait("no"));

@@ -10,9 +10,9 @@ use tokio::time::advance;
 use super::*;
 use crate::clock::Clock;
 use crate::clock::manual::ManualClock;
-use crate::credentials::Shelf;
+use crate::credentials::CredentialCache;
 use crate::problem::Problem;
-use crate::status::Desk;
+use crate::status::StatusHub;
 
 const NOW: u64 = 1_800_000_000; // 2027-01-15T08:00:00Z
 const HOUR: u64 = 3600;
@@ -47,7 +47,7 @@ impl Source for Script {
 
 struct Rig {
     clock: Arc<ManualClock>,
-    shelf: Shelf,
+    cache: CredentialCache,
     answers: mpsc::UnboundedSender<Result<Credentials, Failure>>,
     asked: mpsc::UnboundedReceiver<(Instant, u32)>,
     steps: watch::Sender<u64>,
@@ -66,8 +66,8 @@ impl Rig {
     /// A rig whose alias has or has not given credentials in an earlier run.
     fn with_record(has_succeeded: bool) -> Self {
         let clock = ManualClock::at(NOW);
-        let desk = Desk::new(clock.clone());
-        let (shelf, mut reporters) = Shelf::new(["telemetry"], None, &desk);
+        let hub = StatusHub::new(clock.clone());
+        let (cache, mut reporters) = CredentialCache::new(["telemetry"], None, &hub);
         let (answers, script) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::unbounded_channel();
         let (steps, identity) = (watch::Sender::new(0), watch::Sender::new(Some(1)));
@@ -83,7 +83,7 @@ impl Rig {
             success.remember("telemetry");
         }
         let (recovery, retries) = (Recovery::new(), Retries::new());
-        let cues = Cues {
+        let cues = Triggers {
             clock: clock.clone(),
             steps: steps.subscribe(),
             identity: identity.subscribe(),
@@ -92,11 +92,11 @@ impl Rig {
             success,
             retries: retries.clone(),
         };
-        let keeper = Keeper::new(source, cues, reporters.remove(0), fastrand::Rng::with_seed(9));
-        tokio::spawn(keeper.run());
+        let refresher = Refresher::new(source, cues, reporters.remove(0), fastrand::Rng::with_seed(9));
+        tokio::spawn(refresher.run());
         Self {
             clock,
-            shelf,
+            cache,
             answers,
             asked,
             steps,
@@ -131,13 +131,13 @@ impl Rig {
 
     /// The outages that the status counts.
     fn failures(&self) -> u64 {
-        let part = self.shelf.get("telemetry", &*self.clock).unwrap();
+        let part = self.cache.get("telemetry", &*self.clock).unwrap();
         part.details.failures.map_or(0, |failures| failures.times)
     }
 
     /// What a caller finds: the phase, whether it is given credentials, and the problem's words.
     fn found(&self) -> (AliasPhase, bool, String) {
-        let part = self.shelf.get("telemetry", &*self.clock).unwrap();
+        let part = self.cache.get("telemetry", &*self.clock).unwrap();
         let given = part.usable(&*self.clock).is_some();
         (
             part.phase,

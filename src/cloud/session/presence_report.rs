@@ -6,23 +6,23 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Skew, rfc3339};
-use crate::credentials::Shelf;
+use crate::credentials::CredentialCache;
 use crate::overview::{self, Finding, Overview, Snapshot};
-use crate::status::Board;
+use crate::status::StatusBoard;
 
 /// Where health is read from.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub struct PresenceReport {
     /// Every part's state.
-    pub board: Board,
+    pub board: StatusBoard,
     /// Every role alias's credentials.
-    pub shelf: Shelf,
+    pub cache: CredentialCache,
     /// The clock.
     pub clock: SharedClock,
     /// When the daemon started, by the boottime clock.
     pub started: Duration,
     /// Rings when any part has changed its phase or its problem.
-    pub bell: watch::Receiver<()>,
+    pub changed: watch::Receiver<()>,
 }
 
 /// What there is to announce.
@@ -76,7 +76,7 @@ struct Depth {
     dropped: u64,
 }
 
-impl Health {
+impl PresenceReport {
     /// The payload that says so.
     pub(super) fn payload(&self, state: State, with_report: bool) -> Vec<u8> {
         let document = Document {
@@ -95,14 +95,14 @@ impl Health {
         let clock = &*self.clock;
         let messages = self.board.messages.borrow().clone();
         let session = self.board.session.borrow().clone();
-        let aliases = self.shelf.parts(clock);
+        let aliases = self.cache.parts(clock);
         let Overview {
             state,
             summary,
             exit_code,
             findings,
             ..
-        } = Overview::new(&Snapshot::take(&self.board, &self.shelf, clock));
+        } = Overview::new(&Snapshot::take(&self.board, &self.cache, clock));
         Report {
             status: state,
             summary,
@@ -133,54 +133,54 @@ impl Health {
 }
 
 #[cfg(test)]
-impl Health {
+impl PresenceReport {
     /// The health of a gateway that is well and has no role alias.
-    pub(super) fn for_test(desk: &crate::status::Desk, clock: &SharedClock) -> Self {
+    pub(super) fn for_test(hub: &crate::status::StatusHub, clock: &SharedClock) -> Self {
         use crate::status::{
             ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase,
             MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase,
             SessionDetails, SessionPhase, TokenDetails, TokenPhase,
         };
 
-        let board = Board {
+        let board = StatusBoard {
             loopback: watch::channel(None).1,
-            network: desk
+            network: hub
                 .reporter("network", NetworkPhase::Up, NetworkDetails::default())
                 .watch(),
-            configuration: desk
+            configuration: hub
                 .reporter(
                     "configuration",
                     ConfigurationPhase::Loaded,
                     ConfigurationDetails::default(),
                 )
                 .watch(),
-            token: desk
+            token: hub
                 .reporter("token", TokenPhase::Ready, TokenDetails::default())
                 .watch(),
-            clock: desk.reporter("clock", ClockPhase::Set, ClockDetails::default()).watch(),
-            identity: desk
+            clock: hub.reporter("clock", ClockPhase::Set, ClockDetails::default()).watch(),
+            identity: hub
                 .reporter("identity", IdentityPhase::Ready, IdentityDetails::default())
                 .watch(),
-            provisioning: desk
+            provisioning: hub
                 .reporter(
                     "provisioning",
                     ProvisioningPhase::Provisioned,
                     ProvisioningDetails::default(),
                 )
                 .watch(),
-            session: desk
+            session: hub
                 .reporter("session", SessionPhase::Connected, SessionDetails::default())
                 .watch(),
-            messages: desk
+            messages: hub
                 .reporter("messages", MessagesPhase::Ready, MessagesDetails::default())
                 .watch(),
         };
         Self {
             board,
-            shelf: Shelf::new([], None, desk).0,
+            cache: CredentialCache::new([], None, hub).0,
             clock: clock.clone(),
             started: Duration::ZERO,
-            bell: desk.bell(),
+            changed: hub.changed(),
         }
     }
 }

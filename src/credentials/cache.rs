@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::Credentials;
 use crate::clock::Clock;
-use crate::status::{Desk, Details, Part, Repeats, Reporter, hash_of, phases};
+use crate::status::{Details, Part, Repeats, Reporter, StatusHub, hash_of, phases};
 
 phases! {
     /// A role alias's state.
@@ -99,7 +99,7 @@ impl AliasPart {
 
 /// The reading ends of every configured role alias, by name; clones see the same aliases, whenever they are configured.
 #[derive(Clone, Debug)]
-pub struct Shelf(watch::Receiver<Arc<Places>>);
+pub struct CredentialCache(watch::Receiver<Arc<Places>>);
 
 /// The configured role aliases.
 #[derive(Clone, Debug, Default)]
@@ -110,9 +110,9 @@ struct Places {
 
 /// Decides which role aliases there are.
 #[derive(Debug)]
-pub struct ShelfEditor {
+pub struct CredentialCacheEditor {
     places: watch::Sender<Arc<Places>>,
-    desk: Desk,
+    hub: StatusHub,
 }
 
 /// Role aliases added and removed by a change of the configuration.
@@ -124,16 +124,16 @@ pub struct AliasChanges {
     pub removed: Vec<String>,
 }
 
-impl Shelf {
+impl CredentialCache {
     /// A shelf for `names`, and the reporting ends of its places.
     pub fn new<'a>(
         names: impl IntoIterator<Item = &'a str>,
         default: Option<&str>,
-        desk: &Desk,
+        hub: &StatusHub,
     ) -> (Self, Vec<AliasReporter>) {
-        let editor = ShelfEditor::new(desk.clone());
+        let editor = CredentialCacheEditor::new(hub.clone());
         let changes = editor.set(names, default);
-        (editor.shelf(), changes.added)
+        (editor.cache(), changes.added)
     }
 
     /// One alias as it is now; `None` where it is not configured.
@@ -184,18 +184,18 @@ impl Places {
     }
 }
 
-impl ShelfEditor {
+impl CredentialCacheEditor {
     /// An empty shelf's editor.
-    pub fn new(desk: Desk) -> Self {
+    pub fn new(hub: StatusHub) -> Self {
         Self {
             places: watch::Sender::default(),
-            desk,
+            hub,
         }
     }
 
     /// The shelf.
-    pub fn shelf(&self) -> Shelf {
-        Shelf(self.places.subscribe())
+    pub fn cache(&self) -> CredentialCache {
+        CredentialCache(self.places.subscribe())
     }
 
     /// Configures these aliases and no others. Those that are configured already keep what they have.
@@ -213,7 +213,7 @@ impl ShelfEditor {
                     ..AliasDetails::default()
                 };
                 let reporter = self
-                    .desk
+                    .hub
                     .reporter(format!("role alias {name}"), AliasPhase::Waiting, details);
                 let place = reporter.watch();
                 changes.added.push(reporter);
@@ -223,7 +223,7 @@ impl ShelfEditor {
         }
         changes.removed = before.into_keys().collect();
         self.places.send_replace(Arc::new(places));
-        self.desk.ring();
+        self.hub.ring();
         changes
     }
 }
@@ -240,13 +240,13 @@ mod tests {
     #[test]
     fn a_problem_does_not_take_good_credentials_away() {
         let clock = ManualClock::at(NOW);
-        let (shelf, reporters) = Shelf::new(["telemetry"], None, &Desk::new(clock.clone()));
+        let (cache, reporters) = CredentialCache::new(["telemetry"], None, &StatusHub::new(clock.clone()));
         let good = set(3600, &*clock);
         reporters[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
         reporters[0].report(AliasPhase::Valid, Some(Problem::wait("AWS answered 500")));
-        assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
+        assert_eq!(cache.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
         clock.pass(Duration::from_secs(3600));
-        let part = shelf.get("telemetry", &*clock).unwrap();
+        let part = cache.get("telemetry", &*clock).unwrap();
         assert_eq!(
             (part.phase, part.usable(&*clock).is_none()),
             (AliasPhase::Failing, true)
@@ -256,13 +256,13 @@ mod tests {
     #[test]
     fn aliases_come_and_go_and_the_others_notice_nothing() {
         let clock = ManualClock::at(NOW);
-        let editor = ShelfEditor::new(Desk::new(clock.clone()));
-        let shelf = editor.shelf();
+        let editor = CredentialCacheEditor::new(StatusHub::new(clock.clone()));
+        let cache = editor.cache();
         let first = editor.set(["telemetry", "video"], Some("telemetry"));
         assert_eq!((first.added.len(), first.removed.len()), (2, 0));
         let good = set(3600, &*clock);
         first.added[0].report_with(AliasPhase::Valid, None, |details| details.credentials = Some(good));
-        assert_eq!(shelf.default_alias().as_deref(), Some("telemetry"));
+        assert_eq!(cache.default_alias().as_deref(), Some("telemetry"));
         for (names, default, added, removed) in [
             (&["telemetry", "video"][..], Some("video"), &[][..], &[][..]),
             (&["telemetry", "upload"], None, &["upload"], &["video"]),
@@ -287,19 +287,19 @@ mod tests {
                         .as_slice(),
                 )
             );
-            let parts = shelf.parts(&*clock);
+            let parts = cache.parts(&*clock);
             let found: Vec<_> = parts.iter().map(|part| part.details.name.as_str()).collect();
             assert_eq!(found, names);
             let marked: Vec<_> = parts.iter().filter(|part| part.details.default).collect();
             assert_eq!(marked.first().map(|part| part.details.name.as_str()), default);
-            assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
-            assert_eq!(shelf.only_alias().is_some(), names.len() == 1);
+            assert_eq!(cache.get("telemetry", &*clock).unwrap().phase, AliasPhase::Valid);
+            assert_eq!(cache.only_alias().is_some(), names.len() == 1);
         }
-        assert!(shelf.get("upload", &*clock).is_none());
+        assert!(cache.get("upload", &*clock).is_none());
         // What comes back begins anew.
         let nothing = editor.set([], None);
         assert_eq!(nothing.removed, ["a", "telemetry", "video"]);
         editor.set(["telemetry"], None);
-        assert_eq!(shelf.get("telemetry", &*clock).unwrap().phase, AliasPhase::Waiting);
+        assert_eq!(cache.get("telemetry", &*clock).unwrap().phase, AliasPhase::Waiting);
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::few::Few;
 use crate::event::{Event, journal};
-use crate::messages::{Arrival, Received, Taken};
+use crate::log_limiter::LogLimiter;
+use crate::messages::{AckGuard, Received, SessionEvent};
 
 /// AWS IoT sends no more before we have acknowledged something (quotas, "Maximum inbound unacknowledged QoS 1 publish
 /// requests", the same the other way).
@@ -22,28 +22,28 @@ const MOST_WAITING_BYTES: usize = 1024 * 1024;
 
 /// The way to the inbox.
 #[derive(Debug)]
-pub(super) struct Receiver {
-    arrive: mpsc::Sender<Arrival>,
+pub(super) struct Inbound {
+    arrive: mpsc::Sender<SessionEvent>,
     /// Messages and news that the inbox has no room for at the moment; AWS sends no more than [`MOST_UNACKNOWLEDGED`].
-    waiting: VecDeque<Arrival>,
+    waiting: VecDeque<SessionEvent>,
     /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
     unacknowledged: VecDeque<(u16, bool)>,
     /// Whether AWS waits for one of them before it sends more.
     crowded: Arc<AtomicBool>,
     taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
     /// Limits the lines about messages that were lost.
-    lines: Few,
+    lines: LogLimiter,
 }
 
-impl Receiver {
-    pub(super) fn new(arrive: mpsc::Sender<Arrival>) -> Self {
+impl Inbound {
+    pub(super) fn new(arrive: mpsc::Sender<SessionEvent>) -> Self {
         Self {
             arrive,
             waiting: VecDeque::new(),
             unacknowledged: VecDeque::new(),
             crowded: Arc::default(),
             taken: mpsc::unbounded_channel(),
-            lines: Few::default(),
+            lines: LogLimiter::default(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Receiver {
         self.taken = mpsc::unbounded_channel();
         // At quality of service 0 nothing comes again.
         self.waiting
-            .retain(|arrival| !matches!(arrival, Arrival::Message(_, taken) if taken.is_in_vain()));
+            .retain(|arrival| !matches!(arrival, SessionEvent::Message(_, taken) if taken.is_in_vain()));
     }
 
     /// A message has come.
@@ -64,11 +64,11 @@ impl Receiver {
             Some(packet_id) => {
                 self.unacknowledged.push_back((packet_id, false));
                 self.note_whether_crowded();
-                Taken::new(packet_id, self.taken.0.clone(), self.crowded.clone())
+                AckGuard::new(packet_id, self.taken.0.clone(), self.crowded.clone())
             }
-            None => Taken::nothing(),
+            None => AckGuard::nothing(),
         };
-        let arrival = Arrival::Message(message, taken);
+        let arrival = SessionEvent::Message(message, taken);
         self.hand_on();
         let arrival = match self.waiting.is_empty() {
             true => self
@@ -81,7 +81,7 @@ impl Receiver {
         let Some(arrival) = arrival else { return };
         // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
         match arrival {
-            Arrival::Message(message, _) if packet_id.is_none() && !self.has_room_for_unacknowledged() => {
+            SessionEvent::Message(message, _) if packet_id.is_none() && !self.has_room_for_unacknowledged() => {
                 self.say_lost(&message.topic, "too many wait for the programs");
             }
             arrival => self.waiting.push_back(arrival),
@@ -91,8 +91,8 @@ impl Receiver {
     /// Whether a message at quality of service 0 may wait as well: it may come right behind the news that its subscription is
     /// accepted, as retained messages do, and must not be lost because that news still waits.
     fn has_room_for_unacknowledged(&self) -> bool {
-        let size = |arrival: &Arrival| match arrival {
-            Arrival::Message(message, _) => message.payload.len() + message.properties.size(),
+        let size = |arrival: &SessionEvent| match arrival {
+            SessionEvent::Message(message, _) => message.payload.len() + message.properties.size(),
             _ => 0,
         };
         self.waiting.len() < MOST_WAITING && self.waiting.iter().map(size).sum::<usize>() < MOST_WAITING_BYTES
@@ -127,7 +127,7 @@ impl Receiver {
     }
 
     /// Something else for the inbox to know.
-    pub(super) fn tell(&mut self, arrival: Arrival) {
+    pub(super) fn tell(&mut self, arrival: SessionEvent) {
         self.waiting.push_back(arrival);
         self.hand_on();
     }
@@ -188,9 +188,9 @@ mod tests {
     #[tokio::test]
     async fn a_message_at_quality_of_service_0_is_not_lost_behind_the_news_of_its_subscription() {
         let (arrive, mut arrivals) = mpsc::channel(1);
-        let mut receiver = Receiver::new(arrive);
+        let mut receiver = Inbound::new(arrive);
         for filter in ["a", "b", "c"] {
-            receiver.tell(Arrival::Subscribed(filter.into()));
+            receiver.tell(SessionEvent::Subscribed(filter.into()));
         }
         // AWS sends retained messages right behind SUBACK, before this thread has handed anything on.
         receiver.received(None, message());
@@ -199,7 +199,7 @@ mod tests {
             tokio::select! {
                 biased;
                 _ = receiver.taken() => panic!("nothing is to be acknowledged"),
-                arrival = arrivals.recv() => seen.push(matches!(arrival, Some(Arrival::Message(..)))),
+                arrival = arrivals.recv() => seen.push(matches!(arrival, Some(SessionEvent::Message(..)))),
             }
         }
         assert_eq!(seen, [false, false, false, true], "in the order in which they came");
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_was_skipped_is_acknowledged_in_its_turn() {
         let (arrive, mut arrivals) = mpsc::channel(2);
-        let mut receiver = Receiver::new(arrive);
+        let mut receiver = Inbound::new(arrive);
         receiver.received(Some(1), message());
         receiver.skipped(Some(2), "t", "too large");
         receiver.skipped(None, "t", "too large");
@@ -245,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn messages_are_acknowledged_in_the_order_in_which_they_came() {
         let (arrive, mut arrivals) = mpsc::channel(2);
-        let mut receiver = Receiver::new(arrive);
+        let mut receiver = Inbound::new(arrive);
         for packet_id in 1..=4 {
             receiver.received(Some(packet_id), message());
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{CONNECT_INTERVAL, RETRY_INTERVAL, STABLE, Session, ending, tls, words};
+use super::{CONNECT_INTERVAL, RETRY_INTERVAL, STABLE, Session, ending, problems, tls};
 use crate::cloud::mqtt::{ConnectError, Connection, Lost, Options, ReasonCode, Terms};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
@@ -142,8 +142,8 @@ impl Session {
             _ => self.next_backoff(),
         };
         let problem = match by_ourselves {
-            true => words::taken_over_by_ourselves(),
-            false => words::lost(&self.endpoint, lost, repeats),
+            true => problems::taken_over_by_ourselves(),
+            false => problems::lost(&self.endpoint, lost, repeats),
         };
         self.reporters.waiting(Some(problem), self.clock.wall() + wait);
         wait
@@ -161,25 +161,27 @@ impl Session {
                 let wait = self.provisioning.lost_before_connack();
                 let why = self.provisioning.explain(&seen, self.is_active(identity));
                 // What provisioning has to say of it need not be said twice.
-                let problem = why.is_none().then(|| words::dropped(&self.endpoint, &seen));
+                let problem = why.is_none().then(|| problems::dropped(&self.endpoint, &seen));
                 self.reporters
                     .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
                 (problem, wait)
             }
             ConnectError::Breach(error) => {
                 let what = error.to_string();
-                let problem = self.outage.judge(words::not_mqtt(&self.endpoint, &what));
+                let problem = self.outage.judge(problems::not_mqtt(&self.endpoint, &what));
                 (Some(problem), self.next_backoff())
             }
             ConnectError::NotMqtt(what) => {
-                let problem = self.outage.judge(words::not_mqtt(&self.endpoint, &what));
+                let problem = self.outage.judge(problems::not_mqtt(&self.endpoint, &what));
                 (Some(problem), self.next_backoff())
             }
-            ConnectError::LostBeforeConnack(seen) => (Some(words::dropped(&self.endpoint, &seen)), self.next_backoff()),
+            ConnectError::LostBeforeConnack(seen) => {
+                (Some(problems::dropped(&self.endpoint, &seen)), self.next_backoff())
+            }
             ConnectError::Refused(reason) => {
                 self.provisioning.answered();
                 let will = self.traffic.presence.will(&identity.certificate.thing_name);
-                let problem = words::refused(&self.endpoint, &reason, will.as_ref());
+                let problem = problems::refused(&self.endpoint, &reason, will.as_ref());
                 // AWS refuses the whole connection when the policy forbids the will's topic.
                 if may_be_the_will(reason.code) {
                     self.traffic.presence.try_another_way();

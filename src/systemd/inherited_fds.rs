@@ -10,13 +10,13 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
 use rustix::net::{AddressFamily, SocketType, getsockname};
 
-use super::store;
+use super::fd_store;
 use crate::event::{Event, journal};
 use crate::local::Inherited;
 
 /// What was passed.
 #[derive(Debug, Default)]
-pub struct Passed {
+pub struct InheritedFds {
     /// The socket, if systemd listens for us (gatepost.socket).
     pub listener: Option<UnixListener>,
     /// Credentials that an earlier run has put into the store.
@@ -47,13 +47,13 @@ impl Descriptors {
 
     /// Those that an earlier run has put into the store as credentials.
     pub fn credentials(&self) -> Vec<&OwnedFd> {
-        let stored = self.0.iter().filter(|(name, _)| store::has_credentials(name));
+        let stored = self.0.iter().filter(|(name, _)| fd_store::has_credentials(name));
         stored.map(|(_, descriptor)| descriptor).collect()
     }
 
     /// A copy of the listening Unix socket, if systemd listens for us.
     pub fn listener(&self) -> Option<UnixListener> {
-        let mut others = self.0.iter().filter(|(name, _)| !store::has_credentials(name));
+        let mut others = self.0.iter().filter(|(name, _)| !fd_store::has_credentials(name));
         let (_, listener) = others.find(|(_, descriptor)| listens(descriptor, AddressFamily::UNIX))?;
         let listener = UnixListener::from(listener.try_clone().ok()?);
         listener.set_nonblocking(true).ok()?;
@@ -61,7 +61,7 @@ impl Descriptors {
     }
 }
 
-impl Passed {
+impl InheritedFds {
     /// Sorts what was passed. `loopback` is where the loopback listener is configured. A descriptor that is none of these is
     /// closed, and said so.
     pub fn sorted(descriptors: Descriptors, loopback: Option<SocketAddr>) -> Self {
@@ -78,9 +78,9 @@ impl Passed {
             journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is none: {error}");
             return;
         }
-        if store::has_credentials(&name) {
+        if fd_store::has_credentials(&name) {
             self.stored.push((name, descriptor));
-        } else if store::has_tokens(&name) && loopback.is_some() {
+        } else if fd_store::has_tokens(&name) && loopback.is_some() {
             self.loopback.tokens.push((name, descriptor));
         } else if self.listener.is_none() && listens(&descriptor, AddressFamily::UNIX) {
             self.listener = Some(descriptor.into());
@@ -94,7 +94,7 @@ impl Passed {
                 "systemd: the descriptor {name:?} is neither the listening Unix socket, nor one at loopback.listen, nor anything stored, and is closed"
             );
             // What is in the store would come again at each start; of a socket's name the store has nothing.
-            store::remove(&name);
+            fd_store::remove(&name);
         }
     }
 }

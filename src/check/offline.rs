@@ -16,15 +16,15 @@ use super::network::Trust;
 use super::report::Report;
 use super::{call, messages, network, token};
 use crate::clock::{SharedClock, rfc3339};
-use crate::cloud::Trial;
+use crate::cloud::Probe;
 use crate::config::{Config, Endpoint};
-use crate::identity::{Certificate, Identity, Loaded, Refusal, Source, TokenKey, roots};
+use crate::heartbeat::Heartbeat;
+use crate::identity::{Certificate, CertificateError, Identity, Loaded, Source, TokenKey, roots};
 use crate::local::{self, PortHolder};
 use crate::overview::{expiry_problem, left_in_words};
 use crate::problem::{Exit, Problem};
-use crate::pulse::Pulse;
 use crate::service::{Account, take_environment, taken};
-use crate::status::{Desk, TokenDetails, TokenPhase};
+use crate::status::{StatusHub, TokenDetails, TokenPhase};
 use crate::token::{PinSource, Token, TokenThread};
 
 /// For the token to be opened a second time, by the thread that signs.
@@ -73,35 +73,35 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
         roots: roots.clone(),
         clock: clock.clone(),
     });
-    let trial = match (identity, roots) {
+    let probe = match (identity, roots) {
         (Some((identity, thread)), Ok(roots)) if clock_set => {
             let (config, clock) = (config.clone(), clock.clone());
-            let trial = Trial {
+            let probe = Probe {
                 config,
                 roots,
                 clock,
                 identity,
             };
-            Some((trial, thread))
+            Some((probe, thread))
         }
         _ => None,
     };
-    let trial = trial.as_ref().map(|(trial, _thread)| trial);
+    let probe = probe.as_ref().map(|(probe, _thread)| probe);
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     let there = network::check(MQTT_DNS, MQTT_TCP, mqtt, report).await;
-    if let (true, None, Some(trust)) = (there, trial, &trust) {
+    if let (true, None, Some(trust)) = (there, probe, &trust) {
         network::prove_server(MQTT_TLS, mqtt, true, trust, report).await;
         report.skip(MQTT_CONNECT, why_not);
     } else {
-        session(trial.filter(|_| there), why_not, report).await;
+        session(probe.filter(|_| there), why_not, report).await;
     }
     let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
-    if let (true, None, Some(trust)) = (there, trial, &trust) {
+    if let (true, None, Some(trust)) = (there, probe, &trust) {
         network::prove_server(CREDENTIALS_TLS, provider, false, trust, report).await;
     }
     credentials(
         config,
-        trial.filter(|_| there),
+        probe.filter(|_| there),
         trust.filter(|_| there).is_none().then_some(why_not),
         clock,
         report,
@@ -212,10 +212,10 @@ fn expiry(certificate: &Certificate, clock: &SharedClock, report: &mut Report) {
     }
 }
 
-fn why_refused(refusal: Refusal, config: &Config) -> Problem {
+fn why_refused(refusal: CertificateError, config: &Config) -> Problem {
     match refusal {
-        Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem) => problem,
-        Refusal::Missing => {
+        CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem) => problem,
+        CertificateError::Missing => {
             let message = format!("there is none at {}", config.identity.certificate.display());
             let step = "start the daemon, have its signing request signed (gatepost csr) and put the certificate there";
             Problem::wait(message).next(step)
@@ -225,10 +225,10 @@ fn why_refused(refusal: Refusal, config: &Config) -> Problem {
 
 /// The thread that signs, once it has shown the key. The PIN was accepted a moment ago.
 async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread), Problem> {
-    let desk = Desk::new(Arc::new(crate::clock::SystemClock::default()));
-    let reporter = desk.reporter("token", TokenPhase::Waiting, TokenDetails::default());
+    let hub = StatusHub::new(Arc::new(crate::clock::SystemClock::default()));
+    let reporter = hub.reporter("token", TokenPhase::Waiting, TokenDetails::default());
     let (fatal, mut fatals) = mpsc::channel(1);
-    let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Pulse::new())
+    let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Heartbeat::new())
         .map_err(|error| Problem::wait(format!("the system gives no thread: {error}")))?;
     let mut key = token.public_key();
     let shown = async {
@@ -243,15 +243,15 @@ async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread),
     Ok((token, thread))
 }
 
-async fn session(trial: Option<&Trial>, why_not: &str, report: &mut Report) {
+async fn session(probe: Option<&Probe>, why_not: &str, report: &mut Report) {
     let (tls, connect) = (MQTT_TLS, MQTT_CONNECT);
-    let Some(trial) = trial else {
+    let Some(probe) = probe else {
         report.skip(tls, why_not);
         return report.skip(connect, why_not);
     };
-    if handshake(trial, &trial.config.aws.mqtt_endpoint, tls, report).await {
-        let thing = &trial.identity.certificate.thing_name;
-        match trial.connect().await {
+    if handshake(probe, &probe.config.aws.mqtt_endpoint, tls, report).await {
+        let thing = &probe.identity.certificate.thing_name;
+        match probe.connect().await {
             Ok(()) => report.ok(connect, format!("AWS accepts {thing}")),
             Err(problem) => report.failed(connect, &problem),
         }
@@ -263,14 +263,14 @@ async fn session(trial: Option<&Trial>, why_not: &str, report: &mut Report) {
 /// `why_not` is why TLS was not tried at all.
 async fn credentials(
     config: &Config,
-    trial: Option<&Trial>,
+    probe: Option<&Probe>,
     why_not: Option<&str>,
     clock: &SharedClock,
     report: &mut Report,
 ) {
     let tls = CREDENTIALS_TLS;
-    let there = match (trial, why_not) {
-        (Some(trial), _) => handshake(trial, &config.aws.credentials_endpoint, tls, report).await,
+    let there = match (probe, why_not) {
+        (Some(probe), _) => handshake(probe, &config.aws.credentials_endpoint, tls, report).await,
         (None, Some(why_not)) => {
             report.skip(tls, why_not);
             false
@@ -280,11 +280,11 @@ async fn credentials(
     let mut proof = None;
     for alias in &config.role_aliases {
         let name = ROLE_ALIAS.of(&alias.name);
-        let Some(trial) = trial.filter(|_| there) else {
+        let Some(probe) = probe.filter(|_| there) else {
             report.skip(name, "the credentials endpoint was not asked");
             continue;
         };
-        match trial.credentials(&alias.name).await {
+        match probe.credentials(&alias.name).await {
             Ok(credentials) => {
                 report.ok(name, format!("credentials until {}", rfc3339(credentials.expiration())));
                 proof = proof.or(Some((&alias.name, credentials)));
@@ -299,8 +299,8 @@ async fn credentials(
     }
 }
 
-async fn handshake(trial: &Trial, endpoint: &Endpoint, name: Check, report: &mut Report) -> bool {
-    match trial.handshake(endpoint).await {
+async fn handshake(probe: &Probe, endpoint: &Endpoint, name: Check, report: &mut Report) -> bool {
+    match probe.handshake(endpoint).await {
         Ok(()) => {
             report.ok(name, format!("{endpoint} proved who it is"));
             true

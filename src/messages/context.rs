@@ -8,8 +8,8 @@ use log::Level;
 use tokio::sync::{oneshot, watch};
 
 use super::Bounds;
-use super::database::brief;
-use super::kept::Kept;
+use super::file::brief;
+use super::kept::DurableSubscription;
 use super::subscription_state::SubscriptionState;
 use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
@@ -24,7 +24,7 @@ const OVERFLOW: Duration = Duration::from_secs(3600);
 
 /// What became of a message that somebody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// AWS has it.
     Acknowledged,
     /// AWS does not take it, and why: it is kept aside.
@@ -35,7 +35,7 @@ pub enum Fate {
 
 /// What outlives a database: the bounds, the clock, where to report, and who waits for what.
 #[derive(Debug)]
-pub(super) struct Bookkeeper {
+pub(super) struct StoreContext {
     /// The bounds as they were when the last jobs were begun.
     pub(super) bounds: Bounds,
     configured: watch::Receiver<Bounds>,
@@ -45,14 +45,14 @@ pub(super) struct Bookkeeper {
     pub(super) news: watch::Sender<()>,
     /// Rings when a durable subscription may have something to read.
     pub(super) stored: watch::Sender<()>,
-    waiting: HashMap<i64, oneshot::Sender<Fate>>,
+    waiting: HashMap<i64, oneshot::Sender<Outcome>>,
     pub(super) counts: Counts,
     /// Durable subscriptions that no rule gives any more.
     pub(super) suspended: u64,
     /// Whether the database has yet to be told what follows, because it was begun in a broken one's place.
     pub(super) owed: bool,
     /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
-    pub(super) to_keep: Vec<Kept>,
+    pub(super) to_keep: Vec<DurableSubscription>,
     /// The filters that AWS's side of the session has, if that is known.
     pub(super) subscribed: Option<Vec<(String, SubscriptionState)>>,
     /// No number is smaller: those of a database that was broken at the start are not known.
@@ -78,7 +78,7 @@ pub(super) struct Counts {
     pub(super) inbox_dropped: u64,
 }
 
-impl Bookkeeper {
+impl StoreContext {
     pub(super) fn new(
         mut configured: watch::Receiver<Bounds>,
         clock: SharedClock,
@@ -132,7 +132,7 @@ impl Bookkeeper {
     }
 
     /// Somebody waits for the message's fate.
-    pub(super) fn waits(&mut self, id: i64, waiting: oneshot::Sender<Fate>) {
+    pub(super) fn waits(&mut self, id: i64, waiting: oneshot::Sender<Outcome>) {
         // Who has given up is forgotten now and then, so that a million messages do not leave a million of them behind.
         if self.waiting.len() >= WAITING {
             self.waiting.retain(|_, waiting| !waiting.is_closed());
@@ -141,7 +141,7 @@ impl Bookkeeper {
     }
 
     /// Tells whoever waits what became of the message.
-    pub(super) fn tell(&mut self, id: i64, fate: Fate) {
+    pub(super) fn tell(&mut self, id: i64, fate: Outcome) {
         if let Some(waiting) = self.waiting.remove(&id) {
             let _ = waiting.send(fate);
         }
@@ -186,7 +186,7 @@ impl Bookkeeper {
         }
         self.owed = true;
         for (_, waiting) in self.waiting.drain() {
-            let _ = waiting.send(Fate::Dropped(
+            let _ = waiting.send(Outcome::Dropped(
                 "the message database was broken and set aside".to_owned(),
             ));
         }

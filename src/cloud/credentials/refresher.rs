@@ -41,7 +41,7 @@ pub trait Source {
 
 /// What a keeper goes by: when to ask, and as whom.
 #[derive(Clone, Debug)]
-pub struct Cues<I> {
+pub struct Triggers<I> {
     /// The clock.
     pub clock: SharedClock,
     /// Counts steps of the wall clock.
@@ -60,10 +60,10 @@ pub struct Cues<I> {
 
 /// The task that keeps one alias.
 #[derive(Debug)]
-pub struct Keeper<S: Source> {
+pub struct Refresher<S: Source> {
     alias: String,
     source: S,
-    cues: Cues<S::Identity>,
+    cues: Triggers<S::Identity>,
     reporter: AliasReporter,
     schedule: Schedule,
     recovery: RecoveryListener,
@@ -79,9 +79,9 @@ struct Wait {
     unreached: bool,
 }
 
-impl<S: Source> Keeper<S> {
+impl<S: Source> Refresher<S> {
     /// A keeper for the alias whose place on the shelf `reporter` writes.
-    pub fn new(source: S, cues: Cues<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
+    pub fn new(source: S, cues: Triggers<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
         let alias = reporter.watch().borrow().details.name.clone();
         let mut streak = FailureStreak::new(TELLING_FAILURES);
         streak.remember_success(cues.success.has_succeeded(&alias));

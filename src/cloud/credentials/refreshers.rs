@@ -5,24 +5,24 @@ use std::collections::HashMap;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::keeper::{Cues, Keeper, Source};
+use super::refresher::{Refresher, Source, Triggers};
 use crate::credentials::{AliasChanges, AliasReporter};
 
 /// The keepers.
 #[derive(Debug)]
-pub struct Keepers<S: Source> {
+pub struct Refreshers<S: Source> {
     source: S,
-    cues: Cues<S::Identity>,
+    cues: Triggers<S::Identity>,
     running: HashMap<String, AbortHandle>,
     tasks: JoinSet<()>,
 }
 
-impl<S: Source + Clone + Send + Sync + 'static> Keepers<S>
+impl<S: Source + Clone + Send + Sync + 'static> Refreshers<S>
 where
     S::Identity: 'static,
 {
     /// No keepers yet; each will ask `source` and go by `cues`.
-    pub fn new(source: S, cues: Cues<S::Identity>) -> Self {
+    pub fn new(source: S, cues: Triggers<S::Identity>) -> Self {
         Self {
             source,
             cues,
@@ -51,8 +51,8 @@ where
 
     fn start(&mut self, reporter: AliasReporter) {
         let alias = reporter.watch().borrow().details.name.clone();
-        let keeper = Keeper::new(self.source.clone(), self.cues.clone(), reporter, fastrand::Rng::new());
-        let task = self.tasks.spawn(keeper.run());
+        let refresher = Refresher::new(self.source.clone(), self.cues.clone(), reporter, fastrand::Rng::new());
+        let task = self.tasks.spawn(refresher.run());
         self.running.insert(alias, task);
     }
 }

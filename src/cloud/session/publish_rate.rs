@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Virtual scheduling (ITU-T I.371, generic cell rate algorithm): no second sees more than the rate, because what may come
 /// in a burst is taken from it.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct PublishRate {
     one: Duration,
     burst: Duration,
     due: Instant,
@@ -16,7 +16,7 @@ pub(super) struct Pace {
     last_sent: Instant,
 }
 
-impl Pace {
+impl PublishRate {
     /// `rate` messages in any second, a tenth of them at once.
     pub(super) fn new(rate: u32, now: Instant) -> Self {
         let burst = (rate / 10).max(1);
@@ -58,7 +58,7 @@ mod tests {
     fn no_second_sees_more_than_the_rate_and_the_rate_is_used() {
         for rate in [1, 2, 10, 100, 1000] {
             let start = Instant::now();
-            let mut pace = Pace::new(rate, start);
+            let mut pace = PublishRate::new(rate, start);
             let mut sent: Vec<Instant> = Vec::new();
             let mut now = start;
             while now < start + Duration::from_secs(5) {
@@ -84,7 +84,7 @@ mod tests {
             // In percent of the rate.
             for incoming in [0_u32, 50, 89, 91, 100, 110, 200, 1000] {
                 let start = Instant::now();
-                let mut pace = Pace::new(rate, start);
+                let mut pace = PublishRate::new(rate, start);
                 let (mut came, mut sent) = (0_u32, 0_u32);
                 for millisecond in 0..60_000_u32 {
                     let now = start + Duration::from_millis(millisecond.into());

@@ -6,9 +6,9 @@ use std::time::Duration;
 use log::Level;
 use tokio::time::{Instant, timeout};
 
+use super::certificate_rollover::Successful;
 use super::settings::Consequence;
-use super::successor::Successful;
-use super::{FAREWELL, Session, ending, words};
+use super::{FAREWELL, Session, ending, problems};
 use crate::clock::rfc3339;
 use crate::cloud::mqtt::{Connection, Event, Farewell, Lost, Terms};
 use crate::event::{Event as JournalEvent, journal};
@@ -43,11 +43,11 @@ impl Session {
     /// A connection, which everybody who has something to send is told of.
     pub(super) async fn connected(&mut self, terms: Terms) {
         if terms.limits.maximum_qos == Qos::AtMostOnce {
-            let why = words::acknowledges_nothing(&self.endpoint);
+            let why = problems::acknowledges_nothing(&self.endpoint);
             self.reporters.session.report(SessionPhase::Connected, Some(why));
         }
         if let Some(breach) = self.traffic.connected(&terms.limits).await {
-            let why = words::discarded(breach);
+            let why = problems::discarded(breach);
             journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
             self.reporters.discarded(rfc3339(self.clock.wall()), why);
         }

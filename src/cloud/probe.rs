@@ -7,8 +7,8 @@ use rustls::RootCertStore;
 use tokio::time::{sleep, timeout};
 
 use super::credentials::{Provider, Source};
+use super::jitp::Provisioning;
 use super::mqtt::{ConnectError, Connection, Farewell, Options};
-use super::provisioning::Provisioning;
 use super::session::{self, CONNECT_INTERVAL, FAREWELL, FailureKind};
 use super::{mqtt, record_path};
 use crate::clock::SharedClock;
@@ -25,7 +25,7 @@ const TRIES: u32 = 3;
 
 /// What is needed for an attempt.
 #[derive(Debug)]
-pub struct Trial {
+pub struct Probe {
     /// The configuration.
     pub config: Config,
     /// Whom to trust.
@@ -36,7 +36,7 @@ pub struct Trial {
     pub identity: Arc<Identity>,
 }
 
-impl Trial {
+impl Probe {
     /// A TLS handshake with `endpoint`, which takes the token a signature.
     ///
     /// # Errors

@@ -9,20 +9,20 @@ use rustls::pki_types::CertificateDer;
 
 use super::certificate::{Certificate, Source};
 use super::{Identity, TokenKey};
+use crate::atomic_file;
 use crate::clock::Clock;
 use crate::config::{Folders, IdentityConfig};
-use crate::durable;
 use crate::event::{Event, journal};
 
 /// Where it is kept.
 #[derive(Clone, Debug)]
-pub struct Proven {
+pub struct LastAccepted {
     path: PathBuf,
     /// The thing name where it is not the certificate's common name.
     thing_name: Option<String>,
 }
 
-impl Proven {
+impl LastAccepted {
     /// The one in the state folder.
     pub fn new(folders: &Folders, config: &IdentityConfig) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Proven {
         if fs::read(&self.path).is_ok_and(|kept| kept == text.as_bytes()) {
             return;
         }
-        if let Err(error) = durable::replace(&self.path, text.as_bytes()) {
+        if let Err(error) = atomic_file::replace(&self.path, text.as_bytes()) {
             journal!(
                 Level::Warn, Event::StateUnwritable;
                 "identity: {} cannot be written; if AWS refuses the next certificate, a restart cannot go back to this one: {error}",

@@ -20,7 +20,7 @@ const STRIKES: u32 = 3;
 
 /// What is known about messages by their numbers (or about anything else that has an order).
 #[derive(Debug)]
-pub(super) struct Suspects<T: Ord + Clone> {
+pub(super) struct PoisonDetector<T: Ord + Clone> {
     suspected: BTreeSet<T>,
     strikes: BTreeMap<T, u32>,
     /// It was alone at the last loss; whether that counts depends on how the next connection comes about.
@@ -29,7 +29,7 @@ pub(super) struct Suspects<T: Ord + Clone> {
     quiet_until: Option<Instant>,
 }
 
-impl<T: Ord + Clone> Default for Suspects<T> {
+impl<T: Ord + Clone> Default for PoisonDetector<T> {
     fn default() -> Self {
         Self {
             suspected: BTreeSet::new(),
@@ -40,7 +40,7 @@ impl<T: Ord + Clone> Default for Suspects<T> {
     }
 }
 
-impl<T: Ord + Clone> Suspects<T> {
+impl<T: Ord + Clone> PoisonDetector<T> {
     /// Whether only one may be under way at a time.
     pub(super) fn one_at_a_time(&self) -> bool {
         !self.suspected.is_empty()
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn of_several_that_are_not_answered_each_goes_alone_until_one_is_to_blame() {
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         assert_eq!(suspects.unanswered(vec![1, 2, 3]), None);
         assert!(suspects.one_at_a_time());
         suspects.connected();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     /// The next connection, once it has held for long enough.
-    async fn connected(suspects: &mut Suspects<i32>) {
+    async fn connected(suspects: &mut PoisonDetector<i32>) {
         suspects.connected();
         if let Some(until) = suspects.quiet_until() {
             tokio::time::sleep_until(until).await;
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn promise_6_the_message_that_drops_the_connection_is_found_among_many() {
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         suspects.lost(1..=50, NOW);
         assert!(suspects.one_at_a_time());
         for innocent in 1..7 {
@@ -190,7 +190,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn promise_6_a_network_that_breaks_without_the_message_acquits_it() {
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         for _ in 0..100 {
             // Twice it happens to be under way; then the connection breaks though it was kept back.
             for _ in 0..2 {
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_suspect_that_never_comes_again_is_forgotten() {
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         suspects.lost(1..=2, NOW);
         suspects.lost(std::iter::once(1), NOW);
         connected(&mut suspects).await;
@@ -225,14 +225,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_broker_that_dies_makes_nobody_guilty() {
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         for _ in 0..100 {
             suspects.lost(std::iter::once(1), NOW);
             suspects.not_reached();
             suspects.connected();
         }
         assert!(!suspects.is_guilty(&1));
-        let mut suspects = Suspects::default();
+        let mut suspects = PoisonDetector::default();
         for _ in 0..100 {
             suspects.lost(std::iter::once(1), Duration::from_secs(2));
             suspects.connected();

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::attempt::may_be_the_will;
+use super::connecting::may_be_the_will;
 use super::outage::{FailureKind, TELLING_FAILURES};
-use super::{CONNECT_INTERVAL, Session, words};
+use super::{CONNECT_INTERVAL, Session, problems};
 use crate::cloud::mqtt::{ConnectError, Connection, Terms};
 use crate::failure_streak::FailureStreak;
 use crate::identity::Identity;
@@ -29,7 +29,7 @@ const TURN: Duration = Duration::from_secs(10);
 type Opened = Result<(Connection, Terms), ConnectError>;
 
 /// The certificate that is to follow, and the state of its tries.
-pub struct Successor {
+pub struct CertificateRollover {
     who: Option<Arc<Identity>>,
     under_way: Option<Try>,
     not_before: Instant,
@@ -50,7 +50,7 @@ struct Try {
     opening: Pin<Box<dyn Future<Output = Opened> + Send>>,
 }
 
-impl std::fmt::Debug for Successor {
+impl std::fmt::Debug for CertificateRollover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Successor")
             .field("who", &self.who)
@@ -65,7 +65,7 @@ pub(super) struct Successful {
     pub(super) identity: Arc<Identity>,
 }
 
-impl Successor {
+impl CertificateRollover {
     /// None so far.
     pub fn none() -> Self {
         Self {
@@ -271,12 +271,15 @@ impl Session {
             }
             ConnectError::Breach(breach) => {
                 let what = breach.to_string();
-                (Some(words::not_mqtt(&self.endpoint, &what)), self.next_backoff())
+                (Some(problems::not_mqtt(&self.endpoint, &what)), self.next_backoff())
             }
-            ConnectError::NotMqtt(what) => (Some(words::not_mqtt(&self.endpoint, what)), self.next_backoff()),
+            ConnectError::NotMqtt(what) => (Some(problems::not_mqtt(&self.endpoint, what)), self.next_backoff()),
             ConnectError::Refused(reason) => {
                 self.successor.without_will ^= may_be_the_will(reason.code);
-                (Some(words::refused(&self.endpoint, reason, None)), self.next_backoff())
+                (
+                    Some(problems::refused(&self.endpoint, reason, None)),
+                    self.next_backoff(),
+                )
             }
         };
         // What AWS does before CONNACK is provisioning's to explain.
@@ -285,7 +288,7 @@ impl Session {
             error => why.map(|why| self.successor.judge(&error, why)),
         };
         self.successor.not_before = Instant::now() + wait;
-        let why = why.map(|why| words::meanwhile(why, &identity.certificate));
+        let why = why.map(|why| problems::meanwhile(why, &identity.certificate));
         self.reporters
             .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
     }
