@@ -44,7 +44,7 @@ pub use reason::{Granted, Reason, ReasonCode};
 pub use request::ConnectRequest;
 pub use sender::Sender;
 pub use server::{
-    Acceptance, Action, Close, CloseCause, Delivery, DueWill, MAX_OUTPUT, MAX_REQUESTS, NotDelivered,
+    Acceptance, Action, Close, CloseCause, Delivery, DueWill, MAX_OUTPUT, MAX_REQUESTS, MAX_UNANSWERED, NotDelivered,
     SESSION_NEVER_EXPIRES, Server, ServerOptions,
 };
 pub use subscriptions::{Match, Subscriptions};

@@ -18,9 +18,9 @@
 //!    discards the session as [`Close`] says, with the packet identifiers that are [`in_flight`](Server::in_flight). A second
 //!    [`Close`] means nothing.
 //!
-//! What a client may cost is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum, other
-//! unanswered requests by [`MAX_REQUESTS`], the output by [`MAX_OUTPUT`] and one packet. A client that does not read what it is sent
-//! is not read either; how long that may last is for the driver to say, who sees the socket.
+//! What a client may cost is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum
+//! and [`MAX_UNANSWERED`], other unanswered requests by [`MAX_REQUESTS`], the output by [`MAX_OUTPUT`] and one packet. A client
+//! that does not read what it is sent is not read either; how long that may last is for the driver to say, who sees the socket.
 
 mod action;
 mod connect;
@@ -39,11 +39,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::{Framer, ProtocolVersion, Sender, decode};
+use super::{Frame, Framer, ProtocolVersion, Sender, decode};
 use terms::Terms;
 
 /// The most SUBSCRIBE and UNSUBSCRIBE of a client that wait for their answers; no further packet is read meanwhile.
 pub const MAX_REQUESTS: usize = 16;
+/// The most bytes of a client's requests that wait for answers before nothing more is read from it. A hundred messages of the
+/// greatest size, which the Receive Maximum allows, would be 15 MB.
+pub const MAX_UNANSWERED: usize = 1024 * 1024;
 /// The most bytes that wait to be written before nothing more is read from the client, and no message is sent to it.
 pub const MAX_OUTPUT: usize = 64 * 1024;
 
@@ -77,8 +80,10 @@ pub struct Server {
     output: BytesMut,
     /// When the connection began, and then when the last packet came.
     received: Instant,
-    /// By packet identifiers that the client has chosen.
-    unanswered: BTreeMap<u16, Unanswered>,
+    /// By packet identifiers that the client has chosen, with the bytes that each takes.
+    unanswered: BTreeMap<u16, (Unanswered, usize)>,
+    /// The bytes of them all.
+    unanswered_bytes: usize,
     /// Those of them that are messages.
     unanswered_publishes: usize,
     /// Packet identifiers of messages that were sent on this connection and not acknowledged.
@@ -103,6 +108,7 @@ impl Server {
             output: BytesMut::new(),
             received: now,
             unanswered: BTreeMap::new(),
+            unanswered_bytes: 0,
             unanswered_publishes: 0,
             sent: BTreeSet::new(),
             reserved: BTreeSet::new(),
@@ -140,7 +146,11 @@ impl Server {
             if matches!(self.phase, Phase::New) {
                 return Some(self.first(frame));
             }
-            let received = decode(frame, Sender::Client, self.version()).and_then(|packet| self.receive(packet));
+            let size = match &frame {
+                Frame::Packet { body, .. } => body.len(),
+                Frame::Oversize { size, .. } => *size,
+            };
+            let received = decode(frame, Sender::Client, self.version()).and_then(|packet| self.receive(packet, size));
             match received {
                 Ok(Some(action)) => return Some(action),
                 Ok(None) => {}
@@ -161,7 +171,8 @@ impl Server {
             Phase::Connected(terms) => {
                 // MQTT 5 clients know the Receive Maximum, and exceed it at their own risk.
                 let full = terms.version == ProtocolVersion::V3_1_1 && self.is_full();
-                full || self.unanswered.len() - self.unanswered_publishes >= MAX_REQUESTS
+                let requests = self.unanswered.len() - self.unanswered_publishes;
+                full || requests >= MAX_REQUESTS || self.unanswered_bytes >= MAX_UNANSWERED
             }
             Phase::New | Phase::Ended => false,
         }
@@ -186,6 +197,19 @@ impl Server {
     /// Whether as many messages wait for PUBACK as the client may send.
     fn is_full(&self) -> bool {
         self.unanswered_publishes >= usize::from(self.options.receive_maximum.max(1))
+    }
+
+    /// Forgets a request that is about to be answered; `None` where no request of this kind has the packet identifier.
+    fn end_request(&mut self, packet_id: u16, is: impl Fn(Unanswered) -> bool) -> Option<Unanswered> {
+        let (request, _) = self
+            .unanswered
+            .get(&packet_id)
+            .copied()
+            .filter(|(request, _)| is(*request))?;
+        let (_, size) = self.unanswered.remove(&packet_id)?;
+        self.unanswered_bytes -= size;
+        self.unanswered_publishes -= usize::from(request == Unanswered::Publish);
+        Some(request)
     }
 
     /// Packets that changed nothing: a message that came again before its PUBACK, PUBACK for a packet identifier that is not in

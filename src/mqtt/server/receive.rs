@@ -8,9 +8,9 @@ use crate::mqtt::{ProtocolError, ProtocolVersion, Reason, ReasonCode};
 
 impl Server {
     /// The decision that a packet asks for; `None` where it asks for none.
-    pub(super) fn receive(&mut self, packet: Packet) -> Result<Option<Action>, ProtocolError> {
+    pub(super) fn receive(&mut self, packet: Packet, size: usize) -> Result<Option<Action>, ProtocolError> {
         match packet {
-            Packet::Publish(message) => self.message(message),
+            Packet::Publish(message) => self.message(message, size),
             Packet::Puback(puback) => {
                 let id = puback.packet_id;
                 if self.sent.remove(&id) || self.reserved.remove(&id) {
@@ -19,9 +19,9 @@ impl Server {
                 self.ignored += 1;
                 Ok(None)
             }
-            Packet::Subscribe(request) => self.subscribe(request).map(Some),
+            Packet::Subscribe(request) => self.subscribe(request, size).map(Some),
             Packet::Unsubscribe(request) => {
-                self.begin(request.packet_id, Unanswered::Unsubscribe(request.filters.len()))?;
+                self.begin_request(request.packet_id, Unanswered::Unsubscribe(request.filters.len()), size)?;
                 Ok(Some(Action::Unsubscribe(request)))
             }
             Packet::Pingreq => {
@@ -46,7 +46,7 @@ impl Server {
         }
     }
 
-    fn message(&mut self, mut message: Publish) -> Result<Option<Action>, ProtocolError> {
+    fn message(&mut self, mut message: Publish, size: usize) -> Result<Option<Action>, ProtocolError> {
         let Phase::Connected(terms) = &mut self.phase else {
             return Ok(None);
         };
@@ -61,7 +61,7 @@ impl Server {
         }
         let version = terms.version;
         if let Some(id) = message.packet_id {
-            if message.dup && self.unanswered.get(&id) == Some(&Unanswered::Publish) {
+            if message.dup && matches!(self.unanswered.get(&id), Some((Unanswered::Publish, _))) {
                 // One PUBACK answers both.
                 self.ignored += 1;
                 return Ok(None);
@@ -73,7 +73,7 @@ impl Server {
                     "more unacknowledged messages than the Receive Maximum",
                 ));
             }
-            self.begin(id, Unanswered::Publish)?;
+            self.begin_request(id, Unanswered::Publish, size)?;
         }
         if message.left_out == 0 {
             return Ok(Some(Action::Publish(message)));
@@ -87,7 +87,7 @@ impl Server {
         Ok(None)
     }
 
-    fn subscribe(&mut self, mut request: Subscribe) -> Result<Action, ProtocolError> {
+    fn subscribe(&mut self, mut request: Subscribe, size: usize) -> Result<Action, ProtocolError> {
         let has_identifier = request
             .properties
             .iter()
@@ -99,7 +99,11 @@ impl Server {
                 "a subscription identifier, and the server has none",
             ));
         }
-        self.begin(request.packet_id, Unanswered::Subscribe(request.subscriptions.len()))?;
+        self.begin_request(
+            request.packet_id,
+            Unanswered::Subscribe(request.subscriptions.len()),
+            size,
+        )?;
         if let Phase::Connected(terms) = &self.phase
             && terms.bridge
         {
@@ -112,14 +116,15 @@ impl Server {
     }
 
     /// Notes a packet identifier of the client until it is answered.
-    fn begin(&mut self, id: u16, request: Unanswered) -> Result<(), ProtocolError> {
+    fn begin_request(&mut self, id: u16, request: Unanswered, size: usize) -> Result<(), ProtocolError> {
         if self.unanswered.contains_key(&id) {
             return Err(ProtocolError::forbidden(
                 self.version().cite("MQTT-2.2.1-3", "MQTT-2.3.1-2"),
                 "a packet identifier that is in use",
             ));
         }
-        self.unanswered.insert(id, request);
+        self.unanswered.insert(id, (request, size));
+        self.unanswered_bytes += size;
         self.unanswered_publishes += usize::from(request == Unanswered::Publish);
         Ok(())
     }

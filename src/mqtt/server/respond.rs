@@ -12,11 +12,12 @@ impl Server {
     /// 0x83 (implementation specific error). In MQTT 3.1.1 a refusal has no packet and ends the connection, as AWS IoT does
     /// (MQTT-3.3.5-2).
     pub fn puback(&mut self, packet_id: u16, code: ReasonCode, words: Option<&str>) {
-        if self.unanswered.get(&packet_id) != Some(&Unanswered::Publish) {
+        if self
+            .end_request(packet_id, |request| request == Unanswered::Publish)
+            .is_none()
+        {
             return;
         }
-        self.unanswered.remove(&packet_id);
-        self.unanswered_publishes -= 1;
         if self.version() == ProtocolVersion::V3_1_1 && code.is_failure() {
             return self.close_later(CloseCause::Refused(code));
         }
@@ -32,10 +33,10 @@ impl Server {
 
     /// Answers SUBSCRIBE, in the order of its filters. An answer that is missing refuses its filter.
     pub fn suback(&mut self, packet_id: u16, granted: &[Granted], words: Option<&str>) {
-        let Some(Unanswered::Subscribe(filters)) = self.unanswered.get(&packet_id).copied() else {
+        let is_it = |request| matches!(request, Unanswered::Subscribe(_));
+        let Some(Unanswered::Subscribe(filters)) = self.end_request(packet_id, is_it) else {
             return;
         };
-        self.unanswered.remove(&packet_id);
         let code = |granted: &Granted| match granted {
             Ok(qos) => ReasonCode((*qos).min(Qos::AtLeastOnce).number()),
             Err(code) => codes::allowed(*code, codes::SUBACK),
@@ -53,10 +54,10 @@ impl Server {
     /// Answers UNSUBSCRIBE, in the order of its filters: [`ReasonCode::SUCCESS`], [`ReasonCode::NO_SUBSCRIPTION_EXISTED`] or a
     /// failure.
     pub fn unsuback(&mut self, packet_id: u16, answers: &[ReasonCode]) {
-        let Some(Unanswered::Unsubscribe(filters)) = self.unanswered.get(&packet_id).copied() else {
+        let is_it = |request| matches!(request, Unanswered::Unsubscribe(_));
+        let Some(Unanswered::Unsubscribe(filters)) = self.end_request(packet_id, is_it) else {
             return;
         };
-        self.unanswered.remove(&packet_id);
         let codes = fill(
             answers.iter().map(|code| codes::allowed(*code, codes::UNSUBACK)),
             filters,

@@ -104,6 +104,25 @@ fn more_messages_than_the_receive_maximum_are_a_breach_or_wait() {
 }
 
 #[test]
+fn large_messages_wait_before_there_are_many() {
+    for version in [V5, V3] {
+        let mut link = Link::connected(version);
+        let large = |id: u8| {
+            let mut body = vec![0, 1, b't', 0, id];
+            body.resize(100_000, 0);
+            packet(0x32, &body)
+        };
+        let within = u8::try_from(MAX_UNANSWERED / 100_000).unwrap();
+        for id in 1..=within + 1 {
+            received(link.receive(&large(id)));
+        }
+        assert_eq!((link.receive(&large(50)), link.server.is_waiting()), (None, true));
+        link.server.puback(3, ReasonCode::SUCCESS, None);
+        assert_eq!(received(link.next()).packet_id, Some(50));
+    }
+}
+
+#[test]
 fn a_topic_alias_stands_for_the_topic_that_it_came_with() {
     let mut link = Link::connected(V5);
     let with = |topic: &[u8], alias: u8| {
