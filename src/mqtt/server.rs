@@ -25,13 +25,14 @@
 mod action;
 mod connect;
 mod deliver;
+mod delivery;
 mod end;
 mod receive;
 mod respond;
 mod terms;
 
 pub use action::{Action, Close, CloseCause, DueWill, SESSION_NEVER_EXPIRES};
-pub use deliver::{Delivery, NotDelivered};
+pub use delivery::{Delivery, NotDelivered};
 pub use terms::{Acceptance, ServerOptions};
 
 use std::collections::{BTreeMap, BTreeSet};
