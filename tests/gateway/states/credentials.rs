@@ -98,21 +98,27 @@ fn promise_16_every_output_counts_the_refreshes_that_fail() {
     let mut observed = Observed::online();
     observed.expect("everything works", ONLINE);
     // AWS seems to be short of capacity: the next attempt is minutes away, unless somebody asks for it.
-    answer(&observed, internal());
-    refresh(&observed);
+    let attempt = |observed: &Observed, what: Answer| {
+        answer(observed, what);
+        observed.retry(&["credentials", "telemetry", "--wait"]);
+    };
+    attempt(&observed, internal());
     observed.expect(
         "one refresh of a role alias has failed, and its credentials are good",
         ONLINE,
     );
-    for _ in 0..2 {
-        observed.retry(&["credentials", "telemetry", "--wait"]);
+    // An outage counts once, however many attempts it has met.
+    for what in [Answer::Normal, internal(), Answer::Normal] {
+        attempt(&observed, what);
+    }
+    for _ in 0..3 {
+        attempt(&observed, internal());
     }
     observed.expect(
         "three refreshes in a row have failed, and the credentials are good",
         "but AWS answered 500",
     );
-    answer(&observed, Answer::Normal);
-    refresh(&observed);
+    attempt(&observed, Answer::Normal);
     observed.expect(
         "refreshes have failed three times within an hour, and the last one succeeded",
         "but role alias telemetry: refreshing its credentials has failed",
