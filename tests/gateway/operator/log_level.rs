@@ -44,8 +44,8 @@ fn the_level_changes_while_the_daemon_runs_and_comes_back() {
     assert_eq!(gateway.status()["log_level"]["until"], serde_json::Value::Null);
 
     for (words, code, says) in [
-        (&["loud"][..], 64, "no log level"),
-        (&["off"], 64, "no log level"),
+        (&["loud"][..], 64, "the log level is one of"),
+        (&["off"], 64, "the log level is one of"),
         (&["debug", "--for", "soon"], 64, "no span of time"),
         (&["debug", "--for", "0"], 64, "between"),
         (&["debug", "--for", "32d"], 64, "between"),
