@@ -90,7 +90,7 @@ fn promise_7_topics_need_a_rule_and_the_default_is_no() {
         let refusal = answer.json().unwrap();
         assert_eq!(refusal["code"], "not_allowed");
         let hint = refusal["hint"].as_str().unwrap();
-        assert!(hint.contains(&format!("{key} = [\"{THING}/data\"]")), "{hint}");
+        assert!(hint.contains(&format!("{key} = [\"{{thing}}/data\"]")), "{hint}");
     }
     for path in ["/v1/outbox/queued", "/v1/outbox/1"] {
         assert_eq!(world.gateway.get(path).status, 403, "{path}");
