@@ -172,6 +172,7 @@ fn check_flags(first: u8, version: ProtocolVersion) -> Result<(), ProtocolError>
         (6, _) => "MQTT-3.6.1-1",
         (8, _) => "MQTT-3.8.1-1",
         (10, _) => "MQTT-3.10.1-1",
+        (15, _) if version == ProtocolVersion::V5 => "MQTT-3.15.1-1",
         (14, _) if version == ProtocolVersion::V3_1_1 => "MQTT-3.14.1-1",
         _ => version.cite("MQTT-2.1.3-1", "MQTT-2.2.2-2"),
     };

@@ -9,6 +9,7 @@ mod malformed;
 mod messages;
 mod random;
 mod refusals;
+mod tolerance;
 
 use std::time::Duration;
 

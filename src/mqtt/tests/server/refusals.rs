@@ -71,6 +71,30 @@ fn refused_5() -> Vec<Case> {
             "MQTT-1.5.4-1",
         ),
         (
+            "a will with a payload format of 2",
+            of(0x04, &[], b"\x02\x01\x02\x00\x01w\x00\x00"),
+            b"\x20\x03\x00\x82\x00",
+            "MQTT 5.0, 2.2.2",
+        ),
+        (
+            "a will with a response topic that has a wildcard",
+            of(0x04, &[], b"\x04\x08\x00\x01#\x00\x01w\x00\x00"),
+            b"\x20\x03\x00\x81\x00",
+            "MQTT-3.3.2-14",
+        ),
+        (
+            "a will with a topic alias",
+            of(0x04, &[], b"\x03\x23\x00\x01\x00\x01w\x00\x00"),
+            b"\x20\x03\x00\x81\x00",
+            "MQTT 5.0, 2.2.2.2",
+        ),
+        (
+            "a will with a delay twice",
+            of(0x04, &[], b"\x0a\x18\0\0\0\0\x18\0\0\0\0\x00\x01w\x00\x00"),
+            b"\x20\x03\x00\x82\x00",
+            "MQTT 5.0, 2.2.2.2",
+        ),
+        (
             "a user name that is missing",
             of(0x80, &[], &[]),
             b"\x20\x03\x00\x81\x00",

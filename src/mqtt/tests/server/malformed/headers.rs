@@ -63,6 +63,7 @@ pub(super) fn cases() -> Vec<Case> {
             "MQTT-3.10.1-1",
             "MQTT-3.10.1-1",
         ),
+        both("AUTH with flags", b"\xf1\x00", 0x81, "MQTT-3.15.1-1", "MQTT-2.2.2-2"),
         both("PINGREQ with flags", b"\xc4\x00", 0x81, "MQTT-2.1.3-1", "MQTT-2.2.2-2"),
         both(
             "DISCONNECT with flags",

@@ -82,6 +82,16 @@ pub(super) fn cases() -> Vec<Case> {
             "MQTT-1.5.4-1",
             "MQTT-4.7.3-1",
         ),
+        case(
+            "UNSUBSCRIBE with a filter that is not UTF-8",
+            (b"\xa2\x06\x00\x01\x00\x00\x01\xff", 0x81, "MQTT-1.5.4-1"),
+            (b"\xa2\x05\x00\x01\x00\x01\xff", "MQTT-1.5.3-1"),
+        ),
+        case(
+            "UNSUBSCRIBE with a filter that is none",
+            (b"\xa2\x07\x00\x01\x00\x00\x02a#", 0x8f, "MQTT-4.7.1-1"),
+            (b"\xa2\x06\x00\x01\x00\x02a#", "MQTT-4.7.1-2"),
+        ),
         only_5(
             "a subscription identifier 0",
             b"\x82\x09\x00\x01\x02\x0b\x00\x00\x01a\x00",
