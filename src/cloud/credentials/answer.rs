@@ -480,7 +480,7 @@ mod tests {
 
     #[test]
     fn words_are_aws_message_or_a_short_line() {
-        assert_eq!(words(br#"{"message":"AccessRules Denied"}"#, ""), "Access Denied");
+        assert_eq!(words(br#"{"message":"Access Denied"}"#, ""), "Access Denied");
         assert_eq!(words(br#"{"Message":"Denied"}"#, ""), "Denied");
         assert_eq!(words(b"a\nb", ""), "a b");
         assert_eq!(words(body("tomorrow").as_bytes(), ""), "(JSON without a message)");
