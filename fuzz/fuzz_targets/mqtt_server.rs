@@ -95,6 +95,10 @@ struct Connection {
     /// What the driver has yet to answer.
     published: BTreeSet<u16>,
     closed: bool,
+    /// Whether CONNACK has said success; `None` before it.
+    accepted: Option<bool>,
+    /// Whether the server has sent its last packet.
+    is_over: bool,
 }
 
 impl Connection {
@@ -112,6 +116,8 @@ impl Connection {
             input: BytesMut::new(),
             published: BTreeSet::new(),
             closed: false,
+            accepted: None,
+            is_over: false,
         }
     }
 
@@ -238,12 +244,29 @@ impl Connection {
         framer.set_version(self.version);
         loop {
             match framer.next(&mut output) {
-                Ok(Some(frame)) => assert!(decode(frame, Sender::Server, self.version).is_ok()),
+                Ok(Some(frame)) => match decode(frame, Sender::Server, self.version) {
+                    Ok(packet) => self.check_order(&packet),
+                    Err(error) => panic!("{error}"),
+                },
                 Ok(None) => break,
                 Err(error) => panic!("{error}"),
             }
         }
         assert!(output.is_empty(), "half a packet was written");
+    }
+
+    /// CONNACK comes first and once, DISCONNECT last and only behind success.
+    fn check_order(&mut self, packet: &Packet) {
+        assert!(!self.is_over, "{packet:?} behind the last packet");
+        match (packet, self.accepted) {
+            (Packet::Connack(connack), None) => {
+                self.accepted = Some(connack.code == ReasonCode::SUCCESS);
+                self.is_over = connack.code.is_failure();
+            }
+            (Packet::Disconnect(_), Some(true)) => self.is_over = true,
+            (Packet::Connack(_) | Packet::Disconnect(_), _) | (_, None) => panic!("{packet:?} now"),
+            _ => {}
+        }
     }
 
     fn check_end(&mut self) {

@@ -97,12 +97,17 @@ impl Server {
             code: ReasonCode::SUCCESS,
             properties,
         });
+        let (version, most) = (terms.version, terms.maximum_packet_size);
+        if !self.put_within(&connack, version, most) {
+            // No other packet may come before CONNACK, DISCONNECT neither (MQTT-3.14.0-1).
+            self.put_refusal(ReasonCode::PACKET_TOO_LARGE, None, version, most);
+            return self.close_later(CloseCause::ClientTooNarrow);
+        }
         self.received = now;
         if acceptance.session_present && !terms.clean_start {
             self.reserved = acceptance.in_flight.into_iter().filter(|id| *id != 0).collect();
         }
         self.phase = Phase::Connected(terms);
-        self.put(&connack);
     }
 
     /// Says what this server is, as far as that is not the specification's default.

@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// Ends the connection; the next call of [`next`](Self::next) says so.
-    fn close_later(&mut self, cause: CloseCause) {
+    pub(super) fn close_later(&mut self, cause: CloseCause) {
         let close: Close = self.finish(cause);
         self.due_close = Some(close);
     }

@@ -134,9 +134,17 @@ fn a_client_that_accepts_less_than_an_answer_is_let_go() {
     let mut link = Link::new();
     link.receive(&narrow(10));
     link.server.accept(Acceptance::default(), link.now);
-    assert_eq!(link.sent(), b"\xe0\x01\x95", "CONNACK is larger");
+    assert_eq!(link.sent(), b"\x20\x03\x00\x95\x00", "CONNACK with success is larger");
     assert!(matches!(link.next(), Some(Action::Close(close)) if close.cause == CloseCause::ClientTooNarrow));
     assert_eq!(link.next(), None);
+
+    // A SUBACK that is larger.
+    let mut link = Link::accepted(&narrow(40), Acceptance::default());
+    let filters = [0, 1, b'a', 0].repeat(40);
+    link.receive(&packet(0x82, &[&[0, 1, 0][..], &filters].concat()));
+    link.server.suback(1, &[Ok(Qos::AtMostOnce); 40], None);
+    assert_eq!(link.sent(), b"\xe0\x01\x95");
+    assert!(matches!(link.next(), Some(Action::Close(close)) if close.cause == CloseCause::ClientTooNarrow));
 }
 
 #[test]
