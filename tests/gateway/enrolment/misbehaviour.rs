@@ -14,9 +14,17 @@ impl Enrolling {
         self.world.gateway.start();
     }
 
+    /// Waits until the first attempt is over, and the status says so in these words.
+    fn wait_for_failure(&self, words: &str) {
+        self.world.gateway.wait_for("identity.problem.message", |message| {
+            let message = message.as_str().unwrap_or_default();
+            message.contains(words) && !message.starts_with("asking ")
+        });
+    }
+
     fn expect(&mut self, switches: Switches, words: &str) {
         self.begin(switches);
-        self.world.gateway.wait_for_words("identity.problem.message", words);
+        self.wait_for_failure(words);
         assert!(!self.world.gateway.state("device.pem").exists(), "{words}");
         self.world.gateway.stop();
     }
@@ -127,10 +135,7 @@ fn each_form_of_a_good_answer_is_taken() {
 fn an_answer_that_was_lost_with_a_secret_that_works_once_is_told_so() {
     let mut enrolling = Enrolling::new(true, Options::default());
     enrolling.begin(answering(AnswerFault::LostAfterIssue));
-    enrolling
-        .world
-        .gateway
-        .wait_for_words("identity.problem.message", "localhost");
+    enrolling.wait_for_failure("localhost");
     enrolling.world.gateway.kill();
     // The wait is over; what is known of the lost answer is kept.
     let record = enrolling.world.gateway.state("enrolment.json");
