@@ -10,6 +10,8 @@ const KEPT: usize = 64;
 pub enum RetryTarget {
     /// The MQTT session.
     Session,
+    /// Enrolment.
+    Enrolment,
     /// The credentials of this role alias.
     RoleAlias(String),
 }

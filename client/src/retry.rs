@@ -97,7 +97,8 @@ fn attempts(part: &Value) -> u64 {
     let refreshes = part.get("refreshes");
     let of_alias = ["succeeded", "transient", "refused"].map(|name| count(refreshes.get(name)));
     let of_part = ["attempts", "openings", "checks"].map(|name| count(part.get(name)));
-    of_part.iter().chain(&of_alias).sum()
+    let of_enrolment = [count(part.get("enrolment").get("attempts"))];
+    of_part.iter().chain(&of_enrolment).chain(&of_alias).sum()
 }
 
 fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Duration) -> Result<Exit, Failure> {
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn attempts_are_counted_in_each_part() {
         let status = value(
-            r#"{"session":{"attempts":3,"connects":1},"token":{"openings":2,"signatures":9,"checks":3},
+            r#"{"session":{"attempts":3,"connects":1},"identity":{"enrolment":{"attempts":4}},"token":{"openings":2,"signatures":9,"checks":3},
                 "role_aliases":[{"name":"a","refreshes":{"succeeded":1,"transient":2,"refused":4}},{"name":"b"}]}"#,
         );
         for (line, count) in [
@@ -178,6 +179,7 @@ mod tests {
             (r#"{"part":"credentials","name":"a"}"#, 7),
             (r#"{"part":"credentials","name":"b"}"#, 0),
             (r#"{"part":"credentials","name":"c"}"#, 0),
+            (r#"{"part":"identity","name":null}"#, 4),
             (r#"{"part":"unheard-of","name":null}"#, 0),
         ] {
             assert_eq!(attempts(part(&status, &value(line))), count, "{line}");

@@ -27,7 +27,7 @@ pub use probe::{Probe, prove_server};
 pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
 use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
-use self::enrolment::EnrolmentTask;
+use self::enrolment::{EnrolmentInputs, EnrolmentTask};
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
 use self::session::{CertificateRollover, Outage, Presence, Publisher, Session, Subscriber, Takeovers, Traffic};
@@ -133,15 +133,17 @@ impl Cloud {
         tokio::spawn(async move { heartbeat.keep_beating().await });
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         let mut identity_task = self.identity_task;
-        let enrolment = EnrolmentTask::new(
-            &self.config,
-            self.clock.clone(),
-            enrolment_steps,
-            self.identity.clone(),
-            self.identity_part.clone(),
-        );
-        if let Some((task, problem)) = enrolment {
-            identity_task.follow_enrolment(problem);
+        let inputs = EnrolmentInputs {
+            clock: self.clock.clone(),
+            steps: enrolment_steps,
+            identity: self.identity.clone(),
+            identity_part: self.identity_part.clone(),
+            retry: self.retries.listen(RetryTarget::Enrolment),
+            recovery: recovery.listen(),
+        };
+        let enrolment = EnrolmentTask::new(&self.config, inputs);
+        if let Some((task, progress)) = enrolment {
+            identity_task.follow_enrolment(progress);
             tokio::spawn(task.run());
         }
         tokio::spawn(identity_task.run());

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::identity::request_path;
-use crate::status::{ConfigurationDetails, IdentityDetails, SessionDetails, TokenDetails};
+use crate::status::{ConfigurationDetails, EnrolmentDetails, IdentityDetails, SessionDetails, TokenDetails};
 
 pub(super) fn configuration_details(path: &Path, clock: &dyn Clock) -> ConfigurationDetails {
     ConfigurationDetails {
@@ -27,7 +27,10 @@ pub(super) fn identity_details(config: &Config) -> IdentityDetails {
     IdentityDetails {
         certificate_path: config.identity.certificate.display().to_string(),
         csr_path: request_path(&config.folders).display().to_string(),
-        enrolment: config.enrolment.est().map(|_| "est"),
+        enrolment: config.enrolment.est().map(|_| EnrolmentDetails {
+            method: "est",
+            ..EnrolmentDetails::default()
+        }),
         ..IdentityDetails::default()
     }
 }

@@ -14,7 +14,7 @@ use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
-use crate::status::{IdentityDetails, IdentityPhase};
+use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase};
 use crate::token::{PublicKey, Token};
 
 /// How long to wait before asking the token again for a signature under the request.
@@ -40,7 +40,7 @@ pub struct IdentityTask {
     files: Files,
     proven: LastAccepted,
     /// Why enrolment has brought no certificate yet, where something enrols.
-    enrolment: watch::Receiver<Option<Problem>>,
+    enrolment: watch::Receiver<Option<EnrolmentDetails>>,
     /// Whether the identity's validity could not be checked when it was taken.
     taken_with_clock_unset: bool,
 }
@@ -76,8 +76,8 @@ impl IdentityTask {
     }
 
     /// Reports what enrolment says in the place of the advice to have the request signed.
-    pub fn follow_enrolment(&mut self, problem: watch::Receiver<Option<Problem>>) {
-        self.enrolment = problem;
+    pub fn follow_enrolment(&mut self, enrolment: watch::Receiver<Option<EnrolmentDetails>>) {
+        self.enrolment = enrolment;
     }
 
     /// Runs for as long as the daemon does.
@@ -98,6 +98,9 @@ impl IdentityTask {
 
     /// Brings the identity up to date; returns when to look again without being told.
     fn evaluate(&mut self, public: PublicKey) -> Option<Duration> {
+        if let Some(enrolment) = self.enrolment.borrow_and_update().clone() {
+            self.reporter.details(|details| details.enrolment = Some(enrolment));
+        }
         let key = TokenKey::new(self.token.clone(), public);
         let info = key.public().subject_public_key_info();
         let request = request::ensure(&self.request_path, &self.config.subject, &key);
@@ -127,8 +130,9 @@ impl IdentityTask {
             .duration_since(self.clock.aws_now())
             .unwrap_or_default();
         // A renewal that still goes on by itself is nobody's concern.
-        let late = self.enrolment.borrow_and_update().clone();
-        let late = late.filter(|problem| problem.remedy == Remedy::Configuration);
+        let late = self
+            .enrolment_problem()
+            .filter(|problem| problem.remedy == Remedy::Configuration);
         let warning = Problem::joined(late.into_iter().chain(warning).collect());
         self.taken_with_clock_unset = !is_set(&*self.clock);
         self.reporter
@@ -189,6 +193,10 @@ impl IdentityTask {
         }
     }
 
+    fn enrolment_problem(&self) -> Option<Problem> {
+        self.enrolment.borrow().as_ref()?.problem.clone()
+    }
+
     fn awaiting_certificate(&self) -> Problem {
         let path = self.config.certificate.display();
         let step = format!(
@@ -196,7 +204,7 @@ impl IdentityTask {
             self.request_path.display()
         );
         let has_identity = self.identity.borrow().is_some();
-        if let Some(problem) = self.enrolment.borrow().clone().filter(|_| !has_identity) {
+        if let Some(problem) = self.enrolment_problem().filter(|_| !has_identity) {
             return problem;
         }
         match has_identity {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Latencies, Repeats};
+use crate::problem::Problem;
 
 /// Status fields of a part besides its phase; some are fields in the journal too.
 pub trait Details: Clone {
@@ -114,12 +115,27 @@ pub struct IdentityDetails {
     pub certificate_path: String,
     /// Path of the signing request.
     pub csr_path: String,
-    /// The method by which gatepost gets each next certificate by itself, if it does.
+    /// How far enrolment has come, where gatepost gets its certificates by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub enrolment: Option<&'static str>,
+    pub enrolment: Option<EnrolmentDetails>,
     /// The signing request itself in PEM; it has a resource of its own on the socket.
     #[serde(skip)]
     pub csr: Option<Arc<str>>,
+}
+
+/// Status fields of enrolment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EnrolmentDetails {
+    /// The method.
+    pub method: &'static str,
+    /// Attempts since the daemon was started.
+    pub attempts: u64,
+    /// Since when a certificate is being asked for, RFC 3339; `None` while none is due.
+    pub since: Option<String>,
+    /// When it is asked for next, or when the renewal is due, RFC 3339.
+    pub next_attempt: Option<String>,
+    /// Why the last attempt brought no certificate.
+    pub problem: Option<Problem>,
 }
 
 /// Status fields of provisioning besides its phase.

@@ -24,8 +24,8 @@ pub use board::{
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub(crate) use details::hash_of;
 pub use details::{
-    ClockDetails, Details, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
-    SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
+    ClockDetails, Details, EnrolmentDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails,
+    ProvisioningDetails, SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
 pub(crate) use phases::phases;

@@ -62,9 +62,8 @@ pub fn choose(
     }
     let anchors = anchors(config)?;
     let others = received.iter().chain(published).filter(|der| !has_our_key(der));
-    // A root that nobody has configured ends a path without proving anything; without it the path may go on to one that is.
     let others = others.filter(|der| match &anchors {
-        Some(anchors) => anchors.contains(der) || !is_self_issued(der),
+        Some(anchors) => anchors.contains(der) || !leads_past(der, anchors),
         None => true,
     });
     let text = pem(ours.into_iter().chain(others));
@@ -132,6 +131,15 @@ fn parsed<'a>(der: &'a CertificateDer) -> Option<X509Certificate<'a>> {
 
 fn is_self_issued(der: &CertificateDer) -> bool {
     parsed(der).is_some_and(|one| one.subject().as_raw() == one.issuer().as_raw())
+}
+
+/// Whether a path over this certificate would end without proving anything, where it could have ended at one of the anchors: it is a root
+/// that nobody has configured, or another certificate for an anchor's key (an old CA's by the new one, RFC 7030, 4.1.3).
+fn leads_past(der: &CertificateDer, anchors: &[CertificateDer<'static>]) -> bool {
+    let Some(one) = parsed(der) else { return false };
+    let has_key_of =
+        |anchor: &CertificateDer| parsed(anchor).is_some_and(|anchor| anchor.public_key().raw == one.public_key().raw);
+    is_self_issued(der) || anchors.iter().any(has_key_of)
 }
 
 fn lacks_client_auth(der: &CertificateDer) -> bool {

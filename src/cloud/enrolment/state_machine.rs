@@ -73,7 +73,10 @@ pub struct Progress {
 pub struct Enrolment {
     file: RecordFile,
     record: Option<Record>,
-    is_asked_for: bool,
+    /// The wait for the next attempt is cut short.
+    skip_wait: bool,
+    /// A certificate is renewed that is not due yet.
+    renew_early: bool,
     random: fastrand::Rng,
 }
 
@@ -90,14 +93,21 @@ impl Enrolment {
         Self {
             file,
             record,
-            is_asked_for: false,
+            skip_wait: false,
+            renew_early: false,
             random,
         }
     }
 
-    /// An operator wants a certificate now.
+    /// An operator wants a new certificate now, whether one is due or not.
     pub fn ask_now(&mut self) {
-        self.is_asked_for = true;
+        self.skip_wait = true;
+        self.renew_early = true;
+    }
+
+    /// The cause of a failure may be gone: if an attempt is waited for, it is made now.
+    pub fn retry_now(&mut self) {
+        self.skip_wait = true;
     }
 
     /// Decides what to do.
@@ -105,6 +115,7 @@ impl Enrolment {
         let Some(now) = situation.now else {
             return Step::WaitForClock;
         };
+        let skip_wait = std::mem::take(&mut self.skip_wait);
         let (purpose, credential) = match self.purpose(situation, now) {
             Ok(found) => found,
             Err(step) => return step,
@@ -114,9 +125,8 @@ impl Enrolment {
         if !self.record.as_ref().is_some_and(fits) {
             self.set(Record::begin(purpose, certificate, now));
         }
-        let is_asked_for = std::mem::take(&mut self.is_asked_for);
         match self.next_attempt(now) {
-            Some(next) if !is_asked_for => Step::Sleep(next),
+            Some(next) if !skip_wait => Step::Sleep(next),
             _ => Step::Ask(purpose, credential),
         }
     }
@@ -136,7 +146,7 @@ impl Enrolment {
         let has_begun = self.record.as_ref().is_some_and(|record| {
             record.purpose == Purpose::Renewal && record.certificate.as_deref() == Some(current.id)
         });
-        if now >= renewal || self.is_asked_for || has_begun {
+        if now >= renewal || std::mem::take(&mut self.renew_early) || has_begun {
             return Ok((Purpose::Renewal, Credential::CurrentCertificate));
         }
         // Whatever was asked for before is there.

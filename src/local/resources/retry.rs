@@ -55,10 +55,12 @@ pub fn post(shared: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Answe
         ["all"] => {
             let mut parts = vec![token(shared), session(shared)];
             parts.extend(aliases(shared, false));
+            parts.extend(is_enrolling(shared).then(|| enrolment(shared)));
             parts
         }
         ["token"] => vec![token(shared)],
         ["session"] => vec![session(shared)],
+        ["enrolment"] => vec![enrolment(shared)],
         ["credentials"] => aliases(shared, false).collect(),
         ["credentials", name] => {
             let named = shared
@@ -75,7 +77,7 @@ pub fn post(shared: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Answe
                 "not_found",
                 "there is nothing of this name to try again",
             )
-            .hint("there are all, session, credentials, credentials/{alias} and token"));
+            .hint("there are all, session, credentials, credentials/{alias}, enrolment and token"));
         }
     };
     let what = path.join("/");
@@ -139,6 +141,45 @@ fn session(shared: &ApiContext) -> Line {
     };
     Line {
         part: "session",
+        name: None,
+        outcome,
+        message,
+    }
+}
+
+/// Whether a certificate is being asked for.
+fn is_enrolling(shared: &ApiContext) -> bool {
+    let enrolment = shared.board.identity.borrow().details.enrolment.clone();
+    enrolment.is_some_and(|enrolment| enrolment.since.is_some())
+}
+
+fn enrolment(shared: &ApiContext) -> Line {
+    let enrolment = shared.board.identity.borrow().details.enrolment.clone();
+    let (outcome, message) = match enrolment {
+        None => (
+            Outcome::Nothing,
+            "nothing is enrolled: enrolment.method is \"file\", and somebody puts the certificate into its place"
+                .to_owned(),
+        ),
+        Some(enrolment) if enrolment.since.is_none() => {
+            let due = enrolment
+                .next_attempt
+                .map(|due| format!("; the next renewal is due at {due}"));
+            (
+                Outcome::Nothing,
+                format!("no certificate is due{}", due.unwrap_or_default()),
+            )
+        }
+        Some(enrolment) => {
+            shared.retries.request(RetryTarget::Enrolment);
+            let planned = enrolment.next_attempt.unwrap_or_else(|| "later".to_owned());
+            let message =
+                format!("the server is asked now, not at {planned}; at the earliest 10 s after the last attempt");
+            (Outcome::Woken, message)
+        }
+    };
+    Line {
+        part: "identity",
         name: None,
         outcome,
         message,

@@ -16,6 +16,7 @@ pub(super) const RETRY: Command = Command {
             &["--wait", "--timeout"],
             "credentials",
         ),
+        Form::verb("enrolment", &[], &["--wait", "--timeout"], "the certificate"),
         Form::verb("token", &[], &["--wait", "--timeout"], "the token"),
     ],
     description: "\

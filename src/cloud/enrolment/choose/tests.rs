@@ -233,6 +233,10 @@ fn a_new_ca_is_taken_only_where_its_path_leads_to_a_configured_one() {
     let new = Ca::new("Fleet CA 2");
     let leaf = new.sign(&named("gw-1"), &stage.key);
     let new_with_old = old.sign(&new.params, &new.key);
+    // A server publishes it as well, and it ends later than the old CA's own.
+    let mut later = old.params.clone();
+    later.not_after = rcgen::date_time_ymd(2040, 1, 1);
+    let old_with_new = new.sign(&later, &old.key);
     let middle = Ca::new("Middle CA");
     let middle_with_new = new.sign(&middle.params, &middle.key);
     let below_middle = middle.sign(&named("gw-1"), &stage.key);
@@ -245,6 +249,18 @@ fn a_new_ca_is_taken_only_where_its_path_leads_to_a_configured_one() {
         (vec![leaf.clone()], vec![root.clone()], only_old, false),
         (vec![leaf.clone()], vec![root.clone(), cross.clone()], only_old, true),
         (vec![leaf.clone(), root.clone(), cross.clone()], vec![], only_old, true),
+        (
+            vec![leaf.clone()],
+            vec![
+                root.clone(),
+                old.certificate.clone(),
+                cross.clone(),
+                old_with_new.clone(),
+            ],
+            only_old,
+            true,
+        ),
+        (vec![leaf.clone()], vec![old_with_new, cross.clone()], only_old, true),
         (
             vec![below_middle.clone(), middle_with_new.clone()],
             vec![],

@@ -199,6 +199,8 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
     assert!(matches!(first.next(&fresh), Step::Sleep(next) if next < at(NOW + 62)));
     first.ask_now();
     assert_eq!(first.next(&fresh), RENEWAL, "even during a wait");
+    first.retry_now();
+    assert_eq!(first.next(&fresh), RENEWAL, "what waits is tried");
     drop(first);
     let mut again = machine(&folder);
     let later = Situation {
@@ -207,6 +209,7 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
     };
     assert_eq!(again.next(&later), RENEWAL, "after a restart");
     let renewed = situation(Some(issued("b", 0)), None);
+    again.retry_now();
     assert!(matches!(again.next(&renewed), Step::Sleep(next) if next > at(NOW + 50 * DAY)));
     assert_eq!(again.progress(&renewed), None);
 }
