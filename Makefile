@@ -24,7 +24,7 @@ check: setup-check ## format, clippy and unit tests: the quick round while editi
 
 test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (with CI set: system-test too)
 	cargo build --workspace --bins --locked
-	cargo build --manifest-path tests/programs/rust/Cargo.toml --target-dir target/programs/rust --locked
+	cargo build --manifest-path tests/sdks/rust/Cargo.toml --target-dir target/programs/rust --locked
 	cargo test --workspace --locked
 	$(if $(CI),$(MAKE) system-test)
 

@@ -14,9 +14,9 @@
     reason = "a test"
 )]
 
-#[allow(dead_code, reason = "a part of the gateway's rig is enough here")]
-#[path = "gateway/world.rs"]
-mod world;
+#[allow(dead_code, unused_imports, reason = "a part of the support is enough here")]
+#[path = "e2e/support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::time::Duration;
@@ -27,14 +27,14 @@ use rig::token::{SoftHsm, Token};
 use rig::wait;
 use serde_json::Value;
 
-use world::{Gateway, PIN, THING};
+use support::{Gateway, PIN, THING};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn both_articles_run_verbatim_and_then_gatepost_joins() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
-    let mut shell = world::shell(&cloud);
+    let mut shell = support::shell(&cloud);
     shell.set("ACCOUNT", shell.text("aws sts get-caller-identity", "/Account"));
 
     create_the_root_ca(&mut shell);

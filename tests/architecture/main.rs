@@ -28,7 +28,7 @@ const CRATES: [(&str, &str); 9] = [
     ("rig", "tests/rig/src/lib.rs"),
     ("bench", "bench/src/main.rs"),
     ("pages", "packaging/pages/src/main.rs"),
-    ("the end-to-end tests", "tests/gateway/main.rs"),
+    ("the end-to-end tests", "tests/e2e/main.rs"),
     ("the test of the architecture", "tests/architecture/main.rs"),
 ];
 

@@ -1,0 +1,146 @@
+//! The AWS side as config/aws makes it: what people are told to register is enough for a first boot.
+
+use std::os::unix::fs::PermissionsExt;
+
+use cloudlet::Cloudlet;
+use rig::command;
+use rig::token::SoftHsm;
+
+use crate::support::{self, Gateway, PIN, options};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/aws");
+
+/// The commands that `make fleet-ca` prints, pasted as they are, then a gateway whose request its CA signs.
+#[test]
+fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
+    for mode in ["MODE=DEFAULT", "MODE=SNI_ONLY KEY=rsa-2048 ROLE_ALIAS=other"] {
+        let cloud = Cloudlet::start(options()).unwrap();
+        let shell = support::shell(&cloud);
+        let commands = shell.step(&format!("{mode} ORGANIZATION='A/B + C' COUNTRY=IN {FOLDER}/fleet-ca"));
+        shell.step(&commands);
+        let ca = shell.json("aws iot list-ca-certificates");
+        assert_eq!(ca["certificates"][0]["status"], "ACTIVE", "{mode}");
+
+        let token = SoftHsm::new("gateway", PIN).unwrap();
+        let mut gateway = Gateway::new(&cloud, &token, &shell.path().join("fleet-ca/fleet-ca.pem"));
+        if mode.contains("other") {
+            gateway.configure("name = \"telemetry\"", "name = \"other\"");
+        }
+        gateway.start();
+        std::fs::copy(gateway.wait_for_csr(), shell.path().join("device.csr")).unwrap();
+        let sign = commands.lines().skip_while(|line| !line.contains("openssl x509"));
+        let sign: Vec<&str> = sign.map(|line| line.trim_start_matches("# ")).collect();
+        shell.step(&sign.join("\n"));
+        let made = shell.step("openssl x509 -in device.pem -noout -text");
+        for words in [
+            "Version: 3 (0x2)",
+            "CA:FALSE",
+            "TLS Web Client Authentication",
+            "Authority Key Identifier",
+        ] {
+            assert!(made.contains(words), "{words}: {made}");
+        }
+        let year =
+            shell.step("openssl x509 -in device.pem -noout -checkend 31622400 || echo it ends within a year and a day");
+        assert!(year.contains("within"), "{year}");
+        gateway.install(&std::fs::read_to_string(shell.path().join("device.pem")).unwrap());
+        gateway.wait_online();
+        assert!(gateway.status()["session"]["problem"].is_null(), "presence is allowed");
+    }
+}
+
+#[test]
+fn fleet_ca_overwrites_no_key_and_names_mistakes() {
+    let cloud = Cloudlet::start(options()).unwrap();
+    let mut shell = support::shell(&cloud);
+    let fleet_ca = format!("{FOLDER}/fleet-ca");
+    shell.step(&fleet_ca);
+    let read = |name: &str| std::fs::read(shell.path().join("fleet-ca").join(name)).unwrap();
+    let made = (read("fleet-ca.key"), read("fleet-ca.pem"));
+    let key = std::fs::metadata(shell.path().join("fleet-ca/fleet-ca.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    shell.step(&format!("NAME=other DAYS=1 {fleet_ca}"));
+    assert_eq!((read("fleet-ca.key"), read("fleet-ca.pem")), made);
+
+    for (mistake, said) in [
+        ("MODE=OTHER", "DEFAULT or SNI_ONLY"),
+        ("KEY=dsa OUT=new", "ec-p256 or rsa-2048"),
+        ("DAYS=ten OUT=new", "DAYS=ten: it is a number of days"),
+        ("DEVICE_DAYS=0 OUT=new", "DEVICE_DAYS=0: it is a number of days"),
+        ("OUT=/dev/null/x", "/dev/null"),
+        ("AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new", "REGISTRATION_CODE"),
+    ] {
+        let told = shell.failing(&format!("{mistake} {fleet_ca}"));
+        assert!(told.contains(said), "{mistake}: {told}");
+    }
+    assert!(!shell.path().join("new/fleet-ca.key.new").exists());
+
+    // A folder with a .gitignore of its own keeps it, and its repository does not take the key.
+    shell.step("git init -q own && echo target >own/.gitignore");
+    for _ in 0..2 {
+        shell.step(&format!("OUT=own {fleet_ca}"));
+    }
+    let taken = shell.step("git -C own status --porcelain --untracked-files=all");
+    assert!(
+        taken.contains("fleet-ca.pem") && !taken.contains("fleet-ca.key"),
+        "{taken}"
+    );
+    let ignored = std::fs::read_to_string(shell.path().join("own/.gitignore")).unwrap();
+    assert!(
+        ignored.starts_with("target\n") && ignored.matches("fleet-ca.key").count() == 1,
+        "{ignored}"
+    );
+
+    // Git takes nothing of the folder, and a file that keeps the output is never empty.
+    shell.step("git init -q repository && cp -r fleet-ca repository/");
+    assert_eq!(
+        shell.step("git -C repository status --porcelain --untracked-files=all"),
+        ""
+    );
+    assert!(read("commands.sh").starts_with(b"# Just-in-time provisioning"));
+    shell.failing(&format!(
+        "AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new {fleet_ca} >commands.sh"
+    ));
+    let kept = std::fs::read_to_string(shell.path().join("commands.sh")).unwrap();
+    assert!(kept.starts_with("# fleet-ca has failed"), "{kept}");
+
+    // Without AWS at hand it is made all the same, and says how far the policy reaches.
+    shell.set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let printed = shell.try_step(&format!("MODE=SNI_ONLY OUT=alone {fleet_ca}"), "");
+    assert!(
+        printed.success && printed.both.contains("account *"),
+        "{}",
+        printed.both
+    );
+}
+
+/// The CloudFormation template holds the policy and the provisioning template again, as it must: they are the same.
+#[test]
+fn cloudformation_says_what_the_files_say() {
+    let cloud = Cloudlet::start(options()).unwrap();
+    let compare = r#"
+import json, sys, yaml
+
+class Loader(yaml.SafeLoader):
+    pass
+
+# !Sub's text is what counts; what else is looked up is no part of this.
+Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
+folder = sys.argv[1]
+resources = yaml.load(open(f"{folder}/gatepost.yaml"), Loader)["Resources"]
+
+def text(value):
+    for old, new in [("${AWS::Partition}", "aws"), ("${AWS::Region}", "REGION"), ("${AWS::AccountId}", "ACCOUNT"),
+                     ("${RoleAliasName}", "ROLE_ALIAS"), ("${!", "${"), ("${GatewayPolicy}", "gatepost")]:
+        value = value.replace(old, new)
+    return value
+
+policy = json.loads(text(json.dumps(resources["GatewayPolicy"]["Properties"]["PolicyDocument"])))
+assert policy == json.load(open(f"{folder}/policy.json")), policy
+template = json.loads(text(resources["ProvisioningTemplate"]["Properties"]["TemplateBody"]))
+assert template == json.load(open(f"{folder}/provisioning-template.json")), template
+"#;
+    let shell = support::shell(&cloud);
+    shell.write("compare.py", compare);
+    shell.step(&format!("'{}' compare.py {FOLDER}", command::python().display()));
+}

@@ -1,0 +1,137 @@
+//! Configuration files with mistakes in them.
+
+use std::fs;
+
+use super::{CONFIGURATION, check_config, check_says_the_same, ends};
+use crate::support::World;
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_place() {
+    let mut world = World::new();
+    let good = world.gateway.config.clone();
+    let mqtt = world.cloud.mqtt_endpoint();
+    let file = world.gateway.write_config().display().to_string();
+    let line_of = |text: &str, words: &str| 1 + text.lines().position(|line| line.contains(words)).unwrap();
+
+    // An unknown key, wherever it stands, with the line it stands in.
+    for (table, key) in [
+        ("[aws]", "mqtt-endpiont"),
+        ("[token]", "pin"),
+        ("[identity]", "common-name"),
+    ] {
+        world.gateway.config = good.replace(table, &format!("{table}\n{key} = \"x\""));
+        let place = format!(
+            "{file}:{}:1: unknown field `{key}`",
+            line_of(&world.gateway.config, key)
+        );
+        let said = ends(&mut world.gateway, CONFIGURATION, &[&place, "expected"]);
+        check_says_the_same(&world.gateway, &said);
+    }
+    // A value that cannot be right, with the key it belongs to.
+    let cases = [
+        (
+            mqtt.as_str(),
+            "127.0.0.1:8883",
+            "aws.mqtt-endpoint: \"127.0.0.1:8883\" is an address",
+        ),
+        (
+            mqtt.as_str(),
+            "https://a1.iot.example",
+            "aws.mqtt-endpoint: \"https://a1.iot.example\" is a URL",
+        ),
+        (
+            mqtt.as_str(),
+            "a1 iot example",
+            "aws.mqtt-endpoint: \"a1 iot example\" is no host name",
+        ),
+        (
+            mqtt.as_str(),
+            "localhost:0",
+            "aws.mqtt-endpoint: \"localhost:0\" does not end in a port",
+        ),
+        ("pkcs11:token", "pkcs12:token", "token.key: "),
+        (
+            "common-name = \"gw-1\"",
+            "common-name = \"gw 1\"",
+            "identity.subject.common-name: \"gw 1\" cannot be a thing name",
+        ),
+        (
+            "country = \"IN\"",
+            "country = \"India\"",
+            "identity.subject.country: \"India\" is not a two-letter",
+        ),
+        (
+            "name = \"telemetry\"",
+            "name = \"a b\"",
+            "role-alias[0].name: \"a b\" is no role alias",
+        ),
+    ];
+    for (old, new, finding) in cases {
+        world.gateway.config = good.replace(old, new);
+        assert_ne!(world.gateway.config, good, "{old}");
+        let said = ends(&mut world.gateway, CONFIGURATION, &[&format!("{file}: {finding}")]);
+        check_says_the_same(&world.gateway, &said);
+    }
+    // A drop-in is blamed for what it says, the main file is not.
+    let drop_in = world.gateway.folder.path().join("conf.d/20-mine.toml");
+    fs::create_dir(drop_in.parent().unwrap()).unwrap();
+    fs::write(&drop_in, "[aws]\ncredentials-endpoint = \"::1\"\n").unwrap();
+    world.gateway.config = good;
+    let finding = format!("{}: aws.credentials-endpoint: ", drop_in.display());
+    let said = ends(&mut world.gateway, CONFIGURATION, &[&finding]);
+    check_says_the_same(&world.gateway, &said);
+
+    fs::remove_file(drop_in).unwrap();
+    let check = check_config(&world.gateway);
+    assert!(
+        check.status.success() && String::from_utf8_lossy(&check.stdout).contains(": good"),
+        "{check:?}"
+    );
+    world.gateway.start();
+    world.gateway.wait_for_csr();
+    world.gateway.stop();
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    let mut world = World::new();
+    world.gateway.configure("country = \"IN\"", "country = \"India\"");
+    world.gateway.configure("pkcs11:", "");
+    let said = ends(
+        &mut world.gateway,
+        CONFIGURATION,
+        &["identity.subject.country: ", "token.key: "],
+    );
+    check_says_the_same(&world.gateway, &said);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let mut world = World::new();
+    let missing = world.gateway.folder.path().join("none.toml");
+    for check in [false, true] {
+        let mut command = world.gateway.command();
+        command.arg("--config").arg(&missing);
+        if check {
+            command.arg("--check-config");
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(CONFIGURATION), "{said}");
+        let cause = format!("{}: cannot be read: No such file", missing.display());
+        assert!(said.contains(&cause) && said.contains("next: "), "{said}");
+    }
+    // The folder that a certificate is to appear in cannot be watched before it exists.
+    let folder = world.gateway.folder.path().join("pki");
+    let line = format!("[identity]\ncertificate = \"{}/device.pem\"\n", folder.display());
+    world.gateway.configure("[identity]\n", &line);
+    let words = [
+        "pki/device.pem cannot be watched",
+        "make the folders of identity.certificate",
+    ];
+    ends(&mut world.gateway, CONFIGURATION, &words);
+    fs::create_dir(folder).unwrap();
+    world.gateway.start();
+    world.gateway.wait_for_csr();
+    world.gateway.stop();
+}

@@ -1,0 +1,70 @@
+//! What people and machines get wrong: each is answered with the thing, the cause and the next step, and with the exit
+//! code that tells systemd whether to try again.
+
+mod certificate;
+mod certificate_files;
+mod closed;
+mod configuration;
+mod disk;
+mod instance;
+mod key;
+mod module;
+mod pin;
+
+use std::process::Output;
+
+pub use self::disk::with_state;
+
+use crate::support::Gateway;
+
+/// EX_CANTCREAT
+const CANNOT_CREATE: i32 = 73;
+/// EX_TEMPFAIL
+const BUSY: i32 = 75;
+/// EX_NOPERM
+const PIN_REFUSED: i32 = 77;
+/// EX_NOPERM, for a command
+const NO_PERMISSION: i32 = PIN_REFUSED;
+/// EX_CONFIG
+const CONFIGURATION: i32 = 78;
+
+/// A user who has no account here.
+const SOMEBODY: u32 = 61_009;
+
+/// The daemon ends by itself with this exit code, and its last errors say all of this, the next step included.
+fn ends(gateway: &mut Gateway, code: i32, words: &[&str]) -> String {
+    let (status, log) = gateway.run_to_the_end();
+    let said = errors(&gateway.process().log());
+    assert_eq!(status.code(), Some(code), "{status}\n{log}");
+    for word in words.iter().chain(&["next: "]) {
+        assert!(said.contains(word), "{word:?} is not in:\n{said}");
+    }
+    said
+}
+
+/// `gatepostd --check-config` ends with 78, and says nothing that the daemon does not say.
+fn check_says_the_same(gateway: &Gateway, said: &str) {
+    let check = check_config(gateway);
+    assert_eq!(check.status.code(), Some(CONFIGURATION), "{check:?}");
+    let findings = String::from_utf8(check.stderr).unwrap();
+    assert!(!findings.is_empty());
+    for line in findings.lines() {
+        let finding = line.strip_prefix("gatepostd: ").unwrap();
+        assert!(
+            said.lines().any(|line| line == finding),
+            "the check says:\n{finding}\nthe daemon:\n{said}"
+        );
+    }
+}
+
+pub fn check_config(gateway: &Gateway) -> Output {
+    gateway.command().arg("--check-config").output().unwrap()
+}
+
+/// What was logged as an error, without the prefix.
+fn errors(log: &str) -> String {
+    log.lines()
+        .filter_map(|line| line.strip_prefix("gatepostd: error: "))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}

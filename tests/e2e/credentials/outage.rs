@@ -1,0 +1,42 @@
+//! Credentials while the MQTT side of AWS is in trouble.
+
+use std::time::Duration;
+
+use cloudlet::switches::Lifetime;
+use rig::wait;
+
+use crate::support::{SOON, THING, World};
+
+#[test]
+fn promise_4_credentials_are_refreshed_while_every_connect_is_dropped() {
+    let mut world = World::new();
+    world
+        .cloud
+        .switches()
+        .set(|s| s.credentials.lifetime = Lifetime::Seconds(75));
+    world.bring_online();
+    // From now on every CONNECT comes too soon, and is dropped without CONNACK as AWS drops it.
+    world
+        .cloud
+        .switches()
+        .set(|s| s.connect_interval = Duration::from_secs(24 * 3600));
+    world.cloud.disconnect(THING);
+    world
+        .gateway
+        .wait_longer_for(3 * SOON, "provisioning.problem.message", |why| {
+            why.as_str().is_some_and(|why| {
+                why.contains("AWS takes no connection now") && why.contains("the certificate is active")
+            })
+        });
+    assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned");
+    let so_far = world.cloud.credential_requests("telemetry");
+    let refreshed = || world.cloud.credential_requests("telemetry") > so_far + 1;
+    wait::until(SOON, "two more refreshes", refreshed).unwrap();
+    assert_eq!(world.gateway.credentials().status, 200);
+
+    // A restart in the middle of it asks at once, too.
+    world.gateway.kill();
+    world.gateway.start();
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    world.gateway.stop();
+}

@@ -1,0 +1,193 @@
+//! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and says what is in the way.
+
+mod misbehaviour;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use est_server::{EstServer, Event, User};
+use rig::token::SoftHsm;
+use rig::wait;
+
+use crate::command::{client, run};
+use crate::support::{self, PIN, SOON, THING, World};
+
+const SECRET: &str = "hunter2-of-gw-1";
+
+/// A gateway whose certificate comes from an EST server, which AWS knows as the fleet's CA.
+struct Enrolling {
+    world: World,
+    server: EstServer,
+}
+
+impl Enrolling {
+    /// `one_time` says whether the gateway's secret works for one certificate only.
+    fn new(one_time: bool, options: est_server::Options) -> Self {
+        let server = EstServer::start(est_server::Options {
+            users: vec![User {
+                name: THING.to_owned(),
+                secret: SECRET.to_owned(),
+                one_time,
+            }],
+            ..options
+        })
+        .unwrap();
+        let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), support::options());
+        let template = world.cloud.article_template();
+        world.cloud.register_ca(&server.ca_pem(), template).unwrap();
+        let folder = world.gateway.folder.path().to_owned();
+        let file = |name: &str, content: &str| {
+            fs::write(folder.join(name), content).unwrap();
+            folder.join(name).display().to_string()
+        };
+        let chain = world.ca.ca_pem_path().display().to_string();
+        world.gateway.configure(&chain, &file("fleet-ca.pem", &server.ca_pem()));
+        let (server_ca, secret) = (file("est-root.pem", server.server_ca_pem()), file("secret", SECRET));
+        world.gateway.config += &format!(
+            "[enrolment]\nmethod = \"est\"\n[enrolment.est]\nurl = \"{}\"\nserver-ca = \"{server_ca}\"\nsecret-file = \"{secret}\"\n",
+            server.url()
+        );
+        Self { world, server }
+    }
+
+    fn path(&self) -> &Path {
+        self.world.gateway.folder.path()
+    }
+}
+
+#[test]
+fn promise_11_an_empty_gateway_enrols_and_renews_without_a_human() {
+    let mut enrolling = Enrolling::new(
+        true,
+        est_server::Options {
+            lifetime: Duration::from_secs(60),
+            ..est_server::Options::default()
+        },
+    );
+    enrolling.world.gateway.start();
+    enrolling.world.gateway.wait_for_text("identity.phase", "ready");
+    // The next one lives long, so that the test ends with a certificate that is good.
+    enrolling.server.set_lifetime(Duration::from_secs(24 * 3600));
+    enrolling.world.gateway.wait_online();
+    let first = enrolling.world.certificate_id();
+    // It is not needed any more.
+    fs::remove_file(enrolling.path().join("secret")).unwrap();
+
+    let is_renewal = |event: &Event| matches!(event, Event::Issued { renewal: true, .. });
+    enrolling.server.wait_for(1, 2 * SOON, is_renewal).unwrap();
+    let gateway = &enrolling.world.gateway;
+    let renewed = gateway.wait_for("identity.certificate_id", |id| *id != first.to_string());
+    let is_connected = |event: &cloudlet::Event| match event {
+        cloudlet::Event::Connected { certificate, .. } => renewed == certificate.to_string(),
+        _ => false,
+    };
+    enrolling.world.cloud.wait_for(SOON, is_connected).unwrap();
+    gateway.wait_online();
+    let issued = enrolling.server.events();
+    let issued = issued.iter().filter(|event| matches!(event, Event::Issued { .. }));
+    assert_eq!(issued.count(), 2, "one each time");
+    assert!(!gateway.state("enrolment.json").exists(), "nothing is asked for");
+    let log = gateway.log();
+    assert!(!log.contains(SECRET) && !log.contains("error:"), "{log}");
+}
+
+#[test]
+fn promise_11_a_gateway_that_slept_past_its_expiry_comes_back_by_its_secret() {
+    let mut enrolling = Enrolling::new(
+        false,
+        est_server::Options {
+            lifetime: Duration::from_secs(4),
+            ..est_server::Options::default()
+        },
+    );
+    let gateway = &mut enrolling.world.gateway;
+    gateway.start();
+    gateway.wait_for_text("identity.phase", "ready");
+    gateway.kill();
+    let pem = gateway.state("device.pem");
+    let has_expired = || {
+        let shown = Command::new("openssl")
+            .args(["x509", "-checkend", "0", "-noout", "-in"])
+            .arg(&pem)
+            .output();
+        !shown.unwrap().status.success()
+    };
+    wait::until(SOON, "the end of the certificate", has_expired).unwrap();
+
+    // Without the secret somebody is needed, and is told so.
+    let secret = enrolling.path().join("secret");
+    fs::rename(&secret, secret.with_extension("away")).unwrap();
+    let gateway = &mut enrolling.world.gateway;
+    gateway.start();
+    gateway.wait_for_words(
+        "identity.enrolment.problem.message",
+        "has expired, so it cannot be renewed by itself",
+    );
+    fs::rename(secret.with_extension("away"), &secret).unwrap();
+    enrolling.server.set_lifetime(Duration::from_secs(24 * 3600));
+    gateway.kill();
+    gateway.start();
+    gateway.wait_online();
+    let is_renewal = |event: &Event| matches!(event, Event::Issued { renewal: true, .. });
+    assert!(
+        !enrolling.server.events().iter().any(is_renewal),
+        "an expired certificate proves nothing"
+    );
+}
+
+#[test]
+fn promise_11_a_new_ca_is_followed_by_the_certificates_that_connect_it() {
+    let mut enrolling = Enrolling::new(
+        true,
+        est_server::Options {
+            lifetime: Duration::from_secs(60),
+            ..est_server::Options::default()
+        },
+    );
+    enrolling.world.gateway.start();
+    enrolling.world.gateway.wait_online();
+    let first = enrolling.world.certificate_id();
+    enrolling.server.set_lifetime(Duration::from_secs(24 * 3600));
+    enrolling.server.roll_over().unwrap();
+    let both = enrolling.server.ca_pem();
+    let newest = both.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
+    let template = enrolling.world.cloud.article_template();
+    enrolling.world.cloud.register_ca(newest, template).unwrap();
+
+    let gateway = &enrolling.world.gateway;
+    let renewed = gateway.wait_longer_for(2 * SOON, "identity.certificate_id", |id| *id != first.to_string());
+    let is_connected = |event: &cloudlet::Event| match event {
+        cloudlet::Event::Connected { certificate, .. } => renewed == certificate.to_string(),
+        _ => false,
+    };
+    enrolling.world.cloud.wait_for(SOON, is_connected).unwrap();
+    gateway.wait_online();
+    let chain = fs::read_to_string(gateway.state("device.pem")).unwrap();
+    assert!(!chain.contains(newest), "the new root is not trusted for itself");
+}
+
+#[test]
+fn an_operator_who_has_mended_the_server_does_not_wait() {
+    let mut enrolling = Enrolling::new(true, est_server::Options::default());
+    let refusing = est_server::AnswerFault::Status(403).times(1);
+    enrolling
+        .server
+        .switch(|switches| switches.enrolment_faults = [refusing].into());
+    let gateway = &mut enrolling.world.gateway;
+    gateway.start();
+    gateway.wait_for_words("identity.enrolment.problem.message", "403");
+    let (code, said, noted) = run(&mut client(gateway, &["retry", "enrolment", "--wait"]));
+    assert_eq!(code, 0, "{said}{noted}");
+    assert!(said.contains("identity: the server is asked now, not at 20"), "{said}");
+    gateway.wait_for("identity.enrolment.next_attempt", |next| next.is_string());
+    gateway.wait_for_text("identity.phase", "ready");
+    let (code, said, _) = run(&mut client(gateway, &["retry", "enrolment"]));
+    assert!(
+        code == 0 && said.contains("no certificate is due; the next renewal is due at 20"),
+        "{said}"
+    );
+    let attempts = gateway.wait_for("identity.enrolment.attempts", |attempts| attempts.is_u64());
+    assert_eq!(attempts, 2);
+}

@@ -1,0 +1,344 @@
+//! The command `gatepost` about messages, as people and scripts use it, against the real daemon.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use cloudlet::Policy;
+use rig::process::{Process, Signal};
+use rig::wait;
+use serde_json::{Value, json};
+
+use super::{back_online, configure, publish, subscribed, take_offline, world};
+use crate::command::{client, contains_all, run};
+use crate::dashboard::Dashboard;
+use crate::registry::{attach, bring_online_known};
+use crate::support::{Gateway, SOON, THING, World};
+
+/// Runs the command with `input` on its stdin.
+fn fed(gateway: &Gateway, arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = feeding(&mut client(gateway, arguments));
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // The command may end before it has read everything.
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn feeding(command: &mut Command) -> Child {
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn assert_done(outcome: &(i32, String, String)) {
+    assert_eq!(outcome, &(0, String::new(), String::new()));
+}
+
+/// The command with its exit code, and everything it says on stderr.
+fn assert_refused(outcome: &(i32, String, String), code: i32, words: &[&str]) {
+    assert_eq!((outcome.0, outcome.1.as_str()), (code, ""), "{}", outcome.2);
+    contains_all(&outcome.2, words);
+}
+
+fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+#[test]
+fn messages_are_published_from_the_argument_from_stdin_and_line_by_line() {
+    let mut world = world();
+    let dashboard = Dashboard::start(&world);
+    let topic = format!("{THING}/data");
+    assert_done(&run(&mut client(
+        &world.gateway,
+        &["publish", "{thing}/data", "an argument"],
+    )));
+    assert_done(&fed(&world.gateway, &["publish", &topic, "--qos", "0"], "from stdin"));
+    dashboard.wait_for(&topic, "from stdin");
+    dashboard.wait_for(&topic, "an argument");
+
+    take_offline(&world);
+    let lines = numbers(0..1000);
+    assert_done(&fed(&world.gateway, &["publish", &topic, "--lines"], &lines.join("\n")));
+    world.gateway.kill();
+    world.gateway.start();
+    world.gateway.wait_for("messages.queued", |queued| queued == 1000);
+    back_online(&world);
+    dashboard.wait_for(&topic, "999");
+    world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    let seen = dashboard.payloads(&topic);
+    let missing: Vec<&String> = lines.iter().filter(|line| !seen.contains(line)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let answer = fed(&world.gateway, &["publish", "a/#"], "x");
+    assert_refused(&answer, 64, &["the topic has a wildcard"]);
+    let answer = fed(&world.gateway, &["publish", &topic], &"x".repeat(128 * 1024 + 1));
+    assert_refused(&answer, 65, &["more than 131072 bytes"]);
+    take_offline(&world);
+    let answer = run(&mut client(&world.gateway, &["publish", &topic, "x", "--qos", "0"]));
+    assert_refused(&answer, 69, &["at qos=1 it is sent later", "try again in 5 s"]);
+}
+
+#[test]
+fn promise_5_lines_end_at_the_first_that_is_refused_and_those_before_are_kept() {
+    let mut world = World::new();
+    configure(&mut world);
+    world.gateway.config.push_str("[mqtt]\noutbox-max-messages = 3\n");
+    bring_online_known(&mut world);
+    take_offline(&world);
+    let target = format!("{THING}/data");
+    let answer = fed(&world.gateway, &["publish", &target, "--lines"], "a\nb\n\nc\nd\ne\n");
+    assert_refused(&answer, 73, &["line 5: the outbox is full"]);
+    let (_, list, _) = run(&mut client(&world.gateway, &["outbox", "--json"]));
+    assert_eq!(list.lines().count(), 3, "{list}");
+}
+
+#[test]
+fn a_daemon_that_is_started_anew_interrupts_no_stream_of_lines() {
+    let mut world = world();
+    let mut child = feeding(&mut client(
+        &world.gateway,
+        &["publish", &format!("{THING}/data"), "--lines"],
+    ));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"before\n").unwrap();
+    world.gateway.wait_for("messages.accepted", |accepted| accepted == 1);
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_for("messages.accepted", |accepted| accepted == 0);
+    stdin.write_all(b"after").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    world.gateway.wait_for("messages.accepted", |accepted| accepted == 1);
+}
+
+#[test]
+fn the_acknowledgement_of_aws_is_waited_for() {
+    let world = world();
+    let dashboard = Dashboard::start(&world);
+    let topic = format!("{THING}/data");
+    let wait = |topic: &str, payload: &str, more: &[&str]| {
+        let arguments = [&["publish", topic, payload, "--wait"], more].concat();
+        run(&mut client(&world.gateway, &arguments))
+    };
+    assert_done(&wait(&topic, "taken", &[]));
+    world
+        .gateway
+        .wait_for("messages.acknowledged", |acknowledged| *acknowledged == 1);
+    assert_refused(
+        &wait("others/data", "x", &[]),
+        65,
+        &["not authorized (0x87)", "gatepost outbox show"],
+    );
+    take_offline(&world);
+    let answer = wait(&topic, "later", &["--timeout", "1"]);
+    assert_refused(
+        &answer,
+        75,
+        &[
+            "has not acknowledged the message within 1 s",
+            "it is kept and will be sent",
+        ],
+    );
+    back_online(&world);
+    dashboard.wait_for(&topic, "later");
+    assert_eq!(dashboard.payloads(&topic), ["taken", "later"]);
+}
+
+#[test]
+fn a_subscription_prints_what_comes_until_it_has_enough() {
+    let world = world();
+    let dashboard = Dashboard::start(&world);
+    let mut program = subscribing(&world.gateway, &["{thing}/cmd/+", "--count", "2"]);
+    subscribed(&world, &format!("{THING}/cmd/+"));
+    for payload in ["one", "two", "three"] {
+        dashboard.publish(&format!("{THING}/cmd/a"), payload, &[]);
+    }
+    assert!(program.wait(SOON).unwrap().success(), "{}", program.log());
+    assert_eq!(payloads(&program), ["one", "two"]);
+
+    // AWS's policy does not give this one; no rule gives AWS's own topics of others.
+    let answer = run(&mut client(&world.gateway, &["subscribe", "others/#"]));
+    assert_refused(&answer, 77, &["others/#"]);
+    let answer = run(&mut client(
+        &world.gateway,
+        &["subscribe", "$aws/things/another/shadow/#"],
+    ));
+    assert_refused(&answer, 77, &["no [[access]] rule gives", "no rule can give it"]);
+}
+
+#[test]
+fn promise_5_what_a_durable_subscription_has_not_printed_is_printed_after_a_crash() {
+    let mut world = world();
+    let dashboard = Dashboard::start(&world);
+    let durable = ["{thing}/jobs", "--name", "worker"];
+    let topic = format!("{THING}/jobs");
+    let mut first = subscribing(&world.gateway, &durable);
+    subscribed(&world, &topic);
+    for payload in numbers(0..3) {
+        dashboard.publish(&topic, &payload, &[]);
+    }
+    first
+        .wait_for_line(SOON, |line| line.contains("\"payload\":\"2\""))
+        .unwrap();
+    first.signal(Signal::KILL).unwrap();
+    first.wait(SOON).unwrap();
+    for payload in numbers(3..6) {
+        dashboard.publish(&topic, &payload, &[]);
+    }
+    world.gateway.wait_for("session.phase", |phase| phase == "connected");
+    wait::until(SOON, "three more wait", || waiting(&world.gateway) >= 3).unwrap();
+    world.gateway.kill();
+    world.gateway.start();
+    world.gateway.wait_online();
+    let mut second = subscribing(&world.gateway, &durable);
+    second
+        .wait_for_line(SOON, |line| line.contains("\"payload\":\"5\""))
+        .unwrap();
+    wait::until(SOON, "everything printed is acknowledged", || {
+        waiting(&world.gateway) == 0
+    })
+    .unwrap();
+    assert_eq!(payloads(&first), ["0", "1", "2"]);
+    let mut again = payloads(&second);
+    // What AWS had no acknowledgement for when the daemon was killed comes once more.
+    again.dedup();
+    assert!(again.ends_with(&numbers(3..6)), "{again:?}");
+
+    // A second reader takes its place, and is told when it is deleted.
+    let mut third = subscribing(&world.gateway, &[&durable[..], &["--no-ack"]].concat());
+    assert_eq!(second.wait(SOON).unwrap().code(), Some(69));
+    contains_all(
+        &second.log(),
+        &["another reader of this durable subscription took its place"],
+    );
+    dashboard.publish(&topic, "kept", &[]);
+    let line = third.wait_for_line(SOON, |line| line.contains("\"kept\"")).unwrap();
+    assert_eq!(waiting(&world.gateway), 1, "nobody has acknowledged it");
+    let id = serde_json::from_str::<Value>(&line).unwrap()["id"].to_string();
+    assert_done(&run(&mut client(
+        &world.gateway,
+        &["subscriptions", "ack", "worker", &id],
+    )));
+    let (code, table, _) = run(&mut client(&world.gateway, &["subscriptions"]));
+    assert_eq!(code, 0);
+    contains_all(&table, &["NAME WAITING SIZE", "worker 0 0 B 0 1 active uid", &topic]);
+    assert_done(&run(&mut client(
+        &world.gateway,
+        &["subscriptions", "delete", "worker"],
+    )));
+    assert_eq!(third.wait(SOON).unwrap().code(), Some(66));
+    let answer = run(&mut client(&world.gateway, &["subscriptions", "delete", "worker"]));
+    assert_refused(&answer, 66, &["there is no durable subscription of this name"]);
+}
+
+#[test]
+fn the_outbox_is_looked_into_purged_and_tried_again() {
+    let world = world();
+    let dashboard = Dashboard::start(&world);
+    let outbox = |arguments: &[&str]| run(&mut client(&world.gateway, &[&["outbox"], arguments].concat()));
+    for payload in ["one", "two", "three"] {
+        publish(&world.gateway, "others/data", payload);
+    }
+    world.gateway.wait_for("messages.parked", |parked| parked == 3);
+    let (code, table, _) = outbox(&["list", "--parked"]);
+    assert_eq!((code, table.lines().count()), (0, 4), "{table}");
+    contains_all(
+        &table,
+        &[
+            "ID STATE ACCEPTED BYTES",
+            "1 parked",
+            "3 others/data",
+            "not authorized (0x87)",
+        ],
+    );
+    let (_, lines, _) = outbox(&["list", "--parked", "--json"]);
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let id = first["id"].to_string();
+    let (code, screen, _) = outbox(&["show", &id]);
+    assert_eq!(code, 0);
+    contains_all(&screen, &["topic others/data", "reason", "payload one"]);
+    let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
+    assert_eq!(code, 0);
+    contains_all(
+        &screen,
+        &[
+            "Messages ready",
+            "none queued, 3 parked (see: gatepost outbox list --parked)",
+        ],
+    );
+
+    assert_eq!(
+        outbox(&["purge", &id]),
+        (0, "1 message deleted\n".to_owned(), String::new())
+    );
+    assert_refused(&outbox(&["show", &id]), 66, &["no message has the number", &id]);
+    assert_refused(&outbox(&["purge", &id]), 66, &["no message has the number"]);
+    assert_refused(&outbox(&["purge", "everything"]), 64, &["is no message's number"]);
+    let allowed = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iot:Publish", "Resource": "*" },
+    ]});
+    let policy = Policy::new("more", &allowed.to_string()).unwrap();
+    attach(&world.cloud, &world.certificate_id(), &policy);
+    let retried = outbox(&["retry", "parked"]);
+    assert_eq!(retried, (0, "2 messages to be sent again\n".to_owned(), String::new()));
+    world
+        .gateway
+        .wait_for("messages.acknowledged", |acknowledged| acknowledged == 2);
+
+    take_offline(&world);
+    let lines = numbers(0..250).join("\n");
+    assert_done(&fed(
+        &world.gateway,
+        &["publish", &format!("{THING}/data"), "--lines"],
+        &lines,
+    ));
+    let (code, list, _) = outbox(&["list"]);
+    assert_eq!((code, list.lines().count()), (0, 251), "{list}");
+    let purged = outbox(&["purge", "queued"]);
+    assert_eq!(purged, (0, "250 messages deleted\n".to_owned(), String::new()));
+    assert_eq!(outbox(&["list", "--json"]), (0, String::new(), String::new()));
+    publish(&world.gateway, &format!("{THING}/data"), "after");
+    back_online(&world);
+    dashboard.wait_for(&format!("{THING}/data"), "after");
+    assert_eq!(dashboard.payloads(&format!("{THING}/data")), ["after"]);
+}
+
+#[test]
+fn promise_7_messages_and_outbox_are_for_whom_a_rule_names() {
+    let mut world = World::new();
+    bring_online_known(&mut world);
+    for (arguments, words) in [
+        (&["publish", "{thing}/data", "x"][..], "publish = [\"{thing}/data\"]"),
+        (&["subscribe", "{thing}/data"], "subscribe = [\"{thing}/data\"]"),
+        (&["outbox"], "may not look into the outbox"),
+        (&["outbox", "purge", "queued"], "may not look into the outbox"),
+    ] {
+        assert_refused(&run(&mut client(&world.gateway, arguments)), 77, &[words]);
+    }
+}
+
+/// `gatepost subscribe`, running.
+fn subscribing(gateway: &Gateway, arguments: &[&str]) -> Process {
+    Process::spawn(&mut client(gateway, &[&["subscribe"], arguments].concat()), "gatepost").unwrap()
+}
+
+/// The payloads that it has printed.
+fn payloads(program: &Process) -> Vec<String> {
+    let log = program.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.map(|line| line["payload"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Messages that wait for the only durable subscription.
+fn waiting(gateway: &Gateway) -> u64 {
+    let (_, list, _) = run(&mut client(gateway, &["subscriptions", "--json"]));
+    let list: Value = serde_json::from_str(list.trim()).unwrap_or_default();
+    list["waiting"].as_u64().unwrap_or(0)
+}

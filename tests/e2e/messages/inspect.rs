@@ -1,0 +1,76 @@
+//! /v1/outbox: what waits and what was refused can be seen, deleted and tried again.
+
+use cloudlet::Policy;
+use serde_json::json;
+
+use super::{back_online, post, publish, request, take_offline, world};
+use crate::dashboard::Dashboard;
+use crate::registry::attach;
+use crate::support::THING;
+
+#[test]
+fn parked_messages_are_listed_shown_retried_and_purged() {
+    let world = world();
+    for payload in ["one", "two", "three"] {
+        publish(&world.gateway, "others/data", payload);
+    }
+    world.gateway.wait_for("messages.parked", |parked| parked == 3);
+    let list = world.gateway.get("/v1/outbox/parked").json().unwrap();
+    let first = &list["messages"][0];
+    assert_eq!(
+        (&first["topic"], &first["state"]),
+        (&json!("others/data"), &json!("parked")),
+        "{list}"
+    );
+    assert!(first["reason"].as_str().unwrap().contains("not authorized"), "{list}");
+    let id = first["id"].as_i64().unwrap();
+    let whole = world.gateway.get(&format!("/v1/outbox/{id}")).json().unwrap();
+    assert_eq!(whole["payload"], "one");
+    assert_eq!(
+        request(&world.gateway, "DELETE", &format!("/v1/outbox/{id}"), "", b"").status,
+        200
+    );
+    assert_eq!(world.gateway.get(&format!("/v1/outbox/{id}")).status, 404);
+    let allowed = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iot:Publish", "Resource": "*" },
+    ]});
+    attach(
+        &world.cloud,
+        &world.certificate_id(),
+        &Policy::new("more", &allowed.to_string()).unwrap(),
+    );
+    for (method, wrong) in [
+        ("POST", "queued/retry"),
+        ("GET", "parked?foo"),
+        ("GET", "parked?after=1&foo=2"),
+    ] {
+        let answer = request(&world.gateway, method, &format!("/v1/outbox/{wrong}"), "", b"");
+        assert_eq!(answer.status, 400, "{wrong}: {:?}", answer.json());
+    }
+    let retried = post(&world.gateway, "/v1/outbox/parked/retry", "", b"").json().unwrap();
+    assert_eq!(retried["messages"], 2);
+    world
+        .gateway
+        .wait_for("messages.acknowledged", |acknowledged| acknowledged == 2);
+    assert_eq!(world.gateway.status()["messages"]["parked"], 0);
+}
+
+#[test]
+fn queued_messages_are_purged() {
+    let world = world();
+    let dashboard = Dashboard::start(&world);
+    take_offline(&world);
+    for number in 0..1200 {
+        publish(&world.gateway, &format!("{THING}/data"), &number.to_string());
+    }
+    let purged = request(&world.gateway, "DELETE", "/v1/outbox/queued", "", b"")
+        .json()
+        .unwrap();
+    assert_eq!(purged["messages"], 1200);
+    let messages = &world.gateway.status()["messages"];
+    assert_eq!((&messages["queued"], &messages["dropped"]), (&json!(0), &json!(0)));
+    publish(&world.gateway, &format!("{THING}/data"), "after");
+    back_online(&world);
+    dashboard.wait_for(&format!("{THING}/data"), "after");
+    assert_eq!(dashboard.payloads(&format!("{THING}/data")), ["after"]);
+}

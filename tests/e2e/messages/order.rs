@@ -1,0 +1,33 @@
+//! A topic's order, where AWS does not take everything at once.
+
+use cloudlet::Event;
+
+use super::{back_online, configure, publish, take_offline};
+use crate::dashboard::Dashboard;
+use crate::registry::bring_online_known;
+use crate::support::{SOON, THING, World};
+
+#[test]
+fn what_is_behind_a_message_that_aws_puts_off_waits_for_it() {
+    let mut world = World::new();
+    configure(&mut world);
+    world.gateway.config.push_str("[mqtt]\npublish-rate = 1\n");
+    bring_online_known(&mut world);
+    let dashboard = Dashboard::start(&world);
+    take_offline(&world);
+    let topic = format!("{THING}/data");
+    let payloads = ["0", "1", "2", "3"];
+    for payload in payloads {
+        publish(&world.gateway, &topic, payload);
+    }
+    // The one that goes is presence; the next is answered with 0x97, quota exceeded.
+    let switches = world.cloud.switches();
+    switches.set(|switches| switches.publishes_per_second = 1);
+    back_online(&world);
+    let put_off = |event: &Event| matches!(event, Event::Discarded { topic: at, .. } if *at == topic);
+    world.cloud.wait_for(SOON, put_off).unwrap();
+    switches.set(|switches| switches.publishes_per_second = 100);
+    dashboard.wait_for(&topic, "3");
+    assert_eq!(dashboard.payloads(&topic), payloads);
+    assert_eq!(world.gateway.status()["messages"]["parked"], 0);
+}

@@ -1,0 +1,251 @@
+//! Promise 15: an outage that ends at this machine's end is over within seconds.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cloudlet::switches::Lifetime;
+use cloudlet::{Cloudlet, Options, Role, RoleAlias};
+use rig::fleet_ca::FleetCa;
+use rig::network::{CLOUD, CLOUD_NAME, FAR_CLOUD, Loss, Network};
+use rig::token::SoftHsm;
+use rig::user;
+use serde_json::Value;
+
+use crate::registry::{bring_online_known, register};
+use crate::support::{Gateway, PIN, SOON, World, options};
+
+/// The next attempt is at least so far away when the network comes back: what happens before it was not planned.
+const FAR: Duration = Duration::from_secs(12);
+
+fn options_at(network_host: &str) -> Options {
+    let mut options = options();
+    (options.listen, options.host) = (network_host.parse().unwrap(), CLOUD_NAME.to_owned());
+    options
+}
+
+fn seconds_until(time: &Value) -> Option<i64> {
+    let at = humantime::parse_rfc3339(time.as_str()?).ok()?;
+    let ahead = at.duration_since(std::time::SystemTime::now()).ok()?;
+    i64::try_from(ahead.as_secs()).ok()
+}
+
+/// Waits until the session and the role alias both wait, for long.
+fn wait_until_both_wait_long(gateway: &Gateway) -> (Value, Value) {
+    let look = || {
+        let status = gateway.status();
+        let (session, alias) = (&status["session"], &status["role_aliases"][0]);
+        let planned = (session["next_attempt"].clone(), alias["next_refresh"].clone());
+        let far = |time: &Value| seconds_until(time) > i64::try_from(FAR.as_secs()).ok();
+        (session["phase"] == "waiting" && far(&planned.0) && far(&planned.1)).then_some(planned)
+    };
+    rig::wait::until_some(5 * SOON, "both to wait for long", look)
+        .unwrap_or_else(|error| panic!("{error}\n{:#}\n{}", gateway.status(), gateway.log()))
+}
+
+#[test]
+fn promise_15_a_network_that_comes_back_is_tried_at_once() {
+    if !user::is_root() {
+        return eprintln!("NOT TESTED: a network of its own, because only root may have one");
+    }
+    let network = Network::new().unwrap();
+    network.in_cloud(|| an_address_and_a_link_come_back(&network)).unwrap();
+}
+
+fn an_address_and_a_link_come_back(network: &Network) {
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let mut world = World::with(Box::new(token), options_at(CLOUD));
+    world.gateway.through = network.at_gateway();
+    bring_online_known(&mut world);
+    world.gateway.stop();
+
+    // It starts without an address, so that each attempt fails at once and the waits grow.
+    network.set_addressed(false).unwrap();
+    world.gateway.start();
+    let (attempt, refresh) = wait_until_both_wait_long(&world.gateway);
+    network.set_addressed(true).unwrap();
+    world.gateway.wait_for_text("session.phase", "connected");
+    world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    assert!(
+        seconds_until(&attempt).is_some(),
+        "the session came back at {attempt}, as planned"
+    );
+    assert!(
+        seconds_until(&refresh).is_some(),
+        "credentials came back at {refresh}, as planned"
+    );
+    let log = world.gateway.log();
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("warn: session: waiting"))
+        .count();
+    assert!(warnings <= 10, "{warnings} lines about one outage\n{log}");
+    world.gateway.stop();
+
+    // It starts with the cable cut: attempts hang in SYN when it is plugged in.
+    network.set_cut(true).unwrap();
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "waiting");
+    world.gateway.wait_for_text("session.phase", "connecting");
+    network.set_cut(false).unwrap();
+    world
+        .gateway
+        .wait_for_log("a link, an address, a route or a rule has appeared");
+    world.gateway.wait_online();
+
+    // A short outage that leaves the connection dead, of which no packet tells: it is noticed long before its keep-alive.
+    network.set_cut(true).unwrap();
+    network.renumber().unwrap();
+    network.set_cut(false).unwrap();
+    world
+        .gateway
+        .wait_for_log("nothing was received since this machine's network changed");
+    world.gateway.wait_online();
+}
+
+#[test]
+fn promise_15_a_standby_takes_over_when_the_first_way_is_gone() {
+    if !user::is_root() {
+        return eprintln!("NOT TESTED: a network of its own, because only root may have one");
+    }
+    let network = Network::new().unwrap();
+    network.add_standby().unwrap();
+    network.in_cloud(|| the_first_way_goes(&network)).unwrap();
+}
+
+/// The preferred way is dead and nothing says so, so that attempts fail and the waits grow. Then the gateway loses that way, and the
+/// standby is what is left: the next attempts do not wait for the times that were planned.
+fn the_first_way_goes(network: &Network) {
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let mut world = World::with(Box::new(token), options_at(FAR_CLOUD));
+    world.gateway.through = network.at_gateway();
+    bring_online_known(&mut world);
+    for loss in [Loss::Address, Loss::Route] {
+        world.gateway.stop();
+        network.set_first_way_dead(true).unwrap();
+        world.gateway.start();
+        let (attempt, refresh) = wait_until_both_wait_long(&world.gateway);
+        network.lose_first_way(loss).unwrap();
+        world.gateway.wait_for_log("has gone, and a way out remains");
+        world.gateway.wait_for_text("session.phase", "connected");
+        world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+        for (what, planned) in [("the session", attempt), ("credentials", refresh)] {
+            assert!(
+                seconds_until(&planned).is_some(),
+                "{loss:?}: {what} came back at {planned}, as planned"
+            );
+        }
+        network.set_first_way_dead(false).unwrap();
+        network.regain_first_way(loss).unwrap();
+    }
+
+    // A connection over the first way dies with its link, of which no packet tells.
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_online();
+    network.lose_first_way(Loss::Link).unwrap();
+    world
+        .gateway
+        .wait_for_log("nothing was received since this machine's network changed");
+    world.gateway.wait_online();
+}
+
+const GATEWAYS: usize = 20;
+const OUTAGE: Duration = Duration::from_secs(150);
+
+/// Not a test: prints a table. `cargo test --test e2e -- --ignored --nocapture recovery::measured`
+#[test]
+#[ignore = "takes five minutes, and prints how long twenty gateways take to come back after 150 s"]
+fn measured() {
+    let network = Network::new().unwrap();
+    network.in_cloud(|| measure(&network)).unwrap();
+}
+
+fn measure(network: &Network) {
+    let ca = FleetCa::new().unwrap();
+    let cloud = Cloudlet::start(options_at(CLOUD)).unwrap();
+    cloud
+        .register_ca(&ca.ca_pem().unwrap(), cloud.article_template())
+        .unwrap();
+    let role = "arn:aws:iam::123456789012:role/telemetry";
+    cloud.add_role(Role::trusting(role)).unwrap();
+    for alias in ["telemetry", "upload"] {
+        cloud.add_role_alias(RoleAlias::new(alias, role)).unwrap();
+    }
+    // So short that all have expired when the outage ends.
+    cloud
+        .switches()
+        .set(|switches| switches.credentials.lifetime = Lifetime::Seconds(75));
+    let mut gateways = Vec::new();
+    for number in 0..GATEWAYS {
+        let token = SoftHsm::new("gateway", PIN).unwrap();
+        let mut gateway = Gateway::new(&cloud, &token, &ca.ca_pem_path());
+        let name = format!("gw-{number}");
+        gateway.configure("common-name = \"gw-1\"", &format!("common-name = \"{name}\""));
+        gateway
+            .config
+            .push_str("[[role-alias]]\nname = \"upload\"\n[mqtt]\nkeep-alive = \"30s\"\n");
+        gateway.through = network.at_gateway();
+        gateway.start();
+        let pem = ca.sign_v1(&gateway.wait_for_csr()).unwrap();
+        register(&cloud, &pem, &name, &options().policy);
+        gateway.install(&pem);
+        gateways.push((gateway, token));
+    }
+    for (gateway, _) in &gateways {
+        gateway.wait_online();
+        gateway.wait_for_text("role_aliases.1.phase", "valid");
+    }
+    network.set_cut(true).unwrap();
+    thread::sleep(OUTAGE);
+    for (gateway, _) in &gateways {
+        let status = gateway.status();
+        assert_ne!(status["session"]["phase"], "connected", "{status:#}");
+        assert_ne!(status["role_aliases"][0]["phase"], "valid", "{status:#}");
+    }
+    network.set_cut(false).unwrap();
+    let back = Instant::now();
+    let (mut sessions, mut aliases) = (Vec::new(), Vec::new());
+    thread::scope(|scope| {
+        let waiting: Vec<_> = gateways
+            .iter()
+            .map(|(gateway, _)| {
+                let socket = gateway.socket();
+                scope.spawn(move || watch_return(&socket, back))
+            })
+            .collect();
+        for thread in waiting {
+            let (session, both) = thread.join().unwrap();
+            sessions.push(session);
+            aliases.push(both);
+        }
+    });
+    for (what, mut times) in [("session", sessions), ("all role aliases", aliases)] {
+        times.sort_unstable();
+        let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64();
+        eprintln!(
+            "{what}: min {:.1} s, median {:.1} s, max {:.1} s",
+            at(0),
+            at(50),
+            at(100)
+        );
+    }
+}
+
+/// When the session and when every role alias is back.
+fn watch_return(socket: &std::path::Path, back: Instant) -> (Duration, Duration) {
+    let (mut session, mut aliases) = (None, None);
+    loop {
+        let status: Value = rig::unix_http::get(socket, "/v1/status").unwrap().json().unwrap();
+        if status["session"]["phase"] == "connected" {
+            session.get_or_insert(back.elapsed());
+        }
+        let valid = |alias: usize| status["role_aliases"][alias]["phase"] == "valid";
+        if valid(0) && valid(1) {
+            aliases.get_or_insert(back.elapsed());
+        }
+        if let (Some(session), Some(aliases)) = (session, aliases) {
+            return (session, aliases);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}

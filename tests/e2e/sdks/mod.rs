@@ -1,0 +1,169 @@
+//! Programs with the SDKs as they are published, on a gateway that is set up as docs/programs.md says.
+
+mod containers;
+mod examples;
+mod page;
+mod refusals;
+mod rotations;
+mod skew;
+mod windows;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cloudlet::Event;
+use cloudlet::switches::Lifetime;
+use rig::executable;
+use rig::{command, user};
+use tempfile::TempDir;
+
+use crate::loopback;
+use crate::support::{Gateway, World};
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+/// The Region that the page gives its profile.
+const REGION: &str = "us-east-2";
+
+/// A world in which the command is /usr/bin/gatepost and the socket /run/gatepost/gatepost.sock, in the eyes of its
+/// programs alone: each has a mount namespace of its own.
+struct Machine {
+    world: World,
+    /// The programs' home and working folder.
+    home: TempDir,
+    /// What is laid over /usr/bin.
+    bin: TempDir,
+}
+
+impl Machine {
+    /// A gateway that is online and has the loopback listener; its credentials live for so many seconds.
+    fn new(lifetime: i64) -> Self {
+        Self::with(lifetime, |_| {})
+    }
+
+    /// The same, with its configuration changed.
+    fn with(lifetime: i64, configure: impl FnOnce(&mut Gateway)) -> Self {
+        let mut world = World::new();
+        world
+            .cloud
+            .switches()
+            .set(|switches| switches.credentials.lifetime = Lifetime::Seconds(lifetime));
+        loopback::switch_on(&mut world.gateway);
+        configure(&mut world.gateway);
+        world.gateway.start();
+        world.certify();
+        world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+        world.gateway.wait_for_text("loopback.phase", "listening");
+        let folder = || tempfile::Builder::new().prefix("gatepost-programs-").tempdir().unwrap();
+        let (home, bin) = (folder(), folder());
+        executable::copy(&world.gateway.client(), &bin.path().join("gatepost")).unwrap();
+        Self { world, home, bin }
+    }
+
+    /// A step of bash in the programs' folder, with nothing of this process's environment but PATH.
+    fn bash(&self, script: &str) -> Command {
+        let mut command = command::command("unshare");
+        if !user::is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let enter = "mount -t tmpfs tmpfs /run; mkdir /run/gatepost; mount --bind \"$1\" /run/gatepost; \
+                     mount -t overlay overlay -o lowerdir=\"$2\":/usr/bin /usr/bin; \
+                     exec bash -euo pipefail -c \"$3\"";
+        command.args(["--mount", "sh", "-euc", enter, "sh"]);
+        command.arg(self.world.gateway.socket().parent().unwrap());
+        command.arg(self.bin.path()).arg(script);
+        let mut path = std::env::var("PATH").unwrap_or_default();
+        if let Some(own) = command::python().parent().filter(|own| own.is_absolute()) {
+            path = format!("{}:{path}", own.display());
+        }
+        let home = self.home.path().display().to_string();
+        command.env_clear().current_dir(&home).envs([
+            ("PATH", format!("{path}:/usr/sbin:/sbin")),
+            ("HOME", home),
+            ("AWS_ENDPOINT_URL", self.world.cloud.api_endpoint()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]);
+        command
+    }
+
+    /// A step that works; what it printed.
+    fn step(&self, script: &str) -> String {
+        command::run(&mut self.bash(script), "util-linux")
+            .unwrap_or_else(|error| panic!("{error:#}\n{}", self.world.gateway.log()))
+    }
+
+    /// Sets the profile up, as the page says.
+    fn set_up_profile(&self) {
+        self.step(&format!("gatepost setup-profile telemetry --region {REGION}"));
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Lets programs in JavaScript find the SDK, wherever they lie in the programs' folder.
+    fn install_javascript(&self) {
+        let modules = Path::new(REPOSITORY).join("target/programs/javascript/node_modules");
+        assert!(
+            modules.join("@aws-sdk/client-s3").exists(),
+            "the AWS SDK for JavaScript is missing: run `make setup-test`"
+        );
+        std::os::unix::fs::symlink(modules, self.file("node_modules")).unwrap();
+    }
+
+    /// The calls of S3 for a bucket: operation, key and access key.
+    fn calls(&self, bucket: &str) -> Vec<(&'static str, String, String)> {
+        let call = |event| match event {
+            Event::ApiCalled {
+                service: "s3",
+                operation,
+                access_key_id,
+                resource,
+                ..
+            } => {
+                let (named, key) = resource.split_once('/')?;
+                (named == bucket).then(|| (operation, key.to_owned(), access_key_id))
+            }
+            _ => None,
+        };
+        self.world.cloud.events().into_iter().filter_map(call).collect()
+    }
+
+    /// What was refused to any caller.
+    fn refusals(&self) -> Vec<Event> {
+        let refused = |event: &Event| matches!(event, Event::CallerRefused { .. });
+        self.world.cloud.events().into_iter().filter(refused).collect()
+    }
+}
+
+/// Sets the profile up, and lays the long-running programs beside it.
+fn copy_programs(machine: &Machine) {
+    machine.set_up_profile();
+    machine.install_javascript();
+    for (from, to) in [
+        ("long_running.py", "long_running.py"),
+        ("javascript/long-running.js", "long-running.mjs"),
+    ] {
+        fs::copy(format!("{REPOSITORY}/tests/sdks/{from}"), machine.file(to)).unwrap();
+    }
+}
+
+/// A program in Rust, which `make test` builds.
+fn rust_program(name: &str) -> PathBuf {
+    let path = Path::new(REPOSITORY).join("target/programs/rust/debug").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: `make test` builds it first",
+        path.display()
+    );
+    path
+}
+
+/// The two ways by which an SDK gets credentials, as lines before the program.
+const WAYS: [(&str, &str); 2] = [
+    ("profile", "export AWS_PROFILE=telemetry"),
+    (
+        "loopback",
+        "eval \"$(gatepost env telemetry)\"; export AWS_REGION=us-east-2",
+    ),
+];

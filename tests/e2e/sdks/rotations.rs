@@ -1,0 +1,143 @@
+//! Promises 3 and 4 as programs see them: credentials are replaced under a running program, and it never notices.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use rig::process::{Process, Signal};
+use rig::wait;
+
+use super::{Machine, WAYS, copy_programs, rust_program};
+use crate::support::SOON;
+
+/// Given to programs until 20 s after their issue, and replaced before. An SDK that keeps them until shortly before their end
+/// (Rust's) has each set for a minute.
+const LIFETIME: i64 = 80;
+/// Three rotations.
+const SETS: usize = 4;
+/// How long the slowest SDK may take for that.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// One object a second: enough for the AWS CLI to see as many sets.
+const UPLOADS: usize = 90;
+
+#[test]
+fn promise_4_running_programs_of_every_sdk_cross_three_rotations() {
+    let machine = Machine::new(LIFETIME);
+    copy_programs(&machine);
+    // A single run of the AWS CLI that takes its time.
+    machine.step(&format!(
+        "mkdir uploads; for n in {{1..{UPLOADS}}}; do head -c 1024 /dev/zero >uploads/$n; done
+        for section in default profile.telemetry; do
+            aws configure set $section.s3.max_bandwidth 1KB/s
+            aws configure set $section.s3.max_concurrent_requests 1
+        done"
+    ));
+    let rust = rust_program("programs");
+    let rust = rust.display();
+    let programs = [
+        ("python", "python3 long_running.py $BUCKET $PWD/stop".to_owned()),
+        ("javascript", "node long-running.mjs $BUCKET $PWD/stop".to_owned()),
+        ("rust", format!("{rust} $BUCKET $PWD/stop")),
+        (
+            "cli",
+            "env AWS_MAX_ATTEMPTS=1 aws s3 cp --recursive --only-show-errors uploads s3://$BUCKET/".to_owned(),
+        ),
+    ];
+    let mut running: Vec<(String, Process)> = Vec::new();
+    for (way, setting) in WAYS {
+        for (language, program) in &programs {
+            let bucket = format!("{language}-{way}");
+            let script = format!("{setting}; BUCKET={bucket}; exec {program}");
+            let program = Process::spawn(&mut machine.bash(&script), "util-linux").unwrap();
+            running.push((bucket, program));
+        }
+    }
+    let sets = |bucket: &str| -> BTreeSet<String> {
+        let calls = machine.calls(bucket).into_iter();
+        calls.map(|(_, _, access_key)| access_key).collect()
+    };
+    for (bucket, program) in &mut running {
+        // A program that fails ends at once, and the AWS CLI when it is done.
+        wait::until(PATIENCE, bucket, || {
+            sets(bucket).len() >= SETS || program.wait(Duration::ZERO).is_ok()
+        })
+        .unwrap();
+    }
+    fs::write(machine.file("stop"), "").unwrap();
+    for (bucket, mut program) in running {
+        let status = program.wait(PATIENCE).unwrap();
+        let (calls, sets) = (machine.calls(&bucket).len(), sets(&bucket).len());
+        assert!(
+            status.success(),
+            "{bucket}: {status} after {calls} calls\n{}",
+            program.log()
+        );
+        assert!(sets >= SETS, "{bucket}: {calls} calls with {sets} sets of credentials");
+        match bucket.starts_with("cli") {
+            true => assert_eq!(calls, UPLOADS, "{bucket}: a call was lost or made twice"),
+            false => assert_eq!(
+                program.log().trim(),
+                calls.to_string(),
+                "{bucket}: a call was lost or made twice"
+            ),
+        }
+    }
+    assert_eq!(machine.refusals(), [], "a call was signed with what was no good");
+}
+
+/// The tokens of the loopback listener are new after a restart, and programs have read the old ones.
+#[test]
+fn promise_4_running_programs_outlive_a_restart_of_gatepost() {
+    let mut machine = Machine::new(LIFETIME);
+    copy_programs(&machine);
+    let rust = rust_program("programs");
+    let settings: Vec<String> = WAYS
+        .map(|(_, setting)| machine.step(&format!("{setting} >&2; export -p | grep AWS_")))
+        .into();
+    let mut running = Vec::new();
+    for (language, program) in [
+        ("python", "python3 long_running.py"),
+        ("javascript", "node long-running.mjs"),
+        ("rust", rust.to_str().unwrap()),
+    ] {
+        for ((way, _), setting) in WAYS.iter().zip(&settings) {
+            let bucket = format!("{language}-{way}");
+            let script = format!("{setting}\nexec {program} {bucket} $PWD/stop");
+            running.push((
+                bucket,
+                Process::spawn(&mut machine.bash(&script), "util-linux").unwrap(),
+            ));
+        }
+    }
+    for (bucket, _) in &running {
+        wait::until(SOON, bucket, || machine.calls(bucket).len() > 1).unwrap();
+    }
+    // They hold still meanwhile: who asks while nobody is there is refused, and may well ask again then.
+    running
+        .iter_mut()
+        .for_each(|(_, program)| program.signal(Signal::STOP).unwrap());
+    let before: BTreeSet<String> = machine
+        .world
+        .cloud
+        .minted()
+        .into_iter()
+        .map(|set| set.access_key_id)
+        .collect();
+    machine.world.gateway.stop();
+    machine.world.gateway.start();
+    machine.world.gateway.wait_for_text("role_aliases.0.phase", "valid");
+    machine.world.gateway.wait_for_text("loopback.phase", "listening");
+    running
+        .iter_mut()
+        .for_each(|(_, program)| program.signal(Signal::CONT).unwrap());
+    for (bucket, program) in &mut running {
+        let new = || machine.calls(bucket).iter().any(|(_, _, key)| !before.contains(key));
+        wait::until(PATIENCE, bucket, || new() || program.wait(Duration::ZERO).is_ok()).unwrap();
+    }
+    fs::write(machine.file("stop"), "").unwrap();
+    for (bucket, mut program) in running {
+        let status = program.wait(SOON).unwrap();
+        assert!(status.success(), "{bucket}: {status}\n{}", program.log());
+    }
+    assert_eq!(machine.refusals(), []);
+}

@@ -1,0 +1,111 @@
+//! How often programs ask: once, until the window of their SDK before the end of the credentials begins.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use rig::process::{Process, Signal};
+use rig::wait;
+
+use super::{Machine, WAYS, copy_programs, rust_program};
+use crate::support::SOON;
+
+/// botocore asks again from a quarter of an hour before the end on (botocore, credentials.py: advisory refresh timeout).
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// How often credentials were asked for, by this way. Looked up by the other one, so that looking does not count.
+fn asked(machine: &Machine, way: &str) -> u32 {
+    let (door, look) = match way {
+        "loopback" => (
+            "loopback",
+            "curl -sf --unix-socket /run/gatepost/gatepost.sock http://x/metrics",
+        ),
+        _ => (
+            "socket",
+            "eval \"$(gatepost env)\"; curl -sf ${AWS_CONTAINER_CREDENTIALS_FULL_URI%/v1/*}/metrics",
+        ),
+    };
+    let metrics = machine.step(look);
+    let name = format!("gatepost_requests_total{{code=\"200\",listener=\"{door}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    line.map_or(0, |number| number.parse().unwrap())
+}
+
+/// A program that calls until the file `stop` is there.
+fn start(machine: &Machine, setting: &str, bucket: &str, program: &str) -> Process {
+    let _ = fs::remove_file(machine.file("stop"));
+    let script = format!("{setting}\nexec {program} {bucket} $PWD/stop");
+    Process::spawn(&mut machine.bash(&script), "util-linux").unwrap()
+}
+
+fn stop(machine: &Machine, mut program: Process) {
+    fs::write(machine.file("stop"), "").unwrap();
+    let status = program.wait(SOON).unwrap();
+    assert!(status.success(), "{}", program.log());
+}
+
+fn wait_for_calls(machine: &Machine, bucket: &str, calls: usize) {
+    wait::until(SOON, &format!("{calls} calls of {bucket}"), || {
+        machine.calls(bucket).len() >= calls
+    })
+    .unwrap();
+}
+
+#[test]
+fn promise_4_with_the_usual_hour_a_program_asks_once() {
+    let machine = Machine::new(3600);
+    copy_programs(&machine);
+    let rust = rust_program("programs").display().to_string();
+    for (way, setting) in WAYS {
+        for (language, program) in [
+            ("python", "python3 long_running.py"),
+            ("javascript", "node long-running.mjs"),
+            ("rust", rust.as_str()),
+        ] {
+            // `gatepost env` is a question of its own.
+            let setting = machine.step(&format!("{setting} >&2; export -p | grep AWS_"));
+            let bucket = format!("{language}-{way}");
+            let before = asked(&machine, way);
+            let program = start(&machine, &setting, &bucket, program);
+            wait_for_calls(&machine, &bucket, 10);
+            stop(&machine, program);
+            // What looking itself takes: `gatepost env`, where it is by loopback.
+            let looking = u32::from(way == "profile");
+            assert_eq!(asked(&machine, way) - before - looking, 1, "{bucket}");
+        }
+    }
+}
+
+#[test]
+fn promise_4_botocore_asks_as_often_as_its_window_says() {
+    // A while outside of the window, then in it; gatepost does not replace them before.
+    const OUTSIDE: Duration = Duration::from_secs(45);
+    let machine = Machine::new(i64::try_from((WINDOW + OUTSIDE).as_secs()).unwrap());
+    copy_programs(&machine);
+    let keys = machine.world.gateway.credentials().json().unwrap();
+    let end = humantime::parse_rfc3339(keys["Expiration"].as_str().unwrap()).unwrap();
+    let left = || end.duration_since(SystemTime::now()).unwrap();
+    let setting = machine.step("eval \"$(gatepost env)\"; export AWS_REGION=us-east-2; export -p | grep AWS_");
+    let mut program = start(&machine, &setting, "bucket", "python3 long_running.py");
+    wait_for_calls(&machine, "bucket", 4);
+    assert_eq!(asked(&machine, "loopback"), 1, "outside of the window");
+    assert!(left() > WINDOW, "this machine is too slow to tell");
+
+    wait::until(SOON, "the window", || left() < WINDOW).unwrap();
+    // The call under way may be one of before.
+    wait_for_calls(&machine, "bucket", machine.calls("bucket").len() + 1);
+    // It holds still while both are counted.
+    program.signal(Signal::STOP).unwrap();
+    let (calls, times) = (machine.calls("bucket").len(), asked(&machine, "loopback"));
+    program.signal(Signal::CONT).unwrap();
+    wait_for_calls(&machine, "bucket", calls + 5);
+    stop(&machine, program);
+    let (calls, times) = (
+        machine.calls("bucket").len() - calls,
+        asked(&machine, "loopback") - times,
+    );
+    let times = usize::try_from(times).unwrap();
+    assert!(
+        times.abs_diff(calls) <= 1,
+        "{calls} calls within the window, and {times} questions"
+    );
+}

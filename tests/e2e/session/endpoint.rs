@@ -1,0 +1,37 @@
+//! Port 443, where AWS tells MQTT from HTTPS by ALPN.
+
+use cloudlet::{Cloudlet, Options};
+use rig::token::SoftHsm;
+
+use crate::registry::bring_online_known;
+use crate::support::{PIN, World, options};
+
+#[test]
+fn port_443_is_spoken_with_alpn() {
+    let on_443 = Options {
+        mqtt_port: 443,
+        ..options()
+    };
+    if let Err(error) = Cloudlet::start(on_443.clone()) {
+        panic!(
+            "this test needs 127.0.0.1:443: run it as root, or allow everybody that port by \
+             `sysctl net.ipv4.ip_unprivileged_port_start=443`: {error}"
+        );
+    }
+    let token = SoftHsm::new("gateway", PIN).unwrap();
+    let mut world = World::with(Box::new(token), on_443);
+    bring_online_known(&mut world);
+    assert_eq!(world.gateway.status()["session"]["endpoint"], "localhost:443");
+}
+
+#[test]
+fn no_alpn_is_offered_elsewhere() {
+    let mut world = World::new();
+    world.cloud.switches().set(|switches| switches.require_alpn = true);
+    crate::registry::start_known(&mut world);
+    let without = |event: &cloudlet::Event| matches!(event, cloudlet::Event::TlsRefused { reason, .. } if reason == "no ALPN x-amzn-mqtt-ca");
+    world.cloud.wait_for(crate::support::SOON, without).unwrap();
+    world.gateway.wait_for_text("session.phase", "waiting");
+    world.cloud.switches().set(|switches| switches.require_alpn = false);
+    world.gateway.wait_online();
+}

@@ -1,0 +1,33 @@
+//! What others see of the gateway under its presence topic: a real client with a certificate of its own looks.
+
+use crate::dashboard::Dashboard;
+use crate::registry::bring_online_known;
+use crate::support::{SOON, World};
+
+#[test]
+fn presence_is_announced_and_withdrawn_by_word_or_by_will() {
+    let mut world = World::new();
+    // Reports of health come in between otherwise.
+    world.gateway.config.push_str("[mqtt]\nreport-interval = \"off\"\n");
+    let dashboard = Dashboard::start(&world);
+    let states = || -> Vec<String> {
+        let all = dashboard.presence().into_iter();
+        all.map(|report| report["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut expected = Vec::new();
+    let mut expect = |state: &'static str| {
+        expected.push(state);
+        rig::wait::until(SOON, state, || states().len() >= expected.len()).unwrap();
+        assert_eq!(states(), expected, "the will is not published after a farewell");
+    };
+    bring_online_known(&mut world);
+    expect("online");
+    world.gateway.stop();
+    expect("offline");
+    world.gateway.start();
+    expect("online");
+    world.gateway.kill();
+    expect("offline");
+    world.gateway.start();
+    expect("online");
+}

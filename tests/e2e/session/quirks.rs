@@ -1,0 +1,346 @@
+//! Brokers that do not keep to MQTT 5, or keep to it in odd ways: a table of what they send and what the gateway must do.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use rig::wait;
+
+use crate::registry::bring_online_known;
+use crate::scripted_broker::{Script, ScriptedBroker, connack, framed, publish};
+use crate::support::{SOON, THING, World};
+
+/// A world whose gateway AWS knows, stopped, and about to connect to a broker of the test's own.
+pub fn world() -> (World, ScriptedBroker) {
+    let mut world = World::new();
+    world.gateway.configure(
+        "role-aliases = [\"*\"]",
+        "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]",
+    );
+    bring_online_known(&mut world);
+    world.gateway.stop();
+    let broker = ScriptedBroker::start(&world.ca);
+    let root = world.cloud.root_ca_path().to_owned();
+    let both = world.gateway.folder.path().join("roots.pem");
+    let roots = format!("{}\n{}", fs::read_to_string(&root).unwrap(), world.ca.ca_pem().unwrap());
+    fs::write(&both, roots).unwrap();
+    let (old, new) = (world.cloud.mqtt_endpoint(), broker.endpoint());
+    world.gateway.configure(
+        &format!("mqtt-endpoint = \"{old}\""),
+        &format!("mqtt-endpoint = \"{new}\""),
+    );
+    world.gateway.configure(
+        &format!("root-ca = \"{}\"", root.display()),
+        &format!("root-ca = \"{}\"", both.display()),
+    );
+    (world, broker)
+}
+
+/// What the gateway must do about what is sent behind CONNACK.
+enum Must {
+    /// Say this reason code in DISCONNECT, and name this statement.
+    End(u8, &'static str),
+    /// Go on, and acknowledge what comes next.
+    GoOn,
+}
+
+use Must::{End, GoOn};
+
+#[test]
+fn promise_6_nothing_that_a_broker_sends_stops_the_gateway() {
+    // One row for each way that the connection takes it; src/mqtt/tests/breaches.rs has a row for each breach.
+    let large = framed(0x32, &[b"\x00\x01t\x00\x07\x00", &vec![b'x'; 160_000][..]].concat());
+    let sixteen = b"\x34\x06\x00\x01t\x00\x00\x00\x34\x06\x00\x01t\x00\x00\x00";
+    let rows: Vec<(&str, Vec<u8>, Must)> = vec![
+        (
+            "two QoS 2 with packet identifier 0",
+            sixteen.to_vec(),
+            End(0x82, "MQTT-3.8.4-8"),
+        ),
+        ("a second CONNACK", connack(&[]), End(0x82, "MQTT-3.2.0-2")),
+        ("reserved flags", vec![0x41, 2, 0, 1], End(0x81, "MQTT-2.1.3-1")),
+        (
+            "a length without end",
+            vec![0x30, 0xff, 0xff, 0xff, 0xff, 0x7f],
+            End(0x81, "MQTT 5.0, 1.5.5"),
+        ),
+        (
+            "a large PUBACK",
+            vec![0x40, 0xff, 0xff, 0x7f],
+            End(0x95, "MQTT-3.1.2-24"),
+        ),
+        (
+            "a topic alias",
+            publish(0, &[], &[0x23, 0, 1], b"x"),
+            End(0x94, "MQTT-3.1.2-27"),
+        ),
+        (
+            "a topic that is not UTF-8",
+            framed(0x30, b"\x00\x01\xff\x00"),
+            End(0x81, "MQTT-1.5.4-1"),
+        ),
+        ("PUBACK for nothing", vec![0x40, 2, 9, 9], GoOn),
+        ("SUBACK for nothing", vec![0x90, 4, 9, 9, 0, 1], GoOn),
+        ("a message that is too large", large, GoOn),
+        ("a message twice", publish(2, &[0, 7], &[], b"x").repeat(2), GoOn),
+    ];
+    let (mut world, broker) = world();
+    for (what, then, must) in rows {
+        let last = publish(2, &[0, 99], &[], b"after it");
+        broker.play(Script {
+            then: [then, last].concat(),
+            ..Script::default()
+        });
+        world.gateway.start();
+        match must {
+            GoOn => {
+                broker.wait_for(&format!("{what}: PUBACK"), |packet| packet == b"\x40\x00\x63");
+                assert_eq!(world.gateway.status()["session"]["connects"], 1, "{what}");
+            }
+            End(code, statement) => {
+                broker.wait_for(&format!("{what}: DISCONNECT"), |packet| packet == [0xe0, code]);
+                world.gateway.wait_for_log(&format!("({statement})"));
+            }
+        }
+        // The credentials come from elsewhere, and do not suffer.
+        wait::until(SOON, "credentials", || world.gateway.credentials().status == 200).unwrap();
+        world.gateway.stop();
+    }
+}
+
+#[test]
+fn promise_8_each_answer_to_connect_is_named() {
+    let rows: Vec<(&str, Vec<u8>, &str)> = vec![
+        // src/cloud/mqtt/tests/first_contact.rs has a row for each answer.
+        (
+            "a web server",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "MQTT-2.1.3-1",
+        ),
+        ("0xee", framed(0x20, &[0, 0xee, 0]), "does not list (0xee)"),
+    ];
+    let (mut world, broker) = world();
+    for (what, connack, words) in rows {
+        broker.play(Script {
+            connack,
+            ..Script::default()
+        });
+        world.gateway.start();
+        world.gateway.wait_for_words("session.problem.message", words);
+        assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned", "{what}");
+        world.gateway.stop();
+    }
+}
+
+#[test]
+fn promise_6_a_breach_that_comes_with_the_session_costs_the_session_and_no_more() {
+    let (mut world, broker) = world();
+    let resumed = framed(0x20, &[1, 0, 0]);
+    broker.play(Script {
+        connack: resumed,
+        then: publish(2, &[0, 1], &[0x23, 0, 1], b"poison"),
+        ..Script::default()
+    });
+    world.gateway.start();
+    let connects = || {
+        let all = broker.packets().into_iter();
+        // The flags of CONNECT come behind the protocol's name and version.
+        all.filter(|packet| packet[0] == 0x10)
+            .map(|packet| packet[8] & 2 != 0)
+            .collect::<Vec<_>>()
+    };
+    wait::until(3 * SOON, "a clean start", || connects().contains(&true)).unwrap();
+    assert_eq!(
+        connects()[..4],
+        [false, false, false, true],
+        "after three, and not before"
+    );
+    broker.play(Script::default());
+    let why = world
+        .gateway
+        .wait_longer_for(3 * SOON, "session.discarded_because", |why| why.is_string());
+    let why = why.as_str().unwrap();
+    assert!(why.contains("a topic alias") && why.contains("are lost"), "{why}");
+    let log = world.gateway.log();
+    assert!(log.contains("AWS's session was discarded"), "{log}");
+    world.gateway.stop();
+}
+
+#[test]
+fn promise_6_a_filter_that_brings_a_breach_is_set_aside_and_named_and_the_others_go_on() {
+    let (mut world, broker) = world();
+    broker.play(Script {
+        retained: publish(3, &[0, 1], &[0x23, 0, 1], b"poison"),
+        retained_for: "poisoned/topic",
+        ..Script::default()
+    });
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "connected");
+    let open = |filter: &str| {
+        let mut program = rig::unix_http::connect(&world.gateway.socket()).unwrap();
+        let asked = format!("GET /topics/{filter} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        program.write_all(asked.as_bytes()).unwrap();
+        BufReader::new(program).lines().map_while(Result::ok)
+    };
+    let (_good, mut poisoned) = (open("good/topic"), open("poisoned/topic"));
+    world
+        .gateway
+        .wait_longer_for(3 * SOON, "session.filters_set_aside", |aside| {
+            aside[0]["filter"] == "poisoned/topic"
+        });
+    assert!(poisoned.any(|line| line.contains("\"refused\"") && line.contains("is set aside")));
+    world.gateway.wait_for_text("session.phase", "connected");
+    world.gateway.wait_for_words(
+        "session.problem.message",
+        "the subscription to poisoned/topic is set aside",
+    );
+    assert_eq!(world.gateway.status()["session"]["problem"]["remedy"], "configuration");
+    world
+        .gateway
+        .wait_for_log("the subscription to poisoned/topic is set aside");
+    // The next connection asks for the other filter alone. The problem is said before that connection exists.
+    let filters_of_the_last_connection = || {
+        let packets = broker.packets();
+        let last = packets.iter().rposition(|packet| packet[0] == 0x10).unwrap();
+        let has = |filter: &[u8]| {
+            let mut asked = packets[last..].iter().filter(|packet| packet[0] == 0x82);
+            asked.any(|packet| packet.windows(filter.len()).any(|part| part == filter))
+        };
+        (has(b"good/topic"), has(b"poisoned/topic"))
+    };
+    wait::until(3 * SOON, "a connection with the good filter alone", || {
+        filters_of_the_last_connection() == (true, false)
+    })
+    .unwrap();
+    world.gateway.stop();
+}
+
+#[test]
+fn promise_5_what_the_broker_takes_is_kept_to() {
+    let (mut world, broker) = world();
+    let topic = format!("/topics/{THING}/data");
+    let post = |world: &World, query: &str, body: &[u8]| {
+        let head = format!(
+            "POST {topic}{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        rig::unix_http::request_raw(&world.gateway.socket(), &[head.as_bytes(), body].concat()).unwrap()
+    };
+    // Accepted while nobody has said less; the broker then takes packets of 1000 bytes.
+    broker.play(Script {
+        connack: framed(0x20, &[0, 0x88, 0]),
+        ..Script::default()
+    });
+    world.gateway.start();
+    world.gateway.wait_for_words("session.problem.message", "0x88");
+    assert_eq!(post(&world, "", &[b'x'; 131_072]).status, 200);
+    broker.play(Script {
+        connack: connack(&[0x27, 0, 0, 3, 0xe8]),
+        ..Script::default()
+    });
+    world.gateway.wait_for("messages.parked", |parked| parked == 1);
+    let log = world.gateway.log();
+    assert!(log.contains("the broker takes packets of at most 1000 bytes"), "{log}");
+    assert_eq!(post(&world, "", &[b'x'; 1000]).status, 413);
+    assert_eq!(post(&world, "", b"small").status, 200);
+    broker.wait_for("the small one", |packet| packet.ends_with(b"small"));
+    world.gateway.stop();
+
+    // Receive Maximum 1, and presence is not acknowledged: a message waits, and nothing turns in circles meanwhile.
+    broker.play(Script {
+        connack: connack(&[0x21, 0, 1]),
+        acknowledges: false,
+        ..Script::default()
+    });
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "connected");
+    assert_eq!(post(&world, "", b"waits").status, 200);
+    let lines = || world.gateway.log().len();
+    let before = lines();
+    wait::until(SOON, "the status", || world.gateway.status()["messages"]["queued"] == 1).unwrap();
+    assert!(lines() - before < 100_000, "no line for each turn of a circle");
+    // A message at quality of service 0 waits for no acknowledgement.
+    assert_eq!(post(&world, "?qos=0", b"no window").status, 200);
+    broker.wait_for("the message at QoS 0", |packet| {
+        packet[0] == 0x30 && packet.ends_with(b"no window")
+    });
+    // Presence cannot say that the gateway goes offline, so the will does.
+    world.gateway.stop();
+    broker.wait_for("DISCONNECT with will message", |packet| packet == [0xe0, 4]);
+
+    // Maximum QoS 0: what must not be lost waits, the rest goes.
+    broker.play(Script {
+        connack: connack(&[0x24, 0, 0x25, 0]),
+        ..Script::default()
+    });
+    world.gateway.start();
+    world
+        .gateway
+        .wait_for_words("session.problem.message", "acknowledges no messages");
+    assert_eq!(post(&world, "?qos=0", b"at once").status, 200);
+    broker.wait_for("the message at QoS 0", |packet| {
+        packet[0] == 0x30 && packet.ends_with(b"at once")
+    });
+    assert!(
+        broker
+            .packets()
+            .iter()
+            .all(|packet| packet[0] & 0xf0 != 0x30 || packet[0] == 0x30)
+    );
+    assert_eq!(world.gateway.status()["messages"]["queued"], 1);
+    world.gateway.stop();
+    broker.play(Script::default());
+    world.gateway.start();
+    world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    broker.wait_for("what waited", |packet| packet.ends_with(b"waits"));
+}
+
+#[test]
+fn promise_8_a_dead_connection_is_noticed_while_a_program_publishes() {
+    let (mut world, broker) = world();
+    // The broker asks for a keep-alive of two seconds, and then says nothing more.
+    broker.play(Script {
+        connack: connack(&[0x13, 0, 2]),
+        speaks: false,
+        ..Script::default()
+    });
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "connected");
+    let gateway = &world.gateway;
+    wait::until(SOON, "the end of the connection", || {
+        let target = format!("/topics/{THING}/data?qos=0");
+        let head = format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx");
+        let _ = rig::unix_http::request_raw(&gateway.socket(), head.as_bytes());
+        gateway
+            .log()
+            .contains("nothing was received for one and a half keep-alives")
+    })
+    .unwrap();
+    assert!(
+        broker.packets().iter().any(|packet| packet.as_slice() == [0xc0]),
+        "it was asked"
+    );
+    // src/cloud/mqtt/tests/lifetime.rs has a broker that answers PINGREQ and nothing else.
+}
+
+#[test]
+fn promise_13_a_retained_message_right_behind_suback_is_not_lost() {
+    let (mut world, broker) = world();
+    broker.play(Script {
+        retained: publish(1, &[], &[], b"kept"),
+        ..Script::default()
+    });
+    world.gateway.start();
+    world.gateway.wait_for_text("session.phase", "connected");
+    for number in 0..20 {
+        let mut program = rig::unix_http::connect(&world.gateway.socket()).unwrap();
+        program
+            .write_all(b"GET /topics/t?qos=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut lines = BufReader::new(program).lines().map_while(Result::ok);
+        assert!(
+            lines.any(|line| line.contains("\"payload\":\"kept\"")),
+            "subscription {number}"
+        );
+    }
+    world.gateway.stop();
+}

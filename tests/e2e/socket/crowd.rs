@@ -1,0 +1,326 @@
+//! Callers who are too many or too slow: nobody else notices.
+
+use std::fs::{self, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rig::{unix_http, user};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+
+use super::http::read_one;
+use crate::support::{SOON, World};
+
+const CROWD: usize = 10_000;
+const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
+/// Of a user who has no rule.
+const STRANGER: u32 = 61009;
+
+/// A gateway that is online with those rules, and whose socket other users can reach.
+fn world_with_rules(rules: &str) -> World {
+    let mut world = World::new();
+    world.gateway.config.push_str(rules);
+    world.bring_online();
+    open_folder(&world);
+    world
+}
+
+fn open_folder(world: &World) {
+    fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Opens as many connections as are wanted and holds them. A full backlog makes connect(2) wait, never fail.
+fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
+    (0..size).map(|_| unix_http::connect(socket).unwrap()).collect()
+}
+
+/// Lets this process hold `CROWD` connections, or as many as it may.
+fn room_for_a_crowd() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let reserve = 1000;
+    let wanted = limit.maximum.unwrap_or(u64::MAX).min(CROWD as u64 + reserve);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised).unwrap();
+    }
+    let room = usize::try_from(wanted - reserve).unwrap();
+    if room < CROWD {
+        eprintln!("NOT TESTED: {CROWD} connections, because this process may hold {room} only (ulimit -Hn)");
+    }
+    room
+}
+
+#[test]
+fn ten_thousand_idle_connections_lock_nobody_out() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    open_folder(&world);
+    let room = room_for_a_crowd();
+    let mut kept = unix_http::connect(&socket).unwrap();
+    let mut held = Vec::new();
+    for size in [room / 10; 9] {
+        held.extend(match user::is_root() {
+            true => user::act_as(STRANGER, STRANGER, || crowd(&socket, size)).unwrap(),
+            false => crowd(&socket, size),
+        });
+        assert_eq!(
+            world.gateway.credentials().status,
+            200,
+            "beside {} connections",
+            held.len()
+        );
+        if user::is_root() {
+            kept.write_all(REQUEST).unwrap();
+            assert_eq!(
+                read_one(&mut kept).status,
+                200,
+                "another user's crowd costs nobody a connection"
+            );
+        }
+    }
+    held.extend(crowd(&socket, room / 10));
+    assert_eq!(world.gateway.credentials().status, 200, "beside a crowd of one's own");
+    drop(held);
+    assert_eq!(world.gateway.credentials().status, 200);
+    world.gateway.stop();
+}
+
+/// More callers at once than one user may have connections: whoever asks is answered all the same.
+#[test]
+fn a_burst_of_one_users_callers_is_answered_to_the_last() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    for _ in 0..5 {
+        let asked: Vec<UnixStream> = (0..300)
+            .map(|_| {
+                let mut stream = UnixStream::connect(&socket).unwrap();
+                let request = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+                // Where it was closed already, reading tells.
+                let _ = stream.write_all(request);
+                stream
+            })
+            .collect();
+        for (index, mut stream) in asked.into_iter().enumerate() {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let text = String::from_utf8_lossy(&answer);
+            assert!(text.starts_with("HTTP/1.1 200"), "caller {index}: {text:?}");
+        }
+    }
+    world.gateway.stop();
+}
+
+#[test]
+fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: the limit on requests, because this user's own daemon does not limit it");
+        return;
+    }
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
+    let socket = world.gateway.socket();
+    // As many as a user may have connections, all asking at once and again and again.
+    let refused = user::act_as(STRANGER, STRANGER, || {
+        let mut looping: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(&socket).unwrap()).collect();
+        (0..1000).find_map(|_| {
+            looping.iter_mut().for_each(|stream| stream.write_all(REQUEST).unwrap());
+            let mut answers = looping.iter_mut().map(read_one).collect::<Vec<_>>().into_iter();
+            answers.find(|answer| answer.status != 200)
+        })
+    });
+    let refused = refused.unwrap().expect("a loop is not told of it");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    let told = refused.json().unwrap();
+    assert_eq!(told["code"], "too_many_requests");
+    assert!(
+        told["message"].as_str().unwrap().contains("more than 500 a second"),
+        "{told}"
+    );
+    for _ in 0..3000 {
+        assert_eq!(
+            world.gateway.credentials().status,
+            200,
+            "root, and whoever the daemon runs as, is trusted"
+        );
+    }
+    let again = || user::act_as(STRANGER, STRANGER, || world.gateway.credentials().status == 200).unwrap();
+    rig::wait::until(SOON, "an answer to who asks at leisure", again).unwrap();
+    let log = world.gateway.log();
+    let lines = log.lines().filter(|line| line.contains("allowed role alias")).count();
+    assert!(lines < 20, "{lines} lines in the journal for thousands of requests");
+    world.gateway.stop();
+}
+
+/// Subordinate user IDs are cheap: newuidmap(1) gives an ordinary user 65,536 of them.
+#[test]
+fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
+    lock_nobody_out("", |uid| uid);
+}
+
+/// All of them keep that user's primary group, so that a rule about the group is for each.
+#[test]
+fn promise_6_one_user_multiplied_by_its_group_locks_nobody_out() {
+    const GROUP: u32 = 61020;
+    let rule = format!("\n[[access]]\ngid = {GROUP}\nrole-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]\n");
+    lock_nobody_out(&rule, |_| GROUP);
+}
+
+fn lock_nobody_out(rule: &str, gid: fn(u32) -> u32) {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a crowd of users, because only root may act as others");
+        return;
+    }
+    const NAMED: u32 = 61010;
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {NAMED}\nrole-aliases = [\"*\"]\n{rule}"));
+    let socket = world.gateway.socket();
+    let unfinished: [&[u8]; 6] = [
+        b"POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"POST /topics/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"GET /topics/%23 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /subscriptions/a/ack HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        b"GET /v1/credentials HTTP/1.1\r\nX: ",
+        b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
+    ];
+    let mut held = Vec::new();
+    let mut answered = 0;
+    for uid in 200_000..200_100 {
+        let connections = user::act_as(uid, gid(uid), || {
+            let connect = |number: usize| {
+                let mut stream = unix_http::connect(&socket).unwrap();
+                // Where it was closed already there is nothing to hold.
+                let _ = stream.write_all(unfinished[number % unfinished.len()]);
+                stream
+            };
+            (0..12).map(connect).collect::<Vec<_>>()
+        });
+        held.extend(connections.unwrap());
+        for _ in 0..2 {
+            assert_eq!(
+                world.gateway.credentials().status,
+                200,
+                "root, beside {} others",
+                held.len()
+            );
+        }
+        let named = || (0..2).map(|_| world.gateway.credentials().status).collect::<Vec<_>>();
+        answered += 2;
+        assert_eq!(
+            user::act_as(NAMED, NAMED, named).unwrap(),
+            [200, 200],
+            "a user with a rule, beside {} others",
+            held.len()
+        );
+    }
+    assert_eq!((held.len(), answered), (1200, 200));
+    world.gateway.stop();
+}
+
+/// Connections faster than any program needs are refused unread, and cost nobody else anything.
+#[test]
+fn promise_6_a_flood_of_connections_is_refused_and_locks_nobody_out() {
+    if !user::is_root() {
+        eprintln!("NOT TESTED: a flood of connections, because only root may act as another user");
+        return;
+    }
+    let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
+    let socket = world.gateway.socket();
+    let over = AtomicBool::new(false);
+    let refused = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let flood = || {
+                let mut refused = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let mut stream = UnixStream::connect(&socket).unwrap();
+                    let _ = stream.write_all(b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                    let mut answer = Vec::new();
+                    let _ = stream.read_to_end(&mut answer);
+                    refused += usize::from(answer.starts_with(b"HTTP/1.1 429"));
+                }
+                refused
+            };
+            user::act_as(STRANGER, STRANGER, flood).unwrap()
+        });
+        for _ in 0..300 {
+            assert_eq!(world.gateway.credentials().status, 200);
+        }
+        over.store(true, Ordering::Relaxed);
+        flood.join().unwrap()
+    });
+    eprintln!("{refused} of the flood's connections were refused");
+    world.gateway.stop();
+}
+
+#[test]
+fn a_slow_loris_is_ended_and_holds_nobody_up() {
+    let mut world = World::new();
+    world.bring_online();
+    let socket = world.gateway.socket();
+    let lorises: Vec<_> = (0..20)
+        .map(|_| {
+            let stream = unix_http::connect(&socket).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            thread::spawn(move || bytes_until_ended(stream))
+        })
+        .collect();
+    while lorises.iter().any(|loris| !loris.is_finished()) {
+        assert_eq!(world.gateway.credentials().status, 200);
+        thread::sleep(Duration::from_millis(100));
+    }
+    for loris in lorises {
+        assert!(loris.join().unwrap() > 1, "it was given a while");
+    }
+    world.gateway.stop();
+}
+
+/// A head of one byte a second; how many of them were taken.
+fn bytes_until_ended(mut stream: UnixStream) -> usize {
+    let head = b"GET /v1/credentials HTTP/1.1\r\nX: "
+        .iter()
+        .chain(std::iter::repeat(&b'x'));
+    for (sent, byte) in head.enumerate() {
+        if stream.write_all(&[*byte]).is_err() {
+            return sent;
+        }
+        match stream.read(&mut [0; 64]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            _ => return sent,
+        }
+        assert!(sent < 300, "nobody ends it");
+    }
+    unreachable!("the head is endless")
+}
+
+#[test]
+fn no_descriptors_left_is_survived() {
+    let mut world = World::new();
+    world.bring_online();
+    let pid = i32::try_from(world.gateway.process().pid())
+        .ok()
+        .and_then(Pid::from_raw);
+    // More than the daemon holds when idle, less than that and one user's connections.
+    let few = Rlimit {
+        current: Some(60),
+        maximum: Some(60),
+    };
+    prlimit(pid, Resource::Nofile, few).unwrap();
+    for _ in 0..2 {
+        let seen = world.gateway.process().line_count();
+        let held = crowd(&world.gateway.socket(), 64);
+        world
+            .gateway
+            .process()
+            .wait_for_line_after(seen, SOON, |line| line.contains("accepting fails"))
+            .unwrap();
+        drop(held);
+        assert_eq!(world.gateway.credentials().status, 200);
+    }
+    world.gateway.stop();
+}

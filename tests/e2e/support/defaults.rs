@@ -1,0 +1,34 @@
+//! Names, options and patience that most tests share.
+
+use std::time::Duration;
+
+use cloudlet::{Cloudlet, Options, Policy};
+use rig::shell::Shell;
+
+/// For what takes a moment on a slow machine; never a measure of anything.
+pub const SOON: Duration = Duration::from_secs(60);
+/// The gateway's thing name.
+pub const THING: &str = "gw-1";
+/// The token's user PIN.
+pub const PIN: &str = "correct-horse-battery";
+
+/// The cloud that most tests want.
+pub fn options() -> Options {
+    let quick = Options::quick();
+    Options {
+        policy: Policy::seed_with_credentials(&quick.account, &quick.region),
+        ..quick
+    }
+}
+
+/// A user's shell with the AWS CLI set up as `cloudlet run` tells its user to.
+pub fn shell(cloud: &Cloudlet) -> Shell {
+    let administrator = cloud.administrator();
+    Shell::new([
+        ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
+        ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", administrator.secret_access_key),
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+    ])
+    .unwrap()
+}

@@ -1,0 +1,142 @@
+//! The watchdog is fed only while every thread makes progress.
+
+use std::time::Duration;
+
+use rig::manager::Manager;
+use rig::thread_stopper::ThreadStopper;
+use rig::token::{SlowSigner, SoftHsm};
+use rig::wait;
+
+use super::has;
+use crate::registry::{bring_online_known, start_known};
+use crate::relay::Relay;
+use crate::support::{Gateway, PIN, SOON, World, options};
+
+/// Short, so that a test sees several meals; long enough for a busy machine.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// Has the daemon started by a service manager that watches it.
+fn watch(world: &mut World) {
+    let mut manager = Manager::new().unwrap();
+    manager.watchdog = Some(LIMIT);
+    world.gateway.manager = Some(manager);
+}
+
+fn meals(gateway: &Gateway) -> usize {
+    gateway.manager().count("WATCHDOG=1")
+}
+
+/// Waits for `more` meals, counted from now.
+fn wait_for_meals(gateway: &Gateway, more: usize) {
+    let before = meals(gateway);
+    wait::until(SOON, "meals of the watchdog", || meals(gateway) >= before + more)
+        .unwrap_or_else(|error| panic!("{error}\n{}", gateway.log()));
+}
+
+/// Waits until systemd would have ended the daemon: no meal within the limit.
+fn wait_until_starved(gateway: &Gateway) {
+    let mut last = (meals(gateway), std::time::Instant::now());
+    let starved = || {
+        let now = meals(gateway);
+        if now != last.0 {
+            last = (now, std::time::Instant::now());
+        }
+        last.1.elapsed() > LIMIT
+    };
+    wait::until(2 * SOON, "a starving watchdog", starved).unwrap();
+}
+
+/// Stops a thread of the daemon and waits for what systemd waits for.
+fn starves_without(thread: &str) -> World {
+    let mut world = World::new();
+    watch(&mut world);
+    let stopper = ThreadStopper::new().unwrap();
+    world.gateway.env.extend(stopper.env());
+    bring_online_known(&mut world);
+    wait_for_meals(&world.gateway, 2);
+    stopper.stop(SOON, thread).unwrap();
+    wait_until_starved(&world.gateway);
+    world
+}
+
+#[test]
+fn it_starves_when_the_local_wing_stops() {
+    starves_without("gatepostd");
+}
+
+#[test]
+fn it_starves_when_the_cloud_wing_stops_and_programs_are_served_meanwhile() {
+    let world = starves_without("cloud");
+    assert!(
+        world.gateway.log().contains("from the thread cloud"),
+        "{}",
+        world.gateway.log()
+    );
+    assert_eq!(world.gateway.credentials().status, 200);
+}
+
+#[test]
+fn it_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile() {
+    let world = starves_without("token");
+    assert!(
+        world.gateway.log().contains("from the thread token"),
+        "{}",
+        world.gateway.log()
+    );
+    assert_eq!(world.gateway.credentials().status, 200);
+}
+
+#[test]
+fn an_outage_of_the_cloud_does_not_starve_it() {
+    let mut world = World::new();
+    watch(&mut world);
+    let relay = Relay::to(&world.cloud.mqtt_endpoint());
+    world.gateway.configure(&world.cloud.mqtt_endpoint(), &relay.endpoint());
+    let credentials = Relay::to(&world.cloud.credentials_endpoint());
+    world
+        .gateway
+        .configure(&world.cloud.credentials_endpoint(), &credentials.endpoint());
+    for relay in [&relay, &credentials] {
+        relay.set_silent(true);
+    }
+    start_known(&mut world);
+    world.gateway.wait_for_text("session.phase", "connecting");
+    wait_for_meals(&world.gateway, 4);
+    assert_eq!(world.gateway.manager().count("READY=1"), 1);
+}
+
+#[test]
+fn a_token_that_takes_its_time_does_not_starve_it() {
+    // Each signature is longer than the watchdog's patience, and shorter than that for a signature.
+    let token = SlowSigner::new(SoftHsm::new("gateway", PIN).unwrap(), LIMIT + Duration::from_secs(2)).unwrap();
+    let mut world = World::with(Box::new(token), options());
+    watch(&mut world);
+    world.gateway.start();
+    world.gateway.manager().wait_for(SOON, has("WATCHDOG=1")).unwrap();
+    world.certify();
+    world
+        .gateway
+        .wait_longer_for(3 * SOON, "state", |state| state == "ready");
+    assert!(
+        !world.gateway.log().contains("watchdog: no sign"),
+        "{}",
+        world.gateway.log()
+    );
+}
+
+#[test]
+fn it_starves_when_a_signature_never_comes() {
+    let token = SlowSigner::new(SoftHsm::new("gateway", PIN).unwrap(), Duration::from_secs(3600)).unwrap();
+    let mut world = World::with(Box::new(token), options());
+    watch(&mut world);
+    world.gateway.start();
+    world.gateway.manager().wait_for(SOON, has("WATCHDOG=1")).unwrap();
+    wait_until_starved(&world.gateway);
+    assert!(
+        world.gateway.log().contains("from the thread token"),
+        "{}",
+        world.gateway.log()
+    );
+    assert_eq!(world.gateway.get("/v1/status").status, 200);
+    world.gateway.kill();
+}

@@ -1,8 +1,0 @@
-//! The topics of these tests.
-
-use crate::world::THING;
-
-/// What is published has topics that begin so; the gateway's own health reports have not.
-pub(super) fn topic_prefix() -> String {
-    format!("{THING}/data/")
-}
