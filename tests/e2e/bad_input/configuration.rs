@@ -110,7 +110,7 @@ fn a_configuration_that_is_not_there_is_named() {
     let mut world = World::new();
     let missing = world.gateway.folder.path().join("none.toml");
     for check in [false, true] {
-        let mut command = world.gateway.command();
+        let mut command = world.gateway.command_without_configuration();
         command.arg("--config").arg(&missing);
         if check {
             command.arg("--check-config");

@@ -96,8 +96,15 @@ role-aliases = ["*"]
         path
     }
 
-    /// A command for the daemon with its environment, not started yet.
+    /// A command for the daemon with its environment and its configuration, not started yet.
     pub fn command(&self) -> Command {
+        let mut command = self.command_without_configuration();
+        command.arg("--config").arg(self.write_config());
+        command
+    }
+
+    /// A command for the daemon with its environment.
+    pub fn command_without_configuration(&self) -> Command {
         let words = self.through.iter().map(String::as_str);
         let mut words = words.chain([env!("CARGO_BIN_EXE_gatepostd")]);
         let mut command = Command::new(words.next().unwrap());
@@ -106,7 +113,6 @@ role-aliases = ["*"]
             .env_remove("JOURNAL_STREAM")
             .env_remove("NOTIFY_SOCKET")
             .envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.arg("--config").arg(self.write_config());
         command
     }
 
