@@ -32,7 +32,7 @@ fn a_token_is_listed_made_and_proved_by_gatepostd_alone() {
     ];
     for token in tokens {
         let does = |action, label, pin| prepare(&*token, action, label, pin);
-        assert_eq!(does("list", "", PIN).1, "gateway");
+        assert_eq!(does("list", "gateway", PIN).1, "gateway");
         assert_eq!(does("prove", "gateway", PIN).1, "good");
         assert_eq!(does("prove", "gateway", "not the PIN").1, "wrong-pin");
         let (code, _, errors) = does("prove", "other", PIN);
@@ -44,7 +44,7 @@ fn a_token_is_listed_made_and_proved_by_gatepostd_alone() {
         assert_eq!(code, Some(0), "{errors}");
         assert_eq!(does("prove", "other", other).1, "good");
         assert_eq!(does("prove", "gateway", PIN).1, "good");
-        let labels = does("list", "", PIN).1;
+        let labels = does("list", "gateway", PIN).1;
         assert_eq!(labels.lines().count(), 2, "{labels}");
         let (code, _, errors) = does("make", "third", "\n");
         assert_eq!(code, Some(64), "{errors}");
