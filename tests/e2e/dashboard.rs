@@ -82,6 +82,15 @@ impl Dashboard {
         self.process.log().lines().filter_map(message).collect()
     }
 
+    /// Whether a message came that the broker had retained.
+    pub fn has_retained(&self) -> bool {
+        let is_retained = |line: &str| {
+            let words = line.strip_prefix("message ").and_then(|line| line.split(' ').nth(1));
+            words == Some("1")
+        };
+        self.process.log().lines().any(is_retained)
+    }
+
     /// Waits until a message on `topic` has this payload.
     pub fn wait_for(&self, topic: &str, payload: &str) {
         let wanted = (topic.to_owned(), payload.to_owned());

@@ -170,14 +170,16 @@ fn presence_is_retained_where_the_policy_allows_it_and_costs_no_connection_where
         &world.certificate_id(),
         &Policy::new("retain", &retain.to_string()).unwrap(),
     );
+    let watch = |world: &World| Dashboard::watching(world, &format!("{THING}/gatepost/status"));
+    // The first run learns that it may retain, the second one has a will that is retained.
     for _ in 0..2 {
         world.gateway.stop();
         world.gateway.start();
         world.gateway.wait_online();
+        rig::wait::until(SOON, "a retained presence", || watch(&world).has_retained()).unwrap();
     }
     world.gateway.kill();
-    let watch = || Dashboard::watching(&world, &format!("{THING}/gatepost/status"));
-    let dashboard = watch();
+    let dashboard = watch(&world);
     let is_offline = || {
         dashboard
             .presence()
@@ -186,7 +188,7 @@ fn presence_is_retained_where_the_policy_allows_it_and_costs_no_connection_where
     };
     rig::wait::until(SOON, "the will", is_offline).unwrap();
     // The will is published, so whoever subscribes from now on gets it first, if it is retained.
-    let later = watch();
+    let later = watch(&world);
     rig::wait::until(SOON, "a retained will", || !later.presence().is_empty()).unwrap();
     assert_eq!(later.presence()[0]["state"], "offline");
 }
