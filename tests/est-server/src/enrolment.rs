@@ -12,7 +12,7 @@ use crate::events::{Event, Operation};
 use crate::faults::{Answer, NoAnswer, with_faults};
 use crate::issue::{Issued, arrange, issue_certificate};
 use crate::pkcs10::Pkcs10;
-use crate::server::State;
+use crate::state::State;
 use crate::switches::{CertificateFault, Switches};
 
 /// A request has some hundred bytes; one with an RSA 8192 key and many names still fits.

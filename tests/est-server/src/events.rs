@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
-use crate::options::Observer;
 
 /// An operation of EST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +56,9 @@ pub enum Event {
         common_name: String,
     },
 }
+
+/// Called for each event as it happens.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// The events so far.
 #[derive(Clone)]

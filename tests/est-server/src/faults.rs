@@ -4,7 +4,7 @@ use hyper::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use crate::answer::{self, AnswerBody};
-use crate::server::State;
+use crate::state::State;
 use crate::switches::AnswerFault;
 
 /// The body that the fault for large bodies sends.

@@ -68,7 +68,7 @@ pub(crate) fn issue_certificate(
         not_after: not_before + lifetime,
         extensions,
     };
-    let (certificate, serial) = unsigned.sign(&signer.key)?;
+    let (certificate, serial) = unsigned.sign(signer.key.signature_algorithm(), |message| signer.key.sign(message))?;
     Ok(Issued { certificate, serial })
 }
 

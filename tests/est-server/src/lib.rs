@@ -21,13 +21,14 @@ mod pkcs10;
 mod pkcs7;
 mod server;
 mod service;
+mod state;
 mod switches;
 mod tls;
 mod x509;
 
 pub use ca::{CaKey, CaSource, Pkcs11Key};
 pub use error::Error;
-pub use events::{Event, Operation};
+pub use events::{Event, Observer, Operation};
 pub use options::{Options, RequestAttributes, User};
 pub use server::EstServer;
 pub use switches::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Fault, Switches};

@@ -3,15 +3,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ca::CaSource;
-use crate::events::Event;
+use crate::events::Observer;
 use crate::switches::Switches;
-
-/// Called for each event as it happens.
-pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Somebody who may enrol by HTTP Basic authentication.
 #[derive(Clone, PartialEq, Eq)]

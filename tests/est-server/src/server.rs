@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::events::{Event, Events};
 use crate::options::Options;
 use crate::service::{Closed, respond};
+use crate::state::State;
 use crate::switches::{SwitchBoard, Switches};
 use crate::tls::ServerIdentity;
 
@@ -31,19 +32,6 @@ use crate::tls::ServerIdentity;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// After an accept error, which is most often "too many open files": trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The parts that all connections share.
-pub(crate) struct State {
-    pub(crate) options: Options,
-    pub(crate) cas: Mutex<Cas>,
-    pub(crate) users: Users,
-    pub(crate) switches: SwitchBoard,
-    pub(crate) lifetime: Mutex<Duration>,
-    pub(crate) events: Events,
-    identity: ServerIdentity,
-    bootstrap: Vec<Vec<u8>>,
-    folder: PathBuf,
-}
 
 /// A running EST server. Dropping it ends it.
 pub struct EstServer {

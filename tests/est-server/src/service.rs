@@ -13,7 +13,7 @@ use crate::enrolment::enrol;
 use crate::events::{Event, Operation};
 use crate::faults::{Answer, NoAnswer, with_faults};
 use crate::options::RequestAttributes;
-use crate::server::State;
+use crate::state::State;
 
 /// CsrAttrs with the object identifier of challengePassword.
 const CHALLENGE_PASSWORD: &[u8] = &[

@@ -6,7 +6,6 @@ use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::ca::CaKey;
 use crate::error::Error;
 
 pub(crate) const SEQUENCE: u8 = 0x30;
@@ -123,10 +122,13 @@ pub(crate) struct Unsigned<'a> {
 }
 
 impl Unsigned<'_> {
-    /// Signs it. Returns the certificate and its serial number in hexadecimal.
-    pub(crate) fn sign(&self, key: &CaKey) -> Result<(Vec<u8>, String), Error> {
+    /// Has it signed by `sign`, whose AlgorithmIdentifier is `algorithm`. Returns the certificate and its serial number in hexadecimal.
+    pub(crate) fn sign(
+        &self,
+        algorithm: &[u8],
+        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
+    ) -> Result<(Vec<u8>, String), Error> {
         let serial = serial()?;
-        let algorithm = key.signature_algorithm();
         let extensions: Vec<Vec<u8>> = self.extensions.iter().map(Extension::der).collect();
         let extensions: Vec<&[u8]> = extensions.iter().map(Vec::as_slice).collect();
         let to_be_signed = element(
@@ -142,7 +144,7 @@ impl Unsigned<'_> {
                 &element(0xa3, &[&element(SEQUENCE, &extensions)]),
             ],
         );
-        let signature = key.sign(&to_be_signed)?;
+        let signature = sign(&to_be_signed)?;
         let signature = element(BIT_STRING, &[&[0], &signature]);
         let serial = serial.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((element(SEQUENCE, &[&to_be_signed, algorithm, &signature]), serial))

@@ -1,9 +1,8 @@
 //! The CA's private key, in software or in a token.
 
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::key_kind::KeyKind;
 use super::pkcs11::Pkcs11Key;
 use crate::error::Error;
 
@@ -15,31 +14,6 @@ const ECDSA_SHA384: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x
 const RSA_SHA256: &[u8] = &[
     0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00,
 ];
-
-/// A kind of key that the server signs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyKind {
-    EcP256,
-    EcP384,
-    Rsa,
-}
-
-impl KeyKind {
-    pub(super) fn of(key_info: &[u8]) -> Result<Self, Error> {
-        let unusable = || Error::Ca("the CA's key is none of EC P-256, EC P-384 and RSA".to_owned());
-        let (_, info) = SubjectPublicKeyInfo::from_der(key_info).map_err(|_| unusable())?;
-        let curve = info.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
-        match (
-            info.algorithm.algorithm.to_id_string().as_str(),
-            curve.map(|curve| curve.to_id_string()).as_deref(),
-        ) {
-            ("1.2.840.113549.1.1.1", _) => Ok(Self::Rsa),
-            ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")) => Ok(Self::EcP256),
-            ("1.2.840.10045.2.1", Some("1.3.132.0.34")) => Ok(Self::EcP384),
-            _ => Err(unusable()),
-        }
-    }
-}
 
 /// The CA's private key.
 #[derive(Debug)]

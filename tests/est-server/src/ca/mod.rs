@@ -1,6 +1,7 @@
 //! The CA: its certificate and key, and those before and after a rollover.
 
 mod key;
+mod key_kind;
 mod pkcs11;
 
 use std::fs::{self, File};
@@ -203,7 +204,9 @@ fn ca_certificate(issuer: &[u8], subject: &[u8], key_info: &[u8], signer: &CaKey
             Extension::authority_key_id(&x509::key_id(signer.key_info())),
         ],
     };
-    Ok(unsigned.sign(signer)?.0)
+    Ok(unsigned
+        .sign(signer.signature_algorithm(), |message| signer.sign(message))?
+        .0)
 }
 
 /// The names of certificate and key of the CA's n-th generation.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, SHA384, digest};
 
-use super::key::KeyKind;
+use super::key_kind::KeyKind;
 use crate::error::Error;
 use crate::x509::{SEQUENCE, element};
 
