@@ -10,7 +10,7 @@ use nix::unistd::{Group, User};
 
 use crate::arguments::print;
 use crate::check_config;
-use crate::config::{AccessRule, Aliases, Config, DEFAULT_PATH, Draft, Folders, RuleText};
+use crate::config::{self, AccessRule, Aliases, Config, DEFAULT_PATH, Draft, Folders, RuleText};
 use crate::foreign_text;
 use crate::identity;
 use crate::local::is_dynamic;
@@ -61,9 +61,9 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
         Some(missing) => missing,
         None => return print("nothing changed: the rules give this already\n"),
     };
-    let folder = Config::drop_ins(&path);
+    let folder = config::drop_in_folder(&path);
     let draft = draft(&folder, &missing)?;
-    Config::examine_with(&path, Some(&draft), &Folders::from_environment())
+    config::examine_with(&path, Some(&draft), &Folders::from_environment())
         .map_err(|error| Fatal::new(Exit::Configuration, Problem::configuration(error.to_string())))?;
     let shown = |what: &str| format!("{what} {}:\n\n{missing}\n\n", draft.path.display());
     if *dry_run {
@@ -88,7 +88,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
 /// Whether nobody but gatepost may publish to the topic, whatever the rules say.
 fn is_reserved(topic: &str, config: &Config) -> bool {
     let presence = config.mqtt.presence_topic.as_deref();
-    let own = identity::thing_name(&config.identity);
+    let own = identity::find_thing_name(&config.identity);
     topic::is_reserved(topic, topic::THING, presence)
         || own.is_some_and(|thing| topic::is_reserved(&topic.replace(topic::THING, &thing), &thing, presence))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::arguments::print;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError, Folders};
+use crate::config::{self, Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
 use crate::identity;
 use crate::local::AccessRules;
@@ -88,7 +88,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn load(path: &Path) -> Result<Config, Fatal> {
-    Config::load(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
+    config::load(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
 }
 
 /// Loads the configuration for a command that a user has started: files that this user may not read are no fault of theirs.
@@ -96,7 +96,7 @@ pub fn load(path: &Path) -> Result<Config, Fatal> {
 /// # Errors
 /// With all findings, a line each.
 pub fn load_for_user(path: &Path) -> Result<Config, Fatal> {
-    Config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
+    config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
 
 /// Whether every one of these findings says that this user may not read something: it is not known then whether anything is wrong.
@@ -110,7 +110,7 @@ pub fn lack_permission(findings: &[String]) -> bool {
 /// # Errors
 /// With all findings, a line each.
 pub fn examine(path: &Path) -> Result<Config, Fatal> {
-    Config::examine(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
+    config::examine(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
 
 fn fatal_for_user(path: &Path, error: &ConfigError) -> Fatal {

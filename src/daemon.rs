@@ -22,7 +22,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::cloud::{Cloud, MessageChannels, PresenceReport, SessionReporters};
-use crate::config::Config;
+use crate::config::{Config, drop_in_folder};
 use crate::credentials::CredentialCacheEditor;
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
@@ -170,7 +170,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         access,
         reloads: reload_requests,
         connections: Connections::default(),
-        drop_ins: Config::drop_ins(path),
+        drop_ins: drop_in_folder(path),
         loopback: loopback_place,
         pace: Pace::new(clock.clone()),
         waiting: Waiting::default(),

@@ -147,7 +147,7 @@ fn key(config: &Config) -> Result<Vec<u8>, Fatal> {
 fn warnings(offered: &Offered, config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = offered.warning.iter().map(Problem::to_string).collect();
     let new = &offered.certificate.thing_name;
-    if let Some(old) = identity::thing_name(&config.identity).filter(|old| old != new) {
+    if let Some(old) = identity::find_thing_name(&config.identity).filter(|old| old != new) {
         warnings.push(format!(
             "the thing name changes from {} to {}",
             foreign_text::clean(old),

@@ -53,10 +53,10 @@ pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), F
     };
     match preparation {
         Preparation::List => {
-            let labels = token::labels(module).map_err(unavailable)?;
+            let labels = token::list_labels(module).map_err(unavailable)?;
             print(&labels.iter().map(|label| format!("{label}\n")).collect::<String>())
         }
-        Preparation::Make => token::make(module, label, &read_pin()?).map_err(unavailable),
+        Preparation::Make => token::create(module, label, &read_pin()?).map_err(unavailable),
         Preparation::Prove => {
             let proof = token::prove(module, label, &read_pin()?).map_err(unavailable)?;
             // The script has the word from standard output, and what to tell people from standard error.
@@ -92,5 +92,5 @@ fn read_pin() -> Result<SecretString, Fatal> {
         .take(MAX_PIN)
         .read_to_end(&mut pin)
         .map_err(|error| unreadable(foreign_text::clean(error)))?;
-    token::pin_from(&pin).map_err(|fault| unreadable(format!("it {fault}")))
+    token::parse_pin(&pin).map_err(|fault| unreadable(format!("it {fault}")))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gatepost::config::{Config, Folders};
+use gatepost::config::{self, Config, Folders};
 
 /// The least that loads; fragments of the documentation are laid beside it.
 const MINIMUM: &str = r#"
@@ -42,7 +42,7 @@ fn load(main: &str, dropped: &str) -> Result<Config, String> {
         runtime: "/run/gatepost".into(),
         credentials: None,
     };
-    Config::load(&path, &folders).map_err(|error| error.to_string())
+    config::load(&path, &folders).map_err(|error| error.to_string())
 }
 
 /// What the machine would fill in must not decide here: a build machine's host name may have dots, which no thing name has.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use gatepost::config::{Changes, Config};
+use gatepost::config::{self, Changes};
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {
@@ -20,14 +20,14 @@ fuzz_target!(|input: &[u8]| {
     FOLDER.with(|folder| {
         let main = write(folder.path(), &parts);
         let folders = fuzz::folders(folder.path());
-        match Config::load(&main, &folders) {
+        match config::load(&main, &folders) {
             Ok(config) => {
-                let again = Config::load(&main, &folders).expect("the same files are the same configuration");
+                let again = config::load(&main, &folders).expect("the same files are the same configuration");
                 assert!(Changes::between(&config, &again).is_empty());
                 assert_eq!(config.access, again.access);
                 // An empty drop-in changes nothing.
                 fs::write(folder.path().join("conf.d/99-empty.toml"), "").expect("a file");
-                let with_empty = Config::load(&main, &folders).expect("an empty file is no fault");
+                let with_empty = config::load(&main, &folders).expect("an empty file is no fault");
                 assert!(Changes::between(&config, &with_empty).is_empty());
                 assert_eq!(config.access, with_empty.access);
                 assert!(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Selectors;
+use crate::config::{self, Selectors};
 use crate::local::{AccessRules, Caller, Peer, Permission};
 
 const MAIN: &str = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
@@ -43,7 +43,7 @@ impl Place {
     }
 
     fn gives(&self, uid: u32, permission: Permission) -> bool {
-        let config = Config::examine(&self.main(), &Folders::from_environment()).unwrap();
+        let config = config::examine(&self.main(), &Folders::from_environment()).unwrap();
         let caller = Caller::Peer(Peer::new(uid, 100, None));
         AccessRules::new(&config.access)
             .rule_for(&caller, permission, "gw-1")
@@ -130,7 +130,7 @@ fn hostile_words_become_a_rule_for_those_words_or_none() {
     ] {
         let place = Place::new();
         let outcome = place.run(rule(7, &[], &[topic], &[]), false);
-        match crate::config::may_be_granted(topic) {
+        match config::may_be_granted(topic) {
             true => {
                 outcome.unwrap();
                 assert!(place.gives(7, Permission::Publish(topic)), "{topic}");

@@ -121,7 +121,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::Folders;
+    use crate::config::{self, Folders};
 
     /// With the role aliases t and video, of which t is the default.
     fn configuration() -> Config {
@@ -132,7 +132,7 @@ mod tests {
                     identity = { subject = { common-name = \"gw-1\" } }\n\
                     role-alias = [{ name = \"t\", default = true }, { name = \"video\" }]\n";
         fs::write(&path, text).unwrap();
-        Config::load(&path, &Folders::from_environment()).unwrap()
+        config::load(&path, &Folders::from_environment()).unwrap()
     }
 
     #[test]

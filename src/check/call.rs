@@ -42,7 +42,7 @@ async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> R
     };
     let headers = request
         .headers(credentials, clock.aws_now())
-        .map_err(|sigv4::Unsignable(why)| {
+        .map_err(|sigv4::SigningError(why)| {
             Problem::configuration(format!("{endpoint}: {why}")).next("check AWS_ENDPOINT_URL")
         })?;
     let failed = |error: reqwest::Error| Problem::wait(format!("{endpoint}: {}", with_causes(&error.without_url())));

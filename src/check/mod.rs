@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::arguments::print;
 use crate::check_config::lack_permission;
 use crate::clock::{SharedClock, SystemClock, is_set};
-use crate::config::{Config, ConfigError, Folders};
+use crate::config::{self, ConfigError, Folders};
 use crate::identity::roots;
 use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
@@ -55,7 +55,7 @@ pub fn run(path: &Path, user: Option<&str>, json: bool) -> Result<(), Fatal> {
 
 fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     let folders = Folders::from_environment();
-    let config = match Config::load(path, &folders) {
+    let config = match config::load(path, &folders) {
         Ok(config) => config,
         Err(error) => {
             unreadable(&error, report);

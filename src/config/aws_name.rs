@@ -1,39 +1,39 @@
-//! Reads what the name of an AWS IoT endpoint says: the service, the Region and the partition.
+//! Parses the name of an AWS IoT endpoint into its service, its Region and its partition.
 //!
 //! AWS General Reference, "AWS IoT Core endpoints and quotas", and the developer guide, "Device data endpoint types".
 
 /// The service behind an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// MQTT, with a server certificate of Amazon Trust Services (or by a name that exists in that form only).
+    /// MQTT, with a server certificate of Amazon Trust Services.
     Data,
-    /// MQTT, with a server certificate of an authority that is no longer trusted.
+    /// MQTT, with a server certificate of a CA that is no longer trusted.
     LegacyData,
     /// The credentials provider.
     Credentials,
     /// Jobs for devices.
     Jobs,
-    /// The API of the service itself, the same for all accounts.
+    /// The control plane API, which is the same for all accounts.
     Api,
 }
 
-/// A part of AWS with accounts, ARNs and names of its own.
+/// An AWS partition, which has its own accounts, ARNs and domain names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// As ARNs write it.
+    /// The name in ARNs.
     pub name: &'static str,
-    /// The prefixes of its Regions' names; the partition without any has all Regions that no other claims.
+    /// The prefixes of its Regions' names. The partition without prefixes has all other Regions.
     region_prefixes: &'static [&'static str],
-    /// The end of its hosts' names.
+    /// The domain of its hosts.
     dns_suffix: &'static str,
-    /// The end of the names that have IPv6 addresses as well.
+    /// The domain of its dual-stack hosts, which have IPv6 addresses as well.
     dual_stack_suffix: &'static str,
 }
 
-/// The name of an AWS IoT endpoint, taken apart.
+/// A parsed name of an AWS IoT endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsName {
-    /// The service behind it.
+    /// The service.
     pub service: Service,
     /// The Region.
     pub region: String,
@@ -41,7 +41,7 @@ pub struct AwsName {
     pub partition: Partition,
 }
 
-/// botocore's partitions.json. The first is that of every Region that no other claims.
+/// The partitions of botocore's partitions.json. The first has every Region that matches no other partition.
 const PARTITIONS: [Partition; 8] = [
     partition("aws", &[], "amazonaws.com", "api.aws"),
     partition("aws-us-gov", &["us-gov-"], "amazonaws.com", "api.aws"),
@@ -68,7 +68,7 @@ const fn partition(
 }
 
 impl Service {
-    /// The command that prints the account's endpoint for it.
+    /// Returns the command that prints the account's endpoint for this service.
     pub fn describe_command(self) -> &'static str {
         match self {
             Self::Credentials => "aws iot describe-endpoint --endpoint-type iot:CredentialProvider",
@@ -78,7 +78,7 @@ impl Service {
         }
     }
 
-    /// As people call it.
+    /// Describes the endpoint for messages.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Data | Self::LegacyData => "the MQTT endpoint",
@@ -90,35 +90,35 @@ impl Service {
 }
 
 impl Partition {
-    /// The partition of a Region.
+    /// Finds the partition of a Region.
     pub fn of_region(region: &str) -> Self {
-        let [usual, others @ ..] = PARTITIONS;
+        let [default, others @ ..] = PARTITIONS;
         let claims = |partition: &Self| {
             partition
                 .region_prefixes
                 .iter()
                 .any(|prefix| region.starts_with(prefix))
         };
-        others.into_iter().find(claims).unwrap_or(usual)
+        others.into_iter().find(claims).unwrap_or(default)
     }
 
-    /// The host of STS in a Region of this partition.
+    /// Returns the host of STS in a Region of this partition.
     pub fn sts_host(&self, region: &str) -> String {
         format!("sts.{region}.{}", self.dns_suffix)
     }
 }
 
 impl AwsName {
-    /// Takes a host name in lower case apart; `None` where it is not AWS's.
+    /// Parses a lower-case host name; `None` if it does not belong to AWS.
     ///
     /// # Errors
-    /// When it ends as AWS's names do, and the rest is no endpoint of AWS IoT.
+    /// If the name is in an AWS domain but is not an AWS IoT endpoint.
     pub(super) fn parse(host: &str) -> Result<Option<Self>, String> {
         let suffixes = PARTITIONS
             .iter()
             .flat_map(|known| [known.dns_suffix, known.dual_stack_suffix]);
         let found = suffixes.filter_map(|suffix| Some((suffix, host.strip_suffix(suffix)?.strip_suffix('.')?)));
-        // "amazonaws.com" is not the end of "amazonaws.com.cn", but of others' names it may be.
+        // Several suffixes may match, so the longest one counts.
         let Some((suffix, rest)) = found.min_by_key(|(_, rest)| rest.len()) else {
             return Ok(None);
         };
@@ -141,7 +141,7 @@ impl AwsName {
                 partition.dns_suffix
             ));
         }
-        let service = service(before, host).ok_or_else(not_iot)?;
+        let service = find_service(before, host).ok_or_else(not_iot)?;
         Ok(Some(Self {
             service,
             region: region.to_owned(),
@@ -150,14 +150,14 @@ impl AwsName {
     }
 }
 
-/// The service by what stands before "iot".
-fn service(before: &[&str], host: &str) -> Option<Service> {
+/// Determines the service from the labels before "iot".
+fn find_service(before: &[&str], host: &str) -> Option<Service> {
     let fips_or_vpc = host.contains(".iot-fips.") || host.contains(".vpce.");
     match before {
         [] => Some(Service::Api),
         [_, "credentials"] | ["credentials"] => Some(Service::Credentials),
         [_, "jobs"] | ["jobs"] => Some(Service::Jobs),
-        // China's form.
+        // The form in China.
         [_, "ats"] => Some(Service::Data),
         [_, "data"] => Some(Service::Data),
         [prefix] if prefix.ends_with("-ats") || fips_or_vpc => Some(Service::Data),
@@ -166,7 +166,7 @@ fn service(before: &[&str], host: &str) -> Option<Service> {
     }
 }
 
-/// Words and a number, joined by hyphens: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
+/// Whether `text` has the form of a Region, which is words and a number: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
 pub(super) fn is_region(text: &str) -> bool {
     let is_word = |word: &str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
     match text.rsplit_once('-') {
@@ -179,7 +179,7 @@ pub(super) fn is_region(text: &str) -> bool {
     }
 }
 
-/// Whether a Region's name has the words that all Regions so far have. A new Region may have others.
+/// Whether a Region's name consists of the words that all known Regions have. A new Region may have others.
 pub(super) fn is_usual_region(region: &str) -> bool {
     const AREAS: [&str; 11] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn", "eusc"];
     const DIRECTIONS: [&str; 9] = [
@@ -204,7 +204,7 @@ pub(super) fn is_usual_region(region: &str) -> bool {
     }
 }
 
-/// Whether what stands for the account is a word of an example. An account's own prefix is of random letters and digits.
+/// Whether the account's prefix is a placeholder of an example. A real prefix consists of random letters and digits.
 pub(super) fn has_placeholder(host: &str) -> bool {
     const WORDS: [&str; 8] = [
         "your",
@@ -225,8 +225,8 @@ pub(super) fn has_placeholder(host: &str) -> bool {
             .any(|part| first.contains(part))
 }
 
-/// A reason to doubt the part that stands for the account. FIPS and VPC endpoints have none of their own.
-pub(super) fn doubt(host: &str) -> Option<&'static str> {
+/// Returns a reason to doubt the account's prefix. FIPS and VPC endpoints have no prefix.
+pub(super) fn find_doubt(host: &str) -> Option<&'static str> {
     if host.contains(".iot-fips.") || host.contains(".vpce.") {
         return None;
     }

@@ -1,45 +1,51 @@
-//! From what the files say to what the daemon can rely on: every value checked, every fault reported at once.
+//! Checks the content of the files and turns it into a [`Config`]. All faults are reported at once.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::endpoints::aws;
-use super::enrolment::enrolment;
+use super::endpoints::check_aws;
+use super::enrolment::check_enrolment;
+use super::files::Loaded;
 pub(super) use super::findings::Fault;
 use super::findings::Findings;
-use super::load::Loaded;
-use super::mqtt::mqtt;
+use super::mqtt::check_mqtt;
 use super::open_files;
 use super::raw::{RawAccess, RawRoleAlias, RawToken};
-use super::subject::identity;
-use super::values::{absolute, account_name, alias_name, granted_topics, loopback_address, unit_name};
+use super::subject::check_identity;
+use super::values::{
+    check_account_name, check_alias_name, check_granted_topics, check_unit_name, parse_absolute_path,
+    parse_loopback_address,
+};
 use super::{AccessRule, Aliases, Config, Folders, RoleAlias, Selectors};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
-/// (uid_t) -1, which chown(2) and setresuid(2) take for "no change": no process has it.
-const NOBODYS_ID: u32 = u32::MAX;
-const NOBODYS_ID_REASON: &str = "4294967295 is -1 as the kernel reads it, and no user or group has it";
+/// (uid_t) -1, which means "no change" to chown(2) and setresuid(2), so no process can have it.
+const INVALID_ID: u32 = u32::MAX;
+const INVALID_ID_REASON: &str = "4294967295 is -1 as the kernel reads it, and no user or group has it";
 
-/// Checks everything; all faults are returned, each naming file, key and reason.
+/// Checks the whole configuration.
+///
+/// # Errors
+/// With all faults, each with file, key and reason.
 pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -> Result<Config, Vec<Fault>> {
     let Loaded { raw, merged } = loaded;
     let mut findings = Findings::new(&merged.sources, is_only_examined);
-    let aws = aws(raw.aws, &mut findings);
+    let aws = check_aws(raw.aws, &mut findings);
     let certificate = raw.identity.certificate.as_ref();
     let certificate = certificate.map_or_else(|| folders.state.join("device.pem"), PathBuf::from);
-    let token = token(raw.token, certificate, &mut findings);
-    let identity = identity(raw.identity, folders, &mut findings);
-    let role_aliases = role_aliases(raw.role_alias, &mut findings);
-    let access = access(raw.access, &role_aliases, &mut findings);
-    let mqtt = mqtt(raw.mqtt, &mut findings);
-    let loopback = findings.optional("loopback.listen", raw.loopback.listen, loopback_address);
-    let enrolment = enrolment(raw.enrolment, &mut findings);
+    let token = check_token(raw.token, certificate, &mut findings);
+    let identity = check_identity(raw.identity, folders, &mut findings);
+    let role_aliases = check_role_aliases(raw.role_alias, &mut findings);
+    let access = check_access(raw.access, &role_aliases, &mut findings);
+    let mqtt = check_mqtt(raw.mqtt, &mut findings);
+    let loopback = findings.parse_optional("loopback.listen", raw.loopback.listen, parse_loopback_address);
+    let enrolment = check_enrolment(raw.enrolment, &mut findings);
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
-        // The one is run in this process, the other says who is AWS.
-        findings.keep(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
+        // The module runs in this process, and the roots decide which server is trusted as AWS.
+        findings.check(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
     }
     let (faults, notes) = findings.into_parts();
     match (aws, token, identity, mqtt, enrolment) {
@@ -60,20 +66,20 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     }
 }
 
-fn token(raw: RawToken, certificate: PathBuf, findings: &mut Findings) -> Option<TokenConfig> {
-    let module = findings.required("token.module", raw.module, absolute);
-    let key: Option<KeyUri> = findings.required("token.key", raw.key, |text| {
+fn check_token(raw: RawToken, certificate: PathBuf, findings: &mut Findings) -> Option<TokenConfig> {
+    let module = findings.parse_required("token.module", raw.module, parse_absolute_path);
+    let key: Option<KeyUri> = findings.parse_required("token.key", raw.key, |text| {
         text.parse::<KeyUri>().map_err(|error| error.to_string())
     });
-    let pin_file = findings.optional("token.pin-file", raw.pin_file, absolute);
+    let pin_file = findings.parse_optional("token.pin-file", raw.pin_file, parse_absolute_path);
     let generate = match raw.generate {
         None => Some(Generate::default()),
-        Some(text) => findings.keep("token.generate", text.parse()),
+        Some(text) => findings.check("token.generate", text.parse()),
     };
     if let (Some(key), Some(Generate::Key(_))) = (&key, generate)
         && key.object().is_none()
     {
-        findings.wrong(
+        findings.add_fault(
             "token.key",
             "names no object, so a generated key would have no label; add object=NAME, or set token.generate to \"never\"",
         );
@@ -87,20 +93,20 @@ fn token(raw: RawToken, certificate: PathBuf, findings: &mut Findings) -> Option
     })
 }
 
-fn role_aliases(raw: Vec<RawRoleAlias>, findings: &mut Findings) -> Vec<RoleAlias> {
-    let only = raw.len() == 1;
+fn check_role_aliases(raw: Vec<RawRoleAlias>, findings: &mut Findings) -> Vec<RoleAlias> {
+    let is_only_one = raw.len() == 1;
     let mut aliases: Vec<RoleAlias> = Vec::new();
     for (index, item) in raw.into_iter().enumerate() {
         let key = format!("role-alias[{index}]");
-        let Some(name) = findings.required(&format!("{key}.name"), item.name, alias_name) else {
+        let Some(name) = findings.parse_required(&format!("{key}.name"), item.name, check_alias_name) else {
             continue;
         };
         if aliases.iter().any(|earlier| earlier.name == name) {
-            findings.wrong(&key, format!("a second role alias named \"{name}\""));
+            findings.add_fault(&key, format!("a second role alias named \"{name}\""));
         }
-        let default = item.default.unwrap_or(only);
+        let default = item.default.unwrap_or(is_only_one);
         if default && aliases.iter().any(|earlier| earlier.default) {
-            findings.wrong(
+            findings.add_fault(
                 &key,
                 format!("\"{name}\" is a second default; only one role alias can be the default"),
             );
@@ -110,22 +116,22 @@ fn role_aliases(raw: Vec<RawRoleAlias>, findings: &mut Findings) -> Vec<RoleAlia
     aliases
 }
 
-fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -> Vec<AccessRule> {
+fn check_access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -> Vec<AccessRule> {
     let mut rules: Vec<AccessRule> = Vec::new();
     for (index, item) in raw.into_iter().enumerate() {
         let key = format!("access[{index}]");
         let unit = item.unit;
         if let Some(unit) = &unit {
-            findings.keep(&format!("{key}.unit"), unit_name(unit));
+            findings.check(&format!("{key}.unit"), check_unit_name(unit));
         }
         for (name, id) in [("uid", item.uid), ("gid", item.gid)] {
-            if id == Some(NOBODYS_ID) {
-                findings.wrong(&format!("{key}.{name}"), NOBODYS_ID_REASON);
+            if id == Some(INVALID_ID) {
+                findings.add_fault(&format!("{key}.{name}"), INVALID_ID_REASON);
             }
         }
         for (name, value) in [("user", &item.user), ("group", &item.group)] {
             if let Some(value) = value {
-                findings.keep(&format!("{key}.{name}"), account_name(value));
+                findings.check(&format!("{key}.{name}"), check_account_name(value));
             }
         }
         let who = Selectors {
@@ -136,11 +142,11 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             unit,
         };
         if who == Selectors::default() {
-            findings.wrong(&key, "says nobody: it needs user, group, uid, gid or unit");
+            findings.add_fault(&key, "says nobody: it needs user, group, uid, gid or unit");
         }
         for name in &item.role_aliases {
             if name != "*" && !aliases.iter().any(|alias| alias.name == *name) {
-                findings.wrong(
+                findings.add_fault(
                     &format!("{key}.role-aliases"),
                     format!("no [[role-alias]] is named {}", foreign_text::value(name)),
                 );
@@ -150,16 +156,17 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
             true => Aliases::All,
             false => Aliases::These(item.role_aliases),
         };
-        let publish = topics(item.publish, &format!("{key}.publish"), findings);
-        let subscribe = topics(item.subscribe, &format!("{key}.subscribe"), findings);
-        let token_file = findings.optional(&format!("{key}.token-file"), item.token_file, absolute);
-        let alike = |rule: &&AccessRule| rule.who == who && rule.token_file.is_some() && rule.token_file != token_file;
-        if let (Some(_), Some(other)) = (&token_file, rules.iter().find(alike)) {
+        let publish = check_topics(item.publish, &format!("{key}.publish"), findings);
+        let subscribe = check_topics(item.subscribe, &format!("{key}.subscribe"), findings);
+        let token_file = findings.parse_optional(&format!("{key}.token-file"), item.token_file, parse_absolute_path);
+        let conflicts =
+            |rule: &&AccessRule| rule.who == who && rule.token_file.is_some() && rule.token_file != token_file;
+        if let (Some(_), Some(other)) = (&token_file, rules.iter().find(conflicts)) {
             let why = format!(
                 "is another than in {}, which is for the same: one token is for both",
                 other.place
             );
-            findings.wrong(&format!("{key}.token-file"), why);
+            findings.add_fault(&format!("{key}.token-file"), why);
         }
         let place = format!("{key} of {}", findings.file_of(&key));
         rules.push(AccessRule {
@@ -174,8 +181,8 @@ fn access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findings) -
     rules
 }
 
-/// The topics of a rule: those that can be used; the others are reported.
-fn topics(filters: Vec<String>, key: &str, findings: &mut Findings) -> Vec<String> {
-    let checked = filters.into_iter().map(|text| granted_topics(&text));
-    checked.filter_map(|filter| findings.keep(key, filter)).collect()
+/// Returns the topics of a rule that can be used, and reports the others.
+fn check_topics(filters: Vec<String>, key: &str, findings: &mut Findings) -> Vec<String> {
+    let checked = filters.into_iter().map(|text| check_granted_topics(&text));
+    checked.filter_map(|filter| findings.check(key, filter)).collect()
 }

@@ -1,4 +1,4 @@
-//! An endpoint as the configuration writes it: a host name and a port.
+//! An endpoint in the configuration: a host name and a port.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use rustls::pki_types::ServerName;
 use super::aws_name::{AwsName, Service};
 use crate::foreign_text;
 
-/// Where to connect. The host is a name, never an address: it is sent as SNI, without which AWS refuses.
+/// A host name and a port. The host is never an address, because it is sent as SNI, which AWS requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The host name in lower case, without a final dot.
@@ -18,19 +18,19 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `HOST` or `HOST:PORT`. White space around it is ignored.
+    /// Parses `HOST` or `HOST:PORT`, and ignores white space around it.
     ///
     /// # Errors
-    /// With the reason, when `text` is something else.
+    /// With the reason if `text` is neither.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let shown = foreign_text::value(text);
         let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
-        if let Some(why) = what_was_pasted(text) {
+        if let Some(why) = find_paste_fault(text) {
             return Err(format!("{shown} {why}; give the host name alone"));
         }
         let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         let (host, port) = match text.rsplit_once(':') {
-            // Of an address in IPv6 the last part looks like a port.
+            // The last part of an IPv6 address looks like a port.
             _ if is_address(text) => (text, default_port),
             None => (text, default_port),
             Some((host, port)) => match port.parse() {
@@ -40,7 +40,7 @@ impl Endpoint {
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         let last = host.rsplit('.').next().unwrap_or_default();
-        // No name ends in digits: that is an address that lacks a part.
+        // A host name never ends in a numeric label, so this is an incomplete address.
         if is_address(host) || !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!(
                 "{shown} is an address; AWS needs the host name (it is sent as SNI)"
@@ -58,20 +58,20 @@ impl Endpoint {
         }
     }
 
-    /// What the name says, where it is one of AWS's own; `None` for a custom domain.
+    /// Parses the host as an AWS IoT endpoint; `None` for a custom domain.
     ///
     /// # Errors
-    /// When the name ends as AWS's names do and is none of them.
+    /// If the host is in an AWS domain but is not an AWS IoT endpoint.
     pub fn aws_name(&self) -> Result<Option<AwsName>, String> {
         AwsName::parse(&self.host)
     }
 
-    /// The Region in the name of an AWS endpoint.
+    /// Returns the Region of an AWS endpoint.
     pub fn region(&self) -> Option<String> {
         self.aws_name().ok().flatten().map(|name| name.region)
     }
 
-    /// The command that prints the right name.
+    /// Returns the command that prints the right endpoint.
     pub fn describe_command(&self) -> &'static str {
         match self.aws_name() {
             Ok(Some(name)) if name.service == Service::Credentials => Service::Credentials.describe_command(),
@@ -82,17 +82,17 @@ impl Endpoint {
         }
     }
 
-    /// The host as TLS wants it; cannot fail for a host that [`parse`](Self::parse) let through.
+    /// Returns the host as a TLS server name. This cannot fail for a host that [`parse`](Self::parse) accepted.
     ///
     /// # Errors
-    /// When the host is no DNS name.
+    /// If the host is not a DNS name.
     pub fn server_name(&self) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
         ServerName::try_from(self.host.clone())
     }
 }
 
-/// What stands around a host name, or in its place.
-fn what_was_pasted(text: &str) -> Option<&'static str> {
+/// Recognises what was pasted around a host name, or instead of one.
+fn find_paste_fault(text: &str) -> Option<&'static str> {
     if text.starts_with(['{', '[']) && text.contains('"') {
         return Some("is JSON");
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_name_is_told_apart() {
+    fn each_kind_of_wrong_host_has_its_own_reason() {
         for (text, why) in [
             ("https://a1.iot.example", "is a URL"),
             ("mqtts://a1.iot.example:8883", "is a URL"),
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_is_a_host_name_that_is_taken_again(text in "[ -~\n\u{feff}äA-Z.:-]{0,60}") {
+        fn an_accepted_endpoint_can_be_parsed_again(text in "[ -~\n\u{feff}äA-Z.:-]{0,60}") {
             if let Ok(endpoint) = Endpoint::parse(&text, 8883) {
                 prop_assert!(endpoint.server_name().is_ok());
                 prop_assert!(!endpoint.host.ends_with('.') && endpoint.port != 0);

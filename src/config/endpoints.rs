@@ -1,18 +1,18 @@
-//! `[aws]`, checked: what the endpoints' names say must fit what they are for, and each other.
+//! Checks `[aws]`: each endpoint's name must match its purpose, and the endpoints must match each other.
 
 use super::aws_name::{self, Service};
 use super::findings::Findings;
 use super::lookalike;
 use super::raw::RawAws;
-use super::values::absolute;
+use super::values::parse_absolute_path;
 use super::{Aws, Endpoint};
 use crate::foreign_text;
 
-/// The purpose of a key of the configuration.
+/// A key of the configuration, and the kind of endpoint that it takes.
 struct Purpose {
     key: &'static str,
     service: Service,
-    /// Those that AWS answers on, the usual one first ("Device communication protocols").
+    /// The ports on which AWS answers, the default first (developer guide, "Device communication protocols").
     ports: &'static [u16],
 }
 
@@ -27,16 +27,17 @@ const CREDENTIALS: Purpose = Purpose {
     ports: &[443],
 };
 
-pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
-    let mqtt = endpoint(&MQTT, raw.mqtt_endpoint, findings);
-    let credentials = endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
-    let root_ca = findings.optional("aws.root-ca", raw.root_ca, absolute);
+/// Checks `[aws]`.
+pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
+    let mqtt = check_endpoint(&MQTT, raw.mqtt_endpoint, findings);
+    let credentials = check_endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
+    let root_ca = findings.parse_optional("aws.root-ca", raw.root_ca, parse_absolute_path);
     let (mqtt_endpoint, credentials_endpoint) = (mqtt?, credentials?);
     let partition = |endpoint: &Endpoint| endpoint.aws_name().ok().flatten().map(|name| name.partition);
     if let (Some(one), Some(other)) = (partition(&mqtt_endpoint), partition(&credentials_endpoint))
         && one != other
     {
-        findings.note(
+        findings.add_note(
             CREDENTIALS.key,
             format!(
                 "it is in the partition {}, and aws.mqtt-endpoint in {}; no account is in both, so one of them refuses the \
@@ -47,7 +48,7 @@ pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     } else if let (Some(one), Some(other)) = (mqtt_endpoint.region(), credentials_endpoint.region())
         && one != other
     {
-        findings.note(
+        findings.add_note(
             CREDENTIALS.key,
             format!(
                 "its Region is {other}, and that of aws.mqtt-endpoint {one}; unless the certificate is registered in both, one \
@@ -62,13 +63,13 @@ pub(super) fn aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     })
 }
 
-fn endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
-    let endpoint = findings.required(purpose.key, value, |text| parse(purpose, text))?;
-    for note in [note(purpose, &endpoint), note_of_region(&endpoint)]
+fn check_endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
+    let endpoint = findings.parse_required(purpose.key, value, |text| parse(purpose, text))?;
+    for note in [find_doubt(purpose, &endpoint), find_region_doubt(&endpoint)]
         .into_iter()
         .flatten()
     {
-        findings.note(purpose.key, note);
+        findings.add_note(purpose.key, note);
     }
     Some(endpoint)
 }
@@ -76,12 +77,12 @@ fn endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -
 fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
     let shown = foreign_text::value(text);
     let hint = format!("`{}` prints yours", purpose.service.describe_command());
-    // The sample's PREFIX and REGION would make a host name like any other.
+    // The PREFIX and REGION of the sample are valid in a host name.
     if text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
         return Err(format!("{shown} is the sample's placeholder; {hint}"));
     }
-    let [usual, ..] = purpose.ports else { return Err(hint) };
-    let endpoint = Endpoint::parse(text, *usual).map_err(|why| format!("{why}; {hint}"))?;
+    let [default, ..] = purpose.ports else { return Err(hint) };
+    let endpoint = Endpoint::parse(text, *default).map_err(|why| format!("{why}; {hint}"))?;
     let Some(name) = endpoint.aws_name().map_err(|why| format!("{shown} {why}; {hint}"))? else {
         return Ok(endpoint);
     };
@@ -108,11 +109,11 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// A note about an endpoint that can be used, and is seldom meant.
-fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
+/// Returns a note about an endpoint that can be used, but is probably a mistake.
+fn find_doubt(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten();
     if name.is_some()
-        && let Some(doubt) = aws_name::doubt(&endpoint.host)
+        && let Some(doubt) = aws_name::find_doubt(&endpoint.host)
     {
         return Some(format!(
             "\"{}\" {doubt}; `{}` prints yours",
@@ -131,7 +132,7 @@ fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
             "port 1883 is by convention MQTT without TLS, which gatepost does not speak; with TLS it is 8883"
                 .to_owned(),
         ),
-        None => lookalike::what(&endpoint.host).map(|what| {
+        None => lookalike::describe(&endpoint.host).map(|what| {
             format!(
                 "\"{}\" {what}; `{}` prints yours",
                 endpoint.host,
@@ -142,7 +143,7 @@ fn note(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-fn note_of_region(endpoint: &Endpoint) -> Option<String> {
+fn find_region_doubt(endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten()?;
     (!aws_name::is_usual_region(&name.region)).then(|| {
         format!(

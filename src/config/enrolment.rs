@@ -1,80 +1,81 @@
-//! `[enrolment]`, checked.
+//! `[enrolment]`: its types and its checks.
 
 use std::path::PathBuf;
 
 use super::est_url::EstUrl;
 use super::findings::Findings;
 use super::raw::{RawEnrolment, RawEst};
-use super::values::absolute;
+use super::values::parse_absolute_path;
 use crate::foreign_text;
 
-/// RFC 7617 sets no limit; servers take names of some hundred characters at most.
+/// RFC 7617 sets no limit, but servers accept a few hundred characters at most.
 const MAX_USER: usize = 255;
 
 /// `[enrolment]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolment {
-    /// Who brings the certificate.
+    /// How the certificate is obtained.
     pub method: EnrolmentMethod,
-    /// `[enrolment.est]`, which may be there before the method is.
+    /// `[enrolment.est]`, which may be configured while another method is in use.
     pub(super) est: Option<EstConfig>,
 }
 
-/// Who brings the certificate.
+/// How the certificate is obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrolmentMethod {
-    /// Somebody puts the file into its place.
+    /// Someone else puts the file in place.
     File,
-    /// An EST server issues it.
+    /// An EST server issues the certificate.
     Est,
 }
 
 /// `[enrolment.est]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EstConfig {
-    /// Where the server answers.
+    /// The server's URL.
     pub url: EstUrl,
-    /// The roots (PEM) that its TLS certificate is verified with.
+    /// The roots (PEM) that verify the server's TLS certificate.
     pub server_ca: PathBuf,
-    /// The user of the secret; `None` for the common name that is asked for.
+    /// The user name for the secret; `None` for the requested common name.
     pub user: Option<String>,
     /// The file with the secret; `None` for the systemd credential `enrolment-secret`.
     pub secret_file: Option<PathBuf>,
 }
 
 impl Enrolment {
-    /// The settings of EST, where that is the method.
+    /// Returns the settings of EST if that is the method in use.
     pub fn est(&self) -> Option<&EstConfig> {
         self.est.as_ref().filter(|_| self.method == EnrolmentMethod::Est)
     }
 }
 
-pub(super) fn enrolment(raw: RawEnrolment, findings: &mut Findings) -> Option<Enrolment> {
+/// Checks `[enrolment]`.
+pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Option<Enrolment> {
     let method = match raw.method.as_deref() {
         None | Some("file") => EnrolmentMethod::File,
         Some("est") => EnrolmentMethod::Est,
         Some(other) => {
             let reason = format!("{} is neither \"file\" nor \"est\"", foreign_text::value(other));
-            findings.wrong("enrolment.method", reason);
+            findings.add_fault("enrolment.method", reason);
             return None;
         }
     };
     let has_table = raw.est != RawEst::default();
     if has_table && method == EnrolmentMethod::File {
-        findings.note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
+        findings.add_note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
     }
     let est = match has_table || method == EnrolmentMethod::Est {
-        true => Some(est(raw.est, findings)?),
+        true => Some(check_est(raw.est, findings)?),
         false => None,
     };
     Some(Enrolment { method, est })
 }
 
-fn est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
-    let url = findings.required("enrolment.est.url", raw.url, EstUrl::parse);
-    let server_ca = findings.required("enrolment.est.server-ca", raw.server_ca, absolute);
-    let user = findings.optional("enrolment.est.user", raw.user, user);
-    let secret_file = findings.optional("enrolment.est.secret-file", raw.secret_file, absolute);
+fn check_est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
+    let url = findings.parse_required("enrolment.est.url", raw.url, EstUrl::parse);
+    let server_ca = findings.parse_required("enrolment.est.server-ca", raw.server_ca, parse_absolute_path);
+    let user = findings.parse_optional("enrolment.est.user", raw.user, check_user);
+    let secret_file = findings.parse_optional("enrolment.est.secret-file", raw.secret_file, parse_absolute_path);
     Some(EstConfig {
         url: url?,
         server_ca: server_ca?,
@@ -83,8 +84,8 @@ fn est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
     })
 }
 
-/// A colon would end the user's name in the header (RFC 7617, 2).
-fn user(text: &str) -> Result<String, String> {
+/// Checks the user name. A colon would end it in the header (RFC 7617, 2).
+fn check_user(text: &str) -> Result<String, String> {
     let is_legal = (1..=MAX_USER).contains(&text.len()) && !text.contains(':') && !text.contains(char::is_control);
     match is_legal {
         true => Ok(text.to_owned()),

@@ -9,20 +9,20 @@ use crate::foreign_text;
 const WELL_KNOWN: &str = "/.well-known/est";
 const MAX_LABEL: usize = 128;
 
-/// Where an EST server answers.
+/// The URL of an EST server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EstUrl {
-    /// Host and port.
+    /// The host and the port.
     pub endpoint: Endpoint,
     /// The label of a server with several CAs.
     pub label: Option<String>,
 }
 
 impl EstUrl {
-    /// Reads `https://HOST[:PORT]`, which `/.well-known/est` and a label may follow.
+    /// Parses `https://HOST[:PORT]`, optionally followed by `/.well-known/est` and a label.
     ///
     /// # Errors
-    /// With the reason, when `text` is something else.
+    /// With the reason if `text` has another form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = foreign_text::value(text);
         let Some(rest) = text.strip_prefix("https://") else {
@@ -35,7 +35,7 @@ impl EstUrl {
             Some(place) => rest.split_at(place),
             None => (rest, ""),
         };
-        // Before the host is looked at, so that no password is repeated.
+        // This check comes first, so that a password is never repeated in a message.
         if host.contains('@') {
             return Err("has a user name in it; user and secret have keys of their own".to_owned());
         }
@@ -43,15 +43,16 @@ impl EstUrl {
         let label = match path.strip_prefix(WELL_KNOWN).map(|rest| rest.trim_end_matches('/')) {
             _ if path.trim_matches('/').is_empty() => None,
             Some("") => None,
-            Some(label) => Some(label_in(label).ok_or_else(|| format!("{shown} has no label after {WELL_KNOWN}/"))?),
+            Some(label) => Some(parse_label(label).ok_or_else(|| format!("{shown} has no label after {WELL_KNOWN}/"))?),
             None => return Err(format!("{shown} has another path than {WELL_KNOWN} with a label")),
         };
         Ok(Self { endpoint, label })
     }
 }
 
-/// One segment of letters, digits and `-._~`, which need no escaping (RFC 3986, 2.3), and no operation's name.
-fn label_in(path: &str) -> Option<String> {
+/// Parses a label: one path segment of letters, digits and `-._~`, which need no escaping (RFC 3986, 2.3). The name of an
+/// EST operation is not a label.
+fn parse_label(path: &str) -> Option<String> {
     const OPERATIONS: [&str; 5] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen"];
     let label = path.strip_prefix('/')?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -1,23 +1,23 @@
-//! Collects what is wrong with the configuration, so that all of it is told at once.
+//! Collects the faults of a configuration, so that all of them are reported at once.
 
-use super::load::Sources;
+use super::merged::Sources;
 use crate::foreign_text;
 
-/// The faults and notes that were found so far.
+/// The faults and notes found so far.
 pub(super) struct Findings<'a> {
     sources: &'a Sources,
-    /// Whether the configuration is only looked at, perhaps in the image of a machine that has never run.
+    /// Whether the configuration is examined without being used, perhaps in the image of a machine that has never run.
     is_only_examined: bool,
     faults: Vec<Fault>,
     notes: Vec<String>,
 }
 
-/// A key whose value cannot be used.
+/// A fault: a value that cannot be used.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// The key: `access[2].publish`.
+    /// The key, such as `access[2].publish`.
     pub(super) key: String,
-    /// File, key and reason.
+    /// The file, the key and the reason.
     pub(super) message: String,
 }
 
@@ -35,18 +35,18 @@ impl<'a> Findings<'a> {
         self.is_only_examined
     }
 
-    /// The faults, and the notes about what should be looked at.
+    /// Returns the faults and the notes.
     pub(super) fn into_parts(self) -> (Vec<Fault>, Vec<String>) {
         (self.faults, self.notes)
     }
 
-    /// The file that a key stands in, as a message names it.
+    /// Returns the path of the file that sets `key`, for messages.
     pub(super) fn file_of(&self, key: &str) -> String {
         self.sources.file_of(key).display().to_string()
     }
 
-    /// A value that cannot be used.
-    pub(super) fn wrong(&mut self, key: &str, reason: impl std::fmt::Display) {
+    /// Adds a fault: the value of `key` cannot be used.
+    pub(super) fn add_fault(&mut self, key: &str, reason: impl std::fmt::Display) {
         let message = self.message(key, reason);
         self.faults.push(Fault {
             key: key.to_owned(),
@@ -54,37 +54,40 @@ impl<'a> Findings<'a> {
         });
     }
 
-    /// A value that can be used, and is seldom meant.
-    pub(super) fn note(&mut self, key: &str, reason: impl std::fmt::Display) {
+    /// Adds a note: the value of `key` can be used, but is probably a mistake.
+    pub(super) fn add_note(&mut self, key: &str, reason: impl std::fmt::Display) {
         self.notes.push(self.message(key, reason));
     }
 
-    pub(super) fn keep<T>(&mut self, key: &str, outcome: Result<T, String>) -> Option<T> {
-        outcome.map_err(|reason| self.wrong(key, reason)).ok()
+    /// Returns the value, or adds the error as a fault of `key`.
+    pub(super) fn check<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|reason| self.add_fault(key, reason)).ok()
     }
 
-    pub(super) fn required<T>(
+    /// Parses a value that must be set, and adds a fault if it is missing or wrong.
+    pub(super) fn parse_required<T>(
         &mut self,
         key: &str,
         value: Option<String>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         match value {
-            Some(text) => self.keep(key, parse(&text)),
+            Some(text) => self.check(key, parse(&text)),
             None => {
-                self.wrong(key, "is not set, and has no default");
+                self.add_fault(key, "is not set, and has no default");
                 None
             }
         }
     }
 
-    pub(super) fn optional<T>(
+    /// Parses a value that may be missing, and adds a fault if it is wrong.
+    pub(super) fn parse_optional<T>(
         &mut self,
         key: &str,
         value: Option<String>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        value.and_then(|text| self.keep(key, parse(&text)))
+        value.and_then(|text| self.check(key, parse(&text)))
     }
 
     fn message(&self, key: &str, reason: impl std::fmt::Display) -> String {

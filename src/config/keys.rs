@@ -1,8 +1,6 @@
-//! When a change of each key takes effect: at a reload, or only at a restart.
+//! Defines for each key whether a change takes effect at a reload or only at a restart.
 //!
-//! This table is the one place that decides it. The daemon goes by it, and tests compare it with docs/configuration.md.
-
-use std::sync::Arc;
+//! The daemon uses this table, and tests compare it with docs/configuration.md.
 
 use super::{AccessRule, Config, EstConfig};
 
@@ -11,26 +9,26 @@ use super::{AccessRule, Config, EstConfig};
 pub enum TakesEffect {
     /// At `systemctl reload gatepost`.
     AtReload,
-    /// At `systemctl restart gatepost`: what depends on it is made once, at the start.
+    /// At `systemctl restart gatepost`, because objects that depend on the value are created once, at the start.
     AtRestart,
 }
 
-/// A key, or a list of tables.
+/// A key of the configuration, or a list of tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// As messages name it: `aws.mqtt-endpoint`.
+    /// The full name, such as `aws.mqtt-endpoint`.
     pub name: &'static str,
     /// When a change takes effect.
     pub takes_effect: TakesEffect,
     differs: fn(&Config, &Config) -> bool,
 }
 
-/// The names of the keys in which two configurations differ.
+/// The keys in which two configurations differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Those that a reload puts into effect.
+    /// The keys that a reload puts into effect.
     pub at_reload: Vec<&'static str>,
-    /// Those that wait for a restart.
+    /// The keys that wait for a restart.
     pub at_restart: Vec<&'static str>,
 }
 
@@ -47,12 +45,12 @@ macro_rules! keys {
     };
 }
 
-/// A function from a configuration to a part of it.
+/// Gives a closure the type that the table needs.
 fn part<T>(value: fn(&Config) -> T) -> fn(&Config) -> T {
     value
 }
 
-/// A setting of EST.
+/// Returns a setting of EST.
 fn est<T>(config: &Config, value: impl FnOnce(&EstConfig) -> T) -> Option<T> {
     config.enrolment.est.as_ref().map(value)
 }
@@ -62,7 +60,7 @@ fn attribute(config: &Config, name: &str) -> Option<String> {
     attributes.find(|(key, _)| *key == name).map(|(_, value)| value.clone())
 }
 
-/// A rule without the place where it stands, which changes when a rule before it is removed.
+/// Returns a rule without its place, which changes when a rule before it is removed.
 fn without_place(rule: &AccessRule) -> AccessRule {
     AccessRule {
         place: String::new(),
@@ -70,7 +68,7 @@ fn without_place(rule: &AccessRule) -> AccessRule {
     }
 }
 
-/// Every key.
+/// All keys of the configuration.
 pub const KEYS: &[Key] = keys! {
     "aws.mqtt-endpoint", AtRestart, part(|config| config.aws.mqtt_endpoint.clone());
     "aws.credentials-endpoint", AtRestart, part(|config| config.aws.credentials_endpoint.clone());
@@ -112,7 +110,7 @@ pub const KEYS: &[Key] = keys! {
 };
 
 impl Changes {
-    /// The keys in which `new` differs from `old`.
+    /// Finds the keys in which `new` differs from `old`.
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut changes = Self::default();
         for key in KEYS.iter().filter(|key| (key.differs)(old, new)) {
@@ -129,28 +127,9 @@ impl Changes {
         self.at_reload.is_empty() && self.at_restart.is_empty()
     }
 
-    /// Every name.
+    /// Returns all names.
     pub fn all(&self) -> Vec<&'static str> {
         [self.at_reload.as_slice(), self.at_restart.as_slice()].concat()
-    }
-}
-
-impl Config {
-    /// Returns the configuration in effect after a reload of `new`: the sections that only a restart changes are kept from `self`.
-    #[must_use]
-    pub fn reloaded(&self, new: Self) -> Self {
-        Self {
-            aws: self.aws.clone(),
-            token: self.token.clone(),
-            identity: self.identity.clone(),
-            enrolment: self.enrolment.clone(),
-            folders: self.folders.clone(),
-            merged: Arc::new(
-                new.merged
-                    .with_tables_of(&self.merged, &["aws", "token", "identity", "enrolment"]),
-            ),
-            ..new
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keys of the configuration: which table has which, and what somebody meant who wrote another one.
+//! Lists the tables and keys of the configuration, and suggests the one that a mistyped name was meant to be.
 //!
 //! A test compares the list with [`Raw`](super::raw::Raw).
 
@@ -6,9 +6,9 @@ use super::spelling::is_near;
 
 /// A table and its keys.
 pub(super) struct KnownTable {
-    /// The name as it stands in the header, or the place of an inline table.
+    /// The name in the header, or the path of an inline table.
     pub(super) name: &'static str,
-    /// Whether there may be several: `[[access]]`.
+    /// Whether it is an array of tables, such as `[[access]]`.
     pub(super) is_list: bool,
     pub(super) keys: &'static [&'static str],
 }
@@ -73,7 +73,7 @@ pub(super) const TABLES: [KnownTable; 10] = [
     table("enrolment.est", false, &["url", "server-ca", "user", "secret-file"]),
 ];
 
-/// Words of keys that other programs have, and that somebody may look for here.
+/// Words that the keys of other programs consist of, and that someone may try here.
 const OTHER_WORDS: [&str; 40] = [
     "account",
     "address",
@@ -128,41 +128,43 @@ const NUMBERS: [(&str, &str); 7] = [
     ("inbox-max-messages", "messages: 1 to 100000000"),
 ];
 
-/// The unit and the range of a key whose value is a number.
-pub(super) fn range_of(key: &str) -> Option<&'static str> {
+/// Returns the unit and the range of a key whose value is a number.
+pub(super) fn find_range(key: &str) -> Option<&'static str> {
     NUMBERS.iter().find(|(name, _)| *name == key).map(|(_, range)| *range)
 }
 
-/// The table of that name, as it stands in a header.
-pub(super) fn table_named(name: &str) -> Option<&'static KnownTable> {
+/// Finds the table with the name in a header.
+pub(super) fn find_table(name: &str) -> Option<&'static KnownTable> {
     TABLES.iter().find(|table| table.name == name)
 }
 
-/// Whether a name consists of words that keys have, or nearly. Any other one may be a secret in the wrong place, even if it is
-/// made of small letters alone.
-pub(super) fn is_harmless(name: &str) -> bool {
+/// Whether a name consists of words that occur in keys, or of similar ones. Any other name may be a misplaced secret, even if
+/// it has only lower-case letters.
+pub(super) fn is_safe_to_show(name: &str) -> bool {
     let known = || {
         let keys = TABLES.iter().flat_map(|table| table.keys.iter().chain([&table.name]));
         keys.flat_map(|key| key.split(['-', '.'])).chain(OTHER_WORDS)
     };
     let is_word = |word: &str| known().any(|known| known == word || is_near(known, word));
     let consists_of_words = |name: &str| !name.is_empty() && name.split(['-', '.']).all(is_word);
-    consists_of_words(&kebab(name)) || consists_of_words(&normal(name))
+    consists_of_words(&to_kebab_case(name)) || consists_of_words(&normalize(name))
 }
 
-/// A guess at the key or the table that was meant by `name`, which stands where one of `expected` belongs.
-pub(super) fn meant(name: &str, expected: &[&str]) -> Option<String> {
+/// Suggests the key or the table that `name` was meant to be, in a place where one of `expected` belongs.
+pub(super) fn suggest(name: &str, expected: &[&str]) -> Option<String> {
     let near = |known: &&&str| {
-        normal(known) == normal(name) || is_near(&normal(known), &normal(name)) || is_near(known, &kebab(name))
+        normalize(known) == normalize(name)
+            || is_near(&normalize(known), &normalize(name))
+            || is_near(known, &to_kebab_case(name))
     };
     if let Some(known) = expected.iter().find(near) {
-        let is_list = table_named(known).is_some_and(|table| table.is_list);
+        let is_list = find_table(known).is_some_and(|table| table.is_list);
         return Some(match is_list {
             true => format!("did you mean [[{known}]]?"),
             false => format!("did you mean `{known}`?"),
         });
     }
-    let has_it = |table: &&KnownTable| table.keys.iter().any(|key| normal(key) == normal(name));
+    let has_it = |table: &&KnownTable| table.keys.iter().any(|key| normalize(key) == normalize(name));
     let table = TABLES.iter().find(has_it)?;
     Some(match table.is_list {
         true => format!("it belongs into [[{}]]", table.name),
@@ -170,14 +172,14 @@ pub(super) fn meant(name: &str, expected: &[&str]) -> Option<String> {
     })
 }
 
-/// A name without capitals and underscores.
-fn kebab(name: &str) -> String {
+/// Converts a name to lower case with hyphens.
+fn to_kebab_case(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace('_', "-")
 }
 
-/// The same without the end of a plural.
-fn normal(name: &str) -> String {
-    let name = kebab(name);
+/// Converts a name to kebab case and removes the ending of a plural.
+fn normalize(name: &str) -> String {
+    let name = to_kebab_case(name);
     match name
         .strip_suffix("es")
         .filter(|rest| rest.ends_with('s'))
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_that_of_the_configuration() {
+    fn the_list_matches_the_raw_configuration() {
         for KnownTable { name, is_list, keys } in TABLES {
             let header = if is_list {
                 format!("[[{name}]]")
@@ -205,7 +207,7 @@ mod tests {
             let expected: Vec<&str> = error.message().split('`').skip(3).step_by(2).collect();
             assert_eq!(expected, keys, "{name}");
             for key in keys {
-                assert!(is_harmless(key), "{key}");
+                assert!(is_safe_to_show(key), "{key}");
             }
         }
         for (key, _) in NUMBERS {
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_no_key_has_are_not_shown() {
+    fn words_that_no_key_has_may_be_secrets() {
         for (name, shown) in [
             ("mqtt-endpiont", true),
             ("modul", true),
@@ -238,15 +240,15 @@ mod tests {
             ("mysecretpassphrase", false),
             ("geheim", false),
         ] {
-            assert_eq!(is_harmless(name), shown, "{name}");
+            assert_eq!(is_safe_to_show(name), shown, "{name}");
         }
     }
 
     #[test]
-    fn what_was_meant_is_told() {
+    fn a_mistyped_name_gets_a_suggestion() {
         let top: Vec<&str> = ["aws", "token", "identity", "role-alias", "access", "mqtt", "loopback"].to_vec();
-        let rule = table_named("access").unwrap().keys;
-        let aws = table_named("aws").unwrap().keys;
+        let rule = find_table("access").unwrap().keys;
+        let aws = find_table("aws").unwrap().keys;
         for (name, expected, words) in [
             ("role_alias", &top[..], Some("did you mean [[role-alias]]?")),
             ("role-aliases", &top, Some("did you mean [[role-alias]]?")),
@@ -266,7 +268,7 @@ mod tests {
             ("colour", aws, None),
             ("pin", aws, None),
         ] {
-            assert_eq!(meant(name, expected).as_deref(), words, "{name}");
+            assert_eq!(suggest(name, expected).as_deref(), words, "{name}");
         }
     }
 }

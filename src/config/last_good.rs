@@ -1,8 +1,7 @@
-//! The last good configuration: what the files said when they were last in use with the token open, kept in the state folder
-//! for a start that finds them wrong.
+//! Stores the last good configuration, which was in use while the token was open, for a start that finds the files invalid.
 //!
-//! It is kept as the merged table, not as the checked values, so that a later version reads it as it reads the files. Where that
-//! version does not take all of it, `lenient` leaves out what is not needed to be this gateway.
+//! The merged table is stored, and not the checked values, so that a later version reads it as it reads the files. If that version
+//! does not accept all of it, `lenient` leaves out the parts that the identity of the gateway does not depend on.
 
 use std::fs;
 use std::io;
@@ -14,26 +13,27 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
+use super::files;
 use super::lenient;
-use super::load::{self as files, Merged};
+use super::merged::Merged;
 use super::{Config, Folders};
 use crate::atomic_file;
 use crate::clock::rfc3339;
 use crate::regular_file::{self, FileError};
 
-/// The form below. Fields may be added to it; one that changes its meaning is another version.
+/// The version of the document. Fields may be added to it, but a field that changes its meaning needs another version.
 const VERSION: u32 = 1;
-/// Several configurations of hundreds of rules.
+/// Enough for several configurations with hundreds of rules.
 const MAX_SIZE: u64 = 8 * 1024 * 1024;
-/// Readable, writable or executable for anybody but the owner.
+/// The permission bits of everyone but the owner.
 const FOR_OTHERS: u32 = 0o077;
 
-/// A configuration that was good once.
+/// A stored configuration.
 #[derive(Debug)]
 pub struct LastGood {
-    /// The configuration, as far as this version takes it.
+    /// The configuration, as far as this version accepts it.
     pub config: Config,
-    /// When it was saved, RFC 3339, by the clock of then.
+    /// When it was saved (RFC 3339), by the clock at that time.
     pub saved: String,
     /// The parts that this version does not accept, a line each.
     pub left_out: Vec<String>,
@@ -42,9 +42,9 @@ pub struct LastGood {
 #[derive(Deserialize, Serialize)]
 struct Document {
     version: u32,
-    /// When it was saved, RFC 3339.
+    /// When it was saved (RFC 3339).
     saved: String,
-    /// The version of gatepostd that did.
+    /// The version of gatepostd that saved it.
     gatepostd: String,
     /// [`Merged`] as JSON.
     content: String,
@@ -52,16 +52,16 @@ struct Document {
     sha256: String,
 }
 
-/// A configuration by which the token could not be opened.
+/// A note that the token could not be opened with a configuration.
 #[derive(Deserialize, Serialize)]
 struct Refusal {
     version: u32,
-    /// SHA-256 of the content that a [`Document`] of this configuration would have.
+    /// SHA-256 of the content that the [`Document`] of this configuration would have.
     sha256: String,
     why: String,
 }
 
-/// Only the version, for a file that is of another one.
+/// The version alone, for a document of another version.
 #[derive(Deserialize)]
 struct DocumentVersion {
     version: u32,
@@ -72,14 +72,14 @@ pub fn path(folders: &Folders) -> PathBuf {
     folders.state.join("last-good.json")
 }
 
-/// Keeps what `config` was made from, unless that is kept already.
+/// Saves `config`, unless it is saved already.
 ///
 /// # Errors
-/// When the state folder cannot be written.
+/// If the state folder cannot be written.
 pub fn save(config: &Config, now: SystemTime) -> io::Result<()> {
     let content = serde_json::to_string(&*config.merged)?;
     let path = path(&config.folders);
-    if read(&path).is_ok_and(|kept| kept.content == content) {
+    if read(&path).is_ok_and(|stored| stored.content == content) {
         return Ok(());
     }
     let document = Document {
@@ -92,7 +92,7 @@ pub fn save(config: &Config, now: SystemTime) -> io::Result<()> {
     atomic_file::replace_private(&path, &serde_json::to_vec(&document)?)
 }
 
-/// Reads what is kept for the main file `main`; `None` where nothing is.
+/// Loads the configuration that was saved for the main file `main`; `None` if there is none.
 ///
 /// # Errors
 /// With the reason why it cannot be used, as a sentence that begins with its path.
@@ -119,11 +119,11 @@ pub fn load(main: &Path, folders: &Folders) -> Result<Option<LastGood>, String> 
     }))
 }
 
-/// Notes that the token cannot be opened by `config`, and why, so that the next start uses the last good one.
+/// Records that the token cannot be opened with `config`, and why, so that the next start uses the last good one.
 ///
 /// # Errors
-/// When the state folder cannot be written.
-pub fn refuse(config: &Config, why: &str) -> io::Result<()> {
+/// If the state folder cannot be written.
+pub fn save_refusal(config: &Config, why: &str) -> io::Result<()> {
     let refusal = Refusal {
         version: VERSION,
         sha256: checksum(&serde_json::to_string(&*config.merged)?),
@@ -132,8 +132,9 @@ pub fn refuse(config: &Config, why: &str) -> io::Result<()> {
     atomic_file::replace_private(&refusal_path(&config.folders), &serde_json::to_vec(&refusal)?)
 }
 
-/// Why the token could not be opened by exactly this configuration, if that was noted. Files that were changed are tried.
-pub fn refusal(config: &Config) -> Option<String> {
+/// Returns the recorded reason why the token could not be opened with exactly this configuration. A changed configuration has no
+/// reason, and is tried again.
+pub fn load_refusal(config: &Config) -> Option<String> {
     let bytes = regular_file::read(&refusal_path(&config.folders), MAX_SIZE).ok()?;
     let refusal: Refusal = serde_json::from_slice(&bytes).ok()?;
     let content = serde_json::to_string(&*config.merged).ok()?;
@@ -144,18 +145,18 @@ fn refusal_path(folders: &Folders) -> PathBuf {
     folders.state.join("refused-configuration.json")
 }
 
-/// The access rules of a last good configuration that the files do not have any more, by their places, as far as the files can
-/// be read: who had them taken away has them again.
-pub fn revived_rules(config: &Config) -> Vec<String> {
-    let Some(Value::Array(kept)) = config.merged.table.get("access") else {
+/// Lists the access rules of a stored configuration that are no longer in the files, as far as the files can be read. Callers that
+/// had lost these rights have them again.
+pub fn find_revived_rules(config: &Config) -> Vec<String> {
+    let Some(Value::Array(stored)) = config.merged.table.get("access") else {
         return Vec::new();
     };
-    let rules = kept.iter().zip(&config.access).enumerate();
-    let revived = rules.filter(|(index, (kept, _))| {
+    let rules = stored.iter().zip(&config.access).enumerate();
+    let revived = rules.filter(|(index, (stored, _))| {
         let file = config.merged.sources.file_of(&format!("access[{index}]"));
-        match files::table_of(file) {
-            Some(table) => !matches!(table.get("access"), Some(Value::Array(rules)) if rules.contains(kept)),
-            // What stands in a file that cannot be read is not known.
+        match files::parse_leniently(file) {
+            Some(table) => !matches!(table.get("access"), Some(Value::Array(rules)) if rules.contains(stored)),
+            // The rules of a file that cannot be read are unknown.
             None => !file.exists(),
         }
     });
@@ -173,7 +174,7 @@ fn read(path: &Path) -> Result<Document, String> {
         FileError::NotAFile => "it is no regular file".to_owned(),
         FileError::TooLarge => "it is larger than 8 MiB".to_owned(),
     })?;
-    // serde_json's messages may quote a value.
+    // serde_json's errors are not shown, because they may quote a value.
     let damaged = |_| "it is damaged".to_owned();
     let DocumentVersion { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
     if version != VERSION {
@@ -188,7 +189,7 @@ fn read(path: &Path) -> Result<Document, String> {
     }
 }
 
-/// Refuses a file that somebody else could have written: whoever writes access rules gives himself what he likes.
+/// Refuses a file that someone else could have written, because access rules in it could grant them anything.
 fn check_owner(is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), String> {
     if !is_file {
         return Err("it is no regular file".to_owned());

@@ -1,35 +1,36 @@
-//! Reads a configuration that was good for another version: what this one does not take is left out, as long as the gateway
-//! stays who it is and nobody gets more than the rules gave.
+//! Checks a configuration that another version accepted, and leaves out what this version does not accept. The gateway keeps its
+//! identity, and no caller gets more rights than the rules gave.
 //!
-//! Unknown keys are left out, values of `[mqtt]` and `[loopback]` that cannot be used, and role aliases and access rules as
-//! a whole: a rule without one of its conditions would be for more callers. Nothing that is known of `[aws]`, `[token]` and
-//! `[identity]` is: the defaults there would be another gateway, or another cloud.
+//! Unknown keys and invalid values of `[mqtt]` and `[loopback]` are left out. An invalid role alias or access rule is left out
+//! as a whole, because a rule without one of its conditions would apply to more callers. Known keys of `[aws]`, `[token]` and
+//! `[identity]` are never left out, because their defaults would mean another gateway or another cloud.
 
 use toml::{Table, Value};
 
 use super::check::{self, Fault};
-use super::load::{Loaded, Merged, grows};
+use super::files::{Loaded, is_appended};
+use super::merged::Merged;
 use super::raw::Raw;
 use super::toml_fault;
 use super::{Config, Folders};
 
-/// Tables in which a value that cannot be used gives way to the default.
+/// The tables in which an invalid value may be replaced by the default.
 const WITH_HARMLESS_DEFAULTS: [&str; 2] = ["mqtt", "loopback"];
 
-/// The configuration and what was left out of it, a line each.
+/// Checks `merged`, and returns the configuration and the parts that were left out, a line each.
 ///
 /// # Errors
-/// With what is wrong and cannot be left out.
+/// With the faults that cannot be left out.
 pub(super) fn check(mut merged: Merged, folders: &Folders) -> Result<(Config, Vec<String>), Vec<String>> {
     let mut left_out = Vec::new();
     leave_out_unknown(&mut merged, &mut left_out)?;
-    // Each round leaves something out, so there is an end to it.
+    // Each round leaves something out, so the loop ends.
     loop {
         let raw: Raw = merged
             .table
             .clone()
             .try_into()
-            .map_err(|error| vec![toml_fault::reason(&error)])?;
+            .map_err(|error| vec![toml_fault::describe(&error)])?;
         let loaded = Loaded {
             raw,
             merged: merged.clone(),
@@ -41,9 +42,9 @@ pub(super) fn check(mut merged: Merged, folders: &Folders) -> Result<(Config, Ve
     }
 }
 
-/// Leaves out what this version's tables have no place for.
+/// Leaves out keys and types that this version does not know.
 fn leave_out_unknown(merged: &mut Merged, left_out: &mut Vec<String>) -> Result<(), Vec<String>> {
-    let Some(main) = refused(&merged.table) else {
+    let Some(main) = find_refusal(&merged.table) else {
         return Ok(());
     };
     let names: Vec<String> = merged.table.keys().cloned().collect();
@@ -51,9 +52,9 @@ fn leave_out_unknown(merged: &mut Merged, left_out: &mut Vec<String>) -> Result<
         let Some(value) = merged.table.remove(&name) else {
             continue;
         };
-        let of_table = |value: &Value| refused(&Table::from_iter([(name.clone(), value.clone())]));
+        let of_table = |value: &Value| find_refusal(&Table::from_iter([(name.clone(), value.clone())]));
         let value = match value {
-            Value::Array(items) if grows(&name) => {
+            Value::Array(items) if is_appended(&name) => {
                 merged.table.insert(name.clone(), Value::Array(items.clone()));
                 for (index, item) in items.iter().enumerate().rev() {
                     if let Some(why) = of_table(&Value::Array(vec![item.clone()])) {
@@ -63,7 +64,7 @@ fn leave_out_unknown(merged: &mut Merged, left_out: &mut Vec<String>) -> Result<
                 }
                 continue;
             }
-            // An empty table is refused only where there is no such table.
+            // An empty table is refused only if its name is unknown.
             Value::Table(table) if of_table(&Value::Table(Table::new())).is_none() => {
                 let within = |table: Table| of_table(&Value::Table(table));
                 Value::Table(prune(table, &name, &within, left_out)?)
@@ -78,13 +79,13 @@ fn leave_out_unknown(merged: &mut Merged, left_out: &mut Vec<String>) -> Result<
         };
         merged.table.insert(name, value);
     }
-    match refused(&merged.table) {
+    match find_refusal(&merged.table) {
         None => Ok(()),
         Some(_) => Err(vec![main]),
     }
 }
 
-/// A table without the keys that are refused; `within` says why a table in this place is.
+/// Removes the refused keys of a table. `within` returns the reason why a table in this place is refused.
 fn prune(
     table: Table,
     path: &str,
@@ -110,12 +111,15 @@ fn prune(
     Ok(pruned)
 }
 
-/// Leaves out what the checks have found, or says what cannot be left out.
+/// Leaves out the values with faults.
+///
+/// # Errors
+/// With the faults of values that cannot be left out.
 fn leave_out(faults: Vec<Fault>, merged: &mut Merged, left_out: &mut Vec<String>) -> Result<(), Vec<String>> {
     let mut items: Vec<(&str, usize)> = Vec::new();
     let mut needed = Vec::new();
     for fault in faults {
-        let removed = match (item(&fault.key), fault.key.split_once('.')) {
+        let removed = match (parse_item(&fault.key), fault.key.split_once('.')) {
             (Some(item), _) => {
                 items.push(item);
                 true
@@ -131,7 +135,7 @@ fn leave_out(faults: Vec<Fault>, merged: &mut Merged, left_out: &mut Vec<String>
             false => needed.push(fault.message),
         }
     }
-    // From the end, so that the places of those before stay as they are.
+    // Removed from the end, so that the indices of the others stay valid.
     items.sort_unstable();
     items.dedup();
     for (list, index) in items.into_iter().rev() {
@@ -143,8 +147,8 @@ fn leave_out(faults: Vec<Fault>, merged: &mut Merged, left_out: &mut Vec<String>
     }
 }
 
-/// The list and the place in it, of a key such as `access[3].publish`.
-fn item(key: &str) -> Option<(&'static str, usize)> {
+/// Parses the list and the index in a key such as `access[3].publish`.
+fn parse_item(key: &str) -> Option<(&'static str, usize)> {
     let (list, rest) = key.split_once('[')?;
     let (index, _) = rest.split_once(']')?;
     let list = ["access", "role-alias"].into_iter().find(|name| *name == list)?;
@@ -156,10 +160,10 @@ fn has_harmless_default(key: &str) -> bool {
         .is_some_and(|(table, _)| WITH_HARMLESS_DEFAULTS.contains(&table))
 }
 
-/// Why a table is none of this version's.
-fn refused(table: &Table) -> Option<String> {
-    let outcome = table.clone().try_into::<Raw>();
-    outcome.err().map(|error| toml_fault::reason(&error))
+/// Returns the reason why this version refuses a table.
+fn find_refusal(table: &Table) -> Option<String> {
+    let raw = table.clone().try_into::<Raw>();
+    raw.err().map(|error| toml_fault::describe(&error))
 }
 
 fn is_unknown(why: &str) -> bool {

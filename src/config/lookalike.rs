@@ -1,14 +1,14 @@
-//! Host names that look like an endpoint of AWS and are none: mistyped, cut, or under somebody else's domain.
+//! Recognises host names that resemble an AWS endpoint: mistyped, truncated, or in someone else's domain.
 
 use super::spelling::is_near;
 
-/// The domain of most endpoints, without its last label.
+/// The domain of most endpoints, without the top-level domain.
 const AMAZONAWS: &str = "amazonaws";
-/// Letters that are read as another one.
+/// Letters that are easily mistaken for others.
 const LETTERS_ALIKE: [(&str, &str); 4] = [("vv", "w"), ("rn", "m"), ("0", "o"), ("1", "l")];
 
-/// The reason why a name that is none of AWS's looks like one; `None` where it does not.
-pub(super) fn what(host: &str) -> Option<String> {
+/// Describes how a host name outside AWS's domains resembles an AWS endpoint; `None` if it does not.
+pub(super) fn describe(host: &str) -> Option<String> {
     let labels: Vec<&str> = host.split('.').collect();
     let owner = |from: usize| labels.get(from..).unwrap_or_default().join(".");
     if let Some(place) = labels.iter().position(|label| *label == AMAZONAWS) {
@@ -39,7 +39,7 @@ pub(super) fn what(host: &str) -> Option<String> {
     })
 }
 
-/// `PREFIX-ats.iot.REGION...`, `PREFIX.credentials.iot.REGION...`: nobody names a host of their own so.
+/// Whether a name has the form `PREFIX-ats.iot.REGION...` or `PREFIX.credentials.iot.REGION...`, which only AWS uses.
 fn has_form_of_endpoint(labels: &[&str]) -> bool {
     let Some(place) = labels.iter().position(|label| matches!(*label, "iot" | "iot-fips")) else {
         return false;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_look_like_aws_are_told_from_names_of_ones_own() {
+    fn names_that_resemble_aws_are_distinguished_from_custom_domains() {
         for (host, words) in [
             ("a1-ats.iot.us-east-2.amazonaws.co", Some("ends in amazonaws.co, which")),
             (
@@ -88,7 +88,7 @@ mod tests {
             ("localhost", None),
             ("amazonia.example.com", None),
         ] {
-            let found = what(host);
+            let found = describe(host);
             assert_eq!(found.is_some(), words.is_some(), "{host}: {found:?}");
             assert!(found.unwrap_or_default().contains(words.unwrap_or_default()), "{host}");
         }

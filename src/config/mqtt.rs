@@ -1,33 +1,34 @@
-//! `[mqtt]`, checked.
+//! Checks `[mqtt]`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Mqtt;
 use super::findings::Findings;
-use super::known_keys::range_of;
+use super::known_keys::find_range;
 use super::raw::RawMqtt;
-use super::values::{duration, number, presence_topic};
+use super::values::{check_range, parse_duration, parse_presence_topic};
 use crate::foreign_text;
 use crate::messages::{Bounds, WhenFull};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// AWS IoT's bounds for the keep-alive (Quotas, "Keep-alive interval": 30 to 1200 s).
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1200));
-/// AWS IoT keeps no session longer than 7 days.
+/// AWS IoT keeps a session for at most 7 days.
 const SESSION_EXPIRY: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(7 * 24 * 3600));
-/// More often than this nobody looks, and each report is a message that AWS charges for.
+/// Each report is a message that AWS charges for, and nobody reads them more often than this.
 const REPORT_INTERVAL: (Duration, Duration) = (Duration::from_secs(30), DAY);
-/// AWS IoT takes 100 a second of a connection; other brokers may take more.
+/// AWS IoT accepts 100 messages a second per connection. Other brokers may accept more.
 const PUBLISH_RATE: RangeInclusive<u64> = 1..=10_000;
-/// From one large message to what a database may have on an SD card.
+/// The minimum holds one large message, and the maximum is a large database for an SD card.
 const MAX_BYTES: RangeInclusive<u64> = 256 * 1024..=64 * 1024 * 1024 * 1024;
 const MAX_MESSAGES: RangeInclusive<u64> = 1..=100_000_000;
 const MAX_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10 * 365 * 24 * 3600));
 
-pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
-    let keep_alive = span(findings, "keep-alive", raw.keep_alive.as_deref(), "60s", KEEP_ALIVE);
-    let session_expiry = span(
+/// Checks `[mqtt]`.
+pub(super) fn check_mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
+    let keep_alive = check_duration(findings, "keep-alive", raw.keep_alive.as_deref(), "60s", KEEP_ALIVE);
+    let session_expiry = check_duration(
         findings,
         "session-expiry",
         raw.session_expiry.as_deref(),
@@ -37,12 +38,12 @@ pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
     let topic = raw
         .presence_topic
         .unwrap_or_else(|| "{thing}/gatepost/status".to_owned());
-    let presence_topic = findings.keep("mqtt.presence-topic", presence_topic(topic));
+    let presence_topic = findings.check("mqtt.presence-topic", parse_presence_topic(topic));
     let report_interval = match raw.report_interval.as_deref() {
         Some("off") => Some(None),
-        text => span(findings, "report-interval", text, "5min", REPORT_INTERVAL).map(Some),
+        text => check_duration(findings, "report-interval", text, "5min", REPORT_INTERVAL).map(Some),
     };
-    let publish_rate = count(
+    let publish_rate = check_count(
         findings,
         "publish-rate",
         raw.publish_rate.map(u64::from),
@@ -57,27 +58,27 @@ pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
                 "{} is neither \"refuse\" nor \"drop-oldest\"",
                 foreign_text::value(other)
             );
-            findings.wrong("mqtt.outbox-when-full", reason);
+            findings.add_fault("mqtt.outbox-when-full", reason);
             None
         }
     };
-    let usual = Bounds::default();
+    let default = Bounds::default();
     let bounds = Bounds {
-        max_bytes: count(
+        max_bytes: check_count(
             findings,
             "outbox-max-bytes",
             raw.outbox_max_bytes,
-            usual.max_bytes,
+            default.max_bytes,
             MAX_BYTES,
         )?,
-        max_messages: count(
+        max_messages: check_count(
             findings,
             "outbox-max-messages",
             raw.outbox_max_messages,
-            usual.max_messages,
+            default.max_messages,
             MAX_MESSAGES,
         )?,
-        max_age: span(
+        max_age: check_duration(
             findings,
             "outbox-max-age",
             raw.outbox_max_age.as_deref(),
@@ -85,18 +86,18 @@ pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
             MAX_AGE,
         )?,
         when_full: when_full?,
-        inbox_max_bytes: count(
+        inbox_max_bytes: check_count(
             findings,
             "inbox-max-bytes",
             raw.inbox_max_bytes,
-            usual.inbox_max_bytes,
+            default.inbox_max_bytes,
             MAX_BYTES,
         )?,
-        inbox_max_messages: count(
+        inbox_max_messages: check_count(
             findings,
             "inbox-max-messages",
             raw.inbox_max_messages,
-            usual.inbox_max_messages,
+            default.inbox_max_messages,
             MAX_MESSAGES,
         )?,
     };
@@ -110,29 +111,32 @@ pub(super) fn mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> {
     })
 }
 
-fn span(
+/// Checks a duration, or takes the default.
+fn check_duration(
     findings: &mut Findings,
     key: &str,
     text: Option<&str>,
-    usual: &str,
+    default: &str,
     range: (Duration, Duration),
 ) -> Option<Duration> {
-    findings.keep(
+    findings.check(
         &format!("mqtt.{key}"),
-        duration(text.unwrap_or(usual), range.0, range.1),
+        parse_duration(text.unwrap_or(default), range.0, range.1),
     )
 }
 
-fn count(
+/// Checks a number, or takes the default.
+fn check_count(
     findings: &mut Findings,
     key: &str,
     value: Option<u64>,
-    usual: u64,
+    default: u64,
     range: RangeInclusive<u64>,
 ) -> Option<u64> {
-    let checked = number(value.unwrap_or(usual), range);
-    let checked = checked.map_err(|why| range_of(key).map_or(why.clone(), |range| format!("{why}; it takes {range}")));
-    findings.keep(&format!("mqtt.{key}"), checked)
+    let checked = check_range(value.unwrap_or(default), range);
+    let checked =
+        checked.map_err(|why| find_range(key).map_or(why.clone(), |range| format!("{why}; it takes {range}")));
+    findings.check(&format!("mqtt.{key}"), checked)
 }
 
 #[cfg(test)]
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ranges_that_are_told_are_those_that_are_checked() {
+    fn advised_ranges_are_the_checked_ranges() {
         for (key, range) in [
             ("publish-rate", PUBLISH_RATE),
             ("outbox-max-bytes", MAX_BYTES),
@@ -148,10 +152,10 @@ mod tests {
             ("outbox-max-messages", MAX_MESSAGES),
             ("inbox-max-messages", MAX_MESSAGES),
         ] {
-            let told = range_of(key).unwrap();
-            let words: Vec<&str> = told.split([' ', ':']).collect();
+            let advised = find_range(key).unwrap();
+            let words: Vec<&str> = advised.split([' ', ':']).collect();
             for bound in [range.start(), range.end()] {
-                assert!(words.contains(&bound.to_string().as_str()), "{key}: {told}");
+                assert!(words.contains(&bound.to_string().as_str()), "{key}: {advised}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Configuration that somebody else may change: whoever writes an access rule gives himself what he likes.
+//! Refuses configuration that unprivileged users may change, because an access rule could grant them anything.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,17 +9,17 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 /// The sticky bit (inode(7)).
 const STICKY: u32 = 0o1000;
 
-/// The owner that the kernel shows for one that a user namespace does not have (user_namespaces(7)): nobody in there is it.
+/// The owner that the kernel shows for a user who is not mapped into the user namespace (user_namespaces(7)).
 const OVERFLOW: u32 = 65_534;
 
-/// Refuses a file that every user may write, or a folder of such files: whoever may write the folder may replace the files, or
-/// make a `conf.d` where there is none. The same is true of its owner, unless that is root or the user that reads it.
+/// Refuses a file or a folder that every user may write, or that belongs to a user other than root and the reader. A user who may
+/// write the folder could replace the files, or create a `conf.d`.
 ///
 /// # Errors
-/// With the reason and the next step, as a line about it.
-pub(super) fn check(path: &Path, found: &Metadata) -> Result<(), String> {
-    check_mode(path, found)?;
-    let (owner, reader) = (found.uid(), rustix::process::geteuid().as_raw());
+/// With a line that has the reason and the next step.
+pub(super) fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
+    check_mode(path, metadata)?;
+    let (owner, reader) = (metadata.uid(), rustix::process::geteuid().as_raw());
     let has_all = || fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| has_all_users(&map));
     match is_trusted(owner, reader, has_all) {
         true => Ok(()),
@@ -35,37 +35,37 @@ fn is_trusted(owner: u32, reader: u32, has_all_users: impl Fn() -> bool) -> bool
     owner == 0 || owner == reader || (owner == OVERFLOW && !has_all_users())
 }
 
-/// Whether a map of user IDs (user_namespaces(7)) has every user: that of the system itself does.
+/// Whether a map of user IDs (user_namespaces(7)) has all users, as the initial namespace's map does.
 fn has_all_users(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-fn check_mode(path: &Path, found: &Metadata) -> Result<(), String> {
-    match is_open(found.mode()) {
+fn check_mode(path: &Path, metadata: &Metadata) -> Result<(), String> {
+    match is_open(metadata.mode()) {
         false => Ok(()),
         true => {
-            // /tmp and the like (a folder with the sticky bit) are open on purpose.
-            let advice = match found.mode() & STICKY != 0 {
+            // A folder with the sticky bit, such as /tmp, is writable on purpose.
+            let advice = match metadata.mode() & STICKY != 0 {
                 true => "move the configuration to a folder of root's".to_owned(),
                 false => format!("chmod o-w {}", path.display()),
             };
             Err(format!(
                 "{}: every user may write it (mode {:04o}), and so give itself everything: {advice}",
                 path.display(),
-                found.mode() & 0o7777,
+                metadata.mode() & 0o7777,
             ))
         }
     }
 }
 
-/// Refuses a file that the configuration names and gatepost believes, if every user may write it. One that is not there, or not a
-/// file, is told of by whoever reads it.
+/// Refuses a file that the configuration names and gatepost trusts, if every user may write it. A missing file is reported when
+/// it is read.
 ///
 /// # Errors
-/// Likewise.
+/// With a line that has the reason and the next step.
 pub(super) fn check_named(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => check_mode(path, &found),
+        Ok(metadata) if metadata.is_file() => check_mode(path, &metadata),
         _ => Ok(()),
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_everybody_may_write_is_open() {
+    fn a_file_is_open_if_every_user_may_write_it() {
         for (mode, open) in [
             (0o100_644, false),
             (0o100_600, false),
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_close_tmp() {
+    fn the_advice_is_never_to_change_the_mode_of_tmp() {
         let path = std::env::temp_dir();
-        let found = fs::metadata(&path).unwrap();
-        let refusal = check_mode(&path, &found);
-        if found.mode() & 0o7777 == 0o1777 {
+        let metadata = fs::metadata(&path).unwrap();
+        let refusal = check_mode(&path, &metadata);
+        if metadata.mode() & 0o7777 == 0o1777 {
             let refusal = refusal.unwrap_err();
             assert!(
                 refusal.contains("move the configuration") && !refusal.contains("chmod"),

@@ -1,18 +1,18 @@
-//! Placeholders in topics and names: refuses those that nothing fills in.
+//! Checks the placeholders in topics and names.
 //!
-//! A mistyped placeholder would stand for itself, as a topic that nobody uses or a name that no gateway should have.
+//! A mistyped placeholder would be taken literally, as a topic that nobody uses or a name that no gateway should have.
 
 use super::spelling::is_near;
 use crate::foreign_text;
 
-/// Refuses `text` if it has a placeholder that is not one of `known`, or half of one. Braces around anything that cannot be a name
-/// may stand in a topic.
+/// Refuses `text` if it has a placeholder that is not one of `known`, or half of one. Braces around text that cannot be a name are
+/// allowed in a topic.
 ///
 /// # Errors
-/// With the placeholder, and the one that was probably meant.
+/// With the unknown placeholder, and the one that was probably meant.
 pub(super) fn check_placeholders(text: &str, known: &[&str]) -> Result<(), String> {
     let rest = known.iter().fold(text.to_owned(), |text, word| text.replace(word, ""));
-    let Some(found) = rest.split('/').find_map(|level| unknown(level, known)) else {
+    let Some(found) = rest.split('/').find_map(|level| find_unknown(level, known)) else {
         return Ok(());
     };
     let meant = match known.iter().find(|word| is_meant(word, &found)) {
@@ -26,42 +26,42 @@ pub(super) fn check_placeholders(text: &str, known: &[&str]) -> Result<(), Strin
     ))
 }
 
-/// The first unknown placeholder in a level of a topic from which the known ones were taken.
-fn unknown(level: &str, known: &[&str]) -> Option<String> {
+/// Finds the first unknown placeholder in a topic level from which the known ones were removed.
+fn find_unknown(level: &str, known: &[&str]) -> Option<String> {
     if let Some((before, rest)) = level.split_once('{')
         && let Some((name, after)) = rest.split_once('}')
     {
         let found = format!("{{{name}}}");
-        // A topic may be meant to hold a shell's variable; AWS's policy variables have a colon in their names.
+        // A shell variable may be intended in a topic. AWS's policy variables, which are not, have a colon in their names.
         let is_variable =
             before.ends_with('$') && !name.contains(':') && !known.iter().any(|word| is_meant(word, &found));
         return match is_name(name) && !is_variable {
             true => Some(found),
-            false => unknown(after, known),
+            false => find_unknown(after, known),
         };
     }
     let is_half = level.contains(['{', '}']) && known.iter().any(|word| is_meant(word, level));
     let other_form = |word: &&str| {
-        let (name, level) = (bare(word), level.to_lowercase());
+        let (name, level) = (bare_name(word), level.to_lowercase());
         [format!("${name}"), format!("%{name}%"), format!("<{name}>")].contains(&level)
     };
     (is_half || known.iter().any(other_form)).then(|| level.to_owned())
 }
 
-/// What people write between braces when they mean a placeholder, also in the form of AWS's policy variables.
+/// Whether the text between braces can be the name of a placeholder or of one of AWS's policy variables.
 fn is_name(text: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || " -_.:".contains(letter);
     !text.is_empty() && text.chars().all(is_part)
 }
 
-/// Whether `found` is the known placeholder `word` but for case and a few letters, or a longer name with it.
+/// Whether `found` resembles the known placeholder `word`, or contains its name.
 fn is_meant(word: &str, found: &str) -> bool {
-    let (word, found) = (bare(word), bare(found));
+    let (word, found) = (bare_name(word), bare_name(found));
     is_near(&word, &found) || found.contains(&word)
 }
 
-/// A placeholder's name in lower case, with hyphens between its words.
-fn bare(placeholder: &str) -> String {
+/// Returns a placeholder's name in lower case, with hyphens between its words.
+fn bare_name(placeholder: &str) -> String {
     let name = placeholder.trim_matches(|letter: char| !letter.is_alphanumeric());
     name.to_lowercase().replace(['_', ' '], "-")
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_placeholder_that_nothing_fills_in_is_refused_with_the_one_that_was_meant() {
+    fn an_unknown_placeholder_is_refused_with_a_suggestion() {
         let thing = &["{thing}"][..];
         let names = &["{machine-id}", "{hostname}"][..];
         for (text, known, meant) in [

@@ -1,7 +1,7 @@
-//! The configuration as it stands in the files: every key optional, every key known.
+//! The configuration as the files have it: every key is optional, and unknown keys are refused.
 //!
-//! One file alone is never complete (a drop-in sets a single key), so what is missing is found only after the merge, by
-//! the checks.
+//! A single file is rarely complete, because a drop-in may set one key only. Missing keys are therefore found by the checks,
+//! after the merge.
 
 use serde::Deserialize;
 
@@ -67,7 +67,7 @@ pub(super) struct RawIdentity {
     pub(super) subject: RawSubject,
 }
 
-/// The subject's attributes: those that an AWS provisioning template can refer to, and locality.
+/// The subject's attributes: those that an AWS provisioning template can refer to, and the locality.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawSubject {

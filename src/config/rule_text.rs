@@ -1,43 +1,43 @@
-//! Writes an `[[access]]` rule as TOML: for the hint of a refusal and for `gatepostd --allow`.
+//! Writes an `[[access]]` rule as TOML, for the hint of a refusal and for `gatepostd --allow`.
 //!
-//! Names and topics come from whoever asks, and end in a file that root reads and perhaps in root's clipboard. Every value is a
-//! TOML string whose unusual characters are escaped: pasted into a shell by mistake, it runs nothing.
+//! Names and topics come from the caller, and end up in a file that root reads and perhaps in root's clipboard. Unusual characters
+//! in values are therefore escaped, so that a rule that is pasted into a shell by mistake runs nothing.
 
 use std::fmt::{self, Write as _};
 
 use super::Selectors;
-use super::values::{account_name, alias_name, granted_topics, unit_name};
+use super::values::{check_account_name, check_alias_name, check_granted_topics, check_unit_name};
 
 /// An access rule that is not in the configuration yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleText {
-    /// The callers that the rule applies to.
+    /// The callers to which the rule applies.
     pub who: Selectors,
-    /// The role aliases that it gives; `*` is every one.
+    /// The granted role aliases; `*` means all.
     pub role_aliases: Vec<String>,
-    /// The topics that may be published to.
+    /// The topics to which callers may publish.
     pub publish: Vec<String>,
-    /// The topics that may be subscribed to.
+    /// The topics to which callers may subscribe.
     pub subscribe: Vec<String>,
 }
 
 impl RuleText {
-    /// Whether the rule gives nothing.
+    /// Whether the rule grants nothing.
     pub fn is_empty(&self) -> bool {
         self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty()
     }
 
-    /// Returns the faults of values that no configuration accepts, each with its key.
+    /// Finds the values that no configuration accepts, and returns their faults, each with its key.
     pub fn faults(&self) -> Vec<String> {
         let Selectors { user, group, unit, .. } = &self.who;
         let accounts = [("user", user), ("group", group)].into_iter();
-        let accounts = accounts.filter_map(|(key, name)| Some((key, account_name(name.as_ref()?))));
-        let unit = unit.iter().map(|unit| ("unit", unit_name(unit)));
+        let accounts = accounts.filter_map(|(key, name)| Some((key, check_account_name(name.as_ref()?))));
+        let unit = unit.iter().map(|unit| ("unit", check_unit_name(unit)));
         let aliases = self.role_aliases.iter().filter(|alias| *alias != "*");
-        let aliases = aliases.map(|alias| ("role-aliases", alias_name(alias).map(drop)));
+        let aliases = aliases.map(|alias| ("role-aliases", check_alias_name(alias).map(drop)));
         let topics = [("publish", &self.publish), ("subscribe", &self.subscribe)].into_iter();
         let topics = topics.flat_map(|(key, filters)| {
-            let checked = filters.iter().map(|filter| granted_topics(filter));
+            let checked = filters.iter().map(|filter| check_granted_topics(filter));
             checked.map(move |outcome| (key, outcome.map(drop)))
         });
         let all = accounts.chain(unit).chain(aliases).chain(topics);
@@ -58,7 +58,7 @@ impl fmt::Display for RuleText {
         } = &self.who;
         for (key, value) in [("user", user), ("group", group), ("unit", unit)] {
             if let Some(value) = value {
-                write!(f, "\n{key} = {}", literal(value))?;
+                write!(f, "\n{key} = {}", quote(value))?;
             }
         }
         for (key, value) in [("uid", uid), ("gid", gid)] {
@@ -72,7 +72,7 @@ impl fmt::Display for RuleText {
             ("subscribe", &self.subscribe),
         ] {
             if !values.is_empty() {
-                let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+                let values: Vec<String> = values.iter().map(|value| quote(value)).collect();
                 write!(f, "\n{key} = [{}]", values.join(", "))?;
             }
         }
@@ -80,14 +80,14 @@ impl fmt::Display for RuleText {
     }
 }
 
-/// A TOML basic string. Only characters that mean nothing to a shell inside double quotes are written as they are.
-fn literal(text: &str) -> String {
+/// Writes a TOML basic string. All characters that have a meaning to a shell inside double quotes are escaped.
+fn quote(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         let plain = match letter {
-            // `$aws` is a variable to a shell, and runs nothing; `$(` and "$`" would.
+            // A shell takes `$aws` for a variable and runs nothing, unlike `$(` and "$`".
             '$' => letters.peek().is_some_and(char::is_ascii_alphabetic),
             letter => letter.is_ascii_alphanumeric() || " _-./#+{}:=@,*".contains(letter),
         };
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_read_as_it_was_meant() {
+    fn a_written_rule_is_read_back_unchanged() {
         let hostile = [
             "plain",
             "$(touch pwned)",
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_not_written() {
+    fn an_empty_value_is_not_written() {
         let rule = RuleText {
             who: Selectors {
                 user: Some("app".to_owned()),

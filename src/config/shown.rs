@@ -1,20 +1,20 @@
-//! The configuration's files as they can be shown to others: without comments, and without what may be a secret.
+//! Shows the configuration's files to others, without comments and possible secrets.
 
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::load::read;
+use super::files::read;
 use crate::foreign_text::{one_line, value};
 use crate::redaction::{REMOVED, Redaction};
 use crate::token::KeyUri;
 
-/// Keys whose value is a path. People put the PIN itself in the place of its file's name.
+/// The keys whose value is a path. Some people write the PIN itself where its file's name belongs.
 const PATHS: [&str; 6] = ["module", "pin-file", "certificate", "ca-chain", "root-ca", "token-file"];
 
-/// The file's keys and values, a line each. Of a file that is not understood only the fault is shown: nobody knows what stands in
-/// it.
-pub fn shown(file: &Path) -> String {
+/// Shows the file's keys and values, one per line. If the file is invalid, only the fault is shown, because any of its text may
+/// be a secret.
+pub fn show(file: &Path) -> String {
     let mut lines = Vec::new();
     match read(file) {
         Ok(table) => add_table(&table, "", &mut lines),
@@ -30,33 +30,33 @@ fn add_table(table: &Table, prefix: &str, lines: &mut Vec<String>) {
         } else {
             format!("{prefix}.{name}")
         };
-        add(&key, name, value, lines);
+        add_value(&key, name, value, lines);
     }
 }
 
-fn add(key: &str, name: &str, found: &Value, lines: &mut Vec<String>) {
+fn add_value(key: &str, name: &str, found: &Value, lines: &mut Vec<String>) {
     match found {
         Value::Table(table) => add_table(table, key, lines),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                add(&format!("{key}[{index}]"), name, item, lines);
+                add_value(&format!("{key}[{index}]"), name, item, lines);
             }
         }
-        Value::String(text) => lines.push(format!("{key} = {}", text_of(name, text))),
+        Value::String(text) => lines.push(format!("{key} = {}", show_text(name, text))),
         Value::Integer(number) => lines.push(format!("{key} = {number}")),
         Value::Boolean(flag) => lines.push(format!("{key} = {flag}")),
-        // No key has such a value.
+        // No key takes such a value.
         Value::Float(_) | Value::Datetime(_) => lines.push(format!("{key} = {REMOVED}")),
     }
 }
 
-fn text_of(name: &str, text: &str) -> String {
-    let is_right = match name {
+fn show_text(name: &str, text: &str) -> String {
+    let is_valid = match name {
         "key" => text.parse::<KeyUri>().is_ok(),
         _ if PATHS.contains(&name) => text.starts_with('/'),
         _ => true,
     };
-    match is_right {
+    match is_valid {
         true => value(text),
         false => REMOVED.to_owned(),
     }
@@ -116,7 +116,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&file, content).unwrap();
-            let shown = shown(&file);
+            let shown = show(&file);
             assert!(shown.contains(shows), "{content}: {shown}");
             assert!(!shown.contains(hides), "{content}: {shown}");
         }

@@ -1,9 +1,9 @@
-//! How far a word is from another one, for "did you mean".
+//! Compares the spelling of two words, for "did you mean".
 
 use gatepost_client::edit_distance::edit_distance;
 
-/// Whether few letters have to be changed, added, left out or exchanged with their neighbour to make `known` of `word`: none in
-/// a word of three letters, one up to six, two in a longer one.
+/// Whether `word` is a probable misspelling of `known`. Of a known word with up to three letters none may differ, with up to six
+/// letters one, and with more letters two.
 pub(super) fn is_near(known: &str, word: &str) -> bool {
     let allowed = match known.len() {
         0..=3 => 0,

@@ -1,26 +1,27 @@
-//! The thing name and the subject's common name. AWS's rule for thing names is checked before a request is written.
+//! Checks `[identity]`. The thing name must obey AWS's rule before a request is written.
 
 use std::fs;
 
 use super::findings::Findings;
 use super::placeholders::check_placeholders;
 use super::raw::{RawIdentity, RawSubject};
-use super::values::absolute;
+use super::values::parse_absolute_path;
 use super::{Folders, IdentityConfig, Subject};
 use crate::foreign_text;
 
 /// ub-common-name of RFC 5280, appendix A.
 const MAX_COMMON_NAME: usize = 64;
-/// The placeholders, and the files that say what they stand for.
+/// The placeholders, and the files with their values.
 const PLACEHOLDERS: [(&str, &str); 2] = [
     ("{machine-id}", "/etc/machine-id"),
     ("{hostname}", "/proc/sys/kernel/hostname"),
 ];
 
-/// CreateThing: 1 to 128 of `[a-zA-Z0-9:_-]`. Any other character lets just-in-time provisioning fail silently.
+/// Checks a thing name. CreateThing accepts 1 to 128 of `[a-zA-Z0-9:_-]`; with any other character just-in-time provisioning fails
+/// silently.
 ///
 /// # Errors
-/// With the reason, when `name` is none.
+/// With the reason if `name` is not a thing name.
 pub fn check_thing_name(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":_-".contains(&byte);
     match (1..=128).contains(&name.len()) && name.bytes().all(legal) {
@@ -32,16 +33,17 @@ pub fn check_thing_name(name: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn identity(raw: RawIdentity, folders: &Folders, findings: &mut Findings) -> Option<IdentityConfig> {
+/// Checks `[identity]`.
+pub(super) fn check_identity(raw: RawIdentity, folders: &Folders, findings: &mut Findings) -> Option<IdentityConfig> {
     let certificate = findings
-        .optional("identity.certificate", raw.certificate, absolute)
+        .parse_optional("identity.certificate", raw.certificate, parse_absolute_path)
         .unwrap_or_else(|| folders.state.join("device.pem"));
-    let ca_chain = findings.optional("identity.ca-chain", raw.ca_chain, absolute);
+    let ca_chain = findings.parse_optional("identity.ca-chain", raw.ca_chain, parse_absolute_path);
     let has_thing_name = raw.thing_name.is_some();
-    let thing_name = findings.optional("identity.thing-name", raw.thing_name, |name| {
+    let thing_name = findings.parse_optional("identity.thing-name", raw.thing_name, |name| {
         check_thing_name(name).map(|()| name.to_owned())
     });
-    let subject = subject(raw.subject, has_thing_name, findings);
+    let subject = check_subject(raw.subject, has_thing_name, findings);
     Some(IdentityConfig {
         certificate,
         ca_chain,
@@ -50,13 +52,13 @@ pub(super) fn identity(raw: RawIdentity, folders: &Folders, findings: &mut Findi
     })
 }
 
-fn subject(raw: RawSubject, has_thing_name: bool, findings: &mut Findings) -> Option<Subject> {
+fn check_subject(raw: RawSubject, has_thing_name: bool, findings: &mut Findings) -> Option<Subject> {
     let common_name = raw.common_name.unwrap_or_else(|| "gw-{machine-id}".to_owned());
-    let common_name = common_name_of(&common_name, &PLACEHOLDERS, has_thing_name, findings);
+    let common_name = fill_in_common_name(&common_name, &PLACEHOLDERS, has_thing_name, findings);
     if let Some(country) = &raw.country
         && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()))
     {
-        findings.wrong(
+        findings.add_fault(
             "identity.subject.country",
             format!(
                 "{} is not a two-letter country code like \"IN\"",
@@ -78,10 +80,10 @@ fn subject(raw: RawSubject, has_thing_name: bool, findings: &mut Findings) -> Op
         let Some(value) = value else { continue };
         let key = format!("identity.subject.{name}");
         if value.trim().is_empty() || value.chars().any(char::is_control) {
-            findings.wrong(&key, "is empty or has control characters");
+            findings.add_fault(&key, "is empty or has control characters");
         }
         if foreign_text::is_key_material(&value) {
-            findings.wrong(&key, "looks like key material, and the request would publish it");
+            findings.add_fault(&key, "looks like key material, and the request would publish it");
         }
         attributes.push((name, value));
     }
@@ -91,8 +93,8 @@ fn subject(raw: RawSubject, has_thing_name: bool, findings: &mut Findings) -> Op
     })
 }
 
-/// Fills `{machine-id}` and `{hostname}` in, and checks the outcome. In an image that is only looked at they may be unknown.
-fn common_name_of(
+/// Replaces the placeholders in a common name and checks the result. In an image that has never run, their values may be unknown.
+fn fill_in_common_name(
     pattern: &str,
     placeholders: &[(&str, &str)],
     has_thing_name: bool,
@@ -100,7 +102,7 @@ fn common_name_of(
 ) -> Option<String> {
     const KEY: &str = "identity.subject.common-name";
     let known: Vec<&str> = placeholders.iter().map(|(word, _)| *word).collect();
-    findings.keep(KEY, check_placeholders(pattern, &known))?;
+    findings.check(KEY, check_placeholders(pattern, &known))?;
     let mut name = pattern.to_owned();
     let mut is_complete = true;
     for (word, file) in placeholders {
@@ -115,30 +117,30 @@ fn common_name_of(
         match found {
             Ok(value) => name = name.replace(*word, &value),
             Err(why) if findings.is_only_examined() => {
-                findings.note(KEY, format!("{why}; it is filled in when the machine runs"));
+                findings.add_note(KEY, format!("{why}; it is filled in when the machine runs"));
                 is_complete = false;
             }
             Err(why) => {
-                findings.wrong(KEY, why);
+                findings.add_fault(KEY, why);
                 return None;
             }
         }
     }
-    // What is unknown here will be letters, digits and hyphens.
+    // The unknown values will consist of letters, digits and hyphens.
     let checked = match is_complete {
         true => name.clone(),
         false => placeholders
             .iter()
             .fold(name.clone(), |name, (word, _)| name.replace(*word, "x")),
     };
-    let outcome = match has_thing_name {
+    let result = match has_thing_name {
         false => check_thing_name(&checked),
         true => check_common_name(&checked),
     };
-    findings.keep(KEY, outcome).map(|()| name)
+    findings.check(KEY, result).map(|()| name)
 }
 
-/// A common name that is not the thing name may be any text that X.509 allows.
+/// Checks a common name that is not the thing name, so that any text that X.509 allows will do.
 fn check_common_name(name: &str) -> Result<(), String> {
     let is_text =
         !name.trim().is_empty() && !name.chars().any(char::is_control) && !foreign_text::is_key_material(name);
@@ -153,10 +155,10 @@ fn check_common_name(name: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::load::Sources;
+    use super::super::merged::Sources;
     use super::*;
 
-    /// The outcome, the faults and the notes.
+    /// Returns the common name, the faults and the notes.
     fn filled(
         pattern: &str,
         file: &str,
@@ -165,7 +167,7 @@ mod tests {
     ) -> (Option<String>, String, String) {
         let sources = Sources::new("gatepost.toml".as_ref());
         let mut findings = Findings::new(&sources, is_only_examined);
-        let name = common_name_of(pattern, &[("{machine-id}", file)], has_thing_name, &mut findings);
+        let name = fill_in_common_name(pattern, &[("{machine-id}", file)], has_thing_name, &mut findings);
         let (faults, notes) = findings.into_parts();
         let faults: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
         (name, faults.join("\n"), notes.join("\n"))
@@ -199,7 +201,7 @@ mod tests {
             let (name, faults, _) = filled("gw-{machine-id}", file, false, false);
             assert!(name.is_none() && faults.contains("{machine-id} needs "), "{faults}");
         }
-        // What is wrong beside it is wrong in an image, too.
+        // Other faults of the name are faults in an image, too.
         let (name, faults, _) = filled("gw {machine-id}", &empty, true, false);
         assert!(name.is_none() && faults.contains("cannot be a thing name"), "{faults}");
     }

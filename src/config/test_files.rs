@@ -1,8 +1,8 @@
-//! The least configuration that loads, and how tests load one.
+//! A minimal configuration, and a function that loads one in tests.
 
 use std::fs;
 
-use super::{Config, Folders};
+use super::{Config, Folders, load as load_config};
 
 pub(super) const MINIMUM: &str = r#"
 [aws]
@@ -15,7 +15,7 @@ key = "pkcs11:token=gateway;object=device"
 common-name = "gw-1"
 "#;
 
-/// Loads `main` as gatepost.toml with the files `dropped` into conf.d. An error has no temporary folder in it.
+/// Loads `main` as gatepost.toml, with the files `dropped` in conf.d. The temporary folder is removed from error messages.
 pub(super) fn load(main: &str, dropped: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatepost.toml");
@@ -30,5 +30,5 @@ pub(super) fn load(main: &str, dropped: &[(&str, &str)]) -> Result<Config, Strin
         credentials: None,
     };
     let prefix = format!("{}/", folder.path().display());
-    Config::load(&path, &folders).map_err(|error| error.to_string().replace(&prefix, ""))
+    load_config(&path, &folders).map_err(|error| error.to_string().replace(&prefix, ""))
 }

@@ -1,8 +1,11 @@
-//! Each way in which a configuration can be wrong, and the message it gets.
+//! Tests for each kind of fault in a configuration, and its message.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
 
+use super::load as load_config;
 use super::test_files::{MINIMUM, load};
 use super::*;
 
@@ -17,14 +20,14 @@ fn the_minimum_is_two_endpoints_and_a_key() {
 }
 
 #[test]
-fn what_an_editor_leaves_in_conf_d_is_not_read() {
+fn an_editors_files_in_conf_d_are_not_read() {
     let leftovers = [".#x.toml", ".x.toml", "x.toml~", "#x.toml#", "x.toml.dpkg-old"];
     let dropped = leftovers.map(|name| (name, "nonsense"));
     load(MINIMUM, &dropped).unwrap();
 }
 
 #[test]
-fn what_every_user_may_write_is_refused() {
+fn a_file_that_every_user_may_write_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (etc, folders) = (folder.path().join("etc"), Folders::from_environment());
     let at = |name: &str| etc.join(name);
@@ -45,7 +48,7 @@ fn what_every_user_may_write_is_refused() {
         ("conf.d", 0o775, false),
         ("conf.d", 0o777, true),
         ("conf.d", 0o1777, true),
-        // Whoever may write the folder replaces the file, or brings a conf.d.
+        // A user who may write the folder could replace the file, or create a conf.d.
         ("", 0o775, false),
         ("", 0o757, true),
         ("", 0o1777, true),
@@ -56,7 +59,7 @@ fn what_every_user_may_write_is_refused() {
     ] {
         let before = fs::metadata(at(name)).unwrap().permissions();
         fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
-        let outcome = Config::load(&at("gatepost.toml"), &folders).map_err(|error| error.to_string());
+        let outcome = load_config(&at("gatepost.toml"), &folders).map_err(|error| error.to_string());
         fs::set_permissions(at(name), before).unwrap();
         assert_eq!(outcome.is_err(), refused, "{name} {mode:o}: {outcome:?}");
         let said = outcome.err().unwrap_or_default();
@@ -259,7 +262,7 @@ fn a_missing_file_is_named() {
         runtime: "/r".into(),
         credentials: None,
     };
-    let error = Config::load(Path::new("/nonexistent/gatepost.toml"), &folders)
+    let error = load_config(Path::new("/nonexistent/gatepost.toml"), &folders)
         .unwrap_err()
         .to_string();
     assert!(

@@ -1,101 +1,104 @@
-//! Words a fault in a TOML file: its line and column, the key and the kind of fault, and never what stands there.
+//! Describes a fault in a TOML file: its line and column, the key and the kind of fault, but never the content.
 //!
-//! A file may hold a PIN or a private key in the wrong place, and the errors of `toml` and `serde` quote what they stumble over.
+//! A file may have a misplaced PIN or private key in it, and the errors of `toml` and `serde` quote the faulty text.
 
 use toml::de::Error;
 
-use super::known_keys::{is_harmless, meant, range_of, table_named};
-use super::toml_words::{expected_type, found_type, in_our_words, look_alike};
+use super::known_keys::{find_range, find_table, is_safe_to_show, suggest};
+use super::toml_words::{describe_look_alike, expected_type, found_type, translate};
 
-/// The longest word in the fixed messages of `toml`; what is longer may be quoted.
+/// The longest word in the fixed messages of `toml`. A longer word may be quoted from the file.
 const LONGEST_WORD: usize = 14;
 
-/// The line that a fault is in, as far as it consists of names that the configuration has.
+/// The line of a fault, as far as it consists of known names.
 #[derive(Debug, PartialEq, Eq)]
 enum Line<'a> {
-    /// `[name]` or `[[name]]`; of a longer name its first part.
+    /// `[name]` or `[[name]]`. An unknown longer name is reduced to its first part.
     Header { name: &'a str, is_list: bool },
-    /// `key = value`; of a dotted key its first part.
+    /// `key = value`. A dotted key is reduced to its first part.
     Key(&'a str),
     /// Anything else.
     Other,
 }
 
 impl<'a> Line<'a> {
-    fn of(line: &'a str) -> Self {
+    fn parse(line: &'a str) -> Self {
         let line = line.trim();
         let first = |name: &'a str| name.split('.').next().unwrap_or_default().trim();
         if let Some(rest) = line.strip_prefix('[') {
             let is_list = rest.starts_with('[');
             let name = rest.trim_start_matches('[').split(']').next().unwrap_or_default();
-            let name = if table_named(name.trim()).is_some() {
+            let name = if find_table(name.trim()).is_some() {
                 name.trim()
             } else {
                 first(name)
             };
-            return match table_named(name) {
+            return match find_table(name) {
                 Some(_) => Self::Header { name, is_list },
                 None => Self::Other,
             };
         }
         match line.split_once('=') {
-            Some((key, _)) if is_harmless(first(key)) => Self::Key(first(key)),
+            Some((key, _)) if is_safe_to_show(first(key)) => Self::Key(first(key)),
             _ => Self::Other,
         }
     }
 }
 
-/// The fault as `LINE:COLUMN: KEY: REASON; ADVICE`.
-pub(super) fn with_place(text: &str, error: &Error) -> String {
+/// Describes a fault as `LINE:COLUMN: KEY: REASON; ADVICE`.
+pub(super) fn describe_at(text: &str, error: &Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.get(..start).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
     let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
     let whole_line = text.lines().nth(line - 1).unwrap_or_default();
-    let place = Line::of(whole_line);
-    if let Some(said) = wrong_table(&place, error.message()) {
-        return format!("{line}:{column}: {said}");
+    let place = Line::parse(whole_line);
+    if let Some(message) = describe_wrong_table(&place, error.message()) {
+        return format!("{line}:{column}: {message}");
     }
     let (key, advice) = match place {
-        // A wrong type says what kind of value it is, and not whose.
+        // The message about a wrong type names the kind of value but not the key.
         Line::Key(key) => (
             is_wrong_type(error.message()).then(|| format!("{key}: ")),
-            advice(key, error.message()),
+            advise(key, error.message()),
         ),
         _ => (None, None),
     };
     let advice = advice.map(|advice| format!("; {advice}"));
-    let pasted = pasted(text.get(start..).unwrap_or_default(), whole_line, error.message());
+    let pasted = find_paste_fault(text.get(start..).unwrap_or_default(), whole_line, error.message());
     format!(
         "{line}:{column}: {}{}{}",
         key.unwrap_or_default(),
-        pasted.map_or_else(|| reason(error), str::to_owned),
+        pasted.map_or_else(|| describe(error), str::to_owned),
         advice.unwrap_or_default()
     )
 }
 
-/// The character at the fault that only looks right, or the missing value; `None` where it is something else.
-fn pasted(at_fault: &str, line: &str, message: &str) -> Option<&'static str> {
+/// Recognises a character that only looks like the right one, or a missing value; `None` for any other fault.
+fn find_paste_fault(at_fault: &str, line: &str, message: &str) -> Option<&'static str> {
     if is_wrong_type(message) || message.starts_with("unknown field") {
         return None;
     }
     let is_about_text = message.starts_with("invalid ") && message.contains(" string");
     let quotes = || line.chars().find(|letter| is_about_text && !letter.is_ascii());
-    let letter = at_fault.chars().next().filter(|letter| look_alike(*letter).is_some());
-    let look_alike = letter.or_else(quotes).and_then(look_alike);
+    let letter = at_fault
+        .chars()
+        .next()
+        .filter(|letter| describe_look_alike(*letter).is_some());
+    let look_alike = letter.or_else(quotes).and_then(describe_look_alike);
     let (_, value) = line.split_once('=').unwrap_or(("", "x"));
     let value = value.split('#').next().unwrap_or_default().trim();
     look_alike.or_else(|| value.is_empty().then_some("the value is missing"))
 }
 
-/// One table where there may be several, or several where there is one.
-fn wrong_table(place: &Line, message: &str) -> Option<String> {
+/// Describes a table that is written as a list of tables, or the reverse; `None` for any other fault.
+fn describe_wrong_table(place: &Line, message: &str) -> Option<String> {
     let (name, is_written_as_list) = match place {
         Line::Header { name, is_list } => (*name, Some(*is_list)),
         Line::Key(key) => (*key, None),
         Line::Other => return None,
     };
-    let table = table_named(name)?;
+    let table = find_table(name)?;
     let is_about_kind = is_wrong_type(message) || message.starts_with("duplicate key");
     match (table.is_list, is_written_as_list) {
         _ if !is_about_kind => None,
@@ -111,10 +114,10 @@ fn wrong_table(place: &Line, message: &str) -> Option<String> {
     }
 }
 
-/// Advice on the value of a key, where it has another type.
-fn advice(key: &str, message: &str) -> Option<String> {
+/// Returns advice on the value of a key that has the wrong type.
+fn advise(key: &str, message: &str) -> Option<String> {
     const DURATIONS: [&str; 4] = ["keep-alive", "session-expiry", "report-interval", "outbox-max-age"];
-    if let Some(range) = range_of(key) {
+    if let Some(range) = find_range(key) {
         return Some(format!("it takes {range}"));
     }
     let (_, expected) = message.rsplit_once(", expected ").filter(|_| is_wrong_type(message))?;
@@ -128,30 +131,32 @@ fn advice(key: &str, message: &str) -> Option<String> {
     }
 }
 
-/// The kind of fault alone.
-pub(super) fn reason(error: &Error) -> String {
+/// Describes the kind of fault without its place.
+pub(super) fn describe(error: &Error) -> String {
     let message = error.message();
     if let Some(rest) = message.strip_prefix("unknown field `") {
-        // The name may have anything in it; what was expected are our own keys.
+        // The unknown name may be a secret, but the expected names are our own keys.
         let (name, expected) = rest.rsplit_once("`, expected ").unwrap_or((rest, "another key"));
         let (name, expected) = match rest.rsplit_once("`, there are no fields") {
             Some((name, _)) => (name, "none"),
             None => (name, expected),
         };
         let keys: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let meant = meant(name, &keys).map(|meant| format!("; {meant}")).unwrap_or_default();
-        return match is_harmless(name) {
-            true => format!("unknown field `{name}`, expected {expected}{meant}"),
-            false => format!("unknown field, whose name is not shown here, expected {expected}{meant}"),
+        let suggestion = suggest(name, &keys)
+            .map(|suggestion| format!("; {suggestion}"))
+            .unwrap_or_default();
+        return match is_safe_to_show(name) {
+            true => format!("unknown field `{name}`, expected {expected}{suggestion}"),
+            false => format!("unknown field, whose name is not shown here, expected {expected}{suggestion}"),
         };
     }
     if is_wrong_type(message) {
-        return wrong_type(message);
+        return describe_wrong_type(message);
     }
-    match in_our_words(message) {
+    match translate(message) {
         Some(words) => words.to_owned(),
         None if is_fixed(message) => message.to_owned(),
-        None => "is no TOML".to_owned(),
+        None => "is not valid TOML".to_owned(),
     }
 }
 
@@ -159,8 +164,8 @@ fn is_wrong_type(message: &str) -> bool {
     message.starts_with("invalid type: ") || message.starts_with("invalid value: ")
 }
 
-/// The message of serde about a wrong type ("invalid type: integer `1234`, expected a string") without the value.
-fn wrong_type(message: &str) -> String {
+/// Removes the value from serde's message about a wrong type ("invalid type: integer `1234`, expected a string").
+fn describe_wrong_type(message: &str) -> String {
     let (_, found) = message.split_once(": ").unwrap_or_default();
     let kind: String = found
         .chars()
@@ -174,12 +179,12 @@ fn wrong_type(message: &str) -> String {
     }
 }
 
-/// Whether a message is one of the library's fixed ones ("key with no value, expected `=`"): words of lower-case letters and a
-/// few signs, and nothing that could be a part of a file.
+/// Whether a message is one of the library's fixed ones ("key with no value, expected `=`"). Those have only words of lower-case
+/// letters and some punctuation, and nothing that could be quoted from a file.
 fn is_fixed(message: &str) -> bool {
     let is_short = |word: &str| word.len() <= LONGEST_WORD;
-    let of_words = |byte: u8| byte.is_ascii_lowercase() || b" ,.:-`=[]{}\"'#\\".contains(&byte);
-    message.bytes().all(of_words) && message.split(' ').all(is_short)
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || b" ,.:-`=[]{}\"'#\\".contains(&byte);
+    message.bytes().all(is_plain) && message.split(' ').all(is_short)
 }
 
 #[cfg(test)]

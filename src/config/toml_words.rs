@@ -1,10 +1,10 @@
-//! Our words for what the TOML parser finds wrong, which speaks of its own types and of parts of a grammar.
+//! Translates the messages of the TOML parser, which speak of Rust types and parts of the grammar.
 
-/// What is wrong, by how the parser's message begins.
+/// Our message by the beginning of the parser's message.
 const WORDS: [(&str, &str); 31] = [
     (
         "string values must be quoted",
-        "the value is no number, not true or false, and no text in quotation marks",
+        "the value is not a number, not true or false, and not text in quotation marks",
     ),
     ("invalid string", UNCLOSED_TEXT),
     ("missing opening quote", UNCLOSED_TEXT),
@@ -29,31 +29,31 @@ const WORDS: [(&str, &str); 31] = [
     ("redundant ", NUMBER),
     ("radix must be lowercase", NUMBER),
     ("integers with a radix cannot be signed", NUMBER),
-    ("invalid boolean", "the value is no true and no false"),
+    ("invalid boolean", "the value is neither true nor false"),
     ("invalid time", DATE),
     ("invalid date", DATE),
     (
         "unexpected key or value",
-        "something stands behind the value; only a comment may, which begins with #",
+        "there is text after the value; only a comment may follow, which begins with #",
     ),
     ("extra `=`", "there is one = too many"),
     ("unquoted keys cannot be empty", "a name is missing"),
     (
         "invalid unquoted key",
-        "a name has a character that no name has: names are letters, digits, - and _",
+        "a name has a character that is not allowed: names consist of letters, digits, - and _",
     ),
 ];
 const UNCLOSED_TEXT: &str = "the text lacks a quotation mark";
 const ESCAPE: &str =
     "a backslash in \"...\" begins an escape that TOML does not have; write two, or put the text into '...'";
-const NUMBER: &str = "the value is no whole number, or a much too large one";
+const NUMBER: &str = "the value is not a whole number, or much too large";
 const DATE: &str = "the value is a date or a time, which no key takes";
 
-/// Our words for a message of the parser; `None` where it is plain as it is.
-pub(super) fn in_our_words(message: &str) -> Option<&'static str> {
+/// Translates a message of the parser; `None` if it is plain enough as it is.
+pub(super) fn translate(message: &str) -> Option<&'static str> {
     let is_text = message.starts_with("invalid ") && message.contains(" string");
     if is_text {
-        // Either the closing mark is expected, or a visible character.
+        // The parser expects either the closing quotation mark or a visible character.
         return Some(match message.contains("visible characters") {
             true => "the text has a control character in it",
             false => UNCLOSED_TEXT,
@@ -63,7 +63,7 @@ pub(super) fn in_our_words(message: &str) -> Option<&'static str> {
     found.map(|(_, words)| *words)
 }
 
-/// What is expected in the place of a value of another type.
+/// Names the expected type.
 pub(super) fn expected_type(expected: &str) -> Option<&'static str> {
     match expected {
         "a string" => Some("a string"),
@@ -75,7 +75,7 @@ pub(super) fn expected_type(expected: &str) -> Option<&'static str> {
     }
 }
 
-/// The kind of a value of a wrong type.
+/// Names the type that was found.
 pub(super) fn found_type(kind: &str) -> &str {
     match kind {
         "floating point" => "number with a point",
@@ -85,8 +85,8 @@ pub(super) fn found_type(kind: &str) -> &str {
     }
 }
 
-/// What a character is that was pasted from a document and only looks like one of TOML's.
-pub(super) fn look_alike(letter: char) -> Option<&'static str> {
+/// Describes a character that was pasted from a document and only looks like one of TOML's.
+pub(super) fn describe_look_alike(letter: char) -> Option<&'static str> {
     match letter {
         '\u{ab}'
         | '\u{bb}'
@@ -99,12 +99,12 @@ pub(super) fn look_alike(letter: char) -> Option<&'static str> {
         | '\u{300c}'..='\u{300f}'
         | '\u{ff02}'
         | '\u{ff07}' => Some("there is a typographic quotation mark; TOML takes only the plain ones, \" and '"),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' => Some("there is a dash that is no plain hyphen (-)"),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' => Some("there is a dash that is not the plain hyphen (-)"),
         '\u{a0}' | '\u{2000}'..='\u{200f}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' | '\u{feff}' => {
-            Some("there is a blank that is no plain one, which cannot be seen")
+            Some("there is a special blank, which looks like a plain one")
         }
-        '\u{ff10}'..='\u{ff19}' => Some("there is a digit that is no plain one"),
-        '\u{ff1d}' => Some("there is an equals sign that is no plain one"),
+        '\u{ff10}'..='\u{ff19}' => Some("there is a digit that is not a plain one"),
+        '\u{ff1d}' => Some("there is an equals sign that is not the plain one"),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Single values as they are written in the files, and the reason where they cannot be used.
+//! Parses and checks single values. The error of each function is a reason that completes a sentence about the value.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -9,19 +9,19 @@ use super::placeholders::check_placeholders;
 use crate::foreign_text;
 use crate::topic::THING;
 
-/// A path that does not depend on where the daemon was started.
-pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
+/// Parses an absolute path, which does not depend on the current folder of the daemon.
+pub(super) fn parse_absolute_path(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     match path.is_absolute() {
         true if text.chars().any(char::is_control) => Err("has a control character or a line break in it".to_owned()),
         true => Ok(path.to_owned()),
-        // The text is not repeated: where a file's name belongs, people put the PIN itself.
+        // The value is not repeated, because some people write the PIN where its file's name belongs.
         false => Err("is not an absolute path, which begins with \"/\"".to_owned()),
     }
 }
 
-/// A role alias's name. CreateRoleAlias: 1 to 128 of `[\w=,@-]`.
-pub(super) fn alias_name(text: &str) -> Result<String, String> {
+/// Checks the name of a role alias. CreateRoleAlias accepts 1 to 128 of `[\w=,@-]`.
+pub(super) fn check_alias_name(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_=,@-".contains(&byte);
     match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
         true => Ok(text.to_owned()),
@@ -32,8 +32,8 @@ pub(super) fn alias_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// A systemd unit that processes run in. systemd.unit(5): up to 255 ASCII letters, digits and `:-_.\@`.
-pub(super) fn unit_name(text: &str) -> Result<(), String> {
+/// Checks the name of a service or scope. systemd.unit(5) allows up to 255 ASCII letters, digits and `:-_.\@`.
+pub(super) fn check_unit_name(text: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
     let kind = text
         .rsplit_once('.')
@@ -47,8 +47,9 @@ pub(super) fn unit_name(text: &str) -> Result<(), String> {
     }
 }
 
-/// The name of a user or a group. Directories allow nearly everything (`DOMAIN\user`), so only what cannot be one is refused.
-pub(super) fn account_name(text: &str) -> Result<(), String> {
+/// Checks the name of a user or a group. Directory services allow nearly everything (`DOMAIN\user`), so only impossible names are
+/// refused.
+pub(super) fn check_account_name(text: &str) -> Result<(), String> {
     let is_name = !text.is_empty() && !text.chars().any(char::is_control) && !text.contains(':');
     match is_name && !foreign_text::is_key_material(text) {
         true => Ok(()),
@@ -56,22 +57,22 @@ pub(super) fn account_name(text: &str) -> Result<(), String> {
     }
 }
 
-/// Where the loopback listener listens: never where another machine could come.
-pub(super) fn loopback_address(text: &str) -> Result<SocketAddr, String> {
-    let own = |address: &SocketAddr| {
+/// Parses the address of the loopback listener, which no other machine may reach.
+pub(super) fn parse_loopback_address(text: &str) -> Result<SocketAddr, String> {
+    let is_loopback = |address: &SocketAddr| {
         let ip = address.ip();
         (ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST) && address.port() != 0
     };
-    text.parse().ok().filter(own).ok_or_else(|| {
+    text.parse().ok().filter(is_loopback).ok_or_else(|| {
         let value = foreign_text::value(text);
         format!("{value} is neither 127.0.0.1:PORT nor [::1]:PORT")
     })
 }
 
-/// A span of time in words, within AWS's bounds.
-pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
+/// Parses a duration such as "60s", and checks that it is between `low` and `high`.
+pub(super) fn parse_duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
     let shown = foreign_text::value(text);
-    // What the library says of it quotes a part of the text.
+    // The library's error is not shown, because it quotes a part of the text.
     let value =
         humantime::parse_duration(text).map_err(|_| format!("{shown} is not a duration like \"60s\" or \"7days\""))?;
     let range = || {
@@ -87,16 +88,17 @@ pub(super) fn duration(text: &str, low: Duration, high: Duration) -> Result<Dura
     }
 }
 
-/// A number within bounds.
-pub(super) fn number(value: u64, range: RangeInclusive<u64>) -> Result<u64, String> {
+/// Checks that a number is in `range`.
+pub(super) fn check_range(value: u64, range: RangeInclusive<u64>) -> Result<u64, String> {
     match range.contains(&value) {
         true => Ok(value),
         false => Err(format!("{value} is not between {} and {}", range.start(), range.end())),
     }
 }
 
-/// Topics that a rule gives, as a filter with `{thing}` in it. Of AWS's own topics only those of this thing can be given.
-pub(super) fn granted_topics(text: &str) -> Result<String, String> {
+/// Checks the topics that a rule grants, which are a filter that may contain `{thing}`. AWS's reserved topics can be granted only
+/// for this thing.
+pub(super) fn check_granted_topics(text: &str) -> Result<String, String> {
     const OWN: &str = "$aws/things/{thing}/";
     if foreign_text::has_armour(text) {
         return Err("is key material, not a topic".to_owned());
@@ -113,28 +115,28 @@ pub(super) fn granted_topics(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a rule may give `text` as a topic or a filter.
+/// Whether a rule may grant `text` as a topic or a filter.
 pub fn may_be_granted(text: &str) -> bool {
-    granted_topics(text).is_ok()
+    check_granted_topics(text).is_ok()
 }
 
 /// Whether a role alias may have this name.
 pub fn is_alias_name(text: &str) -> bool {
-    alias_name(text).is_ok()
+    check_alias_name(text).is_ok()
 }
 
 /// Whether a rule may name this user or group.
 pub fn is_account_name(text: &str) -> bool {
-    account_name(text).is_ok()
+    check_account_name(text).is_ok()
 }
 
 /// Whether a rule may name this unit.
 pub fn is_unit_name(text: &str) -> bool {
-    unit_name(text).is_ok()
+    check_unit_name(text).is_ok()
 }
 
-/// A topic with `{thing}` in it; none where it is empty.
-pub(super) fn presence_topic(topic: String) -> Result<Option<String>, String> {
+/// Parses the presence topic, which may contain `{thing}`; `None` if it is empty.
+pub(super) fn parse_presence_topic(topic: String) -> Result<Option<String>, String> {
     match topic.as_str() {
         "" => Ok(None),
         text if foreign_text::has_armour(text) => Err("is key material, not a topic".to_owned()),

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::start::{self, Fallback};
 use super::warn_of_subordinate_ids;
 use crate::clock::rfc3339;
-use crate::config::{Changes, Config, ConfigError, Mqtt, last_good};
+use crate::config::{self, Changes, Config, ConfigError, Mqtt, last_good};
 use crate::credentials::{AliasChanges, CredentialCacheEditor};
 use crate::event::{Event, journal};
 use crate::identity::Files;
@@ -111,7 +111,7 @@ impl Reloader {
         let _turn = self.turn.lock().await;
         match self.read().await {
             // What the administrator wants is clear again, and a start would use it.
-            Ok((config, access)) if self.fallback.borrow().is_some() => match last_good::refusal(&config) {
+            Ok((config, access)) if self.fallback.borrow().is_some() => match last_good::load_refusal(&config) {
                 None => drop(self.load(config, access).await),
                 Some(why) => self.report_wrong(&ConfigError::of(why)),
             },
@@ -127,7 +127,7 @@ impl Reloader {
     async fn read(&self) -> Result<(Config, AccessRules), ConfigError> {
         let (path, folders) = (self.path.clone(), self.running.borrow().folders.clone());
         let reading = spawn_blocking(move || {
-            let config = Config::load(&path, &folders)?;
+            let config = config::load(&path, &folders)?;
             warn_of_subordinate_ids(&config);
             let access = AccessRules::new(&config.access);
             Ok((config, access))

@@ -72,7 +72,7 @@ fn fall_back(good: LastGood, fatal: Fatal) -> Result<Start, Fatal> {
         Ok(start) => start,
         Err(other) => return Err(also(fatal, &other.problem.message)),
     };
-    for rule in last_good::revived_rules(&start.config) {
+    for rule in last_good::find_revived_rules(&start.config) {
         journal!(
             Level::Warn, Event::ConfigurationLastGood;
             "configuration: an access rule that the files do not have any more is in use again: {rule}"
@@ -90,7 +90,7 @@ fn fall_back(good: LastGood, fatal: Fatal) -> Result<Start, Fatal> {
 
 /// Refuses a configuration by which the run before could not open the token, as long as it is the same.
 fn tried(config: &Config) -> Result<(), Fatal> {
-    match last_good::refusal(config) {
+    match last_good::load_refusal(config) {
         Some(why) if last_good::path(&config.folders).exists() => {
             Err(Fatal::new(Exit::Configuration, Problem::configuration(why)))
         }
@@ -105,7 +105,7 @@ pub(super) fn give_way(path: &Path, config: &Config, fatal: &Fatal) -> bool {
         return false;
     };
     let differs = !Changes::between(config, &good.config).at_restart.is_empty();
-    differs && last_good::refuse(config, &fatal.problem.message).is_ok()
+    differs && last_good::save_refusal(config, &fatal.problem.message).is_ok()
 }
 
 fn with_parts(config: Config) -> Result<Start, Fatal> {

@@ -1,4 +1,4 @@
-//! The device certificate as it lies on disk: read, and refused with a reason unless it can be used.
+//! Reads the device certificate and its CA certificates, and refuses them with a reason if they cannot be used.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,52 +11,52 @@ use x509_parser::prelude::FromDer;
 use super::device::find_device;
 use super::error::{CertificateError, unusable};
 use super::name::{common_names, describe};
-use super::signature::refused_by_aws;
-use super::validity::{check_validity, moment, seconds};
+use super::signature::find_refused_algorithm;
+use super::validity::{check_validity, to_system_time, to_unix_seconds};
 use super::{chain, name_constraints, usage};
 use crate::clock::{Clock, is_set};
 use crate::config::{IdentityConfig, check_thing_name};
 use crate::pem_file::{self, ReadError};
 use crate::problem::Problem;
 
-/// A certificate chain that belongs to the key and is valid now.
+/// A certificate chain that belongs to the key and is currently valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The thing name: identity.thing-name, or else the common name.
+    /// The thing name, from identity.thing-name or else from the common name.
     pub thing_name: String,
-    /// SHA-256 of the certificate's DER in 64 lowercase hex digits, which is AWS's certificate ID.
+    /// AWS's certificate ID, which is SHA-256 of the DER in 64 lowercase hex digits.
     pub id: String,
     /// The subject as text.
     pub subject: String,
-    /// From when it is valid.
+    /// The start of its validity.
     pub not_before: SystemTime,
-    /// Until when it is valid.
+    /// The end of its validity.
     pub not_after: SystemTime,
     /// The device certificate.
     pub leaf: CertificateDer<'static>,
-    /// The CA certificates to send after it: its issuer, the issuer's issuer, and so on.
+    /// The CA certificates that are sent after it, each followed by its issuer.
     pub chain: Vec<CertificateDer<'static>>,
 }
 
-/// Where a certificate comes from, and the name that it does not have to have in it.
+/// The source of a certificate, and the thing name that overrides its common name.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The device certificate's file.
     pub path: &'a Path,
-    /// Its content, where it was read already.
+    /// Its content, if it was already read.
     pub content: Option<&'a [u8]>,
     /// The file of CA certificates.
     pub ca_chain: Option<&'a Path>,
-    /// The thing name where it is not the common name.
+    /// The thing name, if it is not the common name.
     pub thing_name: Option<&'a str>,
 }
 
-/// A certificate that can be used, and what should be looked at all the same.
+/// A certificate that can be used, and a warning about it.
 #[derive(Debug)]
 pub struct Loaded {
     /// The certificate.
     pub certificate: Certificate,
-    /// What will be in the way at AWS, all in one.
+    /// The problems that AWS will have with it, joined into one.
     pub warning: Option<Problem>,
 }
 
@@ -72,39 +72,40 @@ impl<'a> From<&'a IdentityConfig> for Source<'a> {
 }
 
 impl Certificate {
-    /// Reads the device certificate (whatever else is in its file counts as CA certificate) and the CA certificates, finds the
-    /// path between them, and checks all of it against the token's public key and the clock. Without a key, the first
-    /// certificate that is no CA's is the device's.
+    /// Reads the device certificate and the CA certificates, builds the path between them, and checks it against the token's
+    /// public key and the clock. Other certificates in the device certificate's file count as CA certificates. Without a key,
+    /// the first certificate that is not a CA certificate is taken as the device's.
     ///
     /// # Errors
-    /// With the first reason not to use it.
+    /// With the first reason why it cannot be used.
     pub fn load(source: &Source, key_info: Option<&[u8]>, clock: &dyn Clock) -> Result<Loaded, CertificateError> {
-        let (all, mut warnings) = read(source)?;
+        let (all, mut warnings) = read_files(source)?;
         let mut parsed = parse(source.path, &all)?;
         let place = find_device(source.path, &parsed, key_info)?;
         let device = parsed.remove(place);
-        // Others for the same key are older or newer ones of this gateway's, and no CA's.
+        // Other certificates for the same key are older or newer ones of this gateway, not CA certificates.
         parsed.retain(|other| other.public_key().raw != device.public_key().raw);
-        if let Some(algorithm) = refused_by_aws(&device) {
-            let what = format!("is signed with {algorithm}, which AWS IoT does not take");
+        if let Some(algorithm) = find_refused_algorithm(&device) {
+            let fault = format!("is signed with {algorithm}, which AWS IoT does not take");
             return Err(unusable(
                 source.path,
-                &what,
+                &fault,
                 "have the request signed again with SHA-256",
             ));
         }
         let thing_name = match source.thing_name {
             Some(name) => name.to_owned(),
-            None => thing_name_of(source.path, &device)?,
+            None => extract_thing_name(source.path, &device)?,
         };
-        let now = is_set(clock).then(|| seconds(clock.aws_now()));
-        let path = chain::build(&device, &parsed, now.unwrap_or_default()).map_err(|why| no_path(source, &why))?;
+        let now = is_set(clock).then(|| to_unix_seconds(clock.aws_now()));
+        let path =
+            chain::build(&device, &parsed, now.unwrap_or_default()).map_err(|why| report_no_path(source, &why))?;
         let (not_before, not_after) = (
-            moment(device.validity().not_before.timestamp()),
-            moment(device.validity().not_after.timestamp()),
+            to_system_time(device.validity().not_before.timestamp()),
+            to_system_time(device.validity().not_after.timestamp()),
         );
         check_validity(source.path, not_before, not_after, clock)?;
-        warnings.extend(usage::of_device(source.path, &device));
+        warnings.extend(usage::check_device(source.path, &device));
         if let (Some(chain), true) = (source.ca_chain, path.is_empty()) {
             let message = format!("{} has no CA certificate in it, only the device's own", chain.display());
             warnings.push(Problem::configuration(message).next(
@@ -112,20 +113,24 @@ impl Certificate {
             ));
         }
         let issuers = path.iter().filter_map(|place| parsed.get(*place));
-        let leaf = der(&device);
-        warnings.extend(issuers.clone().flat_map(|ca| usage::of_ca(ca, now)));
+        let leaf = to_der(&device);
+        warnings.extend(issuers.clone().flat_map(|ca| usage::check_ca(ca, now)));
         let above: Vec<&X509Certificate> = issuers.clone().collect();
-        warnings.extend(name_constraints::violations(source.path, &device, &above));
-        // Last, because the first problem decides who can mend them all, and this one is perhaps none.
-        let unverified = chain::unverified(&device, issuers.clone());
-        warnings.extend(unverified.iter().map(|step| usage::of_step(source.path, step)));
+        warnings.extend(name_constraints::find_violations(source.path, &device, &above));
+        // Added last, because the first problem determines the remedy, and this one may not be a fault.
+        let unverified = chain::find_unverified(&device, issuers.clone());
+        warnings.extend(
+            unverified
+                .iter()
+                .map(|step| usage::report_unverified(source.path, step)),
+        );
         let certificate = Self {
             thing_name,
-            id: certificate_id(&leaf),
+            id: compute_certificate_id(&leaf),
             subject: describe(device.subject()),
             not_before,
             not_after,
-            chain: issuers.clone().map(der).collect(),
+            chain: issuers.clone().map(to_der).collect(),
             leaf,
         };
         Ok(Loaded {
@@ -135,20 +140,20 @@ impl Certificate {
     }
 }
 
-/// Reads the thing name from the configuration or the certificate, as far as that can be done without the key: the certificate is
-/// the first in its file that is no CA's, as in [`Certificate::load`]. `None` where there is no usable one.
-pub fn thing_name(config: &IdentityConfig) -> Option<String> {
+/// Determines the thing name from the configuration or the certificate, without the key: the certificate is the first in its
+/// file that is not a CA certificate, as in [`Certificate::load`]. `None` if there is no usable certificate.
+pub fn find_thing_name(config: &IdentityConfig) -> Option<String> {
     if config.thing_name.is_some() {
         return config.thing_name.clone();
     }
     let file = pem_file::read(&config.certificate).ok()?;
     let parsed = parse(&config.certificate, &file.certificates).ok()?;
     let device = parsed.get(find_device(&config.certificate, &parsed, None).ok()?)?;
-    thing_name_of(&config.certificate, device).ok()
+    extract_thing_name(&config.certificate, device).ok()
 }
 
-/// The certificates of both files, each once, and what is wrong with the files themselves.
-fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>), CertificateError> {
+/// Reads the certificates of both files without duplicates, and returns them with problems of the files.
+fn read_files(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>), CertificateError> {
     let mut warnings = Vec::new();
     let mut all: Vec<CertificateDer<'static>> = Vec::new();
     for path in [Some(source.path), source.ca_chain].into_iter().flatten() {
@@ -160,7 +165,7 @@ fn read(source: &Source) -> Result<(Vec<CertificateDer<'static>>, Vec<Problem>),
         let file = read.map_err(|error| match error {
             ReadError::Missing if is_own => CertificateError::Missing,
             ReadError::Missing => unusable(path, "does not exist", "correct identity.ca-chain"),
-            other => unusable(path, &other.what(), other.next_step()),
+            other => unusable(path, &other.describe(), other.next_step()),
         })?;
         if file.has_private_key {
             let content = pem_file::Content::PrivateKey;
@@ -188,7 +193,7 @@ fn parse<'a>(path: &Path, ders: &'a [CertificateDer<'static>]) -> Result<Vec<X50
     parsed.collect()
 }
 
-fn no_path(source: &Source, why: &str) -> CertificateError {
+fn report_no_path(source: &Source, why: &str) -> CertificateError {
     unusable(
         source.path,
         why,
@@ -197,7 +202,7 @@ fn no_path(source: &Source, why: &str) -> CertificateError {
     )
 }
 
-fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, CertificateError> {
+fn extract_thing_name(path: &Path, device: &X509Certificate) -> Result<String, CertificateError> {
     let step = "sign the request again without changing its subject, or set identity.thing-name";
     match common_names(device.subject()).as_slice() {
         [Some(name)] => {
@@ -215,11 +220,11 @@ fn thing_name_of(path: &Path, device: &X509Certificate) -> Result<String, Certif
     }
 }
 
-fn der(certificate: &X509Certificate) -> CertificateDer<'static> {
+fn to_der(certificate: &X509Certificate) -> CertificateDer<'static> {
     CertificateDer::from(certificate.as_raw().to_vec())
 }
 
-fn certificate_id(leaf: &CertificateDer) -> String {
+fn compute_certificate_id(leaf: &CertificateDer) -> String {
     ring::digest::digest(&ring::digest::SHA256, leaf)
         .as_ref()
         .iter()

@@ -1,37 +1,38 @@
-//! Builds the path from the device certificate to its CA out of whatever certificates there are, by their signatures.
+//! Builds the path from the device certificate to its CA, by the signatures of the available certificates.
 //!
-//! Names prove nothing: two CAs of a fleet may have the same one, and an image for thousands has both the old and the new CA.
+//! Names prove nothing: two CAs of a fleet may have the same name, and an image for thousands of gateways may have both the old
+//! and the new CA.
 
 use x509_parser::certificate::X509Certificate;
 
 use super::name::describe;
-use super::signature::{Proof, describe_signature, verify};
+use super::signature::{SignatureStatus, describe_signature, verify};
 
-/// AWS IoT takes chains of this length; a longer one is a mistake.
+/// The longest chain that AWS IoT accepts.
 const MAX_LENGTH: usize = 10;
-/// As many names as a reader compares.
+/// The highest number of names in a message.
 const MAX_NAMES: usize = 4;
 
-/// A step of the path whose signature cannot be verified here.
+/// A step of the path whose signature cannot be verified.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct UnverifiedStep {
     /// The certificate's subject.
     pub(super) subject: String,
     /// The issuer's subject.
     pub(super) issuer: String,
-    /// The signature algorithm and the kind of key.
+    /// A description of the signature algorithm and the kind of key.
     pub(super) signature: String,
 }
 
-/// The steps of a path from `leaf` over `issuers` that rest on names and key identifiers alone.
-pub(super) fn unverified<'a>(
+/// Finds the steps of a path from `leaf` over `issuers` that are based on names and key identifiers alone.
+pub(super) fn find_unverified<'a>(
     leaf: &X509Certificate,
     issuers: impl Iterator<Item = &'a X509Certificate<'a>>,
 ) -> Vec<UnverifiedStep> {
     let mut found = Vec::new();
     let mut last = leaf;
     for issuer in issuers {
-        if verify(last, issuer) == Proof::Unknown {
+        if verify(last, issuer) == SignatureStatus::Unknown {
             found.push(UnverifiedStep {
                 subject: describe(last.subject()),
                 issuer: describe(issuer.subject()),
@@ -43,10 +44,10 @@ pub(super) fn unverified<'a>(
     found
 }
 
-/// The places in `pool` of the issuer of `leaf`, of the issuer's issuer, and so on, as far as they are there.
+/// Returns the indices in `pool` of the issuer of `leaf`, of that issuer's issuer, and so on, as far as they exist.
 ///
 /// # Errors
-/// When there are CA certificates and none of them has signed `leaf`.
+/// If there are CA certificates and none of them has signed `leaf`.
 pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) -> Result<Vec<usize>, String> {
     let mut path: Vec<usize> = Vec::new();
     let mut last = leaf;
@@ -54,8 +55,8 @@ pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) 
         let next = pool
             .iter()
             .enumerate()
-            .filter(|(place, issuer)| !path.contains(place) && issued(last, issuer));
-        // A renewed CA has the same name and key: the one that is valid, and valid longest, is the one to send.
+            .filter(|(place, issuer)| !path.contains(place) && has_issued(last, issuer));
+        // A renewed CA has the same name and key. Of several certificates, the valid one with the latest end is sent.
         let Some((place, issuer)) = next.max_by_key(|(_, issuer)| (is_valid(issuer, now), end(issuer))) else {
             break;
         };
@@ -63,12 +64,12 @@ pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) 
         last = issuer;
     }
     match path.is_empty() && !pool.is_empty() {
-        true => Err(why_not(leaf, pool)),
+        true => Err(describe_missing_issuer(leaf, pool)),
         false => Ok(path),
     }
 }
 
-/// Whether a certificate is valid at that time, in seconds since 1970.
+/// Whether a certificate is valid at `now`, in Unix seconds.
 pub(super) fn is_valid(certificate: &X509Certificate, now: i64) -> bool {
     let validity = certificate.validity();
     validity.not_before.timestamp() <= now && now <= end(certificate)
@@ -80,22 +81,22 @@ fn end(certificate: &X509Certificate) -> i64 {
 
 fn is_root(certificate: &X509Certificate) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
-        && verify(certificate, certificate) != Proof::NotSigned
+        && verify(certificate, certificate) != SignatureStatus::NotSigned
 }
 
-/// Whether `issuer` has issued `certificate`, by the signature or by what is left where that cannot be verified.
-pub(super) fn issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
+/// Whether `issuer` has issued `certificate`, by the signature, or by names and key identifiers if the signature cannot be
+/// verified.
+pub(super) fn has_issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     match verify(certificate, issuer) {
-        Proof::Signed => true,
-        Proof::NotSigned => false,
-        // The best that is left.
-        Proof::Unknown => {
+        SignatureStatus::Signed => true,
+        SignatureStatus::NotSigned => false,
+        SignatureStatus::Unknown => {
             certificate.issuer().as_raw() == issuer.subject().as_raw() && key_identifiers_agree(certificate, issuer)
         }
     }
 }
 
-/// Whether the authority's key identifier, where both are given, is the issuer's.
+/// Whether the authority key identifier is the issuer's subject key identifier, if both exist.
 fn key_identifiers_agree(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     use x509_parser::extensions::ParsedExtension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
     let authority = certificate
@@ -116,9 +117,10 @@ fn key_identifiers_agree(certificate: &X509Certificate, issuer: &X509Certificate
     }
 }
 
-fn why_not(leaf: &X509Certificate, pool: &[X509Certificate]) -> String {
+/// Describes why no CA certificate is the issuer.
+fn describe_missing_issuer(leaf: &X509Certificate, pool: &[X509Certificate]) -> String {
     let issuer = describe(leaf.issuer());
-    if is_root(leaf) && verify(leaf, leaf) == Proof::Signed {
+    if is_root(leaf) && verify(leaf, leaf) == SignatureStatus::Signed {
         return "is signed by its own key, and by none of the CA certificates beside it".to_owned();
     }
     if pool.iter().any(|ca| ca.subject().as_raw() == leaf.issuer().as_raw()) {

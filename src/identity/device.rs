@@ -1,4 +1,4 @@
-//! Finds the device's certificate among others: by the token's key, or without it by what is no CA's.
+//! Finds the device's certificate among others, by the token's key, or else as one that is not a CA's.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use super::chain;
 use super::error::{CertificateError, unusable};
 use super::name::describe;
 
-/// The place of the device's certificate among those of its file and of the CAs'.
+/// Returns the index of the device's certificate among all certificates.
 ///
-/// The public keys are compared as bytes: rustls-webpki would refuse the X.509 v1 certificates that the AWS article's own
-/// `openssl x509 -req` makes. Of several for our key, the one that is valid longest is the newest. Without a key, a CA of the first
-/// X.509 version is told from a device by what it has issued.
+/// The public keys are compared as bytes, because rustls-webpki refuses the X.509 v1 certificates that the `openssl x509 -req`
+/// of an AWS article makes. Of several certificates for the key, the one with the latest end is the newest. Without a key, a CA
+/// of X.509 v1 is recognised by the certificates that it has issued.
 pub(super) fn find_device(
     path: &Path,
     parsed: &[X509Certificate],
@@ -31,7 +31,7 @@ pub(super) fn find_device(
         None => {
             let has_issued = |place: usize, ca: &X509Certificate| {
                 let mut others = parsed.iter().enumerate().filter(|(other, _)| *other != place);
-                others.any(|(_, certificate)| chain::issued(certificate, ca))
+                others.any(|(_, certificate)| chain::has_issued(certificate, ca))
             };
             let first = ours.clone().next();
             ours.into_iter().find(|(place, one)| !has_issued(*place, one)).or(first)
@@ -44,8 +44,8 @@ pub(super) fn find_device(
             "have the signing request device.csr signed as a device's certificate, without CA:TRUE",
         )),
         (Some((place, _)), _) => Ok(place),
-        // That a CA's key is not ours goes without saying; that it is a CA does not.
-        (None, Some(first)) if first.is_ca() => Err(begins_with_ca(path, first)),
+        // It is obvious that the key of a CA is another one, so the message says that this is a CA certificate.
+        (None, Some(first)) if first.is_ca() => Err(report_ca(path, first)),
         (None, _) => Err(unusable(
             path,
             "is for another key than the one in the token",
@@ -54,7 +54,7 @@ pub(super) fn find_device(
     }
 }
 
-fn begins_with_ca(path: &Path, first: &X509Certificate) -> CertificateError {
+fn report_ca(path: &Path, first: &X509Certificate) -> CertificateError {
     unusable(
         path,
         &format!("begins with a CA certificate ({})", describe(first.subject())),

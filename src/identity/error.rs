@@ -1,22 +1,22 @@
-//! Why a certificate cannot be used.
+//! The error of a certificate that cannot be used.
 
 use std::path::Path;
 use std::time::SystemTime;
 
 use crate::problem::Problem;
 
-/// Why a certificate cannot be used.
+/// The reason why a certificate cannot be used.
 #[derive(Clone, Debug)]
 pub enum CertificateError {
-    /// There is none.
+    /// There is no file.
     Missing,
-    /// Valid only from then on: time or a set clock mends it.
+    /// It becomes valid at this time. Waiting or setting the clock helps.
     NotYetValid(SystemTime, Problem),
-    /// Only another file mends it.
+    /// It must be replaced by another file.
     Unusable(Problem),
 }
 
-/// A file that only another one mends: what is wrong with it, and the next step.
+/// Creates the error of a file that must be replaced, with its fault and the next step.
 pub(super) fn unusable(path: &Path, what: &str, next: &str) -> CertificateError {
     CertificateError::Unusable(Problem::configuration(format!("{} {what}", path.display())).next(next))
 }

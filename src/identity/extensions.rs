@@ -1,8 +1,8 @@
-//! Finds extensions for which a verifier refuses a certificate (RFC 5280, 4.2).
+//! Finds extensions that make a verifier refuse a certificate (RFC 5280, 4.2).
 
 use x509_parser::certificate::X509Certificate;
 
-/// Those that RFC 5280 has verifiers know. Any other one is refused if it is critical.
+/// The extensions that every verifier must know by RFC 5280. A certificate with another critical extension is refused.
 const KNOWN: [&str; 12] = [
     "2.5.29.14", // subject key identifier
     "2.5.29.15", // key usage
@@ -18,8 +18,8 @@ const KNOWN: [&str; 12] = [
     "2.5.29.54", // inhibit anyPolicy
 ];
 
-/// The faults, each as what the certificate "has".
-pub(super) fn faults(certificate: &X509Certificate) -> Vec<String> {
+/// Finds the faults, each as a phrase that begins with "has".
+pub(super) fn find_faults(certificate: &X509Certificate) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for extension in certificate.extensions() {

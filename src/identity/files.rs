@@ -1,4 +1,4 @@
-//! Notices when a certificate is laid into its folder.
+//! Watches files for changes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,20 +14,20 @@ use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{Config, IdentityConfig};
+use crate::config::{IdentityConfig, drop_in_folder};
 use crate::problem::{Exit, Fatal, Problem};
 
-/// A copy is several events; the file is read once they have stopped for this long.
+/// The time without events after which a file is read, because copying a file causes several.
 const SETTLE: Duration = Duration::from_millis(200);
-/// A file that never stops to change is read all the same.
+/// The time after which a file is read even if it keeps changing.
 const LONGEST_SETTLE: Duration = Duration::from_secs(5);
-/// How often a folder that is gone is looked for.
+/// How often a missing folder is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// For a few events with their names.
+/// The size of the buffer: room for a few events with names.
 const BUFFER: usize = 4096;
 
-/// Files appear, are written to their end, are replaced and removed, and become readable or unreadable. Not MODIFY, OPEN or ACCESS: the folder may be one that
-/// something logs into, and each line would wake gatepost.
+/// The watched events: files appear, are completely written, replaced or removed, or change their permissions. MODIFY, OPEN and
+/// ACCESS are left out, because each line of a log file in the folder would wake gatepost.
 const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::CREATE)
@@ -38,11 +38,11 @@ const CHANGES: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR);
 
-/// Watches files by watching their folders: an editor, a copy and a rename all replace the file itself.
+/// Watches files by their folders, because editing, copying and renaming may replace the file itself.
 #[derive(Debug)]
 pub struct Files {
     inotify: OwnedFd,
-    /// The same, once a runtime is there to wait in.
+    /// The same descriptor, once it is registered with the runtime.
     readable: Option<AsyncFd<OwnedFd>>,
     folders: Vec<Folder>,
 }
@@ -50,11 +50,11 @@ pub struct Files {
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
-    /// The files that count; every one where there are none.
+    /// The names of the watched files; empty for all files.
     names: Vec<OsString>,
-    /// Whether it may be missing for good; then it is looked for when something happens beside it.
+    /// Whether the folder may be missing permanently. It is then looked for after events in its parent.
     is_optional: bool,
-    /// The watch; `None` while the folder is gone.
+    /// The watch descriptor; `None` while the folder is missing.
     watch: Option<i32>,
 }
 
@@ -62,7 +62,7 @@ impl Files {
     /// Starts to watch the device certificate and the chain; their folders must exist.
     ///
     /// # Errors
-    /// When a folder cannot be watched.
+    /// If a folder cannot be watched.
     pub fn watch(config: &IdentityConfig) -> Result<Self, Fatal> {
         let mut paths = vec![config.certificate.as_path()];
         paths.extend(config.ca_chain.as_deref());
@@ -79,14 +79,14 @@ impl Files {
     /// Starts to watch the configuration whose main file is `main`, with everything in its folder of drop-ins.
     ///
     /// # Errors
-    /// When the main file's folder cannot be watched.
+    /// If the main file's folder cannot be watched.
     pub fn watch_configuration(main: &Path) -> io::Result<Self> {
-        // A file named without a folder is one in the current folder.
+        // A file name without a folder is in the current folder.
         let main = match main.parent() {
             Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(main),
             _ => main.to_owned(),
         };
-        let drop_ins = Config::drop_ins(&main);
+        let drop_ins = drop_in_folder(&main);
         let mut files = Self::watch_paths(&[&main, &drop_ins])?;
         files.folders.push(Folder {
             watch: inotify::add_watch(&files.inotify, &drop_ins, CHANGES).ok(),
@@ -123,81 +123,82 @@ impl Files {
         })
     }
 
-    /// Waits until a file has changed and settled. A change is lost where this is cancelled while the file settles: whoever
-    /// cancels it reads the files for another reason.
+    /// Waits until a file has changed and settled. If this is cancelled in the meantime, the change is lost, so the caller must
+    /// then read the files.
     pub async fn changed(&mut self) {
         while !self.next_events().await {}
         let latest = Instant::now() + LONGEST_SETTLE;
         let mut settled = Instant::now() + SETTLE;
-        while let Ok(news) = timeout_at(settled.min(latest), self.next_events()).await {
-            // What else happens in the folder is no reason to wait.
-            if news {
+        while let Ok(is_change) = timeout_at(settled.min(latest), self.next_events()).await {
+            // Events of other files do not prolong the wait.
+            if is_change {
                 settled = Instant::now() + SETTLE;
             }
         }
     }
 
-    /// Waits for events; whether one of them may have changed a file.
+    /// Waits for events. Returns whether one of them may have changed a file.
     async fn next_events(&mut self) -> bool {
         let is_missing = |folder: &Folder| folder.watch.is_none() && !folder.is_optional;
         if self.folders.iter().any(is_missing) {
             return tokio::select! {
                 () = tokio::time::sleep(LOOK_AGAIN) => self.look_for_folders(),
-                news = read_events(&self.inotify, &mut self.readable) => self.judge(news),
+                events = read_events(&self.inotify, &mut self.readable) => self.process(events),
             };
         }
-        let news = read_events(&self.inotify, &mut self.readable).await;
-        self.judge(news)
+        let events = read_events(&self.inotify, &mut self.readable).await;
+        self.process(events)
     }
 
-    /// Whether one of these events may have changed a file. A folder that was moved away or removed is looked for by its path.
-    fn judge(&mut self, events: Vec<Happened>) -> bool {
-        let mut news = false;
+    /// Processes events. Returns whether one of them may have changed a file. A folder that was moved or removed is looked for
+    /// by its path.
+    fn process(&mut self, events: Vec<FileEvent>) -> bool {
+        let mut is_change = false;
         for event in events {
-            // Where the kernel's queue was too small, nobody knows what was lost.
-            news |= event.flags.contains(ReadFlags::QUEUE_OVERFLOW);
+            // If the kernel's queue has overflowed, any file may have changed.
+            is_change |= event.flags.contains(ReadFlags::QUEUE_OVERFLOW);
             let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED;
             let is_gone = event.flags.intersects(gone);
-            // Without a name it is about the folder, which may let us read its files now.
+            // An event without a name concerns the folder, whose files may have become readable.
             let folder_changed = event.name.is_none() && event.flags.contains(ReadFlags::ATTRIB);
-            // Two paths may lead to one folder, which then has one watch.
+            // Two paths may lead to the same folder, which then has a single watch.
             for folder in self
                 .folders
                 .iter_mut()
                 .filter(|folder| folder.watch == Some(event.watch))
             {
                 let counts = |name: &OsString| folder.names.is_empty() || folder.names.contains(name);
-                news |= is_gone || folder_changed || event.name.as_ref().is_some_and(counts);
+                is_change |= is_gone || folder_changed || event.name.as_ref().is_some_and(counts);
                 folder.watch = folder.watch.filter(|_| !is_gone);
             }
             if event.flags.contains(ReadFlags::MOVE_SELF) {
                 let _ = inotify::remove_watch(&self.inotify, event.watch);
             }
         }
-        self.look_for_folders() || news
+        self.look_for_folders() || is_change
     }
 
-    /// Watches folders that have come back; whether there are such.
+    /// Watches folders that exist again. Returns whether there are any.
     fn look_for_folders(&mut self) -> bool {
-        let mut news = false;
+        let mut is_change = false;
         for folder in self.folders.iter_mut().filter(|folder| folder.watch.is_none()) {
             folder.watch = inotify::add_watch(&self.inotify, &folder.path, CHANGES).ok();
-            news |= folder.watch.is_some();
+            is_change |= folder.watch.is_some();
         }
-        news
+        is_change
     }
 }
 
-/// One event.
-struct Happened {
+/// An event of inotify.
+struct FileEvent {
     watch: i32,
     flags: ReadFlags,
     name: Option<OsString>,
 }
 
-/// Waits until there are events, and reads them. Cancel safe. Where the kernel does not let us wait, nothing is noticed any
-/// more, and a restart or another sign (a step of the clock) finds what has changed.
-async fn read_events(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> Vec<Happened> {
+/// Waits for events and reads them. This is cancel safe. If the kernel returns an error, changes are noticed only at a restart
+/// or another event, such as a step of the clock.
+async fn read_events(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> Vec<FileEvent> {
     loop {
         match wait_and_read(inotify, readable).await {
             Ok(events) if events.is_empty() => {}
@@ -212,9 +213,9 @@ async fn read_events(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>)
 
 #[expect(
     deprecated,
-    reason = "its replacement is unsafe; the hazard is a descriptor that changes, ours is owned"
+    reason = "its replacement is unsafe; the hazard is a descriptor that changes, but ours is owned"
 )]
-async fn wait_and_read(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> io::Result<Vec<Happened>> {
+async fn wait_and_read(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>>) -> io::Result<Vec<FileEvent>> {
     let waiting = match readable {
         Some(waiting) => waiting,
         None => readable.insert(AsyncFd::new(inotify.try_clone()?)?),
@@ -225,7 +226,7 @@ async fn wait_and_read(inotify: &OwnedFd, readable: &mut Option<AsyncFd<OwnedFd>
     let mut reader = inotify::Reader::new(inotify, &mut buffer);
     loop {
         match reader.next() {
-            Ok(event) => events.push(Happened {
+            Ok(event) => events.push(FileEvent {
                 watch: event.wd(),
                 flags: event.events(),
                 name: event

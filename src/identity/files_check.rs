@@ -1,4 +1,4 @@
-//! Looks at the files of certificates without the key: for `gatepostd --check-config`.
+//! Checks the files of certificates without the key, for `gatepostd --check-config`.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use x509_parser::prelude::FromDer;
 
 use super::certificate::{Certificate, Source};
 use super::error::CertificateError;
-use super::validity::seconds;
+use super::validity::to_unix_seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
 use crate::config::Config;
@@ -17,18 +17,18 @@ use crate::problem::Problem;
 /// The problems of the files.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// Problems that keep the configuration from being used.
+    /// Problems that prevent the use of the configuration.
     pub faults: Vec<Problem>,
-    /// Problems that only concern a certificate that another one may replace at any time, or will be in the way at AWS.
+    /// Problems of a certificate that may be replaced at any time, or that AWS will have with it.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads root-ca, ca-chain and the device certificate.
+/// Checks root-ca, server-ca, ca-chain and the device certificate.
 pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     let mut found = Examined::default();
     let root_ca = config.aws.root_ca.as_deref();
     found.faults.extend(roots::load(root_ca).err());
-    found.warnings.extend(root_ca.and_then(private_key));
+    found.warnings.extend(root_ca.and_then(find_private_key));
     let now = is_set(clock).then(|| clock.aws_now());
     found
         .warnings
@@ -36,7 +36,11 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     if let Some(est) = config.enrolment.est()
         && let Err(error) = pem_file::read(&est.server_ca)
     {
-        let message = format!("enrolment.est.server-ca: {} {}", est.server_ca.display(), error.what());
+        let message = format!(
+            "enrolment.est.server-ca: {} {}",
+            est.server_ca.display(),
+            error.describe()
+        );
         found
             .faults
             .push(Problem::configuration(message).next(error.next_step()));
@@ -45,7 +49,7 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     if let Some(path) = source.ca_chain
         && let Err(error) = pem_file::read(path)
     {
-        let message = format!("identity.ca-chain: {} {}", path.display(), error.what());
+        let message = format!("identity.ca-chain: {} {}", path.display(), error.describe());
         found
             .faults
             .push(Problem::configuration(message).next(error.next_step()));
@@ -55,8 +59,8 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
         Ok(loaded) => found.warnings.extend(loaded.warning),
         Err(CertificateError::Missing) => found
             .warnings
-            .extend(source.ca_chain.and_then(|path| unused_chain(path, clock))),
-        // The path is wrong: nobody puts a certificate into the place of a key.
+            .extend(source.ca_chain.and_then(|path| check_unused_chain(path, clock))),
+        // The path must be wrong, because a certificate would not replace a key.
         Err(CertificateError::Unusable(problem)) if is_private_key(&config.identity.certificate) => {
             found.faults.push(Problem {
                 message: format!("identity.certificate: {}", problem.message),
@@ -78,7 +82,8 @@ fn is_private_key(path: &Path) -> bool {
     )
 }
 
-fn private_key(path: &Path) -> Option<Problem> {
+/// Reports a private key beside the certificates.
+fn find_private_key(path: &Path) -> Option<Problem> {
     let file = pem_file::read(path).ok().filter(|file| file.has_private_key)?;
     let content = Content::PrivateKey;
     let count = file.certificates.len();
@@ -86,20 +91,21 @@ fn private_key(path: &Path) -> Option<Problem> {
     Some(Problem::configuration(message).next(content.next_step()))
 }
 
-/// Before there is a device certificate nobody knows which CA will sign it: only a file without a good one is worth a word.
-fn unused_chain(path: &Path, clock: &dyn Clock) -> Option<Problem> {
+/// Checks the CA certificates before there is a device certificate. It is not known yet which CA will sign, so problems are
+/// reported only if none of the certificates is good.
+fn check_unused_chain(path: &Path, clock: &dyn Clock) -> Option<Problem> {
     let file = match pem_file::read(path) {
         Ok(file) => file,
         Err(_) => return None,
     };
-    let now = is_set(clock).then(|| seconds(clock.aws_now()));
+    let now = is_set(clock).then(|| to_unix_seconds(clock.aws_now()));
     let mut all = Vec::new();
     for der in &file.certificates {
         let (_, ca) = X509Certificate::from_der(der).ok()?;
-        match usage::of_ca(&ca, now) {
-            faults if faults.is_empty() => return private_key(path),
+        match usage::check_ca(&ca, now) {
+            faults if faults.is_empty() => return find_private_key(path),
             faults => all.extend(faults),
         }
     }
-    Problem::joined(all.into_iter().chain(private_key(path)).collect())
+    Problem::joined(all.into_iter().chain(find_private_key(path)).collect())
 }

@@ -1,4 +1,4 @@
-//! The certificate that AWS accepted last, kept on disk: what is laid over it is used once AWS has accepted that, too.
+//! Stores the certificate that AWS accepted last. A new certificate replaces it once AWS has accepted that one, too.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,22 +8,23 @@ use pem::{EncodeConfig, LineEnding, Pem};
 use rustls::pki_types::CertificateDer;
 
 use super::certificate::{Certificate, Source};
-use super::{Identity, TokenKey};
+use super::device_identity::Identity;
+use super::signing_key::TokenKey;
 use crate::atomic_file;
 use crate::clock::Clock;
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 
-/// Where it is kept.
+/// The file with the certificate that AWS accepted last.
 #[derive(Clone, Debug)]
 pub struct LastAccepted {
     path: PathBuf,
-    /// The thing name where it is not the certificate's common name.
+    /// The thing name, if it is not the certificate's common name.
     thing_name: Option<String>,
 }
 
 impl LastAccepted {
-    /// The one in the state folder.
+    /// Finds the file in the state folder.
     pub fn new(folders: &Folders, config: &IdentityConfig) -> Self {
         Self {
             path: folders.state.join("proven.pem"),
@@ -31,10 +32,10 @@ impl LastAccepted {
         }
     }
 
-    /// Keeps the certificate and its chain, in place of the one before.
+    /// Stores the certificate and its chain.
     pub fn keep(&self, certificate: &Certificate) {
         let text = pem(certificate);
-        if fs::read(&self.path).is_ok_and(|kept| kept == text.as_bytes()) {
+        if fs::read(&self.path).is_ok_and(|stored| stored == text.as_bytes()) {
             return;
         }
         if let Err(error) = atomic_file::replace(&self.path, text.as_bytes()) {
@@ -46,7 +47,7 @@ impl LastAccepted {
         }
     }
 
-    /// The identity with this certificate, if it still belongs to the key and is still valid.
+    /// Loads the identity with this certificate, if it still belongs to the key and is still valid.
     pub fn load(&self, key: &TokenKey, clock: &dyn Clock) -> Option<Identity> {
         let info = key.public().subject_public_key_info();
         let source = Source {
@@ -68,7 +69,7 @@ fn pem(certificate: &Certificate) -> String {
     to_pem(all)
 }
 
-/// Certificates as PEM, one after the other.
+/// Encodes certificates as PEM.
 pub(super) fn to_pem<'a>(all: impl Iterator<Item = &'a CertificateDer<'static>>) -> String {
     let all: Vec<Pem> = all.map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect();
     pem::encode_many_config(&all, EncodeConfig::new().set_line_ending(LineEnding::LF))

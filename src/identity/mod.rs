@@ -1,8 +1,9 @@
-//! Certificate and key as one: who this gateway is, and how it proves it.
+//! The gateway's identity: its certificate, the key in the token that belongs to it, and TLS with both.
 
 mod certificate;
 mod chain;
 mod device;
+mod device_identity;
 mod error;
 mod extensions;
 mod files;
@@ -21,7 +22,8 @@ mod tls;
 mod usage;
 mod validity;
 
-pub use certificate::{Certificate, Loaded, Source, thing_name};
+pub use certificate::{Certificate, Loaded, Source, find_thing_name};
+pub use device_identity::Identity;
 pub use error::CertificateError;
 pub use files::Files;
 pub use files_check::{Examined, examine};
@@ -29,22 +31,8 @@ pub use last_accepted::LastAccepted;
 pub use offered::{Offered, key_of_request};
 pub use server_proof::ServerProof;
 pub use signing_key::TokenKey;
-pub use task::{IdentityReceiver, IdentityTask, request_path};
+pub use task::{IdentityReceiver, IdentityReporter, IdentityTask, request_path};
 pub use tls::{SendChain, client_config, server_config};
-
-use crate::status::{IdentityDetails, IdentityPhase, Reporter};
-
-/// The identity's reporting end.
-pub type IdentityReporter = Reporter<IdentityPhase, IdentityDetails>;
-
-/// A certificate chain and the key in the token that it belongs to.
-#[derive(Debug, PartialEq)]
-pub struct Identity {
-    /// The chain.
-    pub certificate: Certificate,
-    /// The key.
-    pub key: TokenKey,
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Reads distinguished names in each of the string types that X.509 allows.
+//! Decodes distinguished names in all string types of X.509.
 
 use x509_parser::der_parser::asn1_rs::{Any, Tag};
 use x509_parser::objects::{oid_registry, oid2abbrev};
@@ -6,19 +6,19 @@ use x509_parser::x509::X509Name;
 
 use crate::foreign_text::clean;
 
-/// The common names of a subject, in its order; `None` for one in a type that is no string.
+/// Returns the common names of a subject in order; `None` for one that is not a string.
 pub(super) fn common_names(name: &X509Name) -> Vec<Option<String>> {
     name.iter_common_name()
-        .map(|attribute| text(attribute.attr_value()))
+        .map(|attribute| decode_string(attribute.attr_value()))
         .collect()
 }
 
-/// The name as one line for people: `C=IN, O=Example, CN=gw-1`.
+/// Describes a name in one line, such as `C=IN, O=Example, CN=gw-1`.
 pub(super) fn describe(name: &X509Name) -> String {
     let attributes = name.iter_attributes().map(|attribute| {
         let kind = attribute.attr_type();
         let kind = oid2abbrev(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
-        let value = text(attribute.attr_value()).unwrap_or_else(|| "(no text)".to_owned());
+        let value = decode_string(attribute.attr_value()).unwrap_or_else(|| "(no text)".to_owned());
         format!("{kind}={value}")
     });
     let attributes: Vec<String> = attributes.collect();
@@ -28,8 +28,8 @@ pub(super) fn describe(name: &X509Name) -> String {
     }
 }
 
-/// A string of any type. TeletexString is read as Latin-1, which is what those who write it mean.
-pub(super) fn text(value: &Any) -> Option<String> {
+/// Decodes a string of any type. TeletexString is decoded as Latin-1, which is what its writers use in practice.
+pub(super) fn decode_string(value: &Any) -> Option<String> {
     let bytes = value.data;
     match value.tag() {
         Tag::Utf8String

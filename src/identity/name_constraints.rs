@@ -1,4 +1,4 @@
-//! Compares the names in a path with the name constraints of the CAs above them (RFC 5280, 4.2.1.10).
+//! Compares the names in a path with the name constraints of the CAs (RFC 5280, 4.2.1.10).
 
 use std::path::Path;
 
@@ -6,12 +6,13 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, GeneralSubtree};
 use x509_parser::x509::X509Name;
 
-use super::name::{describe, text};
+use super::name::{decode_string, describe};
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
-/// Says which names of the device or of a CA in its path a CA above does not permit. `issuers` go upwards from the device's.
-pub(super) fn violations(path: &Path, device: &X509Certificate, issuers: &[&X509Certificate]) -> Vec<Problem> {
+/// Finds names of the device, or of a CA in its path, that a CA further up does not permit. `issuers` begins with the device's
+/// issuer.
+pub(super) fn find_violations(path: &Path, device: &X509Certificate, issuers: &[&X509Certificate]) -> Vec<Problem> {
     let mut found = Vec::new();
     for (place, ca) in issuers.iter().enumerate() {
         let ca_name = describe(ca.subject());
@@ -26,16 +27,16 @@ pub(super) fn violations(path: &Path, device: &X509Certificate, issuers: &[&X509
         };
         let permitted = constraints.permitted_subtrees.as_deref().unwrap_or_default();
         let excluded = constraints.excluded_subtrees.as_deref().unwrap_or_default();
-        // A CA that has issued its own next certificate keeps its name, whatever it is.
+        // The constraints do not apply to a CA certificate that the CA has issued to itself.
         let below = issuers.iter().take(place).filter(|below| !is_self_issued(below));
         for below in std::iter::once(&device).chain(below) {
-            let names = names(below);
+            let names = list_names(below);
             let refused = names.iter().filter(|name| !is_permitted(name, permitted, excluded));
             found.extend(refused.map(|name| {
                 Problem::configuration(format!(
                     "{}: the CA {ca_name} does not permit the name {} (nameConstraints), so that AWS IoT may refuse the certificate",
                     path.display(),
-                    shown(name)
+                    show(name)
                 ))
                 .next(
                     "have the request signed by a CA whose nameConstraints permit that name, or set another identity.subject and have \
@@ -51,8 +52,8 @@ fn is_self_issued(certificate: &X509Certificate) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
 
-/// The subject and the alternative names.
-fn names<'a>(certificate: &'a X509Certificate) -> Vec<GeneralName<'a>> {
+/// Lists the subject and the alternative names.
+fn list_names<'a>(certificate: &'a X509Certificate) -> Vec<GeneralName<'a>> {
     let subject = certificate.subject();
     let has_subject = subject.iter().next().is_some();
     let mut names: Vec<GeneralName> = has_subject
@@ -65,7 +66,7 @@ fn names<'a>(certificate: &'a X509Certificate) -> Vec<GeneralName<'a>> {
     names
 }
 
-/// Whether no excluded subtree has the name, and one of the permitted ones of its kind has it, if there are any.
+/// Whether the name is in no excluded subtree, and in a permitted one if there are permitted subtrees of its kind.
 fn is_permitted(name: &GeneralName, permitted: &[GeneralSubtree], excluded: &[GeneralSubtree]) -> bool {
     let within = |subtrees: &[GeneralSubtree]| -> Vec<bool> {
         let same_kind = subtrees.iter().filter_map(|subtree| is_within(name, &subtree.base));
@@ -75,7 +76,7 @@ fn is_permitted(name: &GeneralName, permitted: &[GeneralSubtree], excluded: &[Ge
     !within(excluded).contains(&true) && (permitting.is_empty() || permitting.contains(&true))
 }
 
-/// Whether the subtree of `base` has the name; `None` where they are of different kinds.
+/// Whether the name is in the subtree of `base`; `None` if they are of different kinds.
 fn is_within(name: &GeneralName, base: &GeneralName) -> Option<bool> {
     match (name, base) {
         (GeneralName::DirectoryName(name), GeneralName::DirectoryName(base)) => Some(is_name_within(name, base)),
@@ -87,19 +88,19 @@ fn is_within(name: &GeneralName, base: &GeneralName) -> Option<bool> {
     }
 }
 
-/// Whether the relative names of `base` are the first ones of `name`.
+/// Whether the relative names of `base` are a prefix of those of `name`.
 fn is_name_within(name: &X509Name, base: &X509Name) -> bool {
-    let (names, bases) = (attributes(name), attributes(base));
+    let (names, bases) = (normalize(name), normalize(base));
     names.starts_with(&bases)
 }
 
-/// Each relative name as its kinds and values, without the differences that do not count: case, white space and string type.
-fn attributes(name: &X509Name) -> Vec<Vec<(String, String)>> {
+/// Returns the types and values of each relative name, normalized in case, white space and string type.
+fn normalize(name: &X509Name) -> Vec<Vec<(String, String)>> {
     let relative_names = name.iter().map(|relative_name| {
         let mut attributes: Vec<(String, String)> = relative_name
             .iter()
             .map(|attribute| {
-                let value = text(attribute.attr_value()).unwrap_or_default().to_lowercase();
+                let value = decode_string(attribute.attr_value()).unwrap_or_default().to_lowercase();
                 let words: Vec<&str> = value.split_whitespace().collect();
                 (attribute.attr_type().to_id_string(), words.join(" "))
             })
@@ -110,7 +111,8 @@ fn attributes(name: &X509Name) -> Vec<Vec<(String, String)>> {
     relative_names.collect()
 }
 
-/// `gw.example.com` and `example.com` are within `example.com`; the empty base has all.
+/// Whether a domain is in the subtree of `base`. `gw.example.com` and `example.com` are in `example.com`, and every domain is
+/// in the empty base.
 fn is_domain_within(name: &str, base: &str) -> bool {
     let (name, base) = (name.to_ascii_lowercase(), base.to_ascii_lowercase());
     let base = base.strip_prefix('.').unwrap_or(&base);
@@ -118,7 +120,7 @@ fn is_domain_within(name: &str, base: &str) -> bool {
     base.is_empty() || before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// A host alone is within that host; one that begins with a dot is a domain with the hosts below it.
+/// Whether `host` matches `base`, which is a single host, or a domain with all hosts below it if it begins with a dot.
 fn is_host_within(host: &str, base: &str) -> bool {
     match base.starts_with('.') {
         true => host.len() >= base.len() && is_domain_within(host, base),
@@ -141,7 +143,7 @@ fn host_of(uri: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
 
-/// A base is an address and its mask.
+/// Whether an address is in `base`, which is an address and its mask.
 fn is_address_within(address: &[u8], base: &[u8]) -> bool {
     let Some((network, mask)) = base.split_at_checked(address.len()) else {
         return false;
@@ -150,7 +152,7 @@ fn is_address_within(address: &[u8], base: &[u8]) -> bool {
     mask.len() == network.len() && masked.eq(network.iter().zip(mask).map(|(byte, mask)| byte & mask))
 }
 
-fn shown(name: &GeneralName) -> String {
+fn show(name: &GeneralName) -> String {
     match name {
         GeneralName::DirectoryName(name) => describe(name),
         GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => clean(name),

@@ -1,4 +1,4 @@
-//! A certificate that somebody wants to put into its place, judged before it is there.
+//! Checks a certificate before it is installed.
 
 use std::path::Path;
 
@@ -15,22 +15,22 @@ use crate::config::IdentityConfig;
 use crate::pem_file::{self, Content};
 use crate::problem::Problem;
 
-/// A certificate that can be put into its place.
+/// A certificate that can be installed.
 #[derive(Debug)]
 pub struct Offered {
     /// The certificate.
     pub certificate: Certificate,
-    /// The file as it is to be: the device certificate, then whatever else came with it.
+    /// The content of the file to install: the device certificate, then the others that came with it.
     pub pem: String,
-    /// A problem that AWS will have with the certificate.
+    /// A problem that AWS will have with it.
     pub warning: Option<Problem>,
 }
 
 impl Offered {
-    /// Judges `content`, which messages call `name`, as the daemon will judge the file: key, chain, name and validity.
+    /// Checks `content`, which messages call `name`, as the daemon checks an installed file: key, chain, name and validity.
     ///
     /// # Errors
-    /// With the first reason not to use it.
+    /// With the first reason why it cannot be used.
     pub fn judge(
         content: &[u8],
         name: &Path,
@@ -72,7 +72,7 @@ impl Offered {
     }
 }
 
-/// The public key that a certificate signing request is for, as a certificate has it; `None` where it is no such request.
+/// Extracts the public key of a certificate signing request, in the form of certificates; `None` if it is not a request.
 pub fn key_of_request(pem: &[u8]) -> Option<Vec<u8>> {
     let der = CertificateSigningRequestDer::from_pem_slice(pem).ok()?;
     let (_, request) = X509CertificationRequest::from_der(&der).ok()?;

@@ -1,4 +1,4 @@
-//! The certificate signing request: made once for a key and a subject, kept on disk, given to whoever asks.
+//! Creates the certificate signing request, once for each key and subject, and stores it.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +16,8 @@ use crate::config::Subject;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 
-/// A subject attribute as X.509 writes it: its object identifier, and whether RFC 5280 (appendix A) wants PrintableString.
-fn attribute(name: &str) -> (&'static [u64], bool) {
+/// Returns the object identifier of a subject attribute, and whether RFC 5280 (appendix A) requires PrintableString.
+fn find_attribute_type(name: &str) -> (&'static [u64], bool) {
     match name {
         "country" => (&[2, 5, 4, 6], true),
         "state" => (&[2, 5, 4, 8], false),
@@ -31,23 +31,23 @@ fn attribute(name: &str) -> (&'static [u64], bool) {
     }
 }
 
-/// The subject's attributes in the order in which they are written: the common name last.
-fn attributes(subject: &Subject) -> impl Iterator<Item = (&'static str, &str)> {
+/// Lists the subject's attributes in the order of the request, which ends with the common name.
+fn list_attributes(subject: &Subject) -> impl Iterator<Item = (&'static str, &str)> {
     let others = subject.attributes.iter().map(|(name, value)| (*name, value.as_str()));
     others.chain([("common-name", subject.common_name.as_str())])
 }
 
-/// The request in PEM: the one at `path` if it still asks for this subject and key, else a new one, written there.
+/// Returns the request in PEM. The file at `path` is used if it still has this subject and key, and is replaced otherwise.
 ///
-/// A new request costs a signature in the token and a write to the disk, so an unchanged one is kept.
+/// A new request costs a signature in the token and a write to the disk.
 ///
 /// # Errors
-/// When the token does not sign or the file cannot be written.
+/// If the token does not sign or the file cannot be written.
 pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<String, Problem> {
-    let params = parameters(subject)?;
+    let params = build_parameters(subject)?;
     if let Some(text) = fs::read_to_string(path)
         .ok()
-        .filter(|text| still_good(text, subject, key))
+        .filter(|text| is_current(text, subject, key))
     {
         return Ok(text);
     }
@@ -58,7 +58,7 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
         None => Problem::configuration(format!("the signing request cannot be made: {error}"))
             .next("correct identity.subject"),
     })?;
-    // All or nothing: whoever watches the folder must never read half a request.
+    // Replaced atomically, so that a program that watches the folder never reads an incomplete request.
     atomic_file::replace(path, pem.as_bytes()).map_err(|error| {
         Problem::configuration(format!(
             "the signing request cannot be written to {}: {error}",
@@ -71,10 +71,10 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
     Ok(pem)
 }
 
-fn parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
+fn build_parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
     let mut distinguished_name = DistinguishedName::new();
-    for (name, text) in attributes(subject) {
-        let (oid, printable) = attribute(name);
+    for (name, text) in list_attributes(subject) {
+        let (oid, printable) = find_attribute_type(name);
         let value = match printable {
             false => DnValue::Utf8String(text.to_owned()),
             true => DnValue::PrintableString(PrintableString::try_from(text).map_err(|_| {
@@ -89,8 +89,8 @@ fn parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
     Ok(params)
 }
 
-/// Whether the request on disk is for this key and names the same subject, attribute by attribute.
-fn still_good(text: &str, subject: &Subject, key: &TokenKey) -> bool {
+/// Whether the stored request has this key and the same subject attributes.
+fn is_current(text: &str, subject: &Subject, key: &TokenKey) -> bool {
     let Ok(der) = CertificateSigningRequestDer::from_pem_slice(text.as_bytes()) else {
         return false;
     };
@@ -102,9 +102,9 @@ fn still_good(text: &str, subject: &Subject, key: &TokenKey) -> bool {
         .subject
         .iter_attributes()
         .map(|part| (part.attr_type().to_id_string(), part.as_str().ok()));
-    let wanted = attributes(subject).map(|(name, text)| {
-        let oid: Vec<String> = attribute(name).0.iter().map(u64::to_string).collect();
+    let expected = list_attributes(subject).map(|(name, text)| {
+        let oid: Vec<String> = find_attribute_type(name).0.iter().map(u64::to_string).collect();
         (oid.join("."), Some(text))
     });
-    info.subject_pki.raw == key.public().subject_public_key_info() && written.eq(wanted)
+    info.subject_pki.raw == key.public().subject_public_key_info() && written.eq(expected)
 }

@@ -1,4 +1,4 @@
-//! Whom gatepost trusts to be AWS.
+//! The root certificates that verify AWS's servers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use x509_parser::prelude::FromDer;
 
 use super::chain::is_valid;
 use super::name::describe;
-use super::validity::{moment, seconds};
+use super::validity::{to_system_time, to_unix_seconds};
 use crate::clock::rfc3339;
 use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
-/// Where Debian's ca-certificates keeps single roots.
+/// The folder of single root certificates in Debian's ca-certificates.
 const DEBIAN_FOLDER: &str = "/etc/ssl/certs";
 /// The roots under which AWS IoT's endpoints chain: Amazon's own four, and Starfield's, which cross-signed them (AWS IoT
 /// developer guide, "Server authentication"). All are trusted, because AWS moves endpoints between them.
@@ -27,25 +27,25 @@ const AMAZON_ROOTS: [&str; 5] = [
     "Starfield_Services_Root_Certificate_Authority_-_G2.pem",
 ];
 
-/// As many certificates as a reader looks up.
+/// The highest number of certificates that are reported.
 const MAX_NAMED: usize = 4;
 
-/// The roots in `root_ca`, or Amazon's out of Debian's ca-certificates.
+/// Loads the roots in `root_ca`, or the Amazon roots in Debian's ca-certificates.
 ///
 /// # Errors
-/// When a file has no certificate in it, or the system has no Amazon root.
+/// If a file has no certificate in it, or the system has no Amazon root.
 pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
     let mut store = RootCertStore::empty();
     match root_ca {
         Some(path) => add(&mut store, path).map_err(|error| {
-            Problem::configuration(format!("aws.root-ca: {} {}", path.display(), error.what())).next(format!(
+            Problem::configuration(format!("aws.root-ca: {} {}", path.display(), error.describe())).next(format!(
                 "give a PEM file of root certificates, or leave aws.root-ca out to trust Amazon's; {}",
                 error.next_step()
             ))
         })?,
         None => {
             for name in AMAZON_ROOTS {
-                // One root more or less is Debian's business; only having none at all is ours.
+                // Debian may add or remove single roots. Only having none at all is a problem.
                 let _ = add(&mut store, &PathBuf::from(DEBIAN_FOLDER).join(name));
             }
         }
@@ -59,14 +59,14 @@ pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
     }
 }
 
-/// Says which certificates of `root_ca` are no roots that AWS's servers could be verified with: rustls looks neither at their
-/// purpose nor at their dates. Where there are good ones as well, only a certificate that is no CA's is worth a word. Without a
-/// time, the dates are not looked at.
+/// Finds certificates in `root_ca` that cannot verify a server, because rustls checks neither their purpose nor their validity.
+/// If there are good roots as well, only certificates that are not CA certificates are reported. Without a time, the validity
+/// is not checked.
 pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
     let Ok(file) = pem_file::read(root_ca) else {
         return Vec::new();
     };
-    let now = now.map(seconds);
+    let now = now.map(to_unix_seconds);
     let parsed = file
         .certificates
         .iter()
@@ -74,7 +74,7 @@ pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
     let parsed: Vec<_> = parsed.map(|(_, certificate)| certificate).collect();
     let found: Vec<(&X509Certificate, String)> = parsed
         .iter()
-        .filter_map(|certificate| Some((certificate, fault(certificate, now)?)))
+        .filter_map(|certificate| Some((certificate, find_fault(certificate, now)?)))
         .collect();
     let has_good_one = found.len() < parsed.len();
     found
@@ -90,13 +90,14 @@ pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
         .collect()
 }
 
-/// Whether a certificate may be a root: by its basic constraints, or as one of the first version, which has none.
+/// Whether a certificate may be a root, by its basic constraints, or because it is of X.509 v1, which has none.
 fn is_root(certificate: &X509Certificate) -> bool {
     let is_own_issuer = certificate.subject().as_raw() == certificate.issuer().as_raw();
     certificate.is_ca() || (certificate.version().0 == 0 && is_own_issuer)
 }
 
-fn fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {
+/// Describes why a certificate cannot verify a server.
+fn find_fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {
     if !is_root(certificate) {
         return Some("is no CA's certificate (basicConstraints CA:TRUE)".to_owned());
     }
@@ -107,10 +108,10 @@ fn fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {
     let validity = certificate.validity();
     let now = now.filter(|now| !is_valid(certificate, *now))?;
     Some(match validity.not_after.timestamp() < now {
-        true => format!("expired on {}", rfc3339(moment(validity.not_after.timestamp()))),
+        true => format!("expired on {}", rfc3339(to_system_time(validity.not_after.timestamp()))),
         false => format!(
             "is valid only from {} on",
-            rfc3339(moment(validity.not_before.timestamp()))
+            rfc3339(to_system_time(validity.not_before.timestamp()))
         ),
     })
 }

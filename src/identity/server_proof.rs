@@ -1,4 +1,4 @@
-//! TLS without a client certificate, to find out whether a server is the one that is meant before there is a certificate.
+//! Connects by TLS without a client certificate, to verify a server before the gateway has a certificate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use rustls::{DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureS
 use super::tls::WallTime;
 use crate::clock::SharedClock;
 
-/// Verifies as rustls does, and remembers whether the server has proven that the certificate is its own. AWS breaks off a handshake
-/// without a client certificate after that.
+/// Verifies a server as rustls does, and remembers whether the server has proven that the certificate is its own. After that,
+/// AWS aborts a handshake without a client certificate.
 #[derive(Debug)]
 pub struct ServerProof {
     verifier: Arc<WebPkiServerVerifier>,
@@ -20,10 +20,10 @@ pub struct ServerProof {
 }
 
 impl ServerProof {
-    /// A verifier, and the configuration that uses it.
+    /// Creates a verifier, and a configuration that uses it.
     ///
     /// # Errors
-    /// When rustls makes none of these roots.
+    /// If rustls accepts no verifier with these roots.
     pub fn new(
         roots: Arc<RootCertStore>,
         alpn: &[&str],
@@ -47,12 +47,12 @@ impl ServerProof {
         Ok((proof, Arc::new(config)))
     }
 
-    /// Whether the server has shown a certificate that is trusted, and signed with its key.
+    /// Whether the server has presented a trusted certificate and signed with its key.
     pub fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Relaxed)
     }
 
-    fn note(&self, outcome: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+    fn record(&self, outcome: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
         outcome.inspect(|_| self.proven.store(true, Ordering::Relaxed))
     }
 }
@@ -70,14 +70,14 @@ impl ServerCertVerifier for ServerProof {
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    // Signatures are verified after the certificate, so that the last of the proof is here.
+    // Signatures are verified after the certificate, so a valid one completes the proof.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.note(self.verifier.verify_tls12_signature(message, certificate, signature))
+        self.record(self.verifier.verify_tls12_signature(message, certificate, signature))
     }
 
     fn verify_tls13_signature(
@@ -86,7 +86,7 @@ impl ServerCertVerifier for ServerProof {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.note(self.verifier.verify_tls13_signature(message, certificate, signature))
+        self.record(self.verifier.verify_tls13_signature(message, certificate, signature))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,4 +1,4 @@
-//! Verifies who signed a certificate, and knows which signatures AWS IoT takes.
+//! Verifies the signature of a certificate, and knows which algorithms AWS IoT accepts.
 
 use ring::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
@@ -10,23 +10,23 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
-/// The outcome of verifying a signature with an issuer's key.
+/// The result of verifying a signature with an issuer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// The issuer's key has made it.
+pub(super) enum SignatureStatus {
+    /// The signature was made with the issuer's key.
     Signed,
-    /// Another key has.
+    /// The signature was made with another key.
     NotSigned,
-    /// It cannot be verified here, because ring does not know the algorithm.
+    /// The signature cannot be verified, because ring does not support the algorithm.
     Unknown,
 }
 
-/// An algorithm of certificates' signatures.
+/// A signature algorithm of certificates.
 struct Algorithm {
     oid: &'static str,
     name: &'static str,
     /// Whether AWS IoT lists it ("X.509 client certificates", developer guide).
-    is_taken: bool,
+    is_accepted: bool,
 }
 
 const EC_P256: &str = "1.2.840.10045.3.1.7";
@@ -35,15 +35,15 @@ const EC_P521: &str = "1.3.132.0.35";
 const RSA_KEY: &str = "1.2.840.113549.1.1.1";
 const EC_KEY: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";
-/// The kind of a key that may make RSASSA-PSS signatures only has the same object identifier as those (RFC 4055, 1.2).
+/// The object identifier of RSASSA-PSS signatures, and of keys that may make no others (RFC 4055, 1.2).
 const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const RSA_SHA384: &str = "1.2.840.113549.1.1.12";
-/// AWS IoT's audit wants this of a key ("CA certificate key quality").
+/// The smallest RSA key that AWS IoT's audit accepts ("CA certificate key quality").
 pub(super) const MIN_RSA_BITS: usize = 2048;
 const SHA1: &str = "1.3.14.3.2.26";
-/// The sizes of an RSA key with which ring verifies, with few exceptions.
+/// The sizes of RSA keys with which ring verifies, with few exceptions.
 const VERIFIABLE_RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
-/// SHA-256, SHA-384 and SHA-512 with the lengths of their digests: with a salt of that length ring verifies RSASSA-PSS.
+/// SHA-256, SHA-384 and SHA-512 with the lengths of their digests. ring verifies RSASSA-PSS only with a salt of that length.
 const PSS_HASHES: [(&str, u32); 3] = [
     ("2.16.840.1.101.3.4.2.1", 32),
     ("2.16.840.1.101.3.4.2.2", 48),
@@ -67,12 +67,12 @@ const ALGORITHMS: [Algorithm; 14] = [
     algorithm(ED25519, "Ed25519", false),
 ];
 
-const fn algorithm(oid: &'static str, name: &'static str, is_taken: bool) -> Algorithm {
-    Algorithm { oid, name, is_taken }
+const fn algorithm(oid: &'static str, name: &'static str, is_accepted: bool) -> Algorithm {
+    Algorithm { oid, name, is_accepted }
 }
 
-/// Those of ring that may verify it: which hash or curve it is, the key or the parameters tell.
-fn verifiers(oid: &str) -> Vec<&'static dyn VerificationAlgorithm> {
+/// Returns the algorithms of ring that may verify a signature. The key or the parameters decide which of them does.
+fn find_verifiers(oid: &str) -> Vec<&'static dyn VerificationAlgorithm> {
     match oid {
         "1.2.840.113549.1.1.11" => vec![&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY],
         "1.2.840.113549.1.1.12" => vec![&RSA_PKCS1_2048_8192_SHA384],
@@ -91,7 +91,7 @@ fn verifiers(oid: &str) -> Vec<&'static dyn VerificationAlgorithm> {
 }
 
 /// Whether `issuer`'s key has signed `certificate`.
-pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) -> Proof {
+pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) -> SignatureStatus {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     let key = &issuer.public_key().subject_public_key.data;
     let kind = issuer.public_key().algorithm.algorithm.to_id_string();
@@ -103,29 +103,29 @@ pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) ->
         RSASSA_PSS => (oid == RSASSA_PSS, is_verifiable_rsa(certificate, issuer, &oid)),
         EC_KEY => (
             oid.starts_with("1.2.840.10045."),
-            matches!(curve(issuer).as_deref(), Some(EC_P256 | EC_P384)),
+            matches!(find_curve(issuer).as_deref(), Some(EC_P256 | EC_P384)),
         ),
         ED25519 => (oid == ED25519, true),
-        // DSA, Ed448 and what is to come.
-        _ => return Proof::Unknown,
+        // DSA, Ed448 and future algorithms.
+        _ => return SignatureStatus::Unknown,
     };
     if !is_for_key {
-        return Proof::NotSigned;
+        return SignatureStatus::NotSigned;
     }
     let (message, signed) = (certificate.tbs_certificate.as_ref(), &certificate.signature_value.data);
-    let verifiers = verifiers(&oid);
+    let verifiers = find_verifiers(&oid);
     let verifies =
         |ring: &&'static dyn VerificationAlgorithm| UnparsedPublicKey::new(*ring, key).verify(message, signed).is_ok();
     match verifiers.iter().any(verifies) {
-        true => Proof::Signed,
+        true => SignatureStatus::Signed,
         // Without a verifier for the algorithm and this key, a good signature fails as well.
-        false if verifiers.is_empty() || !is_verifiable => Proof::Unknown,
-        false => Proof::NotSigned,
+        false if verifiers.is_empty() || !is_verifiable => SignatureStatus::Unknown,
+        false => SignatureStatus::NotSigned,
     }
 }
 
-/// The object identifier of the curve that an EC key is on: other curves have keys of the same length.
-fn curve(certificate: &X509Certificate) -> Option<String> {
+/// Returns the object identifier of the curve of an EC key, because keys on different curves may have the same length.
+fn find_curve(certificate: &X509Certificate) -> Option<String> {
     let parameters = certificate.public_key().algorithm.parameters.as_ref()?;
     Some(parameters.as_oid().ok()?.to_id_string())
 }
@@ -133,17 +133,17 @@ fn curve(certificate: &X509Certificate) -> Option<String> {
 /// Whether ring verifies signatures of this RSA key with the algorithm `oid` and its parameters.
 fn is_verifiable_rsa(certificate: &X509Certificate, issuer: &X509Certificate, oid: &str) -> bool {
     let is_small_enough = match oid {
-        // Of these ring has no variant for smaller keys.
+        // ring has no variant of these for smaller keys.
         RSA_SHA384 | RSASSA_PSS => rsa_bits(issuer).is_some_and(|bits| bits >= MIN_RSA_BITS),
         _ => true,
     };
     is_small_enough
         && rsa_bits(issuer).is_some_and(|bits| VERIFIABLE_RSA_BITS.contains(&bits))
-        && (oid != RSASSA_PSS || has_usual_pss_parameters(certificate))
+        && (oid != RSASSA_PSS || has_verifiable_pss_parameters(certificate))
 }
 
 /// Whether hash, mask generation and salt of an RSASSA-PSS signature are those that ring verifies.
-fn has_usual_pss_parameters(certificate: &X509Certificate) -> bool {
+fn has_verifiable_pss_parameters(certificate: &X509Certificate) -> bool {
     let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(&certificate.signature_algorithm)
     else {
         return false;
@@ -155,14 +155,14 @@ fn has_usual_pss_parameters(certificate: &X509Certificate) -> bool {
     })
 }
 
-/// The signature algorithm and the issuer's kind of key, for a signature that cannot be verified here.
+/// Describes the signature algorithm and the issuer's kind of key, for a signature that cannot be verified.
 pub(super) fn describe_signature(certificate: &X509Certificate, issuer: &X509Certificate) -> String {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     let algorithm = ALGORITHMS.iter().find(|algorithm| algorithm.oid == oid);
-    let algorithm = algorithm.map_or("an algorithm without a name here", |algorithm| algorithm.name);
+    let algorithm = algorithm.map_or("an unknown algorithm", |algorithm| algorithm.name);
     let key = match issuer.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => format!("an RSA key of {} bits", key.key_size()),
-        Ok(PublicKey::EC(_)) => match curve(issuer).as_deref() {
+        Ok(PublicKey::EC(_)) => match find_curve(issuer).as_deref() {
             Some(EC_P256) => "an EC P-256 key".to_owned(),
             Some(EC_P384) => "an EC P-384 key".to_owned(),
             Some(EC_P521) => "an EC P-521 key".to_owned(),
@@ -173,16 +173,16 @@ pub(super) fn describe_signature(certificate: &X509Certificate, issuer: &X509Cer
     format!("{algorithm}, by {key}")
 }
 
-/// Whether AWS IoT takes a CA with a key of this kind: RSA, or EC on P-256, P-384 or P-521 ("X.509 client certificates").
-pub(super) fn has_taken_kind_of_key(certificate: &X509Certificate) -> bool {
+/// Whether AWS IoT accepts a CA with a key of this kind: RSA, or EC on P-256, P-384 or P-521 ("X.509 client certificates").
+pub(super) fn has_accepted_kind_of_key(certificate: &X509Certificate) -> bool {
     match certificate.public_key().algorithm.algorithm.to_id_string().as_str() {
         RSA_KEY | RSASSA_PSS => true,
-        EC_KEY => matches!(curve(certificate).as_deref(), Some(EC_P256 | EC_P384 | EC_P521)),
+        EC_KEY => matches!(find_curve(certificate).as_deref(), Some(EC_P256 | EC_P384 | EC_P521)),
         _ => false,
     }
 }
 
-/// The size of a certificate's RSA key; `None` for another key.
+/// Returns the size of a certificate's RSA key; `None` for another kind of key.
 pub(super) fn rsa_bits(certificate: &X509Certificate) -> Option<usize> {
     match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => Some(key.key_size()),
@@ -190,7 +190,8 @@ pub(super) fn rsa_bits(certificate: &X509Certificate) -> Option<usize> {
     }
 }
 
-/// The hash of an RSASSA-PSS signature; parameters that are absent mean SHA-1 (RFC 4055, 3.1). `None` where they cannot be read.
+/// Returns the hash of an RSASSA-PSS signature; `None` if the parameters cannot be parsed. Absent parameters mean SHA-1 (RFC
+/// 4055, 3.1).
 fn pss_hash(certificate: &X509Certificate) -> Option<String> {
     match SignatureAlgorithm::try_from(&certificate.signature_algorithm) {
         Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => Some(parameters.hash_algorithm_oid().to_id_string()),
@@ -198,14 +199,14 @@ fn pss_hash(certificate: &X509Certificate) -> Option<String> {
     }
 }
 
-/// The name of a certificate's signature algorithm where AWS IoT does not take it.
-pub(super) fn refused_by_aws(certificate: &X509Certificate) -> Option<&'static str> {
+/// Returns the name of a certificate's signature algorithm if AWS IoT does not accept it.
+pub(super) fn find_refused_algorithm(certificate: &X509Certificate) -> Option<&'static str> {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     if oid == RSASSA_PSS && pss_hash(certificate).is_none_or(|hash| hash == SHA1) {
         return Some("RSASSA-PSS with SHA-1");
     }
     match ALGORITHMS.iter().find(|algorithm| algorithm.oid == oid) {
-        Some(algorithm) => (!algorithm.is_taken).then_some(algorithm.name),
-        None => Some("an algorithm without a name here"),
+        Some(algorithm) => (!algorithm.is_accepted).then_some(algorithm.name),
+        None => Some("an unknown algorithm"),
     }
 }

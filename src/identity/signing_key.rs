@@ -1,4 +1,4 @@
-//! The key in the token, as rustls and rcgen want to hold it.
+//! Signs with the key in the token, for rustls and rcgen.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
 use crate::token::{Hash, KeyAlgorithm, PublicKey, Scheme, Token, TokenError};
 
-/// A handle to the key: every signature goes through the token thread.
+/// A handle to the key. The token thread makes every signature.
 #[derive(Clone, Debug)]
 pub struct TokenKey {
     token: Token,
@@ -17,20 +17,20 @@ pub struct TokenKey {
 }
 
 impl TokenKey {
-    /// The key whose public half is `public`.
+    /// Creates a handle to the key that belongs to `public`.
     pub fn new(token: Token, public: PublicKey) -> Self {
         Self { token, public }
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Signs a certificate signing request: with SHA-256, and with SHA-384 where the key is P-384.
+    /// Signs a certificate signing request, with SHA-384 if the key is P-384, and with SHA-256 otherwise.
     ///
     /// # Errors
-    /// When the token does not sign.
+    /// If the token does not sign.
     pub fn sign_request(&self, message: &[u8]) -> Result<Vec<u8>, TokenError> {
         let scheme = match self.public.algorithm {
             KeyAlgorithm::EcP256 => Scheme::Ecdsa(Hash::Sha256),
@@ -40,7 +40,7 @@ impl TokenKey {
         self.token.sign(scheme, message)
     }
 
-    /// What the key can sign in a TLS handshake, the best first.
+    /// Returns the schemes in which the key signs in a TLS handshake, the preferred first.
     fn schemes(&self) -> &'static [(SignatureScheme, Scheme)] {
         const PSS: [(SignatureScheme, Scheme); 3] = [
             (SignatureScheme::RSA_PSS_SHA256, Scheme::RsaPss(Hash::Sha256)),
@@ -61,13 +61,13 @@ impl TokenKey {
         }
     }
 
-    /// TLS 1.3 signs with RSA by PSS only (RFC 8446, 4.2.3).
+    /// Whether the key can sign in TLS 1.3, which allows only PSS with RSA (RFC 8446, 4.2.3).
     pub(super) fn can_tls13(&self) -> bool {
         !matches!(self.public.algorithm, KeyAlgorithm::Rsa(_)) || self.public.pss
     }
 }
 
-/// Keys are the same when their public halves are, and when they can sign the same.
+/// Keys are equal if their public keys are, including the schemes that they support.
 impl PartialEq for TokenKey {
     fn eq(&self, other: &Self) -> bool {
         self.public == other.public
@@ -96,7 +96,7 @@ impl SigningKey for TokenKey {
     }
 }
 
-/// One handshake's signer. rustls signs synchronously: this blocks the cloud wing, and nobody else.
+/// The signer of one handshake. rustls signs synchronously, which blocks the cloud thread and no other.
 #[derive(Debug)]
 struct TokenSigner {
     token: Token,
@@ -116,7 +116,7 @@ impl Signer for TokenSigner {
     }
 }
 
-/// The key as rcgen signs a request with it; keeps the token's own words when it fails, which rcgen's error cannot.
+/// The key for a request of rcgen. It keeps the error of the token, which an error of rcgen cannot hold.
 pub(super) struct RequestKey<'a> {
     key: &'a TokenKey,
     failure: std::cell::RefCell<Option<TokenError>>,

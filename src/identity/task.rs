@@ -1,4 +1,4 @@
-//! From a key and a file to an identity: writes the request, waits for the certificate, takes each better one.
+//! Writes the signing request, waits for the certificate, and keeps the identity up to date.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,34 @@ use log::Level;
 use tokio::sync::watch;
 
 use super::certificate::{Certificate, Loaded, Source};
+use super::device_identity::Identity;
 use super::error::CertificateError;
 use super::files::Files;
-use super::{Identity, IdentityReporter, LastAccepted, TokenKey, request};
+use super::last_accepted::LastAccepted;
+use super::request;
+use super::signing_key::TokenKey;
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
-use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase};
+use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter};
 use crate::token::{PublicKey, Token};
 
-/// How long to wait before asking the token again for a signature under the request.
+/// The wait before the token is asked again to sign the request.
 const REQUEST_AGAIN: Duration = Duration::from_secs(30);
-/// Timers run on a clock that steps do not move; a far-off start or end of validity is looked at again this often.
+/// The longest wait before the validity is checked again, because timers do not follow steps of the wall clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
-/// Where the identity appears, and each better one after it.
+/// Reports the status of the identity.
+pub type IdentityReporter = Reporter<IdentityPhase, IdentityDetails>;
+
+/// A channel with the identity, and each new one after it.
 pub type IdentityReceiver = watch::Receiver<Option<Arc<Identity>>>;
 
-/// Validity is in whole seconds; a timer must not fire in the last of them.
+/// Validity is in whole seconds, so a timer must not fire within the last one.
 const ROUNDING: Duration = Duration::from_secs(1);
 
-/// The task's parts.
+/// Keeps the identity up to date.
 pub struct IdentityTask {
     config: IdentityConfig,
     request_path: std::path::PathBuf,
@@ -38,15 +44,15 @@ pub struct IdentityTask {
     reporter: IdentityReporter,
     identity: watch::Sender<Option<Arc<Identity>>>,
     files: Files,
-    proven: LastAccepted,
-    /// Why enrolment has brought no certificate yet, where something enrols.
+    last_accepted: LastAccepted,
+    /// The state of enrolment, with the reason why it has not obtained a certificate yet.
     enrolment: watch::Receiver<Option<EnrolmentDetails>>,
-    /// Whether the identity's validity could not be checked when it was taken.
-    taken_with_clock_unset: bool,
+    /// Whether the identity was accepted while its validity could not be checked.
+    accepted_with_clock_unset: bool,
 }
 
 impl IdentityTask {
-    /// Prepares the task; the identity appears in the returned channel.
+    /// Creates the task, and the channel with the identity.
     pub fn new(
         config: IdentityConfig,
         folders: &Folders,
@@ -58,7 +64,7 @@ impl IdentityTask {
     ) -> (Self, IdentityReceiver) {
         let (identity, receiver) = watch::channel(None);
         let request_path = request_path(folders);
-        let proven = LastAccepted::new(folders, &config);
+        let last_accepted = LastAccepted::new(folders, &config);
         let task = Self {
             config,
             request_path,
@@ -68,19 +74,19 @@ impl IdentityTask {
             reporter,
             identity,
             files,
-            proven,
+            last_accepted,
             enrolment: watch::channel(None).1,
-            taken_with_clock_unset: false,
+            accepted_with_clock_unset: false,
         };
         (task, receiver)
     }
 
-    /// Reports what enrolment says in the place of the advice to have the request signed.
+    /// Reports the problem of enrolment instead of the advice to have the request signed.
     pub fn follow_enrolment(&mut self, enrolment: watch::Receiver<Option<EnrolmentDetails>>) {
         self.enrolment = enrolment;
     }
 
-    /// Runs for as long as the daemon does.
+    /// Runs as long as the daemon.
     pub async fn run(mut self) {
         let mut public_key = self.token.public_key();
         loop {
@@ -96,7 +102,7 @@ impl IdentityTask {
         }
     }
 
-    /// Brings the identity up to date; returns when to look again without being told.
+    /// Brings the identity up to date. Returns the time until the next check, if one is needed without an event.
     fn evaluate(&mut self, public: PublicKey) -> Option<Duration> {
         if let Some(enrolment) = self.enrolment.borrow_and_update().clone() {
             self.reporter.details(|details| details.enrolment = Some(enrolment));
@@ -104,37 +110,38 @@ impl IdentityTask {
         let key = TokenKey::new(self.token.clone(), public);
         let info = key.public().subject_public_key_info();
         let request = request::ensure(&self.request_path, &self.config.subject, &key);
-        // Before anything is said of a certificate that is missing: whoever waits for the request takes that for the answer.
+        // Reported before a missing certificate, because a caller that waits for the request takes that as the answer.
         if let Ok(pem) = &request {
             self.reporter.details(|details| details.csr = Some(pem.as_str().into()));
         }
         let again = match Certificate::load(&Source::from(&self.config), Some(&info), &*self.clock) {
-            Ok(Loaded { certificate, warning }) => Some(self.take(Identity { certificate, key }, warning)),
+            Ok(Loaded { certificate, warning }) => Some(self.accept(Identity { certificate, key }, warning)),
             Err(refusal) => self.refuse(refusal, &key),
         };
         match request {
             Ok(_) => again,
-            // A request that cannot be written is no reason not to use a certificate that is there.
+            // A certificate is used even if the request cannot be written.
             Err(problem) => {
                 self.reporter
-                    .report(self.phase_without_news(IdentityPhase::NoKey), Some(problem));
+                    .report(self.phase_after_failure(IdentityPhase::NoKey), Some(problem));
                 Some(REQUEST_AGAIN)
             }
         }
     }
 
-    fn take(&mut self, identity: Identity, warning: Option<Problem>) -> Duration {
+    /// Accepts an identity. Returns the time until the next check.
+    fn accept(&mut self, identity: Identity, warning: Option<Problem>) -> Duration {
         let certificate = &identity.certificate;
-        let left = certificate
+        let remaining = certificate
             .not_after
             .duration_since(self.clock.aws_now())
             .unwrap_or_default();
-        // A renewal that still goes on by itself is nobody's concern.
-        let late = self
+        // A renewal that needs no action is not reported.
+        let renewal = self
             .enrolment_problem()
             .filter(|problem| problem.remedy == Remedy::Configuration);
-        let warning = Problem::joined(late.into_iter().chain(warning).collect());
-        self.taken_with_clock_unset = !is_set(&*self.clock);
+        let warning = Problem::joined(renewal.into_iter().chain(warning).collect());
+        self.accepted_with_clock_unset = !is_set(&*self.clock);
         self.reporter
             .report_with(IdentityPhase::Ready, warning, |details| describe(details, certificate));
         if self.identity.borrow().as_deref() != Some(&identity) {
@@ -145,29 +152,29 @@ impl IdentityTask {
             );
             self.identity.send_replace(Some(Arc::new(identity)));
         }
-        (left + ROUNDING).min(LOOK_AGAIN)
+        (remaining + ROUNDING).min(LOOK_AGAIN)
     }
 
-    /// A bad file changes nothing where a good one was taken before, in this run or in an earlier one. One that was taken before
-    /// the clock could tell is not good for that.
+    /// Refuses a certificate. The one in use stays in use, and if there is none, the one that AWS accepted last is used. A
+    /// certificate that was accepted while the clock was unset does not stay.
     fn refuse(&mut self, refusal: CertificateError, key: &TokenKey) -> Option<Duration> {
-        if std::mem::take(&mut self.taken_with_clock_unset) {
+        if std::mem::take(&mut self.accepted_with_clock_unset) {
             self.identity.send_replace(None);
         }
-        // Without a file nobody wants this gateway to be anybody.
-        let is_bad = !matches!(refusal, CertificateError::Missing);
-        if is_bad
+        // If the file was removed, the gateway is to have no identity.
+        let has_file = !matches!(refusal, CertificateError::Missing);
+        if has_file
             && self.identity.borrow().is_none()
-            && let Some(proven) = self.proven.load(key, &*self.clock)
+            && let Some(last_accepted) = self.last_accepted.load(key, &*self.clock)
         {
-            self.take(proven, None);
+            self.accept(last_accepted, None);
         }
         let (phase, problem, again) = match refusal {
-            CertificateError::Missing => (IdentityPhase::NoCertificate, self.awaiting_certificate(), None),
+            CertificateError::Missing => (IdentityPhase::NoCertificate, self.report_missing_certificate(), None),
             CertificateError::Unusable(problem) => (IdentityPhase::Refused, problem, None),
             CertificateError::NotYetValid(from, problem) => {
                 let wait = from.duration_since(self.clock.aws_now()).unwrap_or_default();
-                // Only a moment: the certificate is as good as there.
+                // A certificate that becomes valid in a moment is not reported as refused.
                 let phase = match problem.remedy {
                     Remedy::None => IdentityPhase::NoCertificate,
                     _ => IdentityPhase::Refused,
@@ -175,17 +182,17 @@ impl IdentityTask {
                 (phase, problem, Some((wait + ROUNDING).min(LOOK_AGAIN)))
             }
         };
-        // Where the certificate in use is another one, a file that has expired is only one of the files that cannot be used.
+        // An expired file has the event of expiry only if the certificate in use has expired as well.
         let now = self.clock.aws_now();
         let in_use = self.identity.borrow().clone();
         let has_expired = in_use.is_some_and(|identity| identity.certificate.not_after < now);
         let event = problem.event.filter(|_| has_expired);
         let problem = Problem { event, ..problem };
-        self.reporter.report(self.phase_without_news(phase), Some(problem));
+        self.reporter.report(self.phase_after_failure(phase), Some(problem));
         again
     }
 
-    fn phase_without_news(&self, otherwise: IdentityPhase) -> IdentityPhase {
+    fn phase_after_failure(&self, otherwise: IdentityPhase) -> IdentityPhase {
         if self.identity.borrow().is_some() {
             IdentityPhase::Ready
         } else {
@@ -197,7 +204,7 @@ impl IdentityTask {
         self.enrolment.borrow().as_ref()?.problem.clone()
     }
 
-    fn awaiting_certificate(&self) -> Problem {
+    fn report_missing_certificate(&self) -> Problem {
         let path = self.config.certificate.display();
         let step = format!(
             "have {} signed (`gatepost csr` prints it) and put the certificate there",
@@ -214,7 +221,7 @@ impl IdentityTask {
     }
 }
 
-/// Where the signing request is written.
+/// Returns the path of the signing request.
 pub fn request_path(folders: &Folders) -> std::path::PathBuf {
     folders.state.join("device.csr")
 }

@@ -1,4 +1,4 @@
-//! One rustls client configuration for each endpoint: our key, our clock, Amazon's roots, ring.
+//! Creates the TLS client configuration of each endpoint, with the key in the token, our clock, the trusted roots and ring.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, SignatureScheme};
 
-use super::Identity;
+use super::device_identity::Identity;
 use crate::clock::SharedClock;
 
-/// How much of the chain is sent.
+/// The part of the chain that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendChain {
-    /// The device certificate alone: enough once AWS knows it.
+    /// The device certificate alone, which is enough once AWS knows it.
     Leaf,
-    /// With the CA certificates: just-in-time provisioning finds the CA by them.
+    /// The device certificate and the CA certificates, by which just-in-time provisioning finds the CA.
     Full,
 }
 
-/// The configuration for one endpoint, or why rustls has none.
+/// Creates the configuration for one endpoint.
 ///
 /// # Errors
-/// When the provider lacks a protocol version, which a build with ring never does.
+/// If the provider lacks a protocol version, which ring never does.
 pub fn client_config(
     identity: &Identity,
     roots: Arc<RootCertStore>,
@@ -43,17 +43,17 @@ pub fn client_config(
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
         .with_protocol_versions(versions)?
         .with_root_certificates(roots)
-        .with_client_cert_resolver(Arc::new(Always(certified)));
+        .with_client_cert_resolver(Arc::new(FixedCertificate(certified)));
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    // AWS IoT resumes no session (developer guide, "Transport security": SessionTicket is not supported).
+    // AWS IoT never resumes a session (developer guide, "Transport security": SessionTicket is not supported).
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
-/// The configuration for a server that is asked without a client certificate.
+/// Creates the configuration for a server that needs no client certificate.
 ///
 /// # Errors
-/// When the provider lacks a protocol version, which a build with ring never does.
+/// If the provider lacks a protocol version, which ring never does.
 pub fn server_config(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
@@ -64,11 +64,11 @@ pub fn server_config(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<Ar
     Ok(Arc::new(config))
 }
 
-/// Sends our certificate whatever issuers the server names: AWS names none, and knows ours better than its list does.
+/// Presents the certificate whatever issuers the server requests. AWS requests none in particular.
 #[derive(Debug)]
-struct Always(Arc<CertifiedKey>);
+struct FixedCertificate(Arc<CertifiedKey>);
 
-impl ResolvesClientCert for Always {
+impl ResolvesClientCert for FixedCertificate {
     fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         Some(self.0.clone())
     }
@@ -78,7 +78,7 @@ impl ResolvesClientCert for Always {
     }
 }
 
-/// Server certificates are checked against the same clock as everything else.
+/// The time for the validity of server certificates, from the same clock as everything else.
 #[derive(Debug)]
 pub(super) struct WallTime(pub(super) SharedClock);
 

@@ -1,4 +1,4 @@
-//! Says what in a certificate or a CA certificate will be in the way at AWS, though the file can be used.
+//! Finds faults for which AWS will refuse a certificate or a CA certificate, although its file can be used.
 
 use std::path::Path;
 
@@ -7,12 +7,13 @@ use x509_parser::certificate::X509Certificate;
 use super::chain::{UnverifiedStep, is_valid};
 use super::extensions;
 use super::name::describe;
-use super::signature::{MIN_RSA_BITS, has_taken_kind_of_key, refused_by_aws, rsa_bits};
+use super::signature::{MIN_RSA_BITS, find_refused_algorithm, has_accepted_kind_of_key, rsa_bits};
+use super::validity::to_system_time;
 use crate::clock::rfc3339;
 use crate::problem::Problem;
 
-/// The faults of a device certificate that keep it from being used as a TLS client's.
-pub(super) fn of_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
+/// Finds the faults of a device certificate that prevent its use by a TLS client.
+pub(super) fn check_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut warn = |what: &str| {
         let message = format!("{} {what}", path.display());
@@ -35,16 +36,16 @@ pub(super) fn of_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
         Err(_) => warn("has its key usage twice, or damaged"),
         Ok(_) => {}
     }
-    found.extend(extensions::faults(device).into_iter().map(|fault| {
+    found.extend(extensions::find_faults(device).into_iter().map(|fault| {
         Problem::configuration(format!("{} {fault}", path.display()))
             .next("have the request signed again without that extension, or with it once and not critical")
     }));
     found
 }
 
-/// Says that a step of the path rests on names: a CA of the same name with another key would look the same. AWS IoT takes some of
-/// these signatures (EC P-521 as a CA's key, for one), so that it need not be a fault.
-pub(super) fn of_step(path: &Path, step: &UnverifiedStep) -> Problem {
+/// Reports a step of the path that is based on names, because a CA with the same name and another key would look the same. AWS IoT
+/// accepts some of these signatures, such as those of a CA with an EC P-521 key, so it may not be a fault.
+pub(super) fn report_unverified(path: &Path, step: &UnverifiedStep) -> Problem {
     let UnverifiedStep {
         subject,
         issuer,
@@ -61,8 +62,8 @@ pub(super) fn of_step(path: &Path, step: &UnverifiedStep) -> Problem {
     )
 }
 
-/// The faults of a CA certificate in the path. Without a time, its validity is not looked at.
-pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
+/// Finds the faults of a CA certificate in the path. Without a time, its validity is not checked.
+pub(super) fn check_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     let mut found = Vec::new();
     let name = describe(ca.subject());
     let mut warn = |what: String, step: &str| {
@@ -71,8 +72,8 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     if let Some(now) = now.filter(|now| !is_valid(ca, *now)) {
         let validity = ca.validity();
         let (from, until) = (
-            super::validity::moment(validity.not_before.timestamp()),
-            super::validity::moment(validity.not_after.timestamp()),
+            to_system_time(validity.not_before.timestamp()),
+            to_system_time(validity.not_after.timestamp()),
         );
         let what = match validity.not_after.timestamp() < now {
             true => format!("expired on {}: AWS IoT registers no device by it", rfc3339(until)),
@@ -107,20 +108,20 @@ pub(super) fn of_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
             "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
         );
     }
-    if !has_taken_kind_of_key(ca) {
+    if !has_accepted_kind_of_key(ca) {
         warn(
             "has a key that AWS IoT does not take: it is neither RSA nor EC on P-256, P-384 or P-521".to_owned(),
             "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
         );
     }
-    for fault in extensions::faults(ca) {
+    for fault in extensions::find_faults(ca) {
         warn(
             fault,
             "make the CA's certificate again without that extension, or with it once and not critical",
         );
     }
-    // A root's own signature is not looked at by anybody.
-    if let Some(algorithm) = refused_by_aws(ca).filter(|_| ca.subject().as_raw() != ca.issuer().as_raw()) {
+    // Nobody verifies the signature of a root.
+    if let Some(algorithm) = find_refused_algorithm(ca).filter(|_| ca.subject().as_raw() != ca.issuer().as_raw()) {
         warn(
             format!("is signed with {algorithm}, which AWS IoT does not take"),
             "have the CA's certificate signed again with SHA-256",

@@ -1,4 +1,4 @@
-//! Whether a certificate is valid now, or soon.
+//! Checks whether a certificate is valid now.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -8,11 +8,14 @@ use crate::clock::{Clock, is_set, rfc3339};
 use crate::event::Event;
 use crate::problem::Problem;
 
-/// A certificate that begins so soon was signed a moment ago, by a machine whose clock is a little ahead.
+/// The wait for a new certificate that is not reported as a fault: the clock of the machine that signed it may be ahead.
 const SHORT_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// While the clock is unset there is nothing to compare with: the certificate is looked at again once it is set. AWS judges by its
-/// own clock, so AWS's time counts as soon as it is known.
+/// Checks the validity by the clock. AWS judges by its own clock, so AWS's time is used as soon as it is known. While the clock
+/// is unset every certificate passes, and it is checked again once the clock is set.
+///
+/// # Errors
+/// If the certificate is not valid yet or has expired.
 pub(super) fn check_validity(
     path: &Path,
     from: SystemTime,
@@ -23,7 +26,7 @@ pub(super) fn check_validity(
         return Ok(());
     }
     let now = clock.aws_now();
-    let whose = match clock.aws().last() {
+    let clock_name = match clock.aws().last() {
         Some(_) => "AWS's clock",
         None => "this machine's clock",
     };
@@ -32,19 +35,19 @@ pub(super) fn check_validity(
     {
         let (path, from_text, now) = (path.display(), rfc3339(from), rfc3339(now));
         let problem = match wait <= SHORT_WAIT {
-            // The machine that signed it is a little ahead: nothing is wrong.
+            // The clock of the machine that signed it is ahead, which is not a fault.
             true => Problem::expected(format!(
-                "{path} is valid from {from_text} on and will be taken then; it is {now} by {whose}"
+                "{path} is valid from {from_text} on and will be taken then; it is {now} by {clock_name}"
             )),
             false => Problem::wait(format!(
-                "{path} is valid only from {from_text} on; it is {now} by {whose}"
+                "{path} is valid only from {from_text} on; it is {now} by {clock_name}"
             ))
             .next("check the clock: timedatectl"),
         };
         return Err(CertificateError::NotYetValid(from, problem));
     }
     if now > until {
-        let what = format!("expired on {}; it is {} by {whose}", rfc3339(until), rfc3339(now));
+        let what = format!("expired on {}; it is {} by {clock_name}", rfc3339(until), rfc3339(now));
         let problem = Problem::configuration(format!("{} {what}", path.display()))
             .next("have the signing request device.csr signed again, and check the clock: timedatectl")
             .about(Event::CertificateExpiring);
@@ -53,15 +56,16 @@ pub(super) fn check_validity(
     Ok(())
 }
 
-/// A time before 1970 counts as 1970: no certificate of this century has one.
-pub(super) fn moment(unix_seconds: i64) -> SystemTime {
+/// Converts Unix seconds. A time before 1970 becomes 1970, and no recent certificate has one.
+pub(super) fn to_system_time(unix_seconds: i64) -> SystemTime {
     match u64::try_from(unix_seconds) {
         Ok(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
         Err(_) => SystemTime::UNIX_EPOCH,
     }
 }
 
-pub(super) fn seconds(moment: SystemTime) -> i64 {
+/// Converts a time to Unix seconds.
+pub(super) fn to_unix_seconds(moment: SystemTime) -> i64 {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
@@ -74,8 +78,8 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    /// The outcome for a certificate that begins so many seconds from now and is valid for an hour.
-    fn outcome(begins_in: i64, clock: &dyn Clock) -> Option<(bool, Problem)> {
+    /// Checks a certificate that begins so many seconds from now and is valid for an hour.
+    fn find_problem(begins_in: i64, clock: &dyn Clock) -> Option<(bool, Problem)> {
         let from = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(begins_in));
         let until = from + Duration::from_secs(3600);
         match check_validity(Path::new("device.pem"), from, until, clock).err()? {
@@ -108,7 +112,7 @@ mod tests {
             (-3600, None, ""),
             (-3601, Some(Remedy::Configuration), "expired on 2027-01-15T07:59:59Z"),
         ] {
-            let found = outcome(begins_in, &*clock);
+            let found = find_problem(begins_in, &*clock);
             assert_eq!(found.as_ref().map(|(_, problem)| problem.remedy), remedy, "{begins_in}");
             let (again, problem) = found.unzip();
             assert_eq!(
@@ -136,11 +140,11 @@ mod tests {
             (-1200, -2401, false),
         ] {
             let clock = ManualClock::ahead_of_aws(NOW, ahead);
-            let found = outcome(begins_in, &*clock);
+            let found = find_problem(begins_in, &*clock);
             assert_eq!(found.is_none(), taken, "{ahead} {begins_in}: {found:?}");
             assert!(found.is_none_or(|(_, problem)| problem.message.contains("by AWS's clock")));
         }
         let unset = ManualClock::at(60);
-        assert_eq!(outcome(10, &*unset), None, "nothing to compare with");
+        assert_eq!(find_problem(10, &*unset), None, "nothing to compare with");
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the blocks of a PEM file (RFC 7468), read with patience for white space.
+//! Parses the blocks of a PEM file (RFC 7468), and tolerates white space.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,24 +10,27 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// A block that has begun.
-struct Open {
+/// A block whose END line was not read yet.
+struct OpenBlock {
     label: String,
     line: usize,
     base64: String,
 }
 
-/// Returns the certificates among the blocks; `None` if there is no certificate and no other block.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
+/// Returns the certificates among the blocks; `None` if there are no blocks.
+///
+/// # Errors
+/// If a block is damaged, or the blocks are of other kinds.
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
     // Text around the blocks may be in any encoding.
     let text = String::from_utf8_lossy(bytes);
     let mut certificates = Vec::new();
     let mut others: Vec<Content> = Vec::new();
-    let mut open: Option<Open> = None;
-    for (number, line) in lines(&text) {
-        match (boundary(line, BEGIN), boundary(line, END), open.take()) {
+    let mut open: Option<OpenBlock> = None;
+    for (number, line) in split_lines(&text) {
+        match (find_label(line, BEGIN), find_label(line, END), open.take()) {
             (Some(label), _, None) => {
-                open = Some(Open {
+                open = Some(OpenBlock {
                     label: label.to_owned(),
                     line: number,
                     base64: String::new(),
@@ -35,9 +38,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
             }
             (Some(_), _, Some(_)) | (_, Some(_), None) => return Err(Content::Cut),
             (_, Some(label), Some(block)) if label == block.label => {
-                match certificate(&block, certificates.len() + 1) {
+                match decode_certificate(&block, certificates.len() + 1) {
                     Some(certificate) => certificates.push(certificate?),
-                    None => others.push(other_content(label)),
+                    None => others.push(identify_block(label)),
                 }
             }
             (_, Some(_), Some(block)) => return Err(Content::Damaged(block.line)),
@@ -51,9 +54,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
     if open.is_some() {
         return Err(Content::Cut);
     }
-    // Where certificates are in another form, what is left of them would be half of the truth.
-    let in_the_way = |content: &&Content| matches!(content, Content::TrustedCertificate | Content::Pkcs7);
-    if let Some(content) = others.iter().find(in_the_way) {
+    // If some of the certificates are in another form, the others alone would be incomplete.
+    let has_certificates = |content: &&Content| matches!(content, Content::TrustedCertificate | Content::Pkcs7);
+    if let Some(content) = others.iter().find(has_certificates) {
         return Err(*content);
     }
     match (
@@ -69,9 +72,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<PemFile>, Content> {
     }
 }
 
-/// The lines with their numbers from 1, without the white space around them. What `cat` makes of two files, the first of which
-/// ends without a line break, is two lines.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// Splits text into trimmed lines, numbered from 1. If `cat` has joined an END line with the BEGIN line of the next file, they
+/// are two lines.
+fn split_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let whole = text.split("\r\n").flat_map(|part| part.split(['\n', '\r']));
     whole.enumerate().flat_map(|(index, line)| {
         let line = line.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
@@ -85,14 +88,14 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The label of a BEGIN or END line; a whole block in one line is no such line.
-fn boundary<'a>(line: &'a str, kind: &str) -> Option<&'a str> {
+/// Returns the label of a BEGIN or END line; `None` for other lines, including a whole block in one line.
+fn find_label<'a>(line: &'a str, kind: &str) -> Option<&'a str> {
     let label = line.strip_prefix(kind)?.strip_suffix(DASHES)?;
     (!label.contains("--")).then_some(label)
 }
 
-/// The certificate in a block with that label; `None` for a block with another one.
-fn certificate(block: &Open, number: usize) -> Option<Result<CertificateDer<'static>, Content>> {
+/// Decodes the certificate in a block; `None` if the label is that of another kind of block.
+fn decode_certificate(block: &OpenBlock, number: usize) -> Option<Result<CertificateDer<'static>, Content>> {
     if !matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE") {
         return None;
     }
@@ -102,14 +105,15 @@ fn certificate(block: &Open, number: usize) -> Option<Result<CertificateDer<'sta
     Some(match der::split_certificate(&bytes) {
         Some((_, [])) => Ok(CertificateDer::from(bytes)),
         Some(_) => Err(Content::NotX509(number)),
-        None => Err(match der::content(&bytes) {
+        None => Err(match der::identify(&bytes) {
             Content::Binary | Content::Cut => Content::NotX509(number),
             content => content,
         }),
     })
 }
 
-fn other_content(label: &str) -> Content {
+/// Determines the content of another block by its label.
+fn identify_block(label: &str) -> Content {
     match label {
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Content::SigningRequest,
         "TRUSTED CERTIFICATE" => Content::TrustedCertificate,
@@ -121,7 +125,7 @@ fn other_content(label: &str) -> Content {
     }
 }
 
-/// What to name first, where there are several.
+/// Ranks the content of other blocks, of which the message names the first.
 fn rank(content: &Content) -> usize {
     let order = [Content::PrivateKey, Content::SigningRequest, Content::PublicKey];
     order.iter().position(|known| known == content).unwrap_or(order.len())

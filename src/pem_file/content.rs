@@ -1,17 +1,17 @@
-//! What is found where a certificate belongs, with the step that makes a certificate of it.
+//! The kinds of content that are not usable certificates, with their descriptions and next steps.
 
 use std::fmt;
 
-/// The content of a file that is no usable file of certificates.
+/// The content of a file that is not a usable file of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Nothing, or blanks.
+    /// Nothing, or only blanks.
     Empty,
-    /// More than a file of certificates can have.
+    /// Too large for a file of certificates.
     TooLarge,
     /// A certificate signing request.
     SigningRequest,
-    /// A private key, in whatever form.
+    /// A private key in any form.
     PrivateKey,
     /// A public key.
     PublicKey,
@@ -19,7 +19,7 @@ pub enum Content {
     Pkcs7,
     /// PKCS#7 as DER.
     Pkcs7Der,
-    /// OpenSSL's own form, with a list of purposes after the certificate.
+    /// A TRUSTED CERTIFICATE of OpenSSL, which has a list of purposes after the certificate.
     TrustedCertificate,
     /// PKCS#12.
     Pkcs12,
@@ -27,48 +27,48 @@ pub enum Content {
     KeyStore,
     /// A certificate revocation list.
     RevocationList,
-    /// JSON with a certificate in it, as the AWS CLI prints it.
+    /// JSON of the AWS CLI with a certificate in it.
     AwsJson,
     /// Other JSON.
     Json,
     /// HTML or XML.
     Markup,
-    /// Line breaks written as backslash and n.
+    /// Line breaks written as `\n`.
     EscapedLineBreaks,
-    /// Line breaks that became blanks.
+    /// Line breaks replaced by blanks.
     JoinedLines,
-    /// Line breaks and blanks written as %0A and %20.
+    /// URL-encoded text.
     UrlEncoded,
-    /// Quoted-printable, as in the source of a mail.
+    /// Quoted-printable text, as in the source of a mail.
     QuotedPrintable,
-    /// Signs written as HTML writes them.
+    /// Characters written as HTML references.
     HtmlEscaped,
-    /// Each line has something before it: a quotation in a mail, a diff, a comment, line numbers.
+    /// Lines with a prefix, as in a quotation in a mail, a diff, a comment or with line numbers.
     PrefixedLines,
-    /// A BEGIN or END line has other text in it: a name, quotation marks, the first line of the base64.
+    /// A BEGIN or END line with other text in it, such as a name, quotation marks or the first line of the base64.
     TextBesideMarks,
-    /// BEGIN or END lines that a word processor, a copy or a hand has changed.
+    /// BEGIN or END lines that were altered, for example by a word processor.
     ChangedMarks,
-    /// The base64 of a certificate without BEGIN and END.
+    /// The base64 of a certificate without BEGIN and END lines.
     BareBase64,
-    /// UTF-16 with a broken character.
+    /// Invalid UTF-16.
     DamagedUtf16,
-    /// A block, or DER, that ends too early or begins too late.
+    /// A block or DER that lacks its beginning or its end.
     Cut,
-    /// The block that begins in this line is damaged.
+    /// A damaged block, which begins in this line.
     Damaged(usize),
-    /// The certificate with this number is none.
+    /// A certificate block, with this number, whose content is not a certificate.
     NotX509(usize),
     /// PEM blocks of other kinds.
     OtherBlocks,
-    /// Bytes that are no text.
+    /// Binary data.
     Binary,
     /// Other text.
     Text,
 }
 
 impl Content {
-    /// What to do about it.
+    /// Returns the next step.
     pub fn next_step(self) -> &'static str {
         match self {
             Self::SigningRequest => {

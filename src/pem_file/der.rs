@@ -1,4 +1,4 @@
-//! Tells by its structure what a piece of DER is.
+//! Identifies DER by its structure.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -14,26 +14,26 @@ const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 /// signedData of PKCS#7, 1.2.840.113549.1.7.2.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
-/// What encrypts PKCS#8: 1.2.840.113549.1.5 (PKCS#5) and 1.2.840.113549.1.12.1 (PKCS#12).
+/// The encryption schemes of PKCS#8: 1.2.840.113549.1.5 (PKCS#5) and 1.2.840.113549.1.12.1 (PKCS#12).
 const ENCRYPTIONS: [&[u8]; 2] = [
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05],
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01],
 ];
-/// The content of the shortest private key, an Ed25519 one in PKCS#8, has 46 bytes.
+/// The shortest content of a private key. An Ed25519 key in PKCS#8 has 46 bytes.
 const SHORTEST_KEY: usize = 40;
-/// A secret of fewer bytes is none of a key that anybody uses; the start of one may be all that there is.
+/// The shortest secret in a key, of which only the beginning may exist.
 const SHORTEST_SECRET: usize = 8;
 
-/// One element: what there is of its content, and what follows.
+/// An element: its content, as far as it exists, and the bytes that follow.
 struct Element<'a> {
     tag: u8,
     content: &'a [u8],
     rest: &'a [u8],
-    is_whole: bool,
+    is_complete: bool,
 }
 
-/// Whether bytes begin as DER does and no text: a SEQUENCE begins with the digit 0, but its length is no letter then, or there is
-/// a zero byte in it. A line break may follow.
+/// Whether bytes are DER and not text. A SEQUENCE begins with the digit 0, but then its length is not a character, or it
+/// contains a zero byte. A line break may follow.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
     match bytes {
         [SEQUENCE, 0x80..=0x84, ..] => true,
@@ -44,48 +44,48 @@ pub(super) fn is_der(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether bytes begin with a private key. Its end may be missing.
+/// Whether bytes begin with a private key, whose end may be missing.
 pub(super) fn is_private_key(bytes: &[u8]) -> bool {
-    element(bytes).is_some_and(|outer| outer.tag == SEQUENCE && is_key(outer.content))
+    parse_element(bytes).is_some_and(|outer| outer.tag == SEQUENCE && is_key(outer.content))
 }
 
-/// Whether a whole private key begins anywhere in `bytes`.
+/// Whether `bytes` contain a complete private key.
 pub(super) fn has_private_key(bytes: &[u8]) -> bool {
     let mut places = bytes.iter().enumerate().filter(|(_, byte)| **byte == SEQUENCE);
     places.any(|(place, _)| {
-        let outer = bytes.get(place..).and_then(element);
-        outer.is_some_and(|outer| outer.is_whole && outer.content.len() >= SHORTEST_KEY && is_key(outer.content))
+        let outer = bytes.get(place..).and_then(parse_element);
+        outer.is_some_and(|outer| outer.is_complete && outer.content.len() >= SHORTEST_KEY && is_key(outer.content))
     })
 }
 
-/// The certificate that bytes begin with, and what follows it.
+/// Splits bytes after the certificate at the beginning; `None` if there is none.
 pub(super) fn split_certificate(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (rest, _) = X509Certificate::from_der(bytes).ok()?;
     bytes.split_at_checked(bytes.len() - rest.len())
 }
 
-/// What DER that does not begin with a certificate is.
-pub(super) fn content(bytes: &[u8]) -> Content {
+/// Identifies DER that does not begin with a certificate.
+pub(super) fn identify(bytes: &[u8]) -> Content {
     if X509CertificationRequest::from_der(bytes).is_ok() {
         return Content::SigningRequest;
     }
     if CertificateRevocationList::from_der(bytes).is_ok() {
         return Content::RevocationList;
     }
-    let Some(outer) = element(bytes).filter(|outer| outer.tag == SEQUENCE) else {
+    let Some(outer) = parse_element(bytes).filter(|outer| outer.tag == SEQUENCE) else {
         return Content::Binary;
     };
-    match by_structure(outer.content) {
+    match identify_by_structure(outer.content) {
         Some(content) => content,
-        None if !outer.is_whole => Content::Cut,
+        None if !outer.is_complete => Content::Cut,
         None => Content::Binary,
     }
 }
 
-/// Public keys, PKCS#7 and PKCS#12 by their first two elements (RFC 5280, 8017, 2315, 7292), private keys by more of them.
-fn by_structure(content: &[u8]) -> Option<Content> {
-    let first = element(content)?;
-    let second = element(first.rest).map(|second| second.tag);
+/// Identifies public keys, PKCS#7 and PKCS#12 by their first two elements (RFC 5280, 8017, 2315, 7292), and private keys.
+fn identify_by_structure(content: &[u8]) -> Option<Content> {
+    let first = parse_element(content)?;
+    let second = parse_element(first.rest).map(|second| second.tag);
     if is_key(content) {
         return Some(Content::PrivateKey);
     }
@@ -97,16 +97,18 @@ fn by_structure(content: &[u8]) -> Option<Content> {
     }
 }
 
-/// Whether the content of a SEQUENCE is a private key's (RFC 5958, 5915, 8017). A certificate of version 1, a request and a revocation
-/// list begin alike: so the algorithm and what follows it are looked at, too.
+/// Whether the content of a SEQUENCE is that of a private key (RFC 5958, 5915, 8017). A certificate of version 1, a request and a
+/// revocation list begin in the same way, so the algorithm and the element after it are checked, too.
 fn is_key(content: &[u8]) -> bool {
-    let Some(first) = element(content) else { return false };
-    let Some(second) = element(first.rest) else {
+    let Some(first) = parse_element(content) else {
         return false;
     };
-    let third = element(second.rest).map(|third| third.tag);
+    let Some(second) = parse_element(first.rest) else {
+        return false;
+    };
+    let third = parse_element(second.rest).map(|third| third.tag);
     let encrypts = |algorithm: &[u8]| {
-        let identifier = element(algorithm).filter(|identifier| identifier.tag == OBJECT_IDENTIFIER);
+        let identifier = parse_element(algorithm).filter(|identifier| identifier.tag == OBJECT_IDENTIFIER);
         identifier.is_some_and(|identifier| ENCRYPTIONS.iter().any(|arc| identifier.content.starts_with(arc)))
     };
     match (first.tag, first.content, second.tag) {
@@ -120,8 +122,8 @@ fn is_key(content: &[u8]) -> bool {
     }
 }
 
-/// The first element of `bytes`, cut short where they are.
-fn element(bytes: &[u8]) -> Option<Element<'_>> {
+/// Parses the first element of `bytes`. Its content may be incomplete.
+fn parse_element(bytes: &[u8]) -> Option<Element<'_>> {
     let (&tag, after_tag) = bytes.split_first()?;
     let (&first, after_first) = after_tag.split_first()?;
     let (length, after_length) = match first {
@@ -133,7 +135,7 @@ fn element(bytes: &[u8]) -> Option<Element<'_>> {
                 .fold(0_usize, |sum, digit| (sum << 8) | usize::from(*digit));
             (length, rest)
         }
-        // Of indefinite length, which is BER: all of the rest is looked at.
+        // The indefinite length of BER: all remaining bytes are the content.
         0x80 => (after_first.len(), after_first),
         _ => return None,
     };
@@ -142,6 +144,6 @@ fn element(bytes: &[u8]) -> Option<Element<'_>> {
         tag,
         content,
         rest,
-        is_whole: content.len() == length,
+        is_complete: content.len() == length,
     })
 }

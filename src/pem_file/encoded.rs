@@ -1,33 +1,33 @@
-//! Decodes base64, base64url and hexadecimal digits wherever they stand in a text.
+//! Decodes base64, base64url and hexadecimal digits anywhere in a text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// The shortest private key has 48 bytes; fewer bytes than these are not worth a look.
+/// The fewest decoded bytes that are examined. The shortest private key has 48 bytes.
 const SHORTEST: usize = 40;
-/// The base64 that shows what it is the encoding of.
+/// The length of the base64 that shows whether it encodes DER or text.
 const HEAD: usize = 16;
-/// The base64 of as much of a key as shows that it is one.
+/// The length of the base64 that suffices to recognise a key.
 const DER_HEAD: usize = 256;
-/// A dump begins each line with an offset of at least so many digits.
+/// The fewest digits of the offset at the beginning of a line of a dump.
 const OFFSET_DIGITS: usize = 6;
-/// A dump shows its bytes in groups of at most so many digits.
+/// The most digits in a group of bytes of a dump.
 const GROUP_DIGITS: usize = 4;
 
-/// The decodings of the base64 in a text, as far as they look like DER or text.
-pub(super) fn base64_decodings(text: &str) -> Vec<Vec<u8>> {
-    // An equals sign is padding or an assignment: a run ends there.
-    text.split('=').flat_map(run_decodings).collect()
+/// Decodes the base64 in a text. Returns the results that look like DER or text.
+pub(super) fn decode_base64(text: &str) -> Vec<Vec<u8>> {
+    // An equals sign is padding or an assignment, so a run ends there.
+    text.split('=').flat_map(decode_run).collect()
 }
 
-/// The base64 of a run, without what stands between its words, and the places where a word begins.
+/// The words of base64 in a run, joined, and the positions where each word begins.
 struct Run {
     base64: String,
     starts: Vec<usize>,
 }
 
 /// Joins the words of base64 or base64url in a text.
-fn run(text: &str) -> Run {
+fn join_words(text: &str) -> Run {
     let (mut base64, mut starts) = (String::new(), Vec::new());
     let mut is_inside = false;
     for letter in text.chars() {
@@ -48,21 +48,21 @@ fn run(text: &str) -> Run {
     Run { base64, starts }
 }
 
-/// Decodes from the start of each word on, because words of another kind may stand before the first one of base64.
-fn run_decodings(text: &str) -> Vec<Vec<u8>> {
-    let Run { base64, starts } = run(text);
+/// Decodes a run from the beginning of each word, because other words may precede the base64.
+fn decode_run(text: &str) -> Vec<Vec<u8>> {
+    let Run { base64, starts } = join_words(text);
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut last_text: Option<usize> = None;
     for start in starts {
         let rest = base64.get(start..).unwrap_or_default();
-        // A word at a multiple of four from a start that gave text is a part of that text.
+        // A word at a multiple of four after the beginning of decoded text is a part of that text.
         if last_text.is_some_and(|last| (start - last).is_multiple_of(4)) {
             continue;
         }
         let head = decode(rest.get(..HEAD).unwrap_or_default());
         let decoded = match head.as_slice() {
             [0x30, ..] => decode(rest.get(..DER_HEAD).unwrap_or(rest)),
-            head if !head.is_empty() && head.iter().all(is_of_text) => {
+            head if !head.is_empty() && head.iter().all(is_text) => {
                 last_text = Some(start);
                 decode(rest)
             }
@@ -74,19 +74,20 @@ fn run_decodings(text: &str) -> Vec<Vec<u8>> {
     found
 }
 
-/// Decodes as much as there is in whole groups; a letter alone at the end is not a byte.
+/// Decodes the complete groups of four characters.
 fn decode(base64: &str) -> Vec<u8> {
     let length = base64.len() - base64.len() % 4;
     let whole = base64.get(..length).unwrap_or_default();
     STANDARD_NO_PAD.decode(whole).unwrap_or_default()
 }
 
-fn is_of_text(byte: &u8) -> bool {
+fn is_text(byte: &u8) -> bool {
     byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
 
-/// The bytes of consecutive lines of hexadecimal digits: plain, with colons, as a source's array, or as `xxd` and its like print them.
-pub(super) fn hex_decodings(text: &str) -> Vec<Vec<u8>> {
+/// Decodes consecutive lines of hexadecimal digits: plain, with colons, as an array in source code, or as a dump of `xxd` and
+/// similar programs.
+pub(super) fn decode_hex(text: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut bytes: Vec<u8> = Vec::new();
     for line in text
@@ -94,7 +95,7 @@ pub(super) fn hex_decodings(text: &str) -> Vec<Vec<u8>> {
         .filter(|line| !line.trim().is_empty())
         .chain([""])
     {
-        let more = hex_in(line);
+        let more = decode_hex_line(line);
         if more.is_empty() {
             found.push(std::mem::take(&mut bytes));
         } else {
@@ -105,8 +106,8 @@ pub(super) fn hex_decodings(text: &str) -> Vec<Vec<u8>> {
     found
 }
 
-/// The bytes of the longest series of hexadecimal words in a line.
-fn hex_in(line: &str) -> Vec<u8> {
+/// Decodes the longest series of hexadecimal words in a line.
+fn decode_hex_line(line: &str) -> Vec<u8> {
     let words = line.split(|letter: char| letter.is_whitespace() || ",:;\"'(){}[]\\=".contains(letter));
     let words: Vec<&str> = words
         .map(|word| word.strip_prefix("0x").or(word.strip_prefix('x')).unwrap_or(word))

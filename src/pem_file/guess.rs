@@ -1,16 +1,16 @@
-//! Names a text without any PEM block.
+//! Identifies text without PEM blocks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Content, der, marks};
 
-/// Base64 of fewer bytes is no certificate and no key.
+/// The shortest base64 that may be a certificate or a key, in bytes.
 const SHORTEST: usize = 40;
 
-/// Returns the kind of content of a text without a complete BEGIN line.
-pub(super) fn content(bytes: &[u8]) -> Content {
-    if let Some(content) = by_signature(bytes) {
+/// Identifies the content of a text without a complete BEGIN line.
+pub(super) fn identify(bytes: &[u8]) -> Content {
+    if let Some(content) = identify_by_signature(bytes) {
         return content;
     }
     let text = String::from_utf8_lossy(bytes);
@@ -25,7 +25,7 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     if has("BEGIN CERTIFICATE REQUEST") || has("BEGIN NEW CERTIFICATE REQUEST") {
         return Content::SigningRequest;
     }
-    if let Some(content) = marks::content(text) {
+    if let Some(content) = marks::identify(text) {
         return content;
     }
     if has("BEGIN ") && has("\\n") {
@@ -37,10 +37,10 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     if has("BEGIN CERTIFICATE") || has("END CERTIFICATE") || has("BEGIN X509 CERTIFICATE") {
         return Content::ChangedMarks;
     }
-    if let Some(bytes) = bare_base64(text) {
+    if let Some(bytes) = decode_bare_base64(text) {
         return match der::split_certificate(&bytes) {
             Some(_) => Content::BareBase64,
-            None => match der::content(&bytes) {
+            None => match der::identify(&bytes) {
                 Content::Pkcs7Der => Content::Pkcs7,
                 Content::Binary => Content::Text,
                 content => content,
@@ -53,14 +53,14 @@ pub(super) fn content(bytes: &[u8]) -> Content {
     }
 }
 
-/// Returns the kind of content of a text in which only some lines look like BEGIN and END lines: if one of a pair was altered, the
-/// other looks incomplete.
-pub(super) fn altered(text: &str) -> Option<Content> {
+/// Identifies the content of a text in which only some lines are BEGIN and END lines: if one line of a pair was altered, the block
+/// looks incomplete.
+pub(super) fn identify_altered(text: &str) -> Option<Content> {
     let is_request = text.contains("CERTIFICATE REQUEST") && !text.contains("BEGIN CERTIFICATE-");
-    marks::content(text).or(is_request.then_some(Content::SigningRequest))
+    marks::identify(text).or(is_request.then_some(Content::SigningRequest))
 }
 
-fn by_signature(bytes: &[u8]) -> Option<Content> {
+fn identify_by_signature(bytes: &[u8]) -> Option<Content> {
     match bytes {
         [0xfe, 0xed, 0xfe, 0xed, ..] => Some(Content::KeyStore),
         // gzip, zip, xz, PDF, ELF
@@ -72,7 +72,7 @@ fn by_signature(bytes: &[u8]) -> Option<Content> {
     }
 }
 
-fn bare_base64(text: &str) -> Option<Vec<u8>> {
+fn decode_bare_base64(text: &str) -> Option<Vec<u8>> {
     let joined: String = text.split_whitespace().collect();
     let bytes = STANDARD.decode(joined).ok()?;
     (bytes.len() >= SHORTEST).then_some(bytes)

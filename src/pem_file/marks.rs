@@ -1,8 +1,8 @@
-//! Finds BEGIN and END lines that are not quite as they should be, and says what was done to them.
+//! Finds altered BEGIN and END lines, and identifies the alteration.
 
 use super::Content;
 
-/// Hyphens, and what word processors put in their place.
+/// Whether a character is a hyphen, or one of those with which word processors replace it.
 fn is_dash(letter: char) -> bool {
     matches!(
         letter,
@@ -11,8 +11,8 @@ fn is_dash(letter: char) -> bool {
     )
 }
 
-/// Characters that a screen shows as a blank or not at all.
-fn is_unseen(letter: char) -> bool {
+/// Whether a screen shows a character as a blank or not at all.
+fn is_invisible(letter: char) -> bool {
     matches!(
         letter,
         '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{2000}'..='\u{200f}' | '\u{202a}'..='\u{202f}' | '\u{205f}'..='\u{2064}' | '\u{3000}' | '\u{feff}'
@@ -25,19 +25,19 @@ struct Mark<'a> {
     is_begin: bool,
     /// The text before the hyphens.
     before: &'a str,
-    /// The text behind the last hyphens.
+    /// The text after the last hyphens.
     after: &'a str,
     /// Whether hyphens and letters are as they should be.
     is_exact: bool,
 }
 
-/// Names the change that the marks of a certificate have; `None` where there are no marks, or they are as they should be.
-pub(super) fn content(text: &str) -> Option<Content> {
+/// Identifies the alteration of the marks of a certificate; `None` if there are no marks or no alterations.
+pub(super) fn identify(text: &str) -> Option<Content> {
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let marks: Vec<Mark> = lines
         .iter()
         .enumerate()
-        .flat_map(|(number, line)| marks_of(number, line))
+        .flat_map(|(number, line)| find_marks(number, line))
         .collect();
     let begins = marks.iter().filter(|mark| mark.is_begin).count();
     if marks.is_empty() {
@@ -51,7 +51,7 @@ pub(super) fn content(text: &str) -> Option<Content> {
         .filter(|(begin, _)| begin.is_begin)
         .find(|(begin, end)| begin.line == end.line);
     if let Some((begin, _)) = in_one_line {
-        return Some(one_line(lines.get(begin.line).copied().unwrap_or_default()));
+        return Some(identify_one_line(lines.get(begin.line).copied().unwrap_or_default()));
     }
     if marks.iter().any(|mark| !mark.is_exact) {
         return Some(Content::ChangedMarks);
@@ -70,8 +70,8 @@ pub(super) fn content(text: &str) -> Option<Content> {
     marks.iter().any(is_beside).then_some(Content::TextBesideMarks)
 }
 
-/// Names the replacement of the line breaks in a certificate in one line.
-fn one_line(line: &str) -> Content {
+/// Identifies the replacement of the line breaks in a certificate in one line.
+fn identify_one_line(line: &str) -> Content {
     let upper = line.to_ascii_uppercase();
     if line.contains("\\n") || line.contains("\\r") {
         return Content::EscapedLineBreaks;
@@ -82,17 +82,17 @@ fn one_line(line: &str) -> Content {
     }
 }
 
-/// Whether what stands before the hyphens of a mark also stands before the lines between it and the next: `> `, `+`, `#`, `12: `.
+/// Whether the text before a BEGIN mark is a prefix of the following lines as well, such as `> `, `+`, `#` or `12: `.
 fn is_prefixed(lines: &[&str], marks: &[Mark]) -> bool {
     marks.iter().zip(marks.iter().skip(1)).any(|(begin, end)| {
-        let shape = shape(begin.before);
+        let shape = normalize_numbers(begin.before);
         let inner = lines.get(begin.line + 1..end.line).unwrap_or_default();
-        begin.is_begin && !inner.is_empty() && inner.iter().all(|line| self::shape(line).starts_with(&shape))
+        begin.is_begin && !inner.is_empty() && inner.iter().all(|line| normalize_numbers(line).starts_with(&shape))
     })
 }
 
-/// A line with its numbers made one: line numbers differ, what stands around them does not.
-fn shape(text: &str) -> String {
+/// Replaces each number in a line by 0, so that prefixes with line numbers become equal.
+fn normalize_numbers(text: &str) -> String {
     let mut shape = String::new();
     for letter in text.trim_start().chars() {
         let letter = if letter.is_ascii_digit() { '0' } else { letter };
@@ -103,14 +103,14 @@ fn shape(text: &str) -> String {
     shape
 }
 
-/// The marks in a line.
-fn marks_of(number: usize, line: &str) -> Vec<Mark<'_>> {
+/// Finds the marks in a line.
+fn find_marks(number: usize, line: &str) -> Vec<Mark<'_>> {
     let upper = line.to_ascii_uppercase();
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some((place, word)) = next_word(&upper, from) {
+    while let Some((place, word)) = find_next_word(&upper, from) {
         from = place + word.len();
-        let Some(mark) = mark(number, line, &upper, place, word) else {
+        let Some(mark) = parse_mark(number, line, &upper, place, word) else {
             continue;
         };
         found.push(mark);
@@ -118,8 +118,8 @@ fn marks_of(number: usize, line: &str) -> Vec<Mark<'_>> {
     found
 }
 
-/// The next BEGIN or END and its place.
-fn next_word(upper: &str, from: usize) -> Option<(usize, &'static str)> {
+/// Finds the next BEGIN or END and its position.
+fn find_next_word(upper: &str, from: usize) -> Option<(usize, &'static str)> {
     let rest = upper.get(from..)?;
     let places = ["BEGIN", "END"]
         .iter()
@@ -127,13 +127,13 @@ fn next_word(upper: &str, from: usize) -> Option<(usize, &'static str)> {
     places.min_by_key(|(place, _)| *place)
 }
 
-/// The mark of which BEGIN or END stands at `place`, if a certificate's label follows, and there are dashes or nothing else in the
-/// line.
-fn mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str) -> Option<Mark<'a>> {
+/// Parses the mark with BEGIN or END at `place`. It must be followed by the label of a certificate, and there must be dashes or
+/// nothing else in the line.
+fn parse_mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str) -> Option<Mark<'a>> {
     let (left, after_word) = (line.get(..place)?, upper.get(place + word.len()..)?);
     let separator = after_word.len()
         - after_word
-            .trim_start_matches(|letter: char| " +%20\t".contains(letter) || is_unseen(letter))
+            .trim_start_matches(|letter: char| " +%20\t".contains(letter) || is_invisible(letter))
             .len();
     let label = after_word.get(separator..)?;
     let label_length = ["X509 CERTIFICATE", "TRUSTED CERTIFICATE", "CERTIFICATE"]
@@ -144,16 +144,16 @@ fn mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str)
     if right.trim_start().starts_with("REQUEST") {
         return None;
     }
-    // A blank on the inner side of the hyphens is one more change, and so is a letter that nobody sees on either side.
-    let is_blank = |letter: char| letter.is_whitespace() || is_unseen(letter);
+    // A blank on the inner side of the hyphens is an alteration, and so is an invisible character on either side.
+    let is_blank = |letter: char| letter.is_whitespace() || is_invisible(letter);
     let left_trimmed = left
         .trim_end_matches(is_blank)
         .trim_end_matches(is_dash)
-        .trim_end_matches(is_unseen);
+        .trim_end_matches(is_invisible);
     let right_trimmed = right
         .trim_start_matches(is_blank)
         .trim_start_matches(is_dash)
-        .trim_start_matches(is_unseen);
+        .trim_start_matches(is_invisible);
     let left_dashes = left.get(left_trimmed.len()..)?;
     let right_dashes = right.get(..right.len() - right_trimmed.len())?;
     let has_dashes = !left_dashes.trim().is_empty() || !right_dashes.trim().is_empty();

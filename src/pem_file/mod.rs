@@ -1,10 +1,11 @@
-//! Reads files of certificates as people have them, and names what is no certificate.
+//! Reads files of certificates in the forms that occur in practice, and describes other files.
 //!
 //! A byte order mark, UTF-16, CRLF, indentation, text around the blocks, a missing last line break, two files joined without
-//! one, the label X509 CERTIFICATE and plain DER are read as what they plainly are. Everything else is refused by its name
-//! (see [`Content`]) and never by its content, because it may be a private key.
+//! one, the label X509 CERTIFICATE and plain DER are accepted. Everything else is refused with its kind (see [`Content`]) and
+//! never with its content, because it may be a private key.
 
 mod armour;
+mod certificates;
 mod content;
 mod der;
 mod encoded;
@@ -19,39 +20,31 @@ use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
+pub use certificates::PemFile;
 pub use content::Content;
 
 use crate::foreign_text;
 use crate::regular_file::{self, FileError};
 
-/// Debian's bundle of all roots has a fifth of this.
+/// The largest file. Debian's bundle of all roots has a fifth of this size.
 const MAX_SIZE: u64 = 1024 * 1024;
 
-/// The certificates of a file.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PemFile {
-    /// In the order of the file; at least one.
-    pub certificates: Vec<CertificateDer<'static>>,
-    /// Whether a private key stands beside them.
-    pub has_private_key: bool,
-}
-
-/// Why a file gives no certificates.
+/// The reason why certificates cannot be read from a file.
 #[derive(Debug)]
 pub enum ReadError {
-    /// There is none.
+    /// There is no file.
     Missing,
-    /// The system does not give it.
+    /// The system refuses to read it.
     Unreadable(String),
     /// It is a folder, a pipe, a socket or a device.
     NotAFile,
-    /// It is something else.
+    /// It has no certificates, or unusable ones.
     NoCertificates(Content),
 }
 
 impl ReadError {
-    /// Says what the file "is" or "has", to follow its path.
-    pub fn what(&self) -> String {
+    /// Describes the file with a phrase such as "is" or "has" that follows its path.
+    pub fn describe(&self) -> String {
         match self {
             Self::Missing => "does not exist".to_owned(),
             Self::Unreadable(why) => format!("cannot be read: {why}"),
@@ -60,7 +53,7 @@ impl ReadError {
         }
     }
 
-    /// What to do about it.
+    /// Returns the next step.
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Missing => "put it there, or correct the path in the configuration",
@@ -74,7 +67,7 @@ impl ReadError {
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// When it cannot be read or has no certificates.
+/// If it cannot be read or has no certificates.
 pub fn read(path: &Path) -> Result<PemFile, ReadError> {
     let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| match error {
         FileError::Io(error) if error.kind() == ErrorKind::NotFound => ReadError::Missing,
@@ -88,23 +81,23 @@ pub fn read(path: &Path) -> Result<PemFile, ReadError> {
 /// Finds the certificates in the content of a file.
 ///
 /// # Errors
-/// With what it has instead.
+/// With the kind of its content.
 pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
-    let text = text_of(bytes)?;
+    let text = decode_text(bytes)?;
     if text.trim_ascii().is_empty() {
         return Err(Content::Empty);
     }
     if der::is_der(&text) {
-        return from_der(&text);
+        return parse_der(&text);
     }
-    let has_private_key = private_key::is_in(&text);
-    let found = armour::read(&text).and_then(|found| found.ok_or_else(|| guess::content(&text)));
+    let has_private_key = private_key::is_contained(&text);
+    let found = armour::parse(&text).and_then(|found| found.ok_or_else(|| guess::identify(&text)));
     let found = found.map_err(|content| {
         let words = String::from_utf8_lossy(&text);
-        transfer::encoding(&words).unwrap_or_else(|| match content {
-            Content::Cut | Content::OtherBlocks => guess::altered(&words).unwrap_or(content),
-            // The END line does not fit the BEGIN line, if one of them was changed.
-            Content::Damaged(_) => guess::altered(&words)
+        transfer::find_encoding(&words).unwrap_or_else(|| match content {
+            Content::Cut | Content::OtherBlocks => guess::identify_altered(&words).unwrap_or(content),
+            // If one of them was altered, the END line does not match the BEGIN line.
+            Content::Damaged(_) => guess::identify_altered(&words)
                 .filter(|other| *other == Content::ChangedMarks)
                 .unwrap_or(content),
             content => content,
@@ -115,40 +108,40 @@ pub fn parse(bytes: &[u8]) -> Result<PemFile, Content> {
             file.has_private_key |= has_private_key;
             Ok(file)
         }
-        // Whatever else is wrong with a file that has a key in it, the key is what matters.
+        // If the file has a private key in it, that is the most important fault.
         Err(_) if has_private_key => Err(Content::PrivateKey),
         Err(content) => Err(content),
     }
 }
 
-/// The text without a byte order mark, and out of UTF-16 where it is that (PowerShell's `>` writes it).
-fn text_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Content> {
+/// Removes a byte order mark, and decodes UTF-16, which PowerShell's `>` writes.
+fn decode_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Content> {
     if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         return Ok(Cow::Borrowed(rest));
     }
-    let little = |rest: &[u8]| utf16(rest, u16::from_le_bytes);
-    let big = |rest: &[u8]| utf16(rest, u16::from_be_bytes);
+    let little = |rest: &[u8]| decode_utf16(rest, u16::from_le_bytes);
+    let big = |rest: &[u8]| decode_utf16(rest, u16::from_be_bytes);
     match bytes {
         [0xff, 0xfe, rest @ ..] => little(rest),
         [0xfe, 0xff, rest @ ..] => big(rest),
-        // "-" and a line break, which begin no DER.
+        // The beginnings of text, which are never the beginning of DER.
         [b'-' | b'\n' | b'\r' | b' ', 0, ..] => little(bytes),
         [0, b'-' | b'\n' | b'\r' | b' ', ..] => big(bytes),
         _ => Ok(Cow::Borrowed(bytes)),
     }
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, Content> {
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, Content> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
-    match String::from_utf16(&units) {
+    match String::from_decode_utf16(&units) {
         Ok(text) if rest.is_empty() => Ok(Cow::Owned(text.into_bytes())),
         _ => Err(Content::DamagedUtf16),
     }
 }
 
-/// One certificate after the other, as DER. PEM blocks or a key may follow, as `cat` joins them.
-fn from_der(bytes: &[u8]) -> Result<PemFile, Content> {
+/// Parses concatenated DER certificates. PEM blocks or a key may follow them, because `cat` joins files.
+fn parse_der(bytes: &[u8]) -> Result<PemFile, Content> {
     let mut file = PemFile {
         certificates: Vec::new(),
         has_private_key: false,
@@ -159,8 +152,8 @@ fn from_der(bytes: &[u8]) -> Result<PemFile, Content> {
         rest = after;
     }
     if file.certificates.is_empty() {
-        let content = der::content(rest);
-        return Err(if private_key::is_in(rest) {
+        let content = der::identify(rest);
+        return Err(if private_key::is_contained(rest) {
             Content::PrivateKey
         } else {
             content

@@ -1,19 +1,19 @@
-//! Finds a private key in a file, in whatever form it is there.
+//! Finds a private key in a file, in any form.
 //!
-//! A key that stands beside a certificate as base64, hexadecimal digits or JSON is as compromised as one in a PEM block.
+//! A key beside a certificate is as compromised in base64, hexadecimal digits or JSON as it is in a PEM block.
 
 use super::{der, encoded};
 use crate::foreign_text::is_key_material;
 
-/// How OpenSSH's private keys begin under their base64.
+/// The beginning of an OpenSSH private key, decoded from base64.
 const OPENSSH: &[u8] = b"openssh-key-v1\0";
-/// Encodings within encodings: base64 in base64 in JSON.
+/// The deepest nesting of encodings, such as base64 in base64 in JSON.
 const MAX_DEPTH: usize = 4;
-/// A secret of a key has at least so many digits of hexadecimal in one line; `openssl pkey -text` prints 15 bytes in a line.
+/// The fewest hexadecimal digits in a line of a secret; `openssl pkey -text` prints 15 bytes in a line.
 const SECRET_DIGITS: usize = 28;
 
-/// Whether a private key is in the content of a file. The words alone are none: OpenSSL prints "Private Key Usage Period".
-pub(super) fn is_in(bytes: &[u8]) -> bool {
+/// Whether the content of a file contains a private key. The words alone do not count: OpenSSL prints "Private Key Usage Period".
+pub(super) fn is_contained(bytes: &[u8]) -> bool {
     is_within(bytes, MAX_DEPTH)
 }
 
@@ -26,17 +26,15 @@ fn is_within(bytes: &[u8], depth: usize) -> bool {
     if has_armour(&text) || has_labelled_secret(&text) || is_other_format(&text) {
         return true;
     }
-    // The escapes of a program's string, \x2d for one, are hexadecimal digits.
+    // The raw text is decoded as well, because escapes such as \x2d contain hexadecimal digits.
     let decodings = || {
-        let hex = encoded::hex_decodings(&text)
-            .into_iter()
-            .chain(encoded::hex_decodings(&raw));
-        hex.chain(encoded::base64_decodings(&text))
+        let hex = encoded::decode_hex(&text).into_iter().chain(encoded::decode_hex(&raw));
+        hex.chain(encoded::decode_base64(&text))
     };
     depth > 0 && decodings().any(|decoded| is_within(&decoded, depth - 1))
 }
 
-/// Undoes what URLs, JSON, program sources, HTML and mails do to the signs that keys are made of.
+/// Decodes the escapes of URLs, JSON, source code, HTML and mails for the characters of keys.
 fn unescape(text: &str) -> String {
     const SIGNS: [char; 9] = [' ', '-', '+', '/', '=', ':', '"', '\n', '\r'];
     const ESCAPES: [(&str, &str); 6] = [
@@ -70,7 +68,7 @@ fn unescape(text: &str) -> String {
     plain
 }
 
-/// Whether a text has a key's BEGIN or END line in it, or a part of one, with other dashes or none.
+/// Whether a text contains a BEGIN or END line of a key, or a part of one, perhaps with altered dashes.
 fn has_armour(text: &str) -> bool {
     const WORDS: &str = "PRIVATE KEY";
     const KINDS: [&str; 9] = ["RSA", "EC", "DSA", "ANY", "ENCRYPTED", "OPENSSH", "SSH2", "TSS2", "PGP"];
@@ -90,8 +88,8 @@ fn has_armour(text: &str) -> bool {
     })
 }
 
-/// Whether a label such as `priv:`, `privateExponent:` or `PrivateKey =` stands before a secret, as `openssl pkey -text`,
-/// `certtool --key-info` and WireGuard write them.
+/// Whether a text contains a secret after a label such as `priv:`, `privateExponent:` or `PrivateKey =`, as `openssl pkey -text`,
+/// `certtool --key-info` and WireGuard write it.
 fn has_labelled_secret(text: &str) -> bool {
     let mut lines = text
         .split(['\n', '\r'])
@@ -116,7 +114,7 @@ fn is_hex_secret(value: &str) -> bool {
     digits >= SECRET_DIGITS && value.trim().trim_matches(['"', '\'']).chars().all(is_part)
 }
 
-/// PuTTY's format, a JSON web key (RFC 7517), an XML key (XML Signature as .NET writes it).
+/// Whether a text is a key in PuTTY's format, a JSON web key (RFC 7517), or an XML key (XML Signature, as .NET writes it).
 fn is_other_format(text: &str) -> bool {
     let is_putty = text.contains("PuTTY-User-Key-File-") || text.contains("Private-Lines:");
     let is_xml = text.contains("KeyValue>") && text.contains("<D>");

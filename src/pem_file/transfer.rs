@@ -1,29 +1,29 @@
-//! Names the encodings that mails and web pages put over a whole text.
+//! Recognises the encodings that mails and web pages apply to a whole text.
 
 use super::{Content, armour};
 
-/// The encoding under which a text is a file of certificates; `None` if it is none even when decoded.
-pub(super) fn encoding(text: &str) -> Option<Content> {
+/// Finds the encoding of a text that is a file of certificates once decoded; `None` if there is none.
+pub(super) fn find_encoding(text: &str) -> Option<Content> {
     type Decode = fn(&str) -> Option<Vec<u8>>;
     let decoders: [(Content, Decode); 2] = [
-        (Content::QuotedPrintable, quoted_printable),
-        (Content::HtmlEscaped, html),
+        (Content::QuotedPrintable, decode_quoted_printable),
+        (Content::HtmlEscaped, decode_html),
     ];
     decoders.into_iter().find_map(|(content, decode)| {
         let decoded = decode(text)?;
-        armour::read(&decoded).ok().flatten().map(|_| content)
+        armour::parse(&decoded).ok().flatten().map(|_| content)
     })
 }
 
-/// Decodes quoted-printable (RFC 2045, 6.7); `None` where nothing is encoded.
-fn quoted_printable(text: &str) -> Option<Vec<u8>> {
+/// Decodes quoted-printable (RFC 2045, 6.7); `None` if nothing is encoded.
+fn decode_quoted_printable(text: &str) -> Option<Vec<u8>> {
     const MARK: &[u8] = b"-----";
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = match (byte, after) {
             (b'=', [b'\r', b'\n', after @ ..] | [b'\n', after @ ..]) => {
-                // Padding that was left as it is, and a BEGIN line that would be lost if it were joined with the next one.
+                // Here the equals sign is unencoded padding, or follows a BEGIN line that must not be joined with the next line.
                 let is_at_mark = [MARK, b"=2D", b"=2d"].iter().any(|mark| after.starts_with(mark));
                 match (is_at_mark, decoded.ends_with(MARK)) {
                     (true, _) => decoded.extend(b"=\n"),
@@ -34,7 +34,7 @@ fn quoted_printable(text: &str) -> Option<Vec<u8>> {
             }
             (b'=', []) => after,
             (b'=', [high, low, after @ ..]) if is_hex(*high) && is_hex(*low) => {
-                decoded.push(digit(*high) << 4 | digit(*low));
+                decoded.push(parse_hex_digit(*high) << 4 | parse_hex_digit(*low));
                 after
             }
             (byte, after) => {
@@ -50,7 +50,7 @@ fn is_hex(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
 }
 
-fn digit(byte: u8) -> u8 {
+fn parse_hex_digit(byte: u8) -> u8 {
     match byte {
         b'0'..=b'9' => byte - b'0',
         b'a'..=b'f' => byte - b'a' + 10,
@@ -58,8 +58,8 @@ fn digit(byte: u8) -> u8 {
     }
 }
 
-/// Decodes the character references of HTML that a PEM file's signs are written as; `None` where there is none.
-fn html(text: &str) -> Option<Vec<u8>> {
+/// Decodes the HTML references for characters of a PEM file; `None` if there are none.
+fn decode_html(text: &str) -> Option<Vec<u8>> {
     const SIGNS: [char; 8] = ['-', '+', '/', '=', ' ', ':', '\n', '\r'];
     const NAMES: [(&str, &str); 6] = [
         ("&nbsp;", " "),

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Account;
-use crate::config::{Config, Folders, STATE_FOLDER};
+use crate::config::{self, Config, Folders, STATE_FOLDER};
 use crate::local::{examine_token_files, give_token_file_to};
 use crate::problem::Problem;
 use crate::token::give_pin_file_to;
@@ -38,7 +38,7 @@ pub fn closed_files(main: &Path, config: &Config) -> Vec<Problem> {
     let (hidden, named) = named(config)
         .into_iter()
         .partition::<Vec<_>, _>(|file| is_hidden(file, &config.folders));
-    let files = Config::files(&main).into_iter().chain(named);
+    let files = config::list_files(&main).into_iter().chain(named);
     let obstacles = account.look(|| files.filter_map(obstacle).collect::<Vec<_>>());
     let mut told = BTreeSet::new();
     let obstacles = obstacles.unwrap_or_default().into_iter();

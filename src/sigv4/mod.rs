@@ -1,6 +1,6 @@
-//! AWS Signature Version 4 of one HTTP request: as header fields, or as a presigned URL.
+//! Signs an HTTP request with AWS Signature Version 4, with header fields or as a presigned URL.
 //!
-//! The signature itself is made by AWS's own crate; this module knows how each service wants it.
+//! AWS's own crate makes the signature. This module knows the variant that each service requires.
 
 mod reserved;
 mod url;
@@ -17,13 +17,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::credentials::Credentials;
 
-/// AWS accepts no presigned URL for longer (SigV4, "X-Amz-Expires": 604800 s).
+/// The longest validity of a presigned URL (SigV4, "X-Amz-Expires": 604800 s).
 pub const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The SHA-256 of nothing, which is what a request without a body has.
+/// The SHA-256 of an empty body.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// What stands in place of a hash that was not made (S3 API Reference, "Unsigned payload option").
+/// The value in place of the hash of an unsigned body (S3 API Reference, "Unsigned payload option").
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
-/// What a query parameter keeps: RFC 3986's unreserved characters.
+/// The characters of a query parameter that are percent-encoded: all but the unreserved ones of RFC 3986.
 const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request to be signed.
@@ -31,44 +31,44 @@ const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 pub struct Request<'a> {
     /// The service's signing name: `s3`, `sts`, `execute-api`.
     pub service: &'a str,
-    /// The Region it is asked in.
+    /// The Region.
     pub region: &'a str,
     /// The method.
     pub method: &'a str,
     /// The whole URL.
     pub url: &'a str,
-    /// The header fields that will be sent and shall be signed; Host is taken from the URL. The values of a field that is there
-    /// several times are signed in their order, joined by commas (IAM User Guide, "Create a signed AWS API request").
+    /// The header fields to sign; Host is taken from the URL. The values of a repeated field are signed in their order, joined by
+    /// commas (IAM User Guide, "Create a signed AWS API request").
     pub headers: Vec<(&'a str, &'a str)>,
     /// SHA-256 of the body in lower-case hex, or [`UNSIGNED_PAYLOAD`]; `None` for a request without a body.
     pub payload_hash: Option<&'a str>,
 }
 
-/// Why a request cannot be signed, as a sentence about it.
+/// The reason why a request cannot be signed, as a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unsignable(pub String);
+pub struct SigningError(pub String);
 
 impl Request<'_> {
-    /// The header fields to add.
+    /// Signs the request, and returns the header fields to add.
     ///
     /// # Errors
-    /// When the request is none.
-    pub fn headers(&self, credentials: &Credentials, now: SystemTime) -> Result<Vec<(String, String)>, Unsignable> {
+    /// If the request is invalid.
+    pub fn headers(&self, credentials: &Credentials, now: SystemTime) -> Result<Vec<(String, String)>, SigningError> {
         let signed = self.sign(credentials, now, None)?;
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Ok(signed.headers().map(own).collect())
     }
 
-    /// The presigned URL, which is good for `expiry`.
+    /// Presigns the request, and returns the URL, which is valid for `expiry`.
     ///
     /// # Errors
-    /// When the request is none.
-    pub fn presigned(
+    /// If the request is invalid.
+    pub fn presign(
         &self,
         credentials: &Credentials,
         now: SystemTime,
         expiry: Duration,
-    ) -> Result<String, Unsignable> {
+    ) -> Result<String, SigningError> {
         let signed = self.sign(credentials, now, Some(expiry))?;
         let mut url = self.url.to_owned();
         for (name, value) in signed.params() {
@@ -84,10 +84,10 @@ impl Request<'_> {
         credentials: &Credentials,
         now: SystemTime,
         expiry: Option<Duration>,
-    ) -> Result<SigningInstructions, Unsignable> {
+    ) -> Result<SigningInstructions, SigningError> {
         self.check()?;
-        let url = url::check(self.url).map_err(Unsignable)?;
-        reserved::check(&self.headers, &url, self.is_s3()).map_err(Unsignable)?;
+        let url = url::check(self.url).map_err(SigningError)?;
+        reserved::check(&self.headers, &url, self.is_s3()).map_err(SigningError)?;
         let keys = credentials.keys();
         let identity = AwsCredentials::new(
             &keys.access_key_id,
@@ -101,14 +101,14 @@ impl Request<'_> {
         .into();
         let settings = self.settings(expiry);
         let body = match self.payload_hash {
-            // What is presigned for S3 may have any body: its canonical request has no hash (S3 API Reference,
+            // A request that is presigned for S3 may have any body, because its canonical request has no hash (S3 API Reference,
             // "Authenticating Requests: Using Query Parameters").
             _ if expiry.is_some() && self.is_s3() => SignableBody::UnsignedPayload,
             Some(UNSIGNED_PAYLOAD) => SignableBody::UnsignedPayload,
             Some(hash) => SignableBody::Precomputed(hash.to_owned()),
             None => SignableBody::Precomputed(EMPTY.to_owned()),
         };
-        let unsignable = |error: &dyn std::fmt::Display| Unsignable(format!("the request cannot be signed: {error}"));
+        let unsignable = |error: &dyn std::fmt::Display| SigningError(format!("the request cannot be signed: {error}"));
         let request = SignableRequest::new(self.method, &*url, self.headers.iter().copied(), body)
             .map_err(|error| unsignable(&error))?;
         let parameters = SigningParams::builder()
@@ -129,7 +129,7 @@ impl Request<'_> {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = expiry;
         }
-        // S3 takes a path as it stands, and wants the payload's hash as a header field (S3 API Reference, "Authenticating
+        // S3 uses the path unchanged, and requires the payload's hash as a header field (S3 API Reference, "Authenticating
         // Requests: Using the Authorization Header").
         if self.is_s3() {
             settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -147,9 +147,9 @@ impl Request<'_> {
         matches!(self.service, "s3" | "s3-object-lambda" | "s3-outposts" | "s3express")
     }
 
-    /// Refuses what the crate accepts silently, or refuses without a helpful message.
-    fn check(&self) -> Result<(), Unsignable> {
-        let wrong = |what: &str| Err(Unsignable(what.to_owned()));
+    /// Refuses mistakes that the crate accepts silently, or refuses without a helpful message.
+    fn check(&self) -> Result<(), SigningError> {
+        let wrong = |what: &str| Err(SigningError(what.to_owned()));
         let name =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !name(self.service) || !name(self.region) {
@@ -171,19 +171,19 @@ impl Request<'_> {
         }
     }
 
-    /// Refuses a method that HTTP does not allow, or that a program would send in other letters than it was signed.
+    /// Refuses a method that HTTP does not allow, or that a program would send in upper case although it was signed in lower case.
     ///
     /// # Errors
-    /// With the method, and what is expected.
-    pub fn check_method(&self) -> Result<(), Unsignable> {
+    /// With the method, and the expected form.
+    pub fn check_method(&self) -> Result<(), SigningError> {
         let upper = self.method.to_ascii_uppercase();
         if hyper::Method::from_bytes(self.method.as_bytes()).is_err() {
             let message = format!("{:?} is not an HTTP method such as GET, PUT or POST", self.method);
-            return Err(Unsignable(message));
+            return Err(SigningError(message));
         }
         match upper == self.method {
             true => Ok(()),
-            false => Err(Unsignable(format!(
+            false => Err(SigningError(format!(
                 "the method {:?} is not in capitals: write {upper}",
                 self.method
             ))),

@@ -1,13 +1,13 @@
-//! Header fields and parameters that the signature adds itself. Were they in the request already, it would be sent with two of
-//! them, and AWS would refuse it.
+//! Refuses header fields and parameters that the signature adds itself. If the request already had them, it would be sent with
+//! duplicates, and AWS would refuse it.
 
 use percent_encoding::percent_decode_str;
 
-/// Header fields that a signature consists of (IAM User Guide, "Create a signed AWS API request").
+/// The header fields of a signature (IAM User Guide, "Create a signed AWS API request").
 const HEADERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
-/// S3 also gets the hash of the body as a header field.
+/// The header field with the hash of the body, which the signature adds for S3.
 const S3_HEADER: &str = "x-amz-content-sha256";
-/// Parameters that a presigned URL consists of (IAM User Guide, "Create a signed AWS API request", query parameters).
+/// The parameters of a presigned URL (IAM User Guide, "Create a signed AWS API request", query parameters).
 const PARAMETERS: [&str; 7] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -18,7 +18,7 @@ const PARAMETERS: [&str; 7] = [
     "X-Amz-SignedHeaders",
 ];
 
-/// Refuses a request that has one of them.
+/// Refuses a request that has one of these fields or parameters.
 pub(super) fn check(headers: &[(&str, &str)], url: &str, is_s3: bool) -> Result<(), String> {
     for (name, _) in headers {
         let is = |reserved: &str| name.eq_ignore_ascii_case(reserved);
@@ -58,7 +58,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn what_the_signature_adds_is_refused() {
+    fn fields_of_the_signature_are_refused() {
         for (headers, query, is_s3, refused) in [
             (&[][..], "", false, None),
             (&[("range", "bytes=0-9"), ("date", "x"), ("host", "h")], "", true, None),

@@ -66,7 +66,7 @@ fn awss_test_suite() {
         assert_eq!(signature_of(&signed), case.signature, "{}", case.name);
         if let Some(expected) = &case.presigned {
             let url = request
-                .presigned(&credentials, at(SUITE_TIME), Duration::from_secs(3600))
+                .presign(&credentials, at(SUITE_TIME), Duration::from_secs(3600))
                 .unwrap();
             assert!(
                 url.contains(&format!("X-Amz-Signature={expected}")),
@@ -121,7 +121,7 @@ fn awss_examples_for_s3() {
         assert!(headers.iter().any(|(name, _)| name == "x-amz-content-sha256"));
     }
     let presigned = request("GET", "https://examplebucket.s3.amazonaws.com/test.txt", vec![], None)
-        .presigned(&credentials, at(now), Duration::from_secs(86400))
+        .presign(&credentials, at(now), Duration::from_secs(86400))
         .unwrap();
     assert!(
         presigned.ends_with("X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"),
@@ -144,7 +144,7 @@ fn what_is_no_request_is_not_signed() {
     let refused = |request: Request| {
         let headers = request.headers(&credentials, at(SUITE_TIME)).unwrap_err();
         let presigned = request
-            .presigned(&credentials, at(SUITE_TIME), Duration::from_secs(1))
+            .presign(&credentials, at(SUITE_TIME), Duration::from_secs(1))
             .unwrap_err();
         assert_eq!(headers, presigned);
         headers.0
@@ -253,7 +253,7 @@ fn a_websocket_is_signed_as_the_request_that_opens_it() {
             payload_hash: None,
         };
         request
-            .presigned(&credentials, at(SUITE_TIME), Duration::from_secs(60))
+            .presign(&credentials, at(SUITE_TIME), Duration::from_secs(60))
             .unwrap()
     };
     for service in ["iotdevicegateway", "execute-api", "transcribe"] {

@@ -1,25 +1,28 @@
-//! The URL of a request that is to be signed.
+//! Checks the URL of a request to sign.
 
 use std::borrow::Cow;
 
 use hyper::http::uri::Uri;
 
-/// The schemes of a URL that AWS takes signatures in. WebSocket connections (AWS IoT's MQTT, API Gateway, Transcribe) are signed
-/// as the HTTPS request that opens them.
+/// The schemes of URLs that can be signed. WebSocket connections (AWS IoT's MQTT, API Gateway, Transcribe) are signed as the HTTPS
+/// request that opens them.
 const SCHEMES: [&str; 3] = ["https", "http", "wss"];
 
-/// The URL as HTTP has it; what is wrong with it is said in words that help to mend it.
+/// Checks a URL, and converts a WebSocket URL to HTTPS.
+///
+/// # Errors
+/// With the fault and how to correct it.
 pub(super) fn check(url: &str) -> Result<Cow<'_, str>, String> {
     let wrong = |what: String| Err(format!("the url {what}"));
     if let Some((index, character)) = url.char_indices().find(|(_, character)| !may_stand_in_url(*character)) {
         let position = url.get(..index).map_or(0, |before| before.chars().count()) + 1;
         return wrong(format!(
             "has {} at position {position}{}",
-            name(character),
-            advice(character)
+            describe(character),
+            advise(character)
         ));
     }
-    if let Some(position) = bare_percent(url) {
+    if let Some(position) = find_bare_percent(url) {
         return wrong(format!(
             "has a % at position {position} that no two hexadecimal digits follow: write it as %25"
         ));
@@ -42,12 +45,13 @@ pub(super) fn check(url: &str) -> Result<Cow<'_, str>, String> {
         _ => Cow::Borrowed(url),
     };
     match as_http.parse::<Uri>() {
-        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) && has_good_port(authority, &uri) => Ok(as_http),
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) && has_valid_port(authority, &uri) => Ok(as_http),
         _ => wrong("has a host or a port that is none".to_owned()),
     }
 }
 
-/// RFC 3986's characters, and those that programs send besides (letters in UTF-8 among them), without a fragment's sign.
+/// Whether a character is allowed in a URL: those of RFC 3986 except the fragment's, and others that programs send, such as
+/// letters in UTF-8.
 fn may_stand_in_url(character: char) -> bool {
     match character.is_ascii() {
         true => character.is_ascii_graphic() && !matches!(character, '#' | '<' | '>' | '`'),
@@ -55,7 +59,7 @@ fn may_stand_in_url(character: char) -> bool {
     }
 }
 
-fn name(character: char) -> String {
+fn describe(character: char) -> String {
     match character {
         ' ' => "a space".to_owned(),
         '\r' | '\n' => "a line break".to_owned(),
@@ -67,7 +71,7 @@ fn name(character: char) -> String {
     }
 }
 
-fn advice(character: char) -> String {
+fn advise(character: char) -> String {
     if character == '#' {
         return ": leave it out, or write # as %23".to_owned();
     }
@@ -82,8 +86,8 @@ fn advice(character: char) -> String {
     format!(": write it as {encoded}")
 }
 
-/// The position of the first % that begins no percent-encoding.
-fn bare_percent(url: &str) -> Option<usize> {
+/// Finds the position of the first % that does not begin a percent-encoding.
+fn find_bare_percent(url: &str) -> Option<usize> {
     let bytes = url.as_bytes();
     let is_hex = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_hexdigit);
     let found = bytes
@@ -93,8 +97,8 @@ fn bare_percent(url: &str) -> Option<usize> {
     found.map(|(place, _)| place + 1)
 }
 
-/// Whether what follows the host is nothing or a port.
-fn has_good_port(authority: &str, uri: &Uri) -> bool {
+/// Whether the host is followed by nothing or by a valid port.
+fn has_valid_port(authority: &str, uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     match authority.strip_prefix(host) {
         Some("") => true,
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_url_is_named() {
+    fn the_fault_of_a_url_is_described() {
         for (url, words) in [
             (
                 "https://b.s3.amazonaws.com/my photo.jpg",
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_url_is_taken_and_a_websocket_is_an_https_request() {
+    fn a_valid_url_is_accepted_and_a_websocket_becomes_https() {
         for (url, taken) in [
             ("https://h", "https://h"),
             ("https://h/", "https://h/"),

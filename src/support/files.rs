@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::clock::rfc3339;
-use crate::config::{Config, Folders};
+use crate::config::{self, Folders};
 use crate::foreign_text;
 
 /// Levels of folders below a folder of gatepost's.
@@ -42,7 +42,7 @@ pub(super) fn list(path: &Path, folders: &Folders) -> String {
 
 /// The files that the configuration names, where it can be read.
 fn named(path: &Path, folders: &Folders) -> Vec<PathBuf> {
-    let Ok(config) = Config::examine(path, folders) else {
+    let Ok(config) = config::examine(path, folders) else {
         return Vec::new();
     };
     let mut named = vec![config.token.module, config.identity.certificate];

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::arguments::print;
 use crate::clock::rfc3339;
-use crate::config::{self, Config, DEFAULT_PATH, Folders};
+use crate::config::{self, DEFAULT_PATH, Folders};
 use crate::foreign_text;
 use crate::problem::Fatal;
 use crate::redaction::Redaction;
@@ -45,8 +45,8 @@ fn collect(path: &Path) -> String {
     bundle.section("status", &indent(&status));
     bundle.section("check", &programs::check(path, is_running));
     bundle.section("check of the configuration", &programs::check_config(path));
-    for file in Config::files(path).iter().filter(|file| !file.is_dir()) {
-        bundle.section(&format!("configuration {}", file.display()), &config::shown(file));
+    for file in config::list_files(path).iter().filter(|file| !file.is_dir()) {
+        bundle.section(&format!("configuration {}", file.display()), &config::show(file));
     }
     bundle.section("files", &files::list(path, &folders));
     bundle.section("units", &programs::units());

@@ -66,7 +66,7 @@ impl FdStore {
         let purpose = Purpose {
             endpoint: config.aws.credentials_endpoint.to_string(),
             role_aliases: config.role_aliases.iter().map(|alias| alias.name.as_str()).collect(),
-            thing_name: identity::thing_name(&config.identity),
+            thing_name: identity::find_thing_name(&config.identity),
         };
         let mut store = Self { names: NAMES };
         for (name, file) in stored {

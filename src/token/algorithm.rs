@@ -1,9 +1,9 @@
-//! The kinds of key a gateway may have, and the signature schemes each can make.
+//! The kinds of key that a gateway may have, and their signature schemes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind of key. AWS IoT takes P-256, P-384 and RSA from 2048 bits.
+/// A kind of key. AWS IoT accepts P-256, P-384 and RSA from 2048 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyAlgorithm {
     /// ECDSA on NIST P-256.
@@ -24,12 +24,12 @@ impl fmt::Display for KeyAlgorithm {
     }
 }
 
-/// What to do when the token has no key that matches: `token.generate`.
+/// `token.generate`: what to do if the token has no matching key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generate {
-    /// Make one inside the token.
+    /// Generate a key inside the token.
     Key(KeyAlgorithm),
-    /// Wait for somebody else to make one.
+    /// Wait until a key appears.
     Never,
 }
 
@@ -50,14 +50,14 @@ impl FromStr for Generate {
             "rsa-3072" => Self::Key(KeyAlgorithm::Rsa(3072)),
             "never" => Self::Never,
             _ => {
-                // The value is not repeated: where a kind of key belongs, people put the PIN itself.
+                // The value is not repeated, because some people write the PIN here.
                 return Err("is none of ec-p256, ec-p384, rsa-2048, rsa-3072, never".to_owned());
             }
         })
     }
 }
 
-/// A hash that is made in software; the token signs its value.
+/// A hash function. Hashes are computed in software, and the token signs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256.
@@ -69,12 +69,12 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// The hash of `message`.
+    /// Computes the hash of `message`.
     pub(super) fn of(self, message: &[u8]) -> ring::digest::Digest {
         ring::digest::digest(self.ring(), message)
     }
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     pub(super) fn length(self) -> u8 {
         match self {
             Self::Sha256 => 32,
@@ -91,7 +91,7 @@ impl Hash {
         }
     }
 
-    /// What stands before the hash value in a PKCS#1 v1.5 signature: the DER of a DigestInfo (RFC 8017, 9.2, note 1).
+    /// Returns the prefix of the hash in a PKCS#1 v1.5 signature: the DER of a DigestInfo (RFC 8017, 9.2, note 1).
     pub(super) fn digest_info_prefix(self) -> [u8; 19] {
         let length = self.length();
         let oid_end = match self {
@@ -123,14 +123,14 @@ impl Hash {
     }
 }
 
-/// A signature scheme, exactly as negotiated.
+/// A signature scheme, as negotiated in a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// ECDSA over a hash; the signature is a DER SEQUENCE of two integers.
     Ecdsa(Hash),
     /// RSASSA-PKCS1-v1_5.
     RsaPkcs1(Hash),
-    /// RSASSA-PSS, MGF1 with the same hash, salt as long as the hash.
+    /// RSASSA-PSS with MGF1 and the same hash, and a salt as long as the hash.
     RsaPss(Hash),
 }
 
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_the_configuration_are_names_in_the_status() {
+    fn configuration_and_status_use_the_same_names() {
         for name in ["ec-p256", "ec-p384", "rsa-2048", "rsa-3072"] {
             let Ok(Generate::Key(algorithm)) = name.parse() else {
                 panic!("{name}")

@@ -1,6 +1,7 @@
-//! Public keys that may belong to a private key: objects of the token, its certificates, the certificate file.
+//! Collects the public keys that may belong to a private key: from public key objects, from certificates in the token, and from
+//! the certificate file.
 //!
-//! Neither CKA_ID nor the label proves anything; they only say which one to try first.
+//! Neither CKA_ID nor the label proves anything. They only determine which candidate is tried first.
 
 use std::path::Path;
 
@@ -13,27 +14,27 @@ use super::public_key::PublicKey;
 use crate::pem_file::{self, ReadError};
 use crate::problem::Problem;
 
-/// A public key, and where it is from.
+/// A public key and its source.
 pub(super) struct Candidate {
     pub(super) name: String,
-    /// The key, or why it cannot be used.
+    /// The key, or the reason why it cannot be used.
     pub(super) key: Result<PublicKey, TokenError>,
-    /// Whether the token says that it is the private key's, by its id or label.
+    /// Whether its id or label is that of the private key.
     pub(super) is_likely: bool,
-    /// Whether it is from the certificate file, in whose place another one may be put.
+    /// Whether it is from the certificate file, which may be replaced.
     pub(super) is_replaceable: bool,
 }
 
-/// Everything that may be the public half of `private`, the likeliest first; each part is read only once it is asked for.
-pub(super) fn candidates<'a>(
+/// Returns the candidates for the public key of `private`, the likeliest first. Each source is read only when it is needed.
+pub(super) fn find_candidates<'a>(
     session: &'a Session,
     private: &'a Object,
     certificate: &'a Path,
 ) -> impl Iterator<Item = Result<Candidate, TokenError>> + 'a {
-    let public = lazy(move || public_objects(session, private));
-    let own = lazy(move || Ok(own_public_part(session, private).into_iter().collect()));
-    let certificates = lazy(move || certificate_objects(session, private));
-    let file = lazy(move || Ok(in_file(certificate)));
+    let public = lazy(move || read_public_objects(session, private));
+    let own = lazy(move || Ok(read_own_public_part(session, private).into_iter().collect()));
+    let certificates = lazy(move || read_certificate_objects(session, private));
+    let file = lazy(move || Ok(read_file(certificate)));
     public.chain(own).chain(certificates).chain(file)
 }
 
@@ -46,8 +47,8 @@ fn lazy<'a>(
     })
 }
 
-/// The public key objects of the same kind.
-fn public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>, TokenError> {
+/// Reads the public key objects of the same kind.
+fn read_public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>, TokenError> {
     let mut all = objects(session, ObjectClass::PUBLIC_KEY)?;
     all.retain(|object| object.kind == private.kind || object.kind.is_none());
     all.sort_by_key(|object| rank(object, private));
@@ -62,10 +63,10 @@ fn public_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>,
         .collect())
 }
 
-/// The public half as the private key object gives it: an RSA key has its modulus, PKCS#11 3.0 has CKA_PUBLIC_KEY_INFO.
-fn own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
+/// Reads the public key from the attributes of the private key object: CKA_PUBLIC_KEY_INFO (PKCS#11 3.0) or the modulus of RSA.
+fn read_own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
     let info = session.get_attributes(private.handle, &[AttributeType::PublicKeyInfo]);
-    // A key object that says nothing of its public half is no candidate; one that says something unusable is.
+    // An object without these attributes is not a candidate, but one with an unusable public key is.
     let key = match info.ok().and_then(|attributes| attributes.into_iter().next()) {
         Some(Attribute::PublicKeyInfo(info)) if !info.is_empty() => PublicKey::from_info(&info),
         _ => PublicKey::read_of_private(session, private.handle).transpose()?,
@@ -78,7 +79,8 @@ fn own_public_part(session: &Session, private: &Object) -> Option<Candidate> {
     })
 }
 
-fn certificate_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>, TokenError> {
+/// Reads the certificates in the token.
+fn read_certificate_objects(session: &Session, private: &Object) -> Result<Vec<Candidate>, TokenError> {
     let mut all = objects(session, ObjectClass::CERTIFICATE)?;
     all.sort_by_key(|object| rank(object, private));
     Ok(all
@@ -98,13 +100,14 @@ fn certificate_objects(session: &Session, private: &Object) -> Result<Vec<Candid
         .collect())
 }
 
-/// The certificates in the file at `path`; what is there instead stands in the place of a key. None at all where there is no file.
-fn in_file(path: &Path) -> Vec<Candidate> {
+/// Reads the certificates in the file at `path`. A file without certificates is a candidate that cannot be used, and a missing
+/// file is no candidate.
+fn read_file(path: &Path) -> Vec<Candidate> {
     let certificates = match pem_file::read(path) {
         Ok(file) => file.certificates,
         Err(ReadError::Missing) => return Vec::new(),
         Err(error) => {
-            let problem = Problem::configuration(format!("{} {}", path.display(), error.what()));
+            let problem = Problem::configuration(format!("{} {}", path.display(), error.describe()));
             return vec![Candidate {
                 name: path.display().to_string(),
                 key: Err(TokenError::Absent(problem.next(error.next_step()))),
@@ -126,10 +129,10 @@ fn in_file(path: &Path) -> Vec<Candidate> {
         .collect()
 }
 
-/// The rank of an object that neither its id nor its label ties to the private key.
+/// The rank of an object that shares neither its id nor its label with the private key.
 const UNRELATED: u8 = 3;
 
-/// The same id and label come first, then the same id, then the same label.
+/// Ranks an object: the same id and label come first, then the same id, then the same label.
 fn rank(object: &Object, private: &Object) -> u8 {
     let same_id = !object.id.is_empty() && object.id == private.id;
     let same_label = !object.label.is_empty() && object.label == private.label;

@@ -1,34 +1,34 @@
-//! What a token can answer, sorted by CK_RV, never by text.
+//! The errors of a token, classified by CK_RV and never by text.
 
 use cryptoki::error::{Error, RvError};
 
 use crate::problem::{Exit, Problem, quoted, with_causes};
 
-/// Why the token did not do what it was asked.
+/// An error of the token, classified by what can be done.
 #[derive(Clone, Debug)]
 pub enum TokenError {
-    /// Trying again would be useless or harmful. At start this ends the daemon with the given code.
+    /// A retry would be useless or harmful. At the start this ends the daemon with the given exit code.
     Final(Exit, Problem),
-    /// Not there yet: look again later.
+    /// The token or the key is not there yet. It is tried again later.
     Absent(Problem),
-    /// The device or its driver lost its state: everything must be opened anew.
+    /// The device or its driver has lost its state. The token must be reopened.
     Device(Problem),
 }
 
 impl TokenError {
-    /// What to tell people.
+    /// Returns the problem.
     pub fn problem(&self) -> &Problem {
         match self {
             Self::Final(_, problem) | Self::Absent(problem) | Self::Device(problem) => problem,
         }
     }
 
-    /// A fault of the configuration.
+    /// Creates an error of the configuration.
     pub(super) fn configuration(problem: Problem) -> Self {
         Self::Final(Exit::Configuration, problem)
     }
 
-    /// A rejected PIN: each further try would bring the token closer to locking itself.
+    /// Creates the error of a rejected PIN, which is final because each further try brings the token closer to locking itself.
     pub(super) fn pin_rejected() -> Self {
         let message =
             "the token rejected the PIN; it is not tried again, because tokens lock themselves after a few wrong ones";
@@ -38,7 +38,7 @@ impl TokenError {
         )
     }
 
-    /// A PIN that the token does not take even if it is right.
+    /// Creates the error of a locked PIN.
     pub(super) fn pin_locked() -> Self {
         Self::pin(
             "the token's PIN is locked",
@@ -46,14 +46,14 @@ impl TokenError {
         )
     }
 
-    /// Another reason not to try the PIN again.
+    /// Creates an error with another reason not to try the PIN again.
     pub(super) fn pin(message: impl Into<String>, step: &str) -> Self {
         Self::Final(Exit::Pin, Problem::factory(message).next(step))
     }
 
-    /// Sorts what the module answered when `what` was tried.
+    /// Classifies the error that the module returned to `what`.
     pub(super) fn from_module(what: &str, error: &Error) -> Self {
-        let message = || what_the_module_said(what, error);
+        let message = || describe_failure(what, error);
         match error {
             Error::Pkcs11(rv, _) => match rv {
                 RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::pin_rejected(),
@@ -75,8 +75,8 @@ impl TokenError {
                 RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::SlotIdInvalid => {
                     Self::Absent(Problem::wait(message()))
                 }
-                // Everything else is the device, its driver or handles that went stale with it.
-                _ => Self::Device(Problem::wait(message()).next("gatepost opens the token anew by itself")),
+                // Any other error concerns the device, its driver or handles that have become invalid.
+                _ => Self::Device(Problem::wait(message()).next("gatepost reopens the token by itself")),
             },
             Error::NotSupported | Error::NullFunctionPointer => Self::configuration(Problem::configuration(message())),
             _ => Self::Device(Problem::wait(message())),
@@ -84,8 +84,8 @@ impl TokenError {
     }
 }
 
-/// That `what` failed, with the name of the code: people look it up, and cryptoki's sentences for them say less.
-pub(super) fn what_the_module_said(what: &str, error: &Error) -> String {
+/// Describes the failure of `what` with the name of the return code, which is easier to look up than cryptoki's description.
+pub(super) fn describe_failure(what: &str, error: &Error) -> String {
     match error {
         Error::Pkcs11(rv, function) => format!("{what} failed: the module answered {rv:?} to C_{function:?}"),
         other => format!("{what} failed in the token: {}", quoted(with_causes(other))),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_is_sorted_by_what_can_be_done() {
+    fn every_error_is_classified_by_what_can_be_done() {
         let sort = |rv| TokenError::from_module("signing", &Error::Pkcs11(rv, Function::Sign));
         assert!(matches!(sort(RvError::PinIncorrect), TokenError::Final(Exit::Pin, _)));
         assert!(matches!(sort(RvError::PinLocked), TokenError::Final(Exit::Pin, _)));

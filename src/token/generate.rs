@@ -1,4 +1,4 @@
-//! A key made inside the token. Never deleted, never replaced.
+//! Generates a key inside the token. A key is never deleted or replaced.
 
 use std::ffi::c_ulong;
 
@@ -16,17 +16,18 @@ use super::uri::KeyUri;
 use crate::event::{Event, journal};
 use crate::problem::Problem;
 
-/// Where CKA_EC_PARAMS stands.
+/// The template that has CKA_EC_PARAMS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// In the public part alone, as PKCS#11 has it.
+    /// The public template alone, as in PKCS#11.
     Public,
-    /// Microchip's cryptoauthlib (ATECC608) answers CKR_TEMPLATE_INCONSISTENT to the standard's way.
+    /// Both, for Microchip's cryptoauthlib (ATECC608), which answers CKR_TEMPLATE_INCONSISTENT to the standard form.
     Both,
+    /// The private template alone.
     Private,
 }
 
-/// Generates the pair.
+/// Generates a key pair.
 pub(super) fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm) -> Result<(), TokenError> {
     journal!(Level::Info, Event::KeyGeneration; "token: no key matches {uri}; generating {algorithm} inside the token");
     let id = match uri.id() {
@@ -37,8 +38,8 @@ pub(super) fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm)
         KeyAlgorithm::Rsa(_) => &[Place::Public],
         KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 => &[Place::Public, Place::Both, Place::Private],
     };
-    first_consistent(places, |place| {
-        let (mechanism, public, private) = templates(uri, &id, algorithm, place);
+    try_places(places, |place| {
+        let (mechanism, public, private) = build_templates(uri, &id, algorithm, place);
         session.generate_key_pair(&mechanism, &public, &private).map(drop)
     })
     .map_err(|error| match error {
@@ -47,18 +48,19 @@ pub(super) fn generate(session: &Session, uri: &KeyUri, algorithm: KeyAlgorithm)
     })
 }
 
-/// The problem of a key that cannot be made.
+/// Creates the error of a write-protected token.
 pub(super) fn write_protected(uri: &KeyUri) -> TokenError {
     TokenError::configuration(
         Problem::configuration(format!(
             "no private key matches {uri}, and the token is write-protected"
         ))
-        .next("take the write protection away, make the key with the token's own tool, or correct token.key"),
+        .next("remove the write protection, make the key with the token's own tool, or correct token.key"),
     )
 }
 
-/// The outcome at the first place at which the token does not call the template inconsistent; else the first one.
-fn first_consistent(places: &[Place], mut attempt: impl FnMut(Place) -> Result<(), Error>) -> Result<(), Error> {
+/// Tries the places in order until the token does not report an inconsistent template, and returns that result. If all are
+/// inconsistent, the first error is returned.
+fn try_places(places: &[Place], mut attempt: impl FnMut(Place) -> Result<(), Error>) -> Result<(), Error> {
     let mut first = None;
     for place in places {
         match attempt(*place) {
@@ -72,10 +74,12 @@ fn first_consistent(places: &[Place], mut attempt: impl FnMut(Place) -> Result<(
     first.map_or(Ok(()), Err)
 }
 
-/// Neither CKA_VERIFY nor CKA_DECRYPT is asked for: tpm2-pkcs11 takes both for the TPM's `decrypt` attribute and fails on a
-/// contradiction (src/lib/tpm.c, tpm_handlers), and it makes RSA signatures with TPM2_RSA_Decrypt, so that an RSA key without
-/// that attribute could not sign.
-fn templates(
+/// Builds the mechanism and the public and private templates.
+///
+/// They have neither CKA_VERIFY nor CKA_DECRYPT. tpm2-pkcs11 maps both to the TPM's `decrypt` attribute and fails on a
+/// contradiction (src/lib/tpm.c, tpm_handlers). It also makes RSA signatures with TPM2_RSA_Decrypt, so an RSA key without that
+/// attribute could not sign.
+fn build_templates(
     uri: &KeyUri,
     id: &[u8],
     algorithm: KeyAlgorithm,
@@ -136,17 +140,17 @@ mod tests {
     }
 
     #[test]
-    fn only_an_inconsistent_template_is_tried_elsewhere() {
+    fn another_place_is_tried_only_after_an_inconsistent_template() {
         for (wanted, tried) in [(Place::Public, 1), (Place::Both, 2), (Place::Private, 3)] {
             let mut places = Vec::new();
-            let outcome = first_consistent(&PLACES, |place| {
+            let result = try_places(&PLACES, |place| {
                 places.push(place);
                 match place == wanted {
                     true => Ok(()),
                     false => Err(answer(RvError::TemplateInconsistent)),
                 }
             });
-            assert!(outcome.is_ok());
+            assert!(result.is_ok());
             assert_eq!(places, PLACES[..tried]);
         }
         for rv in [
@@ -155,19 +159,19 @@ mod tests {
             RvError::AttributeValueInvalid,
         ] {
             let mut count = 0;
-            let outcome = first_consistent(&PLACES, |_| {
+            let result = try_places(&PLACES, |_| {
                 count += 1;
                 Err(answer(rv))
             });
-            assert!(matches!(outcome, Err(Error::Pkcs11(said, _)) if said == rv), "{rv:?}");
+            assert!(matches!(result, Err(Error::Pkcs11(said, _)) if said == rv), "{rv:?}");
             assert_eq!(count, 1, "{rv:?}");
         }
-        let outcome = first_consistent(&PLACES, |_| Err(answer(RvError::TemplateInconsistent)));
-        assert!(matches!(outcome, Err(Error::Pkcs11(RvError::TemplateInconsistent, _))));
+        let result = try_places(&PLACES, |_| Err(answer(RvError::TemplateInconsistent)));
+        assert!(matches!(result, Err(Error::Pkcs11(RvError::TemplateInconsistent, _))));
     }
 
     #[test]
-    fn the_parameters_stand_where_they_are_wanted_and_nowhere_else() {
+    fn the_parameters_are_in_the_chosen_templates_only() {
         let uri: KeyUri = "pkcs11:object=device".parse().unwrap();
         let has = |attributes: &[Attribute]| attributes.iter().any(|one| matches!(one, Attribute::EcParams(_)));
         for (place, in_public, in_private) in [
@@ -175,7 +179,7 @@ mod tests {
             (Place::Both, true, true),
             (Place::Private, false, true),
         ] {
-            let (_, public, private) = templates(&uri, b"1", KeyAlgorithm::EcP256, place);
+            let (_, public, private) = build_templates(&uri, b"1", KeyAlgorithm::EcP256, place);
             assert_eq!((has(&public), has(&private)), (in_public, in_private), "{place:?}");
             assert!(private.contains(&Attribute::Extractable(false)) && private.contains(&Attribute::Sensitive(true)));
         }

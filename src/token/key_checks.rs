@@ -1,29 +1,31 @@
-//! When the key of an open token is checked.
+//! Schedules the checks of the key in an open token.
 //!
-//! Objects can be deleted and a token can be initialised anew while a session stands. Without a check, only the next signature
-//! would tell, which may be weeks later. A check looks for the key's object: it needs no login and no signature.
+//! The key can be deleted and the token initialised again during a session. Without a check, only the next signature would
+//! reveal that, perhaps weeks later. A check looks for the key's object, which needs no login and no signature.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::error::TokenError;
+use super::request::Request;
 
-/// Between two checks, or a signature and a check. Each wakes the thread once.
+/// The time between two checks, or between a signature and a check. Each check wakes the thread.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// There is nothing to check for so long; the thread's wait needs some bound.
+/// The wait when no check is possible. The wait of the thread needs some limit.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// The schedule of checks.
 #[derive(Debug, Default)]
 pub(super) struct KeyChecks {
-    /// When the key was last known to be there.
+    /// When the key was last known to exist.
     last: Option<Instant>,
-    /// Whether a check of a token that has just been opened succeeds. A module may not find a key again that signs; its failures
-    /// would close a good token once a minute.
+    /// Whether a check right after opening succeeds. Some modules do not find a key that signs, and checks would close a good
+    /// token every minute.
     is_possible: bool,
 }
 
 impl KeyChecks {
-    /// Takes a token into account that was just opened. `find` looks for its key.
+    /// Records that the token was opened. `find` looks for its key.
     pub(super) fn opened(&mut self, find: impl FnOnce() -> Result<(), TokenError>) {
         self.is_possible = match find() {
             Ok(()) => true,
@@ -35,12 +37,12 @@ impl KeyChecks {
         self.passed();
     }
 
-    /// Notes that the key is there.
+    /// Records that the key exists.
     pub(super) fn passed(&mut self) {
         self.last = Some(Instant::now());
     }
 
-    /// How long it takes until the next check.
+    /// Returns the time until the next check.
     pub(super) fn due_in(&self) -> Duration {
         match self.last.filter(|_| self.is_possible) {
             Some(last) => INTERVAL.saturating_sub(last.elapsed()),
@@ -48,10 +50,22 @@ impl KeyChecks {
         }
     }
 
-    /// Checks the key, where that is possible.
+    /// Waits for the next request; `None` when a check is due.
     ///
     /// # Errors
-    /// When it is not found. The next check is due after the same time all the same.
+    /// When nobody can send requests any more.
+    pub(super) fn receive_until_due(&self, requests: &Receiver<Request>) -> Result<Option<Request>, RecvTimeoutError> {
+        match requests.recv_timeout(self.due_in()) {
+            Ok(request) => Ok(Some(request)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Checks the key, if that is possible.
+    ///
+    /// # Errors
+    /// If the key is not found. The next check is due after the usual interval nonetheless.
     pub(super) fn run(&mut self, find: impl FnOnce() -> Result<(), TokenError>) -> Result<(), TokenError> {
         self.passed();
         match self.is_possible {
@@ -96,6 +110,6 @@ mod tests {
         assert_eq!(checks.due_in(), NEVER);
         assert!(checks.run(lost).is_ok());
         checks.opened(|| Ok(()));
-        assert!(checks.run(lost).is_err(), "another opening counts anew");
+        assert!(checks.run(lost).is_err(), "each opening decides again");
     }
 }

@@ -1,55 +1,56 @@
-//! The private key that the URI means.
+//! Finds the private key that the URI selects.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 use super::error::TokenError;
-use super::names::{listed, shown_id, shown_label, trimmed};
+use super::names::{list, show_id, show_label, trim_padding};
 use super::uri::KeyUri;
 use crate::problem::{Exit, Problem};
 
-/// More keys than this are not named in a message.
+/// The highest number of keys that a message names.
 const NAMED: usize = 5;
-/// More keys than this are not looked at: each costs a call to the module.
-const LOOKED_AT: usize = 64;
+/// The highest number of objects that are read, because each costs a call to the module.
+const MAX_OBJECTS: usize = 64;
 
-/// A key or certificate object, and what tells it apart from others.
+/// A key or certificate object, and its identifying attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Object {
     pub(super) handle: ObjectHandle,
     pub(super) label: Vec<u8>,
     pub(super) id: Vec<u8>,
     pub(super) kind: Option<KeyType>,
-    /// Whether each signature wants a login of its own (`CKA_ALWAYS_AUTHENTICATE`).
+    /// Whether each signature requires a login (`CKA_ALWAYS_AUTHENTICATE`).
     pub(super) always_authenticate: bool,
 }
 
 impl Object {
-    /// The object by label and id, as `token.key` would name it.
+    /// Describes the object by label and id, as `token.key` would name it.
     pub(super) fn name(&self) -> String {
-        let label = shown_label(&self.label);
+        let label = show_label(&self.label);
         match self.id.is_empty() {
             true => format!("{label} without an id"),
-            false => format!("{label} id {}", shown_id(&self.id)),
+            false => format!("{label} id {}", show_id(&self.id)),
         }
     }
 
-    fn is(&self, uri: &KeyUri) -> bool {
+    fn matches(&self, uri: &KeyUri) -> bool {
         let label = String::from_utf8_lossy(&self.label);
-        uri.object().is_none_or(|wanted| trimmed(wanted) == trimmed(&label))
+        uri.object()
+            .is_none_or(|wanted| trim_padding(wanted) == trim_padding(&label))
             && uri.id().is_none_or(|wanted| wanted == self.id)
     }
 
-    /// Whether `uri` writes this object's id as hex digits, which it takes for the id itself.
+    /// Whether the id in `uri` is this object's id in hex digits, a common mistake.
     fn has_id_in_hex(&self, uri: &KeyUri) -> bool {
         let same_label = uri
             .object()
-            .is_none_or(|wanted| trimmed(wanted) == trimmed(&String::from_utf8_lossy(&self.label)));
-        same_label && !self.id.is_empty() && uri.id().and_then(unhexed).is_some_and(|id| id == self.id)
+            .is_none_or(|wanted| trim_padding(wanted) == trim_padding(&String::from_utf8_lossy(&self.label)));
+        same_label && !self.id.is_empty() && uri.id().and_then(decode_hex).is_some_and(|id| id == self.id)
     }
 }
 
-/// Objects of one class, up to a bound. What an object does not have is left empty.
+/// Lists objects of one class, up to a limit. Attributes that an object lacks are left empty.
 pub(super) fn objects(session: &Session, class: ObjectClass) -> Result<Vec<Object>, TokenError> {
     objects_with(session, class, Vec::new())
 }
@@ -61,7 +62,7 @@ fn objects_with(session: &Session, class: ObjectClass, more: Vec<Attribute>) -> 
         .map_err(|error| TokenError::from_module("looking for objects", &error))?;
     handles
         .into_iter()
-        .take(LOOKED_AT)
+        .take(MAX_OBJECTS)
         .map(|handle| read(session, handle, class))
         .collect()
 }
@@ -75,7 +76,7 @@ fn read(session: &Session, handle: ObjectHandle, class: ObjectClass) -> Result<O
         types.push(AttributeType::AlwaysAuthenticate);
     }
     let attributes = match session.get_attributes(handle, &types) {
-        // A vendor's kind of key is none that could be used.
+        // A vendor-specific kind of key cannot be used.
         Err(cryptoki::error::Error::NotSupported | cryptoki::error::Error::InvalidValue) => Vec::new(),
         outcome => outcome.map_err(|error| TokenError::from_module("reading an object", &error))?,
     };
@@ -100,13 +101,13 @@ fn read(session: &Session, handle: ObjectHandle, class: ObjectClass) -> Result<O
 
 /// The outcome of a search.
 pub(super) enum Search {
-    /// The one private key that the URI means.
+    /// The one private key that the URI selects.
     Found(Object),
-    /// There is none; the names of those that are there.
+    /// There is no such key; the names of the other keys.
     Missing { others: Vec<String> },
 }
 
-/// Finds the private key that `uri` means.
+/// Finds the private key that `uri` selects.
 pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError> {
     let label = uri.object().map(|label| Attribute::Label(label.as_bytes().to_vec()));
     let id = uri.id().map(|id| Attribute::Id(id.to_vec()));
@@ -114,9 +115,9 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError
     let mut matching = objects_with(session, ObjectClass::PRIVATE_KEY, exact)?;
     let mut all = Vec::new();
     if matching.is_empty() {
-        // Labels may be padded, and whoever mistyped one wants to know which there are.
+        // Labels may be padded. If the label was mistyped, the message names the existing keys.
         all = objects(session, ObjectClass::PRIVATE_KEY)?;
-        matching = all.iter().filter(|key| key.is(uri)).cloned().collect();
+        matching = all.iter().filter(|key| key.matches(uri)).cloned().collect();
     }
     match matching.as_slice() {
         [] => {}
@@ -129,7 +130,7 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError
                 "token.key writes the id in hex digits, which are taken for the id itself; there is a private key {}",
                 key.name()
             ))
-            .next(format!("write id={} in token.key", shown_id(&key.id))),
+            .next(format!("write id={} in token.key", show_id(&key.id))),
         ));
     }
     all.sort_by(|one, other| one.label.cmp(&other.label));
@@ -138,21 +139,21 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError
     })
 }
 
-/// The problem of a key that is not there.
+/// Describes the problem of a missing key.
 pub(super) fn missing(uri: &KeyUri, others: &[String]) -> Problem {
-    let there = in_words(others).unwrap_or_else(|| "none".to_owned());
+    let there = list_names(others).unwrap_or_else(|| "none".to_owned());
     Problem::configuration(format!("no private key matches {uri}; the token has {there}"))
         .next("make the key, correct token.key, or set token.generate to let gatepost make it")
 }
 
-/// The keys by name, if there are any.
-pub(super) fn in_words(keys: &[String]) -> Option<String> {
-    (!keys.is_empty()).then(|| listed(keys, NAMED))
+/// Lists the names of keys; `None` if there are none.
+pub(super) fn list_names(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| list(keys, NAMED))
 }
 
-/// What to tell of a key that is made beside others: a mistyped label looks the same.
-pub(super) fn made_beside(uri: &KeyUri, others: &[String]) -> Option<String> {
-    let others = in_words(others)?;
+/// Returns a warning that a key is generated although there are others, because that may be the result of a mistyped label.
+pub(super) fn warn_of_others(uri: &KeyUri, others: &[String]) -> Option<String> {
+    let others = list_names(others)?;
     Some(format!(
         "no private key matched {uri}, so a new one is made; the token has {others} already: if one of them was meant, correct \
          token.key"
@@ -172,11 +173,11 @@ fn ambiguous(uri: &KeyUri, keys: &[Object]) -> TokenError {
     );
     TokenError::Final(
         Exit::Configuration,
-        Problem::configuration(message).next(how_to_tell_apart(keys)),
+        Problem::configuration(message).next(advise_on_distinction(keys)),
     )
 }
 
-fn how_to_tell_apart(keys: &[Object]) -> &'static str {
+fn advise_on_distinction(keys: &[Object]) -> &'static str {
     let differ = |name: fn(&Object) -> &[u8]| {
         let mut all: Vec<&[u8]> = keys.iter().map(name).collect();
         all.sort_unstable();
@@ -193,8 +194,8 @@ fn how_to_tell_apart(keys: &[Object]) -> &'static str {
      not wanted"
 }
 
-/// The bytes of `3065`, `0x3065`, `30:65` or `30 65`: an id as p11tool, pkcs11-tool and openssl print it.
-fn unhexed(text: &[u8]) -> Option<Vec<u8>> {
+/// Decodes an id as p11tool, pkcs11-tool and openssl print it: `3065`, `0x3065`, `30:65` or `30 65`.
+fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     let text = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
     let digits: Vec<u32> = text
@@ -226,21 +227,21 @@ mod tests {
             ("device", None),
             ("\u{ff13}\u{ff10}", None),
         ] {
-            assert_eq!(unhexed(text.as_bytes()), id, "{text}");
+            assert_eq!(decode_hex(text.as_bytes()), id, "{text}");
         }
-        assert_eq!(unhexed(&[0xff, 0xfe]), None);
+        assert_eq!(decode_hex(&[0xff, 0xfe]), None);
     }
 
     #[test]
-    fn a_missing_key_names_those_that_are_there() {
+    fn the_message_about_a_missing_key_names_the_others() {
         let uri: KeyUri = "pkcs11:token=gateway;object=devcie".parse().unwrap();
         let others: Vec<String> = (1..=7).map(|n| format!("\"key-{n}\" id %0{n}")).collect();
         let message = missing(&uri, &others).message;
         assert!(message.contains("\"key-1\" id %01"), "{message}");
         assert!(message.ends_with("\"key-5\" id %05 and 2 more"), "{message}");
         assert!(missing(&uri, &[]).message.ends_with("the token has none"));
-        assert_eq!(made_beside(&uri, &[]), None);
-        let warning = made_beside(&uri, &others).unwrap();
+        assert_eq!(warn_of_others(&uri, &[]), None);
+        let warning = warn_of_others(&uri, &others).unwrap();
         assert!(
             warning.contains("\"key-1\"") && warning.contains("correct token.key"),
             "{warning}"

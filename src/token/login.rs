@@ -1,28 +1,29 @@
-//! The login, and when it may be tried: a token counts wrong PINs and locks itself, and not every module calls a wrong PIN one.
+//! Logs in, and decides whether the PIN may be tried. A token locks itself after a few wrong PINs, and some modules report a
+//! wrong PIN as another error.
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::TokenInfo;
 
-use super::error::{TokenError, what_the_module_said};
+use super::error::{TokenError, describe_failure};
 use super::pin::PinSource;
 use crate::problem::Problem;
 
-/// The token's own reason not to try a PIN.
+/// The reason why a token's flags forbid a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PinBlock {
-    /// It takes none.
+    /// The PIN is locked.
     Locked,
-    /// The next wrong one locks it.
+    /// The next wrong PIN locks the token.
     FinalTry,
 }
 
-/// Says whether a PIN may be tried now. gatepost never uses the last try.
+/// Checks whether the PIN may be tried now. gatepost never uses the last try.
 pub(super) fn may_try(info: &TokenInfo) -> Result<(), PinBlock> {
     PinFlags::from(info).check()
 }
 
-/// The token's flags about its PIN before a login.
+/// The token's flags about its PIN.
 #[derive(Clone, Copy, Debug, Default)]
 struct PinFlags {
     /// A wrong PIN was tried since the last successful login (`CKF_USER_PIN_COUNT_LOW`).
@@ -53,14 +54,14 @@ impl PinFlags {
     }
 }
 
-/// Logs in, for as long as the daemon runs.
+/// Performs all logins of the daemon.
 ///
-/// The two kinds of login are accounted for by themselves: a PIN that is right for the user may be wrong for a signature.
+/// The two kinds of login are tracked separately, because a PIN that is right for the user may be wrong for a signature.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     user: LoginPolicy,
     operation: LoginPolicy,
-    /// How often the user was logged in.
+    /// The number of successful user logins.
     successes: u64,
 }
 
@@ -72,12 +73,12 @@ impl Logins {
         Ok(())
     }
 
-    /// How often the user was logged in so far.
+    /// Returns the number of successful user logins.
     pub(super) fn successes(&self) -> u64 {
         self.successes
     }
 
-    /// Logs in for the operation that was begun in `session`: a key with `CKA_ALWAYS_AUTHENTICATE` wants that.
+    /// Logs in for the operation that was started in `session`, which a key with `CKA_ALWAYS_AUTHENTICATE` requires.
     pub(super) fn authenticate(
         &mut self,
         session: &Session,
@@ -90,13 +91,12 @@ impl Logins {
 
 /// Decides whether the PIN may be tried.
 ///
-/// A PIN that was called wrong is never tried again. Any other failure may be a wrong PIN as well (`CKR_GENERAL_ERROR`,
-/// `CKR_FUNCTION_FAILED`), or a driver that has lost its state; so the module is loaded anew and the PIN tried once more, unless
+/// A PIN that was reported wrong is never tried again. Any other failure (`CKR_GENERAL_ERROR`, `CKR_FUNCTION_FAILED`) may mean
+/// a wrong PIN as well, or a driver that has lost its state. The module is then reloaded and the PIN tried once more, unless
 /// the token has counted the failure. The last try before the token locks itself is never used.
 #[derive(Debug, Default)]
 struct LoginPolicy {
-    /// The module's answer to the last login, where that failed for a reason that does not name the PIN; a successful login
-    /// clears it.
+    /// The description of the last login failure, if it did not name the PIN. A successful login clears it.
     unexplained: Option<String>,
 }
 
@@ -109,7 +109,7 @@ impl LoginPolicy {
         pin: &PinSource,
     ) -> Result<(), TokenError> {
         self.check(info.into())?;
-        // With a protected path the PIN is typed into the reader, and C_Login must come without one.
+        // With a protected path the PIN is typed into the reader, and C_Login must be called without one.
         let outcome = match info.protected_authentication_path() {
             true => session.login(user, None),
             false => session.login(user, Some(&pin.read()?)),
@@ -117,7 +117,7 @@ impl LoginPolicy {
         self.judge(outcome)
     }
 
-    /// Whether the PIN may be tried now.
+    /// Checks whether the PIN may be tried now.
     fn check(&self, flags: PinFlags) -> Result<(), TokenError> {
         flags.check().map_err(|block| match block {
             PinBlock::Locked => TokenError::pin_locked(),
@@ -136,6 +136,7 @@ impl LoginPolicy {
         }
     }
 
+    /// Interprets the result of a login.
     fn judge(&mut self, outcome: Result<(), Error>) -> Result<(), TokenError> {
         let error = match outcome {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
@@ -158,20 +159,20 @@ impl LoginPolicy {
                 "the token has no user PIN yet".to_owned(),
                 "set one with the SO PIN (pkcs11-tool --init-pin), then start gatepost again",
             )),
-            error => Err(self.unexplained_failure(what_the_module_said("login", error))),
+            error => Err(self.record_unexplained_failure(describe_failure("login", error))),
         }
     }
 
-    fn unexplained_failure(&mut self, said: String) -> TokenError {
+    fn record_unexplained_failure(&mut self, said: String) -> TokenError {
         match self.unexplained.replace(said.clone()) {
-            // The caller loads the module anew before it tries again.
+            // The caller reloads the module before it tries again.
             None => TokenError::Absent(
                 Problem::wait(said)
-                    .next("gatepost loads the module anew and tries once more; if that fails as well, check the PIN"),
+                    .next("gatepost reloads the module and tries once more; if that fails as well, check the PIN"),
             ),
             Some(_) => TokenError::pin(
                 format!(
-                    "{said} twice, the second time with the module loaded anew; the PIN may be wrong, so it is not tried \
+                    "{said} twice, the second time with the module reloaded; the PIN may be wrong, so it is not tried \
                      again"
                 ),
                 "check the PIN in token.pin-file or the systemd credential \"pin\", then the token and its driver; then \
@@ -191,21 +192,21 @@ mod tests {
     use super::*;
     use crate::problem::Exit;
 
-    const CALM: PinFlags = PinFlags {
+    const GOOD: PinFlags = PinFlags {
         count_low: false,
         final_try: false,
         locked: false,
     };
     const LOW: PinFlags = PinFlags {
         count_low: true,
-        ..CALM
+        ..GOOD
     };
 
     fn answer(rv: RvError) -> Result<(), Error> {
         Err(Error::Pkcs11(rv, Function::Login))
     }
 
-    /// How often a policy tries a PIN of which the module says `rv`, while it says `flags` before each try.
+    /// Counts how often a policy tries a PIN if the module always answers `rv` and the token has `flags` before each try.
     fn tries(rv: RvError, flags: &[PinFlags]) -> (usize, TokenError) {
         let mut policy = LoginPolicy::default();
         for (tried, flags) in flags.iter().enumerate() {
@@ -221,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_module_calls_a_wrong_pin_it_is_tried_once_or_twice() {
-        let calm = [CALM; 5];
+    fn a_wrong_pin_is_tried_at_most_twice_whatever_the_module_answers() {
+        let good = [GOOD; 5];
         for (rv, count, words) in [
             (RvError::PinIncorrect, 1, "rejected the PIN"),
             (RvError::PinInvalid, 1, "rejected the PIN"),
@@ -241,7 +242,7 @@ mod tests {
             (RvError::HostMemory, 2, "may be wrong"),
             (RvError::VendorDefined(0x8000_0001), 2, "may be wrong"),
         ] {
-            let (tried, error) = tries(rv, &calm);
+            let (tried, error) = tries(rv, &good);
             assert_eq!(tried, count, "{rv:?}");
             assert!(matches!(&error, TokenError::Final(Exit::Pin, _)), "{rv:?}: {error:?}");
             assert!(error.problem().message.contains(words), "{rv:?}: {error:?}");
@@ -249,17 +250,17 @@ mod tests {
     }
 
     #[test]
-    fn the_tokens_own_count_is_looked_at_before_each_try() {
+    fn the_flags_are_checked_before_each_try() {
         let last = PinFlags { final_try: true, ..LOW };
         let locked = PinFlags { locked: true, ..last };
         for (flags, count, words) in [
-            (vec![CALM, LOW], 1, "has counted that as a wrong PIN"),
+            (vec![GOOD, LOW], 1, "has counted that as a wrong PIN"),
             (vec![LOW, LOW], 1, "has counted that as a wrong PIN"),
-            (vec![CALM, last], 1, "never uses the last try"),
+            (vec![GOOD, last], 1, "never uses the last try"),
             (vec![last], 0, "never uses the last try"),
             (vec![locked], 0, "is locked"),
-            (vec![CALM, locked], 1, "is locked"),
-            (vec![LOW, CALM, CALM], 2, "may be wrong"),
+            (vec![GOOD, locked], 1, "is locked"),
+            (vec![LOW, GOOD, GOOD], 2, "may be wrong"),
         ] {
             let (tried, error) = tries(RvError::GeneralError, &flags);
             assert_eq!(tried, count, "{flags:?}");
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_succeeds_clears_the_account() {
+    fn a_successful_login_clears_earlier_failures() {
         for success in [Ok(()), answer(RvError::UserAlreadyLoggedIn)] {
             let mut policy = LoginPolicy::default();
             assert!(policy.judge(answer(RvError::GeneralError)).is_err());

@@ -1,30 +1,33 @@
-//! When a token that cannot be used yet is looked at again.
+//! Schedules the attempts to open a token that cannot be used yet.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
-/// How long to wait before looking again for a token that is not there.
+use super::request::Request;
+
+/// The wait before the next look for a missing token.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Each look that needed a login is one more for the token: after this many the waits grow.
+/// The number of attempts with a login after which the waits grow.
 const PATIENT_LOOKS: u32 = 6;
-/// The longest wait between two such looks.
+/// The longest wait between two attempts with a login.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The waits between looks at a token.
+/// The waits between attempts.
 ///
-/// A token that is not there is looked for at the same pace, which costs nothing. One that was logged in to, and has no usable
-/// key, is left alone for longer and longer, because a TPM needs a second for a login. A key may become usable with a
-/// certificate, so a change of the certificate file ends the wait.
+/// A missing token is looked for at a constant rate, which costs nothing. For a token that accepts the login but has no usable
+/// key, the waits grow, because a TPM takes a second for a login. A key may become usable with a certificate, so a change of
+/// the certificate file ends the wait.
 #[derive(Debug, Default)]
 pub(super) struct Lookout {
     logins: u32,
-    /// The certificate file at the last look that needed a login.
+    /// The certificate file at the last attempt with a login.
     certificate: Option<FileStamp>,
 }
 
-/// Attributes that change with the content of a file.
+/// The attributes that change with the content of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct FileStamp(Option<(u64, u64, i64, i64)>);
 
@@ -36,7 +39,7 @@ impl FileStamp {
 }
 
 impl Lookout {
-    /// The wait before the next look. `has_logged_in` is whether the last one came as far as a login.
+    /// Returns the wait before the next attempt. `has_logged_in` says whether the last one included a login.
     pub(super) fn next_wait(&mut self, has_logged_in: bool, certificate: &Path) -> Duration {
         if !has_logged_in {
             *self = Self::default();
@@ -48,14 +51,41 @@ impl Lookout {
         LOOK_AGAIN.saturating_mul(1 << doublings).min(LONGEST)
     }
 
-    /// Whether the certificate file has changed since the last look that needed a login.
-    pub(super) fn has_news(&self, certificate: &Path) -> bool {
+    /// Whether the certificate file has changed since the last attempt with a login.
+    pub(super) fn certificate_has_changed(&self, certificate: &Path) -> bool {
         self.certificate
             .as_ref()
             .is_some_and(|known| *known != FileStamp::of(certificate))
     }
 
-    /// Takes a token that was opened into account.
+    /// Waits for the next request; `None` when the token is to be tried again, which is at the time `again` or when the
+    /// certificate file has changed. Without a time, only a request ends the wait.
+    ///
+    /// # Errors
+    /// When nobody can send requests any more.
+    pub(super) fn receive_until(
+        &self,
+        again: Option<Instant>,
+        requests: &Receiver<Request>,
+        certificate: &Path,
+    ) -> Result<Option<Request>, RecvTimeoutError> {
+        let Some(again) = again else {
+            return requests.recv().map(Some).map_err(|_| RecvTimeoutError::Disconnected);
+        };
+        loop {
+            let left = again.saturating_duration_since(Instant::now());
+            match requests.recv_timeout(left.min(LOOK_AGAIN)) {
+                Ok(request) => return Ok(Some(request)),
+                Err(RecvTimeoutError::Timeout) if left <= LOOK_AGAIN || self.certificate_has_changed(certificate) => {
+                    return Ok(None);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
+        }
+    }
+
+    /// Records that the token was opened.
     pub(super) fn opened(&mut self) {
         *self = Self::default();
     }
@@ -73,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_need_a_login_become_rare_and_others_do_not() {
+    fn only_attempts_with_a_login_become_rare() {
         let mut lookout = Lookout::default();
         assert_eq!(seconds(&mut lookout, false, 100), [5; 100]);
         let waits = seconds(&mut lookout, true, 40);
         assert_eq!(waits[..12], [5, 5, 5, 5, 5, 5, 10, 20, 40, 80, 160, 300]);
         assert_eq!(waits[12..], [300; 28]);
-        // Away and back: it may be another token.
+        // A token that was away may be another one.
         assert_eq!(seconds(&mut lookout, false, 1), [5]);
         assert_eq!(seconds(&mut lookout, true, 7), [5, 5, 5, 5, 5, 5, 10]);
         lookout.opened();
@@ -87,21 +117,21 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_certificate_file_is_news_only_where_it_could_help() {
+    fn a_change_of_the_certificate_file_counts_only_after_a_login() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("device.pem");
         let mut lookout = Lookout::default();
-        assert!(!lookout.has_news(&path));
+        assert!(!lookout.certificate_has_changed(&path));
         lookout.next_wait(true, &path);
-        assert!(!lookout.has_news(&path));
+        assert!(!lookout.certificate_has_changed(&path));
         fs::write(&path, "a certificate").unwrap();
-        assert!(lookout.has_news(&path));
+        assert!(lookout.certificate_has_changed(&path));
         lookout.next_wait(true, &path);
-        assert!(!lookout.has_news(&path));
+        assert!(!lookout.certificate_has_changed(&path));
         fs::write(&path, "another certificate").unwrap();
-        assert!(lookout.has_news(&path));
+        assert!(lookout.certificate_has_changed(&path));
         lookout.next_wait(false, &path);
         fs::remove_file(&path).unwrap();
-        assert!(!lookout.has_news(&path));
+        assert!(!lookout.certificate_has_changed(&path));
     }
 }

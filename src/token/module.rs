@@ -1,4 +1,4 @@
-//! A PKCS#11 module: loaded, initialised, and ended again.
+//! Loads, initialises and finalizes a PKCS#11 module.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
         Err(error) => {
             let what = format!("initialising {}", path.display());
             let problem = TokenError::from_module(&what, &error).problem().clone();
-            if let Some(lost) = lost_files(&problem.message).or_else(|| tpm::missing_setup(path)) {
+            if let Some(lost) = find_lost_files(&problem.message).or_else(|| tpm::find_missing_setup(path)) {
                 return Err(TokenError::Device(lost));
             }
             // Most modules answer GeneralError when they cannot read what they need.
@@ -29,8 +29,8 @@ pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     }
 }
 
-/// Modules answer GeneralError when their own files are gone, with which the keys are gone as well: that is worth saying.
-fn lost_files(message: &str) -> Option<Problem> {
+/// Recognises that the files of a module are missing, to which modules answer GeneralError. The keys are lost with them.
+fn find_lost_files(message: &str) -> Option<Problem> {
     let (variable, path) = ["TPM2_PKCS11_STORE", "SOFTHSM2_CONF"]
         .into_iter()
         .filter_map(|variable| Some((variable, PathBuf::from(std::env::var_os(variable)?))))
@@ -45,7 +45,7 @@ fn lost_files(message: &str) -> Option<Problem> {
     }))
 }
 
-/// Loads the library and finds its functions; no token is touched.
+/// Loads the library and finds its functions, without touching a token.
 pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
     let name = path.display();
     let unusable = |why: String| {
@@ -54,7 +54,7 @@ pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
                 .next("install the module's package, or correct token.module"),
         )
     };
-    // Loading a pipe would wait for a writer.
+    // Loading a pipe would block until there is a writer.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(unusable("it is no regular file".to_owned()));
     }
@@ -65,7 +65,7 @@ pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
     })
 }
 
-/// Ends the module; with the last reference to it the library is unloaded.
+/// Finalizes the module. The library is unloaded with the last reference to it.
 pub(super) fn finalize(context: Pkcs11) {
     if let Err(error) = context.finalize() {
         log::debug!("token: C_Finalize: {error}");
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_is_not_loaded() {
+    fn only_a_regular_file_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("module.so");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();

@@ -1,4 +1,4 @@
-//! The PIN: read when a login needs it, wiped when the login is done.
+//! Reads the PIN when a login needs it. It is wiped after the login.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,26 +10,26 @@ use nix::unistd::{Uid, User};
 use zeroize::Zeroizing;
 
 use super::error::TokenError;
-use super::pin_content::{MAX_PIN, pin_in};
+use super::pin_content::{MAX_PIN, extract_pin};
 use super::pin_helper::{Decrypted, PinHelper};
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
 
-/// The name under which systemd hands the PIN over (`LoadCredential=pin:...`).
+/// The name of the systemd credential with the PIN (`LoadCredential=pin:...`).
 const SYSTEMD_CREDENTIAL: &str = "pin";
 
-/// Where the PIN is.
+/// The source of the PIN.
 #[derive(Clone, Debug)]
 pub struct PinSource {
-    /// The file, if there is one.
+    /// The file, if one is configured or passed by systemd.
     file: Option<PathBuf>,
-    /// Who is asked where that file is a credential that systemd has not been given.
+    /// The helper that is asked if systemd has passed no credential.
     helper: Option<PinHelper>,
 }
 
 impl PinSource {
-    /// `pin_file` where it is configured, else the systemd credential `pin` in `credentials`.
+    /// Creates a source that reads `pin_file` if it is configured, or else the systemd credential `pin` in `credentials`.
     pub fn new(pin_file: Option<&Path>, credentials: Option<&Path>) -> Self {
         let credential = || credentials.map(|folder| folder.join(SYSTEMD_CREDENTIAL));
         Self {
@@ -38,18 +38,18 @@ impl PinSource {
         }
     }
 
-    /// Has root asked, through the socket in the folder `runtime`, where systemd hands over no credential. A PIN file that is
-    /// configured is the only place.
+    /// Adds the helper of root, behind the socket in the folder `runtime`. It is asked if systemd has passed no credential and
+    /// no PIN file is configured.
     #[must_use]
     pub fn or_ask(mut self, pin_file: Option<&Path>, runtime: &Path) -> Self {
         self.helper = pin_file.is_none().then(|| PinHelper::in_folder(runtime));
         self
     }
 
-    /// Reads the PIN and refuses a file that holds anything else beside it.
+    /// Reads the PIN, and refuses a file that has anything else in it.
     pub(super) fn read(&self) -> Result<SecretString, TokenError> {
-        if let Some(pin) = self.decrypted()? {
-            return usable(&pin, "the PIN in the encrypted credential");
+        if let Some(pin) = self.ask_helper()? {
+            return extract(&pin, "the PIN in the encrypted credential");
         }
         let Some(path) = &self.file else {
             return Err(unreadable(
@@ -59,32 +59,32 @@ impl PinSource {
         warn_if_exposed(path);
         let content = read_bounded(path)
             .map_err(|error| unreadable(format!("the PIN file {} cannot be read: {error}", path.display())))?;
-        usable(&content, &format!("the PIN file {}", path.display()))
+        extract(&content, &format!("the PIN file {}", path.display()))
     }
 
-    /// The answer of root's helper, where it is to be asked and has one.
-    fn decrypted(&self) -> Result<Decrypted, TokenError> {
-        let handed_over = self.file.as_ref().is_some_and(|file| file.exists());
+    /// Asks the helper for the PIN, unless there is a file.
+    fn ask_helper(&self) -> Result<Decrypted, TokenError> {
+        let has_file = self.file.as_ref().is_some_and(|file| file.exists());
         match &self.helper {
-            Some(helper) if !handed_over => helper.ask(),
+            Some(helper) if !has_file => helper.ask(),
             _ => Ok(None),
         }
     }
 }
 
-/// The PIN in what `place` holds.
-fn usable(content: &[u8], place: &str) -> Result<SecretString, TokenError> {
-    pin_in(content)
+/// Extracts the PIN from the content of `place`.
+fn extract(content: &[u8], place: &str) -> Result<SecretString, TokenError> {
+    extract_pin(content)
         .map(SecretString::from)
         .map_err(|fault| unreadable(format!("{place} {fault}")))
 }
 
-/// Reads a little more than any PIN is long, and does not wait for somebody to write into a pipe.
+/// Reads up to a few times the longest PIN, and never waits for a writer of a pipe.
 fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     const ENOUGH: usize = 4 * MAX_PIN;
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    // All of it at once: a buffer that grows would leave copies behind.
+    // Allocated at once, because a growing buffer would leave copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(ENOUGH + 1));
     file.take(ENOUGH as u64).read_to_end(&mut content)?;
     Ok(content)
@@ -113,7 +113,8 @@ fn warn_if_exposed(path: &Path) {
     }
 }
 
-/// How a PIN file becomes one user's alone: the mode by itself would take it from whoever is not its owner.
+/// Returns the command that makes a PIN file readable for one user alone. Changing the mode alone would lock out a user who is
+/// not the owner.
 pub fn give_pin_file_to(user: &str, path: &Path) -> String {
     let path = path.display();
     format!("chown {user}: {path} && chmod 0400 {path}")
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_end_and_a_pipe_are_read_to_no_more_than_a_pin() {
+    fn only_a_limited_part_of_an_endless_file_is_read() {
         for (path, words) in [("/dev/zero", "control character"), ("/dev/null", "is empty")] {
             let source = PinSource::new(Some(Path::new(path)), None);
             let problem = source.read().unwrap_err().problem().to_string();
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_named_and_the_pin_is_not() {
+    fn a_mistake_in_the_file_is_described_without_the_pin() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pin");
         for content in [
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_that_cannot_be_had_says_where_it_belongs() {
+    fn the_message_about_a_missing_pin_says_where_it_belongs() {
         let folder = tempfile::tempdir().unwrap();
         let sources = [
             PinSource::new(None, None),

@@ -1,4 +1,4 @@
-//! Checks what a PIN file contains before the token sees it: a token counts each wrong PIN, a mistake in a file costs nothing.
+//! Checks the content of a PIN file before the PIN is tried, because the token counts each wrong PIN.
 
 mod fault;
 mod names;
@@ -13,11 +13,11 @@ use wrapping::{is_echo_option, is_enclosed, is_escaped, is_half_quoted, is_invis
 
 use crate::foreign_text::has_armour;
 
-/// The longest PIN of the tokens that gatepost was tried with (SoftHSM: 255 bytes; tpm2-pkcs11: 128).
+/// The longest PIN of the tokens that gatepost was tested with (SoftHSM: 255 bytes; tpm2-pkcs11: 128).
 pub(super) const MAX_PIN: usize = 255;
 
-/// The PIN in the content of a PIN file, without the line break that editors put at its end (LF or CR LF).
-pub(super) fn pin_in(content: &[u8]) -> Result<&str, PinFault> {
+/// Extracts the PIN from the content of a PIN file, without the line break that editors append (LF or CR LF).
+pub(super) fn extract_pin(content: &[u8]) -> Result<&str, PinFault> {
     if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
         return Err(PinFault::Utf16);
     }
@@ -69,13 +69,13 @@ fn check_line(line: &str) -> Result<(), PinFault> {
         (is_placeholder, PinFault::Unfilled),
         (is_half_quoted, PinFault::HalfQuoted),
     ];
-    match checks.iter().find(|(is_so, _)| is_so(line)) {
+    match checks.iter().find(|(applies, _)| applies(line)) {
         Some((_, fault)) => Err(*fault),
         None => Ok(()),
     }
 }
 
-/// ASCII text in UTF-16 has a zero in every other byte.
+/// Whether the content is ASCII text in UTF-16 without a byte order mark, which has a zero in every other byte.
 fn is_utf16_without_mark(content: &[u8]) -> bool {
     let pairs = content.as_chunks::<2>().0;
     !pairs.is_empty()

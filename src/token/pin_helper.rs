@@ -1,9 +1,9 @@
-//! Asks for the PIN that systemd keeps encrypted, and that only root can decrypt.
+//! Asks for the encrypted PIN, which only root can decrypt.
 //!
-//! Decrypting takes a TPM about as many commands as opening the token does, which is seconds on a slow one. As a credential of
-//! gatepost.service the PIN would be decrypted before gatepostd is executed, and local programs would wait for that after every
-//! crash and restart. So gatepostd asks for it from its token thread, while its socket is already answered:
-//! gatepost-pin.socket starts systemd/decrypt-pin, which writes one answer and ends.
+//! Decrypting takes seconds on a slow TPM, about as long as opening the token. As a credential of gatepost.service the PIN
+//! would be decrypted before gatepostd starts, and local programs would wait for that after every crash and restart. Therefore
+//! the token thread asks for it while the daemon already answers local programs. gatepost-pin.socket starts
+//! systemd/decrypt-pin, which writes one reply and ends.
 
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::net::UnixStream;
@@ -18,18 +18,18 @@ use crate::problem::{Problem, quoted};
 
 /// The socket's name in the runtime folder (systemd/gatepost-pin.socket).
 const SOCKET: &str = "pin.sock";
-/// How long decrypting may take. It stays below the time that the token thread may be away to open the token.
+/// How long decrypting may take. It is less than the time that the token thread may take to open the token.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The longest answer that is read: far more than a PIN, and enough for the words of a failure.
-const MAX_ANSWER: u64 = 4096;
+/// The longest reply: far more than a PIN, and enough for the description of a failure.
+const MAX_REPLY: u64 = 4096;
 
-/// The way to ask.
+/// A client of the helper's socket.
 #[derive(Clone, Debug)]
 pub(super) struct PinHelper {
     socket: PathBuf,
 }
 
-/// The bytes of a PIN as they were encrypted, or `None` where nothing is encrypted.
+/// The decrypted bytes of a PIN, or `None` if there is no encrypted PIN.
 pub(super) type Decrypted = Option<Zeroizing<Vec<u8>>>;
 
 impl PinHelper {
@@ -39,7 +39,7 @@ impl PinHelper {
         }
     }
 
-    /// Asks and waits for the answer. Without the socket there is no PIN to be had this way.
+    /// Asks for the PIN and waits for the reply. Without the socket there is no PIN.
     pub(super) fn ask(&self) -> Result<Decrypted, TokenError> {
         let answer = match self.read() {
             Ok(answer) => answer,
@@ -52,15 +52,15 @@ impl PinHelper {
     fn read(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         let stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        // Reserved at once: a buffer that grows would leave copies of the PIN behind.
-        let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER as usize + 1));
-        stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+        // Allocated at once, because a growing buffer would leave copies of the PIN behind.
+        let mut answer = Zeroizing::new(Vec::with_capacity(MAX_REPLY as usize + 1));
+        stream.take(MAX_REPLY).read_to_end(&mut answer)?;
         Ok(answer)
     }
 }
 
-/// The first line says what follows: `pin` and the PIN, `none`, or `wait` or `failed` with a line for the cause and one for the
-/// next step.
+/// Parses the reply. Its first line is `pin`, followed by the PIN, or `none`, or `wait` or `failed`, followed by a line with
+/// the cause and one with the next step.
 fn parse(answer: Zeroizing<Vec<u8>>) -> Result<Decrypted, TokenError> {
     let mut parts = answer.splitn(2, |byte| *byte == b'\n');
     let (kind, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -73,7 +73,7 @@ fn parse(answer: Zeroizing<Vec<u8>>) -> Result<Decrypted, TokenError> {
     };
     let text = String::from_utf8_lossy(rest);
     let mut lines = text.lines().map(quoted);
-    // A line of nothing but control characters says nothing.
+    // A line that has only control characters is empty.
     let mut line = |otherwise: &str| {
         lines
             .next()
@@ -99,14 +99,14 @@ mod tests {
     use super::*;
     use crate::problem::Remedy;
 
-    /// Asks a helper that gives this answer, and returns the outcome.
-    fn asked(answer: &[u8]) -> Result<Decrypted, TokenError> {
+    /// Asks a helper that gives this reply.
+    fn ask(answer: &[u8]) -> Result<Decrypted, TokenError> {
         let folder = tempfile::tempdir().unwrap();
         let helper = PinHelper::in_folder(folder.path());
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Whoever has read enough closes first.
+                // The client may close the connection first.
                 let _ = listener.accept().unwrap().0.write_all(answer);
             });
             helper.ask()
@@ -124,13 +124,13 @@ mod tests {
             (b"none\n", None),
             (b"none", None),
         ] {
-            let asked = asked(answer).unwrap();
+            let asked = ask(answer).unwrap();
             assert_eq!(asked.as_ref().map(|pin| pin.as_slice()), pin, "{answer:?}");
         }
     }
 
     #[test]
-    fn a_failure_says_cause_and_next_step_and_who_can_mend_it() {
+    fn a_failure_has_cause_next_step_and_remedy() {
         for (answer, remedy, words) in [
             (
                 "wait\n/x: locked\nwait more\n",
@@ -154,7 +154,7 @@ mod tests {
             ("pinned\n1234", Remedy::Wait, "it ended without an answer"),
             ("PIN\n1234", Remedy::Wait, "it ended without an answer"),
         ] {
-            let Err(TokenError::Device(problem)) = asked(answer.as_bytes()) else {
+            let Err(TokenError::Device(problem)) = ask(answer.as_bytes()) else {
                 panic!("{answer:?} is no failure");
             };
             assert_eq!(problem.remedy, remedy, "{answer:?}");
@@ -164,15 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_end_is_cut() {
-        let pin = asked(&[b"pin\n".as_slice(), &[b'1'; 10_000]].concat())
-            .unwrap()
-            .unwrap();
+    fn an_endless_reply_is_truncated() {
+        let pin = ask(&[b"pin\n".as_slice(), &[b'1'; 10_000]].concat()).unwrap().unwrap();
         assert_eq!(pin.len(), 4092);
     }
 
     #[test]
-    fn without_the_socket_there_is_none_and_nobody_behind_it_is_said() {
+    fn a_missing_socket_means_no_pin_and_a_closed_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let helper = PinHelper::in_folder(folder.path());
         assert!(helper.ask().unwrap().is_none());

@@ -1,5 +1,5 @@
-//! Lists, makes and proves tokens for gatepost-tpm-setup. gatepostd does it by itself, so that a gateway needs
-//! no smart card tools, whose daemon runs as root.
+//! Lists, creates and tests tokens for gatepost-tpm-setup. gatepostd does that itself, so that a gateway does not need smart
+//! card tools, whose daemon runs as root.
 
 use std::fmt;
 use std::path::Path;
@@ -12,30 +12,30 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::error::{TokenError, what_the_module_said};
+use super::error::{TokenError, describe_failure};
 use super::login::{PinBlock, may_try};
 use super::module::{finalize, load};
-use super::names::trimmed;
-use super::pin_content::pin_in;
+use super::names::trim_padding;
+use super::pin_content::extract_pin;
 use crate::problem::Problem;
 use crate::secret::SecretString;
 
 /// The outcome of one login with a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// The PIN opens the token, and a key in it, if there is one, has signed.
+    /// The PIN opens the token, and each key in it has signed.
     Good,
-    /// It is another PIN than the token's.
+    /// The token rejected the PIN.
     WrongPin,
-    /// The token takes no PIN at present.
+    /// The token's PIN is locked.
     Locked,
-    /// The token says that one more wrong PIN locks it, so that none was tried.
+    /// One more wrong PIN would lock the token, so the PIN was not tried.
     LastTry,
-    /// The login failed with these words, and the PIN may be the cause.
+    /// The login failed with this message, and a wrong PIN may be the cause.
     Unexplained(String),
-    /// The token's making was interrupted before it had a PIN, so that no key can be in it.
+    /// The creation of the token was interrupted before it had a PIN, so it cannot have a key.
     NoPin,
-    /// Likewise, but there are objects in it.
+    /// The token has no PIN, but has objects.
     NoPinButObjects,
 }
 
@@ -53,54 +53,54 @@ impl fmt::Display for Proof {
     }
 }
 
-/// Lists the labels of the module's tokens that can be printed, a line each.
+/// Lists the labels of the module's tokens, without those that cannot be printed.
 ///
 /// # Errors
-/// With what the module answers.
-pub fn labels(module: &Path) -> Result<Vec<String>, TokenError> {
+/// With the error of the module.
+pub fn list_labels(module: &Path) -> Result<Vec<String>, TokenError> {
     with_module(module, |context| {
-        let mut labels: Vec<String> = tokens(context)?.into_iter().map(|token| token.label).collect();
+        let mut labels: Vec<String> = list_tokens(context)?.into_iter().map(|token| token.label).collect();
         labels.retain(|label| !label.contains(char::is_control));
         Ok(labels)
     })
 }
 
-/// Finds the PIN in what standard input holds, by the rules of a PIN file.
+/// Extracts the PIN from standard input, by the rules for a PIN file.
 ///
 /// # Errors
-/// With the mistake in it, which is never repeated.
-pub fn pin_from(content: &[u8]) -> Result<SecretString, String> {
-    pin_in(content)
+/// With the kind of mistake, but never with the content.
+pub fn parse_pin(content: &[u8]) -> Result<SecretString, String> {
+    extract_pin(content)
         .map(SecretString::from)
         .map_err(|fault| fault.to_string())
 }
 
-/// Makes a token of this label with this PIN. Its security officer's PIN is drawn at random and forgotten: nobody needs it
-/// later, because a token without its PIN is given up.
+/// Creates a token with a label and a PIN. The security officer's PIN is random and not stored, because a token whose PIN is
+/// lost is abandoned anyway.
 ///
 /// # Errors
-/// With what the module answers; the token is of no use then.
-pub fn make(module: &Path, label: &str, pin: &SecretString) -> Result<(), TokenError> {
+/// With the error of the module. The token cannot be used then.
+pub fn create(module: &Path, label: &str, pin: &SecretString) -> Result<(), TokenError> {
     with_module(module, |context| {
-        if tokens(context)?.iter().any(|token| token.label == label) {
+        if list_tokens(context)?.iter().any(|token| token.label == label) {
             return Err(TokenError::configuration(
-                Problem::configuration(format!("there is a token {label} already"))
+                Problem::configuration(format!("there is already a token {label}"))
                     .next("take another label for a new one"),
             ));
         }
         let officer = random_pin()?;
-        let slot = empty_slot(context)?;
+        let slot = find_empty_slot(context)?;
         context
             .init_token(slot, &officer, label)
             .map_err(|error| TokenError::from_module("making the token", &error))?;
-        let (session, _) = session(context, label)?;
+        let (session, _) = open_session(context, label)?;
         session
             .login(UserType::So, Some(&officer))
             .and_then(|()| session.init_pin(pin))
             .and_then(|()| session.logout())
             .map_err(|error| TokenError::from_module("giving the token its PIN", &error))
     })?;
-    // The module is loaded a second time: what counts is what the module has written.
+    // The module is loaded again, to test what it has written.
     match prove(module, label, pin)? {
         Proof::Good => Ok(()),
         other => Err(TokenError::Device(Problem::wait(format!(
@@ -109,19 +109,19 @@ pub fn make(module: &Path, label: &str, pin: &SecretString) -> Result<(), TokenE
     }
 }
 
-/// Logs in once, and signs with each private key. A PIN that would be the token's last try is not tried.
+/// Logs in once, and signs with each private key. The token's last try is never used.
 ///
 /// # Errors
-/// With what the module answers where that says nothing about the PIN.
+/// With the error of the module, if it does not concern the PIN.
 pub fn prove(module: &Path, label: &str, pin: &SecretString) -> Result<Proof, TokenError> {
     with_module(module, |context| {
-        let (session, info) = session(context, label)?;
+        let (session, info) = open_session(context, label)?;
         match may_try(&info) {
             Err(PinBlock::Locked) => return Ok(Proof::Locked),
             Err(PinBlock::FinalTry) => return Ok(Proof::LastTry),
             Ok(()) => {}
         }
-        // With a protected path the PIN is typed into the reader, and C_Login must come without one.
+        // With a protected path the PIN is typed into the reader, and C_Login must be called without one.
         let pin = (!info.protected_authentication_path()).then_some(pin);
         match session.login(UserType::User, pin) {
             Ok(()) => sign_with_each_key(&session).map(|()| Proof::Good),
@@ -129,42 +129,43 @@ pub fn prove(module: &Path, label: &str, pin: &SecretString) -> Result<Proof, To
                 Ok(Proof::WrongPin)
             }
             Err(Error::Pkcs11(RvError::PinLocked, _)) => Ok(Proof::Locked),
-            Err(Error::Pkcs11(RvError::UserPinNotInitialized, _)) => without_pin(&session),
-            // Not every module calls a wrong PIN one, and each further try would count against the token.
-            Err(error) => Ok(Proof::Unexplained(what_the_module_said("login", &error))),
+            Err(Error::Pkcs11(RvError::UserPinNotInitialized, _)) => examine_without_pin(&session),
+            // Some modules report a wrong PIN as another error, and the token would count each further try.
+            Err(error) => Ok(Proof::Unexplained(describe_failure("login", &error))),
         }
     })
 }
 
 fn with_module<T>(module: &Path, work: impl FnOnce(&Pkcs11) -> Result<T, TokenError>) -> Result<T, TokenError> {
     let context = load(module)?;
-    let done = work(&context);
+    let result = work(&context);
     finalize(context);
-    done
+    result
 }
 
 /// An initialised token.
-struct Found {
+struct InitialisedToken {
     slot: Slot,
     info: TokenInfo,
     label: String,
 }
 
-/// The initialised tokens. A slot that answers with an error must not hide the others: a reader without its card does that.
-fn tokens(context: &Pkcs11) -> Result<Vec<Found>, TokenError> {
+/// Lists the initialised tokens. A slot that returns an error, such as a reader without its card, must not hide the others.
+fn list_tokens(context: &Pkcs11) -> Result<Vec<InitialisedToken>, TokenError> {
     let slots = context
         .get_slots_with_token()
         .map_err(|error| TokenError::from_module("listing the tokens", &error))?;
     let found = slots.into_iter().filter_map(|slot| {
         let info = context.get_token_info(slot).ok()?;
-        let label = trimmed(info.label()).to_owned();
-        info.token_initialized().then_some(Found { slot, info, label })
+        let label = trim_padding(info.label()).to_owned();
+        info.token_initialized()
+            .then_some(InitialisedToken { slot, info, label })
     });
     Ok(found.collect())
 }
 
-/// A slot whose token is not made yet; tpm2-pkcs11 always has one.
-fn empty_slot(context: &Pkcs11) -> Result<Slot, TokenError> {
+/// Finds a slot for a new token; tpm2-pkcs11 always has one.
+fn find_empty_slot(context: &Pkcs11) -> Result<Slot, TokenError> {
     let slots = context
         .get_slots_with_token()
         .map_err(|error| TokenError::from_module("listing the slots", &error))?;
@@ -180,8 +181,9 @@ fn empty_slot(context: &Pkcs11) -> Result<Slot, TokenError> {
     })
 }
 
-fn session(context: &Pkcs11, label: &str) -> Result<(Session, TokenInfo), TokenError> {
-    let mut found = tokens(context)?;
+/// Opens a session to the token with this label.
+fn open_session(context: &Pkcs11, label: &str) -> Result<(Session, TokenInfo), TokenError> {
+    let mut found = list_tokens(context)?;
     found.retain(|token| token.label == label);
     let token = match (found.pop(), found.len()) {
         (Some(token), 0) => token,
@@ -199,7 +201,8 @@ fn session(context: &Pkcs11, label: &str) -> Result<(Session, TokenInfo), TokenE
     Ok((session, token.info))
 }
 
-fn without_pin(session: &Session) -> Result<Proof, TokenError> {
+/// Examines a token without a PIN.
+fn examine_without_pin(session: &Session) -> Result<Proof, TokenError> {
     match session.find_objects(&[]) {
         Ok(objects) if objects.is_empty() => Ok(Proof::NoPin),
         Ok(_) => Ok(Proof::NoPinButObjects),
@@ -207,7 +210,7 @@ fn without_pin(session: &Session) -> Result<Proof, TokenError> {
     }
 }
 
-/// A digest like any other; nobody trusts a signature of it.
+/// The digest to sign. Nobody trusts a signature of it.
 const DIGEST: [u8; 32] = [0; 32];
 
 fn sign_with_each_key(session: &Session) -> Result<(), TokenError> {

@@ -1,30 +1,30 @@
-//! The proof that a private key signs for a public key: one signature made by the token and verified here.
+//! Proves which public key belongs to a private key, with a signature that the token makes and that is verified here.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::algorithm::{Hash, KeyAlgorithm, Scheme};
 use super::candidates::Candidate;
 use super::error::TokenError;
-use super::names::listed;
+use super::names::list;
 use super::public_key::PublicKey;
 use super::signing::verify;
 use crate::problem::{Exit, Problem};
 
-/// More candidates than this are not named in a message.
+/// The highest number of candidates that a message names.
 const NAMED: usize = 4;
 
-/// The names of what is to be proven, for messages.
+/// The names of the module and the private key, for messages.
 pub(super) struct Claim<'a> {
-    /// The module's path.
+    /// The path of the module.
     pub(super) module: &'a str,
     /// The private key by label and id.
     pub(super) private: &'a str,
 }
 
-/// The first of `candidates` for which `sign` signs.
+/// Returns the first of `candidates` that verifies a signature of `sign`.
 ///
-/// A signature is made once for each scheme, however many candidates there are. An RSA key is tried with PSS first: a
-/// signature that verifies proves that TLS 1.3 is possible as well, because some TPMs choose a salt length of their own.
+/// Each scheme needs one signature, however many candidates there are. An RSA key is tried with PSS first, because a valid PSS
+/// signature also proves that TLS 1.3 is possible. Some TPMs choose a different salt length.
 pub(super) fn prove(
     claim: &Claim,
     candidates: impl Iterator<Item = Result<Candidate, TokenError>>,
@@ -43,7 +43,7 @@ pub(super) fn prove(
                 }
                 None => wrong.push(candidate.name),
             },
-            // No key at all: the file is something else.
+            // The file has no certificate in it.
             Err(TokenError::Absent(problem)) if candidate.is_replaceable => {
                 wrong_file = wrong_file.or(Some(problem.message))
             }
@@ -51,7 +51,7 @@ pub(super) fn prove(
             Err(error) => unusable = unusable.or(Some(error)),
         }
     }
-    // That others' keys do not verify is no news where the key's own public half cannot be used.
+    // If the public key that belongs to the private key cannot be used, it is expected that other keys do not verify.
     if let (None, Some(unusable)) = (&signatures.refusal, likely_unusable) {
         return Err(unusable);
     }
@@ -83,7 +83,7 @@ fn disproven(claim: &Claim, wrong: &[String]) -> TokenError {
             "what {} signs with the private key {} does not verify with {}",
             claim.module,
             claim.private,
-            listed(wrong, NAMED)
+            list(wrong, NAMED)
         ))
         .next(
             "either the public key is another key's: import the right one with the id of the private key; or the module signs \
@@ -92,12 +92,12 @@ fn disproven(claim: &Claim, wrong: &[String]) -> TokenError {
     )
 }
 
-/// Signatures over one message, made when they are wanted.
+/// The signatures over one message, made on demand.
 struct Signatures<Sign> {
     sign: Sign,
     message: [u8; 32],
     made: Vec<(Scheme, Option<Vec<u8>>)>,
-    /// Why the token made none.
+    /// The reason why the token refused to sign.
     refusal: Option<TokenError>,
 }
 
@@ -115,7 +115,7 @@ impl<Sign: FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>> Signatures<Sign>
         })
     }
 
-    /// The key with what is known of it now, if it is the right one.
+    /// Returns the key, with its support for PSS, if a signature verifies with it.
     fn prove(&mut self, mut key: PublicKey) -> Result<Option<PublicKey>, TokenError> {
         let schemes: &[Scheme] = match key.algorithm {
             KeyAlgorithm::EcP256 => &[Scheme::Ecdsa(Hash::Sha256)],
@@ -139,8 +139,8 @@ impl<Sign: FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>> Signatures<Sign>
         }
         let signature = match (self.sign)(scheme, &self.message) {
             Ok(signature) => Some(signature),
-            // Without PSS there is TLS 1.2. Modules have many words for not having it; whether it is the device instead shows
-            // in the signature that comes next.
+            // TLS 1.2 works without PSS. Modules report its absence in many ways, and a fault of the device shows in the next
+            // signature.
             Err(TokenError::Final(Exit::Configuration, _) | TokenError::Device(_))
                 if matches!(scheme, Scheme::RsaPss(_)) =>
             {

@@ -1,4 +1,4 @@
-//! The public half of the key, read from the token's attributes or from a certificate.
+//! The public key, read from attributes of an object in the token or from a certificate.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectHandle};
 use cryptoki::session::Session;
@@ -17,22 +17,22 @@ pub(super) const P256_PARAMETERS: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce
 /// DER of the object identifier 1.3.132.0.34.
 pub(super) const P384_PARAMETERS: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 
-/// AWS IoT takes RSA keys from 2048 bits on; ring verifies up to 8192.
+/// AWS IoT accepts RSA keys from 2048 bits, and ring verifies up to 8192.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
-/// The public key, and what can be signed with its private half.
+/// A public key, and the schemes in which its private key signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// Its kind.
+    /// The kind of key.
     pub algorithm: KeyAlgorithm,
-    /// Whether the token makes RSASSA-PSS signatures that verify; without them TLS 1.3 is impossible with RSA.
+    /// Whether the token makes valid RSASSA-PSS signatures, without which TLS 1.3 is impossible with RSA.
     pub pss: bool,
-    /// The key alone: the uncompressed point, or the DER of RSAPublicKey.
+    /// The uncompressed point, or the DER of RSAPublicKey.
     bits: Vec<u8>,
 }
 
 impl PublicKey {
-    /// DER of the SubjectPublicKeyInfo, the form in which certificates carry it.
+    /// Returns the DER of the SubjectPublicKeyInfo, as in certificates.
     pub fn subject_public_key_info(&self) -> Vec<u8> {
         PublicKeyData::subject_public_key_info(self)
     }
@@ -40,23 +40,23 @@ impl PublicKey {
     /// Reads the attributes of a public key object.
     pub(super) fn read(session: &Session, object: ObjectHandle) -> Result<Self, TokenError> {
         PublicAttributes::read(session, object)?
-            .key()?
+            .to_key()?
             .ok_or_else(|| unusable(NEITHER_KIND))
     }
 
-    /// Reads what a private key object says of its public half; `None` where it says too little.
+    /// Reads the public key from a private key object; `None` if its attributes do not suffice.
     ///
     /// # Errors
-    /// When what it says is enough to tell that the key cannot be used.
+    /// If the attributes show that the key cannot be used.
     pub(super) fn read_of_private(session: &Session, object: ObjectHandle) -> Result<Option<Self>, TokenError> {
         match PublicAttributes::read(session, object) {
-            Ok(attributes) => attributes.key(),
-            // A module that gives none of them says nothing.
+            Ok(attributes) => attributes.to_key(),
+            // The module provides none of the attributes.
             Err(_) => Ok(None),
         }
     }
 
-    /// Reads a certificate; `None` where it is none. A fault of its key is the key's, as for a public key object.
+    /// Reads a certificate; `None` if it is not one. The inner error is that of an unusable key.
     pub(super) fn from_certificate(der: &[u8]) -> Option<Result<Self, TokenError>> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         Some(Self::from_parsed(certificate.public_key()))
@@ -73,7 +73,7 @@ impl PublicKey {
     fn from_parsed(info: &SubjectPublicKeyInfo) -> Result<Self, TokenError> {
         match info.parsed() {
             Ok(ParsedKey::EC(point)) => {
-                // The curve is the algorithm's parameter, in the very form of CKA_EC_PARAMS.
+                // The curve is the algorithm's parameter, in the same form as in CKA_EC_PARAMS.
                 let parameters = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
                 let parameters = parameters.map(|oid| {
                     let length = u8::try_from(oid.as_bytes().len()).unwrap_or(u8::MAX);
@@ -88,9 +88,9 @@ impl PublicKey {
 
     /// Reads the curve and the point of an EC key.
     pub(super) fn elliptic(parameters: &[u8], point: &[u8]) -> Result<Self, TokenError> {
-        let (algorithm, length) = curve(parameters)?;
-        // PKCS#11 wants the point wrapped in an OCTET STRING; some tokens give it bare, as certificates do. The length tells:
-        // one bare point in 256 is an OCTET STRING, too, if it is read as one (04 3f for P-256, 04 5f for P-384).
+        let (algorithm, length) = find_curve(parameters)?;
+        // PKCS#11 wraps the point in an OCTET STRING, but some tokens return it bare, as in certificates. Only the length tells
+        // them apart, because one bare point in 256 also parses as an OCTET STRING (04 3f for P-256, 04 5f for P-384).
         let bits = match point.len() == length {
             true => point.to_vec(),
             false => yasna::parse_der(point, |reader| reader.read_bytes()).unwrap_or_default(),
@@ -107,7 +107,7 @@ impl PublicKey {
 
     /// Reads the modulus and the exponent of an RSA key.
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, TokenError> {
-        let size = rsa_size(modulus)?;
+        let size = check_rsa_size(modulus)?;
         let bits = yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
                 writer.next().write_bigint_bytes(modulus, true);
@@ -136,7 +136,7 @@ impl PublicKeyData for PublicKey {
     }
 }
 
-/// The attributes of a key object that say something of its public half.
+/// The attributes of a key object that belong to its public key.
 #[derive(Debug, Default)]
 struct PublicAttributes {
     kind: Option<KeyType>,
@@ -169,18 +169,18 @@ impl PublicAttributes {
         Ok(found)
     }
 
-    /// The public key; `None` where a part of it is not given. The parts that are given are judged all the same: a private key
+    /// Returns the public key; `None` if a part of it is missing. The existing parts are checked in any case: a private key
     /// object may have the modulus or the curve alone.
-    fn key(&self) -> Result<Option<PublicKey>, TokenError> {
+    fn to_key(&self) -> Result<Option<PublicKey>, TokenError> {
         let given = |part: &Option<Vec<u8>>| part.clone().filter(|part| !part.is_empty());
         match (self.kind, given(&self.parameters), given(&self.modulus)) {
             (Some(KeyType::EC), Some(parameters), _) => match given(&self.point) {
                 Some(point) => PublicKey::elliptic(&parameters, &point).map(Some),
-                None => curve(&parameters).map(|_| None),
+                None => find_curve(&parameters).map(|_| None),
             },
             (Some(KeyType::RSA), _, Some(modulus)) => match given(&self.exponent) {
                 Some(exponent) => PublicKey::rsa(&modulus, &exponent).map(Some),
-                None => rsa_size(&modulus).map(|_| None),
+                None => check_rsa_size(&modulus).map(|_| None),
             },
             (Some(KeyType::EC | KeyType::RSA) | None, ..) => Ok(None),
             (Some(_), ..) => Err(unusable(NEITHER_KIND)),
@@ -188,8 +188,8 @@ impl PublicAttributes {
     }
 }
 
-/// The algorithm for a curve, as CKA_EC_PARAMS names it, and the length of its points.
-fn curve(parameters: &[u8]) -> Result<(KeyAlgorithm, usize), TokenError> {
+/// Finds the algorithm and the length of points for the curve in CKA_EC_PARAMS.
+fn find_curve(parameters: &[u8]) -> Result<(KeyAlgorithm, usize), TokenError> {
     match parameters {
         _ if parameters == P256_PARAMETERS => Ok((KeyAlgorithm::EcP256, 65)),
         _ if parameters == P384_PARAMETERS => Ok((KeyAlgorithm::EcP384, 97)),
@@ -199,8 +199,11 @@ fn curve(parameters: &[u8]) -> Result<(KeyAlgorithm, usize), TokenError> {
     }
 }
 
-/// The size of an RSA key in bits.
-fn rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
+/// Returns the size of an RSA key in bits.
+///
+/// # Errors
+/// If AWS IoT does not accept this size, or ring cannot verify it.
+fn check_rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
     let mut significant = modulus.iter().skip_while(|byte| **byte == 0);
     let first = significant.next().copied().unwrap_or_default();
     let bits = significant
@@ -218,7 +221,7 @@ fn rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
     }
 }
 
-const NEITHER_KIND: &str = "is neither EC nor RSA, or hides its public part";
+const NEITHER_KIND: &str = "is neither EC nor RSA, or does not show its public part";
 
 fn unusable(why: &str) -> TokenError {
     TokenError::configuration(

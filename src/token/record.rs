@@ -1,16 +1,17 @@
-//! Records which operations of the token have worked in this run.
+//! Records which operations of the token have succeeded in this run.
 
 use crate::failure_streak::{FailureStreak, Outlook};
 use crate::problem::Problem;
 
-/// Says so when something has failed the same way again and again, and has never once succeeded in this run.
+/// The operations of the token. An operation that fails again and again and has never succeeded becomes a problem of the
+/// configuration.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// A token that is not there may still be on its way: it is looked for every 5 s, for five minutes in good faith.
+    /// The token may appear late. It is looked for every 5 s, and for five minutes its absence is not called a fault.
     finding: FailureStreak<()>,
     opening: FailureStreak<()>,
     signing: FailureStreak<()>,
-    /// Shown with an open token as well: one that signs once after each opening would look healthy in between.
+    /// The problem of a token that never signs, which is shown while it is open as well.
     complaint: Option<Problem>,
 }
 
@@ -24,32 +25,32 @@ impl Record {
         }
     }
 
-    /// Takes a token that was opened into account.
+    /// Records that the token was opened.
     pub(super) fn opened(&mut self) {
         self.finding.succeed();
         self.opening.succeed();
     }
 
-    /// The problem of a token that is not there, as it stands by now.
+    /// Records that the token was not found, and returns the problem to show.
     pub(super) fn not_found(&mut self, problem: Problem) -> Problem {
         let suspects = "check token.module and the token= in token.key, the token's daemon and its device";
         self.finding.fail(()).judge(problem, suspects)
     }
 
-    /// The problem of a token that cannot be opened, as it stands by now.
+    /// Records that the token could not be opened, and returns the problem to show.
     pub(super) fn not_opened(&mut self, problem: Problem) -> Problem {
         let suspects = "check token.module, the module's own files and variables (systemctl cat gatepost), the permissions of \
                         the token's device, and whether pkcs11-tool --list-objects gets further with the same module";
         self.opening.fail(()).judge(problem, suspects)
     }
 
-    /// Takes a signature into account; whether there was a complaint that is void now.
+    /// Records a signature. Returns whether this resolves the complaint.
     pub(super) fn signed(&mut self) -> bool {
         self.signing.succeed();
         self.complaint.take().is_some()
     }
 
-    /// The problem of a token that did not sign, as it stands by now.
+    /// Records that the token did not sign, and returns the problem to show.
     pub(super) fn not_signed(&mut self, problem: Problem) -> Problem {
         let suspects = "check whether the module's version fits the token, whether another program resets it, its daemon \
                         (tpm2-abrmd, pcscd) and its device";
@@ -61,7 +62,7 @@ impl Record {
         problem
     }
 
-    /// The complaint about a token that is open all the same.
+    /// Returns the complaint about an open token.
     pub(super) fn complaint(&self) -> Option<Problem> {
         self.complaint.clone()
     }
@@ -73,11 +74,11 @@ mod tests {
     use crate::problem::Remedy;
 
     fn fault() -> Problem {
-        Problem::wait("signing failed").next("gatepost opens the token anew by itself")
+        Problem::wait("signing failed").next("gatepost reopens the token by itself")
     }
 
     #[test]
-    fn a_token_that_never_signs_is_complained_of_though_it_opens() {
+    fn an_open_token_that_never_signs_has_a_complaint() {
         let mut record = Record::new();
         for _ in 0..3 {
             record.opened();
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_never_opens_names_suspects_and_one_that_did_does_not() {
+    fn only_a_token_that_never_opened_gets_advice() {
         let mut record = Record::new();
         let judged: Vec<Remedy> = (0..5).map(|_| record.not_opened(fault()).remedy).collect();
         assert_eq!(judged[2..4], [Remedy::Wait, Remedy::Configuration]);

@@ -1,6 +1,6 @@
-//! One signature: hashed in software, signed in the token, in the form that TLS wants.
+//! Makes a signature: hashes in software, signs in the token, and converts the result to the form that TLS requires.
 //!
-//! Hashing outside keeps to the mechanisms that every token has (SoftHSM has no CKM_ECDSA_SHA256).
+//! Hashing in software needs only mechanisms that every token has (SoftHSM lacks CKM_ECDSA_SHA256).
 
 use std::ffi::c_ulong;
 
@@ -13,38 +13,38 @@ use cryptoki::types::Ulong;
 use rcgen::PublicKeyData;
 
 use super::algorithm::{Hash, KeyAlgorithm, Scheme};
-use super::error::{TokenError, what_the_module_said};
+use super::error::{TokenError, describe_failure};
 use super::public_key::PublicKey;
 use crate::problem::Problem;
 
-/// How a key wants to be asked.
+/// The sequence of calls that a key requires for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// One call, after the login of the session.
     Plain,
-    /// A login between the beginning and the end of each signature; the data go in by C_SignUpdate and are hashed by the token.
+    /// A login after C_SignInit; the data are passed with C_SignUpdate and hashed by the token.
     AuthenticatedHashing,
-    /// As above, but the token takes the hash itself in parts, which OpenSC does for every mechanism.
+    /// As above, but the hash itself is passed with C_SignUpdate, which OpenSC supports for every mechanism.
     AuthenticatedRaw,
 }
 
-/// A signature that the token did not make.
-pub(super) enum SignFailure {
-    /// The token wants a login, though there was one: the key may want one for each signature.
+/// The error of a signature.
+pub(super) enum SignError {
+    /// The token requires a login although there was one, perhaps because the key requires one for each signature.
     NotLoggedIn(TokenError),
     /// Anything else.
     Failed(TokenError),
 }
 
-impl From<SignFailure> for TokenError {
-    fn from(failure: SignFailure) -> Self {
-        match failure {
-            SignFailure::NotLoggedIn(error) | SignFailure::Failed(error) => error,
+impl From<SignError> for TokenError {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::NotLoggedIn(error) | SignError::Failed(error) => error,
         }
     }
 }
 
-/// Signs `message` with `key`; `authenticate` logs in for the signature that was begun, where the mode wants it.
+/// Signs `message` with `key`. `authenticate` logs in for the started signature, if the mode requires it.
 pub(super) fn sign(
     session: &Session,
     key: ObjectHandle,
@@ -52,46 +52,47 @@ pub(super) fn sign(
     scheme: Scheme,
     message: &[u8],
     authenticate: impl FnOnce() -> Result<(), TokenError>,
-) -> Result<Vec<u8>, SignFailure> {
+) -> Result<Vec<u8>, SignError> {
     let failed = |error: Error| {
         let failure = TokenError::from_module("signing", &error);
         match error {
-            Error::Pkcs11(RvError::UserNotLoggedIn, _) => SignFailure::NotLoggedIn(failure),
-            _ => SignFailure::Failed(failure),
+            Error::Pkcs11(RvError::UserNotLoggedIn, _) => SignError::NotLoggedIn(failure),
+            _ => SignError::Failed(failure),
         }
     };
     let (mechanism, data) = match mode {
-        Mode::Plain | Mode::AuthenticatedRaw => raw(scheme, message),
-        Mode::AuthenticatedHashing => (hashing(scheme), message.to_vec()),
+        Mode::Plain | Mode::AuthenticatedRaw => prepare_raw(scheme, message),
+        Mode::AuthenticatedHashing => (find_hashing_mechanism(scheme), message.to_vec()),
     };
     let signature = match mode {
         Mode::Plain => session.sign(&mechanism, key, &data).map_err(failed)?,
-        // C_Sign would have to follow the login, but cryptoki's `sign` begins anew; so the data go in by parts.
+        // C_Sign would have to follow the login, but cryptoki's `sign` calls C_SignInit again. So the data are passed in parts.
         Mode::AuthenticatedHashing | Mode::AuthenticatedRaw => {
             session.sign_init(&mechanism, key).map_err(failed)?;
-            authenticate().map_err(SignFailure::Failed)?;
-            session.sign_update(&data).map_err(in_parts)?;
-            session.sign_final().map_err(in_parts)?
+            authenticate().map_err(SignError::Failed)?;
+            session.sign_update(&data).map_err(classify_parts_error)?;
+            session.sign_final().map_err(classify_parts_error)?
         }
     };
     match scheme {
-        Scheme::Ecdsa(_) => Ok(ecdsa_der(&signature)),
+        Scheme::Ecdsa(_) => Ok(encode_ecdsa(&signature)),
         Scheme::RsaPkcs1(_) | Scheme::RsaPss(_) => Ok(signature),
     }
 }
 
-/// A token that takes no parts ends the operation, and knows of none afterwards.
-fn in_parts(error: Error) -> SignFailure {
-    SignFailure::Failed(match error {
+/// Classifies an error of signing in parts. A token that does not support it ends the operation, and then reports that there is
+/// none.
+fn classify_parts_error(error: Error) -> SignError {
+    SignError::Failed(match error {
         Error::Pkcs11(RvError::OperationNotInitialized, _) => {
-            TokenError::configuration(Problem::configuration(what_the_module_said("signing in parts", &error)))
+            TokenError::configuration(Problem::configuration(describe_failure("signing in parts", &error)))
         }
         error => TokenError::from_module("signing", &error),
     })
 }
 
-/// The mechanism that signs a hash, and what it signs.
-fn raw(scheme: Scheme, message: &[u8]) -> (Mechanism<'static>, Vec<u8>) {
+/// Returns a mechanism that signs a hash, and the data for it.
+fn prepare_raw(scheme: Scheme, message: &[u8]) -> (Mechanism<'static>, Vec<u8>) {
     match scheme {
         Scheme::Ecdsa(hash) => (Mechanism::Ecdsa, hash.of(message).as_ref().to_vec()),
         Scheme::RsaPkcs1(hash) => {
@@ -105,8 +106,8 @@ fn raw(scheme: Scheme, message: &[u8]) -> (Mechanism<'static>, Vec<u8>) {
     }
 }
 
-/// The mechanism that hashes and signs.
-fn hashing(scheme: Scheme) -> Mechanism<'static> {
+/// Returns a mechanism that hashes and signs.
+fn find_hashing_mechanism(scheme: Scheme) -> Mechanism<'static> {
     match scheme {
         Scheme::Ecdsa(Hash::Sha256) => Mechanism::EcdsaSha256,
         Scheme::Ecdsa(Hash::Sha384) => Mechanism::EcdsaSha384,
@@ -120,7 +121,7 @@ fn hashing(scheme: Scheme) -> Mechanism<'static> {
     }
 }
 
-/// Whether `signature` over `message` is one of `key`.
+/// Whether `signature` over `message` was made with the private key of `key`.
 pub(super) fn verify(key: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
     use ring::signature as ring;
     let algorithm: &dyn ring::VerificationAlgorithm = match (scheme, key.algorithm) {
@@ -152,8 +153,9 @@ fn pss_parameters(hash: Hash) -> PkcsPssParams {
     }
 }
 
-/// PKCS#11 gives r and s side by side; TLS and X.509 want a SEQUENCE of two INTEGERs (RFC 3279, 2.2.3).
-fn ecdsa_der(raw: &[u8]) -> Vec<u8> {
+/// Encodes an ECDSA signature as DER. PKCS#11 concatenates r and s, but TLS and X.509 require a SEQUENCE of two INTEGERs (RFC
+/// 3279, 2.2.3).
+fn encode_ecdsa(raw: &[u8]) -> Vec<u8> {
     let (r, s) = raw.split_at(raw.len() / 2);
     yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
@@ -172,7 +174,7 @@ mod tests {
         let mut raw = [0_u8; 64];
         raw[31] = 0x80;
         raw[32] = 0x01;
-        let der = ecdsa_der(&raw);
+        let der = encode_ecdsa(&raw);
         let mut expected = vec![0x30, 38, 0x02, 2, 0x00, 0x80, 0x02, 32, 0x01];
         expected.extend([0; 31]);
         assert_eq!(der, expected);

@@ -1,34 +1,35 @@
-//! Which of a module's tokens the URI means: found by label and the like, never by slot order.
+//! Finds the token that the URI selects, by its label and other attributes, never by the order of slots.
 
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 
+use super::config::TokenConfig;
 use super::error::TokenError;
-use super::names::{listed, shown, shown_label, trimmed};
+use super::names::{list, show, show_label, trim_padding};
+use super::tpm;
 use super::uri::KeyUri;
-use super::{TokenConfig, tpm};
 use crate::problem::{Problem, quoted, with_causes};
 
-/// More tokens than this are not named in a message.
+/// The highest number of tokens that a message names.
 const NAMED: usize = 8;
 
-/// A module's tokens as they were found.
+/// The slots of a module and their tokens.
 #[derive(Default)]
 struct Slots {
     tokens: Vec<(Slot, TokenInfo)>,
-    /// Labels of all tokens.
+    /// The labels of all tokens.
     labels: Vec<String>,
-    /// Slots whose token has no label and no PIN yet.
+    /// The slots with an uninitialised token.
     uninitialised: Vec<u64>,
-    /// Slots that did not answer, with what they said instead.
+    /// The slots that returned an error, with its name.
     failing: Vec<String>,
 }
 
-/// The one token that the URI means.
+/// Finds the one token that the URI selects.
 pub(super) fn find_token(context: &Pkcs11, config: &TokenConfig) -> Result<(Slot, TokenInfo), TokenError> {
-    let slots = look(context)?;
+    let slots = list_slots(context)?;
     let mut matching: Vec<_> = slots
         .tokens
         .iter()
@@ -46,8 +47,8 @@ pub(super) fn find_token(context: &Pkcs11, config: &TokenConfig) -> Result<(Slot
     }
 }
 
-/// A slot that answers with an error must not hide the others: a reader without its card does that.
-fn look(context: &Pkcs11) -> Result<Slots, TokenError> {
+/// Lists all slots. A slot that returns an error, such as a reader without its card, must not hide the others.
+fn list_slots(context: &Pkcs11) -> Result<Slots, TokenError> {
     let mut slots = Slots::default();
     let all = context
         .get_slots_with_token()
@@ -55,7 +56,7 @@ fn look(context: &Pkcs11) -> Result<Slots, TokenError> {
     for slot in all {
         match context.get_token_info(slot) {
             Ok(info) if info.token_initialized() => {
-                slots.labels.push(shown_label(info.label().as_bytes()));
+                slots.labels.push(show_label(info.label().as_bytes()));
                 slots.tokens.push((slot, info));
             }
             Ok(_) => slots.uninitialised.push(slot.id()),
@@ -74,7 +75,7 @@ fn code(error: &Error) -> String {
     }
 }
 
-/// Opens a session to `slot`: a read-only one where the token is write-protected.
+/// Opens a session, which is read-only if the token is write-protected.
 pub(super) fn open_session(context: &Pkcs11, slot: Slot, info: &TokenInfo) -> Result<Session, TokenError> {
     let failed = |error: &Error| TokenError::from_module("opening a session", error);
     if !info.write_protected() {
@@ -88,7 +89,7 @@ pub(super) fn open_session(context: &Pkcs11, slot: Slot, info: &TokenInfo) -> Re
 
 fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
     if let Some(problem) =
-        tpm::missing_token(&config.module).filter(|_| slots.labels.is_empty() && slots.failing.is_empty())
+        tpm::find_missing_token(&config.module).filter(|_| slots.labels.is_empty() && slots.failing.is_empty())
     {
         return TokenError::Absent(problem);
     }
@@ -97,12 +98,12 @@ fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
         [] => format!("no initialised token is visible in {module}"),
         labels => format!(
             "none of the tokens in {module} ({}) matches {}",
-            listed(labels, NAMED),
+            list(labels, NAMED),
             config.key
         ),
     };
     if !slots.failing.is_empty() {
-        message.push_str(&format!("; {}", listed(&slots.failing, NAMED)));
+        message.push_str(&format!("; {}", list(&slots.failing, NAMED)));
     }
     let mut step =
         "gatepost looks again every few seconds; check that the token is there and that gatepost's user may \
@@ -121,7 +122,7 @@ fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
 fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> bool {
     let is = |attribute: &str, actual: &str| {
         uri.text(attribute)
-            .is_none_or(|wanted| trimmed(wanted) == trimmed(actual))
+            .is_none_or(|wanted| trim_padding(wanted) == trim_padding(actual))
     };
     is("token", token.label())
         && is("manufacturer", token.manufacturer_id())
@@ -138,7 +139,7 @@ fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> boo
         })
 }
 
-/// The attributes of a token that a URI can name.
+/// The attributes of a token that a URI can match.
 #[derive(Clone, Debug, Default)]
 struct TokenNames {
     label: String,
@@ -151,10 +152,10 @@ struct TokenNames {
 impl TokenNames {
     fn of((slot, info): &(Slot, TokenInfo)) -> Self {
         Self {
-            label: trimmed(info.label()).to_owned(),
-            serial: trimmed(info.serial_number()).to_owned(),
-            model: trimmed(info.model()).to_owned(),
-            manufacturer: trimmed(info.manufacturer_id()).to_owned(),
+            label: trim_padding(info.label()).to_owned(),
+            serial: trim_padding(info.serial_number()).to_owned(),
+            model: trim_padding(info.model()).to_owned(),
+            manufacturer: trim_padding(info.manufacturer_id()).to_owned(),
             slot: slot.id(),
         }
     }
@@ -166,8 +167,8 @@ fn ambiguous(uri: &KeyUri, tokens: &[TokenNames]) -> TokenError {
         .map(|token| {
             format!(
                 "{} serial {} slot-id {}",
-                shown_label(token.label.as_bytes()),
-                shown(&token.serial),
+                show_label(token.label.as_bytes()),
+                show(&token.serial),
                 token.slot
             )
         })
@@ -175,13 +176,13 @@ fn ambiguous(uri: &KeyUri, tokens: &[TokenNames]) -> TokenError {
     let message = format!(
         "{} tokens match {uri}: {}",
         tokens.len(),
-        listed(&named, NAMED).replacen(", ", " and ", usize::from(named.len() == 2))
+        list(&named, NAMED).replacen(", ", " and ", usize::from(named.len() == 2))
     );
-    TokenError::configuration(Problem::configuration(message).next(how_to_tell_apart(tokens)))
+    TokenError::configuration(Problem::configuration(message).next(advise_on_distinction(tokens)))
 }
 
-/// The attribute by which a URI can name one of `tokens`.
-fn how_to_tell_apart(tokens: &[TokenNames]) -> String {
+/// Advises on an attribute by which a URI can select one of `tokens`.
+fn advise_on_distinction(tokens: &[TokenNames]) -> String {
     type Name = fn(&TokenNames) -> &str;
     let names: [(&str, &str, Name); 4] = [
         ("serial", "serial=", |token| &token.serial),
@@ -192,9 +193,9 @@ fn how_to_tell_apart(tokens: &[TokenNames]) -> String {
     let found = names.iter().find(|(_, _, name)| {
         let mut all: Vec<&str> = tokens.iter().map(name).collect();
         all.sort_unstable();
-        // A serial number of zeros is a token's way to say that it has none.
-        let say_something = all.iter().all(|text| text.bytes().any(|byte| byte != b'0'));
-        say_something && all.windows(2).all(|pair| matches!(pair, [one, other] if one != other))
+        // A serial number of zeros means that the token has none.
+        let is_meaningful = all.iter().all(|text| text.bytes().any(|byte| byte != b'0'));
+        is_meaningful && all.windows(2).all(|pair| matches!(pair, [one, other] if one != other))
     });
     match found {
         Some((name, attribute, _)) => format!("name one of them in token.key by its {name} ({attribute}...)"),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_advice_names_an_attribute_in_which_they_differ() {
+    fn the_advice_names_an_attribute_in_which_the_tokens_differ() {
         let zeros = "0000000000000000";
         for (tokens, advice) in [
             (vec![token("a", "1", "m"), token("a", "2", "m")], "by its serial"),
@@ -239,7 +240,7 @@ mod tests {
                 "by its label",
             ),
         ] {
-            let said = how_to_tell_apart(&tokens);
+            let said = advise_on_distinction(&tokens);
             assert!(said.contains(advice), "{tokens:?}: {said}");
         }
     }

@@ -1,4 +1,4 @@
-//! Checks what tpm2-pkcs11 needs around it, and names what is missing: the module itself answers CKR_GENERAL_ERROR to all of it.
+//! Checks the prerequisites of tpm2-pkcs11, because the module itself answers CKR_GENERAL_ERROR whichever of them is missing.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,35 +8,35 @@ use std::time::{Duration, Instant};
 use super::error::TokenError;
 use crate::problem::Problem;
 
-/// The module's variables: its store, and the way to the TPM.
+/// The environment variables of the module: its store, and the connection to the TPM.
 const STORE: &str = "TPM2_PKCS11_STORE";
 const TCTI: &str = "TPM2_PKCS11_TCTI";
-/// The store's file, and the folder of all users' store (tpm2-pkcs11, docs/INITIALIZING.md).
+/// The database in the store, and the folder of the system-wide store (tpm2-pkcs11, docs/INITIALIZING.md).
 const DATABASE: &str = "tpm2_pkcs11.sqlite3";
-const USUAL_STORE: &str = "/etc/tpm2_pkcs11";
-/// A driver may take this long after gatepostd's start to show its TPM. Until then nobody is sent to the firmware's settings.
+const SYSTEM_STORE: &str = "/etc/tpm2_pkcs11";
+/// How long a driver may take after gatepostd's start to show its TPM. Until then the advice is to wait.
 const DRIVER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether this is the module for a key in a TPM.
+/// Whether the module is tpm2-pkcs11.
 fn is_tpm2(module: &Path) -> bool {
     let name = module.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with("libtpm2_pkcs11.so")
 }
 
-/// The device that a TCTI names, where it names one: `device:/dev/tpmrm0`, or the path alone.
-fn device(tcti: &str) -> Option<&Path> {
+/// Extracts the device from a TCTI that names one: `device:/dev/tpmrm0`, or the path alone.
+fn find_device(tcti: &str) -> Option<&Path> {
     let path = tcti.strip_prefix("device:").unwrap_or(tcti);
     path.starts_with('/').then(|| Path::new(path))
 }
 
-/// Whether the TPM that the unit names is there.
+/// Checks that the configured TPM exists.
 ///
 /// # Errors
-/// When it is not. A driver may come late, and udev then has gatepostd started again (systemd/60-gatepost.rules).
+/// If it does not exist. A driver may be late, and udev then restarts gatepostd (systemd/60-gatepost.rules).
 pub(super) fn check_device(module: &Path) -> Result<(), TokenError> {
     static FIRST_LOOK: OnceLock<Instant> = OnceLock::new();
     let tcti = std::env::var(TCTI).unwrap_or_default();
-    let Some(path) = device(&tcti).filter(|path| is_tpm2(module) && !path.exists()) else {
+    let Some(path) = find_device(&tcti).filter(|path| is_tpm2(module) && !path.exists()) else {
         return Ok(());
     };
     let waited = FIRST_LOOK.get_or_init(Instant::now).elapsed();
@@ -53,34 +53,34 @@ fn absent(device: &Path, waited: Duration) -> Problem {
     }
 }
 
-/// The fault, if tpm2-pkcs11 has not been told of its store, or has none there: gatepost-tpm-setup was forgotten.
-pub(super) fn missing_setup(module: &Path) -> Option<Problem> {
-    setup_problem(module, std::env::var_os(STORE), Path::new(USUAL_STORE))
+/// Returns a problem if tpm2-pkcs11 has no store, which means that gatepost-tpm-setup was not run.
+pub(super) fn find_missing_setup(module: &Path) -> Option<Problem> {
+    check_store(module, std::env::var_os(STORE), Path::new(SYSTEM_STORE))
 }
 
-fn setup_problem(module: &Path, store: Option<OsString>, usual: &Path) -> Option<Problem> {
+fn check_store(module: &Path, store: Option<OsString>, system_store: &Path) -> Option<Problem> {
     if !is_tpm2(module) {
         return None;
     }
     let has_store = |folder: &Path| folder.join(DATABASE).exists();
     let why = match store.filter(|path| !path.is_empty()).map(PathBuf::from) {
-        None if has_store(usual) => return None,
+        None if has_store(system_store) => return None,
         None => format!("{STORE} is not set"),
         Some(folder) if has_store(&folder) => return None,
-        // A folder that cannot be looked into may have everything.
+        // A folder that cannot be read may have a store.
         Some(folder) if !matches!(folder.join(DATABASE).try_exists(), Ok(false)) => return None,
         Some(folder) => format!("{STORE} names {}, which has no {DATABASE}", folder.display()),
     };
     Some(not_ready(&why))
 }
 
-/// The fault of a store in which there is no token.
-pub(super) fn missing_token(module: &Path) -> Option<Problem> {
-    missing_setup(module).or_else(|| is_tpm2(module).then(|| not_ready("its store has no token")))
+/// Returns the problem of a store without a token, if the module is tpm2-pkcs11.
+pub(super) fn find_missing_token(module: &Path) -> Option<Problem> {
+    find_missing_setup(module).or_else(|| is_tpm2(module).then(|| not_ready("its store has no token")))
 }
 
 fn not_ready(why: &str) -> Problem {
-    Problem::factory(format!("the TPM was not made ready for gatepost: {why}"))
+    Problem::factory(format!("the TPM was not set up for gatepost: {why}"))
         .next("sudo gatepost-tpm-setup, then systemctl restart gatepost")
 }
 
@@ -105,12 +105,12 @@ mod tests {
             ("mssim", None),
             ("", None),
         ] {
-            assert_eq!(device(tcti), expected.map(Path::new), "{tcti}");
+            assert_eq!(find_device(tcti), expected.map(Path::new), "{tcti}");
         }
     }
 
     #[test]
-    fn nobody_is_sent_to_the_firmware_before_a_driver_had_its_time() {
+    fn the_firmware_is_suspected_only_after_the_driver_had_time() {
         let early = absent(Path::new("/dev/tpmrm0"), Duration::from_secs(29));
         let late = absent(Path::new("/dev/tpmrm0"), Duration::from_secs(30));
         assert_eq!((early.remedy, late.remedy), (Remedy::Wait, Remedy::Factory));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_set_up_is_one_of_tpm2_pkcs11_alone() {
+    fn only_tpm2_pkcs11_can_lack_its_setup() {
         let folder = tempfile::tempdir().unwrap();
         let [made, empty, gone] = ["made", "empty", "gone"].map(|name| folder.path().join(name).display().to_string());
         for made in [&made, &empty] {
@@ -139,15 +139,15 @@ mod tests {
             ("libtpm2_pkcs11.so", None, true),
             ("/", None, false),
         ] {
-            let problem = setup_problem(Path::new(module), store.map(OsString::from), Path::new(&gone));
+            let problem = check_store(Path::new(module), store.map(OsString::from), Path::new(&gone));
             assert_eq!(problem.is_some(), forgotten, "{module}, {store:?}");
             let step = problem.and_then(|problem| problem.next_step).unwrap_or_default();
             assert_eq!(step.starts_with("sudo gatepost-tpm-setup"), forgotten, "{step}");
         }
-        // All users' own store is used where no other one is named.
-        assert_eq!(setup_problem(Path::new(MODULE), None, Path::new(&made)), None);
-        let lacks_token = missing_token(Path::new(MODULE)).unwrap();
+        // The system-wide store is used if no other one is named.
+        assert_eq!(check_store(Path::new(MODULE), None, Path::new(&made)), None);
+        let lacks_token = find_missing_token(Path::new(MODULE)).unwrap();
         assert_eq!(lacks_token.remedy, Remedy::Factory);
-        assert_eq!(missing_token(Path::new("/usr/lib/softhsm/libsofthsm2.so")), None);
+        assert_eq!(find_missing_token(Path::new("/usr/lib/softhsm/libsofthsm2.so")), None);
     }
 }

@@ -1,6 +1,6 @@
-//! RFC 7512 `pkcs11:` URIs, read strictly: what is not understood is refused, never ignored.
+//! Parses `pkcs11:` URIs (RFC 7512) strictly: unknown parts are refused and never ignored.
 //!
-//! An attribute overlooked in a URI would widen the match to keys that were not meant.
+//! An ignored attribute would make the URI match more keys than intended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +34,7 @@ pub struct KeyUri {
     slot_id: Option<u64>,
 }
 
-/// Why a text is no usable `pkcs11:` URI. Never repeats a value: one of them might be a PIN.
+/// The reason why a text is not a usable `pkcs11:` URI. It never repeats a value, which might be a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriError(String);
 
@@ -47,22 +47,22 @@ impl fmt::Display for UriError {
 impl std::error::Error for UriError {}
 
 impl KeyUri {
-    /// The value of a text attribute by its RFC 7512 name, decoded; `None` where the URI leaves it open.
+    /// Returns the decoded value of a text attribute by its RFC 7512 name; `None` if the URI does not have it.
     pub fn text(&self, attribute: &str) -> Option<&str> {
         self.attributes.get(attribute).map(String::as_str)
     }
 
-    /// The key's label (`object`).
+    /// Returns the key's label (`object`).
     pub fn object(&self) -> Option<&str> {
         self.text("object")
     }
 
-    /// The key's CKA_ID (`id`), decoded: any bytes.
+    /// Returns the key's decoded CKA_ID (`id`), which may be any bytes.
     pub fn id(&self) -> Option<&[u8]> {
         self.id.as_deref()
     }
 
-    /// The slot's number (`slot-id`).
+    /// Returns the slot's number (`slot-id`).
     pub fn slot_id(&self) -> Option<u64> {
         self.slot_id
     }
@@ -78,7 +78,7 @@ impl FromStr for KeyUri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
-        let rest = without_scheme(text)?;
+        let rest = strip_scheme(text)?;
         let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (rest, None),
@@ -97,19 +97,19 @@ impl FromStr for KeyUri {
             let Some((name, value)) = part.split_once('=') else {
                 return Err(UriError("has an attribute without \"=\"".into()));
             };
-            let name = known(name)?;
+            let name = find_attribute(name)?;
             if seen.contains(&name) {
                 return Err(UriError(format!("has the attribute \"{name}\" twice")));
             }
             seen.push(name);
-            uri.take(name, decode(name, value)?)?;
+            uri.set(name, decode(name, value)?)?;
         }
         Ok(uri)
     }
 }
 
 impl KeyUri {
-    fn take(&mut self, name: &'static str, value: Vec<u8>) -> Result<(), UriError> {
+    fn set(&mut self, name: &'static str, value: Vec<u8>) -> Result<(), UriError> {
         refuse_attribute_in(&value)?;
         if name == "id" {
             self.id = Some(value);
@@ -136,8 +136,8 @@ impl KeyUri {
     }
 }
 
-/// The part behind the scheme, whose case does not count (RFC 3986 section 3.1). What came along around the URI is named.
-fn without_scheme(text: &str) -> Result<&str, UriError> {
+/// Removes the scheme, whose case does not matter (RFC 3986 section 3.1), and refuses text that was pasted around the URI.
+fn strip_scheme(text: &str) -> Result<&str, UriError> {
     let is_quote = |letter: char| matches!(letter, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}');
     let has_scheme = |text: &str| {
         let scheme = text.get(..SCHEME.len());
@@ -148,7 +148,7 @@ fn without_scheme(text: &str) -> Result<&str, UriError> {
     let reason = if !has_scheme(inner) {
         "does not begin with \"pkcs11:\""
     } else if text.contains('\u{feff}') {
-        "has a byte order mark, which is invisible, in it; write it anew"
+        "has a byte order mark, which is invisible, in it; type it again"
     } else if text.trim() != text {
         "has a blank or a line break before or after it; take it out"
     } else if inner.len() < text.len() || text.ends_with(|letter| is_quote(letter) && letter != '\'') {
@@ -159,14 +159,14 @@ fn without_scheme(text: &str) -> Result<&str, UriError> {
     Err(UriError(reason.into()))
 }
 
-/// The known attribute of this name. An unknown one is not repeated: it may be a part of a PIN that was not encoded.
-fn known(name: &str) -> Result<&'static str, UriError> {
+/// Finds the known attribute of this name. An unknown name is not repeated, because it may be a part of an unencoded PIN.
+fn find_attribute(name: &str) -> Result<&'static str, UriError> {
     const OTHERS: [&str; 3] = ["id", "type", "slot-id"];
     let all = || OTHERS.iter().chain(&TEXT_ATTRIBUTES).copied();
     if let Some(known) = all().find(|known| *known == name) {
         return Ok(known);
     }
-    if let Some(error) = elsewhere(name, "attribute") {
+    if let Some(error) = refuse_configured_elsewhere(name, "attribute") {
         return Err(error);
     }
     let lower = name.trim().to_ascii_lowercase();
@@ -186,7 +186,7 @@ fn known(name: &str) -> Result<&'static str, UriError> {
     }))
 }
 
-/// Whether one letter that is wrong, missing, too many, or changed places with its neighbour makes `text` another word.
+/// Whether `text` differs from `word` by a single letter that is wrong, missing, added, or swapped with its neighbour.
 fn is_near(text: &str, word: &str) -> bool {
     let (text, word) = (text.as_bytes(), word.as_bytes());
     let same = text.iter().zip(word).take_while(|(one, other)| one == other).count();
@@ -200,8 +200,8 @@ fn is_near(text: &str, word: &str) -> bool {
         && (swapped || rest(&left, 1) == rest(&right, 1) || rest(&left, 1) == right || left == rest(&right, 1))
 }
 
-/// A PIN and a module have keys of their own in the configuration; two places for one thing would disagree one day.
-fn elsewhere(name: &str, kind: &str) -> Option<UriError> {
+/// Refuses an attribute with a PIN or a module, which have their own keys in the configuration.
+fn refuse_configured_elsewhere(name: &str, kind: &str) -> Option<UriError> {
     let name = ["pin-value", "pin-source", "module-path", "module-name"]
         .into_iter()
         .find(|known| name.trim().eq_ignore_ascii_case(known))?;
@@ -212,8 +212,8 @@ fn elsewhere(name: &str, kind: &str) -> Option<UriError> {
     Some(UriError(format!("has the {kind} {name}; use {instead}")))
 }
 
-/// A value with another attribute in it was separated by something else than ";" or "?". A PIN in it would become the label of a
-/// key, and be shown.
+/// Refuses a value that contains another attribute, after a separator other than ";" or "?". A PIN in it would become a part of
+/// the key's label and be shown.
 fn refuse_attribute_in(value: &[u8]) -> Result<(), UriError> {
     let text: String = String::from_utf8_lossy(value)
         .chars()
@@ -238,7 +238,7 @@ fn refuse_attribute_in(value: &[u8]) -> Result<(), UriError> {
     .find(|(word, _)| text.contains(word))
     .map(|(_, name)| name)
     .or_else(|| has_pin().then_some("pin-value"));
-    if let Some(error) = name.and_then(|name| elsewhere(name, "attribute")) {
+    if let Some(error) = name.and_then(|name| refuse_configured_elsewhere(name, "attribute")) {
         return Err(error);
     }
     if has_assignment(&String::from_utf8_lossy(value)) {
@@ -255,11 +255,11 @@ fn refuse_query(query: &str) -> UriError {
     query
         .split('&')
         .filter_map(|part| part.split('=').next())
-        .find_map(|name| elsewhere(name, "query attribute"))
+        .find_map(|name| refuse_configured_elsewhere(name, "query attribute"))
         .unwrap_or_else(|| UriError("has a query part, which gatepost does not use".into()))
 }
 
-/// A path attribute's value; characters that RFC 7512 wants encoded are refused.
+/// Decodes the value of a path attribute, and refuses characters that RFC 7512 requires to be encoded.
 fn decode(name: &'static str, value: &str) -> Result<Vec<u8>, UriError> {
     // unreserved (RFC 3986) and pk11-path-res-avail (RFC 7512), and the escapes themselves
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=&%".contains(&byte);

@@ -120,7 +120,7 @@ fn anchors(config: &IdentityConfig) -> Result<Option<Vec<CertificateDer<'static>
     pem_file::read(path)
         .map(|file| Some(file.certificates))
         .map_err(|error| {
-            let message = format!("{} {}", path.display(), error.what());
+            let message = format!("{} {}", path.display(), error.describe());
             ChooseError::Unusable(Problem::configuration(message).next(error.next_step()))
         })
 }

@@ -168,7 +168,7 @@ pub(super) fn server_roots(path: &Path) -> Result<Arc<RootCertStore>, Failure> {
         problem: Problem::configuration(format!("enrolment.est.server-ca: {} {what}", path.display())).next(step),
         not_before: None,
     };
-    let file = pem_file::read(path).map_err(|error| refused(&error.what(), error.next_step()))?;
+    let file = pem_file::read(path).map_err(|error| refused(&error.describe(), error.next_step()))?;
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(file.certificates);
     match store.is_empty() {

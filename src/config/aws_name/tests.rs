@@ -1,9 +1,9 @@
-//! Names as AWS documents them, and names that only look like them.
+//! Names as AWS documents them, and names that only resemble them.
 
 use super::*;
 
 #[test]
-fn a_name_tells_service_region_and_partition() {
+fn a_name_gives_service_region_and_partition() {
     use Service::{Api, Credentials, Data, Jobs, LegacyData};
     for (host, service, region, partition, sts) in [
         (
@@ -144,7 +144,7 @@ fn a_name_tells_service_region_and_partition() {
 }
 
 #[test]
-fn a_custom_domain_says_nothing() {
+fn a_custom_domain_is_not_parsed() {
     for host in [
         "iot.example.com",
         "a.iot.example.com",
@@ -157,7 +157,7 @@ fn a_custom_domain_says_nothing() {
 }
 
 #[test]
-fn a_name_that_only_looks_like_one_of_aws_is_told() {
+fn a_name_in_an_aws_domain_that_is_not_an_iot_endpoint_is_refused() {
     for (host, why) in [
         ("s3.us-east-1.amazonaws.com", "not of an AWS IoT endpoint"),
         ("a1-ats.iot.amazonaws.com", "not of an AWS IoT endpoint"),
@@ -175,7 +175,7 @@ fn a_name_that_only_looks_like_one_of_aws_is_told() {
 }
 
 #[test]
-fn a_region_with_unusual_words_is_told_from_those_that_exist() {
+fn a_region_with_unknown_words_is_unusual() {
     for region in [
         "us-east-2",
         "eu-central-1",
@@ -214,7 +214,7 @@ fn a_region_with_unusual_words_is_told_from_those_that_exist() {
 }
 
 #[test]
-fn what_stands_for_the_account_is_doubted() {
+fn a_missing_or_wrong_account_prefix_is_doubted() {
     for (first, reason) in [
         ("data-ats.iot", Some("lacks the account's own prefix")),
         ("data.iot", Some("lacks the account's own prefix")),
@@ -231,15 +231,15 @@ fn what_stands_for_the_account_is_doubted() {
         ("data.credentials.iot-fips", None),
     ] {
         let host = format!("{first}.us-east-2.amazonaws.com");
-        let told = doubt(&host);
-        assert_eq!(told.is_some(), reason.is_some(), "{host}");
-        assert!(told.unwrap_or_default().contains(reason.unwrap_or_default()), "{host}");
+        let found = find_doubt(&host);
+        assert_eq!(found.is_some(), reason.is_some(), "{host}");
+        assert!(found.unwrap_or_default().contains(reason.unwrap_or_default()), "{host}");
     }
-    assert_eq!(doubt("vpce-0a1b-c2.data.iot.us-east-1.vpce.amazonaws.com"), None);
+    assert_eq!(find_doubt("vpce-0a1b-c2.data.iot.us-east-1.vpce.amazonaws.com"), None);
 }
 
 #[test]
-fn placeholders_of_examples_are_no_prefix() {
+fn placeholders_of_examples_are_recognised() {
     for (prefix, is_placeholder) in [
         ("your-endpoint-ats", true),
         ("yourendpoint-ats", true),

@@ -1,4 +1,4 @@
-//! Each key's change is noticed, named, and takes effect when the table and the documentation say so.
+//! Tests that a change of each key is noticed and named, and takes effect when the table and the documentation say so.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 use crate::config::test_files::{self, MINIMUM};
 
-/// What a role alias and a rule are added to.
+/// Returns a configuration with a role alias, a rule and EST.
 fn base() -> String {
     format!(
         "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n\

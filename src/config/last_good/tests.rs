@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::test_files::MINIMUM;
-use crate::config::{Changes, load as files};
+use crate::config::{Changes, files, load as load_config};
 
 const MORE: &str = r#"
 [[role-alias]]
@@ -54,12 +54,12 @@ impl Place {
     }
 
     fn config(&self) -> Config {
-        Config::load(&self.main(), &self.folders).unwrap()
+        load_config(&self.main(), &self.folders).unwrap()
     }
 
-    /// Keeps the configuration, and returns where it is kept.
-    fn kept(&self) -> PathBuf {
-        save(
+    /// Saves the configuration, and returns its path.
+    fn save(&self) -> PathBuf {
+        super::save(
             &self.config(),
             SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         )
@@ -92,28 +92,28 @@ impl Place {
 }
 
 #[test]
-fn what_is_kept_is_what_was_in_use() {
+fn the_stored_configuration_is_the_one_in_use() {
     let place = Place::new();
     assert!(place.load().unwrap().is_none());
-    let kept = place.kept();
-    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let stored = place.save();
+    assert_eq!(fs::metadata(&stored).unwrap().permissions().mode() & 0o777, 0o600);
     let before = place.config();
     fs::write(place.main(), "nonsense").unwrap();
     let good = place.load().unwrap().unwrap();
     assert!(Changes::between(&before, &good.config).is_empty() && good.left_out.is_empty());
     assert_eq!(good.saved, "2027-01-15T08:00:00Z");
-    // Rules are named by the files that they stood in.
+    // Rules are named by their original files.
     assert_eq!(good.config.access[1].place, before.access[1].place);
-    // The same is not written again: an SD card lives longer.
-    let written = fs::metadata(&kept).unwrap().modified().unwrap();
+    // The same configuration is not written again, to spare the SD card.
+    let written = fs::metadata(&stored).unwrap().modified().unwrap();
     save(&good.config, SystemTime::now()).unwrap();
-    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
-    fs::remove_file(kept).unwrap();
+    assert_eq!(fs::metadata(&stored).unwrap().modified().unwrap(), written);
+    fs::remove_file(stored).unwrap();
     assert!(place.load().unwrap().is_none());
 }
 
 #[test]
-fn what_is_damaged_foreign_or_open_to_others_is_refused() {
+fn a_damaged_foreign_or_exposed_file_is_refused() {
     type Damage = fn(&Path);
     fn edit(path: &Path, old: &str, new: &str) {
         let text = fs::read_to_string(path).unwrap();
@@ -170,24 +170,24 @@ fn what_is_damaged_foreign_or_open_to_others_is_refused() {
     ];
     for (why, damage) in cases {
         let place = Place::new();
-        let kept = place.kept();
-        damage(&kept);
+        let stored = place.save();
+        damage(&stored);
         let said = place.load().unwrap_err();
         assert!(
-            said.starts_with(&kept.display().to_string()) && said.contains(why),
+            said.starts_with(&stored.display().to_string()) && said.contains(why),
             "{said}\nexpected {why}"
         );
         assert!(!said.contains("camera"), "{said}");
     }
-    // Another main file's is none of this start's.
+    // A configuration of another main file is not used.
     let place = Place::new();
-    place.kept();
+    place.save();
     let said = load(&place.main().with_file_name("other.toml"), &place.folders).unwrap_err();
     assert!(said.contains("gatepost.toml, and not from"), "{said}");
 }
 
 #[test]
-fn whoever_could_have_written_it_counts() {
+fn a_file_that_others_could_have_written_is_refused() {
     let (root, own, other) = (0, 990, 1000);
     for (is_file, owner, mode, fits) in [
         (true, own, 0o100_600, true),
@@ -203,9 +203,9 @@ fn whoever_could_have_written_it_counts() {
     }
 }
 
-/// An upgrade that does not take a key any more: the file on the disk is wrong, and so is what was kept of it.
+/// After an upgrade that no longer accepts a key, both the file on the disk and the stored configuration are invalid.
 #[test]
-fn what_another_version_had_is_left_out_and_named() {
+fn values_of_another_version_are_left_out_and_named() {
     let unit = "unit = \"meter.service\"\n";
     for (old, new, named) in [
         ("[mqtt]", "[mqtt]\nold-key = 1", "mqtt.old-key: unknown field"),
@@ -260,7 +260,7 @@ fn what_another_version_had_is_left_out_and_named() {
         let good = place.changed(old, new).unwrap_or_else(|why| panic!("{new}: {why}"));
         let said = good.left_out.join("\n");
         assert!(said.contains(named), "{new}\nsaid     {said}\nexpected {named}");
-        // The gateway is the same, and no rule gives more than it did.
+        // The identity is the same, and no rule grants more than before.
         let usual = place.config();
         assert_eq!((&good.config.aws, &good.config.identity), (&usual.aws, &usual.identity));
         assert_eq!(good.config.token, usual.token);
@@ -272,7 +272,7 @@ fn what_another_version_had_is_left_out_and_named() {
 }
 
 #[test]
-fn what_makes_the_gateway_itself_is_never_left_out() {
+fn the_identity_is_never_left_out() {
     for (old, new) in [
         ("\"a1-ats.iot.us-east-2.amazonaws.com\"", "\"a 1\""),
         (

@@ -1,4 +1,4 @@
-//! Mistakes in TOML, and what is said of them.
+//! Tests the descriptions of faults in TOML.
 
 use proptest::prelude::*;
 
@@ -7,11 +7,11 @@ use super::*;
 
 fn fault(text: &str) -> String {
     let error = toml::from_str::<Raw>(text).expect_err(text);
-    with_place(text, &error)
+    describe_at(text, &error)
 }
 
 #[test]
-fn a_fault_has_its_place_its_key_and_its_kind() {
+fn a_fault_is_described_by_place_key_and_kind() {
     for (text, said) in [
         (
             "[token]\nmodul = \"x\"",
@@ -70,14 +70,14 @@ proptest! {
         if let Some(text) = text.get(place)
             && let Err(error) = toml::from_str::<Raw>(text)
         {
-            let said = with_place(text, &error);
-            prop_assert!(!said.contains(&secret) || is_harmless(&secret), "{text}: {said}");
+            let said = describe_at(text, &error);
+            prop_assert!(!said.contains(&secret) || is_safe_to_show(&secret), "{text}: {said}");
         }
     }
 }
 
 #[test]
-fn what_a_key_or_a_table_takes_is_said() {
+fn advice_says_what_a_key_or_a_table_takes() {
     let several = |name: &str| format!("there may be several tables {name}, without names: write [[{name}]]");
     let one = |name: &str| format!("there is one table {name}: write [{name}]");
     let rate = "publish-rate: the number is out of range; it takes messages a second: 1 to 10000";
@@ -136,7 +136,7 @@ fn what_a_key_or_a_table_takes_is_said() {
         ),
         (
             "[mqtt]\noutbox-max-bytes = 1GiB",
-            "2:20: the value is no number, not true or false, and no text in quotation marks; it takes bytes: 262144 (256 KiB) to"
+            "2:20: the value is not a number, not true or false, and not text in quotation marks; it takes bytes: 262144 (256 KiB) to"
                 .to_owned(),
         ),
         (
@@ -211,11 +211,11 @@ fn a_key_that_may_be_a_secret_is_not_shown() {
     }
 }
 
-/// Each value with words of its message. No message has words of the parser's: names of Rust's types, parts of its grammar.
+/// Each wrong value with a part of its message. No message has terms of the parser, such as Rust types or parts of the grammar.
 #[test]
-fn wrong_values_are_told_in_our_own_words() {
-    let number = "the value is no whole number, or a much too large one";
-    let bare = "the value is no number, not true or false, and no text in quotation marks";
+fn wrong_values_are_described_without_terms_of_the_parser() {
+    let number = "the value is not a whole number, or much too large";
+    let bare = "the value is not a number, not true or false, and not text in quotation marks";
     let quotes = "there is a typographic quotation mark";
     let unclosed = "the text lacks a quotation mark";
     let escape = "a backslash in \"...\" begins an escape";
@@ -235,13 +235,13 @@ fn wrong_values_are_told_in_our_own_words() {
         ("publish-rate = 99999999999999999999", range),
         ("publish-rate = 4294967296", range),
         ("publish-rate = -5", range),
-        ("publish-rate = 1,000", "something stands behind the value"),
+        ("publish-rate = 1,000", "there is text after the value"),
         (
             "publish-rate = 2026-11-30",
             "invalid type: table or date, expected a whole number",
         ),
         ("publish-rate = 12:99:99", "the value is a date or a time"),
-        ("publish-rate = \u{ff11}00", "there is a digit that is no plain one"),
+        ("publish-rate = \u{ff11}00", "there is a digit that is not a plain one"),
         (
             "publish-rate = nan",
             "invalid type: number with a point, expected a whole number",
@@ -254,8 +254,11 @@ fn wrong_values_are_told_in_our_own_words() {
         ("keep-alive = \"60s\u{201d}", quotes),
         ("\u{201c}keep-alive\u{201d} = \"60s\"", quotes),
         ("keep-alive = `60s`", quotes),
-        ("keep-alive\u{a0}= \"60s\"", "there is a blank that is no plain one"),
-        ("keep\u{2013}alive = \"60s\"", "there is a dash that is no plain hyphen"),
+        ("keep-alive\u{a0}= \"60s\"", "there is a special blank"),
+        (
+            "keep\u{2013}alive = \"60s\"",
+            "there is a dash that is not the plain hyphen",
+        ),
         ("keep-alive = 60s", bare),
         ("keep-alive =", "the value is missing"),
         ("keep-alive = # 60s", "the value is missing"),
@@ -266,8 +269,8 @@ fn wrong_values_are_told_in_our_own_words() {
         ("keep-alive = \"6\\0s\"", escape),
         ("keep-alive = \"\\u12\"", escape),
         ("keep-alive == \"60s\"", "there is one = too many"),
-        ("keep-alive = \"60s\";", "something stands behind the value"),
-        ("keep-alive = True", "the value is no true and no false"),
+        ("keep-alive = \"60s\";", "there is text after the value"),
+        ("keep-alive = True", "the value is neither true nor false"),
         ("= 5", "a name is missing"),
     ] {
         let said = fault(&format!("[mqtt]\n{line}"));

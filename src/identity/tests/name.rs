@@ -76,7 +76,7 @@ fn promise_3_the_thing_name_before_the_token_is_open_is_the_devices_wherever_it_
     let certificate = folder.path().join("device.pem");
     let name = |text: &str, configured: Option<&str>| {
         fs::write(&certificate, text).unwrap();
-        super::super::thing_name(&IdentityConfig {
+        super::super::find_thing_name(&IdentityConfig {
             certificate: certificate.clone(),
             ca_chain: None,
             thing_name: configured.map(str::to_owned),

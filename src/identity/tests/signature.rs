@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
 use crate::clock::manual::ManualClock;
-use crate::identity::signature::{Proof, refused_by_aws, verify};
+use crate::identity::signature::{SignatureStatus, find_refused_algorithm, verify};
 use crate::identity::{Certificate, Loaded, Source, usage};
 use crate::pem_file;
 use crate::problem::Remedy;
@@ -18,36 +18,36 @@ fn a_hash_in_the_parameters_and_a_small_key_are_looked_at() {
             "RSA-1024 with SHA-384",
             include_str!("certificates/small-ca-sha384.pem"),
             None,
-            Proof::Unknown,
+            SignatureStatus::Unknown,
             true,
         ),
         (
             "PSS with SHA-1",
             include_str!("certificates/pss-sha1.pem"),
             Some("RSASSA-PSS with SHA-1"),
-            Proof::Unknown,
+            SignatureStatus::Unknown,
             false,
         ),
         (
             "PSS with SHA-256",
             include_str!("certificates/pss-sha256.pem"),
             None,
-            Proof::Signed,
+            SignatureStatus::Signed,
             false,
         ),
         (
             "RSA with SHA-256",
             include_str!("certificates/rsa-sha256.pem"),
             None,
-            Proof::Signed,
+            SignatureStatus::Signed,
             false,
         ),
     ] {
         let file = pem_file::parse(pem.as_bytes()).unwrap();
         let (_, certificate) = X509Certificate::from_der(&file.certificates[0]).unwrap();
-        assert_eq!(refused_by_aws(&certificate), refused, "{name}");
+        assert_eq!(find_refused_algorithm(&certificate), refused, "{name}");
         assert_eq!(verify(&certificate, &certificate), proof, "{name}");
-        let warnings = usage::of_ca(&certificate, None);
+        let warnings = usage::check_ca(&certificate, None);
         let says_small = warnings
             .iter()
             .any(|warning| warning.message.contains("RSA key of 1024 bits"));
@@ -59,7 +59,7 @@ fn a_hash_in_the_parameters_and_a_small_key_are_looked_at() {
 struct Issued {
     name: &'static str,
     pem: &'static str,
-    proof: Proof,
+    proof: SignatureStatus,
     /// The signature and the key, where they cannot be verified.
     words: Option<&'static str>,
 }
@@ -68,67 +68,67 @@ const ISSUED: [Issued; 11] = [
     Issued {
         name: "EC P-521",
         pem: include_str!("certificates/issued-p521.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("ECDSA with SHA-512, by an EC P-521 key"),
     },
     Issued {
         name: "SHA-512 on P-256",
         pem: include_str!("certificates/issued-p256-512.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("ECDSA with SHA-512, by an EC P-256 key"),
     },
     Issued {
         name: "PSS with a salt of 20",
         pem: include_str!("certificates/issued-pss20.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("RSASSA-PSS, by an RSA key of 2048 bits"),
     },
     Issued {
         name: "secp256k1, whose keys are as long as those of P-256",
         pem: include_str!("certificates/issued-k1.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("ECDSA with SHA-256, by an EC key on another curve"),
     },
     Issued {
         name: "brainpoolP256r1",
         pem: include_str!("certificates/issued-bp.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("ECDSA with SHA-256, by an EC key on another curve"),
     },
     Issued {
         name: "RSA-1024 with SHA-384",
         pem: include_str!("certificates/issued-r1024.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("RSA with SHA-384, by an RSA key of 1024 bits"),
     },
     Issued {
         name: "DSA",
         pem: include_str!("certificates/issued-dsa.pem"),
-        proof: Proof::Unknown,
+        proof: SignatureStatus::Unknown,
         words: Some("DSA with SHA-256, by a key of another kind"),
     },
     Issued {
         name: "PSS with the usual salt",
         pem: include_str!("certificates/issued-pss32.pem"),
-        proof: Proof::Signed,
+        proof: SignatureStatus::Signed,
         words: None,
     },
     Issued {
         name: "PSS with SHA-384",
         pem: include_str!("certificates/issued-pss48.pem"),
-        proof: Proof::Signed,
+        proof: SignatureStatus::Signed,
         words: None,
     },
     Issued {
         name: "a key for PSS alone",
         pem: include_str!("certificates/issued-psskey.pem"),
-        proof: Proof::Signed,
+        proof: SignatureStatus::Signed,
         words: None,
     },
     Issued {
         name: "RSA with SHA-512",
         pem: include_str!("certificates/issued-rsa512.pem"),
-        proof: Proof::Signed,
+        proof: SignatureStatus::Signed,
         words: None,
     },
 ];
@@ -209,7 +209,7 @@ fn keys_of_a_ca_that_aws_refuses_are_named() {
         );
         let file = pem_file::parse(&fs::read(path).unwrap()).unwrap();
         let (_, ca) = X509Certificate::from_der(&file.certificates[0]).unwrap();
-        let said = usage::of_ca(&ca, None)
+        let said = usage::check_ca(&ca, None)
             .iter()
             .any(|problem| problem.message.contains("key that AWS IoT"));
         assert_eq!(said, !is_taken, "{name}");

@@ -2,7 +2,7 @@
 
 use super::super::caller::Holder;
 use super::*;
-use crate::config::{Config, Folders};
+use crate::config::{self, Folders};
 
 const RULES: &str = r#"
     access = [
@@ -25,7 +25,7 @@ fn rules() -> Vec<AccessRule> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatepost.toml");
     std::fs::write(&path, RULES).unwrap();
-    Config::load(&path, &Folders::from_environment()).unwrap().access
+    config::load(&path, &Folders::from_environment()).unwrap().access
 }
 
 fn peer(uid: u32, gid: u32, unit: Option<&str>) -> Caller {

@@ -231,7 +231,7 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
 /// Each case has a request and the value of the hint's rule; `None` where there is no rule to hint at.
 #[test]
 fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
-    use crate::config::{Config, Folders};
+    use crate::config::Folders;
     use crate::local::{AccessRules, Caller};
 
     let longest = "t".repeat(256);
@@ -293,7 +293,7 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
         );
         std::fs::write(drop_ins.join(FILE), &hint).unwrap();
         let config =
-            Config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));
+            config::load(&path, &Folders::from_environment()).unwrap_or_else(|error| panic!("{hint}: {error}"));
         assert_eq!(
             config.access.len(),
             usize::from(expected.is_some()),

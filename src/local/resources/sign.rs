@@ -17,7 +17,7 @@ use super::credentials;
 use crate::clock::rfc3339;
 use crate::credentials::Credentials;
 use crate::secret::SecretBody;
-use crate::sigv4::{LONGEST_EXPIRY, Request, Unsignable};
+use crate::sigv4::{LONGEST_EXPIRY, Request, SigningError};
 
 /// A request's body: what may be signed fits into a few kilobytes.
 const MAX_BODY: usize = 32 * 1024;
@@ -117,7 +117,7 @@ pub async fn post(shared: &ApiContext, caller: &Caller, body: Incoming) -> Resul
     shared.pace.charge(caller, turns).await?;
     let signed = wanted
         .sign(shared, &credentials)
-        .map_err(|Unsignable(why)| ApiError::malformed(why))?;
+        .map_err(|SigningError(why)| ApiError::malformed(why))?;
     let json = serde_json::to_vec(&signed)
         .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
     // The session token is in it.
@@ -144,7 +144,7 @@ impl Wanted {
         Ok(())
     }
 
-    fn sign(&self, shared: &ApiContext, credentials: &Credentials) -> Result<Signed, Unsignable> {
+    fn sign(&self, shared: &ApiContext, credentials: &Credentials) -> Result<Signed, SigningError> {
         let request = Request {
             service: &self.service,
             region: &self.region,
@@ -157,7 +157,7 @@ impl Wanted {
         request.check_method()?;
         let without_body = matches!(self.method.as_str(), "GET" | "HEAD" | "DELETE") || self.expires.is_some();
         if self.payload_hash.is_none() && !without_body {
-            return Err(Unsignable(format!(
+            return Err(SigningError(format!(
                 "a {} has a body: payload_hash is needed, its SHA-256 in hex or \"UNSIGNED-PAYLOAD\"",
                 self.method
             )));
@@ -170,7 +170,7 @@ impl Wanted {
             }
             Some(seconds) => {
                 let expiry = expiry(seconds, credentials.remaining(&*shared.clock))?;
-                let url = request.presigned(credentials, now, expiry)?;
+                let url = request.presign(credentials, now, expiry)?;
                 let end = now.checked_add(expiry).unwrap_or(SystemTime::UNIX_EPOCH);
                 let expires = rfc3339(end);
                 let note = (expiry.as_secs() < seconds).then(|| {
@@ -186,11 +186,11 @@ impl Wanted {
 }
 
 /// How long a URL is good for: no longer than the credentials, and in whole seconds.
-fn expiry(wanted: u64, remaining: Duration) -> Result<Duration, Unsignable> {
+fn expiry(wanted: u64, remaining: Duration) -> Result<Duration, SigningError> {
     let most = LONGEST_EXPIRY.as_secs();
     match (1..=most).contains(&wanted) {
         true => Ok(Duration::from_secs(wanted.min(remaining.as_secs()))),
-        false => Err(Unsignable(format!(
+        false => Err(SigningError(format!(
             "expires is not between 1 and {most} seconds, which is AWS's limit"
         ))),
     }

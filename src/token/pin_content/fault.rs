@@ -1,8 +1,8 @@
-//! Names the mistakes of PIN files.
+//! The mistakes in PIN files.
 
 use std::fmt;
 
-/// A mistake in a PIN file. The texts never repeat anything of the file.
+/// A mistake in a PIN file. The messages never repeat anything from the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::token) enum PinFault {
     Empty,
@@ -49,7 +49,7 @@ impl fmt::Display for PinFault {
             Self::Assignment => "has a name before the PIN, as in PIN=...; it must hold the PIN alone",
             Self::Uri => "holds a pkcs11: URI; it must hold the PIN alone",
             Self::Json => "holds JSON; it must hold the PIN alone",
-            Self::Unfilled => "holds a variable or a placeholder that nobody has filled in",
+            Self::Unfilled => "holds a variable or a placeholder that was not replaced",
             Self::NoValue => "holds the word that programs write where there is no value",
             Self::Masked => "holds asterisks or bullets, which some program shows in the PIN's place",
             Self::Escaped => {

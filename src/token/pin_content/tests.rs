@@ -1,11 +1,11 @@
-//! PIN files as people and programs write them.
+//! Tests with PIN files as people and programs write them.
 
 use proptest::prelude::*;
 
 use super::*;
 
 #[test]
-fn a_pin_is_what_stands_in_its_line() {
+fn the_pin_is_the_content_of_the_line() {
     let long = "1".repeat(MAX_PIN);
     for (content, pin) in [
         ("1234\n", "1234"),
@@ -31,7 +31,7 @@ fn a_pin_is_what_stands_in_its_line() {
         ("spin=1\n", "spin=1"),
         ("=pin:\n", "=pin:"),
         ("\"\n", "\""),
-        // What looks odd, and may be meant.
+        // Unusual text that may be a PIN.
         ("MTIzNDU2Nzg5MA==\n", "MTIzNDU2Nzg5MA=="),
         ("/x3Kd/9aBq2Lm4Zr7Yt0Wg==\n", "/x3Kd/9aBq2Lm4Zr7Yt0Wg=="),
         ("3f9a0c77e1b24d5886aa01c2d3e4f5a6\n", "3f9a0c77e1b24d5886aa01c2d3e4f5a6"),
@@ -51,12 +51,12 @@ fn a_pin_is_what_stands_in_its_line() {
         ("0x31323334\n", "0x31323334"),
         (long.as_str(), long.as_str()),
     ] {
-        assert_eq!(pin_in(content.as_bytes()), Ok(pin));
+        assert_eq!(extract_pin(content.as_bytes()), Ok(pin));
     }
 }
 
 #[test]
-fn each_mistake_has_its_name() {
+fn each_mistake_is_recognised() {
     let utf16 = |little: bool, text: &str| -> Vec<u8> {
         let bytes = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
         text.encode_utf16().flat_map(bytes).collect()
@@ -203,14 +203,19 @@ fn each_mistake_has_its_name() {
         (b"-----BEGIN PRIVATE KEY-----\\nMIGH\n", PinFault::KeyMaterial),
     ];
     for (content, fault) in cases {
-        assert_eq!(pin_in(content), Err(*fault), "{:?}", String::from_utf8_lossy(content));
+        assert_eq!(
+            extract_pin(content),
+            Err(*fault),
+            "{:?}",
+            String::from_utf8_lossy(content)
+        );
     }
 }
 
 proptest! {
     #[test]
-    fn what_is_taken_is_one_clean_line(content in proptest::collection::vec(any::<u8>(), 0..64)) {
-        if let Ok(pin) = pin_in(&content) {
+    fn an_accepted_pin_is_one_clean_line(content in proptest::collection::vec(any::<u8>(), 0..64)) {
+        if let Ok(pin) = extract_pin(&content) {
             prop_assert!(content.starts_with(pin.as_bytes()) && content.len() - pin.len() <= 2);
             prop_assert!(!pin.is_empty() && pin.trim() == pin && !pin.contains(char::is_control));
         }

@@ -316,7 +316,7 @@ fn promise_8_a_token_that_breaks_in_the_middle_heals_with_the_module_loaded_anew
     quirks.set(&["break-after 2 30"]).unwrap();
     world.gateway.start();
     world.certify();
-    world.gateway.wait_for_log("opens the token anew");
+    world.gateway.wait_for_log("reopens the token");
     let loaded = || quirks.calls("C_Initialize").unwrap();
     wait::until(SOON, "the module to be loaded anew", || loaded() >= 2).unwrap();
     quirks.set(&[]).unwrap();

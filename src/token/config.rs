@@ -1,0 +1,21 @@
+//! The checked `[token]` section of the configuration.
+
+use std::path::PathBuf;
+
+use super::algorithm::Generate;
+use super::uri::KeyUri;
+
+/// `[token]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// The key.
+    pub key: KeyUri,
+    /// The file with the PIN; `None` means the systemd credential named `pin`.
+    pub pin_file: Option<PathBuf>,
+    /// What to do if the token has no such key.
+    pub generate: Generate,
+    /// `identity.certificate`, which may have the public key if the token does not.
+    pub certificate: PathBuf,
+}
