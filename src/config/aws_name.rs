@@ -84,7 +84,7 @@ impl Service {
             Self::Data | Self::LegacyData => "the MQTT endpoint",
             Self::Credentials => "the credentials provider's endpoint",
             Self::Jobs => "the endpoint for jobs",
-            Self::Api => "the endpoint of AWS IoT's API, which is no account's own",
+            Self::Api => "the endpoint of AWS IoT's API, which is the same for all accounts",
         }
     }
 }
@@ -233,7 +233,7 @@ pub(super) fn find_doubt(host: &str) -> Option<&'static str> {
     let labels: Vec<&str> = host.split('.').take_while(|label| *label != "iot").collect();
     match labels.as_slice() {
         ["data-ats" | "data" | "ats" | "credentials"] | ["data", "ats" | "credentials"] => {
-            Some("lacks the account's own prefix, so that it is no account's endpoint")
+            Some("lacks the account's own prefix, so that it is not an account's endpoint")
         }
         [prefix, "credentials"] if prefix.ends_with("-ats") => {
             Some("has -ats, which the names of MQTT endpoints have, and not those of the credentials provider")

@@ -134,7 +134,7 @@ fn decode_text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Content> {
 fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, Content> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
-    match String::from_decode_utf16(&units) {
+    match String::from_utf16(&units) {
         Ok(text) if rest.is_empty() => Ok(Cow::Owned(text.into_bytes())),
         _ => Err(Content::DamagedUtf16),
     }

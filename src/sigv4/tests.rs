@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// The cases of AWS's signing test suite that fit this interface: paths are normalized and percent-encoded already, tokens
 /// are signed, no header is folded.
-/// From aws-sigv4's package, aws-signing-test-suite/v4; its context: 2015-08-30T12:36:00Z, us-east-1, "service", 3600 s.
+/// They are in the package of aws-sigv4, aws-signing-test-suite/v4, and use 2015-08-30T12:36:00Z, us-east-1, "service" and 3600 s.
 const SUITE: &str = include_str!("tests/suite.json");
 const SUITE_TIME: u64 = 1_440_938_160;
 const SUITE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -131,7 +131,7 @@ fn awss_examples_for_s3() {
 }
 
 #[test]
-fn what_is_no_request_is_not_signed() {
+fn an_invalid_request_is_not_signed() {
     let good = Request {
         service: "sts",
         region: "us-east-1",
@@ -216,7 +216,7 @@ fn what_is_no_request_is_not_signed() {
 }
 
 #[test]
-fn a_header_field_that_is_there_twice_is_signed_as_one_with_a_comma() {
+fn values_of_a_repeated_header_field_are_joined_by_commas() {
     let credentials = credentials("AKIDEXAMPLE", SUITE_SECRET, "token", SUITE_TIME);
     let signature = |headers: &[(&'static str, &'static str)]| {
         let request = Request {

@@ -53,7 +53,7 @@ impl KeyChecks {
     /// Waits for the next request; `None` when a check is due.
     ///
     /// # Errors
-    /// When nobody can send requests any more.
+    /// If the last sender is dropped.
     pub(super) fn receive_until_due(&self, requests: &Receiver<Request>) -> Result<Option<Request>, RecvTimeoutError> {
         match requests.recv_timeout(self.due_in()) {
             Ok(request) => Ok(Some(request)),

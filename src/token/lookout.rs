@@ -62,7 +62,7 @@ impl Lookout {
     /// certificate file has changed. Without a time, only a request ends the wait.
     ///
     /// # Errors
-    /// When nobody can send requests any more.
+    /// If the last sender is dropped.
     pub(super) fn receive_until(
         &self,
         again: Option<Instant>,

@@ -1,4 +1,4 @@
-//! Cases that wake the watch, and cases that do not.
+//! Tests which events wake the watch.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -9,12 +9,12 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// For what comes at once on an idle machine.
+/// The wait for an event that arrives at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
-/// After this long nothing was noticed: events are there as soon as the call that caused them returns.
+/// The time without events after which none will come, because they are queued before the call that causes them returns.
 const NEVER: Duration = Duration::from_millis(50);
 
-/// Two folders with a watched file each.
+/// Two folders, each with a watched file.
 struct Rig {
     _top: TempDir,
     certificate: PathBuf,
@@ -39,19 +39,19 @@ impl Rig {
         }
     }
 
-    /// Whether the watch tells of a change.
+    /// Whether the watch reports a change.
     async fn is_woken(&mut self) -> bool {
         timeout(SOON, self.files.changed()).await.is_ok()
     }
 
-    /// Whether the kernel reports anything at all.
-    async fn hears_anything(&mut self) -> bool {
+    /// Whether the kernel reports any event.
+    async fn receives_any_event(&mut self) -> bool {
         timeout(NEVER, self.files.next_events()).await.is_ok()
     }
 }
 
 #[tokio::test]
-async fn whatever_may_change_what_is_read_wakes_it() {
+async fn every_event_that_may_change_a_file_wakes_the_watch() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 11] = [
         ("written", |path| fs::write(path, "new").unwrap()),
@@ -101,23 +101,23 @@ async fn whatever_may_change_what_is_read_wakes_it() {
 }
 
 #[tokio::test]
-async fn logging_into_the_folder_and_reading_the_files_is_not_even_heard() {
+async fn logging_into_the_folder_and_reading_the_files_cause_no_event() {
     let mut rig = Rig::new();
     let folder = rig.certificate.parent().unwrap().to_owned();
     let mut log = File::create(folder.join("program.log")).unwrap();
-    assert!(rig.hears_anything().await, "a file has appeared");
-    while rig.hears_anything().await {}
+    assert!(rig.receives_any_event().await, "a file has appeared");
+    while rig.receives_any_event().await {}
     for _ in 0..100 {
         writeln!(log, "a line").unwrap();
         log.sync_all().unwrap();
     }
     fs::read(&rig.certificate).unwrap();
     fs::read_dir(&folder).unwrap().for_each(drop);
-    assert!(!rig.hears_anything().await, "none of that wakes the process");
+    assert!(!rig.receives_any_event().await, "none of that wakes the process");
 }
 
 #[tokio::test]
-async fn other_files_in_the_folder_do_not_wake_it() {
+async fn other_files_in_the_folder_do_not_wake_the_watch() {
     let mut rig = Rig::new();
     let folder = rig.certificate.parent().unwrap().to_owned();
     for name in ["outbox.db-journal", "device.pem.tmp", "ca.pem"] {

@@ -1,9 +1,9 @@
-//! Which CA certificates are sent, and when there is no path to one.
+//! Tests which CA certificates are sent, and when there is no path to a CA.
 
 use super::*;
 
 #[test]
-fn the_path_is_built_by_signatures_whatever_else_is_in_the_file() {
+fn the_path_is_built_by_signatures() {
     let key = KeyPair::generate().unwrap();
     let old = Party::root(ca_params("Fleet CA"));
     let new = Party::root(ca_params("Fleet CA"));
@@ -13,7 +13,7 @@ fn the_path_is_built_by_signatures_whatever_else_is_in_the_file() {
         ca_params("P-384 CA"),
         KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap(),
     );
-    // The same CA renewed: the same name and key, an expired certificate and a good one.
+    // A renewed CA has the same name and key, with an expired certificate and a valid one.
     let mut expired = ca_params("Fleet CA");
     expired.not_after = rcgen::date_time_ymd(2021, 1, 1);
     let renewed_key = KeyPair::try_from(new.key.serialize_der()).unwrap();
@@ -66,13 +66,13 @@ fn the_path_is_built_by_signatures_whatever_else_is_in_the_file() {
         let loaded = load(&device, Some(&chain), &key).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
         assert_eq!(loaded.certificate.chain, ders(&path), "{name}");
         assert_eq!(loaded.warning, None, "{name}");
-        // The same in one file, and with the device anywhere in it.
+        // The same certificates in one file, with the device at any position.
         for file in [format!("{device}{chain}"), format!("{chain}{device}")] {
             let loaded = load(&file, None, &key).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
             assert_eq!(loaded.certificate.chain, ders(&path), "{name}");
         }
     }
-    // Without any CA certificate there is nothing to compare with: AWS may know the certificate already.
+    // Without CA certificates the device certificate is accepted, because AWS may know it already.
     assert_eq!(load(&by(&old), None, &key).unwrap().certificate.chain, []);
 }
 
@@ -128,7 +128,7 @@ fn the_newest_certificate_for_the_key_is_taken() {
 }
 
 #[test]
-fn without_a_key_a_ca_of_the_first_version_is_told_from_the_device_by_what_it_has_issued() {
+fn without_a_key_a_ca_of_x509_v1_is_recognised_by_the_certificates_that_it_issued() {
     let ca = include_str!("certificates/first-version-ca.pem");
     let device = include_str!("certificates/first-version-device.pem");
     for (name, file, chain) in [

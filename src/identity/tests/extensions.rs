@@ -1,11 +1,11 @@
-//! Extensions for which verifiers refuse a certificate.
+//! Tests of extensions for which verifiers refuse a certificate.
 
 use rcgen::CustomExtension;
 
 use super::*;
 
 #[test]
-fn an_extension_for_which_a_verifier_refuses_a_certificate_is_said() {
+fn an_extension_for_which_verifiers_refuse_a_certificate_is_reported() {
     let key = KeyPair::generate().unwrap();
     let extension = |oid: &[u64], is_critical: bool| {
         let mut extension = CustomExtension::from_oid_content(oid, vec![5, 0]);

@@ -1,4 +1,4 @@
-//! Certificates and chains as CAs make them, right and wrong, without a token.
+//! Tests of certificates and chains, correct and faulty, without a token.
 
 mod chain;
 mod extensions;

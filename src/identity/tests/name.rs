@@ -1,4 +1,4 @@
-//! The thing name out of the certificate or the configuration.
+//! Tests of the thing name, which is in the certificate or in the configuration.
 
 use super::*;
 use crate::config::{IdentityConfig, Subject};
@@ -23,7 +23,7 @@ fn the_common_name_is_read_in_every_string_type() {
         assert_eq!(loaded.certificate.thing_name, "gw-1", "{name}");
         assert_eq!(loaded.certificate.subject, "CN=gw-1", "{name}");
     }
-    // VisibleString, which rcgen does not write: its tag in the place of another's of the same length.
+    // rcgen does not write VisibleString, so its tag replaces that of another type of the same length.
     let der = ca
         .sign(&named(DnValue::Ia5String(Ia5String::try_from("gw-1").unwrap())), &key)
         .der()
@@ -34,7 +34,7 @@ fn the_common_name_is_read_in_every_string_type() {
     let visible = pem::encode(&pem::Pem::new("CERTIFICATE", visible));
     assert_eq!(load(&visible, None, &key).unwrap().certificate.thing_name, "gw-1");
 
-    // Two names are two in whatever types they are.
+    // Two names are refused whatever their types are.
     let mut params = named(DnValue::BmpString(BmpString::try_from("gw-1").unwrap()));
     params
         .distinguished_name
@@ -44,7 +44,7 @@ fn the_common_name_is_read_in_every_string_type() {
 }
 
 #[test]
-fn a_configured_thing_name_stands_in_for_the_common_name() {
+fn a_configured_thing_name_overrides_the_common_name() {
     let key = KeyPair::generate().unwrap();
     for name in ["gw-1", "serial 4711, not a thing's name", ""] {
         let device = named(name).self_signed(&key).unwrap().pem();

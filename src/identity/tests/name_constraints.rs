@@ -1,4 +1,4 @@
-//! CAs that may sign some names only.
+//! Tests of CAs that may sign some names only.
 
 use rcgen::{CidrSubnet, GeneralSubtree, NameConstraints, SanType};
 
@@ -16,7 +16,7 @@ fn dns(name: &str) -> GeneralSubtree {
     GeneralSubtree::DnsName(name.to_owned())
 }
 
-/// What is said about a device of that name and those alternative names below a CA with those constraints.
+/// Returns the warning about a device with these alternative names below a CA with these constraints.
 fn warning(permitted: Vec<GeneralSubtree>, excluded: Vec<GeneralSubtree>, alternatives: Vec<SanType>) -> String {
     let key = KeyPair::generate().unwrap();
     let mut params = ca_params("Fleet CA");
@@ -39,7 +39,7 @@ fn warning(permitted: Vec<GeneralSubtree>, excluded: Vec<GeneralSubtree>, altern
 }
 
 #[test]
-fn a_name_that_a_ca_may_not_sign_is_said() {
+fn a_name_that_a_ca_may_not_sign_is_reported() {
     let country = |value: &'static str| directory(&[(DnType::CountryName, value)]);
     let organization =
         |value: &'static str| directory(&[(DnType::CountryName, "IN"), (DnType::OrganizationName, value)]);
@@ -202,7 +202,7 @@ fn a_name_that_a_ca_may_not_sign_is_said() {
 }
 
 #[test]
-fn constraints_reach_down_the_whole_path_but_not_to_a_ca_that_changed_its_key() {
+fn constraints_apply_to_the_whole_path_except_self_issued_cas() {
     let key = KeyPair::generate().unwrap();
     let mut params = ca_params("Root");
     params.name_constraints = Some(NameConstraints {

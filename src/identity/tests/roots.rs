@@ -1,4 +1,4 @@
-//! Files at aws.root-ca that verify no server of AWS's.
+//! Tests of files at aws.root-ca that cannot verify AWS's servers.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::identity::roots;
 
 #[test]
-fn certificates_that_are_no_roots_are_warned_of_by_name() {
+fn certificates_that_are_not_roots_are_reported_by_name() {
     let changed = |name: &str, change: &dyn Fn(&mut CertificateParams)| {
         let mut params = ca_params(name);
         change(&mut params);
@@ -95,7 +95,7 @@ fn certificates_that_are_no_roots_are_warned_of_by_name() {
 }
 
 #[test]
-fn what_is_no_file_of_certificates_is_told_of_by_its_reader() {
+fn a_file_without_certificates_is_reported_when_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("root.pem");
     assert!(roots::examine(&path, None).is_empty());

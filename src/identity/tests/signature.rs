@@ -1,4 +1,4 @@
-//! Signatures and keys that ring makes none of: certificates made by openssl, whose keys were thrown away.
+//! Tests of signatures and keys that ring cannot create, with certificates made by openssl, whose keys were deleted.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::pem_file;
 use crate::problem::Remedy;
 
 #[test]
-fn a_hash_in_the_parameters_and_a_small_key_are_looked_at() {
+fn the_hash_in_the_parameters_and_the_size_of_the_key_are_checked() {
     for (name, pem, refused, proof, is_small) in [
         (
             "RSA-1024 with SHA-384",
@@ -60,7 +60,7 @@ struct Issued {
     name: &'static str,
     pem: &'static str,
     proof: SignatureStatus,
-    /// The signature and the key, where they cannot be verified.
+    /// The description of the signature and the key, if it cannot be verified.
     words: Option<&'static str>,
 }
 
@@ -134,7 +134,7 @@ const ISSUED: [Issued; 11] = [
 ];
 
 #[test]
-fn a_signature_that_cannot_be_verified_is_said() {
+fn a_signature_that_cannot_be_verified_is_reported() {
     for Issued {
         name,
         pem,
@@ -160,14 +160,14 @@ fn a_signature_that_cannot_be_verified_is_said() {
 }
 
 #[test]
-fn a_ca_that_aws_takes_makes_no_work_for_anybody() {
+fn a_ca_that_aws_accepts_has_no_warning() {
     let said = load(ISSUED[0].pem).unwrap().warning.unwrap();
     assert_eq!(said.remedy, Remedy::Wait, "{said}");
     assert!(said.next_step.is_some_and(|step| step.contains("openssl verify")));
 }
 
 #[test]
-fn algorithms_that_aws_refuses_and_twins_are_refused() {
+fn refused_algorithms_and_a_ca_with_the_same_name_are_refused() {
     for (name, pem, words) in [
         (
             "Ed448",
@@ -195,7 +195,7 @@ fn algorithms_that_aws_refuses_and_twins_are_refused() {
 }
 
 #[test]
-fn keys_of_a_ca_that_aws_refuses_are_named() {
+fn keys_of_a_ca_that_aws_refuses_are_reported() {
     for (name, is_taken) in [
         ("p521", true),
         ("k1", false),
@@ -216,7 +216,7 @@ fn keys_of_a_ca_that_aws_refuses_are_named() {
     }
 }
 
-/// A load without the token's key: the device is the first that is no CA.
+/// Loads a file without the token's key, so that the first certificate that is not a CA's is the device's.
 fn load(pem: &str) -> Result<Loaded, crate::identity::CertificateError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("device.pem");

@@ -1,9 +1,9 @@
-//! Certificates that AWS does not take, or that will be in the way there.
+//! Tests of certificates that AWS refuses.
 
 use super::*;
 
 #[test]
-fn what_aws_will_not_take_is_said_before_it_is_tried() {
+fn faults_for_which_aws_refuses_a_certificate_are_reported() {
     let key = KeyPair::generate().unwrap();
     let good = Party::root(ca_params("Fleet CA"));
     let ed25519 = Party::with_key(ca_params("Fleet CA"), KeyPair::generate_for(&PKCS_ED25519).unwrap());
@@ -102,7 +102,7 @@ fn what_aws_will_not_take_is_said_before_it_is_tried() {
 }
 
 #[test]
-fn a_ca_chain_of_the_device_alone_and_a_device_that_is_marked_as_a_ca_are_named() {
+fn a_ca_chain_without_a_ca_and_a_device_marked_as_a_ca_are_reported() {
     let key = KeyPair::generate().unwrap();
     let ca = Party::root(ca_params("Fleet CA"));
     let device = ca.sign(&named("gw-1"), &key).pem();

@@ -1,9 +1,9 @@
-//! Files that are something else, and what each is called.
+//! Tests of files without certificates, and their descriptions.
 
 use super::*;
 
 #[test]
-fn what_is_no_certificate_is_named() {
+fn content_other_than_certificates_is_described() {
     let Material {
         certificate,
         key,
@@ -160,7 +160,7 @@ fn what_is_no_certificate_is_named() {
         let shown = String::from_utf8_lossy(&file).chars().take(60).collect::<String>();
         let found = parse(&file).expect_err(&shown);
         assert_eq!(found, content, "{shown:?}");
-        // Whatever it is, nothing of it is repeated, and there is a step.
+        // The message never repeats the content, and has a next step.
         let said = format!("{found}; {}", found.next_step());
         for line in String::from_utf8_lossy(&file)
             .lines()

@@ -1,9 +1,9 @@
-//! DER, PEM and keys behind each other in one file.
+//! Tests of files with DER, PEM and keys one after the other.
 
 use super::*;
 
 #[test]
-fn der_and_pem_in_one_file_are_told_apart() {
+fn der_and_pem_in_one_file_are_distinguished() {
     let Material {
         certificate,
         other,

@@ -1,9 +1,9 @@
-//! Certificates whose BEGIN and END lines went through a mail, a diff, a program's source or a word processor.
+//! Tests of BEGIN and END lines that were altered by a mail, a diff, source code or a word processor.
 
 use super::*;
 
 #[test]
-fn what_was_done_to_the_lines_of_a_certificate_is_named() {
+fn alterations_of_the_lines_are_identified() {
     let pem = material().certificate;
     let pem = pem.trim_end();
     let each = |change: &dyn Fn(usize, &str) -> String| {
@@ -225,7 +225,7 @@ fn what_was_done_to_the_lines_of_a_certificate_is_named() {
 }
 
 #[test]
-fn what_yaml_and_markdown_put_around_a_certificate_does_not_matter() {
+fn yaml_and_markdown_around_a_certificate_are_ignored() {
     let pem = material().certificate;
     for (name, file) in [
         ("a block of YAML", format!("cert: |\n  {}", pem.replace('\n', "\n  "))),
@@ -246,7 +246,7 @@ fn what_yaml_and_markdown_put_around_a_certificate_does_not_matter() {
 }
 
 #[test]
-fn a_key_or_a_request_is_named_before_its_form() {
+fn a_key_or_a_request_is_reported_before_its_alterations() {
     let Material { key, request, .. } = material();
     for (pem, content) in [(key, Content::PrivateKey), (request, Content::SigningRequest)] {
         for file in [

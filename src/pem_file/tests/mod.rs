@@ -1,4 +1,4 @@
-//! Tests of content that people put where a certificate belongs.
+//! Tests of content that people put in place of a certificate.
 
 mod content;
 mod der_and_pem;
@@ -49,7 +49,7 @@ fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_plainly_a_certificate_is_read() {
+fn recognisable_certificates_are_read() {
     let Material {
         certificate,
         other,

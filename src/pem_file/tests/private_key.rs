@@ -50,7 +50,7 @@ fn wrapped(text: &str, width: usize) -> String {
 }
 
 #[test]
-fn a_private_key_beside_a_certificate_is_noticed_in_whatever_form() {
+fn a_private_key_beside_a_certificate_is_found_in_any_form() {
     let Material { certificate, key, .. } = material();
     let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
     let der = der_of(&key);
@@ -173,7 +173,7 @@ fn a_private_key_beside_a_certificate_is_noticed_in_whatever_form() {
                 missed.push(format!("{name}: {has_key:?}\n{file}"));
             }
         }
-        // Alone, it is named by the same words.
+        // A key alone is described in the same way.
         let alone = parse(beside.as_bytes());
         if alone != Err(Content::PrivateKey) {
             missed.push(format!("{name} alone: {alone:?}\n{beside}"));
@@ -183,7 +183,7 @@ fn a_private_key_beside_a_certificate_is_noticed_in_whatever_form() {
 }
 
 #[test]
-fn what_only_looks_like_a_private_key_is_none() {
+fn text_that_resembles_a_private_key_is_not_one() {
     let Material {
         certificate,
         other,

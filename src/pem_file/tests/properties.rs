@@ -1,4 +1,4 @@
-//! What holds for any bytes.
+//! Properties of the parser for arbitrary bytes.
 
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
-//! Certificates out of the source of a mail or a web page, and with signs that nobody sees.
+//! Tests of certificates from the source of a mail or a web page, and of invisible characters.
 
 use super::*;
 
 #[test]
-fn what_a_mail_or_a_web_page_did_to_a_certificate_is_named() {
-    // The padding of base64 is an equals sign, too: without it, with one, with two.
+fn encodings_of_mails_and_web_pages_are_identified() {
+    // The padding of base64 consists of equals signs, too, so there are cases with none, one and two.
     for _ in 0..12 {
         check(material().certificate.trim_end());
     }
@@ -130,6 +130,6 @@ fn check(pem: &str) {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
-    // A no-break space around the lines is white space like another.
+    // A no-break space around the lines is white space, too.
     assert!(parse(every("\n", "\u{a0}\n\u{a0}").as_bytes()).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Proofs with key pairs outside of any token.
+//! Tests of the proof with key pairs outside a token.
 
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
@@ -10,7 +10,7 @@ const CLAIM: Claim = Claim {
     private: "\"device\" id %01",
 };
 
-/// A key pair outside of any token.
+/// A key pair outside a token.
 struct Pair(EcdsaKeyPair);
 
 impl Pair {
@@ -65,7 +65,7 @@ fn refusal(rv: cryptoki::error::RvError) -> TokenError {
 }
 
 #[test]
-fn the_key_that_verifies_is_taken_wherever_it_stands_and_one_signature_is_made() {
+fn the_key_that_verifies_is_found_with_a_single_signature() {
     let (right, wrong) = (Pair::new(), Pair::new());
     for place in 0..4 {
         let mut candidates: Vec<_> = (0..3).map(|n| wrong.candidate(&format!("wrong {n}"))).collect();
@@ -81,7 +81,7 @@ fn the_key_that_verifies_is_taken_wherever_it_stands_and_one_signature_is_made()
 }
 
 #[test]
-fn what_proves_nothing_is_refused_by_name() {
+fn a_failed_proof_is_described_by_names() {
     let (private, other) = (Pair::new(), Pair::new());
     let cases: Vec<(Vec<Result<Candidate, TokenError>>, &str)> = vec![
         (
@@ -143,7 +143,7 @@ fn what_proves_nothing_is_refused_by_name() {
 }
 
 #[test]
-fn a_device_that_fails_is_no_proof_against_a_key() {
+fn a_failing_device_proves_nothing_about_a_key() {
     use cryptoki::error::RvError;
     let pair = Pair::new();
     let outcome = |rv| prove(&CLAIM, [pair.candidate("a")].into_iter(), move |_, _| Err(refusal(rv))).unwrap_err();

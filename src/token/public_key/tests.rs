@@ -1,8 +1,8 @@
-//! Key objects that say little of their public half, and points in every form.
+//! Tests of key objects with few attributes, and of points in every form.
 
 use super::*;
 
-/// A modulus of that many bits.
+/// Creates a modulus with this many bits.
 fn modulus(bits: usize) -> Vec<u8> {
     let mut modulus = vec![0xff; bits / 8];
     modulus.insert(0, 0);
@@ -10,7 +10,7 @@ fn modulus(bits: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_private_key_object_says_of_its_public_half_is_judged_however_little_it_is() {
+fn even_a_part_of_the_public_attributes_is_checked() {
     let (rsa, ec, edwards) = (Some(KeyType::RSA), Some(KeyType::EC), Some(KeyType::EC_EDWARDS));
     let exponent = Some(vec![1, 0, 1]);
     let point = |length: usize| {
@@ -99,7 +99,7 @@ fn what_a_private_key_object_says_of_its_public_half_is_judged_however_little_it
         ),
         ("nothing at all", attributes(None, None, None, None, None), Ok(false)),
     ] {
-        match (attributes.key(), outcome) {
+        match (attributes.to_key(), outcome) {
             (Ok(key), Ok(is_whole)) => assert_eq!(key.is_some(), is_whole, "{name}"),
             (Err(error), Err(words)) => {
                 assert!(error.problem().message.contains(words), "{name}: {}", error.problem());
@@ -110,7 +110,7 @@ fn what_a_private_key_object_says_of_its_public_half_is_judged_however_little_it
 }
 
 #[test]
-fn a_point_is_read_bare_and_wrapped_whatever_its_bytes_are() {
+fn a_point_is_read_bare_and_wrapped() {
     for (parameters, length) in [(&P256_PARAMETERS[..], 65_u8), (&P384_PARAMETERS, 97)] {
         for byte in 0..=u8::MAX {
             let mut bare = vec![byte; usize::from(length)];

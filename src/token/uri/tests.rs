@@ -1,4 +1,4 @@
-//! Key URIs as tools print them and people write them.
+//! Tests of key URIs as tools print and people write them.
 
 use proptest::prelude::*;
 
@@ -13,14 +13,14 @@ fn good_uris() {
     assert_eq!(uri.object(), Some("a;b\u{e9}"));
     assert_eq!(uri.id(), Some(&[0, 255][..]));
     assert_eq!(uri.slot_id(), Some(17));
-    // A label may say PIN, as long as nothing looks like an attribute.
+    // A label may contain PIN if it does not look like an attribute.
     for label in ["spin=1", "pin", "pin%20of%20gw", "a&b=c", "PIN-1", "pinning%3dx"] {
         assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
     }
     for label in ["passage=1", "bypass:1", "password", "secretary=1", "a,b=c", "gw:key:1"] {
         assert!(format!("pkcs11:object={label}").parse::<KeyUri>().is_ok(), "{label}");
     }
-    // The case of a scheme does not count.
+    // The case of the scheme does not matter.
     for text in ["PKCS11:object=gw", "Pkcs11:object=gw"] {
         let uri: KeyUri = text.parse().unwrap();
         assert_eq!(uri.to_string(), "pkcs11:object=gw", "{text}");
