@@ -121,7 +121,7 @@ fn two_tokens_of_one_label_are_refused() {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let (code, _, errors) = prepare(&token, "make", "gateway", PIN);
     assert_eq!(code, Some(78), "{errors}");
-    assert!(errors.contains("there is a token gateway already"), "{errors}");
+    assert!(errors.contains("there is already a token gateway"), "{errors}");
     let mut tool = rig::command::command("softhsm2-util");
     tool.envs(token.env())
         .args(["--init-token", "--free", "--label", "gateway"]);

@@ -69,7 +69,7 @@ fn promise_8_a_pin_that_may_be_wrong_is_not_tried_again() {
         ends(&mut world, PIN_REFUSED, &[said], words);
         assert_eq!(quirks.calls("C_Login user").unwrap(), tries, "{words:?}");
     }
-    // A driver that has lost its state is another matter: one more try, with the module loaded anew.
+    // A driver that has lost its state is another matter: one more try, with the module reloaded.
     quirks.set(&["first-logins 1 5"]).unwrap();
     signs(&mut world, &["first-logins 1 5"]);
     assert_eq!(quirks.calls("C_Login user").unwrap(), 2);
