@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use fuzz::FixedClock;
-use gatepost::identity::{Certificate, Refusal, Source, roots};
+use gatepost::identity::{Certificate, CertificateError, Source, roots};
 use libfuzzer_sys::fuzz_target;
 
 /// The public key of the seeds' device certificate, as SubjectPublicKeyInfo.
@@ -59,8 +59,8 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
             // Without the token's key the same certificate is found, or another one that is no CA's.
             let _ = Certificate::load(&source, None, &FixedClock::default());
         }
-        Err(Refusal::Missing) => {}
-        Err(Refusal::NotYetValid(_, problem) | Refusal::Unusable(problem)) => {
+        Err(CertificateError::Missing) => {}
+        Err(CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem)) => {
             assert_refusal(&problem.to_string(), input);
         }
     }

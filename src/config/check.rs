@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::endpoints::check_aws;
 use super::enrolment::check_enrolment;
+use super::file_permissions;
 use super::files::Loaded;
 pub(super) use super::findings::Fault;
 use super::findings::Findings;
 use super::mqtt::check_mqtt;
-use super::open_files;
 use super::raw::{RawAccess, RawRoleAlias, RawToken};
 use super::subject::check_identity;
 use super::values::{
@@ -45,7 +45,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
         // The module runs in this process, and the roots decide which server is trusted as AWS.
-        findings.check(key, path.map_or(Ok(()), |path| open_files::check_named(path)));
+        findings.check(key, path.map_or(Ok(()), |path| file_permissions::check_named(path)));
     }
     let (faults, notes) = findings.into_parts();
     match (aws, token, identity, mqtt, enrolment) {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::file_permissions;
 use super::merged::{Merged, Sources};
-use super::open_files;
 use super::raw::Raw;
 use super::toml_fault;
 use crate::foreign_text::{clean, one_line};
@@ -115,7 +115,7 @@ fn find_folder_fault(folder: &Path) -> Option<String> {
     };
     fs::metadata(folder)
         .ok()
-        .and_then(|found| open_files::check(folder, &found).err())
+        .and_then(|found| file_permissions::check(folder, &found).err())
 }
 
 /// Whether a file in `conf.d` counts. Hidden files belong to editors: Emacs' lock `.#x.toml` is a dangling link.
@@ -131,7 +131,7 @@ pub(super) fn read(file: &Path) -> Result<Table, String> {
     let name = file.display();
     let unreadable = |error: std::io::Error| format!("{name}: cannot be read: {}", clean(error));
     let found = fs::metadata(file).map_err(unreadable)?;
-    open_files::check(file, &found)?;
+    file_permissions::check(file, &found)?;
     let bytes = regular_file::read(file, MAX_SIZE).map_err(|error| match error {
         FileError::Io(error) => unreadable(error),
         FileError::NotAFile => format!("{name}: cannot be read: it is no regular file"),

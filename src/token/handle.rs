@@ -9,13 +9,13 @@ use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
-use super::lookout::Lookout;
 use super::patience::{CLOSE_PATIENCE, PATIENCE};
 use super::pin::PinSource;
 use super::public_key::PublicKey;
 use super::record::Record;
 use super::reopen_limit::ReopenLimit;
 use super::request::{Request, SignRequest};
+use super::retry_schedule::RetrySchedule;
 use super::thread::{Owner, TokenReporter};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Fatal, Problem};
@@ -74,7 +74,7 @@ impl Token {
             reopen_limit: ReopenLimit::default(),
             last_opening: None,
             logins: Logins::default(),
-            lookout: Lookout::default(),
+            retry_schedule: RetrySchedule::default(),
             key_checks: KeyChecks::default(),
             record: Record::new(),
             heartbeat: heartbeat.clone(),

@@ -12,7 +12,6 @@ use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
-use super::lookout::{LOOK_AGAIN, Lookout};
 use super::open_token::OpenToken;
 use super::patience::{OPEN_PATIENCE, PATIENCE};
 use super::pin::PinSource;
@@ -20,6 +19,7 @@ use super::public_key::PublicKey;
 use super::record::Record;
 use super::reopen_limit::{REOPEN_INTERVAL, ReopenLimit};
 use super::request::{Request, SignRequest};
+use super::retry_schedule::{LOOK_AGAIN, RetrySchedule};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Exit, Fatal, Problem};
@@ -39,7 +39,7 @@ pub(super) struct Owner {
     pub(super) reopen_limit: ReopenLimit,
     pub(super) last_opening: Option<Instant>,
     pub(super) logins: Logins,
-    pub(super) lookout: Lookout,
+    pub(super) retry_schedule: RetrySchedule,
     pub(super) key_checks: KeyChecks,
     pub(super) record: Record,
     pub(super) heartbeat: Heartbeat,
@@ -69,7 +69,7 @@ impl Owner {
                 },
                 State::Closed { again, why } => {
                     match self
-                        .lookout
+                        .retry_schedule
                         .receive_until(again, &self.requests, &self.config.certificate)
                     {
                         Ok(Some(Request::Sign(request))) => {
@@ -138,7 +138,7 @@ impl Owner {
         match opened {
             Ok(token) => {
                 self.record.opened();
-                self.lookout.opened();
+                self.retry_schedule.opened();
                 self.key_checks.opened(|| token.find_key(&self.config.key));
                 let key = token.public_key();
                 let complaint = self.record.complaint();
@@ -189,7 +189,7 @@ impl Owner {
             }
             TokenError::Absent(problem) => {
                 self.reporter.report(TokenPhase::Waiting, Some(problem));
-                Some(Instant::now() + self.lookout.next_wait(has_logged_in, &self.config.certificate))
+                Some(Instant::now() + self.retry_schedule.next_wait(has_logged_in, &self.config.certificate))
             }
             TokenError::Device(problem) => {
                 self.reporter.report(TokenPhase::Waiting, Some(problem));

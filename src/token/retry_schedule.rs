@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// key, the waits grow, because a TPM takes a second for a login. A key may become usable with a certificate, so a change of
 /// the certificate file ends the wait.
 #[derive(Debug, Default)]
-pub(super) struct Lookout {
+pub(super) struct RetrySchedule {
     logins: u32,
     /// The certificate file at the last attempt with a login.
     certificate: Option<FileStamp>,
@@ -38,7 +38,7 @@ impl FileStamp {
     }
 }
 
-impl Lookout {
+impl RetrySchedule {
     /// Returns the wait before the next attempt. `has_logged_in` says whether the last one included a login.
     pub(super) fn next_wait(&mut self, has_logged_in: bool, certificate: &Path) -> Duration {
         if !has_logged_in {
@@ -95,43 +95,43 @@ impl Lookout {
 mod tests {
     use super::*;
 
-    fn seconds(lookout: &mut Lookout, has_logged_in: bool, looks: usize) -> Vec<u64> {
+    fn seconds(retry_schedule: &mut RetrySchedule, has_logged_in: bool, looks: usize) -> Vec<u64> {
         let nowhere = Path::new("/nowhere/device.pem");
         (0..looks)
-            .map(|_| lookout.next_wait(has_logged_in, nowhere).as_secs())
+            .map(|_| retry_schedule.next_wait(has_logged_in, nowhere).as_secs())
             .collect()
     }
 
     #[test]
     fn only_attempts_with_a_login_become_rare() {
-        let mut lookout = Lookout::default();
-        assert_eq!(seconds(&mut lookout, false, 100), [5; 100]);
-        let waits = seconds(&mut lookout, true, 40);
+        let mut retry_schedule = RetrySchedule::default();
+        assert_eq!(seconds(&mut retry_schedule, false, 100), [5; 100]);
+        let waits = seconds(&mut retry_schedule, true, 40);
         assert_eq!(waits[..12], [5, 5, 5, 5, 5, 5, 10, 20, 40, 80, 160, 300]);
         assert_eq!(waits[12..], [300; 28]);
         // A token that was away may be another one.
-        assert_eq!(seconds(&mut lookout, false, 1), [5]);
-        assert_eq!(seconds(&mut lookout, true, 7), [5, 5, 5, 5, 5, 5, 10]);
-        lookout.opened();
-        assert_eq!(seconds(&mut lookout, true, 1), [5]);
+        assert_eq!(seconds(&mut retry_schedule, false, 1), [5]);
+        assert_eq!(seconds(&mut retry_schedule, true, 7), [5, 5, 5, 5, 5, 5, 10]);
+        retry_schedule.opened();
+        assert_eq!(seconds(&mut retry_schedule, true, 1), [5]);
     }
 
     #[test]
     fn a_change_of_the_certificate_file_counts_only_after_a_login() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("device.pem");
-        let mut lookout = Lookout::default();
-        assert!(!lookout.certificate_has_changed(&path));
-        lookout.next_wait(true, &path);
-        assert!(!lookout.certificate_has_changed(&path));
+        let mut retry_schedule = RetrySchedule::default();
+        assert!(!retry_schedule.certificate_has_changed(&path));
+        retry_schedule.next_wait(true, &path);
+        assert!(!retry_schedule.certificate_has_changed(&path));
         fs::write(&path, "a certificate").unwrap();
-        assert!(lookout.certificate_has_changed(&path));
-        lookout.next_wait(true, &path);
-        assert!(!lookout.certificate_has_changed(&path));
+        assert!(retry_schedule.certificate_has_changed(&path));
+        retry_schedule.next_wait(true, &path);
+        assert!(!retry_schedule.certificate_has_changed(&path));
         fs::write(&path, "another certificate").unwrap();
-        assert!(lookout.certificate_has_changed(&path));
-        lookout.next_wait(false, &path);
+        assert!(retry_schedule.certificate_has_changed(&path));
+        retry_schedule.next_wait(false, &path);
         fs::remove_file(&path).unwrap();
-        assert!(!lookout.certificate_has_changed(&path));
+        assert!(!retry_schedule.certificate_has_changed(&path));
     }
 }
