@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cloudlet::switches::Lifetime;
 use cloudlet::{Cloudlet, Options, Role, RoleAlias};
 use rig::fleet_ca::FleetCa;
-use rig::network::{CLOUD, CLOUD_NAME, FAR_CLOUD, Loss, Network};
+use rig::network::{CLOUD, CLOUD_NAME, FAR_CLOUD, Loss, Network, Standby};
 use rig::token::SoftHsm;
 use rig::user;
 use serde_json::Value;
@@ -108,23 +108,23 @@ fn promise_15_a_standby_takes_over_when_the_first_way_is_gone() {
         return eprintln!("NOT TESTED: a network of its own, because only root may have one");
     }
     let network = Network::new().unwrap();
-    network.add_standby().unwrap();
-    network.in_cloud(|| the_first_way_goes(&network)).unwrap();
+    let standby = Standby::add_to(&network).unwrap();
+    network.in_cloud(|| lose_the_first_path(&network, &standby)).unwrap();
 }
 
-/// The preferred way is dead and nothing says so, so that attempts fail and the waits grow. Then the gateway loses that way, and the
-/// standby is what is left: the next attempts do not wait for the times that were planned.
-fn the_first_way_goes(network: &Network) {
+/// The preferred path drops everything silently, so attempts fail and the waits grow. Then the gateway loses that path and only
+/// the standby is left: the next attempts start before their planned times.
+fn lose_the_first_path(network: &Network, standby: &Standby<'_>) {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut world = World::with(Box::new(token), options_at(FAR_CLOUD));
     world.gateway.through = network.at_gateway();
     bring_online_known(&mut world);
     for loss in [Loss::Address, Loss::Route] {
         world.gateway.stop();
-        network.set_first_way_dead(true).unwrap();
+        standby.set_first_path_dead(true).unwrap();
         world.gateway.start();
         let (attempt, refresh) = wait_until_both_wait_long(&world.gateway);
-        network.lose_first_way(loss).unwrap();
+        standby.remove_first_path(loss).unwrap();
         world.gateway.wait_for_log("has gone, and a way out remains");
         world.gateway.wait_for_text("session.phase", "connected");
         world.gateway.wait_for_text("role_aliases.0.phase", "valid");
@@ -134,15 +134,15 @@ fn the_first_way_goes(network: &Network) {
                 "{loss:?}: {what} came back at {planned}, as planned"
             );
         }
-        network.set_first_way_dead(false).unwrap();
-        network.regain_first_way(loss).unwrap();
+        standby.set_first_path_dead(false).unwrap();
+        standby.restore_first_path(loss).unwrap();
     }
 
-    // A connection over the first way dies with its link, of which no packet tells.
+    // A connection over the first path dies silently with its link.
     world.gateway.stop();
     world.gateway.start();
     world.gateway.wait_online();
-    network.lose_first_way(Loss::Link).unwrap();
+    standby.remove_first_path(Loss::Link).unwrap();
     world
         .gateway
         .wait_for_log("nothing was received since this machine's network changed");

@@ -211,7 +211,7 @@ impl Chaos<'_> {
                 network.set_cut(false).unwrap();
             }
         }
-        network.mend().unwrap();
+        network.restore().unwrap();
     }
 
     /// What the gateway hears of it, and when, is the network's affair.

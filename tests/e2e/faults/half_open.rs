@@ -43,7 +43,7 @@ fn a_program_publishes_into(network: &Network) {
             gateway.status()["session"]["phase"] != "connected"
         };
         wait::until(PATIENCE, "the end of the connection", publish).unwrap();
-        network.mend().unwrap();
+        network.restore().unwrap();
         // What is on its way belongs to the old connection; the next attempt may be some seconds away.
         gateway.wait_longer_for(3 * SOON, "session.phase", |phase| phase == "connected");
         gateway.wait_longer_for(3 * SOON, "messages.queued", |queued| queued == 0);

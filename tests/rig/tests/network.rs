@@ -110,7 +110,7 @@ fn a_network_can_be_cut_half_open_and_slow() {
     network.lose_all_from(End::Gateway).unwrap();
     talk.say("up");
     talk.expect(End::Cloud, None);
-    network.mend().unwrap();
+    network.restore().unwrap();
     talk.expect(End::Cloud, Some("up"));
     talk.expect(End::Gateway, Some("up"));
 
@@ -118,7 +118,7 @@ fn a_network_can_be_cut_half_open_and_slow() {
     talk.say("down");
     talk.expect(End::Cloud, Some("down"));
     talk.expect(End::Gateway, None);
-    network.mend().unwrap();
+    network.restore().unwrap();
     talk.expect(End::Gateway, Some("down"));
 
     // More than the line takes at once: the end of it waits.
@@ -127,7 +127,7 @@ fn a_network_can_be_cut_half_open_and_slow() {
     talk.say(&long);
     talk.expect(End::Cloud, None);
     talk.expect(End::Cloud, Some(&long));
-    network.mend().unwrap();
+    network.restore().unwrap();
     talk.expect(End::Gateway, Some(&long));
 
     network.set_cut(true).unwrap();

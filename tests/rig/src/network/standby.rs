@@ -1,94 +1,104 @@
-//! A second way from the gateway to its cloud, which takes over when the first one is gone, as a modem does for a cable.
+//! A second cable between gateway and cloud, which takes over when the first one fails, as a modem does.
 
 use std::fs;
 
 use anyhow::Result;
 
-use super::{CLOUD, CLOUD_NAME, End, Network};
+use super::cable::{CLOUD, CLOUD_NAME, Network};
 
-/// The cloud's address behind both ways.
+/// The cloud's address behind both cables.
 pub const FAR_CLOUD: &str = "203.0.113.1";
 const STANDBY_CLOUD: &str = "198.51.100.1";
 const STANDBY_GATEWAY: &str = "198.51.100.2";
 
-/// What is lost of the first way when it goes.
+/// How the gateway loses its first path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The gateway's address, as when a lease ends.
+    /// Its address is removed, as when a DHCP lease expires.
     Address,
-    /// The route alone, as when a router's advertisement ends.
+    /// Only the route is removed, as when a router advertisement expires.
     Route,
-    /// The link, as when the cable is pulled at the gateway's end.
+    /// The link goes down, as when the cable is unplugged at the gateway's end.
     Link,
 }
 
-impl Network {
-    /// Puts the cloud behind a second cable as well. The gateway prefers the first one for as long as it has it.
+/// A network in which the gateway has a second path to the cloud. It prefers the first one while that exists.
+#[derive(Debug)]
+pub struct Standby<'a> {
+    network: &'a Network,
+}
+
+impl<'a> Standby<'a> {
+    /// Adds the second cable to a network.
     ///
     /// # Errors
-    /// If the kernel does not let us.
-    pub fn add_standby(&self) -> Result<()> {
-        let peer = self.gateway.holder.id().to_string();
+    /// If the command fails.
+    pub fn add_to(network: &'a Network) -> Result<Self> {
+        let peer = network.gateway.process_id().to_string();
         let veth = ["type", "veth", "peer", "name", "standby", "netns", &peer];
-        self.cloud
+        network
+            .cloud
             .run("ip", [&["link", "add", "standby"][..], &veth].concat())?;
-        for (host, address) in [(&self.cloud, STANDBY_CLOUD), (&self.gateway, STANDBY_GATEWAY)] {
+        for (host, address) in [(&network.cloud, STANDBY_CLOUD), (&network.gateway, STANDBY_GATEWAY)] {
             let address = format!("{address}/24");
             host.run("ip", ["address", "add", &address, "dev", "standby"])?;
             host.run("ip", ["link", "set", "standby", "up"])?;
         }
-        self.cloud.run("ip", ["address", "add", FAR_CLOUD, "dev", "lo"])?;
-        self.add_way(STANDBY_CLOUD, "standby", "200")?;
-        self.add_first_way()?;
+        network.cloud.run("ip", ["address", "add", FAR_CLOUD, "dev", "lo"])?;
+        let standby = Self { network };
+        standby.add_path(STANDBY_CLOUD, "standby", "200")?;
+        standby.add_first_path()?;
         // The file is bound to /etc/hosts in another mount namespace, so it must stay the same file.
         fs::write(
-            self.names.path(),
+            network.names.path(),
             format!("127.0.0.1 localhost\n{FAR_CLOUD} {CLOUD_NAME}\n"),
         )?;
-        Ok(())
+        Ok(standby)
     }
 
-    /// Makes the first way a dead end of which no packet tells, though the gateway keeps preferring it, or mends it.
+    /// Makes the first path drop everything silently while the gateway still prefers it, or ends that.
     ///
     /// # Errors
-    /// If the kernel does not let us.
-    pub fn set_first_way_dead(&self, is_dead: bool) -> Result<()> {
+    /// If the command fails.
+    pub fn set_first_path_dead(&self, is_dead: bool) -> Result<()> {
         let address = format!("{CLOUD}/24");
         let action = if is_dead { "del" } else { "add" };
-        self.host(End::Cloud)
+        self.network
+            .cloud
             .run("ip", ["address", action, &address, "dev", "cable"])
     }
 
-    /// Takes the first way from the gateway.
+    /// Removes the gateway's first path.
     ///
     /// # Errors
-    /// If the kernel does not let us.
-    pub fn lose_first_way(&self, loss: Loss) -> Result<()> {
+    /// If the command fails.
+    pub fn remove_first_path(&self, loss: Loss) -> Result<()> {
+        let gateway = &self.network.gateway;
         match loss {
-            Loss::Address => self.set_addressed(false),
-            Loss::Route => self.gateway.run("ip", ["route", "del", FAR_CLOUD, "dev", "cable"]),
-            Loss::Link => self.gateway.run("ip", ["link", "set", "cable", "down"]),
+            Loss::Address => self.network.set_addressed(false),
+            Loss::Route => gateway.run("ip", ["route", "del", FAR_CLOUD, "dev", "cable"]),
+            Loss::Link => gateway.run("ip", ["link", "set", "cable", "down"]),
         }
     }
 
-    /// Gives the gateway its first way back.
+    /// Restores the gateway's first path.
     ///
     /// # Errors
-    /// If the kernel does not let us.
-    pub fn regain_first_way(&self, loss: Loss) -> Result<()> {
+    /// If the command fails.
+    pub fn restore_first_path(&self, loss: Loss) -> Result<()> {
         match loss {
-            Loss::Address => self.set_addressed(true)?,
+            Loss::Address => self.network.set_addressed(true)?,
             Loss::Route => {}
-            Loss::Link => self.gateway.run("ip", ["link", "set", "cable", "up"])?,
+            Loss::Link => self.network.gateway.run("ip", ["link", "set", "cable", "up"])?,
         }
-        self.add_first_way()
+        self.add_first_path()
     }
 
-    fn add_first_way(&self) -> Result<()> {
-        self.add_way(CLOUD, "cable", "100")
+    fn add_first_path(&self) -> Result<()> {
+        self.add_path(CLOUD, "cable", "100")
     }
 
-    fn add_way(&self, router: &str, link: &str, metric: &str) -> Result<()> {
+    fn add_path(&self, router: &str, link: &str, metric: &str) -> Result<()> {
         for destination in [FAR_CLOUD, "default"] {
             let route = [
                 "route",
@@ -101,7 +111,7 @@ impl Network {
                 "metric",
                 metric,
             ];
-            self.gateway.run("ip", route)?;
+            self.network.gateway.run("ip", route)?;
         }
         Ok(())
     }
