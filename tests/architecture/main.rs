@@ -1,4 +1,4 @@
-//! Holds docs/architecture.md against the source: layers, circles between files.
+//! Holds docs/architecture.md against the source: layers, circles between files, and the length of files.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 
 mod document;
 mod graph;
+mod long_files;
 mod source;
 
 use std::fs;
@@ -33,7 +34,7 @@ const CRATES: [(&str, &str); 9] = [
 ];
 
 /// Crates that still have circles; each leaves this list as its circles are cut.
-const WITH_CIRCLES: [&str; 2] = ["gatepost", "rig"];
+const WITH_CIRCLES: [&str; 1] = ["gatepost"];
 
 /// Modules of such a crate that have none any more.
 const WITHOUT_CIRCLES: [&str; 1] = ["mqtt"];

@@ -4,6 +4,7 @@ mod access;
 mod crowd;
 mod framing;
 mod http;
+mod slow_callers;
 mod stuck;
 mod units;
 

@@ -14,38 +14,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use cloudlet::switches::{BadCertificate, DeniedConnect, DeniedSubscribe};
-use cloudlet::{Cloudlet, Event, Options, Policy};
-use common::{Device, Fleet, PATIENCE, cloudlet_with_fleet, mosquitto, provision, publish, text};
-
-/// A cloudlet that lets everyone do everything, and two devices.
-fn free_for_all() -> (Cloudlet, Fleet, Device, Device) {
-    let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
-    let (cloud, fleet) = cloudlet_with_fleet(Options {
-        policy: Policy::named_by_document(everything).unwrap(),
-        ..Options::quick()
-    });
-    let (watcher, device) = (fleet.device_v1("watcher"), fleet.device_v1("gw-1"));
-    provision(&cloud, &watcher);
-    provision(&cloud, &device);
-    (cloud, fleet, watcher, device)
-}
-
-/// How the first connection of `gw-1` after the first `seen` events ended.
-fn end_of_next_connection(cloud: &Cloudlet, seen: usize) -> String {
-    let mut connected = false;
-    let ended = |event: &Event| match event {
-        Event::Connected { client_id, .. } if client_id == "gw-1" => {
-            connected = true;
-            false
-        }
-        Event::Disconnected { client_id, .. } => client_id == "gw-1" && connected,
-        _ => false,
-    };
-    match cloud.wait_for_after(seen, PATIENCE, ended) {
-        Ok(Event::Disconnected { reason, .. }) => reason,
-        other => panic!("no connection ended: {other:?}"),
-    }
-}
+use cloudlet::{Event, Options};
+use common::{
+    Device, Fleet, PATIENCE, cloudlet_with_fleet, end_of_next_connection, free_for_all, mosquitto, provision, publish,
+    text,
+};
 
 #[test]
 fn lifecycle_events_are_published() {

@@ -1,17 +1,18 @@
 //! The command `gatepost` about messages, as people and scripts use it, against the real daemon.
 
-use std::io::Write;
+mod outbox;
+
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
-use cloudlet::Policy;
 use rig::process::{Process, Signal};
 use rig::wait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{back_online, configure, publish, subscribed, take_offline, world};
+use super::{back_online, configure, subscribed, take_offline, world};
 use crate::command::{client, contains_all, run};
 use crate::dashboard::Dashboard;
-use crate::registry::{attach, bring_online_known};
+use crate::registry::bring_online_known;
 use crate::support::{Gateway, SOON, THING, World};
 
 /// Runs the command with `input` on its stdin.
@@ -236,92 +237,6 @@ fn promise_5_what_a_durable_subscription_has_not_printed_is_printed_after_a_cras
     assert_eq!(third.wait(SOON).unwrap().code(), Some(66));
     let answer = run(&mut client(&world.gateway, &["subscriptions", "delete", "worker"]));
     assert_refused(&answer, 66, &["there is no durable subscription of this name"]);
-}
-
-#[test]
-fn the_outbox_is_looked_into_purged_and_tried_again() {
-    let world = world();
-    let dashboard = Dashboard::start(&world);
-    let outbox = |arguments: &[&str]| run(&mut client(&world.gateway, &[&["outbox"], arguments].concat()));
-    for payload in ["one", "two", "three"] {
-        publish(&world.gateway, "others/data", payload);
-    }
-    world.gateway.wait_for("messages.parked", |parked| parked == 3);
-    let (code, table, _) = outbox(&["list", "--parked"]);
-    assert_eq!((code, table.lines().count()), (0, 4), "{table}");
-    contains_all(
-        &table,
-        &[
-            "ID STATE ACCEPTED BYTES",
-            "1 parked",
-            "3 others/data",
-            "not authorized (0x87)",
-        ],
-    );
-    let (_, lines, _) = outbox(&["list", "--parked", "--json"]);
-    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
-    let id = first["id"].to_string();
-    let (code, screen, _) = outbox(&["show", &id]);
-    assert_eq!(code, 0);
-    contains_all(&screen, &["topic others/data", "reason", "payload one"]);
-    let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
-    assert_eq!(code, 0);
-    contains_all(
-        &screen,
-        &[
-            "Messages ready",
-            "none queued, 3 parked (see: gatepost outbox list --parked)",
-        ],
-    );
-
-    assert_eq!(
-        outbox(&["purge", &id]),
-        (0, "1 message deleted\n".to_owned(), String::new())
-    );
-    assert_refused(&outbox(&["show", &id]), 66, &["no message has the number", &id]);
-    assert_refused(&outbox(&["purge", &id]), 66, &["no message has the number"]);
-    assert_refused(&outbox(&["purge", "everything"]), 64, &["is no message's number"]);
-    let allowed = json!({ "Version": "2012-10-17", "Statement": [
-        { "Effect": "Allow", "Action": "iot:Publish", "Resource": "*" },
-    ]});
-    let policy = Policy::new("more", &allowed.to_string()).unwrap();
-    attach(&world.cloud, &world.certificate_id(), &policy);
-    let retried = outbox(&["retry", "parked"]);
-    assert_eq!(retried, (0, "2 messages to be sent again\n".to_owned(), String::new()));
-    world
-        .gateway
-        .wait_for("messages.acknowledged", |acknowledged| acknowledged == 2);
-
-    take_offline(&world);
-    let lines = numbers(0..250).join("\n");
-    assert_done(&fed(
-        &world.gateway,
-        &["publish", &format!("{THING}/data"), "--lines"],
-        &lines,
-    ));
-    let (code, list, _) = outbox(&["list"]);
-    assert_eq!((code, list.lines().count()), (0, 251), "{list}");
-    let purged = outbox(&["purge", "queued"]);
-    assert_eq!(purged, (0, "250 messages deleted\n".to_owned(), String::new()));
-    assert_eq!(outbox(&["list", "--json"]), (0, String::new(), String::new()));
-    publish(&world.gateway, &format!("{THING}/data"), "after");
-    back_online(&world);
-    dashboard.wait_for(&format!("{THING}/data"), "after");
-    assert_eq!(dashboard.payloads(&format!("{THING}/data")), ["after"]);
-}
-
-#[test]
-fn promise_7_messages_and_outbox_are_for_whom_a_rule_names() {
-    let mut world = World::new();
-    bring_online_known(&mut world);
-    for (arguments, words) in [
-        (&["publish", "{thing}/data", "x"][..], "publish = [\"{thing}/data\"]"),
-        (&["subscribe", "{thing}/data"], "subscribe = [\"{thing}/data\"]"),
-        (&["outbox"], "may not look into the outbox"),
-        (&["outbox", "purge", "queued"], "may not look into the outbox"),
-    ] {
-        assert_refused(&run(&mut client(&world.gateway, arguments)), 77, &[words]);
-    }
 }
 
 /// `gatepost subscribe`, running.

@@ -1,5 +1,6 @@
 //! The one persistent MQTT session.
 
+mod broker_limits;
 mod endpoint;
 mod faults;
 mod patience;

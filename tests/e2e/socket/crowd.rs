@@ -1,16 +1,15 @@
 //! Callers who are too many or too slow: nobody else notices.
 
 use std::fs::{self, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use rig::{unix_http, user};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::http::read_one;
 use crate::support::{SOON, World};
@@ -34,7 +33,7 @@ fn open_folder(world: &World) {
 }
 
 /// Opens as many connections as are wanted and holds them. A full backlog makes connect(2) wait, never fail.
-fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
+pub fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
     (0..size).map(|_| unix_http::connect(socket).unwrap()).collect()
 }
 
@@ -255,72 +254,5 @@ fn promise_6_a_flood_of_connections_is_refused_and_locks_nobody_out() {
         flood.join().unwrap()
     });
     eprintln!("{refused} of the flood's connections were refused");
-    world.gateway.stop();
-}
-
-#[test]
-fn a_slow_loris_is_ended_and_holds_nobody_up() {
-    let mut world = World::new();
-    world.bring_online();
-    let socket = world.gateway.socket();
-    let lorises: Vec<_> = (0..20)
-        .map(|_| {
-            let stream = unix_http::connect(&socket).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-            thread::spawn(move || bytes_until_ended(stream))
-        })
-        .collect();
-    while lorises.iter().any(|loris| !loris.is_finished()) {
-        assert_eq!(world.gateway.credentials().status, 200);
-        thread::sleep(Duration::from_millis(100));
-    }
-    for loris in lorises {
-        assert!(loris.join().unwrap() > 1, "it was given a while");
-    }
-    world.gateway.stop();
-}
-
-/// A head of one byte a second; how many of them were taken.
-fn bytes_until_ended(mut stream: UnixStream) -> usize {
-    let head = b"GET /v1/credentials HTTP/1.1\r\nX: "
-        .iter()
-        .chain(std::iter::repeat(&b'x'));
-    for (sent, byte) in head.enumerate() {
-        if stream.write_all(&[*byte]).is_err() {
-            return sent;
-        }
-        match stream.read(&mut [0; 64]) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            _ => return sent,
-        }
-        assert!(sent < 300, "nobody ends it");
-    }
-    unreachable!("the head is endless")
-}
-
-#[test]
-fn no_descriptors_left_is_survived() {
-    let mut world = World::new();
-    world.bring_online();
-    let pid = i32::try_from(world.gateway.process().pid())
-        .ok()
-        .and_then(Pid::from_raw);
-    // More than the daemon holds when idle, less than that and one user's connections.
-    let few = Rlimit {
-        current: Some(60),
-        maximum: Some(60),
-    };
-    prlimit(pid, Resource::Nofile, few).unwrap();
-    for _ in 0..2 {
-        let seen = world.gateway.process().line_count();
-        let held = crowd(&world.gateway.socket(), 64);
-        world
-            .gateway
-            .process()
-            .wait_for_line_after(seen, SOON, |line| line.contains("accepting fails"))
-            .unwrap();
-        drop(held);
-        assert_eq!(world.gateway.credentials().status, 200);
-    }
     world.gateway.stop();
 }

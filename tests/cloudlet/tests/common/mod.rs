@@ -1,6 +1,7 @@
 //! Fleet CA and devices as the AWS JITP article makes them, with openssl, and the clients people use.
 #![allow(
     dead_code,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "test support: fails loudly, and no one test uses all of it"
@@ -210,4 +211,34 @@ pub(crate) fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// A cloudlet that lets everyone do everything, and two devices.
+pub(crate) fn free_for_all() -> (Cloudlet, Fleet, Device, Device) {
+    let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
+    let (cloud, fleet) = cloudlet_with_fleet(Options {
+        policy: Policy::named_by_document(everything).unwrap(),
+        ..Options::quick()
+    });
+    let (watcher, device) = (fleet.device_v1("watcher"), fleet.device_v1("gw-1"));
+    provision(&cloud, &watcher);
+    provision(&cloud, &device);
+    (cloud, fleet, watcher, device)
+}
+
+/// How the first connection of `gw-1` after the first `seen` events ended.
+pub(crate) fn end_of_next_connection(cloud: &Cloudlet, seen: usize) -> String {
+    let mut connected = false;
+    let ended = |event: &Event| match event {
+        Event::Connected { client_id, .. } if client_id == "gw-1" => {
+            connected = true;
+            false
+        }
+        Event::Disconnected { client_id, .. } => client_id == "gw-1" && connected,
+        _ => false,
+    };
+    match cloud.wait_for_after(seen, PATIENCE, ended) {
+        Ok(Event::Disconnected { reason, .. }) => reason,
+        other => panic!("no connection ended: {other:?}"),
+    }
 }

@@ -1,0 +1,132 @@
+//! The length of the files: one that is longer than the limit is in a list, with its reason.
+
+use std::fs;
+use std::path::Path;
+
+/// A file may have so many lines without a reason.
+const LIMIT: usize = 300;
+
+/// Folders with source of ours.
+const FOLDERS: [&str; 10] = [
+    ".ci",
+    "bench",
+    "client",
+    "config",
+    "demo",
+    "examples",
+    "fuzz",
+    "packaging",
+    "src",
+    "tests",
+];
+
+/// Folders that builds and installations make.
+const GENERATED: [&str; 3] = ["target", "node_modules", "corpus"];
+
+/// Longer files, and why they are not split.
+const LONG_FILES: [(&str, &str); 12] = [
+    (
+        ".ci/setup",
+        "one script, so that a bare machine needs nothing beside it",
+    ),
+    ("packaging/gatepost-tpm-setup", "one installed script"),
+    ("tests/aws_articles.rs", "two documents of AWS, step by step"),
+    (
+        "tests/cloudlet/src/policy/documented.rs",
+        "a table: the examples of AWS's guide",
+    ),
+    ("tests/cloudlet/src/sigv4/tests.rs", "a table of cases"),
+    (
+        "tests/cloudlet/tests/control_plane.py",
+        "one conversation with the API, which each step continues",
+    ),
+    ("tests/e2e/sign.rs", "a table of requests that are refused"),
+    ("tests/e2e/tokens/quirks.rs", "a table of tokens"),
+    ("tests/rig/power_loss.c", "one FUSE file system, compiled from one file"),
+    ("tests/rig/token_quirks.c", "one PKCS#11 module, compiled from one file"),
+    ("tests/system/bad_input.sh", "a table of cases"),
+    (
+        "client/src/json.rs",
+        "one reader of JSON, so that the command has no dependency",
+    ),
+];
+
+/// Folders whose long files are being split; each leaves this list when that is done.
+const BEING_SPLIT: [&str; 8] = [
+    "src/check/",
+    "src/cloud/",
+    "src/config/",
+    "src/credentials/",
+    "src/daemon/",
+    "src/local/",
+    "src/messages/",
+    "src/token/",
+];
+
+#[test]
+fn a_long_file_has_a_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut long = Vec::new();
+    for folder in FOLDERS {
+        find_long_files(root, Path::new(folder), &mut long);
+    }
+    long.sort();
+    let excused = |name: &str| {
+        let is_listed = LONG_FILES.iter().any(|(listed, _)| *listed == name);
+        is_listed || BEING_SPLIT.iter().any(|folder| name.starts_with(folder))
+    };
+    let unexcused: Vec<_> = long.iter().filter(|(name, _)| !excused(name)).collect();
+    assert!(
+        unexcused.is_empty(),
+        "longer than {LIMIT} lines: split them, or list them with a reason: {unexcused:?}"
+    );
+    let is_long = |name: &str| long.iter().any(|(found, _)| found == name);
+    let stale: Vec<_> = LONG_FILES.iter().filter(|(name, _)| !is_long(name)).collect();
+    assert!(
+        stale.is_empty(),
+        "take these from the list, they are not long: {stale:?}"
+    );
+}
+
+/// Adds each source file below `folder` that is too long, with the number of its lines.
+fn find_long_files(root: &Path, folder: &Path, long: &mut Vec<(String, usize)>) {
+    for entry in fs::read_dir(root.join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = folder.join(&name);
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() && !GENERATED.contains(&name.as_str()) {
+            find_long_files(root, &path, long);
+        } else if kind.is_file() {
+            // Only text can be source; anything else is a seed of a fuzz target.
+            let text = fs::read_to_string(root.join(&path)).unwrap_or_default();
+            let lines = text.lines().count();
+            if lines > LIMIT && is_source(&path, &text) {
+                long.push((path.display().to_string(), lines));
+            }
+        }
+    }
+}
+
+/// Whether a file is a program's source, by its extension or its interpreter.
+fn is_source(path: &Path, text: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some(extension) => ["rs", "c", "h", "py", "js", "sh"].contains(&extension),
+        None => text.starts_with("#!"),
+    }
+}
+
+#[test]
+fn source_is_known_by_extension_or_interpreter() {
+    let cases = [
+        ("a.rs", "", true),
+        ("a.c", "", true),
+        ("run", "#!/bin/bash\n", true),
+        ("run", "text", false),
+        ("a.md", "#!/bin/bash\n", false),
+        ("Cargo.lock", "", false),
+    ];
+    for (path, text, expected) in cases {
+        assert_eq!(is_source(Path::new(path), text), expected, "{path}");
+    }
+}

@@ -1,0 +1,212 @@
+//! What a cloudlet reports: connections, messages, registrations, calls.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::Endpoint;
+use crate::account::{CertificateId, CertificateStatus};
+use crate::policy::Decision;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A TLS handshake ended well.
+    TlsAccepted {
+        /// Where.
+        endpoint: Endpoint,
+        /// From where.
+        peer: SocketAddr,
+        /// As in `TLSv1_3`.
+        version: String,
+        /// The certificate shown.
+        certificate: CertificateId,
+        /// How many certificates were shown: 1 is the device's alone.
+        chain: usize,
+    },
+    /// A TLS handshake failed.
+    TlsRefused {
+        /// Where.
+        endpoint: Endpoint,
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A CONNECT arrived whole.
+    ConnectReceived {
+        /// The client ID in it.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+    },
+    /// A CONNECT was not answered with success.
+    ConnectRefused {
+        /// The client ID in it.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+        /// Why; what the client saw is another matter.
+        reason: String,
+    },
+    /// A CONNACK with success was sent.
+    Connected {
+        /// The client ID.
+        client_id: String,
+        /// The certificate of its connection.
+        certificate: CertificateId,
+        /// 4 (MQTT 3.1.1) or 5.
+        protocol: u8,
+        /// Whether a session was resumed.
+        session_present: bool,
+    },
+    /// A connection that had been accepted is over.
+    Disconnected {
+        /// The client ID.
+        client_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A step of just-in-time provisioning.
+    Jitp {
+        /// The certificate that is provisioned.
+        certificate: CertificateId,
+        /// The step.
+        #[serde(flatten)]
+        step: JitpStep,
+    },
+    /// A policy was asked.
+    Decided {
+        /// Who asked: a client ID, or the certificate's ID for the credentials provider.
+        who: String,
+        /// The answer.
+        #[serde(flatten)]
+        decision: Decision,
+    },
+    /// A message was passed to the broker.
+    Published {
+        /// The client ID.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+        /// Its payload's length in bytes.
+        length: usize,
+    },
+    /// The broker has acknowledged a message; told where the switch `tell_acknowledged` asks for it.
+    Acknowledged {
+        /// The client ID of the publisher.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+        /// Its payload, with U+FFFD for what is not UTF-8.
+        payload: String,
+    },
+    /// A message was discarded: the connection had published all it may in that second.
+    Discarded {
+        /// The client ID.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+    },
+    /// A PUBACK was swallowed, as a switch demanded.
+    PubackSwallowed {
+        /// The client ID it was for.
+        client_id: String,
+    },
+    /// A request was answered by the credentials provider.
+    Credentials {
+        /// The role alias asked for.
+        alias: String,
+        /// The certificate of the connection.
+        certificate: CertificateId,
+        /// The status sent.
+        status: u16,
+        /// The error message or the access key's ID.
+        detail: String,
+    },
+    /// A caller of STS proved who it is.
+    CallerIdentified {
+        /// The ID of the access key it signed with.
+        access_key_id: String,
+        /// The assumed role it is.
+        arn: String,
+    },
+    /// An operation of the AWS IoT control plane, of IAM or of S3 was carried out.
+    ApiCalled {
+        /// As in `iot`.
+        service: &'static str,
+        /// As in `RegisterCACertificate`.
+        operation: &'static str,
+        /// The ARN of whoever called it.
+        caller: String,
+        /// The ID of the access key it signed with.
+        access_key_id: String,
+        /// What it was about: a name, an ID; empty for a list of everything.
+        resource: String,
+    },
+    /// A request to the API was refused.
+    CallerRefused {
+        /// As in `iot`; `sts` too where it could not be told.
+        service: &'static str,
+        /// As in `RegisterCACertificate`, if it got as far as naming one.
+        operation: Option<&'static str>,
+        /// The ID of the access key it claims, if it got as far as claiming one.
+        access_key_id: Option<String>,
+        /// AWS's error code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// A certificate's status was set by hand.
+    CertificateStatusSet {
+        /// The certificate.
+        certificate: CertificateId,
+        /// Its new status.
+        status: CertificateStatus,
+    },
+    /// The broker was started, killed or wiped.
+    Broker {
+        /// Which of these.
+        what: &'static str,
+    },
+}
+
+/// A step of just-in-time provisioning, in the documented order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum JitpStep {
+    /// The certificate is PENDING_ACTIVATION.
+    Registered,
+    /// The thing exists.
+    ThingCreated {
+        /// Its name.
+        thing: String,
+    },
+    /// The policy exists.
+    PolicyCreated {
+        /// Its name.
+        policy: String,
+    },
+    /// The policy is attached to the certificate.
+    PolicyAttached {
+        /// Its name.
+        policy: String,
+    },
+    /// The certificate is attached to the thing.
+    ThingAttached {
+        /// Its name.
+        thing: String,
+    },
+    /// The certificate has the status the template gives it; provisioning is done.
+    StatusSet {
+        /// ACTIVE, unless the template says otherwise.
+        status: CertificateStatus,
+    },
+    /// Provisioning failed; the certificate stays PENDING_ACTIVATION.
+    Failed {
+        /// Why: what CloudTrail would show.
+        reason: String,
+    },
+}
