@@ -24,7 +24,8 @@ pub struct Minted {
     pub access_key_id: String,
     /// 40 characters of base64.
     pub secret_access_key: String,
-    /// As long as AWS's are (they promise no maximum), with every special character of base64 likely in it.
+    /// The session token: as long as AWS's usually are (no maximum is documented), and likely to contain every special
+    /// character of base64.
     pub session_token: String,
 }
 
@@ -37,7 +38,7 @@ pub struct LongTerm {
     pub secret_access_key: String,
 }
 
-/// Whose key it is.
+/// The owner of an access key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// The account's administrator, who may do everything.
@@ -53,15 +54,15 @@ pub enum Principal {
 
 /// One access key, as AWS remembers it.
 pub struct AccessKey {
-    /// What requests name.
+    /// The ID that requests contain.
     pub id: String,
-    /// What they are signed with, and never contain.
+    /// The secret that signs requests and is never sent.
     pub secret: String,
-    /// What requests must contain beside, if the key is temporary.
+    /// The session token that requests must contain if the key is temporary.
     pub session_token: Option<String>,
-    /// Whose it is.
+    /// The owner.
     pub principal: Principal,
-    /// From then on it is refused, if the key is temporary.
+    /// The expiration, if the key is temporary.
     pub expires: Option<SystemTime>,
 }
 

@@ -61,14 +61,14 @@ pub(crate) enum PolicyChoice {
     SeedWithCredentials,
 }
 
-/// How events are printed.
+/// The output format of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
     Text,
     Json,
 }
 
-/// What is to be done.
+/// A command of the command line.
 #[derive(Debug)]
 pub(crate) enum Order {
     Run(Box<Arguments>),

@@ -1,4 +1,4 @@
-//! What the endpoints share.
+//! State that all endpoints share.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -20,7 +20,7 @@ use crate::tls::ServerConfigs;
 use crate::x509::ParsedCertificate;
 use crate::{Endpoint, Error};
 
-/// Where devices connect.
+/// The endpoints that devices connect to.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(crate) host: String,
@@ -40,7 +40,7 @@ impl Endpoints {
     }
 }
 
-/// What the endpoints share.
+/// State that all endpoints share.
 pub(crate) struct Cloud {
     pub(crate) endpoints: Endpoints,
     pub(crate) account: SharedAccount,

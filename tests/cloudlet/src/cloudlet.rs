@@ -1,4 +1,4 @@
-//! A running cloudlet, as tests and the command hold it.
+//! A running cloudlet: the handle that tests and the command use.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use crate::{
     Minted, Options, Policy, Role, RoleAlias, Template, Thing, api, credentials, front,
 };
 
-/// AWS IoT Core, on loopback unless told otherwise, until it is dropped.
+/// A local AWS IoT Core. It listens on loopback unless the options say otherwise, and stops when it is dropped.
 pub struct Cloudlet {
     // Dropped in this order: the endpoints, the broker, the folders.
     runtime: Option<Runtime>,
@@ -37,9 +37,10 @@ pub struct Cloudlet {
 }
 
 impl Cloudlet {
-    /// Starts one; returns once all its endpoints take connections. Blocks, so not for the inside of a runtime.
+    /// Starts a cloudlet and returns when all its endpoints accept connections. It blocks, so it must not be called in a
+    /// runtime.
     pub fn start(options: Options) -> Result<Self, Error> {
-        // The socket's path has 108 bytes at most (unix(7)), so it never lies under a folder of the caller's.
+        // A socket's path has 108 bytes at most (unix(7)), so it is not placed in the caller's folder.
         let runtime_folder = temporary_folder()?;
         let (folder, own_folder) = match &options.dir {
             Some(folder) => (folder.clone(), None),
@@ -125,32 +126,32 @@ impl Cloudlet {
         format!("http://{}", self.api_address)
     }
 
-    /// The root that clients must trust, in the place of Amazon's roots.
+    /// The root certificate that clients must trust in place of Amazon's.
     pub fn root_ca_pem(&self) -> &str {
         self.authority.pem()
     }
 
-    /// The same as a file.
+    /// The path of the root certificate.
     pub fn root_ca_path(&self) -> &Path {
         self.authority.path()
     }
 
-    /// What AWS knows: to look at and to change directly.
+    /// The records of the account, for direct reads and changes.
     pub fn account(&self) -> &SharedAccount {
         &self.cloud.account
     }
 
-    /// The re:Post article's template with the policy of the options.
+    /// The provisioning template of the re:Post article, with the policy of the options.
     pub fn article_template(&self) -> Template {
         Template::article(self.policy.document())
     }
 
-    /// Registers a CA for just-in-time provisioning by this template.
+    /// Registers a CA for just-in-time provisioning with this template.
     pub fn register_ca(&self, pem: &str, template: Template) -> Result<CaId, Error> {
         self.cloud.account.change(|account| account.put_ca(pem, template))
     }
 
-    /// Registers a role alias. Its role need not exist: that is one of the provider's errors.
+    /// Registers a role alias. Its role need not exist; the credentials provider then returns an error.
     pub fn add_role_alias(&self, alias: RoleAlias) -> Result<(), Error> {
         self.cloud.account.change(|account| account.put_role_alias(alias))
     }
@@ -163,7 +164,7 @@ impl Cloudlet {
         })
     }
 
-    /// Every thing.
+    /// All things.
     pub fn things(&self) -> Vec<Thing> {
         self.cloud.account.read(|account| account.things().cloned().collect())
     }
@@ -173,12 +174,12 @@ impl Cloudlet {
         self.cloud.account.read(|account| account.certificate(id).cloned())
     }
 
-    /// Sets a certificate's status, and cuts its connections if it may no longer connect.
+    /// Sets a certificate's status, and closes its connections if it may no longer connect.
     pub fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         self.cloud.set_certificate_status(id, status)
     }
 
-    /// Deletes a certificate: its connections are cut, and its next one is a first contact again.
+    /// Deletes a certificate and closes its connections. Its next connection is a first contact again.
     pub fn forget_certificate(&self, id: &CertificateId) -> Result<(), Error> {
         self.cloud.account.change(|account| account.forget_certificate(id))?;
         self.cloud.connections.cut_certificate(id);
@@ -190,7 +191,7 @@ impl Cloudlet {
         self.cloud.connections.snapshot()
     }
 
-    /// Disconnects a client, as AWS does for maintenance; how many connections that were.
+    /// Disconnects a client, as AWS does for maintenance, and returns the number of its connections.
     pub fn disconnect(&self, client_id: &str) -> usize {
         self.cloud.connections.disconnect(client_id)
     }
@@ -200,17 +201,17 @@ impl Cloudlet {
         &self.broker
     }
 
-    /// What happened so far; of a cloudlet that has run for long, the latest 500,000 events.
+    /// All events so far, at most the latest 500,000.
     pub fn events(&self) -> Vec<Event> {
         self.cloud.events.snapshot()
     }
 
-    /// The first event ever that is wanted, waiting for it if need be.
+    /// Waits for an event and returns the first match, from the start of the cloudlet on.
     pub fn wait_for(&self, timeout: Duration, wanted: impl FnMut(&Event) -> bool) -> Result<Event, Error> {
         self.cloud.events.wait_for(0, timeout, wanted)
     }
 
-    /// The first wanted event after the first `seen` of them: `seen` is an earlier `events().len()`.
+    /// Waits for an event after the first `seen` ones and returns the first match. `seen` is an earlier `events().len()`.
     pub fn wait_for_after(
         &self,
         seen: usize,
@@ -220,12 +221,12 @@ impl Cloudlet {
         self.cloud.events.wait_for(seen, timeout, wanted)
     }
 
-    /// Faults, and what evidence leaves open.
+    /// The switches: faults, and behaviour of AWS that is not documented.
     pub fn switches(&self) -> &SwitchBoard {
         &self.cloud.switches
     }
 
-    /// Every set of credentials ever issued, so that a test can look for its secrets where they must not be.
+    /// Every set of credentials ever issued, so that a test can search outputs for their secrets.
     pub fn minted(&self) -> Vec<Minted> {
         self.cloud.access_keys.minted()
     }
@@ -235,17 +236,17 @@ impl Cloudlet {
         self.cloud.account.read(|account| account.administrator().clone())
     }
 
-    /// The access keys that AWS knows, to look at and to add to: sts:AssumeRole by hand.
+    /// The access keys that AWS knows. A test can add some, as sts:AssumeRole does.
     pub fn access_keys(&self) -> &AccessKeys {
         &self.cloud.access_keys
     }
 
-    /// How often credentials were asked for by this alias.
+    /// The number of credential requests for this role alias.
     pub fn credential_requests(&self, alias: &str) -> u64 {
         self.cloud.credential_requests.lock().get(alias).copied().unwrap_or(0)
     }
 
-    /// How many handshakes an endpoint has completed.
+    /// The number of handshakes that an endpoint has completed.
     pub fn handshakes(&self, endpoint: Endpoint) -> u64 {
         self.cloud.handshakes.lock().get(&endpoint).copied().unwrap_or(0)
     }

@@ -1,48 +1,48 @@
-//! Why the cloudlet could not do what it was asked.
+//! The crate's error type.
 
 use std::io;
 
 use crate::account::Refusal;
 
-/// Why the cloudlet could not do what it was asked.
+/// An error of a cloudlet.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file, socket or process failed.
     #[error("{doing}: {source}")]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A certificate cannot be used for what it was given for.
+    /// A certificate is not suitable for its purpose.
     #[error("certificate: {0}")]
     Certificate(String),
-    /// A policy document is not one that AWS IoT would take.
+    /// AWS IoT would not accept a policy document.
     #[error("policy document: {0}")]
     Policy(String),
-    /// A provisioning template is not one that AWS IoT would take.
+    /// AWS IoT would not accept a provisioning template.
     #[error("provisioning template: {0}")]
     Template(String),
-    /// The account has no such thing, certificate, policy, role or alias, or refuses the change.
+    /// The account lacks the thing, certificate, policy, role or alias, or refuses the change.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The account's file does not hold an account.
     #[error("account: {0}")]
     Account(String),
-    /// mosquitto did not do what was expected of it.
+    /// mosquitto failed.
     #[error("broker: {0}")]
     Broker(String),
-    /// The server's own TLS identity could not be made.
+    /// The server's TLS identity could not be created.
     #[error("TLS: {0}")]
     Tls(String),
-    /// Nothing that was waited for happened in time.
+    /// The expected event did not occur in time.
     #[error("nothing of that kind happened within {0:?}")]
     TimedOut(std::time::Duration),
 }
 
 impl Error {
-    /// Names what was being done when `source` happened; for `map_err`.
+    /// Adds the operation that failed to an I/O error, for `map_err`.
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
         let doing = doing.into();
         move |source| Error::Io { doing, source }

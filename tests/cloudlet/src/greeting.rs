@@ -1,4 +1,4 @@
-//! What `cloudlet run` says once it listens: where, and the lines to paste.
+//! The text that `cloudlet run` prints when it listens: endpoints, and lines to paste into a shell.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,11 +1,11 @@
 //! AWS IoT Core for one machine: just-in-time provisioning, policies, limits and refusals in front of a real
 //! mosquitto, the credentials provider, and the API that the AWS CLI speaks to, all on loopback.
 //!
-//! [`Cloudlet::start`] starts one, dropping it ends it. [`account`] is what AWS would know, [`switches`] what can go
-//! wrong, [`events`] what happened. Inside, a connection goes through `tls`, then `front` (MQTT) or `credentials`
-//! (HTTPS); `provisioning` provisions what `account` does not know yet, `policy` decides, `broker` keeps the MQTT sessions.
-//! What the credentials provider issues is remembered in [`access_keys`], where `api` (STS, IAM and the AWS IoT control
-//! plane) looks for who signed ([`sigv4`]).
+//! [`Cloudlet::start`] starts a cloudlet; dropping it stops it. [`account`] holds AWS's records, [`switches`] inject
+//! faults, and [`events`] report what happens. Internally, a connection passes through `tls`, then `front` (MQTT) or
+//! `credentials` (HTTPS). `provisioning` registers certificates that `account` does not know, `policy` evaluates policies,
+//! and `broker` keeps the MQTT sessions. [`access_keys`] stores the credentials that the credentials provider issues;
+//! `api` (STS, IAM and the AWS IoT control plane) verifies signatures against them ([`sigv4`]).
 
 pub mod access_keys;
 pub mod account;

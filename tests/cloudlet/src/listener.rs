@@ -1,4 +1,4 @@
-//! Accepts connections, whatever the machine has run out of.
+//! Accepts connections, and keeps accepting when the machine runs out of resources.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::runtime::Runtime;
 
 use crate::Error;
 
-/// After an accept error, which is most often "too many open files": trying again at once would only spin.
+/// The pause after a failed accept. The error is mostly "too many open files", and an immediate retry would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A port that takes connections.
+/// A port that accepts connections.
 pub(crate) struct Listener {
     listener: TcpListener,
     pub(crate) port: u16,
@@ -29,7 +29,7 @@ impl Listener {
         Ok(Self { listener, port })
     }
 
-    /// The next connection. Dropping the future loses none.
+    /// Accepts the next connection. Cancel safe: dropping the future loses no connection.
     pub(crate) async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {

@@ -1,4 +1,4 @@
-//! How a cloudlet is set up.
+//! Options of a cloudlet.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,12 +9,12 @@ use crate::events::Observer;
 use crate::policy::Policy;
 use crate::switches::Switches;
 
-/// How a cloudlet is set up.
+/// Options of a cloudlet.
 #[derive(Clone)]
 pub struct Options {
     /// The endpoints' host name: in the server's certificate, and the SNI every client must send.
     pub host: String,
-    /// Where all three listen; for devices on other machines or in other network namespaces, not loopback.
+    /// The address that all endpoints listen on; other than loopback for devices on other machines or in other network namespaces.
     pub listen: IpAddr,
     /// The MQTT endpoint's port; 0 for a free one.
     pub mqtt_port: u16,
@@ -22,19 +22,19 @@ pub struct Options {
     pub credentials_port: u16,
     /// The port of STS; 0 for a free one.
     pub api_port: u16,
-    /// Where everything is kept, and found again by the next start; `None` for a folder that goes with the cloudlet.
+    /// The folder that keeps the state from one start to the next; `None` for a temporary one.
     pub dir: Option<PathBuf>,
-    /// The account's twelve digits.
+    /// The account ID, twelve digits.
     pub account: String,
     /// The Region.
     pub region: String,
     /// The policy that [`Cloudlet::article_template`](crate::Cloudlet::article_template) gives to every device.
     pub policy: Policy,
-    /// The switches' first positions, JITP's delay and the CONNECT interval among them.
+    /// The initial positions of the switches, including JITP's delay and the CONNECT interval.
     pub switches: Switches,
-    /// The seed of everything drawn at random, keys and credentials excepted.
+    /// The seed of all random choices except keys and credentials.
     pub seed: u64,
-    /// Told of every event as it happens.
+    /// Called with every event as it happens.
     pub observer: Option<Observer>,
 }
 
@@ -58,7 +58,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// For tests: provisioning takes 50 ms, and a client ID may connect as often as it likes.
+    /// Options for tests: provisioning takes 50 ms, and the rate of CONNECTs is not limited.
     pub fn quick() -> Self {
         let delay = Duration::from_millis(50);
         let switches = Switches {

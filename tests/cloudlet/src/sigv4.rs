@@ -20,7 +20,7 @@ pub use refusal::{Code, Refusal};
 use crate::access_keys::{AccessKey, AccessKeys};
 use claim::{Claim, Scope, TIMESTAMP};
 
-/// How far the signer's clock may be off ("Signature expired: … - 5 min." in STS's own words).
+/// The tolerated clock skew of the signer ("Signature expired: … - 5 min." in STS's own words).
 const SKEW: Duration = Duration::from_secs(5 * 60);
 /// A presigned URL lives a week at most (IAM User Guide, "Add the signature to the request": X-Amz-Expires).
 const LONGEST_PRESIGNED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -31,7 +31,7 @@ pub fn service_of(request: &Parts) -> Option<String> {
     Claim::read(request).ok().map(|claim| claim.scope.service)
 }
 
-/// What signatures are accepted for.
+/// The scope that signatures must have.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// The signing name, such as `sts`.

@@ -11,7 +11,7 @@ use super::records::{
 use crate::access_keys::LongTerm;
 use crate::sha256;
 
-/// What AWS knows about one account in one Region.
+/// The records of one account in one Region.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Account {
     pub(super) id: String,

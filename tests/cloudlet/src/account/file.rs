@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use super::data::Account;
 use crate::Error;
 
-/// So many times as long as a write took, the next one waits.
+/// The pause before the next write, as a multiple of the time that the last one took.
 const REST: u32 = 10;
 const LEAST_REST: Duration = Duration::from_millis(20);
 
@@ -29,11 +29,11 @@ struct Progress {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many changes there were, and how many of these are in the file.
+    /// The number of changes, and the number of those that are in the file.
     changes: u64,
     written: u64,
     failed: Option<String>,
-    /// How many wait until everything is written.
+    /// The number of threads that wait until all changes are written.
     flushing: usize,
     closed: bool,
 }

@@ -1,4 +1,4 @@
-//! What AWS knows about one account: CAs, certificates, things, policies, roles and role aliases.
+//! The records of one account: CAs, certificates, things, policies, roles and role aliases.
 //!
 //! Plain data with plain methods: a control plane can sit on it, and it is one JSON file when kept. `records` has the types;
 //! each file beside it has what the API does with one of them.

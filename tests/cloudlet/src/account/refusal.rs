@@ -1,8 +1,8 @@
-//! Why the account does not do what it is asked; each service has its own name and status for it.
+//! Reasons for the account to refuse an operation. Each service maps them to its own error names and statuses.
 
 use std::fmt;
 
-/// Why the account does not do what it is asked.
+/// The reason for the account to refuse an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The sort of it.
@@ -18,13 +18,13 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// The request is not one that could ever be carried out.
     InvalidRequest,
-    /// What it names does not exist.
+    /// The resource does not exist.
     NotFound,
-    /// What it creates exists already.
+    /// The resource exists already.
     AlreadyExists,
-    /// What it deletes is still in use.
+    /// The resource to delete is still in use.
     DeleteConflict,
-    /// What it deletes is still active.
+    /// The certificate to delete is still active.
     CertificateState,
     /// A certificate cannot be verified.
     CertificateValidation,
@@ -36,7 +36,7 @@ pub enum RefusalKind {
     MalformedDocument,
     /// The resource has changed since.
     VersionConflict,
-    /// What a template would change must not be changed by it.
+    /// A template would change a property that it must not change.
     ResourceConflict,
     /// A quota is used up.
     LimitExceeded,
@@ -52,7 +52,7 @@ impl Refusal {
         }
     }
 
-    /// What is named does not exist.
+    /// Refuses because the resource does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::NotFound, message)
     }
@@ -62,7 +62,7 @@ impl Refusal {
         Self::new(RefusalKind::InvalidRequest, message)
     }
 
-    /// What is created exists already.
+    /// Refuses because the resource exists already.
     pub fn already_exists(message: impl Into<String>, arn: String) -> Self {
         Self {
             resource_arn: Some(arn),

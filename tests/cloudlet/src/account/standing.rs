@@ -6,7 +6,7 @@ use super::data::Account;
 use super::records::{CaId, CertificateId, CertificateStatus, RegistrationConfig, RegistrationPlan};
 use crate::x509::ParsedCertificate;
 
-/// What AWS IoT makes of a certificate that completed a handshake.
+/// How AWS IoT treats a certificate that completed a handshake.
 #[derive(Debug)]
 pub(crate) enum Standing {
     /// It is registered and ACTIVE.

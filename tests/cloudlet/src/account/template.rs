@@ -54,7 +54,7 @@ impl Account {
         self.templates.get(name).ok_or_else(|| not_found(name).into())
     }
 
-    /// What a CA's `templateName` comes to.
+    /// Returns the registration plan for a CA's `templateName`.
     pub(crate) fn jitp_template(&self, name: &str) -> Result<RegistrationPlan, Error> {
         let template = self.template(name)?;
         match template.in_force() {

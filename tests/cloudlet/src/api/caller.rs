@@ -1,11 +1,11 @@
-//! Who signed a request.
+//! The caller of a signed request.
 
 use data_encoding::BASE32_NOPAD;
 use ring::digest::{SHA256, digest};
 
 use crate::access_keys::{AccessKey, Principal};
 
-/// Who signed a request.
+/// The caller of a signed request.
 pub(super) struct Caller {
     pub(super) access_key_id: String,
     pub(super) arn: String,

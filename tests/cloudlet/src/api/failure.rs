@@ -1,19 +1,19 @@
-//! Why an operation was not carried out; each service words it in its own protocol.
+//! Failed operations. Each service renders them in its own protocol.
 
 use hyper::StatusCode;
 
-/// Why an operation was not carried out.
+/// A failed operation.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     /// AWS's name for it, as in `ResourceNotFoundException`.
     pub(super) code: String,
     pub(super) message: String,
-    /// Who asked, as far as that is known.
+    /// The access key ID of the caller, if known.
     pub(super) access_key_id: Option<String>,
-    /// What was asked for, as far as that is known.
+    /// The operation, if known.
     pub(super) operation: Option<&'static str>,
-    /// What else AWS's answer holds, as in `resourceArn`.
+    /// Further fields of AWS's response, for example `resourceArn`.
     pub(super) details: Vec<(&'static str, String)>,
 }
 

@@ -1,5 +1,5 @@
-//! What the AWS CLI and the SDKs talk to: STS, IAM, S3 and the AWS IoT control plane on one port, without TLS. What is
-//! proved here is the signature; its scope says which service is meant.
+//! The API for the AWS CLI and the SDKs: STS, IAM, S3 and the AWS IoT control plane on one port, without TLS. Callers are
+//! authenticated by the signature, whose scope also names the service.
 
 mod caller;
 mod failure;

@@ -1,4 +1,4 @@
-//! What programs have put into S3.
+//! The objects in S3.
 
 use std::collections::BTreeMap;
 

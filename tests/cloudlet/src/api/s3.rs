@@ -1,6 +1,6 @@
-//! As much of Amazon S3 as a program needs to see whether its credentials are good: objects are put, got and listed, and
-//! every signature is checked (S3 API Reference; errors by its "Error responses"). Any name is a bucket, any live
-//! credentials may have it, and nothing outlives the cloudlet.
+//! The part of Amazon S3 that a program needs to test its credentials: it can put, get and list objects, and every
+//! signature is verified (S3 API Reference; errors by its "Error responses"). Every bucket name exists, all valid
+//! credentials may use it, and objects are lost when the cloudlet stops.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ use crate::sigv4;
 const BODY_LIMIT: usize = 64 * 1024;
 /// An object of S3, which is what a program's test puts there.
 const OBJECT_LIMIT: usize = 1024 * 1024;
-/// What a connection may take for its next request's headers.
+/// The time limit for the headers of a connection's next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]

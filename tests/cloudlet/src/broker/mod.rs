@@ -14,7 +14,7 @@ use crate::events::{Event, Events};
 pub(crate) use connect::connect;
 use process::Mosquitto;
 
-/// What the broker's thread is asked to do.
+/// An order to the broker's thread.
 enum Order {
     Start,
     Kill,
@@ -50,7 +50,7 @@ impl Broker {
                         Order::Kill => mosquitto.kill(),
                         Order::Wipe => mosquitto.wipe_database(),
                     };
-                    // Who no longer waits for the answer has no use for it.
+                    // The caller may have stopped waiting for the answer.
                     let _ = reply.send(result);
                 }
             })

@@ -11,7 +11,7 @@ use crate::Error;
 /// mosquitto listens within milliseconds; a machine that builds something else at the same time is slower.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often a starting mosquitto is tried: it does not say when it listens.
+/// The interval at which a starting mosquitto is probed, because it does not report when it listens.
 const START_POLL: Duration = Duration::from_millis(5);
 
 /// The socket in the folder that mosquitto is started in: it takes a path up to its first space only.

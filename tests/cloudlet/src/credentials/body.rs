@@ -15,7 +15,7 @@ pub(super) struct AnswerBody {
     cut: Option<Cut>,
 }
 
-/// How far a body that breaks off has come.
+/// The progress of a body that is cut off on purpose.
 #[derive(Debug, PartialEq, Eq)]
 enum Cut {
     /// Its first half is not sent yet.

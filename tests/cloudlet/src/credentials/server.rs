@@ -23,7 +23,7 @@ use crate::events::Event;
 use crate::listener::Listener;
 use crate::tls::{self, Accepted};
 
-/// What is sent in the place of HTTP when the switch says so.
+/// The bytes that the switch sends in place of HTTP.
 const GARBAGE: &[u8] = b"\x00\xFFthis is not HTTP\r\n\r\n";
 
 /// Serves the credentials provider.
@@ -75,7 +75,7 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
         let (cloud, client) = (cloud.clone(), client.clone());
         async move { Ok::<_, Infallible>(answer::answer(&cloud, &client, &request).await) }
     });
-    // How a connection ends is the client's affair, or a switch's.
+    // The client or a switch ends the connection, so its result is of no interest.
     let _ = http1::Builder::new()
         .auto_date_header(false)
         .serve_connection(stream, service)

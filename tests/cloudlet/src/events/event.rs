@@ -8,34 +8,34 @@ use crate::Endpoint;
 use crate::account::{CertificateId, CertificateStatus};
 use crate::policy::Decision;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
-    /// A TLS handshake ended well.
+    /// A TLS handshake succeeded.
     TlsAccepted {
-        /// Where.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// From where.
+        /// The client's address.
         peer: SocketAddr,
-        /// As in `TLSv1_3`.
+        /// The TLS version, for example `TLSv1_3`.
         version: String,
-        /// The certificate shown.
+        /// The certificate that the client sent.
         certificate: CertificateId,
-        /// How many certificates were shown: 1 is the device's alone.
+        /// The number of certificates that the client sent: 1 if it sent no CA certificate.
         chain: usize,
     },
     /// A TLS handshake failed.
     TlsRefused {
-        /// Where.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// From where.
+        /// The client's address.
         peer: SocketAddr,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A CONNECT arrived whole.
+    /// A complete CONNECT arrived.
     ConnectReceived {
         /// The client ID in it.
         client_id: String,
@@ -48,7 +48,7 @@ pub enum Event {
         client_id: String,
         /// The certificate of its connection.
         certificate: CertificateId,
-        /// Why; what the client saw is another matter.
+        /// The reason. The client may see less.
         reason: String,
     },
     /// A CONNACK with success was sent.
@@ -66,7 +66,7 @@ pub enum Event {
     Disconnected {
         /// The client ID.
         client_id: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A step of just-in-time provisioning.
@@ -79,7 +79,7 @@ pub enum Event {
     },
     /// A policy was asked.
     Decided {
-        /// Who asked: a client ID, or the certificate's ID for the credentials provider.
+        /// The caller: a client ID, or the ID of the certificate for the credentials provider.
         who: String,
         /// The answer.
         #[serde(flatten)]
@@ -135,22 +135,22 @@ pub enum Event {
     },
     /// An operation of the AWS IoT control plane, of IAM or of S3 was carried out.
     ApiCalled {
-        /// As in `iot`.
+        /// The service, for example `iot`.
         service: &'static str,
-        /// As in `RegisterCACertificate`.
+        /// The operation, for example `RegisterCACertificate`.
         operation: &'static str,
         /// The ARN of whoever called it.
         caller: String,
         /// The ID of the access key it signed with.
         access_key_id: String,
-        /// What it was about: a name, an ID; empty for a list of everything.
+        /// The name or ID of the resource; empty for a list of all.
         resource: String,
     },
     /// A request to the API was refused.
     CallerRefused {
-        /// As in `iot`; `sts` too where it could not be told.
+        /// The service, for example `iot`; `sts` if it is unknown.
         service: &'static str,
-        /// As in `RegisterCACertificate`, if it got as far as naming one.
+        /// The operation, for example `RegisterCACertificate`, if the request named one.
         operation: Option<&'static str>,
         /// The ID of the access key it claims, if it got as far as claiming one.
         access_key_id: Option<String>,
@@ -206,7 +206,7 @@ pub enum JitpStep {
     },
     /// Provisioning failed; the certificate stays PENDING_ACTIVATION.
     Failed {
-        /// Why: what CloudTrail would show.
+        /// The reason, as in CloudTrail.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What happened, in order: kept for tests, passed on to an observer as it happens.
+//! Events in order, stored for tests and passed to an observer as they happen.
 
 mod display;
 mod event;
@@ -14,14 +14,14 @@ use crate::Error;
 
 pub use event::{Event, JitpStep};
 
-/// Told of every event as it happens, on the thread where it happens.
+/// A function that is called with every event, on the thread where it happens.
 pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// The events so far.
+/// All events so far, shared by the threads.
 #[derive(Clone)]
 pub(crate) struct Events(Arc<Inner>);
 
-/// So many are kept, the latest: more than a test causes, and a bound for a cloudlet that runs for months.
+/// The number of events that are stored: more than a test causes, and a bound for a cloudlet that runs for months.
 const KEPT: usize = 500_000;
 
 struct Inner {
@@ -34,7 +34,7 @@ struct Inner {
 #[derive(Default)]
 struct Kept {
     latest: VecDeque<Event>,
-    /// How many earlier ones are kept no more.
+    /// The number of earlier events that are no longer stored.
     forgotten: usize,
 }
 
@@ -47,7 +47,7 @@ impl Kept {
         self.latest.push_back(event);
     }
 
-    /// How many there were in all.
+    /// The number of all events.
     fn count(&self) -> usize {
         self.forgotten + self.latest.len()
     }
@@ -78,7 +78,7 @@ impl Events {
         self.0.events.lock().latest.iter().cloned().collect()
     }
 
-    /// The first event from position `from` on that is wanted, waiting for it if need be.
+    /// Waits for an event at position `from` or later and returns the first match.
     pub(crate) fn wait_for(
         &self,
         from: usize,

@@ -11,7 +11,7 @@ use crate::mqtt::{Connack, Connect, Properties, Protocol, QoS, Value, property, 
 use crate::policy::{ConnectAttributes, Context};
 use crate::x509::ParsedCertificate;
 
-/// Why a CONNECT is not let in.
+/// The refusal of a CONNECT.
 pub(super) struct Refusal {
     /// MQTT 5's reason code.
     pub(super) code: u8,
@@ -24,11 +24,11 @@ pub(super) struct Admitted {
     pub(super) connection: Connection,
     pub(super) protocol: Protocol,
     pub(super) context: Context,
-    /// What the broker is sent.
+    /// The CONNECT for the broker.
     pub(super) connect: Connect,
-    /// What the client is sent, once the broker has said whether there is a session.
+    /// The CONNACK for the client, once the broker has reported whether a session is present.
     pub(super) connack: Connack,
-    /// How long the client may be silent.
+    /// The time after which a silent client is disconnected.
     pub(super) silence: Duration,
     /// The longest session expiry that DISCONNECT may ask for.
     pub(super) session_expiry_limit: u32,

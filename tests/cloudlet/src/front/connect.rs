@@ -1,4 +1,4 @@
-//! From a finished handshake to CONNACK, or to the lack of one.
+//! A connection from the end of its handshake to CONNACK, or to its refusal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::tls::Accepted;
 /// MQTT 3.1.1, 3.2.2.3: "Connection Refused, not authorized".
 const RETURN_NOT_AUTHORIZED: u8 = 5;
 
-/// How long a client may take to send CONNECT. AWS's figure is not known.
+/// The time limit for CONNECT. AWS's value is not known.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Takes CONNECT, and goes on as the certificate's standing demands.

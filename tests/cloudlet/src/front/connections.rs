@@ -18,13 +18,13 @@ pub struct Connection {
     pub certificate: CertificateId,
     /// The thing it speaks for, if its certificate is attached to the thing named as the client ID.
     pub thing: Option<String>,
-    /// Where it comes from.
+    /// The client's address.
     pub peer: SocketAddr,
     /// 4 (MQTT 3.1.1) or 5.
     pub protocol: u8,
 }
 
-/// What a connection is told from outside.
+/// An order to a connection from outside of it.
 #[derive(Debug, Clone)]
 pub(super) enum Order {
     /// End without a word.

@@ -1,4 +1,4 @@
-//! From the broker to the client: iot:Receive is asked for every delivery.
+//! Packets from the broker to the client. Each message is authorized by iot:Receive.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;

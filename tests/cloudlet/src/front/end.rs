@@ -1,8 +1,8 @@
-//! Why a connection ends.
+//! Reasons for the end of a connection.
 
 use crate::mqtt::reason;
 
-/// Why a connection ends, and what an MQTT 5 client is told.
+/// The reason for the end of a connection, and the reason code for an MQTT 5 client.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) code: Option<u8>,
@@ -24,7 +24,7 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// As AWS writes it.
+    /// The disconnect reason in AWS's lifecycle events.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::AuthError => "AUTH_ERROR",

@@ -14,7 +14,7 @@ use crate::json::joined;
 pub(crate) struct Lifecycle(mpsc::UnboundedSender<(String, Value)>);
 
 impl Lifecycle {
-    /// Where events are put in, and where `lifecycle_publisher` takes them out.
+    /// Creates the queue of lifecycle events: its sender, and its receiver for `lifecycle_publisher`.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<(String, Value)>) {
         let (events, queue) = mpsc::unbounded_channel();
         (Self(events), queue)

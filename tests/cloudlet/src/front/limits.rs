@@ -8,7 +8,8 @@ pub(super) const MAX_PAYLOAD: usize = 128 * 1024;
 /// #535, mosquitto #3503): the longest payload, and room for topic and properties.
 pub(super) const MAX_PACKET_SIZE: u32 = 149_504;
 
-/// What is read at all: the longest payload and a header with room to spare, so that excess is answered.
+/// The longest packet that is read: the longest payload and ample space for the header, so that a packet above the limits
+/// gets a response.
 pub(super) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 24 * 1024;
 
 /// The longest topic, in bytes of UTF-8.
@@ -48,7 +49,7 @@ pub(super) const MAX_UNACKNOWLEDGED: u16 = 100;
 /// The most topic aliases of one connection (developer guide, mqtt).
 pub(super) const MAX_TOPIC_ALIASES: u16 = 8;
 
-/// What AWS makes of a keep-alive.
+/// Returns the keep-alive that AWS uses in place of the client's.
 pub(super) fn clamp_keep_alive(asked: u16) -> u16 {
     if asked == 0 {
         *KEEP_ALIVE.end()

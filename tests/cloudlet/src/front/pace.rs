@@ -1,4 +1,4 @@
-//! How much a connection may send in a second.
+//! The limits on what a connection may send in a second.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::limits;
 
-/// What a connection has sent in the current second.
+/// The amount that a connection has sent in the current second.
 #[derive(Debug)]
 pub(super) struct Pace {
     second: Instant,
@@ -14,7 +14,7 @@ pub(super) struct Pace {
     bytes: usize,
 }
 
-/// What becomes of a message.
+/// The decision on a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     Free,
@@ -48,7 +48,7 @@ impl Pace {
         if self.bytes <= limits::MAX_BYTES_PER_SECOND {
             return Passage::Free;
         }
-        // As long as that many bytes may take: the seconds to come are used up, too.
+        // Large messages use up the following seconds as well.
         let excess = u32::try_from(self.bytes - limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
         let most = u32::try_from(limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
         Passage::After(second * excess / most)

@@ -23,7 +23,7 @@ use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, r
 /// mosquitto's limit on a packet is the protocol's.
 const MAX_FROM_BROKER: usize = 268_435_455;
 
-/// How long what is still queued may take to leave once a connection has ended.
+/// The time limit for sending queued packets when a connection has ended.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientReader, mut write: ClientWriter) {
@@ -36,7 +36,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         silence,
         session_expiry_limit,
     } = admitted;
-    // Told before the broker hears of the new one, so that the order is there before the broker hangs up.
+    // The old connection is ended before the broker sees the new one, because the broker closes the old one itself.
     cloud.connections.take_over(&connection.client_id);
     let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
         Ok(joined) => joined,

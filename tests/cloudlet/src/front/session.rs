@@ -1,4 +1,4 @@
-//! What both directions of a connection know of it.
+//! State that both directions of a connection share.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::cloud::Cloud;
 use crate::mqtt::Protocol;
 use crate::policy::{Context, Decision};
 
-/// What both directions know of their connection.
+/// State that both directions of a connection share.
 pub(super) struct Session {
     pub(super) cloud: Arc<Cloud>,
     pub(super) protocol: Protocol,

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::streams::{ClientWriter, close};
 use crate::events::Event;
 
-/// What goes to a client.
+/// A packet or an order for the task that writes to a client.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Packet(Bytes),

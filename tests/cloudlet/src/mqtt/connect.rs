@@ -43,7 +43,7 @@ impl Connect {
     }
 }
 
-/// What is to be published when the client is lost.
+/// The message that is published when the connection to the client is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Will {
     pub(crate) qos: QoS,

@@ -14,7 +14,7 @@ pub(crate) struct Frame {
     pub(crate) body: Bytes,
 }
 
-/// Why no packet came out of a stream.
+/// The error when a stream yields no packet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
     #[error("connection lost: {0}")]

@@ -26,7 +26,7 @@ pub(crate) mod property {
     pub(crate) const SHARED_SUBSCRIPTION_AVAILABLE: u8 = 0x2A;
 }
 
-/// Where a property stands: a packet, or the will in CONNECT.
+/// The place of a property: a packet, or the will in CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Connect,

@@ -1,4 +1,4 @@
-//! What every packet needs: protocol version, quality of service, the error of a malformed one.
+//! Types that all packets use: protocol version, quality of service, and the error for malformed packets.
 
 /// The protocol version a connection speaks; the number is CONNECT's protocol level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ struct Operator {
     if_exists: bool,
 }
 
-/// How many of the request's values must satisfy.
+/// The set operator: how many values of the request must match.
 #[derive(Debug, Clone, Copy)]
 enum Set {
     ForAllValues,
@@ -188,7 +188,7 @@ impl Condition {
 impl Test {
     /// Whether this can be asked at all of what stands in the policy.
     fn takes(self, wanted: &str) -> bool {
-        // What a variable resolves to is known later.
+        // A variable is resolved later, with the request.
         wanted.contains("${")
             || match self {
                 Self::Equals | Self::EqualsIgnoreCase | Self::Like => true,

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::account::Thing;
 use crate::x509::{Names, ParsedCertificate};
 
-/// What policy variables resolve to. A variable that does not resolve stays as it is written, and so matches nothing.
+/// The values of policy variables. A variable without a value stays as written, and so matches nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     client_id: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Context {
     connect: Option<ConnectAttributes>,
 }
 
-/// What a CONNECT asks for beside the connection (developer guide, mqtt-persistent-sessions, "Connect attributes").
+/// The connect attributes that a CONNECT requests (developer guide, mqtt-persistent-sessions, "Connect attributes").
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectAttributes {
     /// A session that outlives the connection.
@@ -75,7 +75,7 @@ impl Context {
         self.thing.as_ref().map(|thing| thing.name.as_str())
     }
 
-    /// What a variable in a policy is replaced by.
+    /// Returns the value of a policy variable.
     pub(super) fn resolve(&self, variable: &str) -> Option<String> {
         // A list has no one value to put in its place.
         if variable.ends_with(".List") {

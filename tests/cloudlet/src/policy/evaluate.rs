@@ -8,10 +8,10 @@ use super::document::Effect;
 use super::pattern::Pattern;
 use super::{Context, Policy};
 
-/// What is asked for.
+/// A request for permission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    /// As in `iot:Publish`.
+    /// The action, for example `iot:Publish`.
     pub(crate) action: &'a str,
     /// The resource's ARN.
     pub(crate) resource: &'a str,
@@ -22,7 +22,7 @@ pub(crate) struct Request<'a> {
 pub struct Decision {
     /// Whether the request may go on.
     pub allowed: bool,
-    /// As in `iot:Publish`.
+    /// The action, for example `iot:Publish`.
     pub action: String,
     /// The resource's ARN.
     pub resource: String,

@@ -48,7 +48,7 @@ pub(crate) fn provision(
         let plan = plan.template.plan(&parameters(certificate))?;
         register(account, &plan)
     });
-    // Told once it is so for everyone: an observer may look at the account.
+    // Reported when the change is visible to all, because an observer may read the account.
     let steps = result.map_or_else(
         |error| {
             let reason = error.to_string();

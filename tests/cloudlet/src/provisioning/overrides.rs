@@ -7,8 +7,8 @@ use serde::Deserialize;
 use crate::Error;
 use crate::account::{Refusal, RefusalKind};
 
-/// What becomes of a property that a resource has already. The guide does not say what holds where none of them is
-/// given; here it is REPLACE.
+/// The override setting: how a template changes a property of an existing resource. The guide documents no default; here it is
+/// REPLACE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Override {
@@ -36,7 +36,7 @@ pub(super) struct CertificateOverrides {
     pub(super) status: Override,
 }
 
-/// What can be merged with more of its kind.
+/// A value that can be merged with another one.
 pub(super) trait Merge: Clone + PartialEq {
     fn merged(&self, more: &Self) -> Self;
 }
@@ -54,7 +54,7 @@ impl Merge for BTreeSet<String> {
 }
 
 impl Override {
-    /// What a property becomes.
+    /// Returns the new value of a property.
     pub(super) fn apply<T: Merge>(self, what: &str, known: &T, planned: &T) -> Result<T, Error> {
         match self {
             Self::Merge => Ok(known.merged(planned)),

@@ -8,7 +8,7 @@ use super::template::Template;
 use crate::Error;
 use crate::account::CertificateStatus;
 
-/// What is to be there in the end, each by its logical name.
+/// The resources that must exist in the end, each by its logical name.
 pub(crate) struct Plan {
     pub(super) thing: Option<(String, PlannedThing)>,
     pub(super) policies: Vec<(String, PlannedPolicy)>,

@@ -8,10 +8,10 @@ use crate::account::{Account, CertificateId, CertificateStatus, Thing};
 use crate::events::JitpStep;
 use crate::policy::Policy;
 
-/// What has been done, and what it was done to.
+/// The steps of a registration and the resources that they created or changed.
 pub(crate) struct Registered {
     pub(crate) steps: Vec<JitpStep>,
-    /// By their logical names.
+    /// The resources by their logical names.
     pub(crate) arns: BTreeMap<String, String>,
     pub(crate) certificate: CertificateId,
 }

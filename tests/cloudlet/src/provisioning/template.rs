@@ -16,7 +16,7 @@ use crate::Error;
 pub struct Template {
     text: String,
     pub(super) parameters: BTreeMap<String, Parameter>,
-    /// By their logical names.
+    /// The resources by their logical names.
     pub(super) things: BTreeMap<String, (ThingProperties, ThingOverrides)>,
     pub(super) certificates: BTreeMap<String, (CertificateProperties, CertificateOverrides)>,
     pub(super) policies: BTreeMap<String, PolicyProperties>,

@@ -14,7 +14,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// In the place of a body's hash.
 const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
 
-/// What the signature is made of.
+/// The parts of a request that are signed.
 pub(super) fn string_to_sign(request: &Parts, body: &[u8], claim: &Claim) -> Result<String, Refusal> {
     let hash = sha256::hex(canonical_request(request, body, claim)?.as_bytes());
     let scope = &claim.scope;

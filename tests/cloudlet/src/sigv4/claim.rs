@@ -1,4 +1,4 @@
-//! What a request says about its own signature, in its Authorization header or, presigned, in its query.
+//! The signature of a request, from its Authorization header or, if it is presigned, from its query.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(super) const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// Who signed, and what the signature is good for.
+/// The credential scope of a signature: key, date, Region and service.
 pub(super) struct Scope {
     pub(super) access_key_id: String,
     pub(super) date: String,
@@ -113,7 +113,7 @@ impl Claim {
         let signed_at = PrimitiveDateTime::parse(timestamp, TIMESTAMP)
             .map_err(|_| Refusal::incomplete("Date must be in ISO-8601 'basic format'."))?
             .assume_utc();
-        // Not 64 hexadecimal digits: no signature could ever match, so it is refused as one that does not.
+        // A signature that is not 64 hexadecimal digits can never match.
         let signature = HEXLOWER
             .decode(signature.as_bytes())
             .map_err(|_| Refusal::wrong_signature())?;

@@ -1,4 +1,4 @@
-//! Why a request is refused, in AWS's names.
+//! Reasons to refuse a request, with AWS's error codes.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use hyper::StatusCode;
 /// AWS's error codes for requests that are not properly signed (IAM API Reference, "Common Error Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// Not signed at all.
+    /// The request is not signed.
     MissingAuthenticationToken,
     /// Signed, but not as Signature Version 4 demands.
     IncompleteSignature,
@@ -22,7 +22,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// As it stands in AWS's answer.
+    /// The error code in AWS's response.
     pub fn name(self) -> &'static str {
         match self {
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
@@ -50,7 +50,7 @@ pub struct Refusal {
     pub code: Code,
     /// AWS's message.
     pub message: String,
-    /// Who asked, by its own account.
+    /// The access key ID that the request claims.
     pub access_key_id: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use super::claim::{Claim, TIMESTAMP};
 use super::{Code, Endpoint, SKEW, canonical, signing_key, verify};
 use crate::access_keys::{AccessKeys, Minted};
 
-/// Where a signature will stand once it is known.
+/// The placeholder for a signature.
 const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What the credentials provider answers once the certificate is accepted.
+/// The response of the credentials provider to an accepted certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Answer {
-    /// What AWS would.
+    /// AWS's response.
     #[default]
     Normal,
     /// This status and body.
@@ -39,7 +39,7 @@ pub enum Lifetime {
     Malformed(String),
 }
 
-/// What an answer says of the time.
+/// The Date header of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Date {
     /// AWS's time.
@@ -52,7 +52,7 @@ pub enum Date {
 /// Answers and lifetimes, for every role alias or for one.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialSwitches {
-    /// What every alias answers that has none of its own.
+    /// The response for every role alias that has no own one.
     pub answer: Answer,
     /// The Date of every answer.
     pub date: Date,

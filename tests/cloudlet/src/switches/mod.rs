@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::front::limits;
 pub use credentials::{Answer, CredentialSwitches, Date, Lifetime};
 
-/// What a certificate's connections get while it is not provisioned.
+/// The treatment of connections whose certificate is not provisioned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FirstContact {
     /// CONNECT is read, then the connection is closed without CONNACK (re:Post JITP article).
@@ -19,11 +19,11 @@ pub enum FirstContact {
     Drop,
     /// CONNECT is read, then nothing happens (amazon-freertos issue 687).
     Hang,
-    /// As `Drop`, and provisioning never takes place.
+    /// As `Drop`, but the certificate is never provisioned.
     Never,
 }
 
-/// Where a certificate that may not connect is turned away.
+/// The stage at which a certificate that may not connect is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BadCertificate {
     /// After the handshake and CONNECT, by closing (aws-iot-device-sdk-embedded-C issue 1920).
@@ -33,7 +33,7 @@ pub enum BadCertificate {
     TlsAlert,
 }
 
-/// What an MQTT 3.1.1 SUBSCRIBE that a policy denies gets.
+/// The response to an MQTT 3.1.1 SUBSCRIBE that a policy denies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeniedSubscribe {
     /// The connection is closed (aws-iot-device-sdk-js issues 125 and 191).
@@ -43,7 +43,7 @@ pub enum DeniedSubscribe {
     Suback,
 }
 
-/// What an MQTT 3.1.1 CONNECT that a policy denies gets.
+/// The response to an MQTT 3.1.1 CONNECT that a policy denies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeniedConnect {
     /// The connection is closed, without CONNACK (paho.mqtt.rust issue 119, mongoose-os issue 178).
@@ -70,9 +70,9 @@ pub enum TlsVersions {
 pub struct Switches {
     /// First contact of a certificate that JITP will provision.
     pub first_contact: FirstContact,
-    /// How long provisioning takes, drawn anew each time.
+    /// The range of the duration of provisioning, which is random each time.
     pub jitp_delay: RangeInclusive<Duration>,
-    /// Where certificates that may not connect are turned away.
+    /// The stage at which certificates that may not connect are refused.
     pub bad_certificate: BadCertificate,
     /// Whether a handshake without SNI is accepted (the developer guide contradicts itself).
     pub accept_without_sni: bool,
@@ -87,9 +87,9 @@ pub struct Switches {
     pub connect_interval: Duration,
     /// Refuse every CONNECT with this code: a reason code of MQTT 5, a return code of 3.1.1.
     pub refuse_connect: Option<u8>,
-    /// What a denied MQTT 3.1.1 CONNECT gets.
+    /// The response to a denied MQTT 3.1.1 CONNECT.
     pub denied_connect: DeniedConnect,
-    /// What a denied MQTT 3.1.1 SUBSCRIBE gets.
+    /// The response to a denied MQTT 3.1.1 SUBSCRIBE.
     pub denied_subscribe: DeniedSubscribe,
     /// The longest session expiry that is granted.
     pub session_expiry_limit: Duration,
@@ -107,8 +107,8 @@ pub struct Switches {
     pub cut_after_packets: Option<u64>,
     /// Hang up, without a word, on whoever publishes to a topic that ends so.
     pub hang_up_on: Option<String>,
-    /// How many seconds AWS's clock is ahead of this machine's, for credentials, signatures and what it says of the time: a
-    /// gateway here is then one whose clock is behind by so much. Certificates are judged by this machine's clock.
+    /// The seconds by which AWS's clock is ahead of this machine's, for credentials, signatures and the Date header. A gateway
+    /// on this machine then has a clock that is behind. Certificates are checked by this machine's clock.
     pub clock_ahead: i64,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,

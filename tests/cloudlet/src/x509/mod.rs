@@ -62,7 +62,7 @@ impl ParsedCertificate {
         })
     }
 
-    /// As PEM.
+    /// The certificate as PEM.
     pub(crate) fn pem(&self) -> String {
         let lines = BASE64.encode(&self.der);
         let lines: Vec<&str> = lines

@@ -96,7 +96,7 @@ impl PublicKey {
     }
 }
 
-/// What ring can verify.
+/// The keys that ring can verify with.
 pub(crate) fn algorithms() -> WebPkiSupportedAlgorithms {
     ring::default_provider().signature_verification_algorithms
 }

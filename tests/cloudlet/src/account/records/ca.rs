@@ -25,17 +25,17 @@ impl fmt::Display for CaId {
     }
 }
 
-/// How AWS IoT finds the account of a certificate (developer guide, manage-your-CA-certs).
+/// The certificate mode of a CA: how AWS IoT finds the account of a certificate (developer guide, manage-your-CA-certs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CertificateMode {
-    /// By the CA, which one account alone may have registered: it proved that it holds its key.
+    /// By the CA. Only one account can register it, and that account has proved that it holds the key.
     Default,
-    /// By the host name that the client sends (SNI).
+    /// By the host name in SNI.
     SniOnly,
 }
 
-/// What just-in-time provisioning does with a certificate of a CA: `registrationConfig`.
+/// The `registrationConfig` of a CA: how just-in-time provisioning treats its certificates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum RegistrationConfig {
     /// `templateBody` and `roleArn`.
@@ -60,9 +60,9 @@ pub struct CaCertificate {
     pub active: bool,
     /// ENABLE or DISABLE of `autoRegistrationStatus`.
     pub auto_registration: bool,
-    /// How its account is found.
+    /// The certificate mode.
     pub mode: CertificateMode,
-    /// What becomes of a new certificate of its.
+    /// How new certificates are registered.
     pub registration_config: Option<RegistrationConfig>,
     /// When it was registered.
     pub created: EpochSeconds,

@@ -37,7 +37,7 @@ impl fmt::Display for CertificateId {
     }
 }
 
-/// Where a certificate stands.
+/// The status of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CertificateStatus {
@@ -69,7 +69,7 @@ pub struct Certificate {
     pub id: CertificateId,
     /// The certificate; none if only its name was registered, by a test.
     pub pem: Option<String>,
-    /// Where it stands.
+    /// The status.
     pub status: CertificateStatus,
     /// The registered CA that signed it; none if it was registered without one.
     pub ca: Option<CaId>,

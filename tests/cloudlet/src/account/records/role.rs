@@ -36,7 +36,7 @@ pub struct Role {
     pub created: EpochSeconds,
 }
 
-/// Who may assume a role.
+/// The principals that may assume a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TrustPolicy {
@@ -119,7 +119,7 @@ impl From<TrustPolicy> for String {
 }
 
 impl Role {
-    /// What CreateRole takes for MaxSessionDuration (IAM API Reference, CreateRole).
+    /// The values that CreateRole accepts for MaxSessionDuration (IAM API Reference, CreateRole).
     pub const SESSION_SECONDS: RangeInclusive<u64> = 3600..=43_200;
 
     /// A role that this service may assume for up to twelve hours.

@@ -20,7 +20,7 @@ pub struct RoleAlias {
 }
 
 impl RoleAlias {
-    /// What CreateRoleAlias takes for credentialDurationSeconds (developer guide, authorizing-direct-aws).
+    /// The values that CreateRoleAlias accepts for credentialDurationSeconds (developer guide, authorizing-direct-aws).
     pub const DURATION_SECONDS: std::ops::RangeInclusive<u64> = 900..=43_200;
 
     /// credentialDurationSeconds when none is given.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::time::EpochSeconds;
 use crate::provisioning::Template;
 
-/// What a provisioning template is for.
+/// The type of a provisioning template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TemplateType {
@@ -26,7 +26,7 @@ pub struct ProvisioningTemplate {
     pub description: Option<String>,
     /// Whether it may be used.
     pub enabled: bool,
-    /// What it is for.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: TemplateType,
     /// The role it is carried out with.
@@ -48,7 +48,7 @@ impl ProvisioningTemplate {
     }
 }
 
-/// How a certificate is to be provisioned.
+/// The instructions for the provisioning of a certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct RegistrationPlan {
     pub(crate) template: Template,

@@ -23,7 +23,7 @@ pub struct Thing {
     pub version: u64,
 }
 
-/// What a thing's type, or a group, is besides its name.
+/// A thing type or a thing group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// Its name.

@@ -35,8 +35,7 @@ pub(super) fn detach_principal(call: &Call<'_>) -> Result<Value, Error> {
     set(call, call.header(PRINCIPAL)?, false)
 }
 
-/// Of all that policies can be attached to, there are only certificates here: neither identities of Amazon Cognito nor
-/// policies of thing groups.
+/// Attaches a policy to a certificate or detaches it. Other targets (Amazon Cognito identities, thing groups) are not supported.
 fn set(call: &Call<'_>, certificate: &str, attached: bool) -> Result<Value, Error> {
     call.change(|account| {
         let id = account.certificate_named(certificate)?.id.clone();

@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
         self.segments.iter().map(String::as_str).collect()
     }
 
-    /// What the path names: its second part, as in `/role-aliases/{name}`; empty if it has only one.
+    /// The name in the path: its second part, as in `/role-aliases/{name}`; empty if there is none.
     pub(super) fn resource(&self) -> &str {
         self.segments.get(1).map_or("", String::as_str)
     }

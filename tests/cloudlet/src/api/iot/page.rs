@@ -6,7 +6,7 @@ use super::call::Call;
 use crate::Error;
 use crate::account::Refusal;
 
-/// How a list's pages are asked for.
+/// The names of the parameters that request a page of a list.
 #[derive(Clone, Copy)]
 pub(super) enum Dialect {
     /// `marker`, `pageSize`, `isAscendingOrder`; the answer has `nextMarker`.

@@ -9,7 +9,7 @@ use crate::Error;
 
 /// An operation.
 pub(super) struct Route {
-    /// As in `DescribeEndpoint`.
+    /// The operation, for example `DescribeEndpoint`.
     pub(super) operation: &'static str,
     pub(super) carry_out: fn(&Call<'_>) -> Result<Value, Error>,
 }

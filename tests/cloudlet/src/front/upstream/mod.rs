@@ -1,4 +1,4 @@
-//! From the client to the broker: every packet is decided on.
+//! Packets from the client to the broker, each of which is authorized.
 
 mod forwarder;
 mod publish;
