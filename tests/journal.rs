@@ -1,4 +1,4 @@
-//! What the journal gets, and what its catalog says of it: every event has a name, an ID, an entry in the catalog and a line
+//! The journal's events against its catalog: every event has a name, an ID, an entry in the catalog and a line
 //! in the documentation, and none of these is of an event that does not exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -55,7 +55,7 @@ fn promises_in(source: &str) -> Vec<u32> {
     promises
 }
 
-/// What is wrong with a list of promises, given those that tests name.
+/// Returns the faults of a list of promises, given those that tests name.
 fn faults(document: &str, tested: &BTreeSet<u32>) -> Vec<String> {
     let kept = listed(document, "Kept");
     let later = listed(document, "Not kept yet");

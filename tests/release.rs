@@ -1,4 +1,4 @@
-//! What a release takes: every place that tells the version agrees, and the first steps are the same wherever they are told.
+//! Consistency of a release: every place with the version agrees, and so do all descriptions of the first steps.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests
 

@@ -1,4 +1,4 @@
-//! What people copy must work: the shipped samples, the examples in the documentation, and the list of all keys.
+//! Texts that people copy must work: the shipped samples, the examples in the documentation, and the list of all keys.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -73,7 +73,7 @@ fn is_test(before: &str) -> bool {
         .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
 }
 
-/// What is wrong with the document.
+/// Returns the faults of the document.
 fn faults(document: &str, root: &Path) -> Vec<String> {
     let (_, claims) = document.split_once(CLAIMS).unwrap();
     let (claims, _) = claims.split_once(END).unwrap();

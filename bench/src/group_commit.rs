@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::publishers::{PAYLOAD, Publish};
 
-/// As many as gatepost puts into one commit.
+/// The number of messages that gatepost puts into one commit.
 const GROUP: usize = 256;
 
 /// A database and the thread that writes it.

@@ -1,4 +1,4 @@
-//! What a process takes while it does nothing, as the kernel counts it.
+//! The resources of an idle process, as the kernel counts them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub struct Memory {
     pub pss: u64,
     /// The same without shared libraries, whose share depends on what else the machine runs.
     pub own: u64,
-    /// What is its own alone and was written to: the kernel cannot take it back without a swap.
+    /// Private memory that was written to, which the kernel cannot reclaim without swap.
     pub dirty: u64,
     /// All of what it maps.
     pub rss: u64,

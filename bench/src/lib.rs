@@ -1,4 +1,4 @@
-//! What gatepost costs, each figure beside its floor, measured in the same run on the same machine.
+//! The costs of gatepost, each figure next to its lower bound from the same run on the same machine.
 //!
 //! - [`caller`], [`load`]: programs that ask the socket, one or several at a time
 //! - [`pace`]: one that asks at fixed times, so that no stall goes unseen

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, anyhow};
 use crate::caller::Caller;
 use crate::sample::Sample;
 
-/// What the callers do.
+/// The load that the callers generate.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// How many of them ask at the same time.
+    /// The number of concurrent callers.
     pub callers: usize,
-    /// How often each of them asks.
+    /// The number of requests that each of them sends.
     pub requests: usize,
     /// Whether they keep their connection, or make a new one for each request.
     pub keep_alive: bool,

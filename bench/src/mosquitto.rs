@@ -1,4 +1,4 @@
-//! The same message to a Mosquitto with persistence, which is what one would run on a gateway otherwise.
+//! The same message to a Mosquitto with persistence, the usual alternative on a gateway.
 //!
 //! It keeps the message for a subscriber that is away. It answers with PUBACK before anything is on the disk: its database
 //! is written as a whole, with an fsync, every half an hour, or at the end of each turn of its loop (`autosave_on_changes`).

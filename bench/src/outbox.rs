@@ -23,7 +23,7 @@ const LOADS: [(usize, usize); 3] = [(1, 500), (8, 4_000), (64, 16_000)];
 const ROUNDS: usize = 3;
 /// Callers that fill it.
 const FILLERS: usize = 64;
-/// How long the replay is looked at.
+/// The duration of the replay measurement.
 const REPLAY: Duration = Duration::from_secs(30);
 /// Messages on new topics meanwhile.
 const NEW_TOPICS: usize = 40;
@@ -32,10 +32,10 @@ const PURGE: Duration = Duration::from_secs(600);
 /// For a session: AWS may refuse a CONNECT that comes soon after the one before.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is measured, and how it is started.
+/// A measurement and its setup.
 pub(crate) struct Outbox<'a> {
     pub(crate) socket: &'a Path,
-    /// How many messages wait in the end.
+    /// The number of messages that wait in the end.
     pub(crate) queued: usize,
     /// On the same disk as the state folder.
     pub(crate) folder: &'a Path,
@@ -256,7 +256,7 @@ impl Outbox<'_> {
         ])
     }
 
-    /// How long messages on topics that nothing waits for take to AWS and back.
+    /// The round-trip times of messages on topics without a backlog.
     fn new_topics(&self, name: &str) -> Result<Sample> {
         let one = |number: usize| {
             let topic = format!("{}/{name}/{number}", self.thing);

@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use crate::caller::Caller;
 use crate::sample::Sample;
 
-/// How often the caller asks, and when.
+/// The schedule of a caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How often it asks.
+    /// The number of requests.
     pub requests: u32,
     /// The time from one question to the next.
     pub interval: Duration,

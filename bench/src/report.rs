@@ -21,10 +21,10 @@ pub(crate) const STATUS: &str = "/v1/status";
 /// on a machine of few cores spoils some of them and not the figure.
 const ROUNDS: usize = 15;
 
-/// Of `gatepost credentials` and `/bin/true`.
+/// The number of measured runs of `gatepost credentials` and `/bin/true`.
 const PROCESSES: usize = 300;
 
-/// Of the daemon.
+/// The number of starts of the daemon.
 const STARTS: usize = 5;
 
 /// The answer from the socket, beside a server that only sends the same bytes.
@@ -81,7 +81,7 @@ pub(crate) fn command(gatepost: &Path, socket: &Path) -> Result<Vec<Row>> {
     ])
 }
 
-/// What the daemon takes while nobody asks, with a token of this name.
+/// Measures the idle daemon with a token of this name.
 pub(crate) fn idle(token: &str, promised: u64, pid: u32, time: Duration) -> Result<Vec<Row>> {
     idle::settle(pid)?;
     let wakeups = idle::wakeups_per_minute(pid, time)?;
@@ -109,7 +109,7 @@ pub(crate) fn idle(token: &str, promised: u64, pid: u32, time: Duration) -> Resu
     ])
 }
 
-/// What is shipped.
+/// Measures the shipped programs.
 pub(crate) fn size(daemon: &Path, gatepost: &Path) -> Result<Vec<Row>> {
     let row = |what: &str, program, most| {
         let value = Figure::Bytes(size::of(program)?);

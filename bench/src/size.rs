@@ -1,4 +1,4 @@
-//! How large a program is on disk.
+//! The size of a program on disk.
 
 use std::fs;
 use std::path::Path;

@@ -24,7 +24,7 @@ const PACE: Pace = Pace {
 /// For a session: AWS may refuse a CONNECT that comes soon after the one before, and each one takes a signature.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the socket did in one state of the daemon.
+/// The socket's behaviour in one state of the daemon.
 struct Observed {
     rounds: Vec<Sample>,
     signatures: u32,
@@ -90,7 +90,7 @@ fn observe(socket: &Path, daemon: &[&str], configuration: &str) -> Result<Observ
     })
 }
 
-/// How often the token has signed since the daemon's start, by its own word.
+/// The number of signatures since the daemon's start, according to its status.
 fn signatures(socket: &Path) -> Result<u64> {
     let count = status(socket, "/token/signatures")?;
     count.as_u64().context("the status does not count signatures")

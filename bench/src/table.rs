@@ -14,11 +14,11 @@ pub enum Figure {
     PerMinute(f64),
     /// Events in a second, of which more is better: half as many are twice the floor.
     PerSecond(f64),
-    /// So many.
+    /// A count.
     Count(u64),
 }
 
-/// What a figure should not exceed.
+/// The upper limit for a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
     /// This many times the floor.
@@ -32,7 +32,7 @@ pub enum Budget {
 /// A line of the table.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What was measured.
+    /// The name of the measurement.
     pub what: String,
     /// The figure.
     pub value: Figure,
@@ -49,7 +49,7 @@ pub fn header() -> String {
 }
 
 impl Row {
-    /// How many times the floor it is.
+    /// The ratio to the lower bound.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         let floor = self.floor?.magnitude();

@@ -44,7 +44,7 @@ impl Crate {
         parsed
     }
 
-    /// How many files there are.
+    /// The number of files.
     pub fn files(&self) -> usize {
         self.files.len()
     }

@@ -4,7 +4,7 @@ use cloudlet::{Cloudlet, Endpoint, Event};
 
 use crate::support::{SOON, THING};
 
-/// How many events there are so far: what is asked about later comes after them.
+/// The number of events so far, as the mark for later questions.
 pub fn mark(cloud: &Cloudlet) -> usize {
     cloud.events().len()
 }
@@ -35,7 +35,7 @@ pub fn end_of_connection(cloud: &Cloudlet, mark: usize) -> String {
     }
 }
 
-/// How many certificates were shown in each handshake for MQTT after `mark`.
+/// The number of certificates in each MQTT handshake after `mark`.
 pub fn chains(cloud: &Cloudlet, mark: usize) -> Vec<usize> {
     let handshake = |event: Event| match event {
         Event::TlsAccepted {
@@ -48,7 +48,7 @@ pub fn chains(cloud: &Cloudlet, mark: usize) -> Vec<usize> {
     cloud.events().into_iter().skip(mark).filter_map(handshake).collect()
 }
 
-/// How many CONNECTs arrived after `mark`.
+/// The number of CONNECTs after `mark`.
 pub fn connects(cloud: &Cloudlet, mark: usize) -> usize {
     let events = cloud.events();
     let connects = |event: &&Event| matches!(event, Event::ConnectReceived { client_id, .. } if client_id == THING);

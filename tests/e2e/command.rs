@@ -98,7 +98,7 @@ fn the_command_in_every_phase_of_a_gateways_life() {
     contains_all(&reason, &["Access Denied", "iot:AssumeRoleWithCertificate"]);
 }
 
-/// What everybody types after `systemctl enable --now gatepost`.
+/// The first commands after `systemctl enable --now gatepost`.
 #[test]
 fn the_signing_request_is_waited_for_while_it_is_being_made() {
     let token = SoftHsm::new("gateway", PIN).unwrap();

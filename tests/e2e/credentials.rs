@@ -58,7 +58,7 @@ fn access_key(gateway: &Gateway, alias: &str) -> String {
     answer.json().unwrap()["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
-/// How far away the next attempt is, by the status alone.
+/// The time until the next attempt, according to the status.
 fn next_attempt(gateway: &Gateway, name: &str) -> Duration {
     let time = |value: &Value| humantime::parse_rfc3339(value.as_str().unwrap_or_default()).ok();
     let next = time(&alias(gateway, name)["next_refresh"]).unwrap();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Gateway, World};
 
-/// As many letters of the key in a row as cannot be there by chance.
+/// The length of a part of the key that cannot occur by chance.
 const PART: usize = 12;
 
 /// A private key as PEM, and the forms in which it would be recognised.
@@ -42,7 +42,7 @@ impl Secret {
     }
 }
 
-/// What a command says on both streams.
+/// The output of a command on both streams.
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let streams = [output.stdout, output.stderr];
@@ -51,7 +51,7 @@ fn said(command: &mut Command) -> String {
         .join("\n")
 }
 
-/// What every command says that reads the configuration and needs no daemon.
+/// The output of all commands that read the configuration without a daemon.
 fn outputs(gateway: &Gateway) -> Vec<(&'static str, String)> {
     let command = |words: &[&str]| said(gateway.command().args(words));
     let client = |words: &[&str]| {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Gateway, PIN, SOON, THING, World, options};
 
-/// What the command prints for this gateway's configuration.
+/// The policy that the command prints for this gateway's configuration.
 fn printed(gateway: &Gateway, account: &str) -> Value {
     let config = gateway.write_config();
     let output = Command::new(gateway.client())

@@ -1,4 +1,4 @@
-//! What an operator does by hand at AWS, so that a test need not wait for just-in-time provisioning.
+//! Registers certificates directly, as an operator can, so that a test need not wait for just-in-time provisioning.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub fn certificate_for(world: &World, csr: &Path) -> (String, CertificateId) {
     certificate_with(world, csr, &options().policy)
 }
 
-/// The same with a policy of the test's choosing.
+/// The same with another policy.
 pub fn certificate_with(world: &World, csr: &Path, policy: &Policy) -> (String, CertificateId) {
     let pem = world.ca.sign_v1(csr).unwrap();
     let id = register(&world.cloud, &pem, THING, policy);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How often a silent relay looks whether it may speak again.
+/// The interval at which a silent relay checks whether it may forward again.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Passes connections on to a port on loopback, byte by byte, unless it is silent.

@@ -1,4 +1,4 @@
-//! What a reload puts into effect while everything else goes on, and what it says of the rest.
+//! A reload applies changes without interrupting the rest, and names the changes that need a restart.
 
 mod wrong_file;
 

@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::SOON;
 
-/// What the broker does on each connection.
+/// The behaviour of the broker on each connection.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// The answer to CONNECT.
@@ -53,7 +53,7 @@ pub struct ScriptedBroker {
 #[derive(Default)]
 struct State {
     script: Script,
-    /// What came, on all connections.
+    /// All packets received, on all connections.
     packets: Vec<Vec<u8>>,
 }
 

@@ -48,7 +48,7 @@ fn time(value: &Value) -> SystemTime {
     humantime::parse_rfc3339(value.as_str().unwrap()).unwrap()
 }
 
-/// What a program gets now.
+/// The credentials that a program gets now.
 fn handed(gateway: &Gateway) -> Value {
     let answer = gateway.credentials();
     assert_eq!(answer.status, 200, "{}\n{}", gateway.status(), gateway.log());

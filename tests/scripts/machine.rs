@@ -9,7 +9,7 @@ use rig::executable;
 use tempfile::TempDir;
 
 pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-/// What the scripts use of every Debian.
+/// The standard programs that the scripts use.
 const ORDINARY: &[&str] = &[
     "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "env", "grep", "head", "mkdir", "mv", "nice",
     "readlink", "realpath", "rm", "sed", "sh", "sort", "tee", "tr",
@@ -20,7 +20,7 @@ pub struct Machine {
     pub folder: TempDir,
 }
 
-/// How a script ended, what it said, and which of the programs it ran with which words.
+/// The result of a script: whether it succeeded, its output, and the programs that it called with their arguments.
 pub struct Ran {
     pub success: bool,
     pub said: String,
@@ -28,7 +28,7 @@ pub struct Ran {
 }
 
 impl Machine {
-    /// `programs` are a name and a shell line each; every call of one is noted.
+    /// Creates a machine with these programs, each a name and a shell line. Every call of one is logged.
     pub fn new(programs: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["bin", ".ci", "target/awscli/bin", "config/aws"] {

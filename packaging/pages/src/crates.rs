@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The programs that the package has.
 const ROOTS: [&str; 2] = ["gatepost", "gatepost-client"];
 
-/// What cargo knows of the workspace and its dependencies, for programs that are built for `target`.
+/// Cargo's metadata of the workspace and its dependencies, for programs that are built for `target`.
 pub(crate) fn metadata(repository: &Path, target: &str) -> Result<Value> {
     let mut cargo = Command::new("cargo");
     cargo.args([

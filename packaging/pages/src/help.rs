@@ -68,7 +68,7 @@ fn list(lines: &[&str]) -> Option<Block> {
     entries.iter().all(named).then_some(Block::List(entries))
 }
 
-/// Where the second column starts in an entry: after its first run of blanks.
+/// Returns the start of the second column of an entry, after its first run of blanks.
 fn column(line: &str) -> Option<usize> {
     let term = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
     let gap = term.find("  ")?;
@@ -81,9 +81,9 @@ fn column(line: &str) -> Option<usize> {
 pub(crate) struct Flag {
     /// `--json`
     pub(crate) name: String,
-    /// What stands for its value, if it has one: `FILE`.
+    /// The placeholder for its value, if it has one: `FILE`.
     pub(crate) value: Option<String>,
-    /// What it means, if that is said in a list.
+    /// The description, if the entry has one.
     pub(crate) meaning: String,
 }
 

@@ -86,7 +86,7 @@ fn paragraph(files: &str, authors: &str, licence: &str) -> String {
     format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n")
 }
 
-/// Of `(MIT OR Apache-2.0) AND Unicode-3.0`: MIT and Unicode-3.0.
+/// Chooses the licences: of `(MIT OR Apache-2.0) AND Unicode-3.0` MIT and Unicode-3.0.
 fn choose(expression: &str) -> Result<Vec<&'static str>> {
     let parts = expression.split(" AND ").map(|part| {
         let part = part.trim_matches(['(', ')']).replace('/', " OR ");
@@ -99,7 +99,7 @@ fn choose(expression: &str) -> Result<Vec<&'static str>> {
     parts.collect()
 }
 
-/// Who holds the copyright, by the licence files, or else by the manifest.
+/// Returns the copyright holders from the licence files, or else from the manifest.
 fn authors(package: &Value) -> Result<Vec<String>> {
     let folder = Path::new(text(package, "manifest_path"))
         .parent()

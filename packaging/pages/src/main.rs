@@ -21,7 +21,7 @@ use lexopt::prelude::*;
 
 use crate::programs::Programs;
 
-/// What the command line says.
+/// The arguments of the command line.
 struct Order {
     repository: PathBuf,
     target: String,

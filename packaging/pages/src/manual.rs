@@ -10,7 +10,7 @@ use crate::markdown;
 use crate::programs::Programs;
 use crate::roff::Page;
 
-/// What is said in docs/, and when.
+/// The pages of docs/ that the man pages use, and their date.
 pub(crate) struct Docs {
     pub(crate) configuration: String,
     pub(crate) operations: String,
@@ -190,7 +190,7 @@ fn end(mut page: Page, own: &str) -> String {
     page.finish()
 }
 
-/// As a sentence stands on its own.
+/// Turns a phrase into a sentence.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters

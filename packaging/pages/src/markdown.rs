@@ -1,4 +1,4 @@
-//! As much Markdown as the documentation is written in, onto a man page.
+//! Converts Markdown to man pages, as far as the documentation uses it.
 
 use crate::roff::Page;
 

@@ -14,7 +14,8 @@ use crate::switches::Switches;
 pub struct Options {
     /// The endpoints' host name: in the server's certificate, and the SNI every client must send.
     pub host: String,
-    /// The address that all endpoints listen on; other than loopback for devices on other machines or in other network namespaces.
+    /// The address that all endpoints listen on. Devices on other machines or in other network namespaces need one that is
+    /// not loopback.
     pub listen: IpAddr,
     /// The MQTT endpoint's port; 0 for a free one.
     pub mqtt_port: u16,

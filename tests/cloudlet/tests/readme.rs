@@ -1,4 +1,4 @@
-//! What README.md shows is what happens. The AWS CLI's commands in it are run by gatepost's tests/aws_articles.rs.
+//! The examples in README.md work. The AWS CLI's commands in it are run by gatepost's tests/aws_articles.rs.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What botocore signs is verified, odd paths and queries included.
+//! Signatures of botocore are verified, including unusual paths and queries.
 #![allow(clippy::unwrap_used, reason = "a test that cannot sign has failed")]
 
 mod common;

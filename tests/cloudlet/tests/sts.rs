@@ -39,7 +39,7 @@ fn get_caller_identity(cloud: &Cloudlet, credentials: &Minted) -> Output {
         .unwrap()
 }
 
-/// What STS has said since the event at `seen`.
+/// The events of STS since the event at `seen`.
 fn said(cloud: &Cloudlet, seen: usize) -> Vec<Event> {
     let of_sts = |event: &Event| matches!(event, Event::CallerIdentified { .. } | Event::CallerRefused { .. });
     cloud.events().into_iter().skip(seen).filter(of_sts).collect()

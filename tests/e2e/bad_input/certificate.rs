@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Gateway, SOON, World};
 
-/// What lies at the certificate's place, and what is said of it: the cause and the next step.
+/// The content of the certificate's file, and the expected message: cause and next step.
 struct Case {
     name: &'static str,
     pem: String,

@@ -61,7 +61,7 @@ pub fn check_config(gateway: &Gateway) -> Output {
     gateway.command().arg("--check-config").output().unwrap()
 }
 
-/// What was logged as an error, without the prefix.
+/// The logged errors, without their prefix.
 fn errors(log: &str) -> String {
     log.lines()
         .filter_map(|line| line.strip_prefix("gatepostd: error: "))

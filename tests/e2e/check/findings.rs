@@ -1,4 +1,4 @@
-//! What the check finds beside faults of the configuration: certificate, account, clock, port, messages.
+//! Findings beyond faults of the configuration: certificate, account, clock, port, messages.
 
 use std::fs;
 use std::time::{Duration, SystemTime};

@@ -14,7 +14,7 @@ pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
 pub(super) struct Failure {
     /// The alias that fails.
     pub(super) alias: &'static str,
-    /// What a reader must find in the message.
+    /// Words that the message must contain.
     pub(super) words: &'static str,
     /// Whether AWS has said no, so that somebody must change something there.
     pub(super) refused: bool,

@@ -1,4 +1,4 @@
-//! What EST servers, proxies and networks do, and what the gateway makes of it.
+//! Faults of EST servers, proxies and networks, and the reaction of the gateway.
 
 use est_server::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Options, RequestAttributes, Switches};
 

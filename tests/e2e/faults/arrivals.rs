@@ -1,4 +1,4 @@
-//! What has arrived at AWS, message by message.
+//! The messages that have arrived at AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +18,14 @@ struct Known {
     sessions: Sessions,
 }
 
-/// How many connections had a session, and how many a new one.
+/// The number of connections with an existing session, and with a new one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sessions {
     pub resumed: usize,
     pub new: usize,
 }
 
-/// What became of all messages.
+/// The fate of all messages.
 #[derive(Debug, Default)]
 pub struct Account {
     /// Accepted, and arrived.
@@ -61,12 +61,12 @@ impl Arrivals {
         })
     }
 
-    /// How the gateway's sessions began.
+    /// The numbers of resumed and new sessions.
     pub fn sessions(&self) -> Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).sessions
     }
 
-    /// How many have arrived.
+    /// The number of arrived messages.
     pub fn count(&self) -> usize {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.numbers.values().map(Vec::len).sum()

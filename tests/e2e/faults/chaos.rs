@@ -20,10 +20,10 @@ const MESSAGES: usize = 100_000;
 const PROGRAMS: usize = 24;
 /// The state folder's disk, in megabytes: the database, its log, and what waits while the network is away.
 const DISK: u32 = 24;
-/// How long AWS keeps a session here: some pauses are longer.
+/// The session expiry in this test. Some pauses are longer.
 const SESSION: Duration = Duration::from_secs(1);
 
-/// What can go wrong.
+/// A fault that the test injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     GatewayKilled,
@@ -214,7 +214,7 @@ impl Chaos<'_> {
         network.restore().unwrap();
     }
 
-    /// What the gateway hears of it, and when, is the network's affair.
+    /// Whether and when the gateway is notified depends on the network.
     fn maybe_forget_connections(&mut self, network: &Network) {
         if self.random.bool() {
             network.forget_connections().unwrap();

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// For AWS's acknowledgement, where a program waits for it: answered 202 after that.
 const WAIT: &str = "?wait=ack&timeout=2";
 
-/// What a program was told of the messages on one of its topics.
+/// The responses that a program got for the messages on one of its topics.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub topic: String,
@@ -34,13 +34,13 @@ pub struct Programs {
     control: Arc<Control>,
 }
 
-/// How often each HTTP status was the answer.
+/// The number of responses with each HTTP status.
 pub type Statuses = BTreeMap<u16, usize>;
 
 #[derive(Debug, Default)]
 struct Control {
     accepted: AtomicUsize,
-    /// How many may be accepted by now: programs wait for this to grow.
+    /// The number of messages that may be accepted by now. Programs wait until it grows.
     allowed: AtomicUsize,
     over: AtomicBool,
 }
@@ -76,7 +76,7 @@ impl Programs {
         }
     }
 
-    /// How many messages were accepted so far.
+    /// The number of accepted messages so far.
     pub fn accepted(&self) -> usize {
         self.control.accepted.load(Ordering::Relaxed)
     }

@@ -46,7 +46,7 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The same as the schema has them.
+/// The same fields, as the schema lists them.
 fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
         let separator = if path.is_empty() { "" } else { "." };

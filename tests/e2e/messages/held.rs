@@ -1,4 +1,4 @@
-//! What the disk does not take for a durable subscription stays with AWS, and stops nobody else's messages.
+//! Messages that cannot be stored for a durable subscription stay with AWS, and do not stop other subscribers' messages.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

@@ -34,7 +34,7 @@ fn world() -> World {
     world
 }
 
-/// The same, with a network between the gateway and AWS that can be broken.
+/// The same, with a relay between the gateway and AWS that can be broken.
 fn world_behind_a_relay() -> (World, Relay) {
     let mut world = World::new();
     configure(&mut world);

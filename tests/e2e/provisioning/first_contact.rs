@@ -1,4 +1,4 @@
-//! What a new certificate meets.
+//! The first connections with a new certificate.
 
 use cloudlet::{CertificateId, Event, JitpStep, Options};
 use rig::token::SoftHsm;

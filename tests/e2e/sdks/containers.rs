@@ -12,7 +12,7 @@ use super::page::containers_line;
 use crate::command::contains_all;
 use crate::support::SOON;
 
-/// What the page on programs maps.
+/// The ID mapping in docs/programs.md.
 const MAPPED: &str = "--uidmap 0:100000:65536 --gidmap 0:100000:65536";
 
 /// A machine with Podman, and with the image `camera`: a shell, and what the command needs of libraries.

@@ -31,7 +31,7 @@ struct Machine {
     world: World,
     /// The programs' home and working folder.
     home: TempDir,
-    /// What is laid over /usr/bin.
+    /// The folder that is mounted over /usr/bin.
     bin: TempDir,
 }
 
@@ -41,7 +41,7 @@ impl Machine {
         Self::with(lifetime, |_| {})
     }
 
-    /// The same, with its configuration changed.
+    /// Creates a machine with a changed configuration.
     fn with(lifetime: i64, configure: impl FnOnce(&mut Gateway)) -> Self {
         let mut world = World::new();
         world
@@ -129,7 +129,7 @@ impl Machine {
         self.world.cloud.events().into_iter().filter_map(call).collect()
     }
 
-    /// What was refused to any caller.
+    /// All refused calls.
     fn refusals(&self) -> Vec<Event> {
         let refused = |event: &Event| matches!(event, Event::CallerRefused { .. });
         self.world.cloud.events().into_iter().filter(refused).collect()

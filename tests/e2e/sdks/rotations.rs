@@ -15,7 +15,7 @@ use crate::support::SOON;
 const LIFETIME: i64 = 80;
 /// Three rotations.
 const SETS: usize = 4;
-/// How long the slowest SDK may take for that.
+/// The time limit for the slowest SDK.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// One object a second: enough for the AWS CLI to see as many sets.
 const UPLOADS: usize = 90;

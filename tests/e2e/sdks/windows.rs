@@ -1,4 +1,4 @@
-//! How often programs ask: once, until the window of their SDK before the end of the credentials begins.
+//! The refresh window of each SDK: a program asks once until that window before the expiration begins.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use crate::support::SOON;
 /// botocore asks again from a quarter of an hour before the end on (botocore, credentials.py: advisory refresh timeout).
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How often credentials were asked for, by this way. Looked up by the other one, so that looking does not count.
+/// The number of credential requests through this interface. The count is read through the other one, which does not change it.
 fn asked(machine: &Machine, way: &str) -> u32 {
     let (door, look) = match way {
         "loopback" => (

@@ -1,4 +1,4 @@
-//! What shows only after half a minute or more. The gateways wait side by side, so that nobody waits twice.
+//! Behaviour that shows only after half a minute or more. All gateways wait at the same time, to keep the test short.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What others see of the gateway under its presence topic: a real client with a certificate of its own looks.
+//! The presence topic, as another client with its own certificate sees it.
 
 use crate::dashboard::Dashboard;
 use crate::registry::bring_online_known;

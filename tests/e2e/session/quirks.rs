@@ -35,7 +35,7 @@ pub fn world() -> (World, ScriptedBroker) {
     (world, broker)
 }
 
-/// What the gateway must do about what is sent behind CONNACK.
+/// The expected reaction of the gateway to bytes after CONNACK.
 enum Must {
     /// Say this reason code in DISCONNECT, and name this statement.
     End(u8, &'static str),

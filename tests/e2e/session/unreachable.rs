@@ -1,4 +1,4 @@
-//! Where no CONNECT comes through: each cause is named, with the next step where there is one.
+//! Causes for which no CONNECT reaches AWS: each is named, with the next step if there is one.
 
 use serde_json::Value;
 

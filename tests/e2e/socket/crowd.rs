@@ -16,7 +16,7 @@ use crate::support::{SOON, World};
 
 const CROWD: usize = 10_000;
 const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
-/// Of a user who has no rule.
+/// The user ID of a user without a rule.
 const STRANGER: u32 = 61009;
 
 /// A gateway that is online with those rules, and whose socket other users can reach.

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-/// What docs/operations.md says of a state.
+/// The description of a state in docs/operations.md.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) state: String,

@@ -31,7 +31,7 @@ const ONLINE: &str = "online as gw-1; 1 of 1 role aliases valid";
 pub(super) struct Observed {
     pub(super) world: World,
     pub(super) dashboard: Option<Dashboard>,
-    /// What causes a state for as long as it exists.
+    /// The cause of a state, which lasts until it is dropped.
     pub(super) cause: Option<Box<dyn Any>>,
 }
 

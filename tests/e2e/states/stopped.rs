@@ -9,7 +9,7 @@ use crate::command::{client, contains_all, run};
 use crate::registry::bring_online_known;
 use crate::support::World;
 
-/// What `gatepost status` and `gatepost check` say: the same exit code and problem, and words of the sentence.
+/// The expected output of `gatepost status` and `gatepost check`: the same exit code and problem, and words of the sentence.
 fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Value {
     let (code, screen, reason) = run(&mut client(&world.gateway, &["status"]));
     assert_eq!(code, exit_code, "{screen}{reason}");

@@ -5,14 +5,14 @@ use std::time::Duration;
 use cloudlet::{Cloudlet, Options, Policy};
 use rig::shell::Shell;
 
-/// For what takes a moment on a slow machine; never a measure of anything.
+/// The time limit for short waits, generous for a slow machine. No test measures it.
 pub const SOON: Duration = Duration::from_secs(60);
 /// The gateway's thing name.
 pub const THING: &str = "gw-1";
 /// The token's user PIN.
 pub const PIN: &str = "correct-horse-battery";
 
-/// The cloud that most tests want.
+/// The options of the cloud in most tests.
 pub fn options() -> Options {
     let quick = Options::quick();
     Options {
@@ -21,7 +21,7 @@ pub fn options() -> Options {
     }
 }
 
-/// A user's shell with the AWS CLI set up as `cloudlet run` tells its user to.
+/// A user's shell with the AWS CLI configured as `cloudlet run` describes.
 pub fn shell(cloud: &Cloudlet) -> Shell {
     let administrator = cloud.administrator();
     Shell::new([

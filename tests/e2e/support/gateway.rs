@@ -21,12 +21,12 @@ pub struct Gateway {
     pub folder: TempDir,
     pub config: String,
     pub env: Vec<(String, String)>,
-    /// The words before its command: what it is started through.
+    /// A command prefix that the daemon is started through.
     pub through: Vec<String>,
-    /// Who starts it, if that is a service manager.
+    /// The service manager that starts it, if any.
     pub manager: Option<Manager>,
     process: Option<Process>,
-    /// What earlier runs of the daemon have logged.
+    /// The log of earlier runs of the daemon.
     earlier: String,
 }
 
@@ -89,7 +89,7 @@ role-aliases = ["*"]
         self.config = self.config.replace(old, new);
     }
 
-    /// The main configuration file's path, written anew.
+    /// Writes the main configuration file and returns its path.
     pub fn write_config(&self) -> PathBuf {
         let path = self.folder.path().join("gatepost.toml");
         fs::write(&path, &self.config).unwrap();
@@ -133,12 +133,12 @@ role-aliases = ["*"]
         (status, self.log())
     }
 
-    /// Ends the daemon as systemd does, and expects a clean end.
+    /// Stops the daemon as systemd does, and expects a clean exit.
     pub fn stop(&mut self) {
         self.end(Signal::TERM);
     }
 
-    /// Asks the daemon to end, and expects a clean end in time.
+    /// Sends `signal` to the daemon, and expects a clean exit in time.
     pub fn end(&mut self, signal: Signal) {
         self.process().signal(signal).unwrap();
         let status = self.process().wait(Duration::from_secs(5)).unwrap();
@@ -146,7 +146,7 @@ role-aliases = ["*"]
         self.forget();
     }
 
-    /// kill -9.
+    /// Kills the daemon with SIGKILL.
     pub fn kill(&mut self) {
         self.process().signal(Signal::KILL).unwrap();
         self.process().wait(SOON).unwrap();
@@ -190,14 +190,14 @@ role-aliases = ["*"]
         self.get("/v1/credentials")
     }
 
-    /// The status document; `Null` while nobody answers.
+    /// The status document; `Null` while the daemon does not respond.
     pub fn status(&self) -> Value {
         unix_http::get(&self.socket(), "/v1/status")
             .and_then(|answer| answer.json())
             .unwrap_or_default()
     }
 
-    /// Waits until a field of the status (`session.phase`, `role_aliases.0.problem.message`) is as wanted.
+    /// Waits until a field of the status (`session.phase`, `role_aliases.0.problem.message`) satisfies `wanted`.
     pub fn wait_for(&self, field: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.wait_longer_for(SOON, field, wanted)
     }
@@ -220,8 +220,8 @@ role-aliases = ["*"]
         self.wait_for(field, |value| value.as_str().is_some_and(|text| text.contains(words)));
     }
 
-    /// Waits until this run of the daemon has logged a line with these words: for what passes too quickly to be met in the
-    /// status.
+    /// Waits until this run of the daemon has logged a line with these words. Use it for states that are too short to be
+    /// seen in the status.
     pub fn wait_for_log(&mut self, words: &str) {
         self.process().wait_for_line(SOON, |line| line.contains(words)).unwrap();
     }
@@ -246,7 +246,7 @@ role-aliases = ["*"]
         fs::write(self.state("device.pem"), pem).unwrap();
     }
 
-    /// The client command's path: built beside the daemon.
+    /// The path of the client, which is built beside the daemon.
     pub fn client(&self) -> PathBuf {
         let path = Path::new(env!("CARGO_BIN_EXE_gatepostd")).with_file_name("gatepost");
         assert!(

@@ -1,4 +1,4 @@
-//! What all end-to-end tests use: a gateway with its token, its fleet CA and its cloud.
+//! Support for all end-to-end tests: a gateway with its token, its fleet CA and its cloud.
 
 mod defaults;
 mod gateway;

@@ -7,7 +7,7 @@ use rig::token::{SoftHsm, Token};
 use super::defaults::{PIN, options};
 use super::gateway::Gateway;
 
-/// Everything a test needs; all of it ends when it is dropped.
+/// The environment of one test. All of it ends when it is dropped.
 pub struct World {
     pub gateway: Gateway,
     pub cloud: Cloudlet,
@@ -26,7 +26,7 @@ impl World {
         Self::with_template(token, options, Cloudlet::article_template)
     }
 
-    /// The same with another provisioning template.
+    /// Creates a world with another provisioning template.
     pub fn with_template(token: Box<dyn Token>, options: Options, template: fn(&Cloudlet) -> Template) -> Self {
         let ca = FleetCa::new().unwrap();
         let cloud = Cloudlet::start(options).unwrap();
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// Starts the daemon and brings it from whatever state it is in to an open session and valid credentials.
+    /// Starts the daemon, installs a certificate, and waits for an open session and valid credentials.
     pub fn bring_online(&mut self) {
         self.gateway.start();
         self.certify();

@@ -11,7 +11,7 @@ use crate::command::{client, run};
 use crate::loopback::{file, get, own, own_token, switch_on};
 use crate::support::{Gateway, SOON, World};
 
-/// Of a user who has no rule.
+/// The user ID of a user without a rule.
 const SQUATTER: u32 = 61009;
 
 fn online() -> (World, SocketAddr) {

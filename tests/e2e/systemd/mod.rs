@@ -1,4 +1,4 @@
-//! What systemd hears from the daemon, and what it does for it; the test is systemd.
+//! The daemon under systemd: notifications, socket activation, stored descriptors. The test plays the part of systemd.
 
 mod activation;
 mod handover;

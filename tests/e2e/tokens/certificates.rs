@@ -19,7 +19,7 @@ fn copy(gateway: &Gateway, pem: &str) {
     gateway.install(pem);
 }
 
-/// As editors and careful programs do it.
+/// Replaces the file atomically, as editors and careful programs do.
 fn rename(gateway: &Gateway, pem: &str) {
     let draft = gateway.state("device.pem.draft");
     fs::write(&draft, pem).unwrap();

@@ -57,7 +57,7 @@ fn public_key_of(csr: &Path) -> Vec<u8> {
     std::fs::read(der).unwrap()
 }
 
-/// What OpenSSL prints of a signing request whose signature it finds good.
+/// OpenSSL's text of a signing request, after it has verified the signature.
 fn verified(csr: &Path, args: &[&str]) -> String {
     let mut verify = command::command("openssl");
     let said = command::output(
@@ -70,7 +70,7 @@ fn verified(csr: &Path, args: &[&str]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
-/// How many signatures the daemon says that it has asked for since its start.
+/// The number of signatures since the start of the daemon, according to its status.
 fn signatures(gateway: &Gateway) -> u64 {
     gateway.status()["token"]["signatures"].as_u64().unwrap()
 }

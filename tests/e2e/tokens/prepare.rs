@@ -1,4 +1,4 @@
-//! What gatepost-tpm-setup has gatepostd do: list tokens, make one, and prove its PIN.
+//! `gatepostd --prepare-token`, which gatepost-tpm-setup calls: lists tokens, creates one, and verifies its PIN.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

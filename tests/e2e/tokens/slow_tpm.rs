@@ -8,7 +8,7 @@ use rig::wait;
 
 use crate::support::{PIN, SOON, World, options};
 
-/// What a start asks the TPM for, each command with its code and how often it may come; docs/decisions/0011 says why.
+/// The TPM commands of a start, each with its code and its maximum count (docs/decisions/0011).
 const COMMANDS_OF_A_START: [(&str, u32, usize); 6] = [
     // tpm2-pkcs11's own in C_Initialize, for the token and for the empty slot that it always adds.
     ("TPM2_GetCapability", 0x17a, 4),

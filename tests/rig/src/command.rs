@@ -1,4 +1,4 @@
-//! Short-lived helper programs (openssl, pkcs11-tool, tpm2_ptool, ...), run to their end.
+//! Runs short-lived helper programs (openssl, pkcs11-tool, tpm2_ptool, ...).
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The Python with the packages that the tests need: the one that `make setup-test` has made, else the machine's own.
+/// The Python with the packages that the tests need: from the environment of `make setup-test`, else the system's.
 #[must_use]
 pub fn python() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
@@ -52,7 +52,7 @@ pub fn shared_library(source: impl AsRef<Path>, folder: &Path) -> Result<PathBuf
     Ok(library)
 }
 
-/// Runs `command` to its end and returns its standard output; `package` is what to install if it is not there.
+/// Runs `command` to its end and returns its standard output. The error names `package` if the program is missing.
 ///
 /// # Errors
 /// If the program is missing, or ends with anything but 0: then both of its outputs are in the message.
@@ -64,7 +64,7 @@ pub fn run(command: &mut Command, package: &str) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{command:?} printed something that is not UTF-8"))
 }
 
-/// Runs `command` to its end, whatever that is; `package` is what to install if it is not there.
+/// Runs `command` to its end, whatever its exit status. The error names `package` if the program is missing.
 ///
 /// # Errors
 /// If the program cannot be started.

@@ -1,6 +1,6 @@
-//! Programs and scripts that a test makes to run them.
+//! Creates programs and scripts for a test to run.
 //!
-//! Another process writes the file. If this one did, a program that another test's thread starts at that moment would inherit
+//! A separate process writes the file. If this process did, a program that another thread starts at that moment would inherit
 //! the open file until its own exec, and running the file would fail with ETXTBSY.
 
 use std::io::{Error, Result, Write};

@@ -1,4 +1,4 @@
-//! The customer's certificate authority, made and used with the commands of the AWS article on just-in-time
+//! The customer's certificate authority, created and used with the commands of the AWS article on just-in-time
 //! provisioning: <https://repost.aws/knowledge-center/aws-iot-core-jitp-setup>
 
 use std::fs;
@@ -13,7 +13,7 @@ use time::macros::format_description;
 
 use crate::command;
 
-/// The article's deviceRootCA_openssl.conf, without the defaults of the questions: `-subj` answers them.
+/// The article's deviceRootCA_openssl.conf without the defaults of the prompts, because `-subj` sets the subject.
 const ROOT_CONFIG: &str = "\
 [ req ]
 distinguished_name = req_distinguished_name
@@ -28,23 +28,23 @@ countryName        = Country Name (2 letter code)
 organizationName   = Organization Name (eg, company)
 ";
 
-/// The article's answers.
+/// The article's values.
 const ROOT_SUBJECT: &str = "/C=IN/O=AMZ";
 
 const SIGN_CONFIG: &str = include_str!("fleet_ca.cnf");
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When a certificate is valid.
+/// The validity period of a certificate.
 #[derive(Clone, Copy, Debug)]
 pub enum Validity {
-    /// From yesterday for a year.
+    /// Yesterday until a year later.
     Now,
-    /// Until yesterday.
+    /// Expired since yesterday.
     Expired,
-    /// From tomorrow.
+    /// Valid from tomorrow on.
     NotYet,
-    /// From, and until, these points in time.
+    /// The start and the end.
     Between(SystemTime, SystemTime),
 }
 
@@ -99,7 +99,7 @@ impl FleetCa {
     }
 
     /// Signs a request with the article's command. With OpenSSL before 3.4 (Debian 12) that makes an X.509 version 1
-    /// certificate, since no extension is asked for.
+    /// certificate, because the request has no extensions.
     ///
     /// # Errors
     /// If the request is not one.
@@ -118,7 +118,7 @@ impl FleetCa {
         self.sign_v3_valid(csr, Validity::Now)
     }
 
-    /// Signs a request as version 3, for a time of the test's choosing.
+    /// Signs a request as version 3, with the given validity.
     ///
     /// # Errors
     /// If the request is not one.
@@ -142,7 +142,7 @@ impl FleetCa {
         self.openssl(&sign, &[&path::absolute(csr)?])
     }
 
-    /// Signs a request under another subject ("/C=IN/O=Example/CN=name") than it asks for, as a careless CA might.
+    /// Signs a request with a subject ("/C=IN/O=Example/CN=name") other than the requested one, as a careless CA might.
     ///
     /// # Errors
     /// If openssl refuses the subject.
@@ -154,7 +154,7 @@ impl FleetCa {
         )
     }
 
-    /// A good certificate with this subject ("/C=IN/O=Example/CN=name"), but for a key that nobody has.
+    /// Issues a valid certificate with this subject ("/C=IN/O=Example/CN=name") for a key that is thrown away.
     ///
     /// # Errors
     /// If openssl refuses the subject.
@@ -162,7 +162,7 @@ impl FleetCa {
         self.sign_v3(&SoftwareKey::new(subject)?.csr_path())
     }
 
-    /// A certificate for a TLS server of this name, and its key.
+    /// Issues a certificate for a TLS server of this name, with its key.
     ///
     /// # Errors
     /// If openssl refuses the name.
@@ -188,7 +188,7 @@ impl FleetCa {
 }
 
 impl SoftwareKey {
-    /// Generates a P-256 key and asks for a certificate with this subject ("/C=IN/O=Example/CN=name").
+    /// Generates a P-256 key and a signing request with this subject ("/C=IN/O=Example/CN=name").
     ///
     /// # Errors
     /// If openssl is missing or refuses the subject.
@@ -221,7 +221,7 @@ impl SoftwareKey {
 }
 
 impl Validity {
-    /// As `openssl ca` wants them: YYYYMMDDHHMMSSZ.
+    /// Formats the times for `openssl ca`: YYYYMMDDHHMMSSZ.
     fn bounds(self) -> Result<(String, String)> {
         let now = SystemTime::now();
         let (from, until) = match self {
@@ -237,7 +237,7 @@ impl Validity {
     }
 }
 
-/// Runs openssl in `folder`, with arguments as one writes them in a shell, then some that may contain spaces.
+/// Runs openssl in `folder`, with arguments that are split at spaces, then arguments that may contain spaces.
 fn openssl(folder: &Path, words: &str, last: &[&Path]) -> Result<String> {
     let mut openssl: Command = command::command("openssl");
     openssl.current_dir(folder).args(words.split_whitespace()).args(last);

@@ -1,20 +1,20 @@
-//! What gatepost's integration tests stand on: real tokens, a real certificate authority, real processes.
+//! The test environment of gatepost: real tokens, a real certificate authority, real processes.
 //!
 //! - [`token`]: a SoftHSM token, and a software TPM behind tpm2-pkcs11, each private to its test
 //! - [`fleet_ca`]: the customer's CA of just-in-time provisioning, made with the openssl command
-//! - [`executable`]: programs and scripts that a test makes
-//! - [`manager`]: a service manager, to one service
+//! - [`executable`]: programs and scripts that a test creates
+//! - [`manager`]: a service manager for one service
 //! - [`network`]: two hosts and a cable that can be cut, slow or half-open
-//! - [`power_loss`]: a disk that keeps what was synced, and forgets the rest
-//! - [`process`]: a program under test, its output line by line, its signals and its end
-//! - [`thread_stopper`]: one thread of a program, stopped
+//! - [`power_loss`]: a disk that loses data that was not synced
+//! - [`process`]: a program under test: its output line by line, its signals and its exit
+//! - [`thread_stopper`]: stops one thread of a program
 //! - [`unix_http`]: HTTP over a Unix socket, well formed or deliberately not
 //! - [`mod@unit`]: a control group as systemd makes one for a unit
-//! - [`port`]: free ports for servers that must have the same one again
-//! - [`wait`]: conditions that another process makes true
+//! - [`port`]: free ports for servers that must get the same port again
+//! - [`wait`]: waits for conditions that another process fulfils
 //!
-//! Everything is blocking, keeps to its own temporary folder and to loopback, and is gone when it is dropped.
-//! A missing tool is an error that names the Debian package.
+//! All functions block. All values keep to their own temporary folder and to loopback, and clean up when they are dropped.
+//! The error for a missing tool names its Debian package.
 
 pub mod command;
 pub mod executable;

@@ -1,7 +1,7 @@
-//! A service manager as systemd is one to a single service: hears its notifications, keeps its descriptors, listens for it.
+//! A service manager for a single service, as systemd: receives its notifications, stores its descriptors, listens for it.
 //!
-//! The protocol is that of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3). Nothing is ever restarted or killed:
-//! that is the test's to do.
+//! The protocol is that of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3). It never
+//! restarts or kills the service; the test does.
 
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -25,7 +25,7 @@ use crate::wait;
 /// The first descriptor that is passed (SD_LISTEN_FDS_START).
 const FIRST: i32 = 3;
 
-/// The manager.
+/// A service manager for one service.
 #[derive(Debug)]
 pub struct Manager {
     folder: TempDir,
@@ -43,7 +43,7 @@ struct Heard {
 }
 
 impl Manager {
-    /// A manager that hears and keeps.
+    /// Creates a manager with a notification socket and an empty descriptor store.
     ///
     /// # Errors
     /// If there is no socket.
@@ -52,7 +52,7 @@ impl Manager {
         let socket = UnixDatagram::bind(folder.path().join("notify"))?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let hearing = heard.clone();
-        // Ends with the process: the socket has no other end that could close.
+        // The thread ends with the process, because a datagram socket is never closed by a peer.
         thread::spawn(move || while hear(&socket, &hearing).is_ok() {});
         Ok(Self {
             folder,
@@ -63,7 +63,7 @@ impl Manager {
         })
     }
 
-    /// Listens at `path` for the service, as a socket unit does, from now on and whether it runs or not.
+    /// Listens at `path` for the service, as a socket unit does, whether the service runs or not.
     ///
     /// # Errors
     /// If nobody can listen there.
@@ -73,7 +73,7 @@ impl Manager {
         Ok(())
     }
 
-    /// Listens at a TCP address for the service, likewise.
+    /// Listens at a TCP address for the service, as a socket unit does.
     ///
     /// # Errors
     /// If nobody can listen there.
@@ -82,17 +82,17 @@ impl Manager {
         Ok(())
     }
 
-    /// Drops everything that is kept, as systemd does for a service that was stopped.
+    /// Empties the descriptor store, as systemd does for a service that was stopped.
     pub fn forget(&self) {
         self.lock().store.clear();
     }
 
-    /// Puts something into the store that the service has not put there.
+    /// Adds a descriptor to the store on behalf of the service.
     pub fn plant(&self, name: &str, descriptor: OwnedFd) {
         self.lock().store.push((name.to_owned(), descriptor));
     }
 
-    /// `command` as the manager starts it: told where to notify, and with every descriptor passed.
+    /// Prepares `command` as the manager starts it: with the notification socket in its environment and all descriptors passed.
     ///
     /// # Errors
     /// If a descriptor cannot be passed.
@@ -133,30 +133,30 @@ impl Manager {
         Ok(started)
     }
 
-    /// Everything that was said so far, message by message.
+    /// All notifications so far.
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         self.lock().messages.clone()
     }
 
-    /// How many messages have this line.
+    /// The number of notifications that contain this line.
     #[must_use]
     pub fn count(&self, line: &str) -> usize {
         let has = |message: &&String| message.lines().any(|said| said == line);
         self.lock().messages.iter().filter(has).count()
     }
 
-    /// Waits until a message after the first `seen` is as wanted, and returns it.
+    /// Waits for a notification after the first `seen` ones that `wanted` accepts, and returns it.
     ///
     /// # Errors
-    /// After `timeout`, with everything that was said.
+    /// After `timeout`, with all notifications.
     pub fn wait_for_after(&self, seen: usize, timeout: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
         let find = || self.messages().into_iter().skip(seen).find(|message| wanted(message));
         wait::until_some(timeout, "a notification", find)
             .with_context(|| format!("notifications: {:#?}", self.messages()))
     }
 
-    /// Like [`wait_for_after`](Self::wait_for_after), from the start.
+    /// Like [`wait_for_after`](Self::wait_for_after), from the first notification on.
     ///
     /// # Errors
     /// Likewise.
@@ -164,13 +164,13 @@ impl Manager {
         self.wait_for_after(0, timeout, wanted)
     }
 
-    /// The names of what is kept.
+    /// The names of the stored descriptors.
     #[must_use]
     pub fn kept(&self) -> Vec<String> {
         self.lock().store.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// What is kept, as files.
+    /// The stored descriptors, as files.
     ///
     /// # Errors
     /// If a descriptor cannot be copied.
@@ -193,7 +193,7 @@ impl Manager {
     }
 }
 
-/// Receives one message, and does what it says to the store.
+/// Receives one notification and applies it to the store.
 fn hear(socket: &UnixDatagram, heard: &Mutex<Heard>) -> Result<()> {
     let mut text = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result};
 
-/// Below Linux's ephemeral range (32768 and up): no outgoing connection can take one between our look and its use.
+/// Below Linux's ephemeral range (32768 and up): no outgoing connection can take one between the check and its use.
 const FIRST: u16 = 20_000;
 const PAIRS: u16 = 6_000;
 
 /// A port `p` such that `p` and `p + 1` are free on 127.0.0.1.
 ///
-/// The search starts elsewhere in each test process, so those that run at the same time rarely meet; the caller
-/// still has to try again if its server finds the port taken.
+/// The search starts at a different port in each test process, so parallel runs rarely collide. The caller must still retry
+/// if its server finds the port taken.
 ///
 /// # Errors
 /// If there is no such port.

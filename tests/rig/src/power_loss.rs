@@ -1,4 +1,4 @@
-//! The power of a program under test fails: of what it wrote into a folder, what it had not synced is gone, or some of it.
+//! Simulates a loss of power: data that a program wrote into a folder and did not sync is lost, all of it or some.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::command::shared_library;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/power_loss.c");
 
-/// What a disk writes at once, and a loss of power does not tear.
+/// The size of a sector, which a disk writes atomically.
 const SECTOR: usize = 512;
 
-/// A folder on a disk whose power can fail. The program is started with a library that knows what it has synced.
+/// A folder on a disk whose power can fail. The program is started with a library that records what it has synced.
 #[derive(Debug)]
 pub struct PowerLoss {
     folder: PathBuf,
@@ -57,8 +57,8 @@ impl PowerLoss {
         ]
     }
 
-    /// Brings the folder to what the disk had when the program was killed, which must have happened. Of each sector that was
-    /// written and not synced, `survives` says whether it had reached the platter all the same.
+    /// Resets the folder to the content of the disk when the program was killed, which must have happened before. For each
+    /// sector that was written but not synced, `survives` decides whether it reached the disk.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -94,7 +94,7 @@ impl PowerLoss {
     }
 }
 
-/// Takes over the sectors of `cached` that survive.
+/// Copies the sectors of `cached` that survive.
 fn mix(content: &mut Vec<u8>, cached: &[u8], mut survives: impl FnMut() -> bool) {
     for (index, sector) in cached.chunks(SECTOR).enumerate() {
         let (from, to) = (index * SECTOR, index * SECTOR + sector.len());

@@ -1,4 +1,4 @@
-//! A program under test: started, watched line by line, signalled, and ended for certain.
+//! A program under test: its start, its output line by line, its signals, and its guaranteed end.
 
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ pub use rustix::process::Signal;
 
 use crate::{command, wait};
 
-/// What a program said last is read within a moment of its end, unless a grandchild holds its output open.
+/// The time to read the last output of a program that has ended. It is used up only if a grandchild holds the output open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A running program and everything it has printed. It is killed when this is dropped, and if that happens in a
@@ -27,24 +27,24 @@ pub struct Process {
     output: Arc<Output>,
 }
 
-/// What a program has printed so far, both streams in the order in which they were read.
+/// The output of a program so far, both streams in the order in which they were read.
 #[derive(Debug, Default)]
 struct Output {
     state: Mutex<Printed>,
     changed: Condvar,
-    /// What is still in these pipes was printed, too.
+    /// The pipes, which may contain output that is not read yet.
     streams: Vec<Arc<OwnedFd>>,
 }
 
 #[derive(Debug, Default)]
 struct Printed {
     lines: Vec<String>,
-    /// How many of stdout and stderr have ended.
+    /// The number of streams (stdout, stderr) that have ended.
     ended: usize,
 }
 
 impl Process {
-    /// Starts `command` with both outputs captured and no input; `package` is what to install if it is not there.
+    /// Starts `command` with both outputs captured and no input. The error names `package` if the program is missing.
     ///
     /// # Errors
     /// If the program cannot be started.
@@ -76,7 +76,7 @@ impl Process {
         Ok(Self { name, child, output })
     }
 
-    /// The process id.
+    /// The process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -98,7 +98,7 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("{} could not be signalled", self.name))
     }
 
-    /// Waits until the program has ended, and returns how; its log is then complete.
+    /// Waits until the program has ended and returns its exit status. Its log is then complete.
     ///
     /// # Errors
     /// After `timeout`, with the log.
@@ -121,8 +121,8 @@ impl Process {
         self.wait_for_line_after(0, timeout, wanted)
     }
 
-    /// Like [`Process::wait_for_line`], but passes over the first `seen` lines: [`Process::line_count`] before an
-    /// event, and this after it, tells an answer to that event from an older line that looks the same.
+    /// Like [`Process::wait_for_line`], but skips the first `seen` lines. With [`Process::line_count`] from before an event, it
+    /// finds the line that follows the event, not an equal one from before.
     ///
     /// # Errors
     /// Like [`Process::wait_for_line`].
@@ -154,13 +154,13 @@ impl Process {
         }
     }
 
-    /// How many lines it has printed so far.
+    /// The number of lines so far.
     #[must_use]
     pub fn line_count(&self) -> usize {
         self.output.lock().lines.len()
     }
 
-    /// Everything it has printed so far: whatever was printed before this is called is in it, on a busy machine too.
+    /// The output so far. It contains everything that was printed before the call, even on a busy machine.
     #[must_use]
     pub fn log(&self) -> String {
         self.output
@@ -200,8 +200,8 @@ impl Output {
         }
     }
 
-    /// Follows one stream, to its end. A grandchild may hold that open for longer than the program lives, so nobody waits for
-    /// this.
+    /// Reads one stream to its end. No function waits for this thread, because a grandchild may hold the stream open for longer
+    /// than the program lives.
     fn read(&self, stream: &OwnedFd) {
         let mut rest = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
@@ -235,7 +235,7 @@ impl Output {
         self.changed.notify_all();
     }
 
-    /// The lines, once nothing is left in the pipes; not longer than a moment, because a program may print without end.
+    /// The lines, once the pipes are empty. The wait is short, because a program may print without end.
     fn lock_when_read(&self) -> MutexGuard<'_, Printed> {
         let deadline = Instant::now() + LAST_WORDS;
         let mut printed = self.lock();
@@ -252,7 +252,7 @@ impl Output {
         }
     }
 
-    /// A predicate of a test may have panicked with the lock held; the lines are whole all the same.
+    /// Ignores poisoning: a predicate of a test may have panicked with the lock held, and the lines are still consistent.
     fn lock(&self) -> MutexGuard<'_, Printed> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

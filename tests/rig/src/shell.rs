@@ -1,4 +1,4 @@
-//! A user at a prompt: bash in one folder, with one set of variables, a step after the other.
+//! A user's shell: bash in one folder, with one set of variables, step by step.
 #![allow(
     clippy::panic,
     reason = "a step that goes wrong ends its test, with what was printed"
@@ -12,15 +12,15 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A shell at a user's prompt. Nothing of the caller's own AWS set-up is in its environment.
+/// A user's shell. Its environment contains nothing of the caller's AWS configuration.
 pub struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
-/// What a step printed, and how it ended.
+/// The output and the exit status of a step.
 pub struct Printed {
-    /// Whether it ended with 0.
+    /// Whether the exit status was 0.
     pub success: bool,
     /// Its standard output.
     pub out: String,
@@ -29,7 +29,7 @@ pub struct Printed {
 }
 
 impl Shell {
-    /// A shell in a new folder, with these variables beside those of this process.
+    /// Creates a shell in a new folder, with these variables and those of this process.
     ///
     /// # Errors
     /// If there is no room for the folder.
@@ -48,12 +48,12 @@ impl Shell {
         })
     }
 
-    /// Where its steps run.
+    /// The folder in which its steps run.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Sets a variable for the steps to come.
+    /// Sets a variable for all further steps.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.push((name.to_owned(), value.into()));
     }
@@ -64,7 +64,7 @@ impl Shell {
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// A step, however it ends; `answers` is what the user types.
+    /// Runs a step, whatever its exit status. `answers` is the input that the user types.
     pub fn try_step(&self, command: &str, answers: &str) -> Printed {
         let failed = |error| panic!("$ {command}\n{error}");
         let mut child = Command::new("bash")
@@ -93,32 +93,32 @@ impl Shell {
         }
     }
 
-    /// A step that works; its standard output.
+    /// Runs a step that must succeed, and returns its standard output.
     pub fn step(&self, command: &str) -> String {
         self.answered(command, "")
     }
 
-    /// A step that asks, and works.
+    /// Runs a step that prompts for input and must succeed.
     pub fn answered(&self, command: &str, answers: &str) -> String {
         let printed = self.try_step(command, answers);
         assert!(printed.success, "$ {command}\n{}", printed.both);
         printed.out
     }
 
-    /// A step that fails; all it printed.
+    /// Runs a step that must fail, and returns its whole output.
     pub fn failing(&self, command: &str) -> String {
         let printed = self.try_step(command, "");
         assert!(!printed.success, "$ {command}\nworked: {}", printed.both);
         printed.both
     }
 
-    /// A step that prints JSON.
+    /// Runs a step that must succeed, and returns its output as JSON.
     pub fn json(&self, command: &str) -> Value {
         let out = self.step(command);
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("$ {command}\n{error}: {out}"))
     }
 
-    /// One text in the JSON that a step prints, such as `/registrationCode`.
+    /// Runs a step that prints JSON, and returns the string at a JSON pointer such as `/registrationCode`.
     pub fn text(&self, command: &str, pointer: &str) -> String {
         let answer = self.json(command);
         let text = answer.pointer(pointer).and_then(Value::as_str);

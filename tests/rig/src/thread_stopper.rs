@@ -19,7 +19,7 @@ pub struct ThreadStopper {
 }
 
 impl ThreadStopper {
-    /// Compiles it.
+    /// Compiles the library.
     ///
     /// # Errors
     /// If there is no C compiler.
@@ -38,7 +38,7 @@ impl ThreadStopper {
         ]
     }
 
-    /// Stops the thread of this name for good.
+    /// Stops the thread with this name permanently.
     ///
     /// # Errors
     /// If the program does not get the order within `timeout`.

@@ -1,4 +1,4 @@
-//! A control group as systemd makes one for a unit, for processes that are to be taken for that unit's. Needs root.
+//! A control group like the one of a systemd unit, so that processes in it count as that unit's. It needs root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// The control group of a unit; removed when dropped.
+/// The control group of a unit. It is removed when the value is dropped.
 #[derive(Debug)]
 pub struct Unit(PathBuf);
 
 impl Unit {
-    /// The control group `path`, below the root: `system.slice/camera.service`.
+    /// Creates the control group `path`, relative to the root: `system.slice/camera.service`.
     ///
     /// # Errors
     /// If this process is not root's, or the machine has no control groups.
@@ -30,7 +30,7 @@ impl Unit {
         Ok(Self(folder))
     }
 
-    /// A command whose process is in the group from its first moment.
+    /// Returns a command whose process is in the group from its start.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
         let mut shell = command::command("sh");

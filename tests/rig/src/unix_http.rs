@@ -1,4 +1,4 @@
-//! HTTP/1.1 over a Unix socket, one request a connection or many; well formed, or whatever bytes a test wants to send.
+//! HTTP/1.1 over a Unix socket, with one or many requests per connection. Requests may be well formed or arbitrary bytes.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// A server that says nothing for so long has hung.
+/// The time after which a silent server counts as hung.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// More header lines than any answer of gatepost has.
+/// The maximum number of header lines, more than any response of gatepost has.
 const MAX_HEADERS: usize = 32;
 
 /// An answer.
@@ -20,7 +20,7 @@ pub struct Response {
     pub status: u16,
     /// The header lines in their order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, as long as Content-Length says.
+    /// The body, whose length is Content-Length.
     pub body: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Response {
     }
 }
 
-/// Asks for `path`, with `curl --unix-socket`'s kind of request.
+/// Sends a GET request for `path`, like the one of `curl --unix-socket`.
 ///
 /// # Errors
 /// If nobody listens or the answer is not HTTP.
@@ -57,7 +57,7 @@ pub fn get(socket: &Path, path: &str) -> Result<Response> {
     request_raw(socket, request.as_bytes())
 }
 
-/// Sends `request` as it is and reads one answer.
+/// Sends `request` unchanged and reads one response.
 ///
 /// # Errors
 /// If nobody listens or the answer is not HTTP.
@@ -75,7 +75,7 @@ pub fn exchange(socket: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     converse(connect(socket)?, bytes)
 }
 
-/// The same over a connection of any kind, which ends an answer that does not come.
+/// The same over any connection. Its read timeout ends the wait for a response that does not come.
 ///
 /// # Errors
 /// If the connection fails, or the server stays silent without closing.
@@ -96,14 +96,14 @@ pub fn converse(mut stream: impl Read + Write, bytes: &[u8]) -> Result<Vec<u8>> 
     }
 }
 
-/// A connection over which one request follows another, as a program's HTTP library keeps it.
+/// A persistent connection for several requests, as HTTP libraries use it.
 #[derive(Debug)]
 pub struct KeptConnection {
     stream: BufReader<UnixStream>,
 }
 
 impl KeptConnection {
-    /// Opens it.
+    /// Opens the connection.
     ///
     /// # Errors
     /// If nobody listens.
@@ -112,7 +112,7 @@ impl KeptConnection {
         Ok(Self { stream })
     }
 
-    /// Waits so long for each answer.
+    /// Sets the time limit for each response.
     ///
     /// # Errors
     /// If the time is zero.
@@ -121,7 +121,7 @@ impl KeptConnection {
         Ok(self)
     }
 
-    /// Sends `request` as it is and reads one answer, which must have a Content-Length.
+    /// Sends `request` unchanged and reads one response, which must have a Content-Length.
     ///
     /// # Errors
     /// If the connection ends before the answer does, or that is not HTTP. The connection is of no more use then.
@@ -140,7 +140,7 @@ impl KeptConnection {
     }
 }
 
-/// A connection for a test that wants to be slow, silent, or one of many.
+/// Opens a raw connection, for tests that are slow, silent, or one of many.
 ///
 /// # Errors
 /// If nobody listens.
@@ -151,7 +151,7 @@ pub fn connect(socket: &Path) -> Result<UnixStream> {
     Ok(stream)
 }
 
-/// Parses one answer with a Content-Length; what follows the body is an error, as a client would trip over it.
+/// Parses one response with a Content-Length. Bytes after the body are an error, because clients would misread them.
 ///
 /// # Errors
 /// If it is not such an answer.
@@ -166,7 +166,7 @@ pub fn parse(bytes: &[u8]) -> Result<Response> {
     Ok(response)
 }
 
-/// What begins like an answer; the body is what comes after the header.
+/// Parses a response whose body is everything after the header.
 fn parse_head(bytes: &[u8]) -> Result<Response> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);

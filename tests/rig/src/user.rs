@@ -1,4 +1,4 @@
-//! Another user, for as long as a closure runs: what `sudo -u` is, without a program in between.
+//! Runs a closure as another user, like `sudo -u` without a process.
 
 use std::thread;
 
@@ -6,14 +6,14 @@ use anyhow::{Context, Result, anyhow};
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// Whether this process may become others.
+/// Whether this process is root and may act as other users.
 #[must_use]
 pub fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// Runs `act` with this user and primary group, and no other groups. The kernel keeps users by thread (setresuid(2), "C
-/// library/kernel differences"), so a thread of its own is enough; descriptors made in it may be used outside.
+/// Runs `act` with this user and primary group, and no other groups. In the kernel, credentials belong to a thread (setresuid(2),
+/// "C library/kernel differences"), so `act` runs in a thread of its own. Descriptors that it opens can be used outside.
 ///
 /// # Errors
 /// If this process is not root's.

@@ -1,14 +1,14 @@
-//! Waiting for what another process makes true. Within one process, use a channel.
+//! Waits for conditions that another process fulfils. Within one process, use a channel.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Short against everything that is waited for (a process, a handshake), long against what one look costs.
+/// The polling interval: short compared with the events (a process, a handshake), long compared with the cost of a check.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
-/// Looks until `condition` holds.
+/// Polls until `condition` holds.
 ///
 /// # Errors
 /// After `timeout`, naming `what` was waited for.
@@ -16,7 +16,7 @@ pub fn until(timeout: Duration, what: &str, mut condition: impl FnMut() -> bool)
     until_some(timeout, what, || condition().then_some(()))
 }
 
-/// Looks until `find` has found something, and returns it. It looks at least once, and once more at the end.
+/// Polls until `find` returns a value, and returns it. It polls at least once, and once more at the end.
 ///
 /// # Errors
 /// After `timeout`, naming `what` was waited for.

@@ -4,7 +4,7 @@ use gatepost_client::command_line::{Command, CommandOption, GLOBAL_OPTIONS, Oper
 
 use crate::help::Flag;
 
-/// What completes a word.
+/// The source of completions for a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Values {
     Files,
@@ -62,7 +62,7 @@ pub(super) struct Line {
     pub(super) summary: &'static str,
     /// The words that may stand first after the command.
     pub(super) verbs: Vec<VerbLine>,
-    /// What completes the first operand of a command without verbs.
+    /// The completion of the first operand of a command without verbs.
     pub(super) argument: Values,
     pub(super) flags: Vec<CompletedFlag>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Line {
 pub(super) struct VerbLine {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    /// What completes the word after it.
+    /// The completion of the word after it.
     pub(super) argument: Values,
 }
 

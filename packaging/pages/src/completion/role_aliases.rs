@@ -1,4 +1,4 @@
-//! How a completion script finds the role aliases.
+//! The part of a completion script that finds the role aliases.
 
 /// Prints the names of the role aliases. The daemon answers at once, or not at all.
 pub(super) const ROLE_ALIASES: &str =

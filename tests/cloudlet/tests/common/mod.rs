@@ -16,10 +16,10 @@ use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event, JitpStep, Opti
 /// Long enough for a loaded machine; nothing waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the role alias `telemetry` leads to.
+/// The role of the role alias `telemetry`.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
 
-/// Where its credentials are.
+/// The path of its credentials.
 pub(crate) const PATH: &str = "/role-aliases/telemetry/credentials";
 
 /// A fleet CA with a folder of its own.
@@ -226,7 +226,7 @@ pub(crate) fn free_for_all() -> (Cloudlet, Fleet, Device, Device) {
     (cloud, fleet, watcher, device)
 }
 
-/// How the first connection of `gw-1` after the first `seen` events ended.
+/// Returns how the first connection of `gw-1` after the first `seen` events ended.
 pub(crate) fn end_of_next_connection(cloud: &Cloudlet, seen: usize) -> String {
     let mut connected = false;
     let ended = |event: &Event| match event {

@@ -1,4 +1,4 @@
-//! Files that every kind of token needs: the module, and one that holds the PIN.
+//! Files that every token needs: the module and the PIN file.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! What a test does with a token, whichever kind it is.
+//! The interface of all tokens.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use super::key_kind::KeyKind;
 use super::object::{self, Object};
 use super::pkcs11_tool::{self, Login, Pkcs11Tool};
 
-/// What a test does with a token, whichever kind it is. All of it goes through OpenSC's pkcs11-tool, so that what
-/// gatepost says about a token is checked by somebody else.
+/// A token of any kind. All operations use OpenSC's pkcs11-tool, so that an independent program verifies what gatepost
+/// reports about a token.
 pub trait Token {
     /// The PKCS#11 module to load.
     fn module(&self) -> &Path;
@@ -20,10 +20,10 @@ pub trait Token {
     fn label(&self) -> &str;
     /// The user PIN.
     fn pin(&self) -> &str;
-    /// A file, for its owner only, that holds the PIN and a newline.
+    /// A file with the PIN and a newline, readable only by its owner.
     fn pin_file(&self) -> &Path;
 
-    /// pkcs11-tool, set to this token.
+    /// A pkcs11-tool command for this token.
     #[doc(hidden)]
     fn tool(&self) -> Pkcs11Tool {
         Pkcs11Tool::new(self.module(), self.env(), self.label())
@@ -44,7 +44,7 @@ pub trait Token {
         self.tool().run(self.pin(), &args).map(drop)
     }
 
-    /// Lists what the token holds, private objects included.
+    /// Lists all objects in the token, including private ones.
     ///
     /// # Errors
     /// If pkcs11-tool is missing or the token refuses.
@@ -90,7 +90,7 @@ pub trait Token {
     }
 }
 
-/// A token that a test shares with whatever else stands on it, so that it can be changed meanwhile.
+/// A token that a test shares with its gateway, so that the test can change it while the gateway runs.
 impl<T: Token + ?Sized> Token for Arc<T> {
     fn module(&self) -> &Path {
         (**self).module()

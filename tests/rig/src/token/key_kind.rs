@@ -1,6 +1,6 @@
 //! Kinds of key pairs.
 
-/// A kind of key pair, in the words of gatepost's configuration.
+/// A kind of key pair, as gatepost's configuration names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// NIST P-256.
@@ -14,7 +14,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// The word for it in `[token] generate`.
+    /// Its name in `[token] generate`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

@@ -1,4 +1,5 @@
-//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`]; and a slow one and one with quirks before the first.
+//! PKCS#11 tokens, each with its own state in a temporary folder: [`SoftHsm`] and [`Tpm`], and modules that make a SoftHSM
+//! token slow or give it quirks.
 
 mod files;
 mod interface;

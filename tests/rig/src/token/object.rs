@@ -1,6 +1,6 @@
-//! What pkcs11-tool says about the objects in a token.
+//! The objects in a token, as pkcs11-tool lists them.
 
-/// What an object is (`CKA_CLASS`).
+/// The class of an object (`CKA_CLASS`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// `CKO_PRIVATE_KEY`
@@ -12,7 +12,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// pkcs11-tool's word for it.
+    /// The name that pkcs11-tool uses.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::PrivateKey => "privkey",
@@ -25,7 +25,7 @@ impl Class {
 /// An object in a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// What it is.
+    /// The class.
     pub class: Class,
     /// `CKA_LABEL`
     pub label: String,
@@ -60,7 +60,7 @@ impl Object {
 }
 
 /// Parses the output of `pkcs11-tool --list-objects` (OpenSC 0.23): a line at the margin opens an object, the
-/// indented ones below it are its attributes. Kinds of objects that no test uses are passed over.
+/// indented ones below it are its attributes. Objects of kinds that no test uses are skipped.
 pub(super) fn parse(listing: &str) -> Vec<Object> {
     let mut objects = Vec::new();
     let mut current: Option<Object> = None;

@@ -1,4 +1,4 @@
-//! OpenSC's pkcs11-tool: the second opinion on what is in a token.
+//! OpenSC's pkcs11-tool, which verifies independently what is in a token.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(super) fn key_type(kind: KeyKind) -> &'static str {
     }
 }
 
-/// pkcs11-tool, set to one token.
+/// pkcs11-tool for one token.
 #[derive(Debug)]
 pub struct Pkcs11Tool {
     module: PathBuf,
@@ -29,16 +29,16 @@ pub struct Pkcs11Tool {
     label: String,
 }
 
-/// How a token took a PIN.
+/// A token's reaction to a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
-    /// It was the right one.
+    /// The PIN was right.
     Accepted,
     /// `CKR_PIN_INCORRECT`.
     Incorrect,
-    /// `CKR_PIN_LOCKED`: not even the right one is taken now.
+    /// `CKR_PIN_LOCKED`: even the right PIN is refused.
     Locked,
-    /// Something else, in pkcs11-tool's words.
+    /// Another error, as pkcs11-tool prints it.
     Other(String),
 }
 

@@ -1,4 +1,4 @@
-//! A token with the faults and peculiarities of tokens in the field, each switched on by a word.
+//! A token with faults and peculiarities of real tokens, each enabled by a keyword.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::command::shared_library;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/token_quirks.c");
 
-/// SoftHSM behind a module that misbehaves as it is told; the words are at the head of `token_quirks.c`.
+/// SoftHSM behind a module that misbehaves on demand. The keywords are listed in `token_quirks.c`.
 pub struct Quirks {
     inner: SoftHsm,
     module: PathBuf,
@@ -20,7 +20,7 @@ pub struct Quirks {
 }
 
 impl Quirks {
-    /// Compiles the module; it has no quirks yet.
+    /// Compiles the module. No quirk is enabled yet.
     ///
     /// # Errors
     /// If there is no C compiler.
@@ -30,13 +30,13 @@ impl Quirks {
         Ok(Self { inner, module, folder })
     }
 
-    /// The token without its quirks, and without its log.
+    /// The token without quirks and log.
     #[must_use]
     pub fn inner(&self) -> &SoftHsm {
         &self.inner
     }
 
-    /// Gives it these quirks in the place of those before, and empties the log.
+    /// Replaces the enabled quirks and empties the log.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -45,7 +45,7 @@ impl Quirks {
         Ok(fs::write(self.quirks_file(), quirks.join("\n"))?)
     }
 
-    /// How many calls in the log begin with `call`, such as `C_Login user`.
+    /// The number of calls in the log that begin with `call`, such as `C_Login user`.
     ///
     /// # Errors
     /// If there is no log.

@@ -1,4 +1,4 @@
-//! A token that takes a TPM's time for each signature.
+//! A token that needs as long as a TPM for each signature.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct SlowSigner {
 }
 
 impl SlowSigner {
-    /// Compiles the module; `inner` does the work.
+    /// Compiles the module, which forwards all calls to `inner`.
     ///
     /// # Errors
     /// If there is no C compiler.

@@ -1,4 +1,4 @@
-//! SoftHSM 2: a token that is a folder of files.
+//! SoftHSM 2, which stores a token as a folder of files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::files::{find_module, write_pin_file};
 use super::interface::Token;
 use crate::command;
 
-/// The security officer's PIN; no test needs it after the token was made.
+/// The security officer's PIN, which is needed only to initialise a token.
 const SO_PIN: &str = "security-officer";
 
-/// A SoftHSM token of its own. It never locks: SoftHSM counts no wrong PINs (use [`super::Tpm`] for that).
+/// A private SoftHSM token. It never locks, because SoftHSM does not count wrong PINs (use [`super::Tpm`] for that).
 #[derive(Debug)]
 pub struct SoftHsm {
     folder: TempDir,
@@ -24,7 +24,7 @@ pub struct SoftHsm {
 }
 
 impl SoftHsm {
-    /// Makes an empty token.
+    /// Creates an empty token.
     ///
     /// # Errors
     /// If SoftHSM is not installed, or refuses the label or the PIN (4 to 255 characters).
@@ -52,7 +52,7 @@ impl SoftHsm {
         Ok(token)
     }
 
-    /// Adds another token to the same module, with the same PIN; its label may be the same, too.
+    /// Adds another token to the same module, with the same PIN. Its label may be the same as well.
     ///
     /// # Errors
     /// If SoftHSM refuses.
@@ -60,7 +60,7 @@ impl SoftHsm {
         self.initialize(label)
     }
 
-    /// Takes every token away, as if it had been pulled out; what was in them is lost.
+    /// Removes all tokens, as if they were unplugged. Their content is lost.
     ///
     /// # Errors
     /// If the files cannot be removed.
@@ -70,7 +70,7 @@ impl SoftHsm {
         Ok(fs::create_dir(&tokens)?)
     }
 
-    /// The folder with everything that is in the tokens.
+    /// The folder with the content of the tokens.
     #[must_use]
     pub fn tokens(&self) -> PathBuf {
         self.folder.path().join("tokens")
@@ -92,17 +92,17 @@ impl SoftHsm {
     }
 }
 
-/// The files of a token at some time.
+/// A copy of the files of a token.
 ///
 /// SoftHSM writes a token's file anew at each login (`Token::loginUser` sets its flags), and a process killed in the midst of
-/// that leaves a token that nobody can read any more. Hardware does not do that, so a test that kills often puts it back.
+/// that leaves a token that nobody can read any more. Hardware does not do that, so a test that kills often restores the copy.
 #[derive(Debug)]
 pub struct TokenCopy {
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl TokenCopy {
-    /// Of everything in [`SoftHsm::tokens`].
+    /// Copies everything in [`SoftHsm::tokens`].
     ///
     /// # Errors
     /// If the files cannot be read.
@@ -117,7 +117,7 @@ impl TokenCopy {
         Ok(Self { files })
     }
 
-    /// Puts the files back; nobody may have the token open.
+    /// Restores the files. No program may have the token open.
     ///
     /// # Errors
     /// If they cannot be written.

@@ -20,14 +20,14 @@ use crate::wait;
 
 const LABEL: &str = "gateway";
 
-/// The security officer's PIN; no test needs it after the token was made.
+/// The security officer's PIN, which is needed only to initialise a token.
 const SO_PIN: &str = "security-officer";
 
-/// The resource manager reconnects within milliseconds; only a broken rig waits this long.
+/// The time limit for the resource manager, which normally reconnects within milliseconds.
 const RESET: Duration = Duration::from_secs(20);
 
-/// A TPM 2.0 of its own, with a token named "gateway" in it: swtpm, a private bus and the resource manager, all of
-/// them killed when this is dropped.
+/// A private TPM 2.0 with a token named "gateway": swtpm, a private bus and the resource manager, all of which are
+/// killed when the value is dropped.
 #[derive(Debug)]
 pub struct Tpm {
     // Dropped in this order: each one before what it stands on.
@@ -44,7 +44,7 @@ pub struct Tpm {
 }
 
 impl Tpm {
-    /// Starts an empty TPM and makes a token in it.
+    /// Starts an empty TPM and creates a token in it.
     ///
     /// # Errors
     /// If swtpm, tpm2-abrmd, tpm2-tools, tpm2-pkcs11's tools or the bus are not installed or do not work.
@@ -52,7 +52,7 @@ impl Tpm {
         Self::start(pin, false)
     }
 
-    /// The same behind a [`TpmRelay`], which counts its commands and can delay them.
+    /// Starts a TPM behind a [`TpmRelay`], which counts its commands and can delay them.
     ///
     /// # Errors
     /// Likewise, or if there is no C compiler.
@@ -136,7 +136,7 @@ impl Tpm {
         self.signal(Signal::STOP)
     }
 
-    /// Lets a frozen TPM go on where it was.
+    /// Resumes a frozen TPM.
     ///
     /// # Errors
     /// If it is gone.
@@ -148,7 +148,7 @@ impl Tpm {
         self.swtpm.lock().unwrap_or_else(PoisonError::into_inner).signal(signal)
     }
 
-    /// Locks the token as a wrong PIN too many does, until [`Tpm::unlock`].
+    /// Locks the token, as too many wrong PINs do, until [`Tpm::unlock`].
     ///
     /// # Errors
     /// If it does not lock.
@@ -175,7 +175,7 @@ impl Tpm {
         self.forgive_wrong_pins()
     }
 
-    /// Counts wrong PINs from now on as a real TPM does: it forgets none within a test. [`Tpm::wrong_pins`] tells them.
+    /// Makes the TPM count wrong PINs as a real one does, without forgetting any during a test. See [`Tpm::wrong_pins`].
     ///
     /// # Errors
     /// If the TPM refuses.

@@ -1,4 +1,4 @@
-//! What stands between tpm2-pkcs11 and a software TPM: swtpm, the resource manager, and the bus they meet on.
+//! The daemons between tpm2-pkcs11 and a software TPM: swtpm, the resource manager, and their bus.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,10 +12,10 @@ use crate::port;
 use crate::process::Process;
 use crate::wait;
 
-/// All of them start within a fraction of a second; only a broken rig waits this long.
+/// The time limit for the start of a daemon, which normally takes a fraction of a second.
 pub(super) const START: Duration = Duration::from_secs(20);
 
-/// How often a swtpm that lost its port to somebody else looks for another one.
+/// The number of times that swtpm is started with other ports if another process takes its port.
 const PORT_ATTEMPTS: usize = 5;
 
 /// The TCTI by which a program reaches the resource manager on the bus of its environment.

@@ -1,4 +1,4 @@
-//! A relay before a software TPM: it counts commands, and makes the TPM slow or silent.
+//! A relay in front of a software TPM that counts commands, and makes the TPM slow or silent.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::wait;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tpm_relay.c");
 
-/// The relay. It ends when this is dropped.
+/// A relay in front of a software TPM. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct TpmRelay {
     _process: Process,
@@ -48,13 +48,13 @@ impl TpmRelay {
         })
     }
 
-    /// Where it listens: the swtpm TCTI's port.
+    /// The port that it listens on, for the swtpm TCTI.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Delays every command from now on: those that use a key, and all others, by so many milliseconds.
+    /// Delays all further commands: those that use a key, and all others, by these numbers of milliseconds.
     ///
     /// # Errors
     /// If the order cannot be written.
@@ -62,7 +62,7 @@ impl TpmRelay {
         self.order(&format!("{with_key} {others}\n"))
     }
 
-    /// Answers no command any more, until [`delay`](Self::delay) says otherwise.
+    /// Stops answering commands until the next [`delay`](Self::delay).
     ///
     /// # Errors
     /// If the order cannot be written.
