@@ -1,10 +1,10 @@
-//! Quality of service: how often a message arrives.
+//! MQTT quality of service.
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::{Serialize, Serializer};
 
-/// Quality of service. Programs and AWS IoT have the first two.
+/// Quality of service. Programs and AWS IoT support the first two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Qos {
     /// 0: at most once, without an acknowledgement.
@@ -12,12 +12,12 @@ pub enum Qos {
     AtMostOnce,
     /// 1: at least once, until it is acknowledged.
     AtLeastOnce,
-    /// 2: exactly once. No packet of ours asks for it.
+    /// 2: exactly once. gatepost never requests it.
     ExactlyOnce,
 }
 
 impl Qos {
-    /// The quality of service of this number, if it has one.
+    /// Returns the quality of service of this number, if there is one.
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::AtMostOnce),
@@ -27,7 +27,7 @@ impl Qos {
         }
     }
 
-    /// Its number in a packet, in the database and in JSON.
+    /// Returns its number in packets, in the database and in JSON.
     pub const fn number(self) -> u8 {
         match self {
             Self::AtMostOnce => 0,
@@ -50,8 +50,8 @@ impl ToSql for Qos {
 }
 
 impl FromSql for Qos {
-    /// A number that is no quality of service is read as the highest that AWS has: the row was damaged, and a message that is
-    /// acknowledged needlessly does no harm.
+    /// Reads an invalid number as the highest quality of service that AWS supports: the row was damaged, and an unnecessary
+    /// acknowledgement does no harm.
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let number = i64::column_result(value)?;
         let known = u8::try_from(number).ok().and_then(Self::from_number);

@@ -1,16 +1,16 @@
-//! MQTT topics and topic filters within AWS IoT's limits, and which filter takes in what.
+//! MQTT topics and topic filters: AWS IoT's limits, matching, and covering.
 
-/// AWS IoT: a topic has at most 256 bytes of UTF-8.
+/// Largest size of a topic in bytes of UTF-8 (AWS IoT).
 pub const MAX_BYTES: usize = 256;
-/// AWS IoT: a topic has at most 7 slashes.
+/// Largest number of slashes in a topic (AWS IoT).
 pub const MAX_SLASHES: usize = 7;
-/// What stands for the thing name in topics and filters, wherever gatepost reads one.
+/// Placeholder for the thing name in topics and filters.
 pub const THING: &str = "{thing}";
 
-/// Checks a topic to publish to, once its placeholders are filled in.
+/// Checks a topic to publish to, after its placeholders are filled in.
 ///
 /// # Errors
-/// With the reason, when AWS would refuse it.
+/// If AWS would refuse the topic.
 pub fn check_publish(topic: &str) -> Result<(), String> {
     check_size(topic, "topic")?;
     match topic.contains(['+', '#']) {
@@ -19,11 +19,11 @@ pub fn check_publish(topic: &str) -> Result<(), String> {
     }
 }
 
-/// Checks a filter to subscribe to, once its placeholders are filled in.
+/// Checks a filter to subscribe to, after its placeholders are filled in.
 ///
 /// # Errors
-/// With the reason, when AWS would refuse it, or when it is a shared subscription: those divide messages among clients,
-/// and this gateway is one client.
+/// If AWS would refuse the filter, or if it is a shared subscription: these divide messages among clients, and this gateway
+/// is one client.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     check_size(filter, "topic filter")?;
     if filter.starts_with("$share/") {
@@ -43,8 +43,8 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     }
 }
 
-/// Whether `topic` belongs to gatepost itself on the thing of this name: presence and health stand below `{thing}/gatepost/`, and
-/// what is read there must be gatepost's own word. `presence` is the topic where the configuration puts them, if that is another.
+/// Whether `topic` is reserved for gatepost itself. Presence and health of `thing` are below `{thing}/gatepost/`, and no program
+/// may forge them. `presence` is the topic that the configuration sets for presence.
 pub fn is_reserved(topic: &str, thing: &str, presence: Option<&str>) -> bool {
     let own = topic
         .strip_prefix(thing)
@@ -69,8 +69,8 @@ fn check_size(topic: &str, what: &str) -> Result<(), String> {
     Err(format!("the {what} {reason}"))
 }
 
-/// The first character over which a broker may end the connection, in text of any kind: NUL, control characters and what
-/// Unicode calls non-characters (MQTT 5.0, 1.5.4), as `U+0001`.
+/// Finds the first character for which a broker may close the connection: NUL, control characters and Unicode non-characters
+/// (MQTT 5.0, 1.5.4). Formats it as `U+0001`.
 pub fn not_allowed(text: &str) -> Option<String> {
     let character = text.chars().find(|character| {
         let code = u32::from(*character);
@@ -79,14 +79,14 @@ pub fn not_allowed(text: &str) -> Option<String> {
     character.map(|character| format!("U+{:04X}", u32::from(character)))
 }
 
-/// Whether a message on `topic` goes to a subscription with `filter` (MQTT 5.0, 4.7).
+/// Whether `filter` matches `topic` (MQTT 5.0, 4.7).
 pub fn matches(filter: &str, topic: &str) -> bool {
     covers(filter, topic)
 }
 
-/// Whether `outer` takes in every topic that `inner` takes in; a topic is a filter for itself.
+/// Whether `outer` matches every topic that `inner` matches. A topic is a filter that matches itself.
 pub fn covers(outer: &str, inner: &str) -> bool {
-    // MQTT 5.0, 4.7.2: a wildcard at the beginning does not take in topics that begin with $.
+    // MQTT 5.0, 4.7.2: a wildcard at the beginning does not match topics that begin with $.
     if inner.starts_with('$') && outer.starts_with(['+', '#']) {
         return false;
     }
@@ -94,7 +94,7 @@ pub fn covers(outer: &str, inner: &str) -> bool {
     let mut outer = outer.split('/');
     loop {
         match (outer.next(), inner.next()) {
-            // AWS IoT differs from the standard: `a/#` does not take in `a` (developer guide, mqtt).
+            // AWS IoT differs from the standard: `a/#` does not match `a` (developer guide, mqtt).
             (Some("#"), Some(_)) | (None, None) => return true,
             (Some("+"), Some(level)) if level != "#" => {}
             (Some(one), Some(other)) if one == other => {}
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_things_gatepost_is_reserved() {
+    fn topics_below_the_things_gatepost_are_reserved() {
         for (topic, presence, reserved) in [
             ("gw-1/gatepost/status", None, true),
             ("gw-1/gatepost/status", Some("{thing}/gatepost/status"), true),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn which_filter_takes_in_what() {
+    fn covers_follows_the_matching_rules() {
         for (outer, inner, yes) in [
             ("a/b", "a/b", true),
             ("a/b", "a/c", false),
@@ -198,7 +198,7 @@ mod tests {
             ("+", "#", false),
             ("gw-1/camera/#", "gw-10/camera/x", false),
         ] {
-            assert_eq!(covers(outer, inner), yes, "{outer} takes in {inner}");
+            assert_eq!(covers(outer, inner), yes, "{outer} covers {inner}");
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
     }
 
     proptest! {
-        /// What an inner filter takes in, the outer one does as well: nobody widens what a rule gives.
+        /// An outer filter matches everything that an inner one matches, so that no filter exceeds its rule.
         #[test]
         fn covering_is_transitive(
             outer in prop::collection::vec(level(), 1..4),

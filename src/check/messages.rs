@@ -42,7 +42,7 @@ pub fn tell_of_waiting(since: SystemTime, counts: &str, report: &mut Report) {
 
 /// While no daemon runs: its database, as it would find it.
 pub fn check_alone(config: &Config, report: &mut Report) {
-    match messages::look(&config.folders.state) {
+    match messages::inspect_database(&config.folders.state) {
         Ok(None) => report.ok(MESSAGES, "there are none yet"),
         Ok(Some(glance)) if glance.parked > 0 => {
             let counts = format!("queued: {}, parked: {}", glance.queued, glance.parked);

@@ -148,7 +148,7 @@ impl Reloader {
             shared.connections.renew();
         }
         let accounts = shared.access.borrow().accounts().clone();
-        shared.inbox.count_by(accounts).await;
+        shared.inbox.set_user_accounts(accounts).await;
         let names = effective.role_aliases.iter().map(|alias| alias.name.as_str());
         let aliases = self.cache.set(names, effective.default_alias());
         // Nobody hears it where the daemon ends.
@@ -160,7 +160,7 @@ impl Reloader {
             old.clone_from(&effective.mqtt);
             news
         });
-        shared.inbox.look_who_may();
+        shared.inbox.recheck_permissions();
         shared.loopback.configure(effective.loopback);
         if let Some(loopback) = shared.loopback.get() {
             loopback.lay_out_again(&shared.access).await;

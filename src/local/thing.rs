@@ -63,8 +63,8 @@ pub async fn follow(shared: Rc<ApiContext>) {
                 let before = shared.thing.0.send_replace(Known::Name(name.clone()));
                 if before != Known::Name(name.clone()) {
                     // What the rules give depends on it.
-                    shared.inbox.look_who_may();
-                    shared.outbox.note_thing(name).await;
+                    shared.inbox.recheck_permissions();
+                    shared.outbox.store_thing(name).await;
                 }
             }
             None => remember(&shared).await,
@@ -92,7 +92,7 @@ async fn remember(shared: &ApiContext) {
             }
         };
         shared.thing.0.send_replace(known);
-        shared.inbox.look_who_may();
+        shared.inbox.recheck_permissions();
         return;
     }
 }

@@ -39,7 +39,7 @@ pub fn run<T>(
         spawn_local(thing::follow(shared.clone()));
         let inbox = shared.inbox.clone();
         let rules = Rc::downgrade(&shared);
-        inbox.ask_rights_of(move |owner, filter| {
+        inbox.set_permission_check(move |owner, filter| {
             // Before the thing name is known, nothing can be said of what rules give; AWS sends nothing before that either.
             let gives = |shared: Rc<ApiContext>| {
                 let thing = shared.thing.known()?;
@@ -49,7 +49,7 @@ pub fn run<T>(
         });
         let accounts = shared.access.borrow().accounts().clone();
         let counting = inbox.clone();
-        spawn_local(async move { counting.count_by(accounts).await });
+        spawn_local(async move { counting.set_user_accounts(accounts).await });
         spawn_local(inbox.clone().run(arrivals));
         let outcome = until.await;
         // Who comes now is the next run's, where systemd listens.

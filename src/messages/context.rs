@@ -1,4 +1,4 @@
-//! What outlives a database: the bounds, the clock, where to report, and who waits for what.
+//! State of the store that survives its database: bounds, clock, status, and what the next database must know.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use log::Level;
 use tokio::sync::{oneshot, watch};
 
-use super::Bounds;
-use super::file::brief;
-use super::kept::DurableSubscription;
+use super::bounds::Bounds;
+use super::inbox::durable::subscription::DurableSubscription;
+use super::outbox::outcome::Outcome;
+use super::store::error::describe;
 use super::subscription_state::SubscriptionState;
 use crate::clock::{SharedClock, build_date};
 use crate::event::{Event, journal};
@@ -17,56 +18,52 @@ use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 use crate::user_accounts::UserAccounts;
 
-/// Those who wait for a message's fate, before it is looked which of them have given up.
-const WAITING: usize = 1024;
-/// Between two lines that messages are dropped.
-const OVERFLOW: Duration = Duration::from_secs(3600);
+/// Number of waiting callers from which those that have given up are removed.
+const WAITERS_BEFORE_CLEANUP: usize = 1024;
+/// Between two journal entries about dropped messages.
+const OVERFLOW_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What became of a message that somebody waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// AWS has it.
-    Acknowledged,
-    /// AWS does not take it, and why: it is kept aside.
-    Parked(String),
-    /// It was dropped, and why.
-    Dropped(String),
-}
-
-/// What outlives a database: the bounds, the clock, where to report, and who waits for what.
+/// State of the store that survives its database.
 #[derive(Debug)]
 pub(super) struct StoreContext {
-    /// The bounds as they were when the last jobs were begun.
+    /// Bounds when the current batch of jobs began.
     pub(super) bounds: Bounds,
     configured: watch::Receiver<Bounds>,
     clock: SharedClock,
     pub(super) reporter: Reporter<MessagesPhase, MessagesDetails>,
-    /// Rings when there may be something to send.
-    pub(super) news: watch::Sender<()>,
-    /// Rings when a durable subscription may have something to read.
-    pub(super) stored: watch::Sender<()>,
-    waiting: HashMap<i64, oneshot::Sender<Outcome>>,
+    /// Notifies the session that a message may be ready to be sent.
+    pub(super) outbox_changed: watch::Sender<()>,
+    /// Notifies the inbox that a durable subscription may have a new message.
+    pub(super) durable_changed: watch::Sender<()>,
+    waiters: HashMap<i64, oneshot::Sender<Outcome>>,
     pub(super) counts: Counts,
-    /// Durable subscriptions that no rule gives any more.
+    /// Number of durable subscriptions that no rule allows any more.
     pub(super) suspended: u64,
-    /// Whether the database has yet to be told what follows, because it was begun in a broken one's place.
-    pub(super) owed: bool,
-    /// The durable subscriptions of a database that broke while it was in use: the next one has them as well.
-    pub(super) to_keep: Vec<DurableSubscription>,
-    /// The filters that AWS's side of the session has, if that is known.
+    /// State that the database still lacks, because it replaces a corrupt one.
+    pub(super) recovery: Recovery,
+    /// Filters that AWS's side of the session has, if known.
     pub(super) subscribed: Option<Vec<(String, SubscriptionState)>>,
-    /// No number is smaller: those of a database that was broken at the start are not known.
+    /// Lower bound for new message numbers: those of a database that was corrupt at the start are unknown.
     pub(super) first_id: i64,
-    /// The last message's number, which the next database goes on from.
+    /// Number of the last message, from which the next database continues.
     pub(super) last_id: i64,
     pub(super) set_aside: Option<String>,
-    /// The accounts by which the disk is shared out.
+    /// Which users share an account, for the limits of durable subscriptions.
     pub(super) user_accounts: UserAccounts,
-    /// When the journal was told that messages are dropped, by the boottime clock.
-    said: Option<Duration>,
+    /// When the journal last had an entry about dropped messages, by the boottime clock.
+    overflow_logged: Option<Duration>,
 }
 
-/// What has happened since the start.
+/// State of a corrupt database that is still to be written to the one that replaces it.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    /// Whether anything is still to be written.
+    pub(super) pending: bool,
+    /// Durable subscriptions of a database that became corrupt while it was in use.
+    pub(super) durable: Vec<DurableSubscription>,
+}
+
+/// Number of messages by outcome since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) accepted: u64,
@@ -83,8 +80,8 @@ impl StoreContext {
         mut configured: watch::Receiver<Bounds>,
         clock: SharedClock,
         reporter: Reporter<MessagesPhase, MessagesDetails>,
-        news: watch::Sender<()>,
-        stored: watch::Sender<()>,
+        outbox_changed: watch::Sender<()>,
+        durable_changed: watch::Sender<()>,
     ) -> Self {
         let bounds = configured.borrow_and_update().clone();
         Self {
@@ -92,24 +89,23 @@ impl StoreContext {
             configured,
             clock,
             reporter,
-            news,
-            stored,
-            waiting: HashMap::new(),
+            outbox_changed,
+            durable_changed,
+            waiters: HashMap::new(),
             counts: Counts::default(),
             suspended: 0,
-            owed: false,
-            to_keep: Vec::new(),
+            recovery: Recovery::default(),
             subscribed: None,
             first_id: 0,
             last_id: 0,
             set_aside: None,
             user_accounts: UserAccounts::default(),
-            said: None,
+            overflow_logged: None,
         }
     }
 
-    /// Takes on the bounds that were configured last.
-    pub(super) fn take_bounds(&mut self) {
+    /// Applies the newest configured bounds.
+    pub(super) fn update_bounds(&mut self) {
         if self.configured.has_changed().unwrap_or(false) {
             self.bounds = self.configured.borrow_and_update().clone();
         }
@@ -121,40 +117,41 @@ impl StoreContext {
 
     /// The wall clock in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
-        ms(self.now())
+        milliseconds(self.now())
     }
 
-    /// How old something is that was noted down at `then`; nothing where either clock was not set.
+    /// The age of something recorded at `then`; `None` if the clock was not set at one of the two moments.
     pub(super) fn age(&self, then: i64) -> Option<Duration> {
-        let (now, set) = (self.now_ms(), ms(build_date()));
+        let (now, earliest) = (self.now_ms(), milliseconds(build_date()));
         let age = u64::try_from(now.checked_sub(then)?).ok()?;
-        (then >= set && now >= set).then(|| Duration::from_millis(age))
+        (then >= earliest && now >= earliest).then(|| Duration::from_millis(age))
     }
 
-    /// Somebody waits for the message's fate.
-    pub(super) fn waits(&mut self, id: i64, waiting: oneshot::Sender<Outcome>) {
-        // Who has given up is forgotten now and then, so that a million messages do not leave a million of them behind.
-        if self.waiting.len() >= WAITING {
-            self.waiting.retain(|_, waiting| !waiting.is_closed());
+    /// Registers a caller who waits for the outcome of a message.
+    pub(super) fn add_waiter(&mut self, id: i64, waiter: oneshot::Sender<Outcome>) {
+        // Callers that have given up are removed, so that a million messages do not leave a million channels.
+        if self.waiters.len() >= WAITERS_BEFORE_CLEANUP {
+            self.waiters.retain(|_, waiter| !waiter.is_closed());
         }
-        self.waiting.insert(id, waiting);
+        self.waiters.insert(id, waiter);
     }
 
-    /// Tells whoever waits what became of the message.
-    pub(super) fn tell(&mut self, id: i64, fate: Outcome) {
-        if let Some(waiting) = self.waiting.remove(&id) {
-            let _ = waiting.send(fate);
+    /// Reports the outcome of a message to the caller who waits for it.
+    pub(super) fn report_outcome(&mut self, id: i64, outcome: Outcome) {
+        if let Some(waiter) = self.waiters.remove(&id) {
+            let _ = waiter.send(outcome);
         }
     }
 
-    /// So many were dropped to make room for new ones; the journal hears of it once an hour.
-    pub(super) fn made_room(&mut self, dropped: usize) {
+    /// Counts messages that were dropped to make room for new ones; logs that at most once an hour.
+    pub(super) fn count_overflow(&mut self, dropped: usize) {
         self.counts.dropped += u64::try_from(dropped).unwrap_or(0);
         let now = self.clock.boot();
-        if dropped == 0 || self.said.is_some_and(|then| now.saturating_sub(then) < OVERFLOW) {
+        let is_recent = |then| now.saturating_sub(then) < OVERFLOW_INTERVAL;
+        if dropped == 0 || self.overflow_logged.is_some_and(is_recent) {
             return;
         }
-        self.said = Some(now);
+        self.overflow_logged = Some(now);
         journal!(
             Level::Warn, Event::OutboxOverflow;
             "outbox: it is full, and the oldest messages are dropped for new ones, {} since the start; next: gatepost status shows why none are sent",
@@ -162,38 +159,39 @@ impl StoreContext {
         );
     }
 
-    /// The database cannot be used.
-    pub(super) fn failed(&self, problem: &Problem) {
+    /// Reports that the database cannot be used.
+    pub(super) fn report_failure(&self, problem: &Problem) {
         self.reporter.report(MessagesPhase::Failed, Some(problem.clone()));
     }
 
-    /// The database was broken.
-    pub(super) fn was_set_aside(&mut self, path: &Path, aside: &Path, error: &rusqlite::Error) {
-        // What was in use is known here, but for the messages.
-        let subscriptions = match self.owed {
-            true => "the durable subscriptions go on without what waited for them",
-            false => "its durable subscriptions are gone with it: their programs have to subscribe again",
+    /// Records that the database was corrupt and was moved to `aside`.
+    pub(super) fn record_set_aside(&mut self, path: &Path, aside: &Path, error: &rusqlite::Error) {
+        // If the database was in use, all but its messages is known.
+        let was_in_use = self.recovery.pending;
+        let subscriptions = match was_in_use {
+            true => "the durable subscriptions continue without the messages that were stored for them",
+            false => "its durable subscriptions are lost: their programs have to subscribe again",
         };
         journal!(
             Level::Error, Event::DatabaseSetAside;
             "messages: {} was broken ({}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one, and {subscriptions}",
-            path.display(), brief(error), aside.display()
+            path.display(), describe(error), aside.display()
         );
         self.set_aside = Some(aside.display().to_string());
-        if !self.owed {
-            // More than were ever used, as long as it was no more than one in a millisecond.
+        if !was_in_use {
+            // Larger than any used number, unless there was more than one message in each millisecond since 1970.
             self.first_id = self.now_ms();
         }
-        self.owed = true;
-        for (_, waiting) in self.waiting.drain() {
-            let _ = waiting.send(Outcome::Dropped(
+        self.recovery.pending = true;
+        for (_, waiter) in self.waiters.drain() {
+            let _ = waiter.send(Outcome::Dropped(
                 "the message database was broken and set aside".to_owned(),
             ));
         }
     }
 }
 
-fn ms(time: SystemTime) -> i64 {
+fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! A message and its MQTT 5 properties, as programs hand it over and receive it.
+//! Messages and their MQTT 5 properties.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::qos::Qos;
 
-/// AWS IoT takes at most 128 KiB of payload (quotas, "Message payload").
+/// AWS IoT accepts at most 128 KiB of payload (quotas, "Message payload").
 pub const MAX_PAYLOAD: usize = 128 * 1024;
-/// What the properties may take: they come in a request's head, which is bounded.
+/// Largest size of the properties: they come in the head of a request, which is bounded.
 pub const MAX_PROPERTIES: usize = 8 * 1024;
-/// AWS IoT: a message expires after 1 s to 7 days (developer guide, mqtt).
+/// Message expiry that AWS IoT accepts, in seconds: up to 7 days (developer guide, mqtt).
 pub const EXPIRY_RANGE: std::ops::RangeInclusive<u32> = 1..=604_800;
 
 /// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
-    /// Where to: checked, placeholders filled in.
+    /// Topic: checked, with placeholders filled in.
     pub topic: String,
-    /// What.
+    /// Payload.
     pub payload: Bytes,
-    /// Whether the broker keeps it for those who subscribe later.
+    /// Whether the broker retains it for later subscribers.
     pub retain: bool,
-    /// What comes with it.
+    /// MQTT 5 properties.
     pub properties: Properties,
 }
 
 impl Message {
-    /// The bytes of its packet at quality of service 1 (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
+    /// Size of its packet at quality of service 1 (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
     pub fn packet_size(&self) -> usize {
         let properties = self.properties.packet_size();
         let rest = 2 + self.topic.len() + 2 + variable(properties) + properties + self.payload.len();
@@ -36,7 +36,7 @@ impl Message {
     }
 }
 
-/// The bytes of a variable byte integer (MQTT 5.0, 1.5.5).
+/// Size of a variable byte integer (MQTT 5.0, 1.5.5).
 fn variable(number: usize) -> usize {
     match number {
         0..0x80 => 1,
@@ -46,39 +46,39 @@ fn variable(number: usize) -> usize {
     }
 }
 
-/// What a message counts for in the outbox, in bytes: as much as it takes on the disk, about. A row of SQLite and its
-/// share of the page take some forty bytes more than what is in it.
-pub(super) fn size(topic: &str, payload: usize, properties: usize) -> u64 {
+/// The bytes by which a message counts towards the limits: about what it takes on the disk. A row of SQLite and its share of
+/// the page take some forty bytes in addition to their content.
+pub(super) fn stored_size(topic: &str, payload: usize, properties: usize) -> u64 {
     const ROW: usize = 40;
     u64::try_from(topic.len() + payload + properties + ROW).unwrap_or(u64::MAX)
 }
 
-/// The properties of MQTT 5 that AWS IoT passes on, under the names that its HTTP publish gives them.
+/// The MQTT 5 properties that AWS IoT forwards, under the names in its HTTP publish API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Properties {
-    /// What the payload is, a MIME type as a rule.
+    /// Type of the payload, usually a MIME type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Where an answer is expected.
+    /// Topic for the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_topic: Option<String>,
-    /// What an answer must carry.
+    /// Data that the response must carry.
     #[serde(skip_serializing_if = "Option::is_none", with = "in_base64")]
     pub correlation_data: Option<Vec<u8>>,
-    /// Whether the payload is UTF-8 text (1) or just bytes (0).
+    /// Whether the payload is UTF-8 text (1) or unspecified bytes (0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload_format_indicator: Option<u8>,
-    /// After how many seconds nobody wants it any more.
+    /// Seconds after which the message expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_expiry: Option<u32>,
-    /// Names and values of the program's own.
+    /// Names and values that the program chooses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub user_properties: Vec<(String, String)>,
 }
 
 impl Properties {
-    /// Their bytes, without the few of each property's head.
+    /// Size of their content in bytes, without identifiers and lengths.
     pub fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let user = self
@@ -91,7 +91,7 @@ impl Properties {
             + user.sum::<usize>()
     }
 
-    /// The bytes that they take in a packet (MQTT 5.0, 2.2.2): each has an identifier, and a length where it has no fixed one.
+    /// Size in a packet (MQTT 5.0, 2.2.2): each property has an identifier, and a length unless its size is fixed.
     fn packet_size(&self) -> usize {
         let fixed =
             2 * usize::from(self.payload_format_indicator.is_some()) + 5 * usize::from(self.message_expiry.is_some());
@@ -101,13 +101,13 @@ impl Properties {
         fixed + 3 * with_length + 5 * self.user_properties.len() + self.size()
     }
 
-    /// As they are kept on the disk; `None` where there are none.
+    /// Encodes them for the database; `None` if there are none.
     pub(super) fn to_json(&self) -> Option<String> {
-        // Strings, numbers and lists of them cannot fail to become JSON.
+        // Strings, numbers and lists of them can always be serialised.
         (*self != Self::default()).then(|| serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Back from the disk. What a later version wrote and this one does not know is left out rather than lost with the message.
+    /// Decodes them from the database. Properties that a newer version wrote are left out, so that the message is not lost.
     pub(super) fn from_json(json: Option<&str>) -> Self {
         json.and_then(|json| serde_json::from_str(json).ok())
             .unwrap_or_default()
@@ -131,22 +131,22 @@ mod in_base64 {
     }
 }
 
-/// A message that has come from the broker.
+/// A message from the broker.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
-    /// Where it was published.
+    /// Topic that it was published to.
     pub topic: String,
-    /// What.
+    /// Payload.
     pub payload: Bytes,
-    /// The quality of service it came with.
+    /// Quality of service of its delivery.
     pub qos: Qos,
-    /// Whether the broker had kept it: an old message, sent because somebody has just subscribed.
+    /// Whether it is a retained message, which the broker sends because of a new subscription.
     pub retained: bool,
-    /// What came with it.
+    /// MQTT 5 properties.
     pub properties: Properties,
 }
 
-/// A received message as a program reads it, one object a line.
+/// A received message as programs read it: one JSON object in a line.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,9 +165,9 @@ struct Line<'a> {
 }
 
 impl Received {
-    /// The line: `payload` where it is text, else `payload_base64`; `received` is the time as RFC 3339, and `id` the number by
-    /// which a durable subscription's message is acknowledged.
-    pub fn line(&self, received: &str, id: Option<i64>) -> Bytes {
+    /// Formats the message as a line of JSON, with `payload` if it is text, else `payload_base64`. `received` is a time in
+    /// RFC 3339; `id` is the number by which a durable subscription acknowledges the message.
+    pub fn to_line(&self, received: &str, id: Option<i64>) -> Bytes {
         let text = std::str::from_utf8(&self.payload).ok();
         let line = Line {
             id,
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_come_back_from_the_disk_as_they_were() {
+    fn properties_are_decoded_as_they_were_encoded() {
         let all = Properties {
             content_type: Some("application/json".into()),
             response_topic: Some("gw-1/answers".into()),
@@ -214,7 +214,7 @@ mod tests {
             properties: Properties::default(),
         };
         let line =
-            |message: Received, id| String::from_utf8(message.line("2026-01-01T00:00:00Z", id).to_vec()).unwrap();
+            |message: Received, id| String::from_utf8(message.to_line("2026-01-01T00:00:00Z", id).to_vec()).unwrap();
         assert_eq!(
             line(received(b"a\nb"), None),
             "{\"topic\":\"t\",\"payload\":\"a\\nb\",\"qos\":1,\"received\":\"2026-01-01T00:00:00Z\"}\n"

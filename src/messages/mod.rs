@@ -1,111 +1,71 @@
-//! What must not be lost between the wings: messages to AWS until it has acknowledged them, and messages from AWS until the
-//! programs have taken them.
+//! Messages that must not be lost between the threads: messages to AWS until AWS acknowledges them, and messages from AWS
+//! until programs have taken them.
 //!
-//! `store` is the one thread that has the database. The way out: a program's message is accepted by [`Outbox::accept`]
-//! (`outbox`, on the disk), the session takes it (`lanes` say in which order) and says what became of it. The way in: the
-//! session hands each message to the [`Inbox`], which knows who is subscribed (`streams`) and keeps messages for durable
-//! subscriptions (`kept`), or holds them where the disk does not take them (`held`). What people look at is in `inspect`.
+//! - `thread` is the one thread that owns the [`database`]; all others send it jobs. `store` is the database file.
+//! - Outgoing: [`Outbox::accept`] writes a program's message to the disk. The session takes messages in the order that
+//!   `outbox/schedule` gives, and reports the outcome of each.
+//! - Incoming: the session passes each message to the [`Inbox`], which copies it to the streams of subscribed programs
+//!   (`inbox/stream`) and stores it for durable subscriptions (`inbox/durable`). Messages that the disk does not accept
+//!   wait in `inbox/unstored`.
 
-mod anew;
+mod bounds;
 mod context;
 mod database;
-mod delivery;
-mod facts;
-mod file;
 mod handles;
-mod held;
 mod inbox;
-mod inspect;
-mod kept;
-mod lanes;
 mod message;
 mod outbox;
 mod owner;
-mod reserve;
-mod schema;
-mod share;
 mod store;
-mod streams;
 mod subscription_state;
 #[cfg(test)]
 mod tests;
-mod topics;
-mod vacuum;
-mod wanted;
+mod thread;
+mod total;
 
 use std::path::Path;
-use std::time::Duration;
 
-pub use context::Outcome;
-pub use file::{QueueCounts, StoreError};
-pub use handles::{Handles, Outbox, Qos0Message, prepare, spawn};
-pub use inbox::{Inbox, SubscribeError, Subscriber};
-pub use inspect::{Entry, Which, Whole};
-pub use kept::{Acknowledged, DurableSubscription, DurableSubscriptionDocument, DurableSubscriptionError};
+pub use bounds::{Bounds, WhenFull};
+pub use handles::{Handles, prepare, spawn};
+pub use inbox::Inbox;
+pub use inbox::ack::AckGuard;
+pub use inbox::durable::subscription::{
+    AcknowledgeOutcome, DurableSubscription, DurableSubscriptionDocument, DurableSubscriptionError,
+};
+pub use inbox::filters::{Interest, MAX_FILTERS, Wanted, WantedFilter, has_wildcard, minimal_cover};
+pub use inbox::session_event::SessionEvent;
+pub use inbox::stream::Subscription;
+pub use inbox::subscriber::{SubscribeError, Subscriber};
 pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
-pub use outbox::{MessageRef, Outgoing, SubmitError};
+pub use outbox::Outbox;
+pub use outbox::admin::{Entry, EntryDetails, Selection};
+pub use outbox::message_ref::{MessageRef, Outgoing, SubmitError};
+pub use outbox::outcome::Outcome;
+pub use outbox::qos0::Qos0Message;
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
-pub use streams::{AckGuard, SessionEvent, Subscription};
+pub use store::error::StoreError;
+pub use store::file::QueueCounts;
 pub use subscription_state::SubscriptionState;
-pub use wanted::{MAX_FILTERS, Wanted, WantedFilter, Wish, fewest, is_wild};
 
 use crate::problem::Problem;
-use file::Unusable;
+use store::error::{OpenError, describe};
+use store::file;
 
-/// What is in the state folder's database, while no daemon has it; `None` where there is none yet.
+/// Counts the messages in the state folder's database while no daemon has it open; `None` if there is no database yet.
 ///
 /// # Errors
-/// When the daemon could not use it either, or would set it aside.
-pub fn look(state: &Path) -> Result<Option<QueueCounts>, Problem> {
+/// If the daemon could not use the database either, or would set it aside.
+pub fn inspect_database(state: &Path) -> Result<Option<QueueCounts>, Problem> {
     let path = file::path(state);
-    // Who may not even see that is told why below.
+    // If the folder is not readable, `count_messages` says why.
     if matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
-    file::look(&path).map(Some).map_err(|why| match why {
-        Unusable::Not(failure) => failure.problem,
-        Unusable::Broken(error) => {
-            let message = format!("{} is broken: {}", path.display(), file::brief(&error));
+    file::count_messages(&path).map(Some).map_err(|why| match why {
+        OpenError::Unavailable(error) => error.problem,
+        OpenError::Corrupt(error) => {
+            let message = format!("{} is broken: {}", path.display(), describe(&error));
             Problem::wait(message).next("start the daemon: it sets the file aside and begins a new one")
         }
     })
-}
-
-/// How much is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Bytes in the outbox.
-    pub max_bytes: u64,
-    /// Messages in the outbox.
-    pub max_messages: u64,
-    /// How old a message may become before it is sent.
-    pub max_age: Duration,
-    /// What becomes of a message for which there is no room.
-    pub when_full: WhenFull,
-    /// Bytes kept for one durable subscription.
-    pub inbox_max_bytes: u64,
-    /// Messages kept for one durable subscription.
-    pub inbox_max_messages: u64,
-}
-
-/// What becomes of a message for which there is no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It is refused.
-    Refuse,
-    /// The oldest in the outbox are dropped for it.
-    DropOldest,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            max_bytes: 64 * 1024 * 1024,
-            max_messages: 1_000_000,
-            max_age: Duration::from_secs(14 * 24 * 3600),
-            when_full: WhenFull::Refuse,
-            inbox_max_bytes: 8 * 1024 * 1024,
-            inbox_max_messages: 10_000,
-        }
-    }
 }

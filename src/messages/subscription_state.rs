@@ -1,11 +1,11 @@
-//! The state of a topic filter in AWS's side of the session, as it is noted on the disk.
+//! State of a topic filter on AWS's side of the session, as the database stores it.
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::qos::Qos;
 
-/// An uncertain filter in the database. SUBACK has the number for a failure, so it is no quality of service.
+/// An uncertain filter in the database. No quality of service has this number: it is SUBACK's code for a failure.
 const UNCERTAIN: i64 = 0x80;
 
 /// Whether AWS has a subscription to a filter.
@@ -13,13 +13,12 @@ const UNCERTAIN: i64 = 0x80;
 pub enum SubscriptionState {
     /// AWS has granted it.
     Granted(Qos),
-    /// AWS was asked for it, or to give it up, or is about to be, and its answer may be lost. It is asked again, whatever is
-    /// wanted by then.
+    /// AWS is being asked to subscribe or unsubscribe, and its answer may be lost. The request is repeated in any case.
     Uncertain,
 }
 
 impl SubscriptionState {
-    /// Whether AWS sends messages on the filter at this quality of service or a higher one.
+    /// Whether AWS delivers messages at this quality of service or a higher one.
     pub fn serves(self, qos: Qos) -> bool {
         matches!(self, Self::Granted(granted) if granted >= qos)
     }
@@ -46,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_comes_back_from_the_disk_and_no_failure_becomes_a_quality_of_service() {
+    fn a_state_is_read_as_it_was_stored_and_a_failure_is_no_quality_of_service() {
         let granted = SubscriptionState::Granted;
         for (stored, state) in [
             (0, granted(Qos::AtMostOnce)),
             (1, granted(Qos::AtLeastOnce)),
             (2, granted(Qos::ExactlyOnce)),
             (UNCERTAIN, SubscriptionState::Uncertain),
-            // Nothing that any version wrote: AWS is asked.
+            // No version wrote these; AWS is asked.
             (3, SubscriptionState::Uncertain),
             (0x87, SubscriptionState::Uncertain),
             (-1, SubscriptionState::Uncertain),

@@ -11,8 +11,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::store::MOST_LAZY;
-use super::{Account, Bounds, Handles, Message, Outbox, Outgoing, Which, spawn};
+use super::thread::job::Durability;
+use super::thread::serve::MAX_DEFERRED;
+use super::{Account, Bounds, Handles, Message, Outbox, Outgoing, Selection, spawn};
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
 use crate::status::{MessagesDetails, MessagesPhase, Part, StatusHub};
@@ -101,7 +102,7 @@ impl Opened {
 
     fn acknowledge(&self, outgoing: &Outgoing) {
         self.runtime
-            .block_on(self.outbox().acknowledged(outgoing.ticket.clone()));
+            .block_on(self.outbox().acknowledge(outgoing.ticket.clone()));
     }
 
     fn list(&self) -> usize {
@@ -109,9 +110,9 @@ impl Opened {
     }
 
     /// What is acknowledged and not yet deleted.
-    fn lazy_work(&self) -> usize {
+    fn deferred_deletes(&self) -> usize {
         let store = self.handles.inbox.store();
-        let look = store.run(super::store::Durability::Reads, |database| Ok(database.lazy_work()));
+        let look = store.run(Durability::Reads, |database| Ok(database.deferred_deletes()));
         self.runtime.block_on(look).unwrap()
     }
 }
@@ -282,7 +283,7 @@ impl Both {
                     }
                     self.opened
                         .runtime
-                        .block_on(self.opened.outbox().again(outgoing.ticket));
+                        .block_on(self.opened.outbox().retransmit(outgoing.ticket));
                 }
             }
             Step::ConnectionLost => {
@@ -292,7 +293,7 @@ impl Both {
             Step::PurgeOne(index) => {
                 if let Some(index) = index.checked_rem(self.session.len()) {
                     let outgoing = self.session[index].clone();
-                    let purge = self.opened.outbox().purge(Which::One(outgoing.ticket.id));
+                    let purge = self.opened.outbox().purge(Selection::One(outgoing.ticket.id));
                     self.opened.runtime.block_on(purge).unwrap();
                     self.model.gone(&outgoing);
                 }
@@ -300,7 +301,7 @@ impl Both {
             Step::PurgeQueued => {
                 self.opened
                     .runtime
-                    .block_on(self.opened.outbox().purge(Which::Queued))
+                    .block_on(self.opened.outbox().purge(Selection::Queued))
                     .unwrap();
                 self.model.waiting.clear();
                 self.model.in_flight.clear();
@@ -309,7 +310,7 @@ impl Both {
             Step::RetryParked => {
                 self.opened
                     .runtime
-                    .block_on(self.opened.outbox().retry(Which::Parked))
+                    .block_on(self.opened.outbox().retry(Selection::Parked))
                     .unwrap();
                 for (topic, payload) in std::mem::take(&mut self.model.parked).into_values() {
                     self.model.put(topic, payload);
@@ -371,20 +372,20 @@ proptest! {
 fn acknowledged_messages_are_deleted_though_nobody_else_writes() {
     let opened = Opened::new();
     let mut model = Model::default();
-    opened.accept((0..2 * MOST_LAZY).map(|_| model.accept(0)).collect());
-    for _ in 0..2 * MOST_LAZY - 10 {
+    opened.accept((0..2 * MAX_DEFERRED).map(|_| model.accept(0)).collect());
+    for _ in 0..2 * MAX_DEFERRED - 10 {
         let [outgoing] = &opened.take(1)[..] else {
             panic!("none is there")
         };
         opened.acknowledge(outgoing);
         assert!(
-            opened.lazy_work() <= MOST_LAZY,
+            opened.deferred_deletes() <= MAX_DEFERRED,
             "no more than so many may be sent again after a kill"
         );
     }
     // What is left is deleted after a while, however often somebody reads meanwhile.
     let soon = Instant::now() + Duration::from_secs(60);
-    while opened.lazy_work() > 0 {
+    while opened.deferred_deletes() > 0 {
         assert!(Instant::now() < soon, "they are never deleted");
     }
 }
@@ -401,13 +402,13 @@ fn a_number_is_never_used_again_though_nothing_is_left_that_has_it() {
         match round {
             // Nobody has written anything since: the deletion comes with the end.
             0 => taken.iter().for_each(|outgoing| opened.acknowledge(outgoing)),
-            1 => drop(opened.runtime.block_on(opened.outbox().purge(Which::Queued))),
+            1 => drop(opened.runtime.block_on(opened.outbox().purge(Selection::Queued))),
             _ => {
                 let park = |outgoing: &Outgoing| opened.outbox().park(outgoing.ticket.clone(), "why".to_owned());
                 taken
                     .iter()
                     .for_each(|outgoing| opened.runtime.block_on(park(outgoing)));
-                drop(opened.runtime.block_on(opened.outbox().purge(Which::Parked)));
+                drop(opened.runtime.block_on(opened.outbox().purge(Selection::Parked)));
             }
         }
         opened = if round == 2 { opened.killed() } else { opened.reopened() };

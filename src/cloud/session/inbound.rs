@@ -55,7 +55,7 @@ impl Inbound {
         self.taken = mpsc::unbounded_channel();
         // At quality of service 0 nothing comes again.
         self.waiting
-            .retain(|arrival| !matches!(arrival, SessionEvent::Message(_, taken) if taken.is_in_vain()));
+            .retain(|arrival| !matches!(arrival, SessionEvent::Message(_, taken) if taken.connection_lost()));
     }
 
     /// A message has come.
@@ -66,7 +66,7 @@ impl Inbound {
                 self.note_whether_crowded();
                 AckGuard::new(packet_id, self.taken.0.clone(), self.crowded.clone())
             }
-            None => AckGuard::nothing(),
+            None => AckGuard::none(),
         };
         let arrival = SessionEvent::Message(message, taken);
         self.hand_on();

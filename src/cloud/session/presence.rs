@@ -195,7 +195,7 @@ impl Presence {
         self.without_will = false;
         if answered.retained && !self.retain_is_known {
             self.retain_is_known = true;
-            self.outbox.note_presence(RETAINED.to_owned()).await;
+            self.outbox.store_presence(RETAINED.to_owned()).await;
         }
         Some(false)
     }

@@ -111,7 +111,7 @@ impl Publisher {
     pub fn new(outbox: Outbox, direct: mpsc::Receiver<Qos0Message>, rate: u32) -> Self {
         let now = Instant::now();
         Self {
-            news: outbox.news(),
+            news: outbox.watch(),
             outbox,
             direct,
             pace: PublishRate::new(rate, now),
@@ -139,7 +139,7 @@ impl Publisher {
     /// A connection to a server that takes so much.
     pub(super) fn connected(&mut self, limits: &ServerLimits) {
         self.acknowledges = limits.maximum_qos > Qos::AtMostOnce;
-        self.outbox.note_packet_limit(limits.maximum_packet_size);
+        self.outbox.set_packet_limit(limits.maximum_packet_size);
         self.window = usize::from(limits.receive_maximum)
             .min(WINDOW)
             .saturating_sub(SPARE)

@@ -264,6 +264,6 @@ impl Subscriber {
     /// Notes what AWS has. The answer comes when that is on the disk.
     async fn note(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let confirmed = self.confirmed.iter().map(|(filter, state)| (filter.clone(), *state));
-        self.outbox.note_subscribed(confirmed.collect()).await
+        self.outbox.store_subscribed(confirmed.collect()).await
     }
 }

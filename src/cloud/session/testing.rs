@@ -53,7 +53,7 @@ impl Bench {
         let outbox = handles.outbox;
         // An earlier start has noted that AWS has nothing.
         outbox
-            .note_subscribed(Vec::new())
+            .store_subscribed(Vec::new())
             .await
             .unwrap()
             .await
@@ -128,7 +128,7 @@ impl Bench {
             ..Message::default()
         };
         let outbox = self.outbox.clone();
-        tokio::spawn(async move { outbox.send_directly(message).await })
+        tokio::spawn(async move { outbox.send_qos0(message).await })
     }
 
     /// AWS answers the last message with this payload.

@@ -7,7 +7,7 @@ use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
 use super::super::parameters::parameters;
 use super::super::view::ApiContext;
-use crate::messages::{Entry, Which};
+use crate::messages::{Entry, Selection};
 
 /// A page of the list.
 #[derive(Serialize)]
@@ -74,16 +74,16 @@ pub async fn answer(
 
 fn done(what: &str, messages: usize) -> Result<Answer, ApiError> {
     match (messages, which(what)?) {
-        (0, Which::One(_)) => Err(unknown(what)),
+        (0, Selection::One(_)) => Err(unknown(what)),
         _ => answer::json(&Done { messages }),
     }
 }
 
-fn which(what: &str) -> Result<Which, ApiError> {
+fn which(what: &str) -> Result<Selection, ApiError> {
     match what {
-        "queued" => Ok(Which::Queued),
-        "parked" => Ok(Which::Parked),
-        id => number(id).map(Which::One),
+        "queued" => Ok(Selection::Queued),
+        "parked" => Ok(Selection::Parked),
+        id => number(id).map(Selection::One),
     }
 }
 

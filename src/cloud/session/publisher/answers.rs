@@ -40,7 +40,7 @@ impl Publisher {
             self.too_much = 0;
             self.tries.remove(&ticket.id);
             self.suspects.cleared(&Suspect::Outgoing(ticket.id));
-            return self.outbox.acknowledged(ticket).await;
+            return self.outbox.acknowledge(ticket).await;
         }
         if !NOT_ITS_FAULT.contains(&reason.code) {
             return self.park(ticket, reason.to_string()).await;
@@ -56,7 +56,7 @@ impl Publisher {
         match reason.code {
             ReasonCode::QUOTA_EXCEEDED => self.put_off(ticket).await,
             // Perhaps it is this message after all: then its topic must not wait for it.
-            _ => self.outbox.again(ticket).await,
+            _ => self.outbox.retransmit(ticket).await,
         }
     }
 
@@ -73,9 +73,9 @@ impl Publisher {
             .partition(|outgoing| outgoing.ticket.topic == ticket.topic);
         self.fetched = others;
         let behind: VecDeque<Outgoing> = behind;
-        self.outbox.put_off(ticket).await;
+        self.outbox.defer(ticket).await;
         for outgoing in behind {
-            self.outbox.again(outgoing.ticket).await;
+            self.outbox.retransmit(outgoing.ticket).await;
         }
     }
 

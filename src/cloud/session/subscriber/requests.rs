@@ -6,7 +6,7 @@ use super::super::problems;
 use super::refusals::{QUARANTINE, REFUSED};
 use super::{LINGER, Subscriber, UnderWay};
 use crate::cloud::mqtt::{MAX_FILTERS_PER_PACKET, NotSent, PacketSink};
-use crate::messages::{MAX_FILTERS, SessionEvent, SubscriptionState, Wanted, WantedFilter, is_wild};
+use crate::messages::{MAX_FILTERS, SessionEvent, SubscriptionState, Wanted, WantedFilter, has_wildcard};
 use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::topic;
@@ -142,7 +142,7 @@ impl Subscriber {
                 Some(state) if state.serves(wanted.qos) => {
                     // One more program: AWS sends the retained message at each SUBSCRIBE, but for no wildcard.
                     let news = wanted.joined > asked_for;
-                    if news && is_wild(filter) {
+                    if news && has_wildcard(filter) {
                         self.asked_for.insert(filter.clone(), wanted.joined);
                         self.receiver.tell(SessionEvent::Subscribed(filter.clone()));
                     } else if news {

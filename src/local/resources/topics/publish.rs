@@ -107,7 +107,7 @@ async fn send(shared: &ApiContext, message: Message) -> Result<Answer, ApiError>
         let why = why.unwrap_or_else(|| crate::problem::Problem::wait("the MQTT session is not connected"));
         return Err(ApiError::not_ready(&why).hint("a message at qos=0 is not kept; at qos=1 it is sent later"));
     }
-    let sent = shared.outbox.send_directly(message).await;
+    let sent = shared.outbox.send_qos0(message).await;
     sent.map_err(|why| match why.remedy {
         Remedy::Wait => ApiError::not_ready(&why),
         // Nothing but a change mends it, and AWS has said so.
@@ -132,7 +132,7 @@ async fn keep(
         return answer::json(&published("OK", id));
     };
     let _place = shared.waiting.enter(caller.account())?;
-    let (id, fate) = shared.outbox.accept_and_tell(message, account).await?;
+    let (id, fate) = shared.outbox.accept_with_outcome(message, account).await?;
     match timeout(wait, fate).await {
         Ok(Ok(Outcome::Acknowledged)) => answer::json(&published("OK", id)),
         Ok(Ok(Outcome::Parked(reason))) => {

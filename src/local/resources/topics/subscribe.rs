@@ -14,7 +14,7 @@ use super::super::super::parameters::parameters;
 use super::super::super::view::ApiContext;
 use super::{allowed, meant, quality, too_many};
 use crate::messages::{
-    Acknowledged, DurableSubscriptionDocument, DurableSubscriptionError, MAX_FILTERS, SubscribeError, Subscriber,
+    AcknowledgeOutcome, DurableSubscriptionDocument, DurableSubscriptionError, MAX_FILTERS, SubscribeError, Subscriber,
 };
 use crate::qos::Qos;
 use crate::topic;
@@ -49,14 +49,14 @@ pub async fn get(
         accounts: shared.access.borrow().accounts().clone(),
         filter,
         qos,
-        most_filters: match shared.may_do_everything(caller) {
+        max_filters: match shared.may_do_everything(caller) {
             true => MAX_FILTERS,
             false => MAX_FILTERS / 2,
         },
     };
     let subscription = match name {
         None => shared.inbox.subscribe(&subscriber),
-        Some(name) => shared.inbox.subscribe_kept(&subscriber, &name).await,
+        Some(name) => shared.inbox.subscribe_durable(&subscriber, &name).await,
     };
     let (view, caller) = (Rc::downgrade(shared), caller.clone());
     let may = move |topic: &str| {
@@ -67,12 +67,12 @@ pub async fn get(
         })
     };
     let subscription = subscription.map_err(not_subscribed)?;
-    Ok(answer::lines(subscription.only_while(may)))
+    Ok(answer::lines(subscription.restrict(may)))
 }
 
 fn not_subscribed(why: SubscribeError) -> ApiError {
     match why {
-        SubscribeError::Barred(left) => too_many(
+        SubscribeError::Banned(left) => too_many(
             "too_slow",
             format!(
                 "this user's subscription was cut off because its program did not read; a new one is let in again in {} s",
@@ -126,7 +126,7 @@ pub async fn list(shared: &ApiContext, caller: &Caller) -> Result<Answer, ApiErr
     struct Document {
         subscriptions: Vec<DurableSubscriptionDocument>,
     }
-    let mut subscriptions = shared.inbox.list_kept().await.map_err(ApiError::from)?;
+    let mut subscriptions = shared.inbox.list_durable().await.map_err(ApiError::from)?;
     if !shared.may_do_everything(caller) {
         subscriptions.retain(|kept| caller.is_owner(&kept.owner));
     }
@@ -151,11 +151,11 @@ pub async fn acknowledge(
         ApiError::malformed(format!("the body does not name a message: {error}"))
             .hint("{\"id\": N} with the id of the last message that is dealt with")
     })?;
-    let acknowledged = shared.inbox.acknowledge_kept(name, up_to.id).await;
+    let acknowledged = shared.inbox.acknowledge(name, up_to.id).await;
     match acknowledged.map_err(ApiError::from)? {
-        Acknowledged::Done | Acknowledged::More => done(true),
-        Acknowledged::Unknown => done(false),
-        Acknowledged::Beyond(last) => Err(ApiError::malformed(format!(
+        AcknowledgeOutcome::Done | AcknowledgeOutcome::More => done(true),
+        AcknowledgeOutcome::Unknown => done(false),
+        AcknowledgeOutcome::Beyond(last) => Err(ApiError::malformed(format!(
             "no message has the number {} yet: the last one has {last}",
             up_to.id
         ))),
@@ -165,13 +165,13 @@ pub async fn acknowledge(
 /// Ends a durable subscription.
 pub async fn delete(shared: &ApiContext, caller: &Caller, name: &str) -> Result<Answer, ApiError> {
     own(shared, caller, name).await?;
-    let known = shared.inbox.unkeep(name).await;
+    let known = shared.inbox.delete_durable(name).await;
     done(known.map_err(ApiError::from)?)
 }
 
 async fn own(shared: &ApiContext, caller: &Caller, name: &str) -> Result<(), ApiError> {
-    let all = shared.inbox.list_kept().await.map_err(ApiError::from)?;
-    let owner = all.into_iter().find(|kept| kept.is(name)).map(|kept| kept.owner);
+    let all = shared.inbox.list_durable().await.map_err(ApiError::from)?;
+    let owner = all.into_iter().find(|kept| kept.name() == name).map(|kept| kept.owner);
     match owner {
         None => done(false).map(drop),
         Some(owner) if caller.is_owner(&owner) || shared.may_do_everything(caller) => Ok(()),

@@ -1,0 +1,64 @@
+//! Acknowledgement of messages from AWS.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+
+/// Guard of a message's acknowledgement: the session acknowledges the message when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct AckGuard {
+    acknowledge: Option<Arc<Acknowledge>>,
+}
+
+#[derive(Debug)]
+struct Acknowledge {
+    packet_id: u16,
+    session: mpsc::UnboundedSender<u16>,
+    is_window_full: Arc<AtomicBool>,
+}
+
+impl AckGuard {
+    /// Makes a guard that sends `packet_id` to the session. `is_window_full` says whether AWS sends no further message on
+    /// this connection until one is acknowledged.
+    pub fn new(packet_id: u16, session: mpsc::UnboundedSender<u16>, is_window_full: Arc<AtomicBool>) -> Self {
+        Self {
+            acknowledge: Some(Arc::new(Acknowledge {
+                packet_id,
+                session,
+                is_window_full,
+            })),
+        }
+    }
+
+    /// Makes a guard for a message that needs no acknowledgement.
+    pub fn none() -> Self {
+        Self { acknowledge: None }
+    }
+
+    /// Whether AWS expects an acknowledgement. The number of such messages is bounded by AWS.
+    pub(in crate::messages) fn is_required(&self) -> bool {
+        self.acknowledge.is_some()
+    }
+
+    /// Whether the connection that delivered the message is lost. AWS then sends the message again.
+    pub fn connection_lost(&self) -> bool {
+        self.acknowledge
+            .as_ref()
+            .is_some_and(|acknowledge| acknowledge.session.is_closed())
+    }
+
+    /// Whether AWS sends no further message to any program until this or another one is acknowledged.
+    pub(in crate::messages) fn blocks_others(&self) -> bool {
+        self.acknowledge
+            .as_ref()
+            .is_some_and(|acknowledge| acknowledge.is_window_full.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Acknowledge {
+    fn drop(&mut self) {
+        // This fails if the connection is lost; AWS then sends the message again.
+        let _ = self.session.send(self.packet_id);
+    }
+}

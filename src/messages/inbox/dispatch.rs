@@ -1,0 +1,78 @@
+//! Copies a message to all subscribed streams, and stores it for durable subscriptions.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+
+use super::ack::AckGuard;
+use super::durable::deliver::deliver;
+use super::retry_unstored::queue_or_lose;
+use super::state::{InboxState, RETAINED_TIME};
+use super::stream::Stream;
+use crate::clock::rfc3339;
+use crate::messages::message::Received;
+use crate::messages::store::error::StoreError;
+use crate::messages::thread::job::Durability;
+use crate::problem::Problem;
+use crate::topic;
+
+/// Passes a message to all subscriptions that match it.
+pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: AckGuard) {
+    push_to_streams(state, &message, &ack);
+    let names = state.durable_loaded.get().then(|| state.durable_matching(&message));
+    if names.as_ref().is_some_and(Vec::is_empty) {
+        return;
+    }
+    let arrival = state.unstored.number(Arc::new(message), names.map(Arc::new), ack);
+    let Some(names) = arrival.names.clone().filter(|_| !state.unstored.must_wait(&arrival)) else {
+        // Its subscriptions are not known yet, or earlier messages wait for the disk.
+        return state.unstored.push(arrival);
+    };
+    // The outcome is awaited in a task of its own: otherwise each message would need its own commit. The store keeps the order.
+    let message = arrival.message.clone();
+    let stored = state
+        .store
+        .start(Durability::Adds, move |database| deliver(database, &names, &message));
+    let Ok(outcome) = stored.await else { return };
+    let state = state.clone();
+    spawn_local(async move {
+        if let Err(why) = outcome.await.unwrap_or_else(|_| Err(store_ended())) {
+            queue_or_lose(&state, arrival, &why).await;
+        }
+    });
+}
+
+fn push_to_streams(state: &Rc<InboxState>, message: &Received, ack: &AckGuard) {
+    let now = state.clock.boot();
+    let received = rfc3339(state.clock.wall());
+    let mut line = None;
+    let mut too_slow = Vec::new();
+    for stream in state.streams.borrow().iter() {
+        let matches =
+            stream.durable_name.is_none() && !stream.has_ended() && topic::matches(&stream.filter, &message.topic);
+        if !matches || (message.retained && !expects_retained(stream, now)) {
+            continue;
+        }
+        let line = line.get_or_insert_with(|| message.to_line(&received, None));
+        if !stream.push(line.clone(), ack.clone()) {
+            too_slow.push(stream.clone());
+        }
+    }
+    for stream in too_slow {
+        state.cut_off(&stream);
+    }
+}
+
+/// Whether the retained messages for a stream may still arrive.
+fn expects_retained(stream: &Stream, now: Duration) -> bool {
+    stream
+        .confirmed
+        .get()
+        .is_none_or(|then| now.saturating_sub(then) < RETAINED_TIME)
+}
+
+fn store_ended() -> StoreError {
+    Problem::wait("gatepost is ending").into()
+}

@@ -1,0 +1,82 @@
+//! Delivers stored messages of a durable subscription to its program.
+
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use super::deliveries;
+use super::subscription::StoredMessage;
+use crate::clock::rfc3339;
+use crate::messages::database::Database;
+use crate::messages::inbox::ack::AckGuard;
+use crate::messages::inbox::stream::Stream;
+use crate::messages::store::error::StoreError;
+use crate::messages::thread::Store;
+use crate::messages::thread::job::Durability;
+
+/// Messages that are read from the database at once.
+const PAGE_MESSAGES: usize = 32;
+/// Bytes that are read from the database at once.
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// Reads a durable subscription from the database as fast as its program reads the stream.
+pub(super) async fn feed(store: Store, mut changed: watch::Receiver<()>, stream: Rc<Stream>, name: String) {
+    let mut position = 0;
+    while !stream.has_ended() {
+        changed.borrow_and_update();
+        match read_page(&store, &name, position).await {
+            Ok(Some(page)) if !page.is_empty() => deliver_page(&store, &stream, &name, page, &mut position).await,
+            Ok(Some(_)) => tokio::select! {
+                changed = changed.changed() => if changed.is_err() { return },
+                () = stream.wait_until_ended() => {}
+            },
+            Ok(None) => {
+                let hint = Some("subscribe again with the same name");
+                return stream.end("deleted", "the durable subscription is gone", hint);
+            }
+            Err(StoreError { problem, .. }) => {
+                return stream.end("unusable", &problem.message, problem.next_step.as_deref());
+            }
+        }
+    }
+}
+
+async fn read_page(store: &Store, name: &str, after: i64) -> Result<Option<Vec<StoredMessage>>, StoreError> {
+    let name = name.to_owned();
+    let read = move |database: &mut Database| deliveries::read(database, &name, after, PAGE_MESSAGES, PAGE_BYTES);
+    store.run(Durability::Reads, read).await
+}
+
+async fn deliver_page(store: &Store, stream: &Stream, name: &str, page: Vec<StoredMessage>, position: &mut i64) {
+    let mut withheld = Vec::new();
+    for stored in page {
+        *position = stored.id;
+        // The rule that allowed the message may have been removed since. The message stays stored whatever is acknowledged
+        // after it, because the rule may return.
+        if !stream.allows(&stored.message.topic) {
+            if !stored.withheld {
+                withheld.push(stored.id);
+            }
+            continue;
+        }
+        // This is stored before the program can acknowledge any later message.
+        set_withheld(store, name, std::mem::take(&mut withheld), true).await;
+        if stored.withheld {
+            set_withheld(store, name, vec![stored.id], false).await;
+        }
+        let line = stored.message.to_line(&rfc3339(stored.received), Some(stored.id));
+        stream.push(line, AckGuard::none());
+        stream.wait_until_drained().await;
+    }
+    set_withheld(store, name, withheld, true).await;
+}
+
+/// Records whether messages are withheld. If the disk does not accept that, the next acknowledgement deletes them.
+async fn set_withheld(store: &Store, name: &str, ids: Vec<i64>, withheld: bool) {
+    if ids.is_empty() {
+        return;
+    }
+    let name = name.to_owned();
+    let set = move |database: &mut Database| deliveries::set_withheld(database, &name, &ids, withheld);
+    let _ = store.run(Durability::Writes, set).await;
+}

@@ -1,0 +1,125 @@
+//! Durable subscriptions and their messages.
+
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+
+use crate::messages::message::Received;
+use crate::messages::owner::Owner;
+use crate::messages::total::Total;
+use crate::qos::Qos;
+
+/// A durable subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DurableSubscription {
+    /// Name of the subscription.
+    pub name: String,
+    /// Its number in the database.
+    pub(in crate::messages) number: i64,
+    /// Owner of the subscription.
+    pub owner: Owner,
+    /// Topic filter.
+    pub filter: String,
+    /// Quality of service.
+    pub qos: Qos,
+    /// Messages that are stored for it.
+    pub(in crate::messages) total: Total,
+    /// Number of the last message.
+    pub(in crate::messages) last: i64,
+    /// Messages that it has lost because there was no room.
+    pub dropped: u64,
+    /// Stored messages that no rule allowed when their turn came.
+    pub(in crate::messages) withheld: u64,
+}
+
+impl DurableSubscription {
+    /// Whether `owner` may read it: its owner may, and a unit that runs as the user who owns it.
+    pub(in crate::messages) fn may_be_used_by(&self, owner: &Owner) -> bool {
+        let is_of_same_user = match (&self.owner, owner) {
+            (Owner::User { uid, .. }, Owner::Unit { uid: other, .. }) => uid == other,
+            _ => false,
+        };
+        self.owner.is(owner) || is_of_same_user
+    }
+
+    /// Describes the subscription for the API.
+    pub(in crate::messages) fn to_document(&self) -> DurableSubscriptionDocument {
+        DurableSubscriptionDocument {
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            filter: self.filter.clone(),
+            qos: self.qos,
+            waiting: self.total.messages,
+            waiting_bytes: self.total.bytes,
+            dropped: self.dropped,
+            withheld: self.withheld,
+            suspended: false,
+        }
+    }
+}
+
+/// A durable subscription in the API.
+#[derive(Clone, Debug, Serialize)]
+pub struct DurableSubscriptionDocument {
+    name: String,
+    /// Owner, for the access check and for users.
+    #[serde(serialize_with = "serialize_owner")]
+    pub owner: Owner,
+    filter: String,
+    qos: Qos,
+    waiting: u64,
+    waiting_bytes: u64,
+    dropped: u64,
+    /// Stored messages that no rule allowed when their turn came. An acknowledgement does not delete them.
+    withheld: u64,
+    /// Whether no access rule allows the filter to its owner any more. No messages are stored for it then.
+    pub suspended: bool,
+}
+
+fn serialize_owner<S: Serializer>(owner: &Owner, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(owner)
+}
+
+impl DurableSubscriptionDocument {
+    /// Name of the subscription.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A message that is stored for a durable subscription.
+#[derive(Clone, Debug)]
+pub struct StoredMessage {
+    /// Number by which it is acknowledged.
+    pub id: i64,
+    /// The message.
+    pub message: Received,
+    /// When it arrived.
+    pub received: SystemTime,
+    /// Whether no rule allowed it when its turn came.
+    pub(in crate::messages) withheld: bool,
+}
+
+/// Why a durable subscription is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DurableSubscriptionError {
+    /// It has another owner, whose name is not told.
+    Owned,
+    /// There are too many.
+    TooMany(usize),
+    /// The account has too many.
+    TooManyOfOne(usize),
+}
+
+/// Outcome of an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcknowledgeOutcome {
+    /// All acknowledged messages are deleted.
+    Done,
+    /// The oldest are deleted; ask again for the rest.
+    More,
+    /// There is no such subscription.
+    Unknown,
+    /// No message has that number yet; this is the last one.
+    Beyond(i64),
+}

@@ -1,0 +1,214 @@
+//! Withheld messages, and the share of the outbox that an account may fill, through the store.
+
+use tempfile::TempDir;
+
+use super::deliver::deliver;
+use super::deliveries::{self, read, set_withheld};
+use super::subscription::{AcknowledgeOutcome, DurableSubscription};
+use super::table::create_or_resume;
+use crate::clock::SharedClock;
+use crate::clock::manual::ManualClock;
+use crate::messages::thread::Store;
+use crate::messages::thread::job::Durability;
+use crate::messages::{Account, Bounds, Handles, Message, Owner, Received, Selection, SubmitError, spawn};
+use crate::qos::Qos;
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
+use crate::user_accounts::UserAccounts;
+
+fn open(folder: &TempDir, bounds: Bounds) -> Handles {
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    spawn(folder.path(), bounds, clock, reporter).unwrap()
+}
+
+fn owner() -> Owner {
+    Owner::User { uid: 1, gid: Some(1) }
+}
+
+async fn create(store: &Store) {
+    let made = store.run(Durability::Adds, |database| {
+        create_or_resume(
+            database,
+            "worker",
+            &owner(),
+            "t/#",
+            Qos::AtLeastOnce,
+            &UserAccounts::default(),
+        )
+    });
+    made.await.unwrap().unwrap();
+}
+
+async fn deliver_many(store: &Store, count: u64) {
+    for number in 0..count {
+        let message = Received {
+            topic: format!("t/{number}"),
+            payload: "x".into(),
+            ..Received::default()
+        };
+        let stored = store.run(Durability::Adds, move |database| {
+            deliver(database, &["worker".to_owned()], &message)
+        });
+        stored.await.unwrap();
+    }
+}
+
+async fn withhold(store: &Store, ids: &[i64], withheld: bool) {
+    let ids = ids.to_vec();
+    store
+        .run(Durability::Writes, move |database| {
+            set_withheld(database, "worker", &ids, withheld)
+        })
+        .await
+        .unwrap();
+}
+
+async fn acknowledge(store: &Store, up_to: i64) -> AcknowledgeOutcome {
+    loop {
+        let done = store.run(Durability::Writes, move |database| {
+            deliveries::acknowledge(database, "worker", up_to)
+        });
+        match done.await.unwrap() {
+            AcknowledgeOutcome::More => {}
+            done => return done,
+        }
+    }
+}
+
+/// The numbers of those that wait, and how many of them are counted as withheld.
+async fn waiting(store: &Store) -> (Vec<i64>, u64) {
+    let read = store.run(Durability::Reads, |database| {
+        let page = read(database, "worker", 0, 99_999, 1 << 30)?.unwrap_or_default();
+        let ids: Vec<i64> = page.iter().map(|message| message.id).collect();
+        let subscription = database.durable.get("worker").unwrap();
+        let withheld = u64::try_from(page.iter().filter(|message| message.withheld).count()).unwrap();
+        assert_eq!(subscription.withheld, withheld, "it is counted right");
+        assert_eq!(subscription.total.messages, u64::try_from(ids.len()).unwrap());
+        Ok((ids, withheld))
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn promise_5_an_acknowledgement_takes_no_message_that_was_not_handed_out() {
+    // Of six messages those withheld, up to where it is acknowledged, and what is left.
+    let cases: &[(&[i64], i64, &[i64])] = &[
+        (&[], 6, &[]),
+        (&[], 3, &[4, 5, 6]),
+        (&[2], 6, &[2]),
+        (&[1], 1, &[1, 2, 3, 4, 5, 6]),
+        (&[1, 2, 3], 3, &[1, 2, 3, 4, 5, 6]),
+        (&[1, 2, 3], 4, &[1, 2, 3, 5, 6]),
+        (&[6], 5, &[6]),
+        (&[6], 6, &[6]),
+        (&[1, 3, 5], 6, &[1, 3, 5]),
+        (&[1, 2, 3, 4, 5, 6], 6, &[1, 2, 3, 4, 5, 6]),
+    ];
+    for (withheld, up_to, left) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let handles = open(&folder, Bounds::default());
+        let store = handles.inbox.store().clone();
+        create(&store).await;
+        deliver_many(&store, 6).await;
+        withhold(&store, withheld, true).await;
+        // Twice is once.
+        withhold(&store, withheld, true).await;
+        assert_eq!(acknowledge(&store, *up_to).await, AcknowledgeOutcome::Done);
+        let still = u64::try_from(withheld.len()).unwrap();
+        assert_eq!(waiting(&store).await, (left.to_vec(), still), "{withheld:?} {up_to}");
+        // The same after a restart.
+        drop(store);
+        let ended = handles.ended;
+        drop((handles.outbox, handles.inbox, handles.arrive));
+        let _ = ended.recv();
+        let handles = open(&folder, Bounds::default());
+        let store = handles.inbox.store().clone();
+        assert_eq!(waiting(&store).await, (left.to_vec(), still), "{withheld:?} {up_to}");
+        // Handed out after all, they go like all others.
+        withhold(&store, withheld, false).await;
+        assert_eq!(acknowledge(&store, 6).await, AcknowledgeOutcome::Done);
+        assert_eq!(waiting(&store).await, (Vec::new(), 0), "{withheld:?} {up_to}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_withheld_ends_no_acknowledgement_and_makes_room_like_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = Bounds {
+        inbox_max_messages: 1200,
+        ..Bounds::default()
+    };
+    let handles = open(&folder, bounds);
+    let store = handles.inbox.store().clone();
+    create(&store).await;
+    deliver_many(&store, 1200).await;
+    // More than one turn of an acknowledgement looks at.
+    let withheld: Vec<i64> = (1..=600).collect();
+    withhold(&store, &withheld, true).await;
+    assert_eq!(acknowledge(&store, 1200).await, AcknowledgeOutcome::Done);
+    assert_eq!(waiting(&store).await, (withheld, 600));
+    deliver_many(&store, 601).await;
+    let (ids, count) = waiting(&store).await;
+    assert_eq!(
+        (ids.len(), ids.first(), count),
+        (1200, Some(&2), 599),
+        "the oldest has gone"
+    );
+    let list = store
+        .run(Durability::Reads, |database| {
+            Ok(database
+                .durable
+                .all()
+                .map(DurableSubscription::to_document)
+                .collect::<Vec<_>>())
+        })
+        .await
+        .unwrap();
+    let json = serde_json::to_value(&list).unwrap();
+    assert_eq!(
+        (&json[0]["withheld"], &json[0]["dropped"]),
+        (&599.into(), &1.into()),
+        "and that is said"
+    );
+}
+
+#[tokio::test]
+async fn promise_6_an_account_that_fills_the_outbox_leaves_room_to_others_and_to_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = Bounds {
+        max_messages: 80,
+        ..Bounds::default()
+    };
+    let outbox = open(&folder, bounds).outbox;
+    let publish = async |account: Account| {
+        let message = Message {
+            topic: "t".to_owned(),
+            ..Message::default()
+        };
+        outbox.accept(message, account).await
+    };
+    let fill = async |account: Account| {
+        let mut taken = 0;
+        loop {
+            match publish(account.clone()).await {
+                Ok(_) => taken += 1,
+                Err(SubmitError::Full(why)) => return (taken, why),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    };
+    let (taken, why) = fill(Account::of_user(1)).await;
+    assert_eq!(taken, 70);
+    assert!(why.message.contains("its share"), "{why}");
+    for uid in 2..6 {
+        assert!(publish(Account::of_user(uid)).await.is_ok(), "{uid}");
+    }
+    // Root takes what is left, and then it is full for everybody.
+    let (taken, why) = fill(Account::of_user(0)).await;
+    assert_eq!(taken, 6);
+    assert!(why.message.contains("the outbox is full"), "{why}");
+    // AWS has taken some: first those who have little get in.
+    assert!(outbox.purge(Selection::Queued).await.unwrap() == 80);
+    assert_eq!(fill(Account::of_user(1)).await.0, 70);
+}

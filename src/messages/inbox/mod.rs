@@ -1,0 +1,199 @@
+//! The inbox: messages from AWS on their way to programs. [`Inbox`] is its handle in the local thread.
+
+pub(in crate::messages) mod ack;
+mod dispatch;
+pub(in crate::messages) mod durable;
+pub(in crate::messages) mod filters;
+mod open_stream;
+mod permissions;
+mod reader_bans;
+mod retry_unstored;
+mod session;
+pub(in crate::messages) mod session_event;
+mod state;
+pub(in crate::messages) mod stream;
+pub(in crate::messages) mod subscriber;
+#[cfg(test)]
+mod tests;
+mod unstored;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::Level;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use self::durable::subscription::{AcknowledgeOutcome, DurableSubscriptionDocument};
+use self::filters::Wanted;
+use self::session_event::SessionEvent;
+use self::state::InboxState;
+use self::stream::Subscription;
+use self::subscriber::{SubscribeError, Subscriber};
+use super::owner::Owner;
+use super::store::error::StoreError;
+use super::thread::Store;
+use super::thread::job::Durability;
+use crate::clock::SharedClock;
+use crate::event::{Event, journal};
+use crate::user_accounts::UserAccounts;
+
+/// Between two attempts to read the durable subscriptions of earlier starts.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Handle of the inbox.
+#[derive(Debug)]
+pub struct Inbox {
+    state: Rc<InboxState>,
+}
+
+impl Inbox {
+    pub(super) fn new(
+        store: Store,
+        clock: SharedClock,
+        wanted: watch::Sender<Wanted>,
+        durable_changed: watch::Receiver<()>,
+    ) -> Self {
+        Self {
+            state: Rc::new(InboxState::new(store, clock, wanted, durable_changed)),
+        }
+    }
+
+    /// Handles events until the session has ended.
+    pub async fn run(self: Rc<Self>, mut events: mpsc::Receiver<SessionEvent>) {
+        let state = &self.state;
+        spawn_local(load_durable(state.clone()));
+        spawn_local(retry_unstored::run(state.clone()));
+        while let Some(event) = events.recv().await {
+            match event {
+                SessionEvent::Message(message, ack) => dispatch::dispatch(state, message, ack).await,
+                SessionEvent::NewSession => session::start_session(state),
+                SessionEvent::Subscribed(filter) => session::confirm_filter(state, &filter),
+                SessionEvent::Refused(filter, why) => session::refuse_filter(state, &filter, &why),
+            }
+        }
+    }
+
+    /// Opens a stream of new messages.
+    ///
+    /// # Errors
+    /// If a limit is reached.
+    pub fn subscribe(&self, subscriber: &Subscriber) -> Result<Subscription, SubscribeError> {
+        let banned = self
+            .state
+            .bans
+            .borrow()
+            .remaining(&subscriber.reader, self.state.clock.boot());
+        match banned {
+            Some(remaining) => Err(SubscribeError::Banned(remaining)),
+            None => open_stream::open_stream(&self.state, subscriber, None),
+        }
+    }
+
+    /// Opens a stream of the durable subscription `name`: its stored messages, then new ones. A second reader replaces the
+    /// first.
+    ///
+    /// # Errors
+    /// If it has another owner, or a limit is reached.
+    pub async fn subscribe_durable(&self, subscriber: &Subscriber, name: &str) -> Result<Subscription, SubscribeError> {
+        durable::subscribe::subscribe(&self.state, subscriber, name).await
+    }
+
+    /// Lists the durable subscriptions.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn list_durable(&self) -> Result<Vec<DurableSubscriptionDocument>, StoreError> {
+        durable::subscribe::list(&self.state).await
+    }
+
+    /// Deletes the messages up to number `up_to` that were delivered to the program of a durable subscription.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn acknowledge(&self, name: &str, up_to: i64) -> Result<AcknowledgeOutcome, StoreError> {
+        durable::subscribe::acknowledge(&self.state, name, up_to).await
+    }
+
+    /// Deletes a durable subscription; returns whether it existed.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn delete_durable(&self, name: &str) -> Result<bool, StoreError> {
+        durable::subscribe::delete(&self.state, name).await
+    }
+
+    /// Sets the check whether the rules allow a durable subscription's filter to its owner.
+    pub fn set_permission_check(&self, check: impl Fn(&Owner, &str) -> bool + 'static) {
+        self.state.permission_check.replace(Some(Box::new(check)));
+    }
+
+    /// Sets which users share an account.
+    pub async fn set_user_accounts(&self, accounts: Arc<UserAccounts>) {
+        // If the database cannot be used, nothing is stored either, and the next subscription sets the accounts again.
+        let set = self.state.store.run(Durability::Reads, move |database| {
+            database.context.user_accounts = accounts.as_ref().clone();
+            Ok(())
+        });
+        let _ = set.await;
+    }
+
+    /// Checks the permissions of all subscriptions after the rules have changed. Ends the streams that are not allowed any more,
+    /// and suspends such durable subscriptions.
+    pub fn recheck_permissions(&self) {
+        let state = &self.state;
+        for stream in state.streams.borrow().iter().filter(|stream| !stream.is_allowed()) {
+            journal!(
+                Level::Info, Event::AccessRefused, TOPIC = stream.filter.as_str();
+                "inbox: the subscription of {} to {} has ended: no rule gives it any more", stream.reader, stream.filter
+            );
+            stream.end(
+                "not_allowed",
+                "no access rule gives this subscription any more",
+                Some("gatepost check --as USER says what is given, and by which rule"),
+            );
+        }
+        state.remove_ended_streams();
+        permissions::update_suspended(state);
+        state.update_wanted();
+    }
+
+    /// Ends all streams, because the daemon ends.
+    pub fn close(&self) {
+        for stream in self.state.streams.borrow().iter() {
+            stream.end(
+                "ending",
+                "gatepost is ending",
+                Some("subscribe again: gatepost is usually restarted"),
+            );
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &Store {
+        &self.state.store
+    }
+}
+
+/// Reads the durable subscriptions of earlier starts.
+async fn load_durable(state: Rc<InboxState>) {
+    loop {
+        let load = state.store.run(Durability::Reads, |database| {
+            Ok(database.durable.all().cloned().collect())
+        });
+        let Ok(durable) = load.await else {
+            sleep(RETRY).await;
+            continue;
+        };
+        state.durable.replace(durable);
+        state.durable_loaded.set(true);
+        permissions::update_suspended(&state);
+        if state.session_is_new.get() {
+            state.restart_durable();
+        }
+        state.unstored.resolve_names(|message| state.durable_matching(message));
+        return state.update_wanted();
+    }
+}

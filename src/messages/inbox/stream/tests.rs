@@ -1,0 +1,36 @@
+//! Programs that read slowly.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::mpsc;
+
+use super::*;
+
+/// Whether a program that reads a line every three seconds is cut off before the twentieth, if AWS's window is full or not.
+async fn is_cut(is_window_full: bool) -> bool {
+    let stream = Stream::new("t", Qos::AtLeastOnce, "uid 1", None, 1);
+    let (back, _acknowledged) = mpsc::unbounded_channel();
+    let is_window_full = Arc::new(AtomicBool::new(is_window_full));
+    for packet_id in 0..40 {
+        let ack = AckGuard::new(packet_id, back.clone(), is_window_full.clone());
+        assert!(stream.push("line\n".into(), ack));
+    }
+    let reading = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            drop(stream.lines.borrow_mut().pop_front());
+            stream.last_read.set(Some(Instant::now()));
+        }
+    };
+    tokio::select! {
+        cut = stream.watch_reader() => cut,
+        () = reading => false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_6_a_slow_reader_is_cut_when_the_others_wait_for_it_and_only_then() {
+    assert!(is_cut(true).await);
+    assert!(!is_cut(false).await);
+}

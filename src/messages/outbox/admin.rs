@@ -1,0 +1,263 @@
+//! Administration of the outbox: list, show, purge and retry messages.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rusqlite::{OptionalExtension as _, Row};
+use serde::Serialize;
+
+use super::make_room::make_room;
+use super::message_ref::{MessageRef, SubmitError};
+use super::outcome::Outcome;
+use super::rows::{delete, parse_message_ref};
+use super::state::OutboxChange;
+use crate::clock::rfc3339;
+use crate::messages::database::Database;
+use crate::messages::message::Properties;
+
+/// Messages in one page of a list.
+pub const PAGE: usize = 100;
+/// Messages that one step purges or retries.
+const STEP: u32 = 500;
+
+/// A message in the outbox, or parked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Number of the message.
+    pub id: i64,
+    /// `queued`, `sent` (AWS has not answered yet) or `parked`.
+    pub state: &'static str,
+    /// Topic of the message.
+    pub topic: String,
+    /// Size of the payload in bytes.
+    pub bytes: usize,
+    /// When the message was accepted (RFC 3339), by the clock of that moment.
+    pub accepted: String,
+    /// Whether the broker is to retain it.
+    pub retain: bool,
+    /// Why it is parked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A message with its properties and payload.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryDetails {
+    #[serde(flatten)]
+    entry: Entry,
+    #[serde(flatten)]
+    properties: Properties,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+}
+
+/// Messages to purge or to retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The message of this number.
+    One(i64),
+    /// All messages that wait to be sent.
+    Queued,
+    /// All parked messages.
+    Parked,
+}
+
+const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), account, accepted, retain";
+
+/// Lists a page of the messages after number `after`: the parked ones, or those in the outbox.
+pub(in crate::messages) fn list(database: &Database, after: i64, parked: bool) -> rusqlite::Result<Vec<Entry>> {
+    let (table, reason) = if parked {
+        ("parked", "reason")
+    } else {
+        ("outbox", "NULL")
+    };
+    let mut page = database.connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, {reason} FROM {table} WHERE id > ?1 ORDER BY id"
+    ))?;
+    let mut rows = page.query((after,))?;
+    let mut entries = Vec::new();
+    while entries.len() < PAGE
+        && let Some(row) = rows.next()?
+    {
+        let entry = parse_entry(database, row, parked)?;
+        // Acknowledged messages do not count: only the page after the last message is empty.
+        if !database.outbox.acknowledged.contains(&entry.id) {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn parse_entry(database: &Database, row: &Row, parked: bool) -> rusqlite::Result<Entry> {
+    let id = row.get(0)?;
+    let accepted = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+    Ok(Entry {
+        id,
+        state: match (parked, database.outbox.schedule.is_in_flight(id)) {
+            (true, _) => "parked",
+            (false, true) => "sent",
+            (false, false) => "queued",
+        },
+        topic: row.get(1)?,
+        bytes: row.get(2)?,
+        accepted: rfc3339(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(accepted)),
+        retain: row.get(6)?,
+        reason: row.get(7)?,
+    })
+}
+
+/// Reads the message of this number, if there is one.
+pub(in crate::messages) fn read_details(database: &Database, id: i64) -> rusqlite::Result<Option<EntryDetails>> {
+    for (table, reason, parked) in [("parked", "reason", true), ("outbox", "NULL", false)] {
+        let sql = format!("SELECT {COLUMNS}, {reason}, properties, payload FROM {table} WHERE id = ?1");
+        let found = database.connection.prepare_cached(&sql)?.query_row((id,), |row| {
+            let (payload, payload_base64) = match String::from_utf8(row.get(9)?) {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+            };
+            Ok(EntryDetails {
+                entry: parse_entry(database, row, parked)?,
+                properties: Properties::from_json(row.get_ref(8)?.as_str_or_null()?),
+                payload,
+                payload_base64,
+            })
+        });
+        if let Some(found) = found.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Deletes some of the selected messages; returns how many, and whether there may be more.
+pub(in crate::messages) fn purge(database: &mut Database, selection: Selection) -> rusqlite::Result<(usize, bool)> {
+    match selection {
+        Selection::Parked => {
+            let deleted = delete_some_parked(database)?;
+            Ok((deleted, is_full_step(deleted)))
+        }
+        Selection::One(id) => match delete_parked(database, id)? {
+            0 => purge_queued(database, "id = ?1", id),
+            parked => Ok((parked, false)),
+        },
+        Selection::Queued => purge_queued(database, "id > ?1", 0),
+    }
+}
+
+fn is_full_step(count: usize) -> bool {
+    count == usize::try_from(STEP).unwrap_or(0)
+}
+
+fn delete_some_parked(database: &mut Database) -> rusqlite::Result<usize> {
+    let sql = format!("DELETE FROM parked WHERE id IN (SELECT id FROM parked ORDER BY id LIMIT {STEP})");
+    let deleted = database.connection.prepare_cached(&sql)?.execute(())?;
+    record_parked_deleted(database, deleted);
+    Ok(deleted)
+}
+
+fn delete_parked(database: &mut Database, id: i64) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM parked WHERE id = ?1";
+    let deleted = database.connection.prepare_cached(sql)?.execute((id,))?;
+    record_parked_deleted(database, deleted);
+    Ok(deleted)
+}
+
+fn record_parked_deleted(database: &mut Database, deleted: usize) {
+    let change = -i64::try_from(deleted).unwrap_or(0);
+    database.outbox.record(OutboxChange::Parked(change));
+}
+
+fn purge_queued(database: &mut Database, condition: &str, id: i64) -> rusqlite::Result<(usize, bool)> {
+    let messages = select(database, "outbox", condition, id)?;
+    let more = is_full_step(messages.len());
+    let mut deleted = 0;
+    for message in messages {
+        // This commit deletes acknowledged messages anyway; they are not counted as purged.
+        if database.outbox.acknowledged.contains(&message.id) {
+            continue;
+        }
+        delete(database, message, Outcome::Dropped("somebody purged it".to_owned()))?;
+        deleted += 1;
+    }
+    Ok((deleted, more))
+}
+
+/// Selects the messages of one step.
+fn select(database: &Database, table: &str, condition: &str, id: i64) -> rusqlite::Result<Vec<MessageRef>> {
+    let sql = format!("SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY id LIMIT {STEP}");
+    let mut select = database.connection.prepare_cached(&sql)?;
+    select.query_map((id,), parse_message_ref)?.collect()
+}
+
+/// Moves some parked messages to the end of the outbox; returns how many, and whether there may be more.
+pub(in crate::messages) fn retry(
+    database: &mut Database,
+    selection: Selection,
+) -> rusqlite::Result<Result<(usize, bool), SubmitError>> {
+    let (condition, id) = match selection {
+        Selection::One(id) => ("id = ?1", id),
+        Selection::Queued | Selection::Parked => ("id > ?1", 0),
+    };
+    let messages = select(database, "parked", condition, id)?;
+    let (found, mut retried) = (messages.len(), 0);
+    for message in messages {
+        if let Some(problem) = make_room(database, message.size)? {
+            return Ok(match retried {
+                0 => Err(SubmitError::Full(problem)),
+                // The messages for which there was room are committed; the next step reports why there is no more.
+                some => Ok((some, true)),
+            });
+        }
+        let id = database.next_id();
+        database
+            .connection
+            .prepare_cached(
+                "INSERT INTO outbox (id, topic, payload, retain, properties, accepted, account)
+                 SELECT ?2, topic, payload, retain, properties, ?3, account FROM parked WHERE id = ?1",
+            )?
+            .execute((message.id, id, database.context.now_ms()))?;
+        delete_parked(database, message.id)?;
+        let message = MessageRef { id, ..message };
+        database.outbox.record(OutboxChange::Added { message, waiter: None });
+        retried += 1;
+    }
+    Ok(Ok((retried, is_full_step(found))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+    use crate::messages::{Account, Bounds, Message, spawn};
+    use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
+
+    /// An acknowledged message stays in the database for a moment. It is not listed, and ends neither a list nor a purge.
+    #[tokio::test(flavor = "current_thread")]
+    async fn acknowledged_messages_that_are_not_deleted_yet_are_hidden() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(1_800_000_000);
+        let reporter =
+            StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+        let outbox = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap().outbox;
+        let mut accepted = tokio::task::JoinSet::new();
+        for _ in 0..700 {
+            let message = Message {
+                topic: "t".to_owned(),
+                ..Message::default()
+            };
+            let outbox = outbox.clone();
+            accepted.spawn(async move { outbox.accept(message, Account::default()).await.map(drop).is_ok() });
+        }
+        assert!(accepted.join_all().await.into_iter().all(|accepted| accepted));
+        for _ in 0..PAGE + 1 {
+            let taken = outbox.take(1, 1024).await.unwrap().await.unwrap().unwrap();
+            outbox.acknowledge(taken.into_iter().next().unwrap().ticket).await;
+        }
+        let page = outbox.list(0, false).await.unwrap();
+        let ids: Vec<i64> = page.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, (102..=201).collect::<Vec<i64>>());
+        assert_eq!(outbox.purge(Selection::Queued).await.unwrap(), 599);
+        assert!(outbox.list(0, false).await.unwrap().is_empty());
+    }
+}

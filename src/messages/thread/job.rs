@@ -1,0 +1,53 @@
+//! Jobs for the store's thread.
+
+use crate::messages::database::Database;
+use crate::messages::store::error::StoreError;
+use crate::problem::Problem;
+
+/// What a job does to the database, and whether a power cut may undo it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::messages) enum Durability {
+    /// Reads, or changes only the state in memory.
+    Reads,
+    /// Writes; a power cut may undo it.
+    Writes,
+    /// Writes; the outcome is reported once no power cut can undo it.
+    Lasts,
+    /// As `Lasts`, and needs disk space: it is not tried on a full disk.
+    Adds,
+}
+
+/// Reports the outcome of a job once it is committed.
+pub(super) type Report = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Runs on the database, or is told why there is none.
+pub(super) type Work = Box<dyn FnOnce(Result<&mut Database, StoreError>) -> (rusqlite::Result<()>, Report) + Send>;
+
+/// A job for the store's thread.
+pub(super) struct Job {
+    pub(super) durability: Durability,
+    pub(super) work: Work,
+}
+
+impl Job {
+    /// Makes a small write that shows whether a store that has failed works again.
+    pub(super) fn test_write() -> Self {
+        Self {
+            durability: Durability::Lasts,
+            work: Box::new(|database| {
+                let outcome = database.map_or(Ok(()), Database::test_write);
+                (outcome, Box::new(|_| {}))
+            }),
+        }
+    }
+
+    /// Reports to the caller that the job is not run.
+    pub(super) fn refuse(self, error: StoreError) {
+        let (_, report) = (self.work)(Err(error));
+        report(Ok(()));
+    }
+}
+
+/// The error of a job that the store does not run any more.
+pub(super) fn store_ended() -> StoreError {
+    Problem::wait("gatepost is ending, or its message store has").into()
+}

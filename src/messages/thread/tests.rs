@@ -1,0 +1,148 @@
+//! A database that breaks while it is in use.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use std::path::Path;
+
+use super::open::open_twice_at_most;
+use super::*;
+use crate::clock::SharedClock;
+use crate::clock::manual::ManualClock;
+use crate::messages::outbox::table;
+use crate::messages::{Account, Bounds, Handles, Message, Outbox, Outcome, prepare, spawn};
+use crate::problem::Problem;
+use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
+
+fn opened() -> (TempDir, Handles) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
+    (folder, handles)
+}
+
+fn message() -> Message {
+    Message {
+        topic: "t".to_owned(),
+        ..Message::default()
+    }
+}
+
+fn corrupt() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
+}
+
+/// What is to come first is found before what is handed in meanwhile.
+async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let first = store.start(Durability::Reads, move |_| {
+        let _ = wait.recv();
+        Ok(())
+    });
+    drop(first.await);
+    let outcome = meanwhile.await;
+    drop(go);
+    outcome
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
+    let (_folder, handles) = opened();
+    let store = handles.inbox.store();
+    let outcome = together(store, async {
+        let breaks = store
+            .start(Durability::Lasts, |_| Err::<(), _>(corrupt()))
+            .await
+            .unwrap();
+        let accepted = store.start(Durability::Adds, |database| {
+            let submission = crate::messages::outbox::message_ref::Submission {
+                message: message(),
+                account: Account::default(),
+                waiter: None,
+            };
+            Ok(table::accept(database, submission)?.is_ok())
+        });
+        (breaks, accepted.await.unwrap())
+    })
+    .await;
+    assert!(outcome.0.await.unwrap().is_err());
+    let accepted = outcome.1.await.unwrap();
+    let listed = handles.outbox.list(0, false).await.unwrap();
+    assert_eq!(accepted.is_ok(), !listed.is_empty(), "{accepted:?}");
+    assert!(accepted.is_err(), "it was not part of any transaction");
+}
+
+#[tokio::test]
+async fn a_waiting_caller_is_told_that_its_message_is_lost_with_the_database() {
+    let (folder, handles) = opened();
+    let outbox: &Outbox = &handles.outbox;
+    let (_, outcome) = outbox.accept_with_outcome(message(), Account::default()).await.unwrap();
+    // The log is overwritten as well, because SQLite would repair the file from it.
+    for name in ["messages.db", "messages.db-wal"] {
+        fs::write(folder.path().join(name), vec![0x55; 8192]).unwrap();
+    }
+    let breaks = handles
+        .inbox
+        .store()
+        .run(Durability::Lasts, |_| Err::<(), _>(corrupt()));
+    assert!(breaks.await.is_err());
+    assert!(matches!(outcome.await, Ok(Outcome::Dropped(_))));
+}
+
+#[test]
+fn a_full_disk_is_tried_once_more_without_the_reserve() {
+    use std::cell::Cell;
+
+    let full = || StoreError::disk_full(Path::new("/state/messages.db"));
+    let other = || StoreError::from(Problem::wait("it is read-only"));
+    // Errors of the first and the second attempt; whether it opened, number of attempts, whether the reserve was released.
+    for (first, second, expected) in [
+        (None, None, (true, 1, false)),
+        (Some(full()), None, (true, 2, true)),
+        (Some(full()), Some(full()), (false, 2, true)),
+        (Some(full()), Some(other()), (false, 2, true)),
+        (Some(other()), None, (false, 1, false)),
+    ] {
+        let (tries, released) = (Cell::new(0), Cell::new(false));
+        let open = |()| {
+            tries.set(tries.get() + 1);
+            let met = if tries.get() == 1 {
+                first.clone()
+            } else {
+                second.clone()
+            };
+            met.map_or(Ok(()), |failure| Err((failure, ())))
+        };
+        let outcome = open_twice_at_most((), open, || released.set(true));
+        assert_eq!((outcome.is_ok(), tries.get(), released.get()), expected);
+    }
+}
+
+/// No job arrives that would show it.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_failed_tests_whether_it_works_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = ManualClock::at(1_893_456_000);
+    let reporter =
+        StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+    let mut status = reporter.watch();
+    let (handles, work) = prepare(folder.path(), Bounds::default(), clock, reporter);
+    let heals = async {
+        let full = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let fails = handles
+            .inbox
+            .store()
+            .run(Durability::Lasts, move |_| Err::<(), _>(full()));
+        assert!(fails.await.is_err());
+        assert_eq!(status.borrow_and_update().phase, MessagesPhase::Failed);
+        let healed = status.wait_for(|part| part.phase == MessagesPhase::Ready).await;
+        assert!(healed.unwrap().problem.is_none());
+    };
+    tokio::select! {
+        () = work => panic!("the store has ended"),
+        () = heals => {}
+    }
+}
