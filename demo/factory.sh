@@ -1,4 +1,4 @@
-# What happens before a gateway is shipped: the build, the token, the fleet's CA, and the AWS side.
+# The steps before a gateway is shipped: the build, the token, the fleet CA, and the AWS side.
 # shellcheck shell=bash
 # Sourced by demo/run and tests/system/run.
 

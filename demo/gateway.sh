@@ -1,10 +1,10 @@
-# What is true of the gateway, and of the program on it, one function a step.
+# Checks of the gateway and of the program on it, one function for each step.
 # shellcheck shell=bash
 # Sourced by demo/run.
 
 readonly thing=demo-gateway socket="$work/run/gatepost.sock"
 
-# As systemd starts it: the folders come from the environment.
+# Starts it as systemd does, with the folders in the environment.
 readonly gatepostd=(env "SOFTHSM2_CONF=$SOFTHSM2_CONF" "STATE_DIRECTORY=$work/state" "RUNTIME_DIRECTORY=$work/run"
     "$bin/gatepostd" --config)
 
@@ -93,7 +93,7 @@ sign_and_deliver() {
     openssl x509 -in "$work/state/device.pem" -noout -enddate | sed 's/^notAfter=//'
 }
 
-# cloud_says REGEX: what follows that, in the first such line of the cloudlet's log.
+# cloud_says REGEX: prints the text after the match in the first matching line of the cloudlet's log.
 cloud_says() { sed -nE "/$1/ { s/^.*$1//p; q }" "$work/log/cloudlet" | grep .; }
 
 first_connection_dropped() {
@@ -156,7 +156,7 @@ message_is_acknowledged() {
     echo "$(field messages.acknowledged) of $(field messages.accepted)"
 }
 
-# What the program publishes comes back to it: it has subscribed to its own topic.
+# The program receives its own message, because it has subscribed to that topic.
 message_comes_back() {
     gatepost subscribe '{thing}/echo' --name demo --count 1 >"$work/line" &
     within 30 is_subscribed_to_echo

@@ -1,4 +1,4 @@
-# How the demo tells its story: one line a step, with the time since the start, and the reason if a step is not true.
+# The output of the demo: one line for each step, with the time since the start, and the reason if a step fails.
 # shellcheck shell=bash
 # Sourced by demo/run, bench/run and tests/system/run, before anything exists that a signal could leave behind.
 
@@ -14,7 +14,7 @@ work= # the folder of this run
 
 # make_work PREFIX: makes the folder. Its name is known before the folder exists, so that no signal comes between the two.
 make_work() {
-    # Whatever the caller's umask: gatepost takes no configuration that everybody may write.
+    # Independent of the caller's umask: gatepost refuses a configuration that everybody may write.
     umask 022
     work="$1.$$.$RANDOM$RANDOM"
     mkdir -m 0700 "$work"
@@ -94,7 +94,7 @@ give_up() {
 # is_interruption STATUS: whether that is the end by SIGHUP, SIGINT or SIGTERM.
 is_interruption() { [[ $1 == 129 || $1 == 130 || $1 == 143 ]]; }
 
-# Whatever ends this script ends here: success, a step that is not true, Ctrl-C, or a terminal that was closed.
+# Every exit of the script passes here: success, a failed step, Ctrl-C, or a closed terminal.
 finish() {
     local status=$? i
     trap - EXIT
@@ -117,7 +117,7 @@ finish() {
     exit "$status"
 }
 
-# end_tree PID: the process and all that it has started.
+# end_tree PID: ends the process and its descendants.
 end_tree() {
     local child
     for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
@@ -149,7 +149,7 @@ stop_daemons() {
     done
 }
 
-# forget NAME: a daemon that was ended on purpose.
+# forget NAME: removes a daemon from the list after it was ended on purpose.
 forget() {
     local i
     for i in "${!names[@]}"; do

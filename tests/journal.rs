@@ -223,17 +223,17 @@ fn a_change_of_phase_has_its_event_and_the_fields_of_its_part() {
     let taken_down = TakenDown::default();
     log::set_boxed_logger(Box::new(taken_down.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    let desk = StatusHub::new(Arc::new(SystemClock::default()));
+    let hub = StatusHub::new(Arc::new(SystemClock::default()));
     let details = AliasDetails {
         name: "telemetry".to_owned(),
         ..AliasDetails::default()
     };
-    let alias = desk.reporter("role alias telemetry", AliasPhase::Waiting, details);
+    let alias = hub.reporter("role alias telemetry", AliasPhase::Waiting, details);
     alias.report(
         AliasPhase::Failing,
         Some(Problem::configuration("AWS said no").next("ask it why")),
     );
-    let session = desk.reporter("session", SessionPhase::Idle, SessionDetails::default());
+    let session = hub.reporter("session", SessionPhase::Idle, SessionDetails::default());
     session.report_with(
         SessionPhase::Waiting,
         Some(Problem::wait("gone").about(Event::SessionTakenOver)),

@@ -16,7 +16,7 @@ root_of() {
     touch "$base.complete"
 }
 
-# make_machine: the root folder with a clean layer over it, the user, and a copy of what git has.
+# make_machine: makes the root folder with a clean layer over it, the user, and a copy of the files in git.
 make_machine() {
     remove_machine
     machine=$(mktemp -d "$cache/machine.XXXXXX")
@@ -26,7 +26,7 @@ make_machine() {
     mount -t tmpfs tmpfs "$root/tmp"
     echo "newcomer:x:1000:1000::$home:/bin/bash" >>"$root/etc/passwd"
     echo "newcomer:x:1000:" >>"$root/etc/group"
-    # As an image of a container has it.
+    # As in a container image.
     : >"$root/etc/machine-id"
     mkdir -p "$root$checkout"
     git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$root$checkout"

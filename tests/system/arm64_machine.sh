@@ -5,7 +5,7 @@
 
 arm64_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps init-system-helpers curl
     openssh-server apparmor kmod tpm-udev libtpm2-pkcs11-1 tpm2-tools)
-# What the machine loads of its kernel's modules, by folder or file below kernel/.
+# The kernel modules that the machine loads, by folder or file below kernel/.
 arm64_modules=(drivers/char/tpm drivers/char/hw_random drivers/net/virtio_net.ko.xz drivers/net/net_failover.ko.xz
     drivers/virtio drivers/block/virtio_blk.ko.xz net/core net/packet net/ipv6 fs/ext4 fs/jbd2 fs/mbcache.ko.xz crypto lib arch
     fs/autofs)
@@ -101,7 +101,7 @@ add_module() {
     echo "$name.ko" >>"$to/order"
 }
 
-# What is not this machine's own is replaced in what tpm_machine.sh does.
+# These functions replace those of tpm_machine.sh that differ on this machine.
 
 readonly tpm_port=2321
 arm64_disk() {

@@ -1,4 +1,4 @@
-# What people and hardware do wrong.
+# Mistakes of people and faults of hardware.
 # shellcheck shell=bash
 # Sourced by tests/system/run.
 
@@ -73,7 +73,7 @@ wrong_start() {
     break_configuration
     must_fail inside systemctl restart gatepost 2>/dev/null
     within 20 has_failed_with 78
-    # Nobody knocks at a closed door for ever.
+    # Callers do not wait for ever.
     within 20 socket_is inactive
     journal_since "$cursor" | grep -F log-level | head -n 1
     mend_configuration
@@ -82,7 +82,7 @@ wrong_start() {
     units_are enabled active >&2
 }
 
-# What was good before is used, and programs notice nothing; mended, the file is loaded by itself.
+# The last good configuration is used, so programs notice nothing. A corrected file is loaded automatically.
 last_good_start() {
     break_configuration
     inside systemctl restart gatepost
@@ -155,7 +155,7 @@ wrong_pin() {
     journal_since "$cursor" | grep -o 'the token rejected the PIN[^;]*' | head -n 1
 }
 
-# Of another machine, as in an image that was copied: gatepostd is not started without it, and cannot say so itself.
+# An encrypted PIN of another machine, as in a copied image. systemd does not start gatepostd then, so gatepostd cannot report it.
 foreign_pin() {
     local cursor secret=/var/lib/systemd/credential.secret
     cursor=$(journal_cursor)
@@ -167,7 +167,7 @@ foreign_pin() {
     # Not by the cursor: bookworm's journalctl leaves out the first line after it that matches.
     inside journalctl --quiet --boot --catalog --unit gatepost --lines 1 GATEPOST_EVENT=pin-undecryptable |
         grep 'Next: if it was encrypted for another machine, encrypt the PIN anew' >&2
-    # Whoever knocks waits for it, as it may heal; here somebody mends it.
+    # Callers wait, because the fault may be temporary; here somebody corrects it.
     socket_is active
     set_pin "$pin"
     is_ready >&2

@@ -22,7 +22,7 @@ plug_in() {
     ip -n "$machine_net" link set uplink up
 }
 
-# unplug: the cloud's end only, as when a router dies; the machine sees its own link without a carrier.
+# unplug: disconnects the cloud's end only, as when a router fails; the machine sees its own link without a carrier.
 unplug() { ip -n "$cloud_net" link set cloud down; }
 
 remove_networks() {

@@ -1,4 +1,4 @@
-# What the gateway's administrator does, and what its programs see.
+# The administrator's actions on the gateway, and their effects on its programs.
 # shellcheck shell=bash
 # Sourced by tests/system/run.
 
@@ -8,13 +8,13 @@ reaches_the_cloud() {
     inside ip -brief route
 }
 
-# little_exposure TENTHS: what the score may be (docs/decisions/0011 says what it is made of).
+# little_exposure TENTHS: checks that the score of systemd-analyze security is at most TENTHS (docs/decisions/0011 says what it is made of).
 little_exposure() {
     inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-{arrived,setup}.service gatepost-pin.socket gatepost-pin@1.service
     inside systemd-analyze security --no-pager --threshold="$1" gatepost.service | tail -n 1
 }
 
-# As docs/install.md has it for a trial without a TPM.
+# The set-up of docs/install.md for a trial without a TPM.
 make_softhsm_token() {
     in_shell "
         useradd --system --shell /usr/sbin/nologin camera
@@ -122,7 +122,7 @@ check_is_good() {
     grep -c '^ok' "$work/check" | sed 's/$/ lines, each of them ok/'
 }
 
-# What the filter of system calls, the folders' modes or another part of the unit took away would be said.
+# The journal would report anything that the system call filter, the folders' modes or another part of the unit prevents.
 complains_of_nothing() {
     inside journalctl --quiet --boot --unit gatepost --identifier gatepostd --priority warning --output cat |
         grep -v '^Configuration.cpp(' >"$work/warnings" || true # SoftHSM's
@@ -191,7 +191,7 @@ copy_still_opens() {
 }
 copied_more_than() { (($(grep -c '^200$' "$work/copyist") > $1)); }
 
-# As docs/configuration.md has it: a token that outlives a boot, for a service that has a copy of it.
+# The set-up of docs/configuration.md: a token that survives a reboot, for a service that has a copy of it.
 give_own_token() {
     in_shell '
         printf %s 0123456789abcdef0123456789ABCDEF >/etc/gatepost/keeper.token
@@ -239,7 +239,7 @@ another_process() {
 restart_it() { inside systemctl restart gatepost; }
 kill_it() { inside systemctl kill --signal=KILL gatepost; }
 
-# As often as systemd's own counting would have it wait longer than programs do, after runs that were no false starts.
+# So many crashes that systemd's own backoff would be longer than programs wait, after runs that had started well.
 kill_it_again() {
     local time
     for time in {1..4}; do

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/run. Uses $work (the folder of this run) and $cache (kept for the next one).
 
-# What a Debian has, and what the test looks through; gatepost's own dependencies are among it, because the machine
+# The packages of a Debian system and the tools of the test. gatepost's own dependencies are among them, because the machine
 # reaches no package server.
 readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps
     init-system-helpers softhsm2 opensc curl libfaketime)
@@ -32,7 +32,7 @@ root_of() {
     echo "$root"
 }
 
-# foreign_root ARCH: what its programs link to and load, unpacked: nothing of it is configured, and nothing needs to be.
+# foreign_root ARCH: unpacks the libraries that its programs link to and load. They need no configuration.
 foreign_root() {
     local root="$cache/$1"
     if [[ ! -e $root.complete ]]; then
@@ -84,7 +84,7 @@ control_groups() {
     fi
 }
 
-# run_machine: what `start` runs. nspawn ends with 133 when the machine reboots, for its unit to start it again.
+# run_machine: the command of `start`. nspawn ends with 133 when the machine reboots, for its unit to start it again.
 run_machine() {
     local folder status=133
     for folder in $(control_groups); do
@@ -128,7 +128,7 @@ enter() {
 
 # within_unit OPTION... -- COMMAND...
 within_unit() {
-    # What stands after a dollar sign would be taken for one of systemd's variables (systemd.service(5), "Command lines").
+    # systemd would take text after a dollar sign for a variable (systemd.service(5), "Command lines").
     enter systemd-run --quiet --pipe --wait --collect "${@//\$/\$\$}"
 }
 
@@ -165,7 +165,7 @@ is_another_leader() {
     [[ -n $now && $now != "$1" ]]
 }
 
-# keep_journal: what the machine's units said, for whoever looks for the reason of a step that is not true.
+# keep_journal: saves the journal of the machine's units, for the analysis of a failed step.
 keep_journal() {
     inside journalctl --quiet --boot --no-pager --output short-precise --since -20min >"$work/log/journal" 2>/dev/null </dev/null || true
 }

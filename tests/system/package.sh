@@ -45,7 +45,7 @@ apt_inside() {
     within_unit --setenv=DEBIAN_FRONTEND=noninteractive -- apt-get --yes --quiet "$@" </dev/null 2>&1
 }
 
-# put FILE: where the machine sees it.
+# put FILE: copies it to where the machine sees it.
 put() {
     in_shell "cat >/root/$(basename "$1")" <"$1"
     echo "/root/$(basename "$1")"

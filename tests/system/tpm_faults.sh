@@ -1,4 +1,4 @@
-# What happens to a TPM, and to what belongs to it.
+# Faults of a TPM and of its data.
 # shellcheck shell=bash
 # Sourced by tests/system/tpm_story.sh.
 

@@ -23,7 +23,7 @@ disk_of() {
     echo "$disk"
 }
 
-# lighten ROOT: an emulated processor is thirty times slower, so nothing is done that no step looks at.
+# lighten ROOT: disables services that no step checks, because an emulated processor is thirty times slower.
 lighten() {
     local root=$1 unit
     # A hundred profiles of programs that are not there take it a minute.
@@ -105,7 +105,7 @@ tpm_machine_ends() {
 }
 qemu_is_over() { ! kill -0 "$qemu" 2>/dev/null; }
 
-# What is true of a gateway with its key in a TPM.
+# Facts about a gateway with its key in a TPM.
 
 all_is_there() {
     inside gatepost-tpm-setup >"$work/again"
@@ -133,7 +133,7 @@ BASH
     echo "$# times"
 }
 
-# As a builder of images does it: enabled, and nothing is started.
+# The way of an image builder: the units are enabled and not started.
 enable_in_image() {
     configure
     inside systemctl enable --quiet gatepost gatepost-tpm-setup
@@ -159,7 +159,7 @@ key_is_in_the_tpm() {
     sed -n 's/^ *Access: *//p' "$work/objects" | grep 'never extractable'
 }
 
-# What the gateway has is used as it is: the PIN, the store and the certificate.
+# The existing PIN, store and certificate are used unchanged.
 upgrade_brings_the_pins_socket() {
     local old
     old=$(main_process)
@@ -174,7 +174,7 @@ upgrade_brings_the_pins_socket() {
 
 has_the_pin_in_the_unit() { inside systemctl cat gatepost.service | grep '^LoadCredentialEncrypted=pin:' >&2; }
 
-# memory: of the daemon, with its key in the TPM.
+# memory: measures the memory of the daemon with its key in the TPM.
 memory() {
     in_shell 'awk "/^(Pss|Private_Dirty):/ { printf \"%s%s %.1f MB\", separator, tolower(\$1), \$2 * 1024 / 1e6; separator = \", \" }" \
         /proc/$(systemctl show --property=MainPID --value gatepost)/smaps_rollup

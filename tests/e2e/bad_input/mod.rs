@@ -1,4 +1,4 @@
-//! What people and machines get wrong: each is answered with the thing, the cause and the next step, and with the exit
+//! Mistakes of people and machines: each is answered with the thing, the cause and the next step, and with the exit
 //! code that tells systemd whether to try again.
 
 mod certificate;

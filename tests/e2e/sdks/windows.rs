@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// The number of credential requests through this interface. The count is read through the other one, which does not change it.
 fn asked(machine: &Machine, way: &str) -> u32 {
-    let (door, look) = match way {
+    let (listener, look) = match way {
         "loopback" => (
             "loopback",
             "curl -sf --unix-socket /run/gatepost/gatepost.sock http://x/metrics",
@@ -25,7 +25,7 @@ fn asked(machine: &Machine, way: &str) -> u32 {
         ),
     };
     let metrics = machine.step(look);
-    let name = format!("gatepost_requests_total{{code=\"200\",listener=\"{door}\"}} ");
+    let name = format!("gatepost_requests_total{{code=\"200\",listener=\"{listener}\"}} ");
     let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
     line.map_or(0, |number| number.parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Bodies whose length is told in ways that have let requests be smuggled elsewhere, and what is no HTTP/1.1, at both doors.
+//! Request smuggling: ambiguous body lengths, and requests that are not HTTP/1.1, at both listeners.
 
 use std::net::TcpStream;
 

@@ -1,4 +1,4 @@
-//! Promise 3, the wings apart: the socket answers whatever the token and the cloud are waiting for.
+//! Promise 3, independent threads: the socket answers while the token and the cloud threads wait.
 
 use std::sync::Arc;
 
