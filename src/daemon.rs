@@ -181,7 +181,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         token: token.clone(),
         retry_lines: RefCell::default(),
     });
-    let health = PresenceReport {
+    let presence_report = PresenceReport {
         board: board.clone(),
         cache,
         clock: clock.clone(),
@@ -202,12 +202,12 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         session_reporters,
         alias_changes: aliases_change,
         settings: settings_change,
-        health,
-        post: MessageChannels {
+        presence_report,
+        messages: MessageChannels {
             outbox: post.outbox,
-            direct: post.direct,
+            qos0_messages: post.direct,
             wanted: post.wanted,
-            arrive: post.arrive,
+            events: post.arrive,
         },
         retries,
         shutdown: ending,

@@ -1,9 +1,8 @@
-//! Just-in-time provisioning as a state machine: what a lost connection means, and when the next one may be made.
+//! Just-in-time provisioning (JITP) as a state machine: what a lost connection means, and when the next attempt may be made.
 //!
-//! AWS registers an unknown certificate at its first connection and drops that connection without a CONNACK; nothing on
-//! the wire tells this drop from an inactive certificate or a forbidden client ID, and nothing but a later CONNACK says
-//! "done". So every drop is met with patience first and with advice later. The machine holds no timer and no socket; its
-//! record is on disk, so that a reboot goes on where it stopped.
+//! AWS registers an unknown certificate at its first connection, and drops that connection without CONNACK. An inactive certificate or
+//! a forbidden client ID looks the same, and only a later CONNACK proves success. Drops are therefore expected at first, and reported
+//! with advice later. The state machine has no timers and no sockets. Its record is on disk, so a reboot resumes provisioning.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,29 +13,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file;
 use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
+use crate::config::Folders;
 use crate::event::{Event, journal};
 use crate::identity::SendChain;
 use crate::problem::Problem;
 use crate::status::ProvisioningPhase;
 
-/// After the first drop. AWS names no figure; its samples and thin-edge.io found a few seconds enough.
+/// Wait after the first drop. AWS documents no figure; for its samples and for thin-edge.io a few seconds are enough.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// AWS limits CONNECTs to one a second for each client ID, in practice to one in ten seconds
+/// Minimum time between two CONNECTs of a client ID: AWS allows one per second, in practice one in ten seconds
 /// (aws-greengrass-nucleus PR #1003).
 const CLIENT_ID_INTERVAL: Duration = Duration::from_secs(10);
-/// After this many drops provisioning is not merely slow, and the tries become rarer.
-const PATIENT_ATTEMPTS: u32 = 12;
-/// The longest wait between tries from then on doubles from the first of these to the second.
+/// Number of drops after which provisioning is not merely slow, so that attempts become rarer.
+const FAST_ATTEMPTS: u32 = 12;
+/// Longest wait from then on: it doubles with each drop from the first value to the second.
 const SLOW_WAIT: (Duration, Duration) = (Duration::from_secs(30), LONGEST_WAIT);
-/// After this many drops the status says what to look at.
+/// Number of drops after which the status says what to check.
 const ADVICE_ATTEMPTS: u32 = 6;
-/// After so many drops in a row the chain is sent to AWS even though it has accepted the certificate before: if the certificate
-/// was deleted there, just-in-time provisioning registers it again, and finds the CA by the chain.
+/// Number of drops in a row after which the chain is sent although AWS has accepted the certificate before. If the certificate was
+/// deleted, just-in-time provisioning registers it again, and finds the CA by the chain.
 const CHAIN_DROPS: u32 = 3;
-/// After so many drops in a row, minutes at least, somebody should look at a certificate that AWS has accepted before.
+/// Number of drops in a row, over several minutes, after which a certificate that AWS has accepted before needs attention.
 const ATTENTION_DROPS: u32 = 10;
 
-/// What survives a reboot.
+/// Returns the path of the record.
+pub fn record_path(folders: &Folders) -> PathBuf {
+    folders.state.join("provisioning.json")
+}
+
+/// State of provisioning on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Record {
@@ -56,20 +61,20 @@ enum RecordedPhase {
     Provisioned,
 }
 
-/// The machine and its record.
+/// The state machine and its record.
 #[derive(Debug)]
 pub struct Provisioning {
     path: PathBuf,
     record: Option<Record>,
-    /// Drops in a row since the last CONNACK, of a certificate that AWS has accepted before.
+    /// Number of drops in a row since the last CONNACK, of a certificate that AWS has accepted before.
     drops: u32,
-    /// Between them.
+    /// Backoff between these drops.
     backoff: Backoff,
     random: fastrand::Rng,
 }
 
 impl Provisioning {
-    /// The machine as the record at `path` left it. A record that cannot be read costs one first contact, nothing more.
+    /// Loads the record at `path`. If it cannot be read, provisioning starts with the first contact.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let record = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
@@ -80,7 +85,7 @@ impl Provisioning {
         Self::new(path, record, random)
     }
 
-    /// The machine of a certificate that nothing is known about, whose record is kept nowhere.
+    /// Creates the state of an unknown certificate, without a record on disk.
     pub fn unrecorded() -> Self {
         Self::new(PathBuf::new(), None, fastrand::Rng::new())
     }
@@ -95,14 +100,14 @@ impl Provisioning {
         }
     }
 
-    /// Whether the record is about the certificate of this ID.
+    /// Whether the record is about the certificate with this ID.
     pub fn is_about(&self, certificate_id: &str) -> bool {
         self.record
             .as_ref()
             .is_some_and(|record| record.certificate_id == certificate_id)
     }
 
-    /// Goes on with the certificate of this ID: from the record if it is about this certificate, else from first contact.
+    /// Continues with the certificate with this ID: from the record if it is about this certificate, else with the first contact.
     pub fn begin(&mut self, certificate_id: &str) {
         if !self.is_about(certificate_id) {
             self.drops = 0;
@@ -116,13 +121,13 @@ impl Provisioning {
         }
     }
 
-    /// Whether AWS has ever accepted this certificate, by the record. Every decision whether AWS knows the certificate goes by
-    /// this alone: dropped connections prove nothing, because AWS also drops them when a quota is exceeded.
+    /// Whether AWS has ever accepted this certificate, according to the record. Nothing else decides whether AWS knows the certificate:
+    /// dropped connections prove nothing, because AWS also drops them when a quota is exceeded.
     pub fn was_accepted(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.accepted)
     }
 
-    /// The state's name.
+    /// Returns the phase for the status.
     pub fn phase(&self) -> ProvisioningPhase {
         match self.record.as_ref() {
             Some(record) if record.accepted => ProvisioningPhase::Provisioned,
@@ -135,7 +140,7 @@ impl Provisioning {
         }
     }
 
-    /// Drops since the first contact.
+    /// Returns the number of drops since the first contact.
     pub fn attempts(&self) -> u32 {
         match self.was_accepted() {
             true => 0,
@@ -143,8 +148,8 @@ impl Provisioning {
         }
     }
 
-    /// AWS finds the CA by the chain, so it is sent until AWS has accepted the certificate, and again when it seems to have
-    /// forgotten it.
+    /// Returns which certificates to send. AWS finds the CA by the chain, so the chain is sent until AWS has accepted the certificate,
+    /// and again when AWS seems to have deleted it.
     pub fn send_chain(&self) -> SendChain {
         match self.phase() {
             ProvisioningPhase::Provisioned if self.drops < CHAIN_DROPS => SendChain::Leaf,
@@ -152,7 +157,7 @@ impl Provisioning {
         }
     }
 
-    /// A CONNACK: AWS has accepted the certificate.
+    /// Records CONNACK: AWS has accepted the certificate.
     pub fn accepted(&mut self) {
         self.drops = 0;
         let done = |record: &Record| record.accepted && record.phase == RecordedPhase::Provisioned;
@@ -164,21 +169,21 @@ impl Provisioning {
         }
     }
 
-    /// AWS answered CONNECT with a refusal: it does not drop every connection.
+    /// Records that AWS refused a connection in CONNACK, so it does not drop every connection.
     pub fn answered(&mut self) {
         self.drops = 0;
     }
 
-    /// A connection as this certificate lasted long enough to count as stable: the waits begin small again.
+    /// Records a stable connection with this certificate, which resets the backoff.
     pub fn stable(&mut self) {
         self.backoff.reset();
     }
 
-    /// The connection was lost or hung after TLS and before CONNACK. Returns how long to wait before the next one.
+    /// Records a connection that was lost or silent after TLS and before CONNACK. Returns the wait before the next attempt.
     ///
-    /// Never less than AWS's limit for one client ID, but after the very first drop: CONNECTs that follow each other too soon are
-    /// dropped just so. A certificate that AWS has accepted before backs off with full jitter for as long as it takes, so that a fleet whose
-    /// CONNECTs are dropped for exceeding a quota does not stay together.
+    /// Except after the very first drop, the wait is at least AWS's limit for one client ID, because AWS also drops CONNECTs that
+    /// follow each other too soon. A certificate that AWS has accepted before backs off with full jitter, so that a fleet whose
+    /// CONNECTs exceed a quota spreads.
     pub fn lost_before_connack(&mut self) -> Duration {
         let Some(mut record) = self.record.clone() else {
             return self.at_least(CLIENT_ID_INTERVAL);
@@ -193,19 +198,19 @@ impl Provisioning {
         self.set(record);
         match attempts {
             1 => self.at_least(FIRST_WAIT),
-            2..=PATIENT_ATTEMPTS => self.at_least(CLIENT_ID_INTERVAL),
+            2..=FAST_ATTEMPTS => self.at_least(CLIENT_ID_INTERVAL),
             _ => {
-                let doublings = (attempts - PATIENT_ATTEMPTS - 1).min(8);
+                let doublings = (attempts - FAST_ATTEMPTS - 1).min(8);
                 let longest = (SLOW_WAIT.0 * (1 << doublings)).min(SLOW_WAIT.1);
                 CLIENT_ID_INTERVAL + (longest - CLIENT_ID_INTERVAL).mul_f64(self.random.f64())
             }
         }
     }
 
-    /// What to say of a connection that was lost before CONNACK: `seen` is what it looked like from here; `is_active` whether
-    /// the credentials provider has accepted the certificate meanwhile. `None` where provisioning has nothing to do with it.
+    /// Returns the problem of a connection that was lost before CONNACK, or `None` if provisioning is not the cause. `seen` describes
+    /// the loss; `is_active` says whether the credentials provider has accepted the certificate meanwhile.
     ///
-    /// No message counts the drops: each would be news.
+    /// Messages do not contain the number of drops, because each change of a problem is logged.
     pub fn explain(&self, seen: &str, is_active: bool) -> Option<Problem> {
         if self.was_accepted() {
             return self.explain_accepted(seen, is_active);
@@ -251,7 +256,7 @@ impl Provisioning {
         ))
     }
 
-    /// Jitter only ever lengthens: AWS's limit is a floor.
+    /// Returns `least` with jitter, which only lengthens it.
     fn at_least(&mut self, least: Duration) -> Duration {
         jitter(least.mul_f64(1.15), 0.13, &mut self.random)
     }

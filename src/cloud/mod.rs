@@ -1,7 +1,7 @@
-//! What AWS sees: provisioning, the MQTT session, the credentials provider.
+//! Connections to AWS: provisioning, the MQTT session, and the credentials provider.
 //!
-//! One thread, one runtime. A handshake blocks it for as long as the token takes to sign; that is why nothing that local
-//! programs wait for lives here.
+//! The cloud thread has a single-threaded runtime. A TLS handshake blocks it while the token signs, so nothing that local programs wait
+//! for runs here.
 
 mod connect_errors;
 pub mod credentials;
@@ -14,7 +14,6 @@ mod recovery;
 mod session;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -22,17 +21,17 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use jitp::Provisioning;
 pub use probe::{Probe, prove_server};
 pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
 use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
 use self::enrolment::{EnrolmentInputs, EnrolmentTask};
+use self::jitp::Provisioning;
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
 use self::session::{CertificateRollover, Outage, Presence, Publisher, Session, Subscriber, Takeovers, Traffic};
 use crate::clock::SharedClock;
-use crate::config::{Config, Folders, Mqtt};
+use crate::config::{Config, Mqtt};
 use crate::credentials::AliasChanges;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
@@ -41,67 +40,67 @@ use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
 
-/// Everything the wing is made of.
+/// Everything that the cloud thread needs.
 pub struct Cloud {
-    /// The configuration.
+    /// Configuration.
     pub config: Config,
-    /// Whom to trust.
+    /// Trusted root certificates.
     pub roots: Arc<RootCertStore>,
-    /// The clock.
+    /// Clock.
     pub clock: SharedClock,
-    /// Makes the identity out of key and certificate.
+    /// Task that makes the identity from key and certificate.
     pub identity_task: IdentityTask,
-    /// The identity it made.
+    /// Current identity.
     pub identity: IdentityReceiver,
-    /// Why there is none.
+    /// Status of the identity.
     pub identity_part: watch::Receiver<IdentityPart>,
-    /// Whether the clock is set.
+    /// Status of the clock.
     pub clock_part: watch::Receiver<ClockPart>,
-    /// Counts the steps of the clock.
+    /// Counts steps of the wall clock.
     pub steps: watch::Sender<u64>,
-    /// The clock's reporting end.
+    /// Reporter of the clock.
     pub clock_reporter: Reporter<ClockPhase, ClockDetails>,
-    /// The reporting end of this machine's network.
+    /// Reporter of this machine's network.
     pub network_reporter: NetworkReporter,
-    /// The session's and provisioning's.
+    /// Reporters of the session and of provisioning.
     pub session_reporters: SessionReporters,
-    /// The role aliases, as they come and go.
+    /// Role aliases that are added and removed.
     pub alias_changes: tokio::sync::mpsc::UnboundedReceiver<AliasChanges>,
-    /// The settings of the session, as they change.
+    /// Settings of the session, which a reload may change.
     pub settings: watch::Receiver<Mqtt>,
-    /// What is reported to AWS.
-    pub health: PresenceReport,
-    /// The way to AWS and back.
-    pub post: MessageChannels,
-    /// Hears what an operator wants now.
+    /// Report that presence publishes.
+    pub presence_report: PresenceReport,
+    /// Channels to and from the message store.
+    pub messages: MessageChannels,
+    /// Requests of an operator.
     pub retries: Retries,
-    /// Becomes true when the daemon ends.
+    /// Becomes true when the daemon shuts down.
     pub shutdown: watch::Receiver<bool>,
-    /// The thread's signs of life.
+    /// Heartbeat of the thread.
     pub heartbeat: Heartbeat,
 }
 
-/// The session's ends of `messages`.
+/// Channels between the session and the message store.
 #[derive(Debug)]
 pub struct MessageChannels {
-    /// Messages to send.
+    /// Outbox.
     pub outbox: Outbox,
-    /// Messages to send at quality of service 0.
-    pub direct: tokio::sync::mpsc::Receiver<Qos0Message>,
-    /// Filters to subscribe to.
+    /// Messages at QoS 0.
+    pub qos0_messages: tokio::sync::mpsc::Receiver<Qos0Message>,
+    /// Filters that programs want.
     pub wanted: watch::Receiver<Wanted>,
-    /// What has come.
-    pub arrive: tokio::sync::mpsc::Sender<SessionEvent>,
+    /// Events for the inbox.
+    pub events: tokio::sync::mpsc::Sender<SessionEvent>,
 }
 
 impl Cloud {
-    /// Starts the wing's thread. The channel returned closes once the session has said goodbye.
+    /// Starts the cloud thread. The returned channel closes when the session has ended.
     ///
     /// # Errors
-    /// When the system gives no thread or no runtime.
+    /// If the system cannot create a thread or a runtime.
     pub fn spawn(self) -> io::Result<mpsc::Receiver<()>> {
-        // The session looks up after every task: with the default, 61 of them, each of which may be a handshake that waits
-        // for the token, would come between a shutdown and its goodbye.
+        // The runtime checks for events after every task. By default it would first run 61 tasks, each of which may be a handshake
+        // that waits for the token, before the session notices a shutdown.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .event_interval(1)
@@ -110,15 +109,15 @@ impl Cloud {
         std::thread::Builder::new().name("cloud".into()).spawn(move || {
             let _alive = alive;
             runtime.block_on(self.run());
-            // A name look-up may hang in a thread of the runtime's; the process does not wait for it.
+            // A name lookup may hang in a blocking thread of the runtime, so the shutdown must not wait for it.
             runtime.shutdown_background();
         })?;
         Ok(ended)
     }
 
-    /// The wing's tasks; it ends with its session.
+    /// Runs all tasks of the thread until the session ends.
     async fn run(self) {
-        let (accepted, known) = watch::channel(None);
+        let (accepted, accepted_identity) = watch::channel(None);
         let (provider_accepts, provider_accepted) = watch::channel(None);
         let recovery = Recovery::new();
         let success = SuccessRecord::load(self.config.folders.state.join("role-aliases.json"));
@@ -148,16 +147,16 @@ impl Cloud {
         }
         tokio::spawn(identity_task.run());
         tokio::spawn(network::watch(recovery.clone(), self.network_reporter));
-        let cues = Triggers {
+        let triggers = Triggers {
             clock: self.clock.clone(),
             steps,
-            identity: known,
+            identity: accepted_identity,
             accepted: provider_accepts,
             recovery: recovery.clone(),
             success,
             retries: self.retries.clone(),
         };
-        tokio::spawn(Refreshers::new(provider, cues).run(self.alias_changes));
+        tokio::spawn(Refreshers::new(provider, triggers).run(self.alias_changes));
         let inputs = SessionInputs {
             identity: self.identity,
             identity_part: self.identity_part,
@@ -172,13 +171,22 @@ impl Cloud {
         let presence = Presence::new(
             mqtt.presence_topic.clone(),
             mqtt.report_interval,
-            self.health,
-            self.post.outbox.clone(),
+            self.presence_report,
+            self.messages.outbox.clone(),
         );
-        let publisher = Publisher::new(self.post.outbox.clone(), self.post.direct, mqtt.publish_rate);
-        let subscriber = Subscriber::new(self.post.outbox, self.post.wanted, self.post.arrive, self.clock.clone());
-        let record = record_path(&self.config.folders);
-        Session {
+        let publisher = Publisher::new(
+            self.messages.outbox.clone(),
+            self.messages.qos0_messages,
+            mqtt.publish_rate,
+        );
+        let subscriber = Subscriber::new(
+            self.messages.outbox,
+            self.messages.wanted,
+            self.messages.events,
+            self.clock.clone(),
+        );
+        let record = jitp::record_path(&self.config.folders);
+        let session = Session {
             endpoint: self.config.aws.mqtt_endpoint,
             mqtt: self.config.mqtt,
             roots: self.roots,
@@ -187,8 +195,8 @@ impl Cloud {
             reporters: self.session_reporters,
             provisioning: Provisioning::load(record, fastrand::Rng::new()),
             accepted,
-            proven: LastAccepted::new(&self.config.folders, &self.config.identity),
-            successor: CertificateRollover::none(),
+            last_accepted: LastAccepted::new(&self.config.folders, &self.config.identity),
+            rollover: CertificateRollover::none(),
             traffic: Traffic {
                 presence,
                 publisher,
@@ -199,13 +207,7 @@ impl Cloud {
             outage: Outage::default(),
             takeovers: Takeovers::default(),
             attempted: Instant::now(),
-        }
-        .run()
-        .await;
+        };
+        session::run(session).await;
     }
-}
-
-/// Where provisioning keeps how far it came.
-fn record_path(folders: &Folders) -> PathBuf {
-    folders.state.join("provisioning.json")
 }

@@ -1,4 +1,4 @@
-//! Single attempts, for whoever asks whether they would succeed: the wing's own parts, without its patience and its record.
+//! Single attempts for `gatepost check`: the same connections that the daemon makes, without retries and records.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,10 +7,9 @@ use rustls::RootCertStore;
 use tokio::time::{sleep, timeout};
 
 use super::credentials::{Provider, Source};
-use super::jitp::Provisioning;
-use super::mqtt::{ConnectError, Connection, Farewell, Options};
-use super::session::{self, CONNECT_INTERVAL, FAREWELL, FailureKind};
-use super::{mqtt, record_path};
+use super::jitp::{Provisioning, record_path};
+use super::mqtt::{self, ConnectError, ConnectOptions, Connection, Farewell};
+use super::session::{self, CLOSE_TIMEOUT, CONNECT_INTERVAL, FailureKind};
 use crate::clock::SharedClock;
 use crate::config::{Config, Endpoint};
 use crate::credentials::Credentials;
@@ -20,52 +19,52 @@ use crate::problem::{Problem, with_causes};
 
 /// Next step for a server that does not speak MQTT.
 const SUSPECTS: &str = "find out who answers at this address: a proxy that opens TLS, or another broker";
-/// A server that answers with something else than MQTT is asked so often: the same answer each time is no accident.
+/// Number of attempts with a server that does not speak MQTT. If it gives the same answer each time, the cause is lasting.
 const TRIES: u32 = 3;
 
-/// What is needed for an attempt.
+/// Everything that an attempt needs.
 #[derive(Debug)]
 pub struct Probe {
-    /// The configuration.
+    /// Configuration.
     pub config: Config,
-    /// Whom to trust.
+    /// Trusted root certificates.
     pub roots: Arc<RootCertStore>,
-    /// The clock.
+    /// Clock.
     pub clock: SharedClock,
-    /// Who we are.
+    /// Identity to connect as.
     pub identity: Arc<Identity>,
 }
 
 impl Probe {
-    /// A TLS handshake with `endpoint`, which takes the token a signature.
+    /// Makes a TLS handshake with `endpoint`, for which the token makes a signature.
     ///
     /// # Errors
-    /// With what keeps it from succeeding.
+    /// With the problem that prevented the handshake.
     pub async fn handshake(&self, endpoint: &Endpoint) -> Result<(), Problem> {
-        let tls = session::tls(endpoint, &self.identity, &self.roots, SendChain::Leaf, &self.clock)?;
+        let tls = session::tls_config(endpoint, &self.identity, &self.roots, SendChain::Leaf, &self.clock)?;
         mqtt::handshake(endpoint, tls).await
     }
 
-    /// An MQTT connection as the session makes it, ended at once. What AWS keeps for the session stays.
+    /// Makes an MQTT connection as the session does, and closes it at once. AWS keeps the session.
     ///
     /// # Errors
-    /// With AWS's reason, as far as it says one.
+    /// With AWS's reason, if it gives one.
     pub async fn connect(&self) -> Result<(), Problem> {
-        let mut tries = Tries::new();
+        let mut attempts = Attempts::new();
         loop {
-            let (error, was_accepted) = match self.try_to_connect().await {
+            let (error, was_accepted) = match self.connect_once().await {
                 Ok(()) => return Ok(()),
-                Err(failed) => failed,
+                Err(failure) => failure,
             };
-            if let ControlFlow::Break(problem) = tries.judge(&self.config.aws.mqtt_endpoint, error, was_accepted) {
+            if let ControlFlow::Break(problem) = attempts.judge(&self.config.aws.mqtt_endpoint, error, was_accepted) {
                 return Err(problem);
             }
             sleep(CONNECT_INTERVAL).await;
         }
     }
 
-    /// One attempt; a failure comes with whether AWS has accepted the certificate before.
-    async fn try_to_connect(&self) -> Result<(), (ConnectError, bool)> {
+    /// Makes one attempt. A failure says whether AWS has accepted the certificate before.
+    async fn connect_once(&self) -> Result<(), (ConnectError, bool)> {
         let endpoint = &self.config.aws.mqtt_endpoint;
         let mut provisioning = Provisioning::load(record_path(&self.config.folders), fastrand::Rng::new());
         if !provisioning.is_about(&self.identity.certificate.id) {
@@ -73,9 +72,9 @@ impl Probe {
         }
         let chain = provisioning.send_chain();
         let was_accepted = provisioning.was_accepted();
-        let tls = session::tls(endpoint, &self.identity, &self.roots, chain, &self.clock);
+        let tls = session::tls_config(endpoint, &self.identity, &self.roots, chain, &self.clock);
         let tls = tls.map_err(|problem| (ConnectError::Unreachable(problem), was_accepted))?;
-        let options = Options {
+        let options = ConnectOptions {
             client_id: self.identity.certificate.thing_name.clone(),
             clean_start: false,
             keep_alive: self.config.mqtt.keep_alive,
@@ -84,17 +83,17 @@ impl Probe {
         };
         match Connection::open(endpoint, tls, &options).await {
             Ok((connection, _)) => {
-                let _ = timeout(FAREWELL, connection.close(Farewell::DiscardWill)).await;
+                let _ = timeout(CLOSE_TIMEOUT, connection.close(Farewell::DiscardWill)).await;
                 Ok(())
             }
             Err(error) => Err((error, was_accepted)),
         }
     }
 
-    /// One request to the credentials provider.
+    /// Makes one request to the credentials provider.
     ///
     /// # Errors
-    /// With AWS's own words.
+    /// With AWS's message.
     pub async fn credentials(&self, alias: &str) -> Result<Credentials, Problem> {
         let provider = Provider {
             endpoint: self.config.aws.credentials_endpoint.clone(),
@@ -106,11 +105,11 @@ impl Probe {
     }
 }
 
-/// Has the server of an endpoint prove who it is, in a handshake without a client certificate: what can be found out before there is
-/// one. Whether the server then goes on does not matter.
+/// Verifies the certificate of an endpoint in a handshake without a client certificate, for a gateway that has none yet. Whether the
+/// server then accepts the client does not matter.
 ///
 /// # Errors
-/// With what keeps it from succeeding: a proxy that opens TLS, another root, a clock that is wrong.
+/// With the problem that prevented the verification: a proxy that intercepts TLS, another root certificate, or a wrong clock.
 pub async fn prove_server(
     endpoint: &Endpoint,
     is_mqtt: bool,
@@ -126,13 +125,13 @@ pub async fn prove_server(
     }
 }
 
-/// The attempts of one check.
-struct Tries {
+/// Attempts of one check.
+struct Attempts {
     made: u32,
     streak: FailureStreak<FailureKind>,
 }
 
-impl Tries {
+impl Attempts {
     fn new() -> Self {
         Self {
             made: 0,
@@ -140,7 +139,7 @@ impl Tries {
         }
     }
 
-    /// The problem of a failed attempt, or that another one is to be made.
+    /// Returns the problem of a failed attempt, or continues with another attempt.
     fn judge(&mut self, endpoint: &Endpoint, error: ConnectError, was_accepted: bool) -> ControlFlow<Problem> {
         self.made += 1;
         self.streak.remember_success(was_accepted);
@@ -161,6 +160,7 @@ impl Tries {
     }
 }
 
+/// Returns the problem of a connection that AWS dropped although it has never accepted the certificate.
 fn first_contact(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!(
         "{endpoint} dropped the connection before CONNACK ({seen}): what AWS does at the first contact of just-in-time \
@@ -179,7 +179,7 @@ mod tests {
     use crate::problem::Remedy;
 
     #[test]
-    fn a_server_that_never_speaks_mqtt_is_said_with_suspects_and_others_are_asked_once() {
+    fn a_server_that_never_speaks_mqtt_is_tried_three_times_and_others_once() {
         let endpoint = Endpoint {
             host: "localhost".to_owned(),
             port: 8883,
@@ -189,7 +189,7 @@ mod tests {
         let dropped = || ConnectError::LostBeforeConnack("reset".into());
         let unreachable = || ConnectError::Unreachable(Problem::wait("no route"));
         let refused = |code| ConnectError::Refused(Reason { code, words: None });
-        // The failures, whether AWS has accepted the certificate before, and what is said after the last of them.
+        // Failures, whether AWS has accepted the certificate before, and the remedy of the problem after the last failure.
         type Case<'a> = (&'a str, Vec<ConnectError>, bool, Remedy);
         let cases: Vec<Case> = vec![
             (
@@ -234,10 +234,10 @@ mod tests {
             ),
         ];
         for (what, errors, was_accepted, remedy) in cases {
-            let mut tries = Tries::new();
+            let mut attempts = Attempts::new();
             let last = errors.len() - 1;
             for (turn, error) in errors.into_iter().enumerate() {
-                match tries.judge(&endpoint, error, was_accepted) {
+                match attempts.judge(&endpoint, error, was_accepted) {
                     ControlFlow::Continue(()) => assert!(turn < last, "{what}: {turn}"),
                     ControlFlow::Break(problem) => {
                         assert_eq!((turn, problem.remedy), (last, remedy), "{what}: {problem}");

@@ -71,7 +71,7 @@ impl RecoveryListener {
 
     /// Waits for an announcement that was not heard yet, then for a random part of [`SPREAD`]. Cancel safe: what was announced
     /// is heard again by the next call unless this one returns.
-    pub async fn worth_a_try(&mut self) {
+    pub async fn wait_for_signal(&mut self) {
         let mut signals = self.signals.clone();
         if signals.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -82,7 +82,7 @@ impl RecoveryListener {
 
     /// Returns when an attempt that began at `started`, and has not ended since, should be given up and begun anew: the network
     /// has changed, and it may hang in one that is no longer there. Cancel safe.
-    pub async fn worth_beginning_anew(&mut self, started: Instant) {
+    pub async fn wait_for_restart(&mut self, started: Instant) {
         let mut changes = self.changes.clone();
         if changes.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -114,7 +114,7 @@ mod tests {
         recovery.announce_success();
         let mut listeners: Vec<RecoveryListener> = (0..50).map(|_| recovery.listen()).collect();
         assert!(
-            timeout(LONG, listeners[0].worth_a_try()).await.is_err(),
+            timeout(LONG, listeners[0].wait_for_signal()).await.is_err(),
             "announced before it listened"
         );
         recovery.announce_success();
@@ -122,10 +122,10 @@ mod tests {
         let mut moments = Vec::new();
         for listener in &mut listeners {
             let announced = Instant::now();
-            listener.worth_a_try().await;
+            listener.wait_for_signal().await;
             moments.push(announced.elapsed());
             assert!(
-                timeout(LONG, listener.worth_a_try()).await.is_err(),
+                timeout(LONG, listener.wait_for_signal()).await.is_err(),
                 "two announcements are one attempt"
             );
         }
@@ -140,11 +140,11 @@ mod tests {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
         recovery.announce_success();
-        assert!(timeout(Duration::ZERO, listener.worth_a_try()).await.is_err());
-        timeout(LONG, listener.worth_a_try()).await.unwrap();
+        assert!(timeout(Duration::ZERO, listener.wait_for_signal()).await.is_err());
+        timeout(LONG, listener.wait_for_signal()).await.unwrap();
         recovery.announce_success();
         listener.mark_heard();
-        assert!(timeout(LONG, listener.worth_a_try()).await.is_err());
+        assert!(timeout(LONG, listener.wait_for_signal()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,7 +156,7 @@ mod tests {
             tokio::time::advance(Duration::from_secs(age)).await;
             recovery.announce_change();
             let announced = Instant::now();
-            listener.worth_beginning_anew(started).await;
+            listener.wait_for_restart(started).await;
             assert!(started.elapsed() >= YOUNG, "{age}");
             assert!(announced.elapsed() <= YOUNG + SPREAD, "{age}");
         }
@@ -167,12 +167,8 @@ mod tests {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
         recovery.announce_success();
-        assert!(
-            timeout(LONG, listener.worth_beginning_anew(Instant::now()))
-                .await
-                .is_err()
-        );
-        timeout(LONG, listener.worth_a_try()).await.unwrap();
+        assert!(timeout(LONG, listener.wait_for_restart(Instant::now())).await.is_err());
+        timeout(LONG, listener.wait_for_signal()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -190,7 +186,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_a_sender_nobody_wakes() {
         let mut listener = Recovery::new().listen();
-        assert!(timeout(LONG, listener.worth_a_try()).await.is_err());
+        assert!(timeout(LONG, listener.wait_for_signal()).await.is_err());
         assert!(timeout(LONG, listener.network_changed()).await.is_err());
     }
 }

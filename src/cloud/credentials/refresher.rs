@@ -117,7 +117,7 @@ impl<S: Source> Refresher<S> {
                 () = tokio::time::sleep(wait.planned) => {}
                 Ok(()) = self.cues.steps.changed() => {}
                 changed = self.cues.identity.changed() => if changed.is_err() { return },
-                () = self.recovery.worth_a_try(), if wait.unreached => {}
+                () = self.recovery.wait_for_signal(), if wait.unreached => {}
                 () = self.retry.requested() => {}
             }
             let gap = if wait.unreached { UNREACHED_GAP } else { LEAST_GAP };
@@ -131,7 +131,7 @@ impl<S: Source> Refresher<S> {
         self.recovery.mark_heard();
         tokio::select! {
             outcome = self.source.fetch(&self.alias, identity) => return outcome,
-            () = self.recovery.worth_beginning_anew(Instant::now()) => {}
+            () = self.recovery.wait_for_restart(Instant::now()) => {}
         }
         self.source.fetch(&self.alias, identity).await
     }

@@ -1,6 +1,6 @@
-//! The protocol on a TLS connection: bytes in and out, and timers.
+//! An open connection: reads and writes packets over TLS, and keeps the connection alive.
 //!
-//! A connection is made for one use and forgotten with it. What must survive (the outbox) is kept elsewhere.
+//! A connection holds no state that must outlive it: the outbox and the subscriptions are stored elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,27 +9,29 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connect::{self, ConnectError, ConnectOptions, Terms, read_packet};
+use super::event::{self, Event, Farewell, Lost};
+use super::packet_sink::PacketSink;
 use super::pipe::Pipe;
-use super::{ConnectError, Event, Lost, NotSent, Options, PacketSink, Terms};
 use crate::cloud::connect_errors;
 use crate::config::Endpoint;
 use crate::messages::Message;
 use crate::mqtt::packet::Disconnect;
 use crate::mqtt::{
-    Client, ConnectRequest, Frame, Framer, Incoming, Liveness, Overdue, Packet, ProtocolError, ProtocolVersion,
-    ReasonCode, Sender, ServerLimits, decode, encode,
+    Client, Framer, Incoming, Liveness, NotSent, Overdue, Packet, ProtocolError, ProtocolVersion, ReasonCode, Sender,
+    ServerLimits, encode,
 };
 use crate::qos::Qos;
 
-/// From CONNECT to CONNACK. AWS hangs up within seconds or, seen rarely, never; its own SDKs wait 30 s.
-const CONNACK_PATIENCE: Duration = Duration::from_secs(30);
-/// What may wait to be written before further messages wait as well.
+/// Longest wait for CONNACK. AWS usually closes a connection within seconds, and sometimes never; its own SDKs wait 30 s.
+const CONNACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Unsent bytes from which on no message is accepted.
 const BACKED_UP: usize = 64 * 1024;
-/// What may wait to be written in all. Messages stop at [`BACKED_UP`]; a server that makes us answer and reads no answer gets
-/// no further.
-const MOST_UNSENT: usize = 1024 * 1024;
-/// For the DISCONNECT that tells the server of its breach.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Unsent bytes at which the connection is closed. Messages stop at [`BACKED_UP`], but a server could make us answer without ever
+/// reading the answers.
+const MAX_UNSENT: usize = 1024 * 1024;
+/// Time for sending the DISCONNECT after a breach of the protocol.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An open connection.
 pub struct Connection {
@@ -37,28 +39,10 @@ pub struct Connection {
     framer: Framer,
     client: Client,
     liveness: Liveness,
-    /// The breach that ends the connection, and until when our DISCONNECT may take.
+    /// Breach that ends the connection, and the deadline for sending our DISCONNECT.
     breach: Option<(ProtocolError, Instant)>,
-    /// A message was turned away with [`NotSent::BufferFull`], and its sender waits for [`Event::Room`].
+    /// Whether a message was rejected with [`NotSent::BufferFull`], so that its sender waits for [`Event::Room`].
     room_awaited: bool,
-}
-
-/// The meaning of our DISCONNECT for the will.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
-    /// The server discards the will: whatever others are to know was published.
-    DiscardWill,
-    /// The server publishes the will (MQTT 5.0, 3.14.2.1).
-    PublishWill,
-}
-
-impl Farewell {
-    fn reason_code(self) -> ReasonCode {
-        match self {
-            Self::DiscardWill => ReasonCode::SUCCESS,
-            Self::PublishWill => ReasonCode::DISCONNECT_WITH_WILL,
-        }
-    }
 }
 
 impl std::fmt::Debug for Connection {
@@ -68,14 +52,14 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects, and resumes the session if AWS still has it (clean start off).
+    /// Connects, and resumes the session if AWS still has it, unless `options` ask for a clean start.
     ///
     /// # Errors
-    /// Told apart by how far it came, because before CONNACK that is all AWS says.
+    /// The variant tells how far the attempt came: before CONNACK, AWS gives no other reason.
     pub async fn open(
         endpoint: &Endpoint,
         tls: Arc<ClientConfig>,
-        options: &Options,
+        options: &ConnectOptions,
     ) -> Result<(Self, Terms), ConnectError> {
         let pipe = Pipe::open(endpoint, tls, options.keep_alive * 3 / 2)
             .await
@@ -83,72 +67,37 @@ impl Connection {
                 Some(alert) => ConnectError::LostBeforeConnack(alert),
                 None => ConnectError::Unreachable(connect_errors::problem(endpoint, &error)),
             })?;
-        // Only where the server has said nothing at all is it what AWS does to certificates that it does not let in.
+        // AWS rejects a certificate by closing the connection without a single byte. Anything else is another kind of failure.
         let heard = AtomicBool::new(false);
-        match timeout(CONNACK_PATIENCE, Self::connect(pipe, options, &heard)).await {
+        match timeout(CONNACK_TIMEOUT, Self::connect(pipe, options, &heard)).await {
             Ok(Err(ConnectError::LostBeforeConnack(seen))) if heard.load(Ordering::Relaxed) => {
                 Err(ConnectError::NotMqtt(format!("an incomplete packet, then {seen}")))
             }
             Ok(outcome) => outcome,
             Err(_) if heard.load(Ordering::Relaxed) => Err(ConnectError::NotMqtt(format!(
                 "an incomplete packet, then nothing for {} s",
-                CONNACK_PATIENCE.as_secs()
+                CONNACK_TIMEOUT.as_secs()
             ))),
             Err(_) => Err(ConnectError::LostBeforeConnack(format!(
                 "no CONNACK in {} s",
-                CONNACK_PATIENCE.as_secs()
+                CONNACK_TIMEOUT.as_secs()
             ))),
         }
     }
 
-    /// `heard` becomes true with the first byte that the server says.
-    async fn connect(mut pipe: Pipe, options: &Options, heard: &AtomicBool) -> Result<(Self, Terms), ConnectError> {
-        let request = ConnectRequest {
-            client_id: &options.client_id,
-            clean_start: options.clean_start,
-            keep_alive: options.keep_alive,
-            session_expiry: options.session_expiry,
-            will: options.will.as_ref(),
-        };
-        let connect = Packet::Connect(Box::new(request.packet()));
-        encode(&mut pipe.output, &connect, ProtocolVersion::V5)
-            .map_err(|_| ConnectError::LostBeforeConnack("CONNECT cannot be made: a field of it is too long".into()))?;
+    /// Exchanges CONNECT and CONNACK. `heard` becomes true with the first byte from the server.
+    async fn connect(
+        mut pipe: Pipe,
+        options: &ConnectOptions,
+        heard: &AtomicBool,
+    ) -> Result<(Self, Terms), ConnectError> {
         let mut framer = Framer::new(Sender::Server);
-        let frame = loop {
-            heard.fetch_or(!pipe.input.is_empty(), Ordering::Relaxed);
-            match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {
-                Some(frame) => break frame,
-                None => pipe.progress().await.map_err(|error| {
-                    let seen = connect_errors::alert(&error).unwrap_or_else(|| connect_errors::root_cause(&error));
-                    ConnectError::LostBeforeConnack(seen)
-                })?,
-            }
-        };
-        let connack = match read(frame).map_err(ConnectError::Breach)? {
-            Packet::Connack(connack) => connack,
-            Packet::Disconnect(disconnect) => {
-                return Err(ConnectError::NotMqtt(format!(
-                    "DISCONNECT instead of CONNACK: {}",
-                    disconnect.reason()
-                )));
-            }
-            _ => return Err(ConnectError::Breach(ProtocolError::BEFORE_CONNACK)),
-        };
-        let limits = ServerLimits::read(&connack, &options.client_id)
-            .map_err(ConnectError::Breach)?
-            .map_err(ConnectError::Refused)?;
-        if limits.session_present && options.clean_start {
-            return Err(ConnectError::Breach(ProtocolError::SESSION_AFTER_CLEAN_START));
-        }
-        let terms = Terms {
-            limits,
-            session_expiry: limits.session_expiry.unwrap_or(options.session_expiry),
-        };
+        let terms = connect::exchange(&mut pipe, &mut framer, options, heard).await?;
         let connection = Self {
             pipe,
             framer,
-            client: Client::new(limits),
-            liveness: Liveness::new(keep_alive(options, &limits), Instant::now()),
+            client: Client::new(terms.limits),
+            liveness: Liveness::new(keep_alive(options, &terms.limits), Instant::now()),
             breach: None,
             room_awaited: false,
         };
@@ -160,39 +109,39 @@ impl Connection {
         self.client.acknowledge(packet_id, &mut self.pipe.output);
     }
 
-    /// Asks for a sign of life, because this machine's network has changed. Without one the connection ends as
-    /// [`Lost::Stale`]: it may have died with the network of before.
-    pub fn doubt(&mut self) {
+    /// Sends PINGREQ because this machine's network has changed. If nothing is received soon, the connection ends as
+    /// [`Lost::Stale`]: it may depend on a route that no longer exists.
+    pub fn check_alive(&mut self) {
         self.ping();
         self.liveness.doubt(Instant::now());
     }
 
-    /// Waits for what the connection brings, and keeps it alive meanwhile. Cancel safe.
+    /// Waits for the next event, and keeps the connection alive meanwhile. Cancel safe.
     ///
     /// # Errors
-    /// When it has ended.
+    /// When the connection has ended.
     pub async fn next(&mut self) -> Result<Event, Lost> {
         loop {
             if let Some((breach, until)) = self.breach {
-                self.say_last_words(until).await;
+                self.flush_until(until).await;
                 return Err(Lost::Breach(breach));
             }
             if self.room_awaited && self.pipe.output.len() < BACKED_UP {
                 self.room_awaited = false;
                 return Ok(Event::Room);
             }
-            if self.pipe.output.len() > MOST_UNSENT {
+            if self.pipe.output.len() > MAX_UNSENT {
                 return Err(Lost::GivenUp("AWS reads nothing of what it is sent".into()));
             }
-            match self.incoming() {
-                Ok(Some(incoming)) => match event(incoming) {
+            match self.next_packet() {
+                Ok(Some(incoming)) => match event::convert(incoming) {
                     Some(outcome) => return outcome,
                     None => continue,
                 },
                 Ok(None) => {}
                 Err(breach) => {
                     self.put_disconnect(breach.code);
-                    self.breach = Some((breach, Instant::now() + LAST_WORDS));
+                    self.breach = Some((breach, Instant::now() + DISCONNECT_TIMEOUT));
                     continue;
                 }
             }
@@ -200,13 +149,13 @@ impl Connection {
         }
     }
 
-    /// The next packet that has come whole.
-    fn incoming(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+    /// Takes the next complete packet from the input buffer.
+    fn next_packet(&mut self) -> Result<Option<Incoming>, ProtocolError> {
         let Some(frame) = self.framer.next(&mut self.pipe.input)? else {
             return Ok(None);
         };
         self.liveness.received(Instant::now());
-        let incoming = self.client.receive(read(frame)?)?;
+        let incoming = self.client.receive(read_packet(frame)?)?;
         match incoming {
             Incoming::Pong => self.liveness.answered(Instant::now()),
             Incoming::Nothing => {
@@ -218,12 +167,12 @@ impl Connection {
         Ok(Some(incoming))
     }
 
-    /// Reads and writes until something has moved, or a time has come.
+    /// Reads and writes until some bytes were transferred, or until a deadline has passed.
     async fn progress(&mut self) -> Result<(), Lost> {
         let oldest = self.client.oldest();
         let (read, unsent) = (self.pipe.input.len(), self.pipe.output.len());
         let deadline = self.liveness.deadline(oldest);
-        // What has come is looked at before the time is: this thread may have been held up by the token.
+        // Received data is processed before deadlines, because a slow signature may have blocked this thread.
         tokio::select! {
             biased;
             moved = self.pipe.progress() => {
@@ -266,13 +215,13 @@ impl Connection {
         self.put(&Packet::Disconnect(Disconnect { code, properties }));
     }
 
-    /// Writes a packet without a field that could be too long.
+    /// Encodes a packet that has no field of variable length, which therefore cannot fail.
     fn put(&mut self, packet: &Packet) {
         let _ = encode(&mut self.pipe.output, packet, ProtocolVersion::V5);
     }
 
-    /// Writes what is left, as far as the server takes it. Cancel safe.
-    async fn say_last_words(&mut self, until: Instant) {
+    /// Writes the output buffer, until `until` at the latest. Cancel safe.
+    async fn flush_until(&mut self, until: Instant) {
         while !self.pipe.is_flushed() {
             self.pipe.input.clear();
             tokio::select! {
@@ -282,7 +231,7 @@ impl Connection {
         }
     }
 
-    /// Sends what is left and a DISCONNECT, and closes.
+    /// Sends DISCONNECT behind all buffered packets, and closes the connection.
     pub async fn close(mut self, farewell: Farewell) {
         self.put_disconnect(farewell.reason_code());
         if let Err(error) = self.pipe.finish().await {
@@ -296,7 +245,7 @@ impl PacketSink for Connection {
         self.client.limits()
     }
 
-    fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
+    fn accept(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
         if self.pipe.output.len() >= BACKED_UP {
             self.room_awaited = true;
             return Err(NotSent::BufferFull);
@@ -313,32 +262,10 @@ impl PacketSink for Connection {
     }
 }
 
-/// Reads a packet of the server.
-fn read(frame: Frame) -> Result<Packet, ProtocolError> {
-    decode(frame, Sender::Server, ProtocolVersion::V5)
-}
-
-/// The server's keep-alive takes the place of ours (MQTT-3.1.2-21). Looking more often than it wants is allowed, so a longer
-/// one does not make us slower to notice that it is gone.
-fn keep_alive(options: &Options, limits: &ServerLimits) -> Duration {
+/// Returns the keep-alive to use. The server's replaces ours (MQTT-3.1.2-21), but a client may send more often, so a longer one does
+/// not delay our noticing that the server is gone.
+fn keep_alive(options: &ConnectOptions, limits: &ServerLimits) -> Duration {
     limits
         .keep_alive
         .map_or(options.keep_alive, |wanted| wanted.min(options.keep_alive))
-}
-
-/// What an incoming packet means for the session; `None` where it means nothing.
-fn event(incoming: Incoming) -> Option<Result<Event, Lost>> {
-    Some(match incoming {
-        Incoming::Message(packet_id, message) => Ok(Event::Received { packet_id, message }),
-        Incoming::Skipped(packet_id, topic, why) => Ok(Event::Skipped { packet_id, topic, why }),
-        Incoming::Acknowledged(packet_id, reason) => Ok(Event::Acknowledged { packet_id, reason }),
-        Incoming::Subscribed(packet_id, granted, words) => Ok(Event::Subscribed {
-            packet_id,
-            granted,
-            words,
-        }),
-        Incoming::Unsubscribed(packet_id) => Ok(Event::Unsubscribed { packet_id }),
-        Incoming::Disconnected(reason) => Err(Lost::Disconnected(reason)),
-        Incoming::Pong | Incoming::Nothing => return None,
-    })
 }

@@ -1,4 +1,4 @@
-//! TCP and TLS to the endpoint, and a buffer each way, so that waiting can be cancelled anywhere without losing a byte.
+//! A TLS connection with a buffer in each direction, so that waiting can be cancelled anywhere without losing data.
 
 use std::io;
 use std::sync::Arc;
@@ -14,29 +14,31 @@ use tokio_rustls::client::TlsStream;
 
 use crate::config::Endpoint;
 
-/// For one address. A host may have several, and a broken IPv6 route must not use up all patience.
-const TCP_PATIENCE: Duration = Duration::from_secs(10);
-/// For the handshake: a signature in a TPM takes up to 600 ms, and more when several queue.
-const TLS_PATIENCE: Duration = Duration::from_secs(60);
-/// How much is read at once at most.
+/// Time for a TCP connection to one address. A host may have several addresses, and one that hangs must not use up the time of
+/// the others.
+const TCP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the TLS handshake. A TPM takes up to 600 ms for a signature, and longer if requests queue.
+const TLS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most bytes read at once.
 const READ_SIZE: usize = 4096;
 
+/// A TLS connection and its buffers.
 #[derive(Debug)]
 pub(super) struct Pipe {
     reader: ReadHalf<TlsStream<TcpStream>>,
     writer: WriteHalf<TlsStream<TcpStream>>,
-    /// Received and not yet understood.
+    /// Bytes received and not yet decoded.
     pub(super) input: BytesMut,
-    /// To be sent.
+    /// Bytes to send.
     pub(super) output: BytesMut,
     unflushed: bool,
-    /// Writing has failed. What the peer said before it hung up, PUBACKs above all, can still be read.
-    mute: bool,
+    /// Whether writing has failed. Data that the peer sent before it closed, PUBACKs above all, can still be read.
+    write_failed: bool,
 }
 
 impl Pipe {
-    /// Connects. SNI is always sent: an [`Endpoint`] is a host name. The kernel breaks the connection off when what was sent
-    /// is not acknowledged for `unacknowledged`.
+    /// Connects to `endpoint`, always with SNI. The kernel drops the connection if sent data stays unacknowledged for
+    /// `unacknowledged`.
     pub(super) async fn open(
         endpoint: &Endpoint,
         tls: Arc<ClientConfig>,
@@ -48,9 +50,9 @@ impl Pipe {
         rustix::net::sockopt::set_tcp_user_timeout(&tcp, unacknowledged)?;
         let name = endpoint.server_name().map_err(io::Error::other)?;
         let handshake = TlsConnector::from(tls).connect(name, tcp);
-        let stream = timeout(TLS_PATIENCE, handshake)
+        let stream = timeout(TLS_TIMEOUT, handshake)
             .await
-            .map_err(|_| late("the TLS handshake", TLS_PATIENCE))??;
+            .map_err(|_| timeout_error("the TLS handshake", TLS_TIMEOUT))??;
         let (reader, writer) = split(stream);
         Ok(Self {
             reader,
@@ -58,16 +60,16 @@ impl Pipe {
             input: BytesMut::new(),
             output: BytesMut::new(),
             unflushed: false,
-            mute: false,
+            write_failed: false,
         })
     }
 
-    /// Whether nothing is left to be written, or nothing can be.
+    /// Whether nothing is left to write, or writing has failed.
     pub(super) fn is_flushed(&self) -> bool {
-        self.mute || (self.output.is_empty() && !self.unflushed)
+        self.write_failed || (self.output.is_empty() && !self.unflushed)
     }
 
-    /// Returns when something was read or written; end of stream is an error. Cancel safe.
+    /// Returns when some bytes were read or written. The end of the stream is an error. Cancel safe.
     pub(super) async fn progress(&mut self) -> io::Result<()> {
         let Self {
             reader,
@@ -75,9 +77,9 @@ impl Pipe {
             input,
             output,
             unflushed,
-            mute,
+            write_failed,
         } = self;
-        let idle = *mute || (output.is_empty() && !*unflushed);
+        let idle = *write_failed || (output.is_empty() && !*unflushed);
         let send = async {
             if output.is_empty() {
                 writer.flush().await?;
@@ -95,14 +97,14 @@ impl Pipe {
                 _ => Ok(()),
             },
             sent = send, if !idle => {
-                *mute = sent.is_err();
+                *write_failed = sent.is_err();
                 Ok(())
             }
         }
     }
 
-    /// Sends what is left and closes our side, then waits for the peer to close: a socket closed with unread bytes sends
-    /// RST, and a DISCONNECT could be lost with it.
+    /// Writes the output buffer and closes our side, then reads until the peer closes. A socket that is closed with unread data
+    /// sends RST, which could discard our DISCONNECT.
     pub(super) async fn finish(mut self) -> io::Result<()> {
         self.writer.write_all_buf(&mut self.output).await?;
         self.writer.shutdown().await?;
@@ -115,18 +117,18 @@ impl Pipe {
 async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the name has no address");
     for address in lookup_host((endpoint.host.as_str(), endpoint.port)).await? {
-        match timeout(TCP_PATIENCE, TcpStream::connect(address)).await {
+        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = error,
-            Err(_) => last = late("the TCP connection", TCP_PATIENCE),
+            Err(_) => last = timeout_error("the TCP connection", TCP_TIMEOUT),
         }
     }
     Err(last)
 }
 
-fn late(what: &str, patience: Duration) -> io::Error {
+fn timeout_error(what: &str, limit: Duration) -> io::Error {
     io::Error::new(
         io::ErrorKind::TimedOut,
-        format!("{what} took more than {} s", patience.as_secs()),
+        format!("{what} took more than {} s", limit.as_secs()),
     )
 }

@@ -1,17 +1,17 @@
-//! A connection without a network: it keeps to the protocol as the real one does, and the test reads what was sent.
+//! A connection without a network, for tests: it enforces the protocol as a real one does, and records the packets sent.
 
 use bytes::BytesMut;
 
-use super::{NotSent, PacketSink};
+use super::packet_sink::PacketSink;
 use crate::messages::Message;
 use crate::mqtt::packet::Acknowledgement;
-use crate::mqtt::{Client, Incoming, Packet, Reason, ReasonCode, ServerLimits};
+use crate::mqtt::{Client, Incoming, NotSent, Packet, Reason, ReasonCode, ServerLimits};
 use crate::qos::Qos;
 
-/// A packet that was handed over.
+/// A packet that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// PUBLISH: its topic and payload, and its packet identifier at quality of service 1.
+    /// PUBLISH: topic, payload, and the packet identifier at QoS 1.
     Publish(String, String, Option<u16>),
     /// SUBSCRIBE.
     Subscribe(u16, Vec<(String, Qos)>),
@@ -19,18 +19,18 @@ pub enum Sent {
     Unsubscribe(u16, Vec<String>),
 }
 
-/// Takes packets and keeps them for the test.
+/// Records packets.
 #[derive(Debug)]
 pub struct TestSink {
     client: Client,
-    /// Whether so many bytes wait to be written that no message is taken.
+    /// Whether the send buffer is full, so that no message is accepted.
     pub buffer_is_full: bool,
-    /// The packets that were handed over, in order.
+    /// Packets sent so far, in order.
     pub sent: Vec<Sent>,
 }
 
 impl TestSink {
-    /// A connection to a server with these limits.
+    /// Creates a connection to a server with these limits.
     pub fn new(limits: ServerLimits) -> Self {
         Self {
             client: Client::new(limits),
@@ -39,7 +39,7 @@ impl TestSink {
         }
     }
 
-    /// The server acknowledges a message: there is room for one more.
+    /// Lets the server acknowledge a message.
     pub fn acknowledge(&mut self, packet_id: u16) -> Reason {
         let incoming = self.client.receive(Packet::Puback(Acknowledgement {
             packet_id,
@@ -52,7 +52,7 @@ impl TestSink {
         reason
     }
 
-    /// The packet identifier of the last message with this payload.
+    /// Returns the packet identifier of the last message with this payload.
     pub fn id_of(&self, payload: &str) -> Option<u16> {
         self.sent.iter().rev().find_map(|sent| match sent {
             Sent::Publish(_, found, id) if found == payload => *id,
@@ -66,7 +66,7 @@ impl PacketSink for TestSink {
         self.client.limits()
     }
 
-    fn hand_over(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
+    fn accept(&mut self, message: &Message, acknowledged: bool) -> Result<Option<u16>, NotSent> {
         if self.buffer_is_full {
             return Err(NotSent::BufferFull);
         }

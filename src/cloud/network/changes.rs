@@ -4,11 +4,13 @@
 //! The kernel repeats itself (IPv6 router advertisements renew addresses every few minutes, wireless drivers report link
 //! statistics), so what is known already is no news.
 
+mod netlink;
 mod routes;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use self::netlink::{attributes, split_message, u32_at};
 use self::routes::{Route, rule_leads_somewhere};
 
 // linux/rtnetlink.h
@@ -36,8 +38,6 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 
 /// A host with more links, addresses and routes than this is a router; it forgets, and wakes up needlessly.
 const MOST_KNOWN: usize = 512;
-
-const HEADER: usize = 16;
 
 /// The links, addresses and routes that have been reported.
 #[derive(Debug, Default)]
@@ -192,33 +192,6 @@ fn hash(thing: &Thing) -> u64 {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);
     hasher.finish()
-}
-
-/// The first message of a datagram: its type, its body, and what follows it.
-fn split_message(datagram: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
-    let body = datagram.get(HEADER..length)?;
-    let rest = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some((u16_at(datagram, 4)?, body, rest))
-}
-
-/// Attributes by name; ends at the first that is malformed.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let length = usize::from(u16_at(bytes, 0)?);
-        let name = u16_at(bytes, 2)?;
-        let value = bytes.get(4..length)?;
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((name, value))
-    })
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..)?.first_chunk().copied()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..)?.first_chunk().copied()?))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A connection for as long as it lasts: what comes and goes on it, and what ends it.
+//! An open connection in use: what is sent and received over it, and what ends it.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -6,9 +6,12 @@ use std::time::Duration;
 use log::Level;
 use tokio::time::{Instant, timeout};
 
-use super::certificate_rollover::Successful;
-use super::settings::Consequence;
-use super::{FAREWELL, Session, ending, problems};
+use super::certificate_rollover::Connected;
+use super::rollover::{complete_rollover, find_successor, report_trial_failure, start_trial};
+use super::settings::{self, Effect};
+use super::state::{Session, wait_for_shutdown};
+use super::timing::CLOSE_TIMEOUT;
+use super::{problems, publisher, subscriber};
 use crate::clock::rfc3339;
 use crate::cloud::mqtt::{Connection, Event, Farewell, Lost, Terms};
 use crate::event::{Event as JournalEvent, journal};
@@ -16,21 +19,21 @@ use crate::identity::Identity;
 use crate::qos::Qos;
 use crate::status::SessionPhase;
 
-/// For acknowledgements that are on their way when the session is closed.
-const FLUSH: Duration = Duration::from_millis(500);
+/// Longest wait for outstanding acknowledgements before the connection is closed.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What ended a stay.
-pub(super) enum Ended {
-    /// With how long it had lasted.
+/// Reason why the use of a connection ended.
+pub(super) enum End {
+    /// The connection was lost after this time.
     Lost(Lost, Duration),
     IdentityChanged,
-    /// Settings have changed that are agreed on when a connection is made.
+    /// Settings have changed that are part of CONNECT.
     SettingsChanged,
     Shutdown,
 }
 
-impl Ended {
-    /// How it was lost, where it was.
+impl End {
+    /// Returns how the connection was lost, if it was.
     pub(super) fn lost(&self) -> Option<&Lost> {
         match self {
             Self::Lost(lost, _) => Some(lost),
@@ -39,132 +42,133 @@ impl Ended {
     }
 }
 
-impl Session {
-    /// A connection, which everybody who has something to send is told of.
-    pub(super) async fn connected(&mut self, terms: Terms) {
-        if terms.limits.maximum_qos == Qos::AtMostOnce {
-            let why = problems::acknowledges_nothing(&self.endpoint);
-            self.reporters.session.report(SessionPhase::Connected, Some(why));
-        }
-        if let Some(breach) = self.traffic.connected(&terms.limits).await {
-            let why = problems::discarded(breach);
-            journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
-            self.reporters.discarded(rfc3339(self.clock.wall()), why);
-        }
+/// Informs the parts of the traffic of a new connection, and reports what is wrong with it.
+pub(super) async fn report_connected(session: &mut Session, terms: Terms) {
+    if terms.limits.maximum_qos == Qos::AtMostOnce {
+        let problem = problems::acknowledges_nothing(&session.endpoint);
+        session.reporters.session.report(SessionPhase::Connected, Some(problem));
     }
+    if let Some(breach) = session.traffic.connected(&terms.limits).await {
+        let why = problems::discarded(breach);
+        journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
+        session.reporters.discarded(rfc3339(session.clock.wall()), why);
+    }
+}
 
-    /// Holds the connection for as long as it lasts, or until that of another certificate goes on in its place.
-    pub(super) async fn stay(
-        &mut self,
-        mut connection: Connection,
-        identity: &Identity,
-    ) -> ControlFlow<Ended, Successful> {
-        let thing = &identity.certificate.thing_name;
-        let since = Instant::now();
-        self.traffic.announce_online(&mut connection, thing);
-        self.look_for_successor(identity, since);
-        loop {
-            self.traffic.subscriber.go_on(&mut connection).await;
-            if self.traffic.subscriber.has_news() {
-                self.report_standing_problem(thing);
+/// Uses a connection until it ends, or until a connection with another certificate replaces it.
+pub(super) async fn use_connection(
+    session: &mut Session,
+    mut connection: Connection,
+    identity: &Identity,
+) -> ControlFlow<End, Connected> {
+    let thing_name = &identity.certificate.thing_name;
+    let since = Instant::now();
+    session.traffic.announce_online(&mut connection, thing_name);
+    find_successor(session, identity, since);
+    loop {
+        subscriber::requests::drive(&mut session.traffic.subscriber, &mut connection).await;
+        if session.traffic.subscriber.take_changed() {
+            report_standing_problem(session, thing_name);
+        }
+        tokio::select! {
+            event = connection.next() => match event {
+                Ok(event) => if session.traffic.handle(event, &mut connection, thing_name).await {
+                    report_standing_problem(session, thing_name);
+                },
+                Err(lost) => return handle_loss(session, lost, since, identity).await,
+            },
+            next = publisher::next::next(&mut session.traffic.publisher) => {
+                session.traffic.send(next, &mut connection).await
             }
-            tokio::select! {
-                event = connection.next() => match event {
-                    Ok(event) => if self.traffic.happened(event, &mut connection, thing).await {
-                        self.report_standing_problem(thing);
-                    },
-                    Err(lost) => return self.lost_or_succeeded(lost, since, identity).await,
-                },
-                next = self.traffic.publisher.next() => self.traffic.send(next, &mut connection).await,
-                taken = self.traffic.subscriber.something_to_do() => for packet_id in taken {
-                    connection.acknowledge(packet_id);
-                },
-                () = self.traffic.presence.due() => self.traffic.announce_online(&mut connection, thing),
-                () = self.takeovers.calm() => {
-                    self.takeovers.forget();
-                    self.reporters.taken_over(None);
-                    self.report_standing_problem(thing);
-                }
-                () = self.inputs.recovery.network_changed() => connection.doubt(),
-                () = self.successor.due() => self.try_successor(),
-                (who, opened) = self.successor.opened() => match opened {
-                    Ok(next) => {
-                        // With the same client ID AWS has ended this one already.
-                        if who.certificate.thing_name != *thing {
-                            self.say_goodbye(connection, thing).await;
-                        }
-                        return ControlFlow::Continue(self.succeeded(who, next));
+            taken = session.traffic.subscriber.ready() => for packet_id in taken {
+                connection.acknowledge(packet_id);
+            },
+            () = session.traffic.presence.due() => session.traffic.announce_online(&mut connection, thing_name),
+            () = session.takeovers.calm() => {
+                session.takeovers.forget();
+                session.reporters.taken_over(None);
+                report_standing_problem(session, thing_name);
+            }
+            () = session.inputs.recovery.network_changed() => connection.check_alive(),
+            () = session.rollover.due() => start_trial(session),
+            (candidate, opened) = session.rollover.opened() => match opened {
+                Ok(next) => {
+                    // If both have the same client ID, AWS has closed this connection already.
+                    if candidate.certificate.thing_name != *thing_name {
+                        close_offline(session, connection, thing_name).await;
                     }
-                    Err(error) => self.successor_failed(error, identity),
-                },
-                Ok(()) = self.inputs.identity.changed(), if !self.successor.is_under_way() => {
-                    if !self.look_for_successor(identity, since) {
-                        self.flush(&mut connection).await;
-                        let _ = timeout(FAREWELL, connection.close(Farewell::DiscardWill)).await;
-                        return ControlFlow::Break(Ended::IdentityChanged);
-                    }
+                    return ControlFlow::Continue(complete_rollover(session, candidate, next));
                 }
-                Ok(()) = self.inputs.settings.changed(), if !self.successor.is_under_way() => {
-                    if self.consequence_of_settings() == Consequence::NewConnection {
-                        // By the old settings: whoever reads the old presence topic sees that nothing comes there any more.
-                        self.say_goodbye(connection, thing).await;
-                        self.take_settings();
-                        return ControlFlow::Break(Ended::SettingsChanged);
-                    }
-                    self.take_settings();
-                }
-                () = ending(&mut self.inputs.shutdown) => {
-                    self.say_goodbye(connection, thing).await;
-                    self.reporters.session.report(SessionPhase::Idle, None);
-                    return ControlFlow::Break(Ended::Shutdown);
+                Err(error) => report_trial_failure(session, error, identity),
+            },
+            Ok(()) = session.inputs.identity.changed(), if !session.rollover.is_under_way() => {
+                if !find_successor(session, identity, since) {
+                    flush(session, &mut connection).await;
+                    let _ = timeout(CLOSE_TIMEOUT, connection.close(Farewell::DiscardWill)).await;
+                    return ControlFlow::Break(End::IdentityChanged);
                 }
             }
-        }
-    }
-
-    /// Publishes that we are going offline, or has the will say so where that cannot be sent, and ends the connection.
-    async fn say_goodbye(&mut self, mut connection: Connection, thing: &str) {
-        self.flush(&mut connection).await;
-        let farewell = self.traffic.announce_offline(&mut connection, thing);
-        let _ = timeout(FAREWELL, connection.close(farewell)).await;
-    }
-
-    /// Reports what is wrong although the session is up.
-    fn report_standing_problem(&self, thing: &str) {
-        self.reporters.set_aside(self.traffic.subscriber.all_set_aside());
-        let problem = self.standing_problem(thing);
-        self.reporters.session.report(SessionPhase::Connected, problem);
-    }
-
-    /// A connection that is lost while a successor is tried was lost to it, as a rule.
-    async fn lost_or_succeeded(
-        &mut self,
-        lost: Lost,
-        since: Instant,
-        identity: &Identity,
-    ) -> ControlFlow<Ended, Successful> {
-        match self.successor.decided().await {
-            Some((who, Ok(next))) => return ControlFlow::Continue(self.succeeded(who, next)),
-            Some((_, Err(error))) => self.successor_failed(error, identity),
-            None => {}
-        }
-        ControlFlow::Break(Ended::Lost(lost, since.elapsed()))
-    }
-
-    /// Waits for a moment for what AWS has not acknowledged yet: it would be sent once more on the next connection.
-    async fn flush(&mut self, connection: &mut Connection) {
-        let flushing = async {
-            while self.traffic.publisher.anything_under_way() {
-                match connection.next().await {
-                    Ok(Event::Acknowledged { packet_id, reason }) => {
-                        self.traffic.publisher.answered(packet_id, &reason).await
-                    }
-                    // What comes now is not acknowledged, and comes again.
-                    Ok(_) => {}
-                    Err(_) => return,
+            Ok(()) = session.inputs.settings.changed(), if !session.rollover.is_under_way() => {
+                if settings::effect(session) == Effect::NewConnection {
+                    // With the old settings, so that readers of the old presence topic see the gateway go offline.
+                    close_offline(session, connection, thing_name).await;
+                    settings::apply(session);
+                    return ControlFlow::Break(End::SettingsChanged);
                 }
+                settings::apply(session);
             }
-        };
-        let _ = timeout(FLUSH, flushing).await;
+            () = wait_for_shutdown(&mut session.inputs.shutdown) => {
+                close_offline(session, connection, thing_name).await;
+                session.reporters.session.report(SessionPhase::Idle, None);
+                return ControlFlow::Break(End::Shutdown);
+            }
+        }
     }
+}
+
+/// Announces that the gateway goes offline, and closes the connection. If the announcement cannot be sent, AWS publishes the will.
+async fn close_offline(session: &mut Session, mut connection: Connection, thing_name: &str) {
+    flush(session, &mut connection).await;
+    let farewell = session.traffic.announce_offline(&mut connection, thing_name);
+    let _ = timeout(CLOSE_TIMEOUT, connection.close(farewell)).await;
+}
+
+/// Reports the problem that exists although the session is connected.
+fn report_standing_problem(session: &Session, thing_name: &str) {
+    session.reporters.set_aside(session.traffic.subscriber.all_set_aside());
+    let problem = session.standing_problem(thing_name);
+    session.reporters.session.report(SessionPhase::Connected, problem);
+}
+
+/// Handles the loss of a connection. If a trial of another certificate is under way, its connection has usually replaced this one.
+async fn handle_loss(
+    session: &mut Session,
+    lost: Lost,
+    since: Instant,
+    identity: &Identity,
+) -> ControlFlow<End, Connected> {
+    match session.rollover.decided().await {
+        Some((candidate, Ok(next))) => return ControlFlow::Continue(complete_rollover(session, candidate, next)),
+        Some((_, Err(error))) => report_trial_failure(session, error, identity),
+        None => {}
+    }
+    ControlFlow::Break(End::Lost(lost, since.elapsed()))
+}
+
+/// Waits briefly for outstanding acknowledgements: unacknowledged messages would be sent again on the next connection.
+async fn flush(session: &mut Session, connection: &mut Connection) {
+    let publisher = &mut session.traffic.publisher;
+    let flushing = async {
+        while publisher.has_unacknowledged() {
+            match connection.next().await {
+                Ok(Event::Acknowledged { packet_id, reason }) => {
+                    publisher::answers::handle_answer(publisher, packet_id, &reason).await
+                }
+                // Messages that arrive now are not acknowledged, so AWS sends them again.
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let _ = timeout(FLUSH_TIMEOUT, flushing).await;
 }

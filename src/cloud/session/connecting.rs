@@ -1,226 +1,171 @@
-//! One attempt to connect: as whom, what to say of it, and when to make the next one.
+//! One attempt to connect, and the report and the wait after an attempt or a connection has failed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{CONNECT_INTERVAL, RETRY_INTERVAL, STABLE, Session, ending, problems, tls};
-use crate::cloud::mqtt::{ConnectError, Connection, Lost, Options, ReasonCode, Terms};
+use super::certificate_choice::alternate;
+use super::problems;
+use super::state::{Session, wait_for_shutdown};
+use super::timing::{CONNECT_INTERVAL, STABLE};
+use super::tls::tls_config;
+use crate::cloud::mqtt::{ConnectError, ConnectOptions, Connection, Lost, ReasonCode, Terms};
 use crate::identity::{Identity, SendChain};
 use crate::messages::Message;
-use crate::problem::Problem;
 
-impl Session {
-    /// One attempt; `None` when the daemon ends meanwhile.
-    pub(super) async fn connect(
-        &mut self,
-        identity: &Arc<Identity>,
-    ) -> Option<Result<(Connection, Terms), ConnectError>> {
-        let thing = identity.certificate.thing_name.clone();
-        let (mut opening, mut started) = (self.open(identity, self.traffic.presence.will(&thing)), Instant::now());
-        self.attempted = started;
-        self.reporters.connecting(thing.clone());
-        self.inputs.recovery.mark_heard();
-        // An attempt that hangs since before the network came back is given up, but only once. A certificate that AWS has never
-        // accepted may hang because of just-in-time provisioning, which has a pace of its own.
-        let mut may_begin_anew = self.provisioning.was_accepted() || !self.is_newest(identity);
-        let outcome = loop {
-            let pinned = std::pin::pin!(opening);
-            tokio::select! {
-                outcome = pinned => break outcome,
-                () = self.inputs.recovery.worth_beginning_anew(started), if may_begin_anew => {}
-                () = ending(&mut self.inputs.shutdown) => return None,
-            }
-            may_begin_anew = false;
-            (opening, started) = (self.open(identity, self.traffic.presence.will(&thing)), Instant::now());
-        };
-        self.reporters.attempted();
-        Some(outcome.inspect(|(_, granted)| self.accepted(identity, *granted)))
-    }
-
-    /// A connection as `identity`, which borrows nothing from the session.
-    pub(super) fn open(
-        &self,
-        identity: &Identity,
-        will: Option<Message>,
-    ) -> impl Future<Output = Result<(Connection, Terms), ConnectError>> + Send + use<> {
-        let chain = match self.is_newest(identity) {
-            true => self.provisioning.send_chain(),
-            false => SendChain::Leaf,
-        };
-        let tls = tls(&self.endpoint, identity, &self.roots, chain, &self.clock);
-        let endpoint = self.endpoint.clone();
-        let options = Options {
-            client_id: identity.certificate.thing_name.clone(),
-            clean_start: self.traffic.subscriber.wants_clean_start(),
-            keep_alive: self.mqtt.keep_alive,
-            session_expiry: self.mqtt.session_expiry,
-            will,
-        };
-        async move { Connection::open(&endpoint, tls.map_err(ConnectError::Unreachable)?, &options).await }
-    }
-
-    /// Whether it is the certificate that provisioning is about.
-    pub(super) fn is_newest(&self, identity: &Identity) -> bool {
-        self.provisioning.is_about(&identity.certificate.id)
-    }
-
-    /// CONNACK: AWS has accepted it.
-    pub(super) fn accepted(&mut self, identity: &Arc<Identity>, granted: Terms) {
-        if self.is_newest(identity) {
-            self.provisioning.accepted();
-            self.tell_who_is_accepted(identity);
-            self.reporters.provisioning(&self.provisioning, None, None);
-        }
-        self.proven.keep(&identity.certificate);
-        self.outage.end();
-        self.successor.accepted_one();
-        self.recovery.announce_success();
-        // Not to ourselves.
-        self.inputs.recovery.mark_heard();
-        let client_id = identity.certificate.thing_name.clone();
-        let problem = self.standing_problem(&client_id);
-        self.reporters
-            .connected(client_id, &identity.certificate.id, granted, problem);
-        self.reporters.set_aside(self.traffic.subscriber.all_set_aside());
-    }
-
-    /// What is wrong although the session is up.
-    pub(super) fn standing_problem(&self, thing: &str) -> Option<Problem> {
-        self.takeovers.problem().or_else(|| self.traffic.problem(thing))
-    }
-
-    /// Whether the credentials provider has accepted this certificate since its MQTT connections are dropped.
-    fn is_active(&self, identity: &Identity) -> bool {
-        self.inputs
-            .provider_accepted
-            .borrow()
-            .as_ref()
-            .is_some_and(|(accepted, at)| {
-                accepted.certificate.id == identity.certificate.id && self.outage.proves_active(*at)
-            })
-    }
-
-    /// Credentials are asked for with the last identity that AWS has accepted. It is never taken back: as long as the
-    /// credentials provider answers, what MQTT has to suffer does not matter.
-    pub(super) fn tell_who_is_accepted(&self, identity: &Arc<Identity>) {
-        let accepted = self.provisioning.was_accepted();
-        self.accepted.send_if_modified(|known| {
-            let news = accepted && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity));
-            if news {
-                *known = Some(identity.clone());
-            }
-            news
-        });
-    }
-
-    /// What to say of a connection that was lost, and how long to wait.
-    pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> Duration {
-        // Who looks for the message that drops the connections, and finds it, need not go ever slower.
-        let found_one = self.traffic.has_found_one();
-        // Where AWS leaves something unanswered, the next connection is likely to end the same way, however long it lasts.
-        let stable = lasted >= STABLE && !matches!(lost, Lost::Unanswered);
-        if found_one || stable {
-            self.backoff.reset();
-            self.provisioning.stable();
-        }
-        let repeats = self.outage.lost(lost, lasted);
-        self.reporters.lost(&*self.clock);
-        let taken_over = matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER);
-        let by_ourselves = taken_over && self.successor.may_have_taken_over();
-        if taken_over && !by_ourselves {
-            self.takeovers.happened(self.clock.wall());
-            self.reporters.taken_over(self.takeovers.details());
-        }
-        let wait = match lost {
-            // How often this machine's network changes bounds how often this happens: one time in ten seconds.
-            Lost::Stale => {
-                self.backoff.reset();
-                CONNECT_INTERVAL + self.backoff.next_wait() / 2
-            }
-            _ => self.next_backoff(),
-        };
-        let problem = match by_ourselves {
-            true => problems::taken_over_by_ourselves(),
-            false => problems::lost(&self.endpoint, lost, repeats),
-        };
-        self.reporters.waiting(Some(problem), self.clock.wall() + wait);
-        wait
-    }
-
-    /// What to say of a failed attempt, and how long to wait.
-    pub(super) fn failed(&mut self, error: ConnectError, identity: &Identity) -> Duration {
-        self.traffic.not_reached();
-        let is_newest = self.is_newest(identity);
-        let has_connected = self.accepted.borrow().is_some();
-        self.outage.failed(&error, has_connected, Instant::now());
-        let (problem, wait) = match error {
-            ConnectError::Unreachable(problem) => (Some(self.outage.judge(problem)), self.next_backoff()),
-            ConnectError::LostBeforeConnack(seen) if is_newest => {
-                let wait = self.provisioning.lost_before_connack();
-                let why = self.provisioning.explain(&seen, self.is_active(identity));
-                // What provisioning has to say of it need not be said twice.
-                let problem = why.is_none().then(|| problems::dropped(&self.endpoint, &seen));
-                self.reporters
-                    .provisioning(&self.provisioning, why, Some(self.clock.wall() + wait));
-                (problem, wait)
-            }
-            ConnectError::Breach(error) => {
-                let what = error.to_string();
-                let problem = self.outage.judge(problems::not_mqtt(&self.endpoint, &what));
-                (Some(problem), self.next_backoff())
-            }
-            ConnectError::NotMqtt(what) => {
-                let problem = self.outage.judge(problems::not_mqtt(&self.endpoint, &what));
-                (Some(problem), self.next_backoff())
-            }
-            ConnectError::LostBeforeConnack(seen) => {
-                (Some(problems::dropped(&self.endpoint, &seen)), self.next_backoff())
-            }
-            ConnectError::Refused(reason) => {
-                self.provisioning.answered();
-                let will = self.traffic.presence.will(&identity.certificate.thing_name);
-                let problem = problems::refused(&self.endpoint, &reason, will.as_ref());
-                // AWS refuses the whole connection when the policy forbids the will's topic.
-                if may_be_the_will(reason.code) {
-                    self.traffic.presence.try_another_way();
-                }
-                (Some(problem), self.next_backoff())
-            }
-        };
-        let wait = self.take_turns(identity, wait);
-        self.reporters.waiting(problem, self.clock.wall() + wait);
-        wait
-    }
-
-    /// Waits; a new identity cuts it short, and where AWS was not reached, a sign that it may be now. AWS takes one CONNECT a
-    /// second from a client ID, whatever the reason; an operator's request waits longer, because he may ask often.
-    pub(super) async fn pause(&mut self, wait: Duration) -> Option<()> {
-        let mut earliest = Instant::now() + CONNECT_INTERVAL;
-        self.inputs.retry.forget();
+/// Makes one attempt as `identity`; `None` on shutdown.
+pub(super) async fn connect(
+    session: &mut Session,
+    identity: &Arc<Identity>,
+) -> Option<Result<(Connection, Terms), ConnectError>> {
+    let thing_name = identity.certificate.thing_name.clone();
+    let open_with_will = |session: &Session| open(session, identity, session.traffic.presence.will(&thing_name));
+    let (mut opening, mut started) = (open_with_will(session), Instant::now());
+    session.attempted = started;
+    session.reporters.connecting(thing_name.clone());
+    session.inputs.recovery.mark_heard();
+    // An attempt that has hung since before the network returned is restarted, but only once. A certificate that AWS has never
+    // accepted may hang because of just-in-time provisioning, which has its own schedule.
+    let mut may_restart = session.provisioning.was_accepted() || !session.is_newest(identity);
+    let outcome = loop {
+        let pinned = std::pin::pin!(opening);
+        let inputs = &mut session.inputs;
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            Ok(()) = self.inputs.identity.changed() => {}
-            () = self.inputs.recovery.worth_a_try(), if self.outage.may_be_cut_short() => {}
-            () = self.inputs.retry.requested() => earliest = earliest.max(self.attempted + RETRY_INTERVAL),
-            () = ending(&mut self.inputs.shutdown) => return None,
+            outcome = pinned => break outcome,
+            () = inputs.recovery.wait_for_restart(started), if may_restart => {}
+            () = wait_for_shutdown(&mut inputs.shutdown) => return None,
         }
-        tokio::select! {
-            () = sleep_until(earliest) => Some(()),
-            () = ending(&mut self.inputs.shutdown) => None,
-        }
-    }
-
-    /// Jitter comes on top of the floor: a fleet that lost its broker must not come back in the same instant.
-    pub(super) fn next_backoff(&mut self) -> Duration {
-        CONNECT_INTERVAL + self.backoff.next_wait()
-    }
+        may_restart = false;
+        (opening, started) = (open_with_will(session), Instant::now());
+    };
+    session.reporters.attempted();
+    Some(outcome.inspect(|(_, terms)| record_accepted(session, identity, *terms)))
 }
 
-/// Whether a CONNACK with this code may refuse the will rather than the client: its topic, that it is retained, or its quality
-/// of service.
-pub(super) fn may_be_the_will(code: ReasonCode) -> bool {
+/// Opens a connection as `identity`. The future borrows nothing from the session.
+pub(super) fn open(
+    session: &Session,
+    identity: &Identity,
+    will: Option<Message>,
+) -> impl Future<Output = Result<(Connection, Terms), ConnectError>> + Send + use<> {
+    let chain = match session.is_newest(identity) {
+        true => session.provisioning.send_chain(),
+        false => SendChain::Leaf,
+    };
+    let tls = tls_config(&session.endpoint, identity, &session.roots, chain, &session.clock);
+    let endpoint = session.endpoint.clone();
+    let options = ConnectOptions {
+        client_id: identity.certificate.thing_name.clone(),
+        clean_start: session.traffic.subscriber.wants_clean_start(),
+        keep_alive: session.mqtt.keep_alive,
+        session_expiry: session.mqtt.session_expiry,
+        will,
+    };
+    async move { Connection::open(&endpoint, tls.map_err(ConnectError::Unreachable)?, &options).await }
+}
+
+/// Records and reports that AWS has accepted a connection as `identity`.
+pub(super) fn record_accepted(session: &mut Session, identity: &Arc<Identity>, terms: Terms) {
+    if session.is_newest(identity) {
+        session.provisioning.accepted();
+        session.publish_if_accepted(identity);
+        session.reporters.provisioning(&session.provisioning, None, None);
+    }
+    session.last_accepted.keep(&identity.certificate);
+    session.outage.end();
+    session.rollover.accepted_one();
+    session.recovery.announce_success();
+    // The announcement is for other tasks.
+    session.inputs.recovery.mark_heard();
+    let client_id = identity.certificate.thing_name.clone();
+    let problem = session.standing_problem(&client_id);
+    session
+        .reporters
+        .connected(client_id, &identity.certificate.id, terms, problem);
+    session.reporters.set_aside(session.traffic.subscriber.all_set_aside());
+}
+
+/// Reports a lost connection, and returns the wait before the next attempt.
+pub(super) fn report_loss(session: &mut Session, lost: &Lost, lasted: Duration) -> Duration {
+    // While the search for the message that drops connections makes progress, the waits need not grow.
+    let makes_progress = session.traffic.take_progress();
+    // If AWS leaves something unanswered, the next connection is likely to end in the same way, however long it lasts.
+    let is_stable = lasted >= STABLE && !matches!(lost, Lost::Unanswered);
+    if makes_progress || is_stable {
+        session.backoff.reset();
+        session.provisioning.stable();
+    }
+    let repeats = session.outage.lost(lost, lasted);
+    session.reporters.lost(&*session.clock);
+    let is_takeover = matches!(lost, Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER);
+    let by_ourselves = is_takeover && session.rollover.may_have_taken_over();
+    if is_takeover && !by_ourselves {
+        session.takeovers.record(session.clock.wall());
+        session.reporters.taken_over(session.takeovers.details());
+    }
+    let wait = match lost {
+        // No full backoff: network changes are announced at most once in ten seconds, which limits how often this happens.
+        Lost::Stale => {
+            session.backoff.reset();
+            CONNECT_INTERVAL + session.backoff.next_wait() / 2
+        }
+        _ => session.next_backoff(),
+    };
+    let problem = match by_ourselves {
+        true => problems::taken_over_by_ourselves(),
+        false => problems::lost(&session.endpoint, lost, repeats),
+    };
+    session.reporters.waiting(Some(problem), session.clock.wall() + wait);
+    wait
+}
+
+/// Reports a failed attempt, and returns the wait before the next one.
+pub(super) fn report_failure(session: &mut Session, error: ConnectError, identity: &Identity) -> Duration {
+    session.traffic.connect_failed();
+    let is_newest = session.is_newest(identity);
+    let has_connected = session.accepted.borrow().is_some();
+    session.outage.failed(&error, has_connected, Instant::now());
+    let endpoint = &session.endpoint;
+    let (problem, wait) = match error {
+        ConnectError::Unreachable(problem) => (Some(session.outage.judge(problem)), session.next_backoff()),
+        ConnectError::LostBeforeConnack(seen) if is_newest => {
+            let wait = session.provisioning.lost_before_connack();
+            let why = session.provisioning.explain(&seen, session.is_active(identity));
+            // If provisioning reports the problem, the session does not repeat it.
+            let problem = why.is_none().then(|| problems::dropped(endpoint, &seen));
+            session
+                .reporters
+                .provisioning(&session.provisioning, why, Some(session.clock.wall() + wait));
+            (problem, wait)
+        }
+        ConnectError::Breach(error) => {
+            let problem = session.outage.judge(problems::not_mqtt(endpoint, &error.to_string()));
+            (Some(problem), session.next_backoff())
+        }
+        ConnectError::NotMqtt(what) => {
+            let problem = session.outage.judge(problems::not_mqtt(endpoint, &what));
+            (Some(problem), session.next_backoff())
+        }
+        ConnectError::LostBeforeConnack(seen) => (Some(problems::dropped(endpoint, &seen)), session.next_backoff()),
+        ConnectError::Refused(reason) => {
+            session.provisioning.answered();
+            let will = session.traffic.presence.will(&identity.certificate.thing_name);
+            let problem = problems::refused(endpoint, &reason, will.as_ref());
+            // AWS refuses the whole connection if the policy forbids the topic of the will.
+            if may_concern_will(reason.code) {
+                session.traffic.presence.change_will();
+            }
+            (Some(problem), session.next_backoff())
+        }
+    };
+    let wait = alternate(session, identity, wait);
+    session.reporters.waiting(problem, session.clock.wall() + wait);
+    wait
+}
+
+/// Whether CONNACK with this code may reject the will rather than the client: the topic of the will, its retain flag, or its QoS.
+pub(super) fn may_concern_will(code: ReasonCode) -> bool {
     matches!(
         code,
         ReasonCode::NOT_AUTHORIZED

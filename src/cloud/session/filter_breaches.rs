@@ -1,75 +1,74 @@
-//! Detects topic filters whose subscription makes the server break the protocol: by a retained message that cannot be read, as a
-//! rule, or by a malformed SUBACK.
+//! Detects topic filters whose subscription makes the server violate the protocol, usually by a malformed retained message or
+//! SUBACK.
 //!
 //! Packets that a subscription causes arrive within a second of SUBACK, so a SUBSCRIBE is settled after that. When a breach ends the
 //! connection while filters are unsettled, each of them gets a strike; struck filters are subscribed to last, and one at a time. A
-//! filter that is alone at its second strike is blamed, and its subscription is set aside by the caller. On a connection that
-//! resumes the session after a breach nothing is subscribed to for a second: what AWS sends again with the session comes first, and
-//! is not blamed on a filter.
+//! filter that is alone at its second strike is blamed, and the caller sets it aside. On a connection that resumes the session after
+//! a breach, nothing is subscribed to for a second, so that messages that AWS resends with the session are not blamed on a filter.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Time within which packets arrive that a subscription causes (after SUBACK), or a resumed session (after CONNACK).
+/// Time within which packets arrive that a subscription causes after SUBACK, or a resumed session after CONNACK.
 const SETTLING: Duration = Duration::from_secs(1);
 /// A filter is blamed at this strike, if it is alone.
 const STRIKES: u32 = 2;
 
-/// The filters that are suspected, and those whose SUBSCRIBE is not settled.
+/// Filters with strikes, and filters whose SUBSCRIBE is not settled.
 #[derive(Debug, Default)]
 pub(super) struct FilterBreaches {
-    /// When SUBACK came, where it has.
+    /// Time of SUBACK, if it has arrived.
     unsettled: BTreeMap<String, Option<Instant>>,
     strikes: BTreeMap<String, u32>,
-    /// Whether a breach has ended the last connection.
+    /// Whether a breach ended the last connection.
     after_breach: bool,
     quiet_until: Option<Instant>,
 }
 
-/// The judgement of a breach.
+/// Conclusion from a breach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No filter was unsettled: the breach came otherwise, with the session perhaps.
+    /// No filter was unsettled, so the breach had another cause, perhaps the session.
     Unrelated,
-    /// One of several filters, or one for the first time: the next connections will tell.
+    /// One of several filters may be the cause, or one filter for the first time. The next connections will tell.
     Suspected,
-    /// This filter is to blame.
+    /// This filter is the cause.
     Blamed(String),
 }
 
 impl FilterBreaches {
-    /// A connection, on which AWS has resumed the session or begun a new one.
+    /// Starts with a connection, on which AWS has resumed the session or started a new one.
     pub(super) fn connected(&mut self, session_present: bool) {
         self.unsettled.clear();
         let is_quiet = std::mem::take(&mut self.after_breach) && session_present;
         self.quiet_until = is_quiet.then(|| Instant::now() + SETTLING);
     }
 
-    /// SUBSCRIBE is sent for this filter.
-    pub(super) fn asked(&mut self, filter: &str) {
+    /// Records that SUBSCRIBE was sent for this filter.
+    pub(super) fn subscribing(&mut self, filter: &str) {
         self.unsettled.insert(filter.to_owned(), None);
     }
 
-    /// SUBACK has come.
-    pub(super) fn answered(&mut self, filter: &str) {
+    /// Records SUBACK.
+    pub(super) fn subscribed(&mut self, filter: &str) {
         if let Some(answered) = self.unsettled.get_mut(filter) {
             *answered = Some(Instant::now());
         }
     }
 
-    /// Whether the filter is to go alone.
+    /// Whether the filter has a strike, so that it must be subscribed to alone.
     pub(super) fn is_struck(&self, filter: &str) -> bool {
         self.strikes.contains_key(filter)
     }
 
-    /// Strikes of other filters are forgotten: nobody wants them any more.
+    /// Forgets the strikes of filters that are no longer wanted.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
         self.strikes.retain(|filter, _| is_wanted(filter));
     }
 
-    /// Acquits the filters that are settled by now.
+    /// Removes the strikes of filters that are settled by now.
     pub(super) fn settle(&mut self) {
         let now = Instant::now();
         let strikes = &mut self.strikes;
@@ -82,23 +81,23 @@ impl FilterBreaches {
         });
     }
 
-    /// Whether a struck filter may be subscribed to now: nothing else is unsettled.
+    /// Whether a filter with a strike may be subscribed to now, because no other one is unsettled.
     pub(super) fn may_go_alone(&self) -> bool {
         self.unsettled.is_empty()
     }
 
-    /// Until when nothing may be subscribed to.
+    /// Returns the time until which no filter may be subscribed to.
     pub(super) fn quiet_until(&self) -> Option<Instant> {
         self.quiet_until.filter(|until| Instant::now() < *until)
     }
 
-    /// When the next filter is settled, if any is suspected: others wait for that.
+    /// Returns when the next filter is settled, if filters with strikes wait for that.
     pub(super) fn settles_at(&self) -> Option<Instant> {
         let answered = self.unsettled.values().flatten().min();
         answered.filter(|_| !self.strikes.is_empty()).map(|at| *at + SETTLING)
     }
 
-    /// The connection has ended, by a breach or otherwise.
+    /// Handles the end of the connection, by a breach or otherwise.
     pub(super) fn disconnected(&mut self, is_breach: bool) -> Verdict {
         self.settle();
         let unsettled = std::mem::take(&mut self.unsettled);
@@ -113,7 +112,7 @@ impl FilterBreaches {
             *strikes += 1;
             verdict = match is_alone && *strikes >= STRIKES {
                 true => {
-                    // When it is tried again, it is blamed at once.
+                    // At the next attempt a single breach suffices.
                     *strikes = STRIKES - 1;
                     Verdict::Blamed(filter)
                 }
@@ -132,15 +131,15 @@ mod tests {
         Verdict::Blamed(filter.to_owned())
     }
 
-    /// A connection on which SUBSCRIBE is sent for these filters, the first `answered` of which get a SUBACK, and which a breach ends
-    /// so long after it.
+    /// Subscribes to these filters on a new connection, acknowledges the first `answered` of them, and ends the connection by a breach
+    /// after the given time.
     async fn end(breaches: &mut FilterBreaches, filters: &[&str], answered: usize, after: Duration) -> Verdict {
         breaches.connected(false);
-        filters.iter().for_each(|filter| breaches.asked(filter));
+        filters.iter().for_each(|filter| breaches.subscribing(filter));
         filters
             .iter()
             .take(answered)
-            .for_each(|filter| breaches.answered(filter));
+            .for_each(|filter| breaches.subscribed(filter));
         tokio::time::advance(after).await;
         breaches.disconnected(true)
     }
@@ -151,22 +150,22 @@ mod tests {
         let soon = Duration::from_millis(300);
         assert_eq!(end(&mut breaches, &["a", "b", "c"], 3, soon).await, Verdict::Suspected);
         assert!(["a", "b", "c"].iter().all(|filter| breaches.is_struck(filter)));
-        // One at a time: the innocent settle.
+        // One at a time, the filters that are not the cause settle.
         breaches.connected(false);
-        for innocent in ["a", "b"] {
+        for harmless in ["a", "b"] {
             assert!(breaches.may_go_alone());
-            breaches.asked(innocent);
+            breaches.subscribing(harmless);
             assert!(!breaches.may_go_alone() && breaches.settles_at().is_none());
-            breaches.answered(innocent);
+            breaches.subscribed(harmless);
             tokio::time::advance(Duration::from_millis(999)).await;
             breaches.settle();
-            assert!(breaches.is_struck(innocent), "it is not settled yet");
+            assert!(breaches.is_struck(harmless), "it is not settled yet");
             tokio::time::sleep_until(breaches.settles_at().unwrap()).await;
             breaches.settle();
-            assert!(!breaches.is_struck(innocent));
+            assert!(!breaches.is_struck(harmless));
         }
-        breaches.asked("c");
-        breaches.answered("c");
+        breaches.subscribing("c");
+        breaches.subscribed("c");
         assert_eq!(breaches.disconnected(true), blamed("c"));
         // An hour later it is tried again, and blamed at once.
         assert_eq!(end(&mut breaches, &["c"], 1, soon).await, blamed("c"));
@@ -229,14 +228,14 @@ mod tests {
             assert_eq!(last, *expected, "{what}");
             // An end that is no breach tells nothing.
             breaches.connected(true);
-            breaches.asked("a");
+            breaches.subscribing("a");
             tokio::time::advance(never).await;
             assert_eq!(breaches.disconnected(false), Verdict::Unrelated, "{what}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_breach_the_session_speaks_first() {
+    async fn after_a_breach_nothing_is_subscribed_to_until_the_session_has_settled() {
         let mut breaches = FilterBreaches::default();
         for (is_breach, session_present, is_quiet) in [
             (true, true, true),
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_wants_any_more_is_forgotten() {
+    async fn strikes_of_unwanted_filters_are_forgotten() {
         let mut breaches = FilterBreaches::default();
         for number in 0..1000 {
             end(&mut breaches, &[&format!("{number}")], 1, Duration::ZERO).await;

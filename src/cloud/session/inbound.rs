@@ -1,4 +1,4 @@
-//! Messages from AWS on their way to the inbox, and their acknowledgements on the way back.
+//! Passes messages from AWS to the inbox, and returns their acknowledgements in order.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -11,114 +11,116 @@ use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
 use crate::messages::{AckGuard, Received, SessionEvent};
 
-/// AWS IoT sends no more before we have acknowledged something (quotas, "Maximum inbound unacknowledged QoS 1 publish
-/// requests", the same the other way).
-const MOST_UNACKNOWLEDGED: usize = 100;
+/// Number of unacknowledged messages at which AWS IoT sends no more (quotas, "Maximum inbound unacknowledged QoS 1 publish
+/// requests", which applies in both directions).
+const MAX_UNACKNOWLEDGED: usize = 100;
 
-/// With so much that waits for the inbox, messages at quality of service 0 are dropped.
-const MOST_WAITING: usize = 256;
-/// The same in bytes.
-const MOST_WAITING_BYTES: usize = 1024 * 1024;
+/// Number of waiting events at which messages at QoS 0 are dropped.
+const MAX_WAITING: usize = 256;
+/// Bytes of waiting messages at which messages at QoS 0 are dropped.
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
-/// The way to the inbox.
+/// The queue of events for the inbox, and the acknowledgements of their messages.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    arrive: mpsc::Sender<SessionEvent>,
-    /// Messages and news that the inbox has no room for at the moment; AWS sends no more than [`MOST_UNACKNOWLEDGED`].
+    events: mpsc::Sender<SessionEvent>,
+    /// Events that the inbox has no room for. The number of messages at QoS 1 is limited by [`MAX_UNACKNOWLEDGED`].
     waiting: VecDeque<SessionEvent>,
-    /// Acknowledgements in the order in which the messages came (MQTT 5.0, 4.6), and whether they are due.
+    /// Packet identifiers in the order of arrival, in which they must be acknowledged (MQTT 5.0, 4.6), and whether each is due.
     unacknowledged: VecDeque<(u16, bool)>,
-    /// Whether AWS waits for one of them before it sends more.
-    crowded: Arc<AtomicBool>,
+    /// Whether AWS waits for an acknowledgement before it sends more.
+    is_full: Arc<AtomicBool>,
+    /// Packet identifiers of messages that the inbox has taken.
     taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
-    /// Limits the lines about messages that were lost.
-    lines: LogLimiter,
+    /// Limits journal entries about lost messages.
+    log_limiter: LogLimiter,
 }
 
 impl Inbound {
-    pub(super) fn new(arrive: mpsc::Sender<SessionEvent>) -> Self {
+    /// Creates a queue that passes events to `events`.
+    pub(super) fn new(events: mpsc::Sender<SessionEvent>) -> Self {
         Self {
-            arrive,
+            events,
             waiting: VecDeque::new(),
             unacknowledged: VecDeque::new(),
-            crowded: Arc::default(),
+            is_full: Arc::default(),
             taken: mpsc::unbounded_channel(),
-            lines: LogLimiter::default(),
+            log_limiter: LogLimiter::default(),
         }
     }
 
-    /// The connection is gone: AWS sends again what it has no acknowledgement for.
+    /// Handles the end of the connection. AWS will send unacknowledged messages again.
     pub(super) fn disconnected(&mut self) {
         self.unacknowledged.clear();
-        self.note_whether_crowded();
-        // Acknowledgements of this connection's messages mean nothing on the next one.
+        self.update_is_full();
+        // Packet identifiers of this connection are not valid on the next one.
         self.taken = mpsc::unbounded_channel();
-        // At quality of service 0 nothing comes again.
+        // Messages at QoS 0 are kept, because AWS does not send them again.
         self.waiting
-            .retain(|arrival| !matches!(arrival, SessionEvent::Message(_, taken) if taken.connection_lost()));
+            .retain(|event| !matches!(event, SessionEvent::Message(_, guard) if guard.connection_lost()));
     }
 
-    /// A message has come.
+    /// Passes a message to the inbox.
     pub(super) fn received(&mut self, packet_id: Option<u16>, message: Received) {
-        let taken = match packet_id {
+        let guard = match packet_id {
             Some(packet_id) => {
                 self.unacknowledged.push_back((packet_id, false));
-                self.note_whether_crowded();
-                AckGuard::new(packet_id, self.taken.0.clone(), self.crowded.clone())
+                self.update_is_full();
+                AckGuard::new(packet_id, self.taken.0.clone(), self.is_full.clone())
             }
             None => AckGuard::none(),
         };
-        let arrival = SessionEvent::Message(message, taken);
-        self.hand_on();
-        let arrival = match self.waiting.is_empty() {
+        let event = SessionEvent::Message(message, guard);
+        self.send_waiting();
+        let unsent = match self.waiting.is_empty() {
             true => self
-                .arrive
-                .try_send(arrival)
+                .events
+                .try_send(event)
                 .err()
                 .map(mpsc::error::TrySendError::into_inner),
-            false => Some(arrival),
+            false => Some(event),
         };
-        let Some(arrival) = arrival else { return };
-        // At quality of service 0 a message may be lost, and memory is not for those that come too fast.
-        match arrival {
-            SessionEvent::Message(message, _) if packet_id.is_none() && !self.has_room_for_unacknowledged() => {
-                self.say_lost(&message.topic, "too many wait for the programs");
+        let Some(event) = unsent else { return };
+        // A message at QoS 0 may be lost, and must not fill the memory if messages arrive too fast.
+        match event {
+            SessionEvent::Message(message, _) if packet_id.is_none() && !self.has_room_for_qos0() => {
+                self.log_lost(&message.topic, "too many wait for the programs");
             }
-            arrival => self.waiting.push_back(arrival),
+            event => self.waiting.push_back(event),
         }
     }
 
-    /// Whether a message at quality of service 0 may wait as well: it may come right behind the news that its subscription is
-    /// accepted, as retained messages do, and must not be lost because that news still waits.
-    fn has_room_for_unacknowledged(&self) -> bool {
-        let size = |arrival: &SessionEvent| match arrival {
+    /// Whether a message at QoS 0 may wait for the inbox. Retained messages arrive right after SUBACK, and must not be lost because the
+    /// event of the SUBACK still waits.
+    fn has_room_for_qos0(&self) -> bool {
+        let size = |event: &SessionEvent| match event {
             SessionEvent::Message(message, _) => message.payload.len() + message.properties.size(),
             _ => 0,
         };
-        self.waiting.len() < MOST_WAITING && self.waiting.iter().map(size).sum::<usize>() < MOST_WAITING_BYTES
+        self.waiting.len() < MAX_WAITING && self.waiting.iter().map(size).sum::<usize>() < MAX_WAITING_BYTES
     }
 
-    /// Hands on what waits, as far as the inbox has room.
-    fn hand_on(&mut self) {
-        while let Some(arrival) = self.waiting.pop_front() {
-            if let Err(error) = self.arrive.try_send(arrival) {
+    /// Sends waiting events, as far as the inbox has room.
+    fn send_waiting(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            if let Err(error) = self.events.try_send(event) {
                 return self.waiting.push_front(error.into_inner());
             }
         }
     }
 
-    /// A message was skipped. It is acknowledged in its turn, as refused.
+    /// Records a skipped message. It is acknowledged in order, with a failure.
     pub(super) fn skipped(&mut self, packet_id: Option<u16>, topic: &str, why: &str) {
-        self.say_lost(topic, why);
+        self.log_lost(topic, why);
         if let Some(packet_id) = packet_id {
             self.unacknowledged.push_back((packet_id, false));
-            self.note_whether_crowded();
+            self.update_is_full();
             let _ = self.taken.0.send(packet_id);
         }
     }
 
-    fn say_lost(&mut self, topic: &str, why: &str) {
-        self.lines.one_more(|level, more| {
+    fn log_lost(&mut self, topic: &str, why: &str) {
+        self.log_limiter.one_more(|level, more| {
             journal!(
                 level, Event::MessageSkipped, TOPIC = topic;
                 "inbox: a message on {topic} was not taken, and is lost: {why}{more}"
@@ -126,22 +128,22 @@ impl Inbound {
         });
     }
 
-    /// Something else for the inbox to know.
-    pub(super) fn tell(&mut self, arrival: SessionEvent) {
-        self.waiting.push_back(arrival);
-        self.hand_on();
+    /// Passes an event other than a message to the inbox.
+    pub(super) fn tell(&mut self, event: SessionEvent) {
+        self.waiting.push_back(event);
+        self.send_waiting();
     }
 
-    /// Hands on what waits, as the inbox has room; returns when messages were taken: those to acknowledge. Cancel safe.
-    pub(super) async fn taken(&mut self) -> Vec<u16> {
+    /// Sends waiting events as the inbox gets room, and returns the packet identifiers of messages to acknowledge. Cancel safe.
+    pub(super) async fn acknowledgements(&mut self) -> Vec<u16> {
         loop {
             let taken = tokio::select! {
-                permit = self.arrive.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
-                    (Ok(permit), Some(arrival)) => {
-                        permit.send(arrival);
+                permit = self.events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
+                    (Ok(permit), Some(event)) => {
+                        permit.send(event);
                         continue;
                     }
-                    // The daemon ends.
+                    // The daemon shuts down.
                     _ => pending().await,
                 },
                 Some(packet_id) = self.taken.1.recv() => packet_id,
@@ -153,7 +155,7 @@ impl Inbound {
         }
     }
 
-    /// The acknowledgements that are due now that this message is taken.
+    /// Records that the inbox has taken a message, and returns the acknowledgements that are due.
     fn due(&mut self, packet_id: u16) -> Vec<u16> {
         for (waiting, is_taken) in &mut self.unacknowledged {
             *is_taken |= *waiting == packet_id;
@@ -163,13 +165,13 @@ impl Inbound {
             due.push(*packet_id);
             self.unacknowledged.pop_front();
         }
-        self.note_whether_crowded();
+        self.update_is_full();
         due
     }
 
-    fn note_whether_crowded(&self) {
-        let crowded = self.unacknowledged.len() >= MOST_UNACKNOWLEDGED;
-        self.crowded.store(crowded, Ordering::Relaxed);
+    fn update_is_full(&self) {
+        let is_full = self.unacknowledged.len() >= MAX_UNACKNOWLEDGED;
+        self.is_full.store(is_full, Ordering::Relaxed);
     }
 }
 
@@ -186,85 +188,85 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_at_quality_of_service_0_is_not_lost_behind_the_news_of_its_subscription() {
-        let (arrive, mut arrivals) = mpsc::channel(1);
-        let mut receiver = Inbound::new(arrive);
+    async fn a_message_at_qos_0_is_not_lost_behind_the_event_of_its_subscription() {
+        let (sender, mut events) = mpsc::channel(1);
+        let mut inbound = Inbound::new(sender);
         for filter in ["a", "b", "c"] {
-            receiver.tell(SessionEvent::Subscribed(filter.into()));
+            inbound.tell(SessionEvent::Subscribed(filter.into()));
         }
-        // AWS sends retained messages right behind SUBACK, before this thread has handed anything on.
-        receiver.received(None, message());
+        // AWS sends retained messages right after SUBACK, before the inbox has taken anything.
+        inbound.received(None, message());
         let mut seen = Vec::new();
         while seen.len() < 4 {
             tokio::select! {
                 biased;
-                _ = receiver.taken() => panic!("nothing is to be acknowledged"),
-                arrival = arrivals.recv() => seen.push(matches!(arrival, Some(SessionEvent::Message(..)))),
+                _ = inbound.acknowledgements() => panic!("no message needs an acknowledgement"),
+                event = events.recv() => seen.push(matches!(event, Some(SessionEvent::Message(..)))),
             }
         }
-        assert_eq!(seen, [false, false, false, true], "in the order in which they came");
-        // There is an end to what waits.
+        assert_eq!(seen, [false, false, false, true], "in the order of arrival");
+        // The queue is bounded.
         for _ in 0..10_000 {
-            receiver.received(None, message());
+            inbound.received(None, message());
         }
-        assert_eq!(receiver.waiting.len(), MOST_WAITING);
+        assert_eq!(inbound.waiting.len(), MAX_WAITING);
         let large = Received {
-            payload: vec![0; MOST_WAITING_BYTES].into(),
+            payload: vec![0; MAX_WAITING_BYTES].into(),
             ..message()
         };
-        receiver.disconnected();
-        assert_eq!(receiver.waiting.len(), MOST_WAITING, "what never comes again is kept");
-        receiver.waiting.clear();
+        inbound.disconnected();
+        assert_eq!(inbound.waiting.len(), MAX_WAITING, "messages at QoS 0 are kept");
+        inbound.waiting.clear();
         for _ in 0..10 {
-            receiver.received(None, large.clone());
+            inbound.received(None, large.clone());
         }
-        assert_eq!(receiver.waiting.len(), 1);
-        receiver.received(Some(1), large);
-        assert_eq!(receiver.waiting.len(), 2, "what is acknowledged always waits");
-        receiver.disconnected();
-        assert_eq!(receiver.waiting.len(), 1, "what comes again is not kept");
+        assert_eq!(inbound.waiting.len(), 1);
+        inbound.received(Some(1), large);
+        assert_eq!(inbound.waiting.len(), 2, "messages at QoS 1 always wait");
+        inbound.disconnected();
+        assert_eq!(inbound.waiting.len(), 1, "messages at QoS 1 are not kept");
     }
 
     #[tokio::test]
-    async fn a_message_that_was_skipped_is_acknowledged_in_its_turn() {
-        let (arrive, mut arrivals) = mpsc::channel(2);
-        let mut receiver = Inbound::new(arrive);
-        receiver.received(Some(1), message());
-        receiver.skipped(Some(2), "t", "too large");
-        receiver.skipped(None, "t", "too large");
-        let first = arrivals.recv().await;
+    async fn a_skipped_message_is_acknowledged_in_order() {
+        let (sender, mut events) = mpsc::channel(2);
+        let mut inbound = Inbound::new(sender);
+        inbound.received(Some(1), message());
+        inbound.skipped(Some(2), "t", "too large");
+        inbound.skipped(None, "t", "too large");
+        let first = events.recv().await;
         tokio::select! {
             biased;
-            _ = receiver.taken() => panic!("the first one is not taken yet"),
+            _ = inbound.acknowledgements() => panic!("the first one is not taken yet"),
             () = std::future::ready(()) => {}
         }
         drop(first);
-        assert_eq!(receiver.taken().await, [1, 2]);
+        assert_eq!(inbound.acknowledgements().await, [1, 2]);
     }
 
     #[tokio::test]
-    async fn messages_are_acknowledged_in_the_order_in_which_they_came() {
-        let (arrive, mut arrivals) = mpsc::channel(2);
-        let mut receiver = Inbound::new(arrive);
+    async fn messages_are_acknowledged_in_the_order_of_arrival() {
+        let (sender, mut events) = mpsc::channel(2);
+        let mut inbound = Inbound::new(sender);
         for packet_id in 1..=4 {
-            receiver.received(Some(packet_id), message());
+            inbound.received(Some(packet_id), message());
         }
-        let mut hands = Vec::new();
+        let mut taken = Vec::new();
         for _ in 0..4 {
             tokio::select! {
                 biased;
-                _ = receiver.taken() => panic!("nothing was taken"),
-                arrival = arrivals.recv() => hands.push(arrival),
+                _ = inbound.acknowledgements() => panic!("nothing was taken"),
+                event = events.recv() => taken.push(event),
             }
         }
-        drop(hands.remove(1));
-        drop(hands.remove(0));
-        assert_eq!(receiver.taken().await, [1, 2]);
-        // What is not acknowledged when the connection is lost never is: it comes again.
-        receiver.disconnected();
-        hands.clear();
-        receiver.received(Some(9), message());
-        drop(arrivals.recv().await);
-        assert_eq!(receiver.taken().await, [9]);
+        drop(taken.remove(1));
+        drop(taken.remove(0));
+        assert_eq!(inbound.acknowledgements().await, [1, 2]);
+        // Messages of a lost connection are never acknowledged, because AWS sends them again.
+        inbound.disconnected();
+        taken.clear();
+        inbound.received(Some(9), message());
+        drop(events.recv().await);
+        assert_eq!(inbound.acknowledgements().await, [9]);
     }
 }

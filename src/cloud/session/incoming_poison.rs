@@ -1,13 +1,13 @@
-//! Detects that the session itself ends every connection: AWS sends again what it has queued, and each time the same breach
-//! of the protocol follows.
+//! Detects that the session itself ends every connection: AWS resends a queued message, and each time the same breach of the protocol
+//! follows.
 //!
-//! Reconnecting does not mend that. After three connections in a row that resumed the session and ended soon by the same breach,
-//! the next one begins with a clean start: AWS then drops what it had queued, and everything behind the bad message arrives
-//! again from then on. That loses messages, so it is said, and done once an hour at the most.
+//! Reconnecting does not help. After three connections in a row that resumed the session and soon ended by the same breach, the next
+//! one makes a clean start: AWS discards its queue, and later messages arrive again. This loses messages, so it is reported, and
+//! done at most once an hour.
 //!
-//! A breach that follows a SUBSCRIBE is the filter's affair ([`FilterBreaches`](super::filter_breaches::FilterBreaches)). The message
-//! may be in the session from then on; if the next connection that resumes it ends by the same breach, the session is discarded at
-//! once, the hour notwithstanding: the filter's strikes bound how often that happens.
+//! A breach that follows a SUBSCRIBE is handled by [`FilterBreaches`](super::filter_breaches::FilterBreaches). The message may be in
+//! the session from then on. If the next connection that resumes the session ends by the same breach, the session is discarded at
+//! once, even within the hour, because the strikes of the filter limit how often that happens.
 
 use std::time::Duration;
 
@@ -15,49 +15,50 @@ use tokio::time::Instant;
 
 use crate::mqtt::ProtocolError;
 
-/// So many connections in a row must have ended by the same breach.
-const ENDS: u32 = 3;
-/// A connection that held for so long without the breach proves that it does not come with the session.
+/// Number of connections in a row that must have ended by the same breach.
+const MIN_ENDS: u32 = 3;
+/// A connection that lasts this long proves that the breach does not come with the session.
 const STABLE: Duration = Duration::from_secs(30);
-/// The least time between two clean starts.
+/// Minimum time between two clean starts.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Counts breaches that follow a resumed session.
+/// Breaches that followed a resumed session.
 #[derive(Debug, Default)]
 pub(super) struct IncomingPoison {
-    /// Whether this connection has resumed the session, and since when it lasts.
+    /// Whether the current connection resumed the session, and its start.
     connection: Option<(bool, Instant)>,
-    /// The breach that ended the last connections, and how many in a row.
+    /// The breach that ended the last connections, and their number.
     seen: Option<(ProtocolError, u32)>,
-    /// The breach that has followed a SUBSCRIBE on this session.
+    /// The breach that followed a SUBSCRIBE in this session.
     followed_subscribe: Option<ProtocolError>,
-    /// When the session was last discarded.
+    /// Time at which the session was last discarded.
     discarded: Option<Instant>,
 }
 
 impl IncomingPoison {
-    /// Whether the next connection is to begin with a clean start. Not the one that takes the place of a connection that lasts:
-    /// the session of that one is sound so far.
+    /// Whether the next connection should make a clean start. A connection that replaces an open one should not, because the session
+    /// works.
     pub(super) fn clean_start_is_due(&self) -> bool {
-        self.connection.is_none() && self.is_condemned()
+        self.connection.is_none() && self.must_be_discarded()
     }
 
-    fn is_condemned(&self) -> bool {
+    /// Whether the session must be discarded.
+    fn must_be_discarded(&self) -> bool {
         let Some((breach, ends)) = self.seen else {
             return false;
         };
-        let waits = self.discarded.is_some_and(|then| then.elapsed() < INTERVAL);
-        self.followed_subscribe == Some(breach) || (!waits && ends >= ENDS)
+        let is_too_soon = self.discarded.is_some_and(|then| then.elapsed() < INTERVAL);
+        self.followed_subscribe == Some(breach) || (!is_too_soon && ends >= MIN_ENDS)
     }
 
-    /// Connected. Returns the breach because of which the session was discarded, where it was.
+    /// Starts with a connection. If the session was discarded because of a breach, returns that breach.
     pub(super) fn connected(&mut self, session_present: bool) -> Option<ProtocolError> {
         let now = Instant::now();
         self.connection = Some((session_present, now));
         if session_present {
             return None;
         }
-        let is_discarded = self.is_condemned();
+        let is_discarded = self.must_be_discarded();
         self.followed_subscribe = None;
         if !is_discarded {
             return None;
@@ -66,7 +67,7 @@ impl IncomingPoison {
         self.seen.take().map(|(breach, _)| breach)
     }
 
-    /// The connection has ended, by a breach or otherwise. `with_filter` if the breach came with the subscription to a filter.
+    /// Handles the end of the connection, by a breach or otherwise; `with_filter` if the breach followed a SUBSCRIBE.
     pub(super) fn disconnected(&mut self, breach: Option<ProtocolError>, with_filter: bool) {
         let Some((resumed, since)) = self.connection.take() else {
             return;
@@ -107,9 +108,9 @@ mod tests {
             end(&mut poison, true, Some(ALIAS));
         }
         assert!(poison.clean_start_is_due());
-        assert_eq!(poison.connected(false), Some(ALIAS), "said once");
+        assert_eq!(poison.connected(false), Some(ALIAS), "reported once");
         poison.disconnected(None, false);
-        // It goes on at once: the next hour nothing more is thrown away for it.
+        // The breach continues, but nothing more is discarded within the next hour.
         for _ in 0..9 {
             end(&mut poison, true, Some(ALIAS));
             assert!(!poison.clean_start_is_due());
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_come_with_the_session_costs_nothing() {
+    async fn breaches_without_the_session_discard_nothing() {
         type End = (bool, Option<ProtocolError>, u64);
         let cases: &[(&str, &[End])] = &[
             ("new sessions", &[(false, Some(ALIAS), 0); 9]),
@@ -157,7 +158,7 @@ mod tests {
                 assert!(!poison.clean_start_is_due(), "{what}");
             }
         }
-        // A network that breaks at once in between changes nothing.
+        // A network failure in between changes nothing.
         let mut poison = IncomingPoison::default();
         for breach in [Some(ALIAS), None, Some(ALIAS), None, Some(ALIAS)] {
             end(&mut poison, true, breach);
@@ -169,13 +170,10 @@ mod tests {
     async fn promise_6_a_breach_that_has_come_with_a_filter_costs_the_session_at_once_and_each_time() {
         let mut poison = IncomingPoison::default();
         for _ in 0..3 {
-            // A retained message at quality of service 1: AWS sends it again when the session is resumed.
+            // A retained message at QoS 1: AWS sends it again when the session is resumed.
             poison.connected(false);
             poison.disconnected(Some(ALIAS), true);
-            assert!(
-                !poison.clean_start_is_due(),
-                "at quality of service 0 it does not come again"
-            );
+            assert!(!poison.clean_start_is_due(), "at QoS 0 it is not sent again");
             end(&mut poison, true, Some(ALIAS));
             assert!(poison.clean_start_is_due());
             assert_eq!(poison.connected(false), Some(ALIAS));
@@ -185,17 +183,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_breach_of_another_kind_or_of_another_session_is_none_that_came_with_the_filter() {
+    async fn another_breach_or_another_session_is_not_blamed_on_the_filter() {
         let mut poison = IncomingPoison::default();
         poison.connected(false);
         poison.disconnected(Some(ALIAS), true);
         end(&mut poison, true, Some(OTHER));
         assert!(!poison.clean_start_is_due(), "another breach");
-        // The session was lost with all that was in it.
+        // The session was lost with all its messages.
         end(&mut poison, false, None);
         end(&mut poison, true, Some(ALIAS));
         assert!(!poison.clean_start_is_due(), "another session");
-        // It has held: whatever came with the filter did not come again.
+        // The connection held, so the message did not arrive again.
         poison.connected(true);
         poison.disconnected(Some(ALIAS), true);
         poison.connected(true);
@@ -206,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_lasts_keeps_its_session() {
+    async fn an_open_connection_keeps_its_session() {
         let mut poison = IncomingPoison::default();
         for _ in 0..3 {
             end(&mut poison, true, Some(ALIAS));
@@ -214,7 +212,10 @@ mod tests {
         // The network was lost with the CONNACK of the clean start, and AWS resumed the session after all.
         assert!(poison.clean_start_is_due());
         assert_eq!(poison.connected(true), None);
-        assert!(!poison.clean_start_is_due(), "a successor resumes what works");
+        assert!(
+            !poison.clean_start_is_due(),
+            "a connection that replaces it resumes the session"
+        );
         tokio::time::advance(STABLE).await;
         assert!(!poison.clean_start_is_due());
         poison.disconnected(None, false);

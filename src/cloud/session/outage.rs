@@ -1,20 +1,20 @@
-//! Concludes from failed attempts to connect: whether AWS was reached at all, since when it drops connections,
-//! and whether a connection has ever succeeded.
+//! Conclusions from failed attempts to connect: whether AWS was reached at all, since when it drops connections, and whether a
+//! connection has ever succeeded.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::STABLE;
+use super::timing::STABLE;
 use crate::cloud::mqtt::{ConnectError, Lost};
 use crate::failure_streak::{FailureStreak, Outlook};
 use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
-/// After so many failures of one kind, three minutes or so, what never succeeded is no outage any more.
+/// Number of failures of one kind, after about three minutes, from which on the cause is not an outage if no attempt ever succeeded.
 pub(super) const TELLING_FAILURES: u32 = 10;
 
-/// The kinds of failed attempts, as far as they tell different causes.
+/// Kind of a failed attempt. Different kinds have different causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// AWS has not seen a CONNECT.
@@ -38,8 +38,8 @@ impl From<&ConnectError> for FailureKind {
     }
 }
 
-/// So many connections in a row that end by the same fault of the server are no accident any more.
-const TELLING_ENDS: u32 = 3;
+/// Number of connections in a row that end by the same fault of the server, from which on the fault is reported as lasting.
+const TELLING_LOSSES: u32 = 3;
 
 /// A fault of the server that ends connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,15 @@ enum Fault {
     Unanswered,
 }
 
-/// The failures since the last connection.
+/// Failures since the last connection.
 #[derive(Debug)]
 pub struct Outage {
+    /// Whether the last attempt did not reach AWS.
     unreached: bool,
+    /// Time of the first connection in a row that AWS dropped before CONNACK.
     dropped_since: Option<Instant>,
     streak: FailureStreak<FailureKind>,
-    /// The connections that were lost, the last ones in a row by the same fault.
+    /// Connections in a row that ended by the same fault.
     faults: FailureStreak<Fault>,
 }
 
@@ -64,21 +66,21 @@ impl Default for Outage {
             unreached: false,
             dropped_since: None,
             streak: FailureStreak::new(TELLING_FAILURES),
-            faults: FailureStreak::new(TELLING_ENDS),
+            faults: FailureStreak::new(TELLING_LOSSES),
         }
     }
 }
 
 impl Outage {
-    /// AWS has accepted a connection.
+    /// Records that AWS has accepted a connection.
     pub(super) fn end(&mut self) {
         self.unreached = false;
         self.dropped_since = None;
         self.streak.succeed();
     }
 
-    /// A connection was lost after so long. Where AWS ended it with a reason, the network is not what is wrong. Returns whether the
-    /// last connections have all ended by the same fault of the server.
+    /// Records the loss of a connection after `lasted`. If AWS gave a reason, the network works. Returns whether the last connections
+    /// have all ended by the same fault of the server.
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> bool {
         self.unreached = matches!(lost, Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale);
         let fault = match lost {
@@ -86,7 +88,7 @@ impl Outage {
             Lost::Unanswered => Some(Fault::Unanswered),
             Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale | Lost::Disconnected(_) => None,
         };
-        // What AWS leaves unanswered takes a minute to tell; for anything else such a connection was a good one.
+        // An unanswered packet is noticed after a minute only. With any other end, a connection of this length was sound.
         if lasted >= STABLE && fault != Some(Fault::Unanswered) {
             self.faults.reset();
         }
@@ -96,7 +98,7 @@ impl Outage {
         }
     }
 
-    /// An attempt has failed. `has_connected` is what the records say about earlier runs.
+    /// Records a failed attempt. `has_connected` says whether an earlier run has connected.
     pub(super) fn failed(&mut self, error: &ConnectError, has_connected: bool, now: Instant) {
         self.streak.remember_success(has_connected);
         self.unreached = matches!(error, ConnectError::Unreachable(_));
@@ -110,7 +112,7 @@ impl Outage {
         self.streak.fail(error.into());
     }
 
-    /// The problem of the last attempt; where none has ever succeeded, it names what to look at.
+    /// Returns the problem of the last attempt. If none has ever succeeded, it suggests what to check.
     pub(super) fn judge(&self, problem: Problem) -> Problem {
         self.streak.outlook().judge(
             problem,
@@ -118,13 +120,13 @@ impl Outage {
         )
     }
 
-    /// Whether the wait may be cut short when the network has changed or another endpoint has answered. Not where AWS has
-    /// answered, throttled or dropped: there full jitter keeps a fleet apart.
+    /// Whether the wait may end early when the network changes or another endpoint answers. If AWS answered, throttled or dropped the
+    /// connection, full jitter must keep the gateways of a fleet apart.
     pub(super) fn may_be_cut_short(&self) -> bool {
         self.unreached
     }
 
-    /// Whether the credentials provider has accepted a certificate at `accepted`, after MQTT connections began to be dropped.
+    /// Whether the credentials provider accepted a certificate, at `accepted`, after AWS began to drop MQTT connections.
     pub(super) fn proves_active(&self, accepted: Instant) -> bool {
         self.dropped_since.is_some_and(|since| accepted >= since)
     }
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_where_aws_was_not_reached_is_a_wait_cut_short() {
+    fn a_wait_ends_early_only_if_aws_was_not_reached() {
         let now = Instant::now();
         let cases = [
             (unreachable(), true),
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_end_one_after_the_other_by_the_same_fault_are_no_accident() {
+    fn connections_that_end_in_a_row_by_the_same_fault_are_recognised() {
         let breach = |what| {
             Lost::Breach(ProtocolError {
                 what,
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_succeeded_names_suspects() {
+    fn if_no_attempt_ever_succeeded_the_problem_suggests_what_to_check() {
         let now = Instant::now();
         for (has_connected, remedy) in [(false, Remedy::Configuration), (true, Remedy::Wait)] {
             let mut outage = Outage::default();

@@ -1,31 +1,31 @@
-//! Which message, if any, makes AWS drop the connection.
+//! Detects poison messages: messages that make AWS close the connection.
 //!
-//! A connection that is lost within a second after a message was sent may have been lost because of it. Then messages are
-//! sent one at a time, until those that were under way have passed. One that is alone when it happens again, with an AWS that
-//! can be reached at once, is accused, and kept back on the next connection for twice as long: if that breaks as well, it was
-//! not the message, and all begins anew. Guilty is what was accused three times in a row so. A broker that dies takes
-//! longer to come back, and a network that breaks for reasons of its own does so without the message, too.
+//! When a connection drops within one second of a publish, every message in flight becomes a suspect, and suspects are sent again one
+//! at a time. If the connection drops again while a single suspect is in flight, and AWS accepts the next connection at once, the
+//! suspect gets a strike, and nothing is sent on that connection for two seconds. If that connection drops as well, the message is not
+//! the cause, and all strikes are removed. Three strikes in a row make a message guilty. A broker that crashes takes longer to
+//! return, and a network that fails for other reasons also fails without the message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A loss this soon after a message may be because of it.
+/// A connection that is lost within this time of a message may be lost because of it.
 const SOON: Duration = Duration::from_secs(1);
-/// A connection on which the accused was kept back for so long has held without it.
+/// Time for which nothing is sent on a connection after a strike.
 const QUIET: Duration = Duration::from_secs(2);
-/// So often it must have been alone.
+/// Number of strikes that make a suspect guilty.
 const STRIKES: u32 = 3;
 
-/// What is known about messages by their numbers (or about anything else that has an order).
+/// Suspects and their strikes. `T` identifies a message or anything else that has an order.
 #[derive(Debug)]
 pub(super) struct PoisonDetector<T: Ord + Clone> {
     suspected: BTreeSet<T>,
     strikes: BTreeMap<T, u32>,
-    /// It was alone at the last loss; whether that counts depends on how the next connection comes about.
+    /// The suspect that was alone in flight at the last loss. It gets a strike if the next attempt to connect succeeds.
     alone: Option<T>,
-    /// The connection must hold until then without the accused.
+    /// Time until which nothing is sent, to see whether the connection holds without the message.
     quiet_until: Option<Instant>,
 }
 
@@ -41,56 +41,56 @@ impl<T: Ord + Clone> Default for PoisonDetector<T> {
 }
 
 impl<T: Ord + Clone> PoisonDetector<T> {
-    /// Whether only one may be under way at a time.
+    /// Whether only one message may be in flight at a time.
     pub(super) fn one_at_a_time(&self) -> bool {
         !self.suspected.is_empty()
     }
 
-    /// Whether one of these is suspected.
-    pub(super) fn any(&self, is: impl FnMut(&T) -> bool) -> bool {
-        self.suspected.iter().any(is)
+    /// Whether `predicate` is true for a suspect.
+    pub(super) fn any(&self, predicate: impl FnMut(&T) -> bool) -> bool {
+        self.suspected.iter().any(predicate)
     }
 
-    /// Whether it was under way when a connection was lost, and is not acquitted yet.
-    pub(super) fn is_suspected(&self, what: &T) -> bool {
-        self.suspected.contains(what)
+    /// Whether the message is a suspect: it was in flight when a connection was lost, and is not cleared yet.
+    pub(super) fn is_suspected(&self, message: &T) -> bool {
+        self.suspected.contains(message)
     }
 
-    /// Those before this one have not come again, so they never will: somebody has purged them, or they are too old.
-    pub(super) fn forget_before(&mut self, what: &T) {
-        self.suspected.retain(|known| known >= what);
-        self.strikes.retain(|known, _| known >= what);
+    /// Forgets the suspects before this message. They were not sent again before it, so they were purged or have expired.
+    pub(super) fn forget_before(&mut self, message: &T) {
+        self.suspected.retain(|known| known >= message);
+        self.strikes.retain(|known, _| known >= message);
         if self.strikes.is_empty() {
             self.quiet_until = None;
         }
     }
 
-    /// Until when nothing may be sent: the connection is tried without the accused.
+    /// Returns the time until which nothing may be sent.
     pub(super) fn quiet_until(&self) -> Option<Instant> {
         self.quiet_until.filter(|until| Instant::now() < *until)
     }
 
-    /// The connection is lost while these were under way, the last of them sent so long ago.
-    pub(super) fn lost(&mut self, under_way: impl Iterator<Item = T>, ago: Duration) {
-        let under_way: BTreeSet<T> = under_way.collect();
+    /// Handles the loss of a connection with these messages in flight, the last of which was sent `ago`.
+    pub(super) fn lost(&mut self, in_flight: impl Iterator<Item = T>, ago: Duration) {
+        let in_flight: BTreeSet<T> = in_flight.collect();
         if self.quiet_until().is_some() {
             self.strikes.clear();
         }
-        if ago > SOON || under_way.is_empty() {
+        if ago > SOON || in_flight.is_empty() {
             return;
         }
-        self.alone = match (under_way.len(), under_way.first()) {
+        self.alone = match (in_flight.len(), in_flight.first()) {
             (1, Some(only)) if self.suspected.contains(only) => Some(only.clone()),
             _ => None,
         };
-        self.suspected.extend(under_way);
+        self.suspected.extend(in_flight);
     }
 
-    /// The connection has ended because these were never answered. One alone is to blame, and returned; several go one at a time
-    /// from now on.
-    pub(super) fn unanswered(&mut self, under_way: Vec<T>) -> Option<T> {
+    /// Handles the end of a connection on which AWS did not answer these messages. A single one is the cause, and is returned;
+    /// several are sent one at a time from now on.
+    pub(super) fn unanswered(&mut self, in_flight: Vec<T>) -> Option<T> {
         self.alone = None;
-        match <[T; 1]>::try_from(under_way) {
+        match <[T; 1]>::try_from(in_flight) {
             Ok([only]) => {
                 self.cleared(&only);
                 Some(only)
@@ -102,12 +102,12 @@ impl<T: Ord + Clone> PoisonDetector<T> {
         }
     }
 
-    /// An attempt to connect has failed: it was not the message's doing, then.
-    pub(super) fn not_reached(&mut self) {
+    /// Records a failed attempt to connect. AWS cannot be reached, so the last loss blames no message.
+    pub(super) fn connect_failed(&mut self) {
         self.alone = None;
     }
 
-    /// Connected.
+    /// Starts with a new connection.
     pub(super) fn connected(&mut self) {
         if let Some(alone) = self.alone.take() {
             *self.strikes.entry(alone).or_default() += 1;
@@ -115,15 +115,15 @@ impl<T: Ord + Clone> PoisonDetector<T> {
         self.quiet_until = (!self.strikes.is_empty()).then(|| Instant::now() + QUIET);
     }
 
-    /// Whether it is the one.
-    pub(super) fn is_guilty(&self, what: &T) -> bool {
-        self.quiet_until().is_none() && self.strikes.get(what).is_some_and(|strikes| *strikes >= STRIKES)
+    /// Whether the message has made AWS close connections.
+    pub(super) fn is_guilty(&self, message: &T) -> bool {
+        self.quiet_until().is_none() && self.strikes.get(message).is_some_and(|strikes| *strikes >= STRIKES)
     }
 
-    /// It has passed, or is out of the way.
-    pub(super) fn cleared(&mut self, what: &T) {
-        self.suspected.remove(what);
-        self.strikes.remove(what);
+    /// Clears a message that AWS has answered, or that will not be sent again.
+    pub(super) fn cleared(&mut self, message: &T) {
+        self.suspected.remove(message);
+        self.strikes.remove(message);
         if self.strikes.is_empty() {
             self.quiet_until = None;
         }
@@ -137,7 +137,7 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     #[test]
-    fn of_several_that_are_not_answered_each_goes_alone_until_one_is_to_blame() {
+    fn unanswered_messages_are_sent_one_at_a_time_until_the_cause_is_found() {
         let mut suspects = PoisonDetector::default();
         assert_eq!(suspects.unanswered(vec![1, 2, 3]), None);
         assert!(suspects.one_at_a_time());
@@ -149,16 +149,16 @@ mod tests {
         assert_eq!(
             suspects.quiet_until(),
             None,
-            "nobody is accused of dropping a connection"
+            "there is no strike for a dropped connection"
         );
         suspects.cleared(&3);
         assert!(!suspects.one_at_a_time());
-        assert_eq!(suspects.unanswered(vec![4]), Some(4), "alone by chance");
+        assert_eq!(suspects.unanswered(vec![4]), Some(4), "alone from the start");
         assert_eq!(suspects.unanswered(Vec::new()), None);
         assert!(!suspects.one_at_a_time());
     }
 
-    /// The next connection, once it has held for long enough.
+    /// Connects, and waits until the connection has held for long enough.
     async fn connected(suspects: &mut PoisonDetector<i32>) {
         suspects.connected();
         if let Some(until) = suspects.quiet_until() {
@@ -171,9 +171,9 @@ mod tests {
         let mut suspects = PoisonDetector::default();
         suspects.lost(1..=50, NOW);
         assert!(suspects.one_at_a_time());
-        for innocent in 1..7 {
+        for harmless in 1..7 {
             connected(&mut suspects).await;
-            suspects.cleared(&innocent);
+            suspects.cleared(&harmless);
         }
         for _ in 0..3 {
             assert!(!suspects.is_guilty(&7));
@@ -182,8 +182,8 @@ mod tests {
         }
         assert!(suspects.is_guilty(&7) && !suspects.is_guilty(&8));
         suspects.cleared(&7);
-        for innocent in 8..=50 {
-            suspects.cleared(&innocent);
+        for harmless in 8..=50 {
+            suspects.cleared(&harmless);
         }
         assert!(!suspects.one_at_a_time());
     }
@@ -192,7 +192,7 @@ mod tests {
     async fn promise_6_a_network_that_breaks_without_the_message_acquits_it() {
         let mut suspects = PoisonDetector::default();
         for _ in 0..100 {
-            // Twice it happens to be under way; then the connection breaks though it was kept back.
+            // It is in flight at two losses by chance. The third connection is lost while it is withheld.
             for _ in 0..2 {
                 suspects.lost(std::iter::once(1), NOW);
                 connected(&mut suspects).await;
@@ -203,7 +203,7 @@ mod tests {
             connected(&mut suspects).await;
             assert!(!suspects.is_guilty(&1) && suspects.one_at_a_time());
         }
-        // What was acquitted may be accused again.
+        // A message that was cleared may get strikes again.
         for _ in 0..3 {
             suspects.lost(std::iter::once(1), NOW);
             connected(&mut suspects).await;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_suspect_that_never_comes_again_is_forgotten() {
+    async fn a_suspect_that_is_never_sent_again_is_forgotten() {
         let mut suspects = PoisonDetector::default();
         suspects.lost(1..=2, NOW);
         suspects.lost(std::iter::once(1), NOW);
@@ -224,11 +224,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_broker_that_dies_makes_nobody_guilty() {
+    async fn a_broker_that_crashes_makes_no_message_guilty() {
         let mut suspects = PoisonDetector::default();
         for _ in 0..100 {
             suspects.lost(std::iter::once(1), NOW);
-            suspects.not_reached();
+            suspects.connect_failed();
             suspects.connected();
         }
         assert!(!suspects.is_guilty(&1));

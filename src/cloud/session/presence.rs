@@ -1,7 +1,8 @@
-//! What others hear of us: online with a report of our health, offline, and the will that AWS publishes when we vanish.
+//! Presence: announces that the gateway is online, with a report of its health, or offline. The will, which AWS publishes when the
+//! connection is lost, announces that it is offline.
 //!
-//! Never a reason to be without a session: what the policy forbids is left alone for an hour. There are two things it may
-//! forbid, the topic and retained messages on it (iot:RetainPublish), so presence has three manners.
+//! Presence must never cost the session: what the policy forbids is not published for an hour. The policy may forbid the topic, or only
+//! retained messages on it (iot:RetainPublish), so there are three modes.
 
 use std::future::pending;
 use std::time::Duration;
@@ -15,131 +16,135 @@ use crate::messages::{Message, Outbox};
 use crate::mqtt::LATEST_ANSWER;
 use crate::problem::Problem;
 
-/// What AWS has refused is tried again after this time.
-const LEFT_ALONE: Duration = Duration::from_secs(3600);
-/// Changes are reported no more often than this.
-const LEAST: Duration = Duration::from_secs(10);
-/// The fact by which a later start knows that AWS allows a retained will; without it the will is not retained, because a will
-/// that the policy forbids costs the whole connection (developer guide, life-cycle-events).
+/// Time after which a refused mode is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(3600);
+/// Minimum time between two reports.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Record in the database that AWS allows retained messages. Without it the will is not retained, because AWS refuses the whole
+/// connection if the policy forbids the will (developer guide, life-cycle-events).
 const RETAINED: &str = "retained";
 
 /// How presence is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Manner {
+enum Mode {
     Retained,
-    Plain,
-    Not,
+    NotRetained,
+    Off,
 }
 
-impl Manner {
-    fn less(self) -> Self {
+impl Mode {
+    /// Returns the mode to use after this one was refused.
+    fn fallback(self) -> Self {
         match self {
-            Self::Retained => Self::Plain,
-            Self::Plain | Self::Not => Self::Not,
+            Self::Retained => Self::NotRetained,
+            Self::NotRetained | Self::Off => Self::Off,
         }
     }
 }
 
-/// An announcement that AWS has yet to answer.
+/// An announcement that AWS has not answered yet.
 #[derive(Debug)]
-struct UnderWay {
+struct InFlight {
     packet_id: u16,
     retained: bool,
     since: Instant,
 }
 
-/// Presence, where it is wanted and AWS allows it.
+/// State of presence, which outlives connections.
 #[derive(Debug)]
 pub struct Presence {
     topic: Option<String>,
     interval: Option<Duration>,
-    health: PresenceReport,
+    report: PresenceReport,
     outbox: Outbox,
-    manner: Manner,
-    /// Whether AWS was seen to take a retained one.
-    retain_is_known: bool,
+    mode: Mode,
+    /// Whether AWS is known to accept retained messages.
+    retain_is_allowed: bool,
+    /// Time of the last refusal.
     refused: Option<Instant>,
-    /// Whether the next connection is tried without a will, until AWS has taken an announcement.
+    /// Whether connections have no will, until AWS has accepted an announcement.
     without_will: bool,
-    /// Whether AWS has left announcements unanswered, rather than refused them.
+    /// Whether AWS did not answer announcements, rather than refuse them.
     is_unanswered: bool,
-    /// The announcement that AWS has yet to answer.
-    under_way: Option<UnderWay>,
+    /// The announcement that AWS has not answered yet.
+    in_flight: Option<InFlight>,
+    /// Time of the last announcement.
     last: Option<Instant>,
 }
 
 impl Presence {
-    /// Presence on `topic`, in which `{thing}` stands for the thing name; none without a topic. Health is reported on changes
-    /// and every `interval`, or never.
-    pub fn new(topic: Option<String>, interval: Option<Duration>, health: PresenceReport, outbox: Outbox) -> Self {
+    /// Creates presence on `topic`, in which `{thing}` stands for the thing name. Without a topic nothing is published. Health is
+    /// reported on changes and every `interval`, or never.
+    pub fn new(topic: Option<String>, interval: Option<Duration>, report: PresenceReport, outbox: Outbox) -> Self {
         Self {
             topic,
             interval,
-            health,
+            report,
             outbox,
-            manner: Manner::Retained,
-            retain_is_known: false,
+            mode: Mode::Retained,
+            retain_is_allowed: false,
             refused: None,
             without_will: false,
             is_unanswered: false,
-            under_way: None,
+            in_flight: None,
             last: None,
         }
     }
 
-    /// Takes on another topic or interval. What is known of the old topic says nothing of a new one.
+    /// Changes the topic or the interval. Knowledge about the old topic does not apply to a new one.
     pub(super) fn configure(&mut self, topic: Option<String>, interval: Option<Duration>) {
         self.interval = interval;
         if self.topic != topic {
             self.topic = topic;
-            self.manner = Manner::Retained;
-            self.retain_is_known = false;
+            self.mode = Mode::Retained;
+            self.retain_is_allowed = false;
             self.without_will = false;
             self.refused = None;
-            self.under_way = None;
+            self.in_flight = None;
         }
     }
 
-    /// What an earlier start has found out.
-    pub(super) async fn remember(&mut self) {
-        let known = self.outbox.presence().await.ok().flatten();
-        self.retain_is_known = known.as_deref() == Some(RETAINED);
+    /// Reads the record of earlier runs.
+    pub(super) async fn restore(&mut self) {
+        let record = self.outbox.presence().await.ok().flatten();
+        self.retain_is_allowed = record.as_deref() == Some(RETAINED);
     }
 
-    /// The will; none where presence is not published.
-    pub(super) fn will(&self, thing: &str) -> Option<Message> {
+    /// Returns the will, unless presence is not published.
+    pub(super) fn will(&self, thing_name: &str) -> Option<Message> {
         if self.without_will {
             return None;
         }
-        let retain = self.manner == Manner::Retained && self.retain_is_known;
-        self.message(thing, self.health.payload(State::Offline, false), retain)
+        let retain = self.mode == Mode::Retained && self.retain_is_allowed;
+        self.message(thing_name, self.report.payload(State::Offline, false), retain)
     }
 
-    fn message(&self, thing: &str, payload: Vec<u8>, retain: bool) -> Option<Message> {
-        let topic = self.topic.as_ref().filter(|_| self.manner != Manner::Not)?;
+    /// Makes a message on the topic, unless presence is not published.
+    fn message(&self, thing_name: &str, payload: Vec<u8>, retain: bool) -> Option<Message> {
+        let topic = self.topic.as_ref().filter(|_| self.mode != Mode::Off)?;
         Some(Message {
-            topic: topic.replace(crate::topic::THING, thing),
+            topic: topic.replace(crate::topic::THING, thing_name),
             payload: payload.into(),
             retain,
             ..Message::default()
         })
     }
 
-    /// Publishes that we are online or about to be offline. False where it is to be published and could not be sent.
-    pub(super) fn announce(&mut self, sink: &mut dyn PacketSink, thing: &str, state: State) -> bool {
-        let payload = self.health.payload(state, self.interval.is_some());
+    /// Publishes the state of the gateway. Returns false if it should be published but could not be sent.
+    pub(super) fn announce(&mut self, sink: &mut dyn PacketSink, thing_name: &str, state: State) -> bool {
+        let payload = self.report.payload(state, self.interval.is_some());
         self.last = Some(Instant::now());
-        self.health.changed.borrow_and_update();
-        // What CONNACK has ruled out is no refusal of AWS's policy: the next connection may allow it.
-        let retained = self.manner == Manner::Retained && sink.limits().retain_available;
-        let Some(message) = self.message(thing, payload, retained) else {
+        self.report.changed.borrow_and_update();
+        // A limit in CONNACK is not a refusal by the policy, and may differ on the next connection.
+        let retain = self.mode == Mode::Retained && sink.limits().retain_available;
+        let Some(message) = self.message(thing_name, payload, retain) else {
             return true;
         };
         let outcome = match sink.publish(&message) {
             Ok(packet_id) => {
-                self.under_way = Some(UnderWay {
+                self.in_flight = Some(InFlight {
                     packet_id,
-                    retained,
+                    retained: retain,
                     since: Instant::now(),
                 });
                 Ok(())
@@ -152,66 +157,68 @@ impl Presence {
             .is_ok()
     }
 
-    /// Returns when a report is due. Cancel safe.
+    /// Returns when an announcement is due. Cancel safe.
     pub(super) async fn due(&mut self) {
-        let retry = self.refused.map(|then| then + LEFT_ALONE);
+        let retry = self.refused.map(|then| then + RETRY_INTERVAL);
         let (Some(interval), Some(last), true) = (self.interval, self.last, self.topic.is_some()) else {
             return match retry {
                 Some(at) => sleep_until(at).await,
                 None => pending().await,
             };
         };
-        if self.manner == Manner::Not {
+        if self.mode == Mode::Off {
             return sleep_until(retry.unwrap_or(last + interval)).await;
         }
-        let status = &mut self.health.changed;
+        let status = &mut self.report.changed;
         tokio::select! {
             () = sleep_until(last + interval) => {}
             () = async {
-                // An end of the bell is the daemon's end.
+                // A closed channel means that the daemon shuts down.
                 if status.changed().await.is_err() { pending().await }
                 status.mark_changed();
-                sleep_until(last + LEAST).await;
+                sleep_until(last + MIN_INTERVAL).await;
             } => {}
         }
     }
 
-    /// What was refused an hour ago is tried again.
-    pub(super) fn try_again_in_time(&mut self) {
-        if self.refused.is_some_and(|then| then.elapsed() >= LEFT_ALONE) {
+    /// Starts again with the first mode if the last refusal was an hour ago.
+    pub(super) fn retry_refused(&mut self) {
+        if self.refused.is_some_and(|then| then.elapsed() >= RETRY_INTERVAL) {
             self.refused = None;
-            self.manner = Manner::Retained;
+            self.mode = Mode::Retained;
         }
     }
 
-    /// AWS has answered an announcement: whether it was ours, and refused.
+    /// Handles AWS's answer. Returns whether AWS refused the announcement, or `None` if the answer is for another message.
     pub(super) async fn answered(&mut self, packet_id: u16, code: ReasonCode) -> Option<bool> {
-        let answered = self.under_way.take_if(|under_way| under_way.packet_id == packet_id)?;
+        let answered = self.in_flight.take_if(|in_flight| in_flight.packet_id == packet_id)?;
         self.is_unanswered = false;
         if code.is_failure() {
             self.refuse();
             return Some(true);
         }
         self.without_will = false;
-        if answered.retained && !self.retain_is_known {
-            self.retain_is_known = true;
+        if answered.retained && !self.retain_is_allowed {
+            self.retain_is_allowed = true;
             self.outbox.store_presence(RETAINED.to_owned()).await;
         }
         Some(false)
     }
 
+    /// Falls back to the next mode.
     fn refuse(&mut self) {
-        if self.manner == Manner::Retained && self.retain_is_known {
-            self.retain_is_known = false;
+        if self.mode == Mode::Retained && self.retain_is_allowed {
+            self.retain_is_allowed = false;
         }
-        self.manner = self.manner.less();
-        self.without_will |= self.manner == Manner::Not;
+        self.mode = self.mode.fallback();
+        self.without_will |= self.mode == Mode::Off;
         self.refused = Some(Instant::now());
     }
 
-    /// The connection has ended, not because of a message of others. AWS may answer an announcement so as well, or not at all.
+    /// Handles the end of a connection that no other message has caused. AWS may refuse an announcement by closing the connection, or
+    /// not answer it at all.
     pub(super) fn disconnected(&mut self, lost: Option<&Lost>) {
-        let Some(under_way) = self.under_way.take() else {
+        let Some(in_flight) = self.in_flight.take() else {
             return;
         };
         match lost {
@@ -223,7 +230,7 @@ impl Presence {
             {
                 self.refuse();
             }
-            Some(Lost::Unanswered) if under_way.since.elapsed() >= LATEST_ANSWER => {
+            Some(Lost::Unanswered) if in_flight.since.elapsed() >= LATEST_ANSWER => {
                 self.refuse();
                 self.is_unanswered = true;
             }
@@ -231,20 +238,20 @@ impl Presence {
         }
     }
 
-    /// AWS has refused a connection, perhaps because of the will, perhaps not: the next one is made another way. An
-    /// announcement then shows what is allowed, and costs no connection.
-    pub(super) fn try_another_way(&mut self) {
-        match self.retain_is_known && !self.without_will {
-            // The will is not retained unless AWS has allowed that before.
-            true => self.retain_is_known = false,
+    /// Changes the will after AWS has refused a connection, perhaps because of the will. An announcement on the next connection then
+    /// shows what the policy allows, without costing the connection.
+    pub(super) fn change_will(&mut self) {
+        match self.retain_is_allowed && !self.without_will {
+            // First the will is no longer retained.
+            true => self.retain_is_allowed = false,
             false => self.without_will = !self.without_will,
         }
     }
 
-    /// What to say while presence is wanted and not allowed.
-    pub(super) fn refusal(&self, thing: &str) -> Option<Problem> {
-        let topic = self.topic.as_ref().filter(|_| self.manner == Manner::Not)?;
-        let topic = topic.replace(crate::topic::THING, thing);
+    /// Returns the problem if presence is configured but not allowed.
+    pub(super) fn refusal(&self, thing_name: &str) -> Option<Problem> {
+        let topic = self.topic.as_ref().filter(|_| self.mode == Mode::Off)?;
+        let topic = topic.replace(crate::topic::THING, thing_name);
         Some(match self.is_unanswered {
             true => problems::presence_unanswered(&topic),
             false => problems::presence_refused(&topic),

@@ -1,4 +1,4 @@
-//! What to say of a session that ended or never began.
+//! Problems of connections, subscriptions and messages, worded for the status.
 
 use crate::cloud::mqtt::{Lost, Reason, ReasonCode};
 use crate::config::Endpoint;
@@ -38,7 +38,7 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
     }
 }
 
-/// The server sent what MQTT 5 forbids.
+/// Returns the problem of a server that violates MQTT 5.
 pub(super) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
     Problem::wait(format!("the connection to {endpoint} was ended: {error}"))
         .next(
@@ -47,7 +47,7 @@ pub(super) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
         )
 }
 
-/// A broker whose CONNACK says Maximum QoS 0.
+/// Returns the problem of a broker whose CONNACK says Maximum QoS 0.
 pub(super) fn acknowledges_nothing(endpoint: &Endpoint) -> Problem {
     Problem::configuration(format!(
         "{endpoint} acknowledges no messages (Maximum QoS 0): what is in the outbox waits, because nobody could tell whether it \
@@ -56,7 +56,7 @@ pub(super) fn acknowledges_nothing(endpoint: &Endpoint) -> Problem {
     .next("let mqtt-endpoint name AWS IoT Core, or a broker that takes messages at quality of service 1")
 }
 
-/// A session that was discarded because of a breach that followed it.
+/// Explains why a session was discarded.
 pub(super) fn discarded(breach: ProtocolError) -> String {
     format!(
         "AWS's session was discarded: three connections in a row that resumed it ended because {breach}; the messages that AWS \
@@ -64,26 +64,26 @@ pub(super) fn discarded(breach: ProtocolError) -> String {
     )
 }
 
-/// Another client has taken the session over.
+/// Returns the problem of a takeover by another client.
 pub(super) fn taken_over() -> Problem {
     Problem::configuration("another client has taken the session over: this thing name is in use twice")
         .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
         .about(Event::SessionTakenOver)
 }
 
-/// AWS ended the connection for that of the new certificate, whose CONNACK did not come in time.
+/// Returns the problem of a takeover by our own trial of a new certificate, whose CONNACK did not arrive in time.
 pub(super) fn taken_over_by_ourselves() -> Problem {
     Problem::wait(
         "AWS ended the connection for the one that tries the new certificate, and did not answer that one in time",
     )
 }
 
-/// Of a connection that AWS, which knows us, dropped before CONNACK.
+/// Returns the problem of a connection that AWS dropped before CONNACK, although it has accepted the certificate before.
 pub(in crate::cloud) fn dropped(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!("{endpoint} dropped the connection before CONNACK ({seen})"))
 }
 
-/// The server answered CONNECT with something that is no CONNACK.
+/// Returns the problem of a server that answers CONNECT with something other than CONNACK.
 pub(in crate::cloud) fn not_mqtt(endpoint: &Endpoint, what: &str) -> Problem {
     Problem::wait(format!(
         "{endpoint} did not answer CONNECT as an MQTT 5 server does ({what})"
@@ -91,7 +91,7 @@ pub(in crate::cloud) fn not_mqtt(endpoint: &Endpoint, what: &str) -> Problem {
     .next("check aws.mqtt-endpoint, and that no proxy answers in the place of AWS")
 }
 
-/// Of a certificate that AWS has not accepted, while the one before it is in use.
+/// Adds to the problem of a new certificate that the previous one is in use.
 pub(super) fn meanwhile(mut why: Problem, used: &Certificate) -> Problem {
     let id = used.id.get(..12).unwrap_or(&used.id);
     why.message = format!(
@@ -101,7 +101,7 @@ pub(super) fn meanwhile(mut why: Problem, used: &Certificate) -> Problem {
     why
 }
 
-/// Of a CONNACK that says no.
+/// Returns the problem of CONNACK with a failure code.
 pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason, will: Option<&Message>) -> Problem {
     let message = format!("{endpoint} refused the connection: {reason}");
     // AWS refuses a connection over its will as well (developer guide, life-cycle-events), and does not say which it was.
@@ -118,7 +118,7 @@ pub(in crate::cloud) fn refused(endpoint: &Endpoint, reason: &Reason, will: Opti
     }
 }
 
-/// Of a topic filter that AWS does not let us subscribe to.
+/// Returns the problem of a topic filter that AWS refuses.
 pub(super) fn filter_refused(filter: &str, reason: &Reason) -> Problem {
     let message = format!("AWS refuses the topic filter {filter}: {reason}");
     match reason.code {
@@ -130,7 +130,7 @@ pub(super) fn filter_refused(filter: &str, reason: &Reason) -> Problem {
     }
 }
 
-/// Of a topic filter after which AWS hangs up.
+/// Returns the problem of a topic filter that makes AWS close the connection.
 pub(super) fn filter_drops(filter: &str) -> Problem {
     Problem::configuration(format!(
         "AWS dropped the connection each time within a second of subscribing to {filter}; it is left alone for an hour"
@@ -138,14 +138,14 @@ pub(super) fn filter_drops(filter: &str) -> Problem {
     .next("allow iot:Subscribe on it as a topicfilter in the certificate's policy")
 }
 
-/// A topic filter whose SUBSCRIBE AWS never answers.
+/// Returns the problem of a topic filter whose SUBSCRIBE AWS never answers.
 pub(super) fn filter_unanswered(filter: &str) -> Problem {
     Problem::wait(format!(
         "AWS answers everything but the subscription to {filter}; it is left alone for a minute, and each time for twice as long"
     ))
 }
 
-/// Of a topic on which AWS takes no message at quality of service 0.
+/// Returns the problem of a topic on which AWS refuses messages at QoS 0.
 pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
     let (what, action) = match retain {
         true => ("retained messages", "iot:Publish and iot:RetainPublish"),
@@ -157,7 +157,7 @@ pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
     .next(format!("allow {action} on it in the certificate's policy"))
 }
 
-/// Presence messages that AWS never acknowledges.
+/// Returns the problem of presence messages that AWS never acknowledges.
 pub(super) fn presence_unanswered(topic: &str) -> Problem {
     Problem::configuration(format!(
         "AWS answers PINGREQ, and does not acknowledge what is published on the presence topic {topic}; the session does without"
@@ -165,7 +165,7 @@ pub(super) fn presence_unanswered(topic: &str) -> Problem {
     .next("look whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
 }
 
-/// A topic filter whose subscription was followed by a breach of MQTT each time.
+/// Returns the problem of a topic filter whose subscription is followed by a breach of MQTT each time.
 pub(super) fn filter_breaches(filter: &str, breach: ProtocolError) -> Problem {
     Problem::configuration(format!(
         "the subscription to {filter} is set aside for an hour: each time AWS had accepted it, {breach}"
@@ -176,11 +176,11 @@ pub(super) fn filter_breaches(filter: &str, breach: ProtocolError) -> Problem {
     )
 }
 
-/// A message that AWS never acknowledged, while it acknowledged others.
+/// Reason for parking a message that AWS never acknowledged, although it acknowledged others.
 pub(super) const NEVER_ACKNOWLEDGED: &str =
     "AWS has not acknowledged it on three connections, each time for a minute, and has acknowledged others on them";
 
-/// Of a policy that forbids presence.
+/// Returns the problem of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {
     Problem::configuration(format!(
         "AWS refuses the presence topic {topic}; the session does without"

@@ -1,10 +1,14 @@
-//! From the outbox to AWS: at AWS's pace, no more under way than it allows, and each message until AWS has answered it
-//! (`answers`). Beside it what is sent at once or not at all (`direct`).
+//! Publishes the messages of the outbox, and messages at QoS 0.
+//!
+//! A message of the outbox is sent within AWS's rate and receive window, and again until AWS has answered it. A message at QoS 0 is
+//! sent at once or not at all. The steps are in modules of their own: `next` waits for the next message, `send` and `qos0` send it,
+//! `answers` handles AWS's answer, and `disconnect` concludes what the end of a connection says about the messages in flight.
 
-mod answers;
-mod direct;
-mod ending;
-mod next;
+pub(super) mod answers;
+pub(super) mod disconnect;
+pub(super) mod next;
+mod qos0;
+pub(super) mod send;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
@@ -15,108 +19,109 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-pub(super) use self::next::Next;
 use self::unacknowledged::Unacknowledged;
 use self::unanswered::{Kind, Unanswered};
 use super::poison_detector::PoisonDetector;
-use super::problems;
 use super::publish_rate::PublishRate;
-use crate::cloud::mqtt::{NotSent, PacketSink, ReasonCode};
+use crate::cloud::mqtt::{NotSent, ReasonCode};
+use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
 use crate::messages::{MessageRef, Outbox, Outgoing, Qos0Message, StoreError};
 use crate::mqtt::ServerLimits;
 use crate::problem::Problem;
 use crate::qos::Qos;
 
-/// AWS IoT: at most 100 unacknowledged messages of a connection.
+/// AWS IoT accepts at most 100 unacknowledged messages on a connection.
 const WINDOW: usize = 100;
-/// Presence and the farewell are published beside the outbox and need a place.
-const SPARE: usize = 4;
-/// Why a message is not sent any more.
+/// Part of the window that is reserved for presence messages.
+const RESERVED: usize = 4;
+/// Reason for parking a message that makes AWS close the connection.
 const DROPPED: &str = "AWS dropped the connection each time within a second of this message, and never without it";
-/// A DISCONNECT that is about a message at quality of service 0: not authorized, topic name invalid, payload format invalid.
-/// One at quality of service 1 is answered so by PUBACK.
-const ANSWERED_OTHERWISE: [ReasonCode; 3] = [
-    ReasonCode::NOT_AUTHORIZED,
-    ReasonCode::TOPIC_NAME_INVALID,
-    ReasonCode::PAYLOAD_FORMAT_INVALID,
+/// Codes of a PUBACK that does not blame the message (developer guide, "MQTT 5 reason codes").
+const TEMPORARY: [ReasonCode; 4] = [
+    ReasonCode::UNSPECIFIED_ERROR,
+    ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+    // The next attempt has another packet identifier.
+    ReasonCode::PACKET_ID_IN_USE,
+    ReasonCode::QUOTA_EXCEEDED,
 ];
 
-/// The publisher, through all connections.
+/// State of the publisher, which outlives connections.
 #[derive(Debug)]
 pub struct Publisher {
     outbox: Outbox,
+    /// Signals that the outbox has new messages.
     news: watch::Receiver<()>,
-    direct: mpsc::Receiver<Qos0Message>,
-    pace: PublishRate,
+    qos0_messages: mpsc::Receiver<Qos0Message>,
+    rate: PublishRate,
     window: usize,
-    asked: Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
+    /// Page of messages that is being read from the outbox.
+    requested: Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
     fetched: VecDeque<Outgoing>,
-    /// Those that earlier connections have left unanswered: others go first.
+    /// Messages that earlier connections left unanswered; others are sent before them.
     deferred: VecDeque<Outgoing>,
-    /// The next one at quality of service 0.
+    /// Next message at QoS 0.
     waiting: Option<Qos0Message>,
-    /// The connection takes no message until it says so.
+    /// Whether the connection accepts no message until it reports room.
     buffer_is_full: bool,
-    /// AWS takes no more unacknowledged messages before it has answered one.
+    /// Whether AWS accepts no further message until it has answered one.
     window_is_full: bool,
-    /// Whether the broker acknowledges messages at all; those of the outbox wait where it does not.
+    /// Whether the broker acknowledges messages at all. If not, the messages of the outbox wait.
     acknowledges: bool,
     unacknowledged: Unacknowledged,
     unanswered: Unanswered,
-    /// By packet identifier, with when it was sent.
-    under_way: HashMap<u16, (UnderWay, Instant)>,
+    /// Messages in flight and the time of sending, by packet identifier.
+    in_flight: HashMap<u16, (InFlight, Instant)>,
     last_sent: Instant,
     suspects: PoisonDetector<Suspect>,
+    /// Number of temporary failures of each message.
     tries: HashMap<i64, u32>,
-    too_much: u32,
+    /// Number of temporary failures in a row.
+    failures: u32,
+    /// Earliest time for the next message of the outbox.
     not_before: Instant,
-    /// A message that drops connections was found.
-    found_one: bool,
-    /// Of what was parked.
-    lines: LogLimiter,
+    /// Whether a message was found that makes AWS close connections.
+    made_progress: bool,
+    /// Limits journal entries about parked messages.
+    log_limiter: LogLimiter,
 }
 
-/// Sent at quality of service 1.
+/// A message that was sent at QoS 1 and not answered yet.
 #[derive(Debug)]
-enum UnderWay {
+enum InFlight {
     Outgoing(MessageRef),
-    /// One at quality of service 0 that is to be answered this time.
+    /// A message at QoS 0 that is sent at QoS 1 this time, to get an answer.
     Qos0Message(Qos0Message),
 }
 
+/// A message, or kind of message, that may make AWS close the connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspect {
-    /// By its number.
+    /// A message of the outbox, by its ID.
     Outgoing(i64),
     Qos0Message(Kind),
 }
 
-impl UnderWay {
+impl InFlight {
     fn suspect(&self) -> Suspect {
         match self {
-            Self::Outgoing(ticket) => Suspect::Outgoing(ticket.id),
-            Self::Qos0Message(direct) => Suspect::Qos0Message(Kind::of(&direct.message)),
+            Self::Outgoing(message) => Suspect::Outgoing(message.id),
+            Self::Qos0Message(qos0) => Suspect::Qos0Message(Kind::of(&qos0.message)),
         }
     }
 }
 
 impl Publisher {
-    /// Sets how many messages go in a second at the most, from now on.
-    pub(super) fn set_rate(&mut self, rate: u32) {
-        self.pace = PublishRate::new(rate, Instant::now());
-    }
-
-    /// A publisher of `outbox` and of what comes directly, with at most `rate` messages a second.
-    pub fn new(outbox: Outbox, direct: mpsc::Receiver<Qos0Message>, rate: u32) -> Self {
+    /// Creates a publisher of the messages of `outbox` and of `qos0_messages`, with at most `rate` messages per second.
+    pub fn new(outbox: Outbox, qos0_messages: mpsc::Receiver<Qos0Message>, rate: u32) -> Self {
         let now = Instant::now();
         Self {
             news: outbox.watch(),
             outbox,
-            direct,
-            pace: PublishRate::new(rate, now),
+            qos0_messages,
+            rate: PublishRate::new(rate, now),
             window: 0,
-            asked: None,
+            requested: None,
             fetched: VecDeque::new(),
             deferred: VecDeque::new(),
             waiting: None,
@@ -125,134 +130,105 @@ impl Publisher {
             acknowledges: true,
             unacknowledged: Unacknowledged::default(),
             unanswered: Unanswered::default(),
-            under_way: HashMap::new(),
+            in_flight: HashMap::new(),
             last_sent: now,
             suspects: PoisonDetector::default(),
             tries: HashMap::new(),
-            too_much: 0,
+            failures: 0,
             not_before: now,
-            found_one: false,
-            lines: LogLimiter::default(),
+            made_progress: false,
+            log_limiter: LogLimiter::default(),
         }
     }
 
-    /// A connection to a server that takes so much.
+    /// Sets the maximum number of messages per second.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        self.rate = PublishRate::new(rate, Instant::now());
+    }
+
+    /// Starts with a new connection.
     pub(super) fn connected(&mut self, limits: &ServerLimits) {
         self.acknowledges = limits.maximum_qos > Qos::AtMostOnce;
         self.outbox.set_packet_limit(limits.maximum_packet_size);
         self.window = usize::from(limits.receive_maximum)
             .min(WINDOW)
-            .saturating_sub(SPARE)
+            .saturating_sub(RESERVED)
             .max(1);
         self.suspects.connected();
         self.unacknowledged.connected();
-        // What somebody wanted to be sent at once while there was no connection was answered, or nobody waits for it.
-        while let Ok(late) = self.direct.try_recv() {
+        // Messages at QoS 0 from the time without a connection are late, and their senders no longer wait.
+        while let Ok(late) = self.qos0_messages.try_recv() {
             let _ = late.sent.send(Err(Problem::wait("the MQTT session was not connected")));
         }
     }
 
-    /// An attempt to connect has failed.
-    pub(super) fn not_reached(&mut self) {
-        self.suspects.not_reached();
+    /// Records a failed attempt to connect.
+    pub(super) fn connect_failed(&mut self) {
+        self.suspects.connect_failed();
     }
 
-    /// Whether AWS has yet to acknowledge something.
-    pub(super) fn anything_under_way(&self) -> bool {
-        !self.under_way.is_empty()
+    /// Whether AWS has not answered some messages yet.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        !self.in_flight.is_empty()
     }
 
-    /// The connection takes messages again.
+    /// Records that the connection accepts messages again.
     pub(super) fn room(&mut self) {
         self.buffer_is_full = false;
     }
 
-    /// AWS has answered a message, whose ever it was: it takes one more.
+    /// Records that AWS has answered a message, also one of another sender, so that its receive window has room.
     pub(super) fn window_moved(&mut self) {
         self.window_is_full = false;
         self.unacknowledged.acknowledged_something();
     }
 
-    /// Whether messages of the outbox go one at a time. A suspect at quality of service 0 may never come again, and holds up
-    /// nothing while it does not.
+    /// Records a received message, which counts towards AWS's rate.
+    pub(super) fn received(&mut self) {
+        self.rate.receive(Instant::now());
+    }
+
+    /// Whether a message that makes AWS close connections was found since the last call.
+    pub(super) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.made_progress)
+    }
+
+    /// Whether messages of the outbox are sent one at a time. A suspect at QoS 0 does not matter here, because it may never be sent
+    /// again.
     fn one_at_a_time(&self) -> bool {
         self.suspects.any(|suspect| matches!(suspect, Suspect::Outgoing(_)))
     }
 
-    /// Sends it.
-    pub(super) async fn send(&mut self, next: Next, sink: &mut dyn PacketSink) {
-        let outgoing = match next {
-            Next::Qos0Message => return self.send_direct(sink),
-            Next::Outgoing => self.fetched.pop_front(),
-            Next::Deferred => self.deferred.pop_front(),
-        };
-        let Some(outgoing) = outgoing else { return };
-        if self.unacknowledged.is_guilty(outgoing.ticket.id) {
-            self.found_one = true;
-            return self
-                .park(outgoing.ticket, problems::NEVER_ACKNOWLEDGED.to_owned())
-                .await;
-        }
-        if self.is_to_be_deferred(&outgoing) {
-            return self.deferred.push_back(outgoing);
-        }
-        let suspect = Suspect::Outgoing(outgoing.ticket.id);
-        if self.suspects.is_guilty(&suspect) {
-            self.found_one = true;
-            return self.park(outgoing.ticket, DROPPED.to_owned()).await;
-        }
-        if !self.suspects.is_suspected(&suspect) {
-            // What was under way comes again first, in the order of the numbers.
-            self.suspects.forget_before(&suspect);
-        }
-        match sink.publish(&outgoing.message) {
-            Ok(packet_id) => {
-                self.spent();
-                self.is_under_way(packet_id, UnderWay::Outgoing(outgoing.ticket));
-            }
-            Err(why @ (NotSent::BufferFull | NotSent::WindowFull | NotSent::AtMostOnceOnly)) => {
-                self.not_now(&why);
-                self.fetched.push_front(outgoing);
-            }
-            Err(NotSent::Never(why)) => self.park(outgoing.ticket, why).await,
-        }
-    }
-
-    /// Whether others go before a message: earlier connections have left it unanswered, or one before it on its topic.
-    fn is_to_be_deferred(&mut self, outgoing: &Outgoing) -> bool {
-        if self.deferred.len() >= WINDOW {
-            self.unacknowledged.end_deferral();
-        }
-        let is_behind =
-            |other: &Outgoing| other.ticket.topic == outgoing.ticket.topic && other.ticket.id < outgoing.ticket.id;
-        self.unacknowledged.deferred_until(outgoing.ticket.id).is_some() || self.deferred.iter().any(is_behind)
-    }
-
-    /// A message is sent, and AWS is to answer it.
-    fn is_under_way(&mut self, packet_id: u16, under_way: UnderWay) {
+    /// Records that a message was sent, and that AWS will answer it.
+    fn record_in_flight(&mut self, packet_id: u16, message: InFlight) {
         self.last_sent = Instant::now();
-        self.under_way.insert(packet_id, (under_way, self.last_sent));
+        self.in_flight.insert(packet_id, (message, self.last_sent));
     }
 
-    /// The connection takes no message now; the next one waits until that has changed.
-    fn not_now(&mut self, why: &NotSent) {
+    /// Records why the connection accepts no message now, so that the next one waits until that changes.
+    fn record_not_sent(&mut self, why: &NotSent) {
         self.buffer_is_full |= *why == NotSent::BufferFull;
         self.window_is_full |= *why == NotSent::WindowFull;
         self.acknowledges &= *why != NotSent::AtMostOnceOnly;
     }
 
-    /// Whether a message that drops connections was found since this was asked the last time.
-    pub(super) fn has_found_one(&mut self) -> bool {
-        std::mem::take(&mut self.found_one)
+    /// Counts a sent message towards AWS's rate.
+    fn count_sent(&mut self) {
+        self.rate.send(Instant::now());
     }
 
-    /// A message goes.
-    fn spent(&mut self) {
-        self.pace.send(Instant::now());
-    }
-
-    /// A message has come, which counts as well.
-    pub(super) fn received(&mut self) {
-        self.pace.receive(Instant::now());
+    /// Parks a message.
+    async fn park(&mut self, message: MessageRef, reason: String) {
+        self.tries.remove(&message.id);
+        self.unacknowledged.forget(message.id);
+        self.suspects.cleared(&Suspect::Outgoing(message.id));
+        let (id, topic) = (message.id, message.topic.as_str());
+        self.log_limiter.one_more(|level, more| {
+            journal!(
+                level, Event::MessageParked, TOPIC = topic;
+                "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"
+            );
+        });
+        self.outbox.park(message, reason).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What the session reports, of itself and of provisioning.
+//! Reports of the session and of provisioning to the status.
 
 use std::time::SystemTime;
 
@@ -11,17 +11,17 @@ use crate::status::{
     ProvisioningDetails, ProvisioningPhase, Reporter, SessionDetails, SessionPhase, SetAsideDetails, TakeoverDetails,
 };
 
-/// The reporting ends that this task writes.
+/// Status parts that the session task writes.
 #[derive(Debug)]
 pub struct SessionReporters {
-    /// The session's part.
+    /// Part of the session.
     pub session: Reporter<SessionPhase, SessionDetails>,
-    /// Provisioning's part.
+    /// Part of provisioning.
     pub provisioning: Reporter<ProvisioningPhase, ProvisioningDetails>,
 }
 
 impl SessionReporters {
-    /// A connection is being made. The reason for the last failure stays visible meanwhile.
+    /// Reports the start of an attempt. The problem of the last failure stays visible meanwhile.
     pub(super) fn connecting(&self, client_id: String) {
         let problem = self.session.watch().borrow().problem.clone();
         self.session.report_with(SessionPhase::Connecting, problem, |details| {
@@ -30,24 +30,24 @@ impl SessionReporters {
         });
     }
 
-    /// An attempt has ended, whichever way.
+    /// Counts an attempt that has ended.
     pub(super) fn attempted(&self) {
         self.session.details(|details| details.attempts += 1);
     }
 
-    /// CONNACK received.
-    pub(super) fn connected(&self, client_id: String, certificate_id: &str, granted: Terms, problem: Option<Problem>) {
+    /// Reports a connection after CONNACK.
+    pub(super) fn connected(&self, client_id: String, certificate_id: &str, terms: Terms, problem: Option<Problem>) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {
             details.client_id = Some(client_id);
             details.connects += 1;
             details.certificate_id = Some(certificate_id.to_owned());
-            details.maximum_packet_size = Some(granted.limits.maximum_packet_size);
-            details.session_present = Some(granted.limits.session_present);
-            details.session_expiry_seconds = u32::try_from(granted.session_expiry.as_secs()).ok();
+            details.maximum_packet_size = Some(terms.limits.maximum_packet_size);
+            details.session_present = Some(terms.limits.session_present);
+            details.session_expiry_seconds = u32::try_from(terms.session_expiry.as_secs()).ok();
         });
     }
 
-    /// The session of before was discarded at this time, with what AWS had queued in it.
+    /// Reports that the previous session was discarded, with the messages that AWS had queued.
     pub(super) fn discarded(&self, at: String, why: String) {
         let problem = self.session.watch().borrow().problem.clone();
         self.session.report_with(SessionPhase::Connected, problem, |details| {
@@ -56,41 +56,41 @@ impl SessionReporters {
         });
     }
 
-    /// The filters whose subscriptions are set aside.
-    pub(super) fn set_aside(&self, all: Vec<SetAside>) {
-        let details = all.into_iter().map(|one| SetAsideDetails {
-            filter: one.filter,
-            since: rfc3339(one.since),
-            because: one.why.message,
+    /// Reports the filters that are set aside.
+    pub(super) fn set_aside(&self, filters: Vec<SetAside>) {
+        let details = filters.into_iter().map(|set_aside| SetAsideDetails {
+            filter: set_aside.filter,
+            since: rfc3339(set_aside.since),
+            because: set_aside.why.message,
         });
         let details: Vec<SetAsideDetails> = details.collect();
         self.session.details(|known| known.filters_set_aside = details);
     }
 
-    /// What is known of other clients that have taken the session over.
+    /// Reports takeovers by other clients.
     pub(super) fn taken_over(&self, takeovers: Option<TakeoverDetails>) {
         self.session.details(|details| details.taken_over = takeovers);
     }
 
-    /// The connection was lost.
+    /// Counts a lost connection.
     pub(super) fn lost(&self, clock: &dyn Clock) {
         self.session
             .details(|details| details.losses.get_or_insert_default().add(clock));
     }
 
-    /// The next connection is made at `next`.
+    /// Reports the wait for the next attempt.
     pub(super) fn waiting(&self, problem: Option<Problem>, next: SystemTime) {
         self.session.report_with(SessionPhase::Waiting, problem, |details| {
             details.next_attempt = Some(rfc3339(next))
         });
     }
 
-    /// How far AWS knows us. Until that changes, the last reason stays visible.
+    /// Reports the progress of provisioning. Until the phase changes, the last problem stays visible.
     pub(super) fn provisioning(&self, machine: &Provisioning, why: Option<Problem>, next: Option<SystemTime>) {
         let phase = machine.phase();
         let last = self.provisioning.watch().borrow().clone();
-        let stays = phase != ProvisioningPhase::Provisioned && last.phase == phase;
-        let why = why.or_else(|| last.problem.filter(|_| stays));
+        let is_same = phase != ProvisioningPhase::Provisioned && last.phase == phase;
+        let why = why.or_else(|| last.problem.filter(|_| is_same));
         let details = ProvisioningDetails {
             attempts: machine.attempts(),
             next_attempt: next.map(rfc3339),

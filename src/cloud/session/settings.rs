@@ -1,44 +1,43 @@
-//! The settings of `[mqtt]`, which a reload may change while the session goes on.
+//! Changes of the settings of `[mqtt]`, which a reload may make while the session is connected.
 
-use super::Session;
+use super::state::Session;
 use crate::config::Mqtt;
 
 /// Effect of a change of the settings on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Consequence {
-    /// They hold from now on.
-    Nothing,
-    /// They are agreed on in CONNECT and CONNACK, so the connection must be made anew.
+pub(super) enum Effect {
+    /// The connection goes on, with the new settings.
+    SameConnection,
+    /// The settings are part of CONNECT, so a new connection is needed.
     NewConnection,
 }
 
-impl Consequence {
+impl Effect {
     fn of(old: &Mqtt, new: &Mqtt) -> Self {
-        let agreed = |mqtt: &Mqtt| (mqtt.keep_alive, mqtt.session_expiry, mqtt.presence_topic.clone());
-        match agreed(old) == agreed(new) {
-            true => Self::Nothing,
+        let part_of_connect = |mqtt: &Mqtt| (mqtt.keep_alive, mqtt.session_expiry, mqtt.presence_topic.clone());
+        match part_of_connect(old) == part_of_connect(new) {
+            true => Self::SameConnection,
             false => Self::NewConnection,
         }
     }
 }
 
-impl Session {
-    /// Returns the effect of the settings that were loaded last, compared with those in use.
-    pub(super) fn consequence_of_settings(&self) -> Consequence {
-        Consequence::of(&self.mqtt, &self.inputs.settings.borrow())
-    }
+/// Returns the effect of the settings that were loaded last, compared with those in use.
+pub(super) fn effect(session: &Session) -> Effect {
+    Effect::of(&session.mqtt, &session.inputs.settings.borrow())
+}
 
-    /// Uses the settings that were loaded last.
-    pub(super) fn take_settings(&mut self) {
-        let new = self.inputs.settings.borrow_and_update().clone();
-        if new.publish_rate != self.mqtt.publish_rate {
-            self.traffic.publisher.set_rate(new.publish_rate);
-        }
-        self.traffic
-            .presence
-            .configure(new.presence_topic.clone(), new.report_interval);
-        self.mqtt = new;
+/// Applies the settings that were loaded last.
+pub(super) fn apply(session: &mut Session) {
+    let new = session.inputs.settings.borrow_and_update().clone();
+    let traffic = &mut session.traffic;
+    if new.publish_rate != session.mqtt.publish_rate {
+        traffic.publisher.set_rate(new.publish_rate);
     }
+    traffic
+        .presence
+        .configure(new.presence_topic.clone(), new.report_interval);
+    session.mqtt = new;
 }
 
 #[cfg(test)]
@@ -49,7 +48,7 @@ mod tests {
     use crate::messages::Bounds;
 
     #[test]
-    fn only_what_is_agreed_on_needs_a_new_connection() {
+    fn only_settings_that_are_part_of_connect_need_a_new_connection() {
         let usual = Mqtt {
             keep_alive: Duration::from_secs(60),
             session_expiry: Duration::from_secs(3600),
@@ -59,23 +58,20 @@ mod tests {
             bounds: Bounds::default(),
         };
         type Change = fn(&mut Mqtt);
-        let changes: [(Change, Consequence); 8] = [
-            (|_| {}, Consequence::Nothing),
-            (|mqtt| mqtt.keep_alive *= 2, Consequence::NewConnection),
-            (|mqtt| mqtt.session_expiry *= 2, Consequence::NewConnection),
-            (|mqtt| mqtt.presence_topic = None, Consequence::NewConnection),
-            (
-                |mqtt| mqtt.presence_topic = Some("a".to_owned()),
-                Consequence::NewConnection,
-            ),
-            (|mqtt| mqtt.report_interval = None, Consequence::Nothing),
-            (|mqtt| mqtt.publish_rate = 1, Consequence::Nothing),
-            (|mqtt| mqtt.bounds.max_messages = 1, Consequence::Nothing),
+        let changes: [(Change, Effect); 8] = [
+            (|_| {}, Effect::SameConnection),
+            (|mqtt| mqtt.keep_alive *= 2, Effect::NewConnection),
+            (|mqtt| mqtt.session_expiry *= 2, Effect::NewConnection),
+            (|mqtt| mqtt.presence_topic = None, Effect::NewConnection),
+            (|mqtt| mqtt.presence_topic = Some("a".to_owned()), Effect::NewConnection),
+            (|mqtt| mqtt.report_interval = None, Effect::SameConnection),
+            (|mqtt| mqtt.publish_rate = 1, Effect::SameConnection),
+            (|mqtt| mqtt.bounds.max_messages = 1, Effect::SameConnection),
         ];
-        for (number, (change, consequence)) in changes.into_iter().enumerate() {
+        for (number, (change, effect)) in changes.into_iter().enumerate() {
             let mut new = usual.clone();
             change(&mut new);
-            assert_eq!(Consequence::of(&usual, &new), consequence, "{number}");
+            assert_eq!(Effect::of(&usual, &new), effect, "{number}");
         }
     }
 }

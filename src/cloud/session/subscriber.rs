@@ -1,13 +1,15 @@
-//! Keeps AWS's side of the session subscribed to what the programs want, and hands on what comes.
+//! Keeps AWS's session subscribed to the topic filters that programs want.
 //!
-//! AWS keeps subscriptions with the session, so one that is there is not asked for again (Device Advisor fails a client that
-//! does); a session that is gone has none. What AWS has is noted on the disk, because the session outlives this process: before
-//! a SUBSCRIBE or UNSUBSCRIBE is sent as uncertain, and again once it is answered. After a crash between the two, a filter that
-//! is wanted is asked for again, and one that is not is given up.
+//! AWS stores subscriptions with the session, so a resumed session is not subscribed again (Device Advisor rejects a client that
+//! does that), and a new one has none. The session outlives this process, so the filters that AWS has are stored on disk: as
+//! uncertain before SUBSCRIBE or UNSUBSCRIBE is sent, and with the result once it is answered. After a crash in between, an
+//! uncertain filter is subscribed to again if it is wanted, and unsubscribed from if it is not.
+//!
+//! `requests` selects and sends the next packet, `answers` handles AWS's answers, and `refusals` remembers refused filters.
 
-mod answers;
+pub(super) mod answers;
 mod refusals;
-mod requests;
+pub(super) mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::refusals::{QUARANTINE, REFUSED, Refusals};
+use self::refusals::{MAX_DELAY, MIN_DELAY, Refusals};
 use super::filter_breaches::{FilterBreaches, Verdict};
 use super::inbound::Inbound;
 use super::incoming_poison::IncomingPoison;
@@ -32,117 +34,116 @@ use crate::problem::Problem;
 
 pub(super) use self::refusals::SetAside;
 
-/// A filter that nobody wants any more is given up after this time: programs are restarted.
+/// Time after which an unwanted filter is unsubscribed from. Programs that restart want it again soon.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The subscriber, through all connections.
+/// State of the subscriber, which outlives connections.
 #[derive(Debug)]
 pub struct Subscriber {
     outbox: Outbox,
     wanted: watch::Receiver<Wanted>,
     clock: SharedClock,
-    /// Messages on their way to the inbox.
-    pub(super) receiver: Inbound,
-    /// Whether the session itself ends every connection.
+    /// Messages and news for the inbox.
+    pub(super) inbound: Inbound,
+    /// Detects that the session itself ends every connection.
     poison: IncomingPoison,
-    /// Whether a filter does.
+    /// Detects that a filter ends every connection.
     breaches: FilterBreaches,
-    /// The limits of the server of this connection.
+    /// Limits of the server on this connection.
     limits: ServerLimits,
-    /// Whether what AWS has was never noted.
-    knows_nothing: bool,
-    /// The filters that AWS has or may have.
+    /// Whether the database has no record of the filters that AWS has.
+    has_no_record: bool,
+    /// Filters that AWS has or may have.
     confirmed: BTreeMap<String, SubscriptionState>,
-    /// What is on its way to the disk before anything else is asked for.
-    noting: Option<oneshot::Receiver<Result<(), StoreError>>>,
-    /// How many programs had joined a filter when it was last asked for.
-    asked_for: HashMap<String, u64>,
-    /// The SUBSCRIBE or UNSUBSCRIBE under way: one at a time, so that they cannot overtake each other.
-    under_way: Option<UnderWay>,
+    /// The record that is being written. Nothing is requested meanwhile.
+    writing: Option<oneshot::Receiver<Result<(), StoreError>>>,
+    /// Number of programs that had joined a filter when it was last requested.
+    joined: HashMap<String, u64>,
+    /// The SUBSCRIBE or UNSUBSCRIBE in flight: only one at a time, so that none overtakes another.
+    in_flight: Option<InFlight>,
     unwanted_since: HashMap<String, Instant>,
-    /// When UNSUBSCRIBE, which AWS did not answer, is sent again, and how long that was.
+    /// Time at which an unanswered UNSUBSCRIBE is sent again, and the length of that wait.
     unsubscribe_not_before: Option<(Instant, Duration)>,
     refusals: Refusals,
     suspects: PoisonDetector<String>,
-    /// A filter that ends connections was found, or is about to be.
-    found_one: bool,
-    /// Whether the filters that are set aside have changed since that was last reported.
-    is_news: bool,
+    /// Whether the search for a filter that ends connections has made progress.
+    made_progress: bool,
+    /// Whether the set-aside filters have changed since they were last reported.
+    has_changed: bool,
 }
 
+/// A request that AWS has not answered yet: its packet identifier, its filters, and the time of sending.
 #[derive(Debug)]
-enum UnderWay {
+enum InFlight {
     Subscribe(u16, Vec<(String, WantedFilter)>, Instant),
     Unsubscribe(u16, Vec<String>, Instant),
 }
 
 impl Subscriber {
-    /// A subscriber to `wanted` that hands on to `arrive`.
+    /// Creates a subscriber to the filters in `wanted`, which sends messages and news to `events`.
     pub fn new(
         outbox: Outbox,
         wanted: watch::Receiver<Wanted>,
-        arrive: mpsc::Sender<SessionEvent>,
+        events: mpsc::Sender<SessionEvent>,
         clock: SharedClock,
     ) -> Self {
         Self {
             outbox,
             wanted,
             clock,
-            receiver: Inbound::new(arrive),
+            inbound: Inbound::new(events),
             poison: IncomingPoison::default(),
             breaches: FilterBreaches::default(),
             limits: ServerLimits::default(),
-            knows_nothing: false,
+            has_no_record: false,
             confirmed: BTreeMap::new(),
-            noting: None,
-            asked_for: HashMap::new(),
-            under_way: None,
+            writing: None,
+            joined: HashMap::new(),
+            in_flight: None,
             unwanted_since: HashMap::new(),
             unsubscribe_not_before: None,
             refusals: Refusals::default(),
             suspects: PoisonDetector::default(),
-            found_one: false,
-            is_news: false,
+            made_progress: false,
+            has_changed: false,
         }
     }
 
-    /// Reads what AWS has of an earlier start. Where that cannot be read, everything is asked for anew.
-    pub(super) async fn remember(&mut self) {
-        let noted = self.outbox.subscribed().await;
-        self.knows_nothing = matches!(noted, Ok(None));
-        self.confirmed = noted.ok().flatten().into_iter().flatten().collect();
+    /// Reads the record of the filters that AWS has. If it cannot be read, every wanted filter is requested again.
+    pub(super) async fn restore(&mut self) {
+        let record = self.outbox.subscribed().await;
+        self.has_no_record = matches!(record, Ok(None));
+        self.confirmed = record.ok().flatten().into_iter().flatten().collect();
     }
 
-    /// Whether AWS is to forget the session: it may have filters that nobody here knows of, because the database is a new one,
-    /// and messages would come that nobody gets and that count against AWS's limits; or what it has queued ends every
-    /// connection.
+    /// Whether AWS should discard the session. If the database is new, the session may have unknown filters, whose messages nobody
+    /// receives and which count towards AWS's limits. Or a queued message ends every connection.
     pub(super) fn wants_clean_start(&self) -> bool {
-        self.knows_nothing || self.poison.clean_start_is_due()
+        self.has_no_record || self.poison.clean_start_is_due()
     }
 
-    /// A connection, on which AWS has the session of before or a new one. Returns the breach because of which the one of before
-    /// was discarded, where it was.
+    /// Starts with a new connection. If the previous session was discarded because of a breach, returns that breach.
     pub(super) async fn connected(&mut self, limits: ServerLimits) -> Option<ProtocolError> {
         self.limits = limits;
         let discarded = self.poison.connected(limits.session_present);
         self.breaches.connected(limits.session_present);
         self.suspects.connected();
-        self.knows_nothing = false;
+        self.has_no_record = false;
         if !limits.session_present {
-            self.receiver.tell(SessionEvent::NewSession);
+            self.inbound.tell(SessionEvent::NewSession);
             self.confirmed.clear();
-            self.asked_for.clear();
-            self.noting = self.note().await;
+            self.joined.clear();
+            self.writing = self.store().await;
         }
         discarded
     }
 
-    /// An attempt to connect has failed.
-    pub(super) fn not_reached(&mut self) {
-        self.suspects.not_reached();
+    /// Records a failed attempt to connect.
+    pub(super) fn connect_failed(&mut self) {
+        self.suspects.connect_failed();
     }
 
-    /// The connection is gone. `suspicious` if what was sent last may have been the reason.
+    /// Handles the end of a connection; `suspicious` if a packet that was sent on it may be the cause.
     pub(super) async fn disconnected(&mut self, suspicious: bool, lost: Option<&Lost>) {
         let breach = match lost {
             Some(Lost::Breach(breach)) => Some(*breach),
@@ -150,78 +151,78 @@ impl Subscriber {
         };
         let verdict = self.breaches.disconnected(breach.is_some());
         self.poison.disconnected(breach, verdict != Verdict::Unrelated);
-        self.found_one |= verdict != Verdict::Unrelated;
+        self.made_progress |= verdict != Verdict::Unrelated;
         if let (Verdict::Blamed(filter), Some(breach)) = (verdict, breach) {
             self.set_aside(&filter, breach);
         }
         let is_unanswered = matches!(lost, Some(Lost::Unanswered));
-        match self.under_way.take() {
-            Some(UnderWay::Subscribe(_, filters, since)) => {
+        match self.in_flight.take() {
+            Some(InFlight::Subscribe(_, filters, since)) => {
                 let names: Vec<String> = filters.iter().map(|(filter, _)| filter.clone()).collect();
                 if is_unanswered && since.elapsed() >= LATEST_ANSWER {
-                    self.was_unanswered(names, &filters);
+                    self.handle_unanswered(names, &filters);
                 } else if suspicious {
                     self.suspects.lost(names.into_iter(), since.elapsed());
                 }
             }
-            Some(UnderWay::Unsubscribe(_, _, since)) if is_unanswered && since.elapsed() >= LATEST_ANSWER => {
+            Some(InFlight::Unsubscribe(_, _, since)) if is_unanswered && since.elapsed() >= LATEST_ANSWER => {
                 let before = self.unsubscribe_not_before.map(|(_, wait)| wait);
-                let wait = before.map_or(REFUSED, |before| (2 * before).min(QUARANTINE));
+                let wait = before.map_or(MIN_DELAY, |before| (2 * before).min(MAX_DELAY));
                 self.unsubscribe_not_before = Some((Instant::now() + wait, wait));
             }
             _ if suspicious => self.suspects.lost(std::iter::empty(), Duration::ZERO),
             _ => {}
         }
-        self.receiver.disconnected();
+        self.inbound.disconnected();
     }
 
-    fn was_unanswered(&mut self, names: Vec<String>, filters: &[(String, WantedFilter)]) {
+    /// Refuses a filter whose SUBSCRIBE AWS does not answer, if it was alone in it.
+    fn handle_unanswered(&mut self, names: Vec<String>, filters: &[(String, WantedFilter)]) {
         if let Some(filter) = self.suspects.unanswered(names)
             && let Some((_, wanted)) = filters.iter().find(|(name, _)| *name == filter)
         {
             let why = problems::filter_unanswered(&filter);
-            self.refuse(&filter, *wanted, REFUSED, why);
+            self.refuse(&filter, *wanted, MIN_DELAY, why);
         }
     }
 
-    /// A filter's subscription is followed by a breach each time: the others go on without it.
+    /// Sets a filter aside because a breach follows its subscription each time. The other filters stay subscribed.
     fn set_aside(&mut self, filter: &str, breach: ProtocolError) {
         let wanted = self.wanted.borrow().get(filter).copied().unwrap_or_default();
         let why = problems::filter_breaches(filter, breach);
-        let news = self.refusals.set_aside(filter, wanted, why, self.clock.wall());
-        self.receiver.tell(news);
-        self.is_news = true;
+        let event = self.refusals.set_aside(filter, wanted, why, self.clock.wall());
+        self.inbound.tell(event);
+        self.has_changed = true;
     }
 
-    /// Whether a filter that ends connections was found, or is about to be, since this was asked the last time.
-    pub(super) fn has_found_one(&mut self) -> bool {
-        std::mem::take(&mut self.found_one)
+    /// Whether the search for a filter that ends connections has made progress since the last call.
+    pub(super) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.made_progress)
     }
 
-    /// Whether the filters that are set aside have changed since this was asked the last time.
-    pub(super) fn has_news(&mut self) -> bool {
-        std::mem::take(&mut self.is_news)
+    /// Whether the set-aside filters have changed since the last call.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
-    /// The filters whose subscriptions are set aside.
+    /// Returns the filters that are set aside.
     pub(super) fn all_set_aside(&self) -> Vec<SetAside> {
         self.refusals.all_set_aside(Instant::now())
     }
 
-    /// The problem of those, where there are any.
+    /// Returns the problem of the filters that are set aside.
     pub(super) fn problem(&self) -> Option<Problem> {
-        Problem::joined(self.all_set_aside().into_iter().map(|one| one.why).collect())
+        Problem::joined(self.all_set_aside().into_iter().map(|filter| filter.why).collect())
     }
 
-    /// Returns when there may be something to do: programs want something else, a time has come, or messages were taken: those
-    /// to acknowledge are returned. Cancel safe.
-    pub(super) async fn something_to_do(&mut self) -> Vec<u16> {
+    /// Returns when a request may be due, or messages are to be acknowledged; their packet identifiers are returned. Cancel safe.
+    pub(super) async fn ready(&mut self) -> Vec<u16> {
         let next = self.next_time();
-        let noting = &mut self.noting;
+        let writing = &mut self.writing;
         tokio::select! {
-            () = async { match noting { Some(noted) => drop(noted.await), None => pending().await } } => {
-                // A disk that takes nothing keeps nobody subscribed: what is known here holds until the next start.
-                self.noting = None;
+            () = async { match writing { Some(written) => drop(written.await), None => pending().await } } => {
+                // If the disk is full, filters are subscribed to all the same; the record is only needed after a restart.
+                self.writing = None;
                 Vec::new()
             }
             changed = self.wanted.changed() => match changed {
@@ -229,20 +230,20 @@ impl Subscriber {
                 Err(_) => pending().await,
             },
             () = async { match next { Some(at) => sleep_until(at).await, None => pending().await } } => {
-                self.is_news |= self.refusals.has_ended(Instant::now());
+                self.has_changed |= self.refusals.has_ended(Instant::now());
                 Vec::new()
             }
-            taken = self.receiver.taken() => taken,
+            packet_ids = self.inbound.acknowledgements() => packet_ids,
         }
     }
 
-    /// When something may be due because of the time. While AWS has not answered, no time changes anything.
+    /// Returns the time of the next request that waits for a time. While a request is in flight, none is sent.
     fn next_time(&self) -> Option<Instant> {
-        if self.under_way.is_some() || self.noting.is_some() {
+        if self.in_flight.is_some() || self.writing.is_some() {
             return None;
         }
         let now = Instant::now();
-        if let Some(quiet) = self.suspects.quiet_until().or(self.breaches.quiet_until()) {
+        if let Some(quiet) = self.quiet_until() {
             return Some(quiet);
         }
         let unsubscribe = self.unsubscribe_not_before.map(|(at, _)| at);
@@ -256,13 +257,19 @@ impl Subscriber {
         lingering.chain(others.into_iter().flatten()).min()
     }
 
-    fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) {
-        let news = self.refusals.refuse(filter, wanted, least, why);
-        self.receiver.tell(news);
+    /// Returns the time until which nothing may be requested.
+    fn quiet_until(&self) -> Option<Instant> {
+        self.suspects.quiet_until().or(self.breaches.quiet_until())
     }
 
-    /// Notes what AWS has. The answer comes when that is on the disk.
-    async fn note(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
+    /// Refuses a filter for a time, and tells the inbox.
+    fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) {
+        let event = self.refusals.refuse(filter, wanted, least, why);
+        self.inbound.tell(event);
+    }
+
+    /// Stores the filters that AWS has. The receiver returns when they are on disk.
+    async fn store(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let confirmed = self.confirmed.iter().map(|(filter, state)| (filter.clone(), *state));
         self.outbox.store_subscribed(confirmed.collect()).await
     }

@@ -1,7 +1,7 @@
-//! Remembers that other clients have taken the session over, until it has been stable for an hour.
+//! Remembers takeovers of the session by other clients, until a connection has lasted for an hour.
 //!
-//! Two gateways with one thing name take the session from each other within seconds, and between two takeovers each of them is
-//! connected and looks healthy. So the fault stays in the status while the session is up.
+//! Two gateways with the same thing name take the session from each other every few seconds, and look healthy in between. The problem
+//! therefore stays in the status while the session is connected.
 
 use std::future::pending;
 use std::time::{Duration, SystemTime};
@@ -13,14 +13,14 @@ use crate::clock::rfc3339;
 use crate::problem::Problem;
 use crate::status::TakeoverDetails;
 
-/// A connection that has lasted so long was not taken over; nobody else uses this thing name any more.
+/// A connection that lasts this long proves that no other client uses the thing name any more.
 const CALM: Duration = Duration::from_secs(3600);
 
-/// The takeovers since the last calm hour.
+/// Takeovers since the last connection that lasted for an hour.
 #[derive(Debug, Default)]
 pub struct Takeovers {
     seen: Option<Seen>,
-    /// When the present connection will have been stable for an hour.
+    /// Time at which the current connection will have lasted for an hour.
     calm_at: Option<Instant>,
 }
 
@@ -32,8 +32,8 @@ struct Seen {
 }
 
 impl Takeovers {
-    /// Another client has taken the session over.
-    pub(super) fn happened(&mut self, now: SystemTime) {
+    /// Records a takeover by another client.
+    pub(super) fn record(&mut self, now: SystemTime) {
         let seen = self.seen.get_or_insert(Seen {
             times: 0,
             first: now,
@@ -43,17 +43,17 @@ impl Takeovers {
         seen.last = now;
     }
 
-    /// A connection begins.
+    /// Starts with a new connection.
     pub(super) fn connected(&mut self, now: Instant) {
         self.calm_at = self.seen.as_ref().map(|_| now + CALM);
     }
 
-    /// The connection has ended.
+    /// Handles the end of the connection.
     pub(super) fn disconnected(&mut self) {
         self.calm_at = None;
     }
 
-    /// Returns once the connection has been stable for an hour; borrows nothing.
+    /// Returns once the connection has lasted for an hour. The future borrows nothing.
     pub(super) fn calm(&self) -> impl Future<Output = ()> + use<> {
         let at = self.calm_at;
         async move {
@@ -64,17 +64,18 @@ impl Takeovers {
         }
     }
 
-    /// Forgets all of them.
+    /// Forgets all takeovers.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// The problem to show while the session is up. The numbers are in the details: they would make the problem news each time.
+    /// Returns the problem to report while the session is connected. The number of takeovers is in the details only, because each change of
+    /// a problem is logged.
     pub(super) fn problem(&self) -> Option<Problem> {
         self.seen.as_ref().map(|_| problems::taken_over())
     }
 
-    /// Their details in the status.
+    /// Returns the details for the status.
     pub(super) fn details(&self) -> Option<TakeoverDetails> {
         self.seen.as_ref().map(|seen| TakeoverDetails {
             times: seen.times,
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn they_are_kept_until_a_connection_has_lasted_for_an_hour() {
+    async fn takeovers_are_remembered_until_a_connection_has_lasted_for_an_hour() {
         let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut takeovers = Takeovers::default();
         takeovers.connected(Instant::now());
@@ -101,7 +102,7 @@ mod tests {
         );
         assert_eq!((takeovers.problem(), takeovers.details()), (None, None));
         for (at, times) in [(100, 1), (160, 2), (220, 3)] {
-            takeovers.happened(second(at));
+            takeovers.record(second(at));
             takeovers.disconnected();
             assert!(
                 timeout(10 * CALM, takeovers.calm()).await.is_err(),

@@ -1,5 +1,5 @@
-//! A session's traffic without a broker: a real outbox on the disk, a connection that keeps to the protocol, and the test in AWS's
-//! place. Time is the test's.
+//! A test bench for the traffic of a session, without a broker: a real outbox on disk, a connection that enforces the protocol, and
+//! tests that answer in AWS's place. Time is paused.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Presence, PresenceReport, Publisher, Subscriber, Traffic};
+use super::{Presence, PresenceReport, Publisher, Subscriber, Traffic, publisher, subscriber};
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
 use crate::cloud::mqtt::test_sink::{Sent, TestSink};
@@ -21,37 +21,38 @@ use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
-/// 2030-01-01: after any build.
+/// 2030-01-01, which is later than the build date.
 const NOW: u64 = 1_893_456_000;
+/// Thing name.
 pub(super) const THING: &str = "gw-1";
-/// Answered without delay.
+/// Time within which everything is sent that need not wait.
 const AT_ONCE: Duration = Duration::from_millis(10);
 
-/// The traffic and its surroundings.
+/// The traffic and its environment.
 pub(super) struct Bench {
     pub(super) traffic: Traffic,
     pub(super) outbox: Outbox,
     pub(super) sink: TestSink,
-    wanting: watch::Sender<Wanted>,
-    /// Messages and news for the programs.
-    pub(super) arrivals: mpsc::Receiver<SessionEvent>,
-    arrive: mpsc::Sender<SessionEvent>,
+    wanted: watch::Sender<Wanted>,
+    /// Events for the inbox.
+    pub(super) events: mpsc::Receiver<SessionEvent>,
+    event_sender: mpsc::Sender<SessionEvent>,
     clock: SharedClock,
     _folder: TempDir,
 }
 
 impl Bench {
-    /// Traffic with presence on `presence`, or without.
+    /// Creates traffic with presence on the topic `presence`, or without presence.
     pub(super) async fn new(presence: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = ManualClock::at(NOW);
         let hub = StatusHub::new(clock.clone());
         let reporter = hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
-        // The store works on this runtime: the clock stands still while it does.
+        // The store runs on this runtime, so the paused clock does not advance while it works.
         let (handles, work) = prepare(folder.path(), Bounds::default(), clock.clone(), reporter);
         tokio::spawn(work);
         let outbox = handles.outbox;
-        // An earlier start has noted that AWS has nothing.
+        // An earlier run has recorded that AWS has no filters.
         outbox
             .store_subscribed(Vec::new())
             .await
@@ -59,35 +60,40 @@ impl Bench {
             .await
             .unwrap()
             .unwrap();
-        let (wanting, wanted) = watch::channel(Wanted::new());
-        let (arrive, arrivals) = mpsc::channel(1000);
+        let (wanted_sender, wanted) = watch::channel(Wanted::new());
+        let (event_sender, events) = mpsc::channel(1000);
         let presence = presence.map(str::to_owned);
         let mut traffic = Traffic {
             presence: Presence::new(presence, None, PresenceReport::for_test(&hub, &clock), outbox.clone()),
             publisher: Publisher::new(outbox.clone(), handles.direct, 100),
-            subscriber: Subscriber::new(outbox.clone(), wanted, arrive.clone(), clock.clone()),
+            subscriber: Subscriber::new(outbox.clone(), wanted, event_sender.clone(), clock.clone()),
         };
-        traffic.remember().await;
+        traffic.restore().await;
         Self {
             traffic,
             outbox,
             sink: TestSink::new(ServerLimits::default()),
-            wanting,
-            arrivals,
-            arrive,
+            wanted: wanted_sender,
+            events,
+            event_sender,
             clock,
             _folder: folder,
         }
     }
 
-    /// The daemon was killed and started again: only what is on the disk is known.
+    /// Restarts the daemon after a crash: only what is on disk is left.
     pub(super) async fn restart(&mut self) {
-        let wanted = self.wanting.subscribe();
-        self.traffic.subscriber = Subscriber::new(self.outbox.clone(), wanted, self.arrive.clone(), self.clock.clone());
-        self.traffic.remember().await;
+        let wanted = self.wanted.subscribe();
+        self.traffic.subscriber = Subscriber::new(
+            self.outbox.clone(),
+            wanted,
+            self.event_sender.clone(),
+            self.clock.clone(),
+        );
+        self.traffic.restore().await;
     }
 
-    /// The programs want these filters at quality of service 1, and nothing else.
+    /// Lets programs want these filters at QoS 1, and no others.
     pub(super) fn want(&self, filters: &[&str]) {
         let wanted = filters.iter().map(|filter| {
             let wanted = WantedFilter {
@@ -97,12 +103,12 @@ impl Bench {
             };
             ((*filter).to_owned(), wanted)
         });
-        self.wanting.send_replace(wanted.collect());
+        self.wanted.send_replace(wanted.collect());
     }
 
-    /// One more program wants the filter.
+    /// Lets another program want the filter.
     pub(super) fn join(&self, filter: &str) {
-        self.wanting.send_modify(|wanted| {
+        self.wanted.send_modify(|wanted| {
             if let Some(wanted) = wanted.get_mut(filter) {
                 wanted.joined += 1;
                 wanted.asked += 1;
@@ -110,7 +116,7 @@ impl Bench {
         });
     }
 
-    /// A program publishes this on a topic of the same name.
+    /// Publishes `payload` on a topic of the same name.
     pub(super) async fn publish(&self, payload: &str) {
         let message = Message {
             topic: payload.to_owned(),
@@ -120,7 +126,7 @@ impl Bench {
         self.outbox.accept(message, Account::default()).await.unwrap();
     }
 
-    /// A program sends this at quality of service 0, on a topic of the same name; it is told what has become of it.
+    /// Sends `payload` at QoS 0 on a topic of the same name. The task returns what the program is told.
     pub(super) fn send_directly(&self, payload: &'static str) -> JoinHandle<Result<(), Problem>> {
         let message = Message {
             topic: payload.to_owned(),
@@ -131,22 +137,22 @@ impl Bench {
         tokio::spawn(async move { outbox.send_qos0(message).await })
     }
 
-    /// AWS answers the last message with this payload.
+    /// Lets AWS answer the last message with this payload.
     pub(super) async fn answer_with(&mut self, payload: &str, code: ReasonCode) {
         let packet_id = self.sink.id_of(payload).unwrap();
         let mut reason = self.sink.acknowledge(packet_id);
         reason.code = code;
         let event = Event::Acknowledged { packet_id, reason };
-        self.traffic.happened(event, &mut self.sink, THING).await;
+        self.traffic.handle(event, &mut self.sink, THING).await;
     }
 
-    /// How many messages wait, and how many are parked.
+    /// Returns the number of waiting and of parked messages.
     pub(super) async fn counts(&self) -> (usize, usize) {
         let queued = self.outbox.list(0, false).await.unwrap().len();
         (queued, self.outbox.list(0, true).await.unwrap().len())
     }
 
-    /// A connection; returns the breach because of which the session was discarded.
+    /// Connects. Returns the breach because of which the session was discarded, if it was.
     pub(super) async fn connect(&mut self, limits: ServerLimits) -> Option<ProtocolError> {
         self.sink = TestSink::new(limits);
         let discarded = self.traffic.connected(&limits).await;
@@ -154,30 +160,30 @@ impl Bench {
         discarded
     }
 
-    /// Lets the traffic flow for so long, as the session does.
+    /// Drives the traffic for a time, as the session task does.
     pub(super) async fn run(&mut self, duration: Duration) {
         let until = Instant::now() + duration;
         loop {
-            self.traffic.subscriber.go_on(&mut self.sink).await;
+            subscriber::requests::drive(&mut self.traffic.subscriber, &mut self.sink).await;
             tokio::select! {
-                next = self.traffic.publisher.next() => self.traffic.send(next, &mut self.sink).await,
-                _ = self.traffic.subscriber.something_to_do() => {}
+                next = publisher::next::next(&mut self.traffic.publisher) => self.traffic.send(next, &mut self.sink).await,
+                _ = self.traffic.subscriber.ready() => {}
                 () = sleep_until(until) => return,
             }
         }
     }
 
-    /// Lets it flow until nothing more is sent at once.
+    /// Drives the traffic until nothing more is sent at once.
     pub(super) async fn settle(&mut self) {
         self.run(AT_ONCE).await;
     }
 
-    /// The packets that were sent since this was asked the last time.
+    /// Returns the packets sent since the last call.
     pub(super) fn sent(&mut self) -> Vec<Sent> {
         std::mem::take(&mut self.sink.sent)
     }
 
-    /// The payloads of messages among them.
+    /// Returns the payloads of the messages sent since the last call.
     pub(super) fn published(&mut self) -> Vec<String> {
         let sent = self.sent().into_iter();
         sent.filter_map(|sent| match sent {
@@ -187,7 +193,7 @@ impl Bench {
         .collect()
     }
 
-    /// The filters of each SUBSCRIBE among them.
+    /// Returns the filters of each SUBSCRIBE sent since the last call.
     pub(super) fn subscribed(&mut self) -> Vec<Vec<String>> {
         let sent = self.sent().into_iter();
         sent.filter_map(|sent| match sent {
@@ -197,18 +203,20 @@ impl Bench {
         .collect()
     }
 
-    /// AWS acknowledges the message with this packet identifier.
+    /// Lets AWS acknowledge the message with this packet identifier.
     pub(super) async fn acknowledge(&mut self, packet_id: u16) -> bool {
         let reason = self.sink.acknowledge(packet_id);
         let event = Event::Acknowledged { packet_id, reason };
-        self.traffic.happened(event, &mut self.sink, THING).await
+        self.traffic.handle(event, &mut self.sink, THING).await
     }
 
-    /// AWS answers SUBSCRIBE and UNSUBSCRIBE, and messages whose payload is so.
-    pub(super) async fn answer(&mut self, sent: &[Sent], is: impl Fn(&str) -> bool) {
+    /// Lets AWS answer SUBSCRIBE and UNSUBSCRIBE, and messages whose payload the predicate accepts.
+    pub(super) async fn answer(&mut self, sent: &[Sent], is_answered: impl Fn(&str) -> bool) {
         for sent in sent {
             match sent {
-                Sent::Publish(_, payload, Some(packet_id)) if is(payload) => drop(self.acknowledge(*packet_id).await),
+                Sent::Publish(_, payload, Some(packet_id)) if is_answered(payload) => {
+                    drop(self.acknowledge(*packet_id).await)
+                }
                 Sent::Publish(..) => {}
                 Sent::Subscribe(packet_id, filters) => {
                     let granted: Vec<Granted> = filters.iter().map(|(_, qos)| Ok(*qos)).collect();
@@ -216,44 +224,44 @@ impl Bench {
                 }
                 Sent::Unsubscribe(packet_id, _) => {
                     let event = Event::Unsubscribed { packet_id: *packet_id };
-                    self.traffic.happened(event, &mut self.sink, THING).await;
+                    self.traffic.handle(event, &mut self.sink, THING).await;
                 }
             }
         }
     }
 
-    /// AWS answers a SUBSCRIBE.
+    /// Lets AWS answer a SUBSCRIBE.
     pub(super) async fn grant(&mut self, packet_id: u16, granted: Vec<Granted>) {
         let event = Event::Subscribed {
             packet_id,
             granted,
             words: None,
         };
-        self.traffic.happened(event, &mut self.sink, THING).await;
+        self.traffic.handle(event, &mut self.sink, THING).await;
     }
 
-    /// The connection ends.
+    /// Ends the connection.
     pub(super) async fn lose(&mut self, lost: &Lost) {
         self.traffic.disconnected(Some(lost)).await;
     }
 
-    /// We end it.
-    pub(super) fn say_goodbye(&mut self) -> Farewell {
+    /// Closes the connection.
+    pub(super) fn close(&mut self) -> Farewell {
         self.traffic.announce_offline(&mut self.sink, THING)
     }
 
-    /// The filters that the disk says AWS has.
-    pub(super) async fn noted(&self) -> Vec<(String, SubscriptionState)> {
-        let mut noted = self.outbox.subscribed().await.unwrap().unwrap();
-        noted.sort_by(|one, other| one.0.cmp(&other.0));
-        noted
+    /// Returns the filters that AWS has according to the database.
+    pub(super) async fn recorded(&self) -> Vec<(String, SubscriptionState)> {
+        let mut recorded = self.outbox.subscribed().await.unwrap().unwrap();
+        recorded.sort_by(|one, other| one.0.cmp(&other.0));
+        recorded
     }
 
-    /// The news for programs that have come since this was asked the last time.
+    /// Returns the filters that were refused since the last call.
     pub(super) fn refused(&mut self) -> Vec<String> {
-        let arrivals = std::iter::from_fn(|| self.arrivals.try_recv().ok());
-        arrivals
-            .filter_map(|arrival| match arrival {
+        let events = std::iter::from_fn(|| self.events.try_recv().ok());
+        events
+            .filter_map(|event| match event {
                 SessionEvent::Refused(filter, _) => Some(filter),
                 _ => None,
             })
@@ -261,7 +269,7 @@ impl Bench {
     }
 }
 
-/// A server that keeps the session, or has a new one.
+/// Returns the limits of a server that resumes the session, or starts a new one.
 pub(super) fn session(present: bool) -> ServerLimits {
     ServerLimits {
         session_present: present,
@@ -269,7 +277,7 @@ pub(super) fn session(present: bool) -> ServerLimits {
     }
 }
 
-/// AWS ends the connection with this reason.
+/// Returns the loss of a connection that AWS closes with this code.
 pub(super) fn disconnected(code: ReasonCode) -> Lost {
     Lost::Disconnected(Reason { code, words: None })
 }

@@ -1,110 +1,112 @@
-//! Everything that goes over a connection: presence, the outbox's messages, subscriptions and what comes on them.
+//! Everything that is sent and received over a connection: presence, the messages of the outbox, subscriptions, and incoming messages.
 //!
-//! It lasts through all connections and makes none. What it sends goes into a [`PacketSink`], and what AWS sends comes as
-//! [`Event`]s, so that it is tested without a broker.
+//! It outlives connections, and opens none. Packets go to a [`PacketSink`], and AWS's packets arrive as [`Event`]s, so it can be tested
+//! without a broker.
 
 use super::presence::Presence;
 use super::presence_report::State;
-use super::publisher::{Next, Publisher};
-use super::subscriber::Subscriber;
+use super::publisher::next::Next;
+use super::publisher::{self, Publisher};
+use super::subscriber::{self, Subscriber};
 use crate::cloud::mqtt::{Event, Farewell, Lost, PacketSink, ReasonCode};
 use crate::mqtt::{ProtocolError, ServerLimits};
 use crate::problem::Problem;
 
-/// Presence, publisher and subscriber, which share a connection.
+/// The parts of the session that share a connection.
 #[derive(Debug)]
 pub struct Traffic {
     /// Announces to others whether the gateway is online.
     pub presence: Presence,
-    /// From the outbox to AWS.
+    /// Publishes messages to AWS.
     pub publisher: Publisher,
-    /// From AWS to the inbox.
+    /// Receives messages from AWS.
     pub subscriber: Subscriber,
 }
 
 impl Traffic {
-    /// Reads what earlier starts have noted.
-    pub(super) async fn remember(&mut self) {
-        self.presence.remember().await;
-        self.subscriber.remember().await;
+    /// Reads the records of earlier runs.
+    pub(super) async fn restore(&mut self) {
+        self.presence.restore().await;
+        self.subscriber.restore().await;
     }
 
-    /// A connection. Returns the breach because of which the session of before was discarded, where it was.
+    /// Starts with a new connection. If the previous session was discarded because of a breach, returns that breach.
     pub(super) async fn connected(&mut self, limits: &ServerLimits) -> Option<ProtocolError> {
         self.publisher.connected(limits);
         self.subscriber.connected(*limits).await
     }
 
-    /// An attempt to connect has failed.
-    pub(super) fn not_reached(&mut self) {
-        self.publisher.not_reached();
-        self.subscriber.not_reached();
+    /// Records a failed attempt to connect.
+    pub(super) fn connect_failed(&mut self) {
+        self.publisher.connect_failed();
+        self.subscriber.connect_failed();
     }
 
-    /// The connection has ended, and how it was lost, where it was.
+    /// Handles the end of a connection; `lost` says how, unless we closed it deliberately.
     pub(super) async fn disconnected(&mut self, lost: Option<&Lost>) {
-        let suspicious = lost.is_some_and(may_be_a_message);
-        let explained = self.publisher.disconnected(suspicious, lost).await;
+        let suspicious = lost.is_some_and(may_be_our_packet);
+        let explained = publisher::disconnect::handle_disconnect(&mut self.publisher, suspicious, lost).await;
         self.presence.disconnected(lost.filter(|_| !explained));
         self.subscriber.disconnected(suspicious && !explained, lost).await;
     }
 
-    /// Whether the search for what ends the connections has got on since this was asked the last time: then the next attempt need
-    /// not wait ever longer.
-    pub(super) fn has_found_one(&mut self) -> bool {
-        self.publisher.has_found_one() | self.subscriber.has_found_one()
+    /// Whether the search for the message or filter that ends connections has made progress since the last call.
+    pub(super) fn take_progress(&mut self) -> bool {
+        self.publisher.take_progress() | self.subscriber.take_progress()
     }
 
-    /// Returns a problem that exists although the session is up.
-    pub(super) fn problem(&self, thing: &str) -> Option<Problem> {
-        self.subscriber.problem().or_else(|| self.presence.refusal(thing))
+    /// Returns the problem that exists although the session is connected.
+    pub(super) fn problem(&self, thing_name: &str) -> Option<Problem> {
+        self.subscriber.problem().or_else(|| self.presence.refusal(thing_name))
     }
 
-    /// Announces that we are online.
-    pub(super) fn announce_online(&mut self, sink: &mut dyn PacketSink, thing: &str) {
-        self.presence.try_again_in_time();
-        self.presence.announce(sink, thing, State::Online);
+    /// Announces that the gateway is online.
+    pub(super) fn announce_online(&mut self, sink: &mut dyn PacketSink, thing_name: &str) {
+        self.presence.retry_refused();
+        self.presence.announce(sink, thing_name, State::Online);
     }
 
-    /// Announces that we are going offline. Where that cannot be sent, the will is to say so.
-    pub(super) fn announce_offline(&mut self, sink: &mut dyn PacketSink, thing: &str) -> Farewell {
-        match self.presence.announce(sink, thing, State::Offline) {
+    /// Announces that the gateway goes offline. If the announcement cannot be sent, the will must be published instead.
+    pub(super) fn announce_offline(&mut self, sink: &mut dyn PacketSink, thing_name: &str) -> Farewell {
+        match self.presence.announce(sink, thing_name, State::Offline) {
             true => Farewell::DiscardWill,
             false => Farewell::PublishWill,
         }
     }
 
-    /// Sends a message.
+    /// Sends the message that `next` selects.
     pub(super) async fn send(&mut self, next: Next, sink: &mut dyn PacketSink) {
-        self.publisher.send(next, sink).await;
+        publisher::send::send(&mut self.publisher, next, sink).await;
     }
 
-    /// Takes what has come from AWS. True where what is wrong has changed.
-    pub(super) async fn happened(&mut self, event: Event, sink: &mut dyn PacketSink, thing: &str) -> bool {
+    /// Handles an event of the connection. Returns whether the problem may have changed.
+    pub(super) async fn handle(&mut self, event: Event, sink: &mut dyn PacketSink, thing_name: &str) -> bool {
         match event {
             Event::Received { packet_id, message } => {
                 self.publisher.received();
-                self.subscriber.receiver.received(packet_id, message);
+                self.subscriber.inbound.received(packet_id, message);
             }
             Event::Skipped { packet_id, topic, why } => {
                 self.publisher.received();
-                self.subscriber.receiver.skipped(packet_id, &topic, &why);
+                self.subscriber.inbound.skipped(packet_id, &topic, &why);
             }
             Event::Subscribed {
                 packet_id,
                 granted,
                 words,
-            } => self.subscriber.subscribed(packet_id, &granted, words).await,
-            Event::Unsubscribed { packet_id } => self.subscriber.unsubscribed(packet_id).await,
+            } => subscriber::answers::handle_suback(&mut self.subscriber, packet_id, &granted, words).await,
+            Event::Unsubscribed { packet_id } => {
+                subscriber::answers::handle_unsuback(&mut self.subscriber, packet_id).await
+            }
             Event::Room => self.publisher.room(),
             Event::Acknowledged { packet_id, reason } => {
                 self.publisher.window_moved();
                 match self.presence.answered(packet_id, reason.code).await {
-                    None => self.publisher.answered(packet_id, &reason).await,
+                    None => publisher::answers::handle_answer(&mut self.publisher, packet_id, &reason).await,
                     Some(false) => {}
                     Some(true) => {
-                        // Perhaps it is allowed in another manner.
-                        self.presence.announce(sink, thing, State::Online);
+                        // AWS may allow it in another mode.
+                        self.presence.announce(sink, thing_name, State::Online);
                         return true;
                     }
                 }
@@ -114,9 +116,9 @@ impl Traffic {
     }
 }
 
-/// Whether AWS may have ended the connection because of what was sent on it. What it says of other matters (taken over, busy,
-/// a quota, maintenance), and what we have ended ourselves, is nobody's fault.
-fn may_be_a_message(lost: &Lost) -> bool {
+/// Whether AWS may have closed the connection because of a packet that we sent. Other reasons (a takeover, an overload, a quota,
+/// maintenance), and connections that we closed ourselves, blame no packet.
+fn may_be_our_packet(lost: &Lost) -> bool {
     match lost {
         Lost::Disconnected(reason) => matches!(
             reason.code,

@@ -333,7 +333,7 @@ async fn a_success_wakes_others_and_proves_the_certificate() {
     assert_eq!(*rig.accepted.borrow(), None);
     advance(Duration::from_secs(5)).await;
     rig.answer(rig.good());
-    other.worth_a_try().await;
+    other.wait_for_signal().await;
     let (identity, at) = rig.accepted.borrow().unwrap();
     assert_eq!((identity, at.elapsed().as_secs() <= 2), (1, true));
 }

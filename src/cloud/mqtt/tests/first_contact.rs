@@ -10,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use super::{ConnectError, Connection, Options};
+use super::{ConnectError, ConnectOptions, Connection};
 use crate::config::Endpoint;
 
 /// What the server does once it has read CONNECT.
@@ -72,7 +72,7 @@ async fn outcome_of(script: &Script) -> Result<(), ConnectError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let endpoint = Endpoint::parse("localhost", port).unwrap();
-    let options = Options {
+    let options = ConnectOptions {
         client_id: "gw-1".to_owned(),
         clean_start: false,
         keep_alive: Duration::from_secs(60),

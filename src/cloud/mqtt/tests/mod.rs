@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{ConnectError, Connection, Options, Terms};
+use super::{ConnectError, ConnectOptions, Connection, Terms};
 use crate::config::Endpoint;
 use crate::messages::Message;
 
@@ -49,7 +49,7 @@ struct Server {
     acceptor: TlsAcceptor,
     ca: Ca,
     tls: ClientConfig,
-    options: Options,
+    options: ConnectOptions,
 }
 
 impl Server {
@@ -72,7 +72,7 @@ impl Server {
             acceptor: TlsAcceptor::from(Arc::new(server)),
             tls: client_tls(&ca, certificate(&ca, "gw-1")),
             ca,
-            options: Options {
+            options: ConnectOptions {
                 client_id: "gw-1".to_owned(),
                 clean_start: false,
                 keep_alive: Duration::from_secs(60),

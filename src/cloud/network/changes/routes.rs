@@ -1,6 +1,6 @@
 //! Routes and rules as rtnetlink(7) words them, and which of them may cover another way.
 
-use super::{attributes, u32_at};
+use super::netlink::{attributes, u32_at};
 
 // linux/rtnetlink.h
 /// `rtm_type` of a route that leads somewhere.

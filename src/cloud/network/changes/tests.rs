@@ -3,6 +3,7 @@
 mod removals;
 
 use super::News::{Appeared, Gone, Nothing};
+use super::netlink::HEADER;
 use super::routes::{RTM_F_CLONED, RTN_UNICAST};
 use super::*;
 

@@ -1,11 +1,11 @@
-//! When the successor is tried, and what is said of its failures.
+//! Tests of the schedule of trials, and of the problems of failed ones.
 
 use super::*;
 
 #[test]
 fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
     let seconds = Duration::from_secs;
-    let mut successor = CertificateRollover::none();
+    let mut rollover = CertificateRollover::none();
     for (failed, wait, expected) in [
         (false, 2, 2),
         (false, 10, 10),
@@ -15,12 +15,12 @@ fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
         (true, 73, 73),
         (true, 120, 120),
     ] {
-        successor.predecessor_failed = failed;
-        let outcome = successor.turn_of_the_other(seconds(wait));
+        rollover.predecessor_failed = failed;
+        let outcome = rollover.wait_of_predecessor(seconds(wait));
         assert_eq!(outcome, seconds(expected), "{failed} {wait}");
     }
-    successor.accepted_one();
-    assert_eq!(successor.turn_of_the_other(seconds(120)), TURN);
+    rollover.accepted_one();
+    assert_eq!(rollover.wait_of_predecessor(seconds(120)), ALTERNATION_INTERVAL);
 }
 
 #[test]
@@ -63,10 +63,10 @@ fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspec
         ),
     ];
     for (what, fail, times, remedy) in cases {
-        let mut successor = CertificateRollover::none();
+        let mut rollover = CertificateRollover::none();
         let mut last = Remedy::None;
         for turn in 0..*times {
-            let judged = successor.judge(&fail(turn), Problem::wait("no"));
+            let judged = rollover.judge(&fail(turn), Problem::wait("no"));
             assert_eq!(
                 judged.next_step.is_some(),
                 judged.remedy == Remedy::Configuration,
@@ -76,8 +76,8 @@ fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspec
         }
         assert_eq!(last, *remedy, "{what}");
         // Another certificate begins again.
-        successor.begin_anew();
-        let judged = successor.judge(&fail(0), Problem::wait("no"));
+        rollover.restart();
+        let judged = rollover.judge(&fail(0), Problem::wait("no"));
         assert_eq!(judged.remedy, Remedy::Wait, "{what}");
     }
 }

@@ -1,95 +1,69 @@
-//! What AWS answers to messages, and what becomes of each.
+//! Handles AWS's answers to messages.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Publisher, Suspect, UnderWay};
+use super::qos0::handle_qos0_answer;
+use super::{InFlight, Publisher, Suspect, TEMPORARY};
 use crate::cloud::mqtt::{Reason, ReasonCode};
-use crate::event::{Event, journal};
 use crate::messages::{MessageRef, Outgoing};
 
-/// After AWS has said that there was too much; it grows with each time in a row.
-const TOO_MUCH: Duration = Duration::from_secs(1);
-/// The longest such pause, as a power of two of [`TOO_MUCH`].
-const TOO_MUCH_LIMIT: u32 = 5;
-/// A message that AWS was too busy for so many times is parked after all.
-const TRIES: u32 = 20;
+/// Pause after a temporary failure; it doubles with each failure in a row.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Most doublings of [`PAUSE`].
+const MAX_DOUBLINGS: u32 = 5;
+/// Number of temporary failures after which a message is parked.
+const MAX_TRIES: u32 = 20;
 
-/// What AWS says when it is not the message's fault: unspecified error, implementation specific error, quota exceeded
-/// (developer guide, "MQTT 5 reason codes").
-pub(super) const NOT_ITS_FAULT: [ReasonCode; 4] = [
-    ReasonCode::UNSPECIFIED_ERROR,
-    ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
-    // Of a packet identifier that the server has in use: another one is taken the next time.
-    ReasonCode::PACKET_ID_IN_USE,
-    ReasonCode::QUOTA_EXCEEDED,
-];
-
-impl Publisher {
-    /// AWS has answered a message.
-    pub(in crate::cloud::session) async fn answered(&mut self, packet_id: u16, reason: &Reason) {
-        let ticket = match self.under_way.remove(&packet_id) {
-            Some((UnderWay::Outgoing(ticket), _)) => ticket,
-            Some((UnderWay::Qos0Message(direct), _)) => return self.direct_answered(direct, reason),
-            None => return,
-        };
-        self.unacknowledged.answered(ticket.id);
-        if !reason.code.is_failure() {
-            self.too_much = 0;
-            self.tries.remove(&ticket.id);
-            self.suspects.cleared(&Suspect::Outgoing(ticket.id));
-            return self.outbox.acknowledge(ticket).await;
-        }
-        if !NOT_ITS_FAULT.contains(&reason.code) {
-            return self.park(ticket, reason.to_string()).await;
-        }
-        let tries = self.tries.entry(ticket.id).or_default();
-        *tries += 1;
-        if *tries >= TRIES {
-            return self.park(ticket, reason.to_string()).await;
-        }
-        log::debug!("session: message {} is sent again later: {reason}", ticket.id);
-        self.not_before = Instant::now() + TOO_MUCH * 2_u32.pow(self.too_much);
-        self.too_much = (self.too_much + 1).min(TOO_MUCH_LIMIT);
-        match reason.code {
-            ReasonCode::QUOTA_EXCEEDED => self.put_off(ticket).await,
-            // Perhaps it is this message after all: then its topic must not wait for it.
-            _ => self.outbox.retransmit(ticket).await,
-        }
+/// Handles AWS's answer to the message with this packet identifier.
+pub(in crate::cloud::session) async fn handle_answer(publisher: &mut Publisher, packet_id: u16, reason: &Reason) {
+    let message = match publisher.in_flight.remove(&packet_id) {
+        Some((InFlight::Outgoing(message), _)) => message,
+        Some((InFlight::Qos0Message(qos0), _)) => return handle_qos0_answer(publisher, qos0, reason),
+        None => return,
+    };
+    publisher.unacknowledged.answered(message.id);
+    if !reason.code.is_failure() {
+        publisher.failures = 0;
+        publisher.tries.remove(&message.id);
+        publisher.suspects.cleared(&Suspect::Outgoing(message.id));
+        return publisher.outbox.acknowledge(message).await;
     }
-
-    /// What is behind it on its topic, and not sent yet, waits for it: what was read from the database goes back.
-    async fn put_off(&mut self, ticket: MessageRef) {
-        if let Some(asked) = self.asked.take()
-            && let Ok(Ok(page)) = asked.await
-        {
-            self.fetched.extend(page);
-        }
-        let fetched = std::mem::take(&mut self.fetched);
-        let (behind, others) = fetched
-            .into_iter()
-            .partition(|outgoing| outgoing.ticket.topic == ticket.topic);
-        self.fetched = others;
-        let behind: VecDeque<Outgoing> = behind;
-        self.outbox.defer(ticket).await;
-        for outgoing in behind {
-            self.outbox.retransmit(outgoing.ticket).await;
-        }
+    if !TEMPORARY.contains(&reason.code) {
+        return publisher.park(message, reason.to_string()).await;
     }
+    let tries = publisher.tries.entry(message.id).or_default();
+    *tries += 1;
+    if *tries >= MAX_TRIES {
+        return publisher.park(message, reason.to_string()).await;
+    }
+    log::debug!("session: message {} is sent again later: {reason}", message.id);
+    publisher.not_before = Instant::now() + PAUSE * 2_u32.pow(publisher.failures);
+    publisher.failures = (publisher.failures + 1).min(MAX_DOUBLINGS);
+    match reason.code {
+        ReasonCode::QUOTA_EXCEEDED => defer(publisher, message).await,
+        // The message itself may be the cause after all, so its topic must not wait for it.
+        _ => publisher.outbox.retransmit(message).await,
+    }
+}
 
-    pub(super) async fn park(&mut self, ticket: MessageRef, reason: String) {
-        self.tries.remove(&ticket.id);
-        self.unacknowledged.forget(ticket.id);
-        self.suspects.cleared(&Suspect::Outgoing(ticket.id));
-        let (id, topic) = (ticket.id, ticket.topic.as_str());
-        self.lines.one_more(|level, more| {
-            journal!(
-                level, Event::MessageParked, TOPIC = topic;
-                "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"
-            );
-        });
-        self.outbox.park(ticket, reason).await;
+/// Returns a message to the outbox for later, together with later messages of its topic that were fetched and not sent yet, so that
+/// their order is kept.
+async fn defer(publisher: &mut Publisher, message: MessageRef) {
+    if let Some(requested) = publisher.requested.take()
+        && let Ok(Ok(page)) = requested.await
+    {
+        publisher.fetched.extend(page);
+    }
+    let fetched = std::mem::take(&mut publisher.fetched);
+    let (behind, others): (VecDeque<Outgoing>, _) = fetched
+        .into_iter()
+        .partition(|outgoing| outgoing.ticket.topic == message.topic);
+    publisher.fetched = others;
+    publisher.outbox.defer(message).await;
+    for outgoing in behind {
+        publisher.outbox.retransmit(outgoing.ticket).await;
     }
 }

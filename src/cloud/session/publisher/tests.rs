@@ -185,7 +185,7 @@ async fn what_the_server_does_not_take_is_parked_or_waits_and_its_program_is_tol
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_aws_refuses_at_quality_of_service_0_costs_one_connection() {
-    for code in ANSWERED_OTHERWISE {
+    for code in disconnect::QOS0_REFUSED {
         let mut bench = Bench::new(None).await;
         bench.connect(session(true)).await;
         let told = bench.send_directly("forbidden");

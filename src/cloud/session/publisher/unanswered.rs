@@ -1,27 +1,29 @@
-//! Messages at quality of service 0, which AWS answers by ending the connection or not at all.
+//! Refusals of messages at QoS 0, which AWS answers by closing the connection or not at all.
 //!
-//! Once it has ended one over such a message, the next one on each topic goes at quality of service 1: AWS's answer then names
-//! the topic and costs no connection. What it refuses is left alone for an hour; what it has taken goes unanswered again.
+//! Once AWS has closed a connection because of such a message, the next message on each topic is sent at QoS 1: the answer then names
+//! the topic and costs no connection. Refused kinds of messages are not sent for an hour; accepted ones are sent at QoS 0 again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::problems;
+use crate::cloud::session::problems;
 use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
 use crate::messages::Message;
 use crate::problem::Problem;
 
-/// What AWS has refused is not sent again for so long.
-const LEFT_ALONE: Duration = Duration::from_secs(3600);
-/// A loss this soon after a message may be because of it.
+/// Time for which a refused kind of message is not sent.
+const REFUSAL: Duration = Duration::from_secs(3600);
+/// A connection that is lost within this time of a message may be lost because of it.
 const SOON: Duration = Duration::from_secs(1);
-/// Topics that are remembered: a program that makes up topics takes no more memory, and is asked about more often.
-const TOPICS: usize = 256;
+/// Number of kinds that are remembered. A program that invents topics uses no more memory; its messages are just sent at QoS 1 more
+/// often.
+const MAX_KINDS: usize = 256;
 
-/// What AWS decides on: a topic, and whether the message is to be retained (iot:Publish, iot:RetainPublish).
+/// The properties of a message that AWS's policies allow or refuse: its topic, and whether it is retained (iot:Publish,
+/// iot:RetainPublish).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kind {
     topic: String,
@@ -29,6 +31,7 @@ pub(super) struct Kind {
 }
 
 impl Kind {
+    /// Returns the kind of a message.
     pub(super) fn of(message: &Message) -> Self {
         Self {
             topic: message.topic.clone(),
@@ -37,74 +40,76 @@ impl Kind {
     }
 }
 
-/// What is known of them.
+/// Knowledge about kinds of messages at QoS 0.
 #[derive(Debug, Default)]
 pub(super) struct Unanswered {
-    /// Sent on this connection, and when the last time.
+    /// Kinds sent on this connection at QoS 0, and the time of the last message.
     sent: BTreeMap<Kind, Instant>,
-    /// Taken by AWS since it last ended a connection over one; nothing, as long as it never has.
-    taken: Option<BTreeSet<Kind>>,
+    /// Kinds that AWS has accepted since it last closed a connection because of a message; `None` if it never has.
+    accepted: Option<BTreeSet<Kind>>,
+    /// Refused kinds, the end of the refusal, and the reason.
     refused: BTreeMap<Kind, (Instant, Problem)>,
-    lines: LogLimiter,
+    /// Limits journal entries about refused kinds.
+    log_limiter: LogLimiter,
 }
 
 impl Unanswered {
-    /// Why it is not sent, where AWS has refused its kind within the last hour.
+    /// Returns the reason if AWS has refused this kind within the last hour.
     pub(super) fn refusal(&self, kind: &Kind) -> Option<Problem> {
         let (until, why) = self.refused.get(kind)?;
         (Instant::now() < *until).then(|| why.clone())
     }
 
-    /// Whether AWS is to be asked about it.
+    /// Whether the next message of this kind must be sent at QoS 1.
     pub(super) fn is_doubtful(&self, kind: &Kind) -> bool {
-        self.taken.as_ref().is_some_and(|taken| !taken.contains(kind))
+        self.accepted.as_ref().is_some_and(|accepted| !accepted.contains(kind))
     }
 
-    /// It was sent without an answer to come.
+    /// Records a message that was sent at QoS 0.
     pub(super) fn sent(&mut self, kind: Kind) {
-        if self.sent.len() >= TOPICS {
+        if self.sent.len() >= MAX_KINDS {
             self.sent.retain(|_, at| at.elapsed() <= SOON);
         }
         self.sent.insert(kind, Instant::now());
     }
 
-    /// AWS has taken one that was to be answered.
-    pub(super) fn taken(&mut self, kind: Kind) {
-        if let Some(taken) = &mut self.taken {
-            if taken.len() >= TOPICS {
-                taken.clear();
+    /// Records that AWS has accepted a message at QoS 1.
+    pub(super) fn accepted(&mut self, kind: Kind) {
+        if let Some(accepted) = &mut self.accepted {
+            if accepted.len() >= MAX_KINDS {
+                accepted.clear();
             }
-            taken.insert(kind);
+            accepted.insert(kind);
         }
     }
 
-    /// AWS does not take it; returns what its program is told.
+    /// Records and logs that AWS refuses this kind. Returns the problem for the sender.
     pub(super) fn refuse(&mut self, kind: Kind, why: &str) -> Problem {
         let problem = problems::topic_refused(&kind.topic, kind.retain, why);
-        self.lines.one_more(|level, more| {
+        self.log_limiter.one_more(|level, more| {
             journal!(level, Event::TopicRefused, TOPIC = kind.topic.as_str(); "session: {problem}{more}");
         });
         let now = Instant::now();
-        if self.refused.len() >= TOPICS {
+        if self.refused.len() >= MAX_KINDS {
             self.refused.retain(|_, (until, _)| now < *until);
         }
-        if self.refused.len() >= TOPICS {
+        if self.refused.len() >= MAX_KINDS {
             self.refused.pop_first();
         }
-        self.refused.insert(kind, (now + LEFT_ALONE, problem.clone()));
+        self.refused.insert(kind, (now + REFUSAL, problem.clone()));
         problem
     }
 
-    /// The connection is lost, perhaps over one of those returned.
-    pub(super) fn lost(&mut self) -> Vec<Kind> {
+    /// Handles the loss of the connection. Returns the kinds that were sent just before it, and may be the cause.
+    pub(super) fn take_recent(&mut self) -> Vec<Kind> {
         let sent = std::mem::take(&mut self.sent).into_iter();
         sent.filter(|(_, at)| at.elapsed() <= SOON)
             .map(|(kind, _)| kind)
             .collect()
     }
 
-    /// From now on AWS is asked about each kind before it goes unanswered.
+    /// Makes each kind doubtful: its next message is sent at QoS 1.
     pub(super) fn doubt(&mut self) {
-        self.taken = Some(BTreeSet::new());
+        self.accepted = Some(BTreeSet::new());
     }
 }

@@ -1,67 +1,63 @@
-//! AWS's answers to SUBSCRIBE and UNSUBSCRIBE.
+//! Handles AWS's answers to SUBSCRIBE and UNSUBSCRIBE.
 
-use super::super::problems;
-use super::refusals::REFUSED;
-use super::{Subscriber, UnderWay};
+use super::refusals::MIN_DELAY;
+use super::{InFlight, Subscriber};
 use crate::cloud::mqtt::{Granted, Reason, ReasonCode};
+use crate::cloud::session::problems;
 use crate::messages::{SessionEvent, SubscriptionState};
 
-impl Subscriber {
-    /// AWS has answered a SUBSCRIBE.
-    pub(in crate::cloud::session) async fn subscribed(
-        &mut self,
-        packet_id: u16,
-        granted: &[Granted],
-        said: Option<String>,
-    ) {
-        let filters = match self.under_way.take() {
-            Some(UnderWay::Subscribe(id, filters, _)) if id == packet_id => filters,
-            other => return self.under_way = other,
-        };
-        for (index, (filter, wanted)) in filters.into_iter().enumerate() {
-            self.suspects.cleared(&filter);
-            self.breaches.answered(&filter);
-            self.asked_for.insert(filter.clone(), wanted.joined);
-            match granted
-                .get(index)
-                .copied()
-                .unwrap_or(Err(ReasonCode::UNSPECIFIED_ERROR))
-            {
-                Ok(_) => {
-                    log::debug!("session: subscribed to {filter}");
-                    // What it was asked for: a broker that grants less would be asked again without an end.
-                    self.confirmed
-                        .insert(filter.clone(), SubscriptionState::Granted(wanted.qos));
-                    self.refusals.forget(&filter);
-                    self.receiver.tell(SessionEvent::Subscribed(filter));
-                }
-                Err(code) => {
-                    self.confirmed.remove(&filter);
-                    let reason = Reason {
-                        code,
-                        words: said.clone(),
-                    };
-                    let why = problems::filter_refused(&filter, &reason);
-                    self.refuse(&filter, wanted, REFUSED, why);
-                }
+/// Handles SUBACK. `words` is AWS's reason string.
+pub(in crate::cloud::session) async fn handle_suback(
+    subscriber: &mut Subscriber,
+    packet_id: u16,
+    granted: &[Granted],
+    words: Option<String>,
+) {
+    let filters = match subscriber.in_flight.take() {
+        Some(InFlight::Subscribe(id, filters, _)) if id == packet_id => filters,
+        other => return subscriber.in_flight = other,
+    };
+    for (index, (filter, wanted)) in filters.into_iter().enumerate() {
+        subscriber.suspects.cleared(&filter);
+        subscriber.breaches.subscribed(&filter);
+        subscriber.joined.insert(filter.clone(), wanted.joined);
+        match granted
+            .get(index)
+            .copied()
+            .unwrap_or(Err(ReasonCode::UNSPECIFIED_ERROR))
+        {
+            Ok(_) => {
+                log::debug!("session: subscribed to {filter}");
+                // The requested QoS is recorded: a broker that grants a lower one would be asked again for ever.
+                subscriber
+                    .confirmed
+                    .insert(filter.clone(), SubscriptionState::Granted(wanted.qos));
+                subscriber.refusals.forget(&filter);
+                subscriber.inbound.tell(SessionEvent::Subscribed(filter));
+            }
+            Err(code) => {
+                subscriber.confirmed.remove(&filter);
+                let words = words.clone();
+                let why = problems::filter_refused(&filter, &Reason { code, words });
+                subscriber.refuse(&filter, wanted, MIN_DELAY, why);
             }
         }
-        let _ = self.note().await;
     }
+    let _ = subscriber.store().await;
+}
 
-    /// AWS has answered an UNSUBSCRIBE.
-    pub(in crate::cloud::session) async fn unsubscribed(&mut self, packet_id: u16) {
-        match self.under_way.take() {
-            Some(UnderWay::Unsubscribe(id, filters, _)) if id == packet_id => {
-                self.unsubscribe_not_before = None;
-                for filter in filters {
-                    log::debug!("session: unsubscribed from {filter}");
-                    self.confirmed.remove(&filter);
-                    self.unwanted_since.remove(&filter);
-                }
-                let _ = self.note().await;
+/// Handles UNSUBACK.
+pub(in crate::cloud::session) async fn handle_unsuback(subscriber: &mut Subscriber, packet_id: u16) {
+    match subscriber.in_flight.take() {
+        Some(InFlight::Unsubscribe(id, filters, _)) if id == packet_id => {
+            subscriber.unsubscribe_not_before = None;
+            for filter in filters {
+                log::debug!("session: unsubscribed from {filter}");
+                subscriber.confirmed.remove(&filter);
+                subscriber.unwanted_since.remove(&filter);
             }
-            other => self.under_way = other,
+            let _ = subscriber.store().await;
         }
+        other => subscriber.in_flight = other,
     }
 }

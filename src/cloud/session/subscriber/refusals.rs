@@ -1,5 +1,4 @@
-//! Topic filters that are not asked for at the moment, and why: AWS has refused them, or something has followed their
-//! subscription each time that ends the connection.
+//! Topic filters that are not requested for a time, because AWS refused them or because their subscription ends the connection.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -12,33 +11,36 @@ use crate::log_limiter::LogLimiter;
 use crate::messages::{SessionEvent, Wanted, WantedFilter};
 use crate::problem::Problem;
 
-/// A refused filter is not asked for again for so long, and each time in a row for twice as long: a change of policy takes AWS
-/// a few minutes.
-pub(super) const REFUSED: Duration = Duration::from_secs(60);
-/// The longest such time; the same for one that ends the connection.
-pub(super) const QUARANTINE: Duration = Duration::from_secs(3600);
-/// Refused filters that are remembered though nobody wants them at the moment.
-const REMEMBERED: usize = 256;
+/// Time before a refused filter is requested again. It doubles with each refusal in a row. AWS needs a few minutes to apply a change
+/// of a policy.
+pub(super) const MIN_DELAY: Duration = Duration::from_secs(60);
+/// Longest such time, which also applies to a filter that ends the connection.
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(3600);
+/// Number of refused filters from which on unwanted ones are forgotten.
+const MAX_REMEMBERED: usize = 256;
 
-/// The filters that are left alone.
+/// Refused filters.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     all: HashMap<String, Refused>,
-    lines: LogLimiter,
+    /// Limits journal entries about refused filters.
+    log_limiter: LogLimiter,
 }
 
+/// A refused filter.
 #[derive(Debug)]
 struct Refused {
     until: Instant,
-    /// How long that was.
+    /// Length of the current wait.
     wait: Duration,
     why: Problem,
+    /// Requests of programs that were told the reason.
     asked: u64,
-    /// When it was set aside, where AWS grants the filter and it is left alone all the same.
+    /// Time at which the filter was set aside although AWS grants it.
     set_aside: Option<SystemTime>,
 }
 
-/// A filter whose subscription is set aside.
+/// A filter that is set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cloud::session) struct SetAside {
     pub(in crate::cloud::session) filter: String,
@@ -46,20 +48,32 @@ pub(in crate::cloud::session) struct SetAside {
     pub(in crate::cloud::session) why: Problem,
 }
 
+/// Result of [`Refusals::check`].
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The filter may be requested.
+    Allowed,
+    /// The filter is refused, and everyone who wants it knows the reason.
+    Refused,
+    /// The filter is refused, and a program that joined later must be told the reason.
+    RefusedAgain(SessionEvent),
+}
+
 impl Refusals {
-    /// Forgets what nobody wants and what is over, but not so soon that a program could ask all the time.
+    /// Forgets filters that are unwanted and no longer refused. An unwanted filter stays refused, because otherwise a program could
+    /// request it over and over by unsubscribing.
     pub(super) fn tidy(&mut self, wanted: &Wanted, now: Instant) {
-        let crowded = self.all.len() > REMEMBERED;
+        let crowded = self.all.len() > MAX_REMEMBERED;
         self.all
             .retain(|filter, refused| wanted.contains_key(filter) || (refused.until > now && !crowded));
     }
 
-    /// Leaves the filter alone for `least`, or twice as long as the last time in a row. Returns what the inbox is to hear.
+    /// Refuses the filter for `least`, or for twice the last wait. Returns the event for the inbox.
     pub(super) fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) -> SessionEvent {
-        self.leave_alone(filter, wanted, least, why, None)
+        self.insert(filter, wanted, least, why, None)
     }
 
-    /// Leaves the filter alone though AWS would grant it. Returns what the inbox is to hear.
+    /// Sets the filter aside although AWS would grant it. Returns the event for the inbox.
     pub(super) fn set_aside(
         &mut self,
         filter: &str,
@@ -67,10 +81,10 @@ impl Refusals {
         why: Problem,
         now: SystemTime,
     ) -> SessionEvent {
-        self.leave_alone(filter, wanted, QUARANTINE, why, Some(now))
+        self.insert(filter, wanted, MAX_DELAY, why, Some(now))
     }
 
-    fn leave_alone(
+    fn insert(
         &mut self,
         filter: &str,
         wanted: WantedFilter,
@@ -79,12 +93,12 @@ impl Refusals {
         set_aside: Option<SystemTime>,
     ) -> SessionEvent {
         let before = self.all.get(filter).map(|refused| refused.wait);
-        let wait = before.map_or(least, |before| least.max(before * 2).min(QUARANTINE));
+        let wait = before.map_or(least, |before| least.max(before * 2).min(MAX_DELAY));
         let write = |level, more: &str| {
             journal!(level, Event::FilterRefused, TOPIC = filter; "session: {why}{more}");
         };
         match before {
-            None => self.lines.one_more(write),
+            None => self.log_limiter.one_more(write),
             Some(_) => write(Level::Debug, ""),
         }
         let refused = Refused {
@@ -98,26 +112,30 @@ impl Refusals {
         SessionEvent::Refused(filter.to_owned(), why)
     }
 
-    /// AWS has granted it, and nothing has followed.
+    /// Forgets the refusal of a filter that AWS has granted.
     pub(super) fn forget(&mut self, filter: &str) {
         self.all.remove(filter);
     }
 
-    /// Whether the filter is left alone now. Whoever comes later is to be told what the others were told: that is returned as well.
-    pub(super) fn holds(&mut self, filter: &str, wanted: WantedFilter, now: Instant) -> Option<Option<SessionEvent>> {
-        let refused = self.all.get_mut(filter).filter(|refused| refused.until > now)?;
-        let is_news = refused.asked < wanted.asked;
-        refused.asked = refused.asked.max(wanted.asked);
-        Some(is_news.then(|| SessionEvent::Refused(filter.to_owned(), refused.why.clone())))
+    /// Checks whether the filter may be requested now.
+    pub(super) fn check(&mut self, filter: &str, wanted: WantedFilter, now: Instant) -> Verdict {
+        let Some(refused) = self.all.get_mut(filter).filter(|refused| refused.until > now) else {
+            return Verdict::Allowed;
+        };
+        if refused.asked >= wanted.asked {
+            return Verdict::Refused;
+        }
+        refused.asked = wanted.asked;
+        Verdict::RefusedAgain(SessionEvent::Refused(filter.to_owned(), refused.why.clone()))
     }
 
-    /// Whether its subscription is set aside now.
+    /// Whether the filter is set aside now.
     pub(super) fn is_set_aside(&self, filter: &str, now: Instant) -> bool {
         let refused = self.all.get(filter);
         refused.is_some_and(|refused| refused.set_aside.is_some() && refused.until > now)
     }
 
-    /// The filters whose subscriptions are set aside now, by their names.
+    /// Returns the filters that are set aside now, sorted by name.
     pub(super) fn all_set_aside(&self, now: Instant) -> Vec<SetAside> {
         let current = self.all.iter().filter(|(_, refused)| refused.until > now);
         let mut all: Vec<SetAside> = current
@@ -133,7 +151,7 @@ impl Refusals {
         all
     }
 
-    /// Whether a filter that was set aside may be asked for again since this was asked the last time.
+    /// Whether, since the last call, a filter that was set aside may be requested again.
     pub(super) fn has_ended(&mut self, now: Instant) -> bool {
         let mut has_ended = false;
         for refused in self.all.values_mut().filter(|refused| refused.until <= now) {
@@ -142,7 +160,7 @@ impl Refusals {
         has_ended
     }
 
-    /// When the next filter may be asked for again.
+    /// Returns the time at which the next filter may be requested again.
     pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
         let ends = self.all.values().map(|refused| refused.until);
         ends.filter(|until| *until > now).min()
@@ -164,40 +182,45 @@ mod tests {
         }
     }
 
+    fn is_refused(refusals: &mut Refusals, filter: &str, now: Instant) -> bool {
+        !matches!(refusals.check(filter, asked(1), now), Verdict::Allowed)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_filter_that_is_refused_again_and_again_is_left_alone_for_ever_longer_up_to_an_hour() {
+    async fn the_wait_doubles_with_each_refusal_up_to_an_hour() {
         let mut refusals = Refusals::default();
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            refusals.refuse("f", asked(1), REFUSED, why());
+            refusals.refuse("f", asked(1), MIN_DELAY, why());
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
-            assert!(refusals.holds("f", asked(1), Instant::now()).is_some(), "{minutes}");
+            assert!(is_refused(&mut refusals, "f", Instant::now()), "{minutes}");
             tokio::time::advance(Duration::from_secs(1)).await;
-            assert!(refusals.holds("f", asked(1), Instant::now()).is_none(), "{minutes}");
+            assert!(!is_refused(&mut refusals, "f", Instant::now()), "{minutes}");
         }
         refusals.forget("f");
-        refusals.refuse("f", asked(1), REFUSED, why());
+        refusals.refuse("f", asked(1), MIN_DELAY, why());
         let end = refusals.next_end(Instant::now());
-        assert_eq!(end, Some(Instant::now() + REFUSED), "it begins again");
+        assert_eq!(end, Some(Instant::now() + MIN_DELAY), "the first wait applies again");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_later_hears_it_once() {
+    async fn a_program_that_joins_later_is_told_the_reason_once() {
         let mut refusals = Refusals::default();
         let now = Instant::now();
-        refusals.refuse("f", asked(1), REFUSED, why());
-        assert!(matches!(refusals.holds("f", asked(1), now), Some(None)));
-        assert!(
-            matches!(refusals.holds("f", asked(2), now), Some(Some(SessionEvent::Refused(filter, _))) if filter == "f")
-        );
-        assert!(matches!(refusals.holds("f", asked(2), now), Some(None)));
-        assert!(refusals.holds("g", asked(2), now).is_none());
+        refusals.refuse("f", asked(1), MIN_DELAY, why());
+        assert!(matches!(refusals.check("f", asked(1), now), Verdict::Refused));
+        assert!(matches!(
+            refusals.check("f", asked(2), now),
+            Verdict::RefusedAgain(SessionEvent::Refused(filter, _)) if filter == "f"
+        ));
+        assert!(matches!(refusals.check("f", asked(2), now), Verdict::Refused));
+        assert!(matches!(refusals.check("g", asked(2), now), Verdict::Allowed));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_set_aside_is_named_for_an_hour() {
+    async fn a_filter_is_set_aside_for_an_hour() {
         let mut refusals = Refusals::default();
         let since = SystemTime::UNIX_EPOCH;
-        refusals.refuse("refused", asked(1), REFUSED, why());
+        refusals.refuse("refused", asked(1), MIN_DELAY, why());
         for filter in ["b", "a"] {
             refusals.set_aside(filter, asked(1), why(), since);
         }
@@ -205,30 +228,30 @@ mod tests {
         let names: Vec<String> = refusals.all_set_aside(now).into_iter().map(|one| one.filter).collect();
         assert_eq!(names, ["a", "b"]);
         assert!(refusals.is_set_aside("a", now) && !refusals.is_set_aside("refused", now));
-        let later = now + QUARANTINE;
+        let later = now + MAX_DELAY;
         assert!(refusals.all_set_aside(later).is_empty() && !refusals.is_set_aside("a", later));
         assert!(!refusals.has_ended(now) && refusals.has_ended(later) && !refusals.has_ended(later));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_wants_is_remembered_for_a_while_and_within_bounds() {
+    async fn an_unwanted_filter_stays_refused_within_bounds() {
         let mut refusals = Refusals::default();
         let wanted = Wanted::from([("wanted".to_owned(), asked(1))]);
-        refusals.refuse("wanted", asked(1), REFUSED, why());
-        refusals.refuse("left", asked(1), REFUSED, why());
+        refusals.refuse("wanted", asked(1), MIN_DELAY, why());
+        refusals.refuse("left", asked(1), MIN_DELAY, why());
         let now = Instant::now();
         refusals.tidy(&wanted, now);
         assert!(
-            refusals.holds("left", asked(1), now).is_some(),
-            "a program cannot ask again by coming back"
+            is_refused(&mut refusals, "left", now),
+            "a program cannot request it again by returning"
         );
-        refusals.tidy(&wanted, now + REFUSED);
+        refusals.tidy(&wanted, now + MIN_DELAY);
         assert_eq!(refusals.all.len(), 1);
-        for number in 0..=REMEMBERED {
-            refusals.refuse(&format!("{number}"), asked(1), REFUSED, why());
+        for number in 0..=MAX_REMEMBERED {
+            refusals.refuse(&format!("{number}"), asked(1), MIN_DELAY, why());
         }
         refusals.tidy(&wanted, now);
         assert_eq!(refusals.all.len(), 1, "too many");
-        assert!(refusals.all.contains_key("wanted"), "its wait goes on doubling");
+        assert!(refusals.all.contains_key("wanted"), "a wanted filter is kept");
     }
 }

@@ -1,172 +1,190 @@
-//! Selection of the topic filters to subscribe to, and to unsubscribe from, next.
+//! Selects the topic filters to subscribe to, or to unsubscribe from, and sends the packets.
 
 use tokio::time::Instant;
 
-use super::super::problems;
-use super::refusals::{QUARANTINE, REFUSED};
-use super::{LINGER, Subscriber, UnderWay};
+use super::refusals::{MAX_DELAY, MIN_DELAY, Verdict};
+use super::{InFlight, LINGER, Subscriber};
 use crate::cloud::mqtt::{MAX_FILTERS_PER_PACKET, NotSent, PacketSink};
+use crate::cloud::session::problems;
 use crate::messages::{MAX_FILTERS, SessionEvent, SubscriptionState, Wanted, WantedFilter, has_wildcard};
 use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::topic;
 
-impl Subscriber {
-    /// Sends what is to be sent now.
-    pub(in crate::cloud::session) async fn go_on(&mut self, sink: &mut dyn PacketSink) {
-        self.breaches.settle();
-        if self.under_way.is_some() || self.noting.is_some() {
-            return;
-        }
-        let now = Instant::now();
-        let wanted = self.wanted.borrow_and_update().clone();
-        if self.suspects.quiet_until().or(self.breaches.quiet_until()).is_some() {
-            return;
-        }
-        self.refusals.tidy(&wanted, now);
-        self.breaches.retain(|filter| wanted.contains_key(filter));
-        self.unwanted_since.retain(|filter, _| !wanted.contains_key(filter));
-        let filters = self.next_to_subscribe(&wanted, now);
-        let new: Vec<&String> = filters
-            .iter()
-            .map(|(filter, _)| filter)
-            .filter(|filter| !self.confirmed.contains_key(*filter))
-            .collect();
-        if self.confirmed.len() + new.len() > MAX_FILTERS {
-            // AWS ends a connection with more. What lingers makes room at once; what is wanted waits for that.
-            return self.give_up(self.unwanted(&wanted, now), sink).await;
-        }
-        if !new.is_empty() {
-            // That AWS may have them is on the disk before it is asked for them, because its answer may be lost.
-            let uncertain = new
-                .into_iter()
-                .map(|filter| (filter.clone(), SubscriptionState::Uncertain));
-            let uncertain: Vec<_> = uncertain.collect();
-            self.confirmed.extend(uncertain);
-            self.noting = self.note().await;
-            return;
-        }
-        if !filters.is_empty() {
-            return self.subscribe(filters, now, sink);
-        }
-        let filters = self.no_longer_wanted(&wanted, now);
-        self.give_up(filters, sink).await;
+/// Sends the next SUBSCRIBE or UNSUBSCRIBE, if one is needed and none is in flight.
+pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: &mut dyn PacketSink) {
+    subscriber.breaches.settle();
+    if subscriber.in_flight.is_some() || subscriber.writing.is_some() {
+        return;
     }
+    let now = Instant::now();
+    let wanted = subscriber.wanted.borrow_and_update().clone();
+    if subscriber.quiet_until().is_some() {
+        return;
+    }
+    subscriber.refusals.tidy(&wanted, now);
+    subscriber.breaches.retain(|filter| wanted.contains_key(filter));
+    subscriber
+        .unwanted_since
+        .retain(|filter, _| !wanted.contains_key(filter));
+    let filters = next_to_subscribe(subscriber, &wanted, now);
+    let new: Vec<&String> = filters
+        .iter()
+        .map(|(filter, _)| filter)
+        .filter(|filter| !subscriber.confirmed.contains_key(*filter))
+        .collect();
+    if subscriber.confirmed.len() + new.len() > MAX_FILTERS {
+        // AWS closes a connection with more filters. Unwanted ones are dropped without lingering, and the new ones wait for that.
+        let unwanted = unwanted(subscriber, &wanted, now);
+        return unsubscribe(subscriber, unwanted, sink).await;
+    }
+    if !new.is_empty() {
+        // AWS's answer may be lost, so the possible subscription is stored before the request is sent.
+        let uncertain = new
+            .into_iter()
+            .map(|filter| (filter.clone(), SubscriptionState::Uncertain));
+        let uncertain: Vec<_> = uncertain.collect();
+        subscriber.confirmed.extend(uncertain);
+        subscriber.writing = subscriber.store().await;
+        return;
+    }
+    if !filters.is_empty() {
+        return subscribe(subscriber, filters, now, sink);
+    }
+    let filters = no_longer_wanted(subscriber, &wanted, now);
+    unsubscribe(subscriber, filters, sink).await;
+}
 
-    fn subscribe(&mut self, filters: Vec<(String, WantedFilter)>, now: Instant, sink: &mut dyn PacketSink) {
-        let entries: Vec<(String, Qos)> = filters
-            .iter()
-            .map(|(filter, wanted)| (filter.clone(), wanted.qos))
-            .collect();
-        match sink.subscribe(&entries) {
-            Ok(packet_id) => {
-                for (filter, _) in &entries {
-                    self.breaches.asked(filter);
-                }
-                self.under_way = Some(UnderWay::Subscribe(packet_id, filters, now));
+/// Sends SUBSCRIBE.
+fn subscribe(
+    subscriber: &mut Subscriber,
+    filters: Vec<(String, WantedFilter)>,
+    now: Instant,
+    sink: &mut dyn PacketSink,
+) {
+    let entries: Vec<(String, Qos)> = filters
+        .iter()
+        .map(|(filter, wanted)| (filter.clone(), wanted.qos))
+        .collect();
+    match sink.subscribe(&entries) {
+        Ok(packet_id) => {
+            for (filter, _) in &entries {
+                subscriber.breaches.subscribing(filter);
             }
-            Err(NotSent::WindowFull | NotSent::BufferFull | NotSent::AtMostOnceOnly) => {}
-            Err(NotSent::Never(why)) => {
-                for (filter, wanted) in filters {
-                    let why = Problem::configuration(format!("topic filter {filter}: {why}"));
-                    self.refuse(&filter, wanted, REFUSED, why);
-                }
-            }
+            subscriber.in_flight = Some(InFlight::Subscribe(packet_id, filters, now));
         }
-    }
-
-    /// Two steps: that AWS may not have them any more is on the disk before it is told so, because its answer may be lost.
-    async fn give_up(&mut self, mut filters: Vec<String>, sink: &mut dyn PacketSink) {
-        filters.truncate(MAX_FILTERS_PER_PACKET);
-        let waits = self.unsubscribe_not_before.is_some_and(|(at, _)| Instant::now() < at);
-        if filters.is_empty() || waits {
-            return;
-        }
-        let mut news = false;
-        for filter in &filters {
-            self.asked_for.remove(filter);
-            let before = self.confirmed.insert(filter.clone(), SubscriptionState::Uncertain);
-            news |= before != Some(SubscriptionState::Uncertain);
-        }
-        if news {
-            self.noting = self.note().await;
-        } else if let Ok(packet_id) = sink.unsubscribe(&filters) {
-            self.under_way = Some(UnderWay::Unsubscribe(packet_id, filters, Instant::now()));
-        }
-    }
-
-    fn unwanted(&self, wanted: &Wanted, now: Instant) -> Vec<String> {
-        let unwanted = self
-            .confirmed
-            .keys()
-            .filter(|filter| !wanted.contains_key(*filter) || self.refusals.is_set_aside(filter, now));
-        unwanted.cloned().collect()
-    }
-
-    /// The filters of the next SUBSCRIBE: those that are suspected come last, and alone.
-    fn next_to_subscribe(&mut self, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
-        let all = self.not_yet_subscribed(wanted, now);
-        let (mut struck, mut filters): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(filter, _)| self.breaches.is_struck(filter));
-        if filters.is_empty() && self.breaches.may_go_alone() {
-            struck.truncate(1);
-            return struck;
-        }
-        filters.truncate(match self.suspects.one_at_a_time() {
-            true => 1,
-            false => MAX_FILTERS_PER_PACKET,
-        });
-        filters
-    }
-
-    fn not_yet_subscribed(&mut self, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
-        let mut filters = Vec::new();
-        for (filter, wanted) in wanted {
-            if self.suspects.is_guilty(filter) {
-                self.suspects.cleared(filter);
-                self.refuse(filter, *wanted, QUARANTINE, problems::filter_drops(filter));
-            }
-            if let Some(news) = self.refusals.holds(filter, *wanted, now) {
-                if let Some(news) = news {
-                    self.receiver.tell(news);
-                }
-                continue;
-            }
-            if let Some(why) = self.limits.filter_refusal(filter) {
+        Err(NotSent::WindowFull | NotSent::BufferFull | NotSent::AtMostOnceOnly) => {}
+        Err(NotSent::Never(why)) => {
+            for (filter, wanted) in filters {
                 let why = Problem::configuration(format!("topic filter {filter}: {why}"));
-                self.refuse(filter, *wanted, REFUSED, why);
-                continue;
-            }
-            let asked_for = self.asked_for.get(filter).copied().unwrap_or(0);
-            match self.confirmed.get(filter) {
-                Some(state) if state.serves(wanted.qos) => {
-                    // One more program: AWS sends the retained message at each SUBSCRIBE, but for no wildcard.
-                    let news = wanted.joined > asked_for;
-                    if news && has_wildcard(filter) {
-                        self.asked_for.insert(filter.clone(), wanted.joined);
-                        self.receiver.tell(SessionEvent::Subscribed(filter.clone()));
-                    } else if news {
-                        filters.push((filter.clone(), *wanted));
-                    }
-                }
-                _ => filters.push((filter.clone(), *wanted)),
+                subscriber.refuse(&filter, wanted, MIN_DELAY, why);
             }
         }
-        filters
     }
+}
 
-    fn no_longer_wanted(&mut self, wanted: &Wanted, now: Instant) -> Vec<String> {
-        let mut filters = self.unwanted(wanted, now);
-        filters.retain(|filter| {
-            if wanted.contains_key(filter) {
-                // It is set aside: AWS is to send nothing more on it.
-                return true;
-            }
-            let since = *self.unwanted_since.entry(filter.clone()).or_insert(now);
-            // What another one covers is of no use, and brings every message twice.
-            let mut others = self.confirmed.keys().filter(|other| wanted.contains_key(*other));
-            now >= since + LINGER || others.any(|other| topic::covers(other, filter))
-        });
-        filters
+/// Unsubscribes in two steps. AWS's answer may be lost, so the first call stores that the subscriptions are uncertain, and a later call
+/// sends UNSUBSCRIBE.
+async fn unsubscribe(subscriber: &mut Subscriber, mut filters: Vec<String>, sink: &mut dyn PacketSink) {
+    filters.truncate(MAX_FILTERS_PER_PACKET);
+    let must_wait = subscriber
+        .unsubscribe_not_before
+        .is_some_and(|(at, _)| Instant::now() < at);
+    if filters.is_empty() || must_wait {
+        return;
     }
+    let mut has_changed = false;
+    for filter in &filters {
+        subscriber.joined.remove(filter);
+        let before = subscriber
+            .confirmed
+            .insert(filter.clone(), SubscriptionState::Uncertain);
+        has_changed |= before != Some(SubscriptionState::Uncertain);
+    }
+    if has_changed {
+        subscriber.writing = subscriber.store().await;
+    } else if let Ok(packet_id) = sink.unsubscribe(&filters) {
+        subscriber.in_flight = Some(InFlight::Unsubscribe(packet_id, filters, Instant::now()));
+    }
+}
+
+/// Returns the filters that AWS has and that are not wanted, or are set aside.
+fn unwanted(subscriber: &Subscriber, wanted: &Wanted, now: Instant) -> Vec<String> {
+    let unwanted = subscriber
+        .confirmed
+        .keys()
+        .filter(|filter| !wanted.contains_key(*filter) || subscriber.refusals.is_set_aside(filter, now));
+    unwanted.cloned().collect()
+}
+
+/// Returns the filters of the next SUBSCRIBE. Filters with a strike are subscribed to last, and one at a time.
+fn next_to_subscribe(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
+    let all = not_yet_subscribed(subscriber, wanted, now);
+    let (mut struck, mut filters): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|(filter, _)| subscriber.breaches.is_struck(filter));
+    if filters.is_empty() && subscriber.breaches.may_go_alone() {
+        struck.truncate(1);
+        return struck;
+    }
+    filters.truncate(match subscriber.suspects.one_at_a_time() {
+        true => 1,
+        false => MAX_FILTERS_PER_PACKET,
+    });
+    filters
+}
+
+/// Returns the wanted filters that AWS does not have, and that may be requested now. Reports filters that are refused.
+fn not_yet_subscribed(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
+    let mut filters = Vec::new();
+    for (filter, wanted) in wanted {
+        if subscriber.suspects.is_guilty(filter) {
+            subscriber.suspects.cleared(filter);
+            subscriber.refuse(filter, *wanted, MAX_DELAY, problems::filter_drops(filter));
+        }
+        match subscriber.refusals.check(filter, *wanted, now) {
+            Verdict::Allowed => {}
+            Verdict::Refused => continue,
+            Verdict::RefusedAgain(event) => {
+                subscriber.inbound.tell(event);
+                continue;
+            }
+        }
+        if let Some(why) = subscriber.limits.filter_refusal(filter) {
+            let why = Problem::configuration(format!("topic filter {filter}: {why}"));
+            subscriber.refuse(filter, *wanted, MIN_DELAY, why);
+            continue;
+        }
+        let joined = subscriber.joined.get(filter).copied().unwrap_or(0);
+        match subscriber.confirmed.get(filter) {
+            Some(state) if state.serves(wanted.qos) => {
+                // Another program has joined. AWS sends the retained message after each SUBSCRIBE, but not for a wildcard.
+                let has_joined = wanted.joined > joined;
+                if has_joined && has_wildcard(filter) {
+                    subscriber.joined.insert(filter.clone(), wanted.joined);
+                    subscriber.inbound.tell(SessionEvent::Subscribed(filter.clone()));
+                } else if has_joined {
+                    filters.push((filter.clone(), *wanted));
+                }
+            }
+            _ => filters.push((filter.clone(), *wanted)),
+        }
+    }
+    filters
+}
+
+/// Returns the filters to unsubscribe from.
+fn no_longer_wanted(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<String> {
+    let mut filters = unwanted(subscriber, wanted, now);
+    filters.retain(|filter| {
+        if wanted.contains_key(filter) {
+            // It is set aside, so AWS must send nothing more for it.
+            return true;
+        }
+        let since = *subscriber.unwanted_since.entry(filter.clone()).or_insert(now);
+        // A filter that another one covers is useless, and brings every message twice.
+        let mut others = subscriber.confirmed.keys().filter(|other| wanted.contains_key(*other));
+        now >= since + LINGER || others.any(|other| topic::covers(other, filter))
+    });
+    filters
 }

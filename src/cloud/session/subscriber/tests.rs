@@ -25,28 +25,28 @@ async fn what_aws_may_have_is_on_the_disk_before_it_is_asked() {
     bench.want(&["a", "b"]);
     bench.connect(session(false)).await;
     // One step: the mark is written, and nothing is sent before it is.
-    bench.traffic.subscriber.go_on(&mut bench.sink).await;
+    requests::drive(&mut bench.traffic.subscriber, &mut bench.sink).await;
     assert!(bench.sent().is_empty());
     bench.settle().await;
-    assert_eq!(bench.noted().await, [uncertain("a"), uncertain("b")]);
+    assert_eq!(bench.recorded().await, [uncertain("a"), uncertain("b")]);
     let sent = bench.sent();
     assert!(
         matches!(&sent[..], [Sent::Subscribe(_, filters)] if filters.len() == 2),
         "{sent:?}"
     );
     bench.answer(&sent, |_| true).await;
-    assert_eq!(bench.noted().await, [granted("a"), granted("b")]);
+    assert_eq!(bench.recorded().await, [granted("a"), granted("b")]);
     // UNSUBSCRIBE likewise, once nobody has wanted it for a while.
     bench.want(&["a"]);
     bench.run(LINGER + Duration::from_secs(1)).await;
-    assert_eq!(bench.noted().await, [granted("a"), uncertain("b")]);
+    assert_eq!(bench.recorded().await, [granted("a"), uncertain("b")]);
     let sent = bench.sent();
     assert!(
         matches!(&sent[..], [Sent::Unsubscribe(_, filters)] if filters == &["b"]),
         "{sent:?}"
     );
     bench.answer(&sent, |_| true).await;
-    assert_eq!(bench.noted().await, [granted("a")]);
+    assert_eq!(bench.recorded().await, [granted("a")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_want
             unsubscribes,
             "{wanted:?}: {sent:?}"
         );
-        let noted = bench.noted().await;
+        let noted = bench.recorded().await;
         let expected: Vec<_> = wanted.iter().map(|filter| granted(filter)).collect();
         assert_eq!(noted, expected);
     }
@@ -102,11 +102,11 @@ async fn a_refusal_is_no_subscription_whatever_its_code() {
             panic!("{sent:?}")
         };
         bench.grant(*packet_id, vec![Err(code), Ok(Qos::AtMostOnce)]).await;
-        assert_eq!(bench.noted().await, [granted("good")], "{code}");
+        assert_eq!(bench.recorded().await, [granted("good")], "{code}");
         assert_eq!(bench.refused(), ["bad"], "{code}");
         bench.settle().await;
         assert!(bench.sent().is_empty(), "{code}: it is left alone");
-        bench.run(REFUSED).await;
+        bench.run(MIN_DELAY).await;
         assert_eq!(bench.subscribed(), [["bad"]], "{code}: for a minute");
     }
 }
@@ -296,7 +296,7 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
     bench.want(&["a", "bad"]);
     while !aws.connect(&mut bench).await {}
     assert_eq!(bench.refused(), ["bad"], "its programs are told");
-    assert!(bench.traffic.subscriber.has_news());
+    assert!(bench.traffic.subscriber.take_changed());
     let problem = bench.traffic.problem("gw-1").unwrap();
     assert_eq!(problem.remedy, crate::problem::Remedy::Configuration);
     assert!(
@@ -305,7 +305,7 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
     );
     // Still bad after an hour: one more session, and no search.
     let before = aws.discarded;
-    tokio::time::advance(QUARANTINE).await;
+    tokio::time::advance(MAX_DELAY).await;
     let mut count = 0;
     while !aws.connect(&mut bench).await {
         count += 1;
@@ -314,8 +314,8 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
     assert_eq!(aws.discarded, before + 1);
     // Somebody has deleted the message.
     aws.bad.clear();
-    bench.traffic.subscriber.has_news();
-    tokio::time::advance(QUARANTINE).await;
+    bench.traffic.subscriber.take_changed();
+    tokio::time::advance(MAX_DELAY).await;
     assert!(aws.connect(&mut bench).await);
     assert_eq!(bench.traffic.problem("gw-1"), None);
     assert!(aws.subscribed.contains("bad"));
@@ -378,14 +378,14 @@ async fn an_answer_to_something_else_changes_nothing() {
         },
         Event::Unsubscribed { packet_id: 1 },
     ] {
-        bench.traffic.happened(event, &mut bench.sink, "gw-1").await;
-        assert_eq!(bench.noted().await, [uncertain("a")]);
+        bench.traffic.handle(event, &mut bench.sink, "gw-1").await;
+        assert_eq!(bench.recorded().await, [uncertain("a")]);
     }
     // One code too few: the filter without a code is refused.
     let [Sent::Subscribe(packet_id, _)] = &sent[..] else {
         panic!("{sent:?}")
     };
     bench.grant(*packet_id, Vec::new()).await;
-    assert_eq!(bench.noted().await, []);
+    assert_eq!(bench.recorded().await, []);
     assert_eq!(bench.refused(), ["a"]);
 }

@@ -129,7 +129,7 @@ async fn promise_6_a_message_that_aws_never_acknowledges_is_parked_and_holds_up_
         assert_eq!(parked.len(), 1, "{limits:?}");
         let left = bench.outbox.list(0, false).await.unwrap();
         assert!(left.is_empty(), "{limits:?} {presence:?}: {left:?}");
-        assert!(bench.traffic.has_found_one(), "the next attempt is not put off");
+        assert!(bench.traffic.take_progress(), "the next attempt is not put off");
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_broker_that_acknowledges_nothing_parks_nothing() {
         bench.lose(&Lost::Unanswered).await;
     }
     assert!(bench.outbox.list(0, true).await.unwrap().is_empty());
-    assert!(!bench.traffic.has_found_one());
+    assert!(!bench.traffic.take_progress());
     bench.connect(session(true)).await;
     bench.run(Duration::from_secs(6)).await;
     assert_eq!(bench.published(), ["one", "two"], "in their order");
@@ -217,7 +217,7 @@ async fn the_will_says_offline_where_the_session_cannot() {
             assert_eq!(bench.published(), ["unanswered"]);
         }
         bench.sink.buffer_is_full = matches!(obstacle, Buffer | BufferAtMostOnce);
-        assert_eq!(bench.say_goodbye(), farewell, "{obstacle:?} {presence:?}");
+        assert_eq!(bench.close(), farewell, "{obstacle:?} {presence:?}");
         let said = bench.published().iter().any(|payload| payload.starts_with(OFFLINE));
         assert_eq!(
             said,
@@ -245,7 +245,7 @@ async fn a_message_at_quality_of_service_0_waits_for_bytes_and_for_no_acknowledg
     bench.sink.buffer_is_full = false;
     bench.settle().await;
     assert!(bench.published().is_empty(), "nobody has said that there is room");
-    bench.traffic.happened(Event::Room, &mut bench.sink, "gw-1").await;
+    bench.traffic.handle(Event::Room, &mut bench.sink, "gw-1").await;
     bench.settle().await;
     assert_eq!(bench.published(), ["behind bytes"], "and it waits for no PUBACK");
     assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
@@ -267,10 +267,7 @@ async fn presence_that_is_refused_is_announced_in_another_manner_and_said() {
             packet_id: *packet_id,
             reason,
         };
-        assert!(
-            bench.traffic.happened(event, &mut bench.sink, "gw-1").await,
-            "it is news"
-        );
+        assert!(bench.traffic.handle(event, &mut bench.sink, "gw-1").await, "it is news");
     };
     refuse(&mut bench).await;
     assert_eq!(bench.traffic.problem("gw-1"), None, "not retained, then");
