@@ -1,4 +1,4 @@
-//! What it means that an endpoint cannot be reached: the cause dug out of the libraries' errors, and who can mend it.
+//! Problems of endpoints that cannot be reached: finds the cause inside the errors of libraries, and who can resolve it.
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,10 +12,10 @@ use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
-/// The problem behind `error`, which came up while `endpoint` was contacted.
+/// Returns the problem behind `error`, which occurred while connecting to `endpoint`.
 pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> Problem {
     let Some(tls) = tls_error(error) else {
-        return Problem::wait(format!("{endpoint} {}", what_happened(error)));
+        return Problem::wait(format!("{endpoint} {}", describe_failure(error)));
     };
     if let Some(token) = token_problem(tls) {
         return token;
@@ -66,15 +66,16 @@ fn validity(why: &CertificateError) -> Option<String> {
     ))
 }
 
+/// Formats a time from a certificate error.
 fn shown(time: UnixTime) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
-    // Later than RFC 3339 can say it: 9999.
+    // RFC 3339 ends with the year 9999.
     let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     rfc3339(time.unwrap_or(latest).min(latest))
 }
 
-/// What reqwest knows of how far it came, and the cause below its layers.
-fn what_happened(error: &(dyn StdError + 'static)) -> String {
+/// Describes how far a request came, and the cause of its failure.
+fn describe_failure(error: &(dyn StdError + 'static)) -> String {
     let how_far = match error.downcast_ref::<reqwest::Error>() {
         Some(error) if error.is_timeout() => return "did not answer in time".into(),
         Some(error) if !error.is_connect() => "gave no answer",
@@ -83,7 +84,7 @@ fn what_happened(error: &(dyn StdError + 'static)) -> String {
     format!("{how_far}: {}", root_cause(error))
 }
 
-/// The innermost cause: the layers around it ("error sending request", "client error (Connect)") tell nobody anything.
+/// Returns the innermost cause. The errors around it ("error sending request", "client error (Connect)") say nothing useful.
 pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
@@ -95,7 +96,7 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// The alert with which the peer ended TLS, if that is what `error` is about.
+/// Returns the TLS alert with which the peer closed the connection, if `error` is about one.
 pub(super) fn alert(error: &(dyn StdError + 'static)) -> Option<String> {
     match tls_error(error)? {
         TlsError::AlertReceived(alert) => Some(format!("TLS alert {alert:?}")),
@@ -103,7 +104,7 @@ pub(super) fn alert(error: &(dyn StdError + 'static)) -> Option<String> {
     }
 }
 
-/// The token's own words, when the handshake failed because the token did not sign.
+/// Returns the token's problem, if the handshake failed because the token did not sign.
 fn token_problem(error: &TlsError) -> Option<Problem> {
     match error {
         TlsError::Other(other) => other.0.downcast_ref::<Problem>().cloned(),
@@ -111,7 +112,7 @@ fn token_problem(error: &TlsError) -> Option<Problem> {
     }
 }
 
-/// The rustls error somewhere behind `error`. An io::Error hides what it wraps from `source()`.
+/// Finds the rustls error inside `error`. `source()` does not return an error that an `io::Error` wraps.
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a TlsError> {
     if let Some(found) = error.downcast_ref::<TlsError>() {
         return Some(found);
@@ -130,7 +131,7 @@ mod tests {
     use crate::problem::Remedy;
 
     #[test]
-    fn the_cause_is_found_however_deep_it_lies() {
+    fn the_cause_is_found_at_any_depth() {
         let endpoint = Endpoint::parse("a1.iot.example", 8883).unwrap();
         let wrap = |error: TlsError| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         let issuer = wrap(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));

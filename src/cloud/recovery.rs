@@ -1,30 +1,30 @@
-//! Tells tasks that wait after a network failure that another attempt is worth it now: this machine's network has changed, or
-//! another connection to AWS has succeeded.
+//! Signals to tasks that wait after a network failure that another attempt may succeed now, because this machine's network has changed
+//! or another connection to AWS has succeeded.
 //!
-//! Only who could not reach AWS listens. Who was answered, throttled or dropped by AWS keeps to its backoff with full jitter,
-//! so that an outage at AWS's end does not turn into a herd when it ends.
+//! Only tasks that could not reach AWS listen. A task that AWS answered, throttled or dropped keeps its backoff with full jitter, so that
+//! a fleet does not return all at once after an outage of AWS.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// An attempt is made at a random moment within this time of the signal: gateways behind the same switch spread.
+/// The attempt is made at a random moment within this time of the signal, so that gateways behind the same switch spread.
 pub const SPREAD: Duration = Duration::from_millis(1500);
 
-/// An attempt that has taken no longer than this is not given up: it may be waiting for the token, and the kernel sends a SYN
-/// without an answer again within this time.
-const YOUNG: Duration = Duration::from_secs(3);
+/// An attempt is not restarted before this age: it may be waiting for the token, and the kernel repeats an unanswered SYN within this
+/// time.
+const MIN_AGE: Duration = Duration::from_secs(3);
 
-/// The sending end; clones share their listeners.
+/// The sending side. Clones share their listeners.
 #[derive(Clone, Debug)]
 pub struct Recovery {
     signals: watch::Sender<u64>,
-    /// Counts the changes of the network among them.
+    /// Counts the network changes among the signals.
     changes: watch::Sender<u64>,
 }
 
-/// The end of one task that waits.
+/// The listener of one task.
 #[derive(Debug)]
 pub struct RecoveryListener {
     signals: watch::Receiver<u64>,
@@ -33,7 +33,7 @@ pub struct RecoveryListener {
 }
 
 impl Recovery {
-    /// A sending end that nobody listens to yet.
+    /// Creates the sending side, without listeners.
     pub fn new() -> Self {
         Self {
             signals: watch::Sender::new(0),
@@ -41,18 +41,18 @@ impl Recovery {
         }
     }
 
-    /// AWS has been reached: wakes every listener that waits for its next attempt.
+    /// Announces that AWS was reached, and wakes every listener that waits for its next attempt.
     pub fn announce_success(&self) {
         self.signals.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// This machine's network has changed: attempts that hang are given up as well.
+    /// Announces that this machine's network has changed, so that attempts that hang are restarted as well.
     pub fn announce_change(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
         self.announce_success();
     }
 
-    /// A listener that hears what is announced from now on.
+    /// Creates a listener for future announcements.
     pub fn listen(&self) -> RecoveryListener {
         RecoveryListener {
             signals: self.signals.subscribe(),
@@ -63,14 +63,14 @@ impl Recovery {
 }
 
 impl RecoveryListener {
-    /// Forgets what was announced so far.
+    /// Ignores all announcements so far.
     pub fn mark_heard(&mut self) {
         self.signals.mark_unchanged();
         self.changes.mark_unchanged();
     }
 
-    /// Waits for an announcement that was not heard yet, then for a random part of [`SPREAD`]. Cancel safe: what was announced
-    /// is heard again by the next call unless this one returns.
+    /// Waits for a new announcement, and then for a random part of [`SPREAD`]. Cancel safe: an announcement stays new until a call
+    /// returns.
     pub async fn wait_for_signal(&mut self) {
         let mut signals = self.signals.clone();
         if signals.changed().await.is_err() {
@@ -80,19 +80,19 @@ impl RecoveryListener {
         self.signals.mark_unchanged();
     }
 
-    /// Returns when an attempt that began at `started`, and has not ended since, should be given up and begun anew: the network
-    /// has changed, and it may hang in one that is no longer there. Cancel safe.
+    /// Returns when an attempt that began at `started` and has not ended should be restarted: the network has changed, and the attempt
+    /// may depend on a route that no longer exists. Cancel safe.
     pub async fn wait_for_restart(&mut self, started: Instant) {
         let mut changes = self.changes.clone();
         if changes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        let earliest = Instant::now().max(started + YOUNG);
+        let earliest = Instant::now().max(started + MIN_AGE);
         sleep_until(earliest + SPREAD.mul_f64(self.random.f64())).await;
         self.mark_heard();
     }
 
-    /// Returns when this machine's network has changed since it was last heard of. Cancel safe.
+    /// Returns when this machine's network has changed since the last call. Cancel safe.
     pub async fn network_changed(&mut self) {
         if self.changes.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_that_was_cancelled_is_not_lost_and_one_that_was_marked_is() {
+    async fn a_cancelled_wait_loses_no_announcement_and_marking_does() {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
         recovery.announce_success();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_young_attempt_is_given_time() {
+    async fn a_young_attempt_is_not_restarted_at_once() {
         let recovery = Recovery::new();
         for age in [0, 1, 2, 3, 10, 60] {
             let mut listener = recovery.listen();
@@ -157,13 +157,13 @@ mod tests {
             recovery.announce_change();
             let announced = Instant::now();
             listener.wait_for_restart(started).await;
-            assert!(started.elapsed() >= YOUNG, "{age}");
-            assert!(announced.elapsed() <= YOUNG + SPREAD, "{age}");
+            assert!(started.elapsed() >= MIN_AGE, "{age}");
+            assert!(announced.elapsed() <= MIN_AGE + SPREAD, "{age}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_success_elsewhere_gives_up_no_attempt() {
+    async fn a_success_elsewhere_restarts_no_attempt() {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
         recovery.announce_success();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_sender_nobody_wakes() {
+    async fn without_a_sender_no_listener_wakes() {
         let mut listener = Recovery::new().listen();
         assert!(timeout(LONG, listener.wait_for_signal()).await.is_err());
         assert!(timeout(LONG, listener.network_changed()).await.is_err());

@@ -1,4 +1,4 @@
-//! What the credentials provider's answer means: a set of credentials, or whose turn it is.
+//! Interprets answers of the credentials provider: a set of credentials, or a failure and who can resolve it.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,28 +11,29 @@ use crate::credentials::{Credentials, LONGEST_LIFETIME, USABLE_MARGIN};
 use crate::problem::{Problem, quoted};
 use crate::secret::{ExposeSecret, SecretString};
 
-/// An access key ID has at most so many characters (IAM API reference, AccessKey).
+/// Maximum length of an access key ID (IAM API reference, AccessKey).
 const MAX_ACCESS_KEY_ID: usize = 128;
-/// AWS documents no limit; a secret access key has 40 characters.
+/// Maximum length of a secret access key. AWS documents no limit; keys have 40 characters.
 const MAX_SECRET_ACCESS_KEY: usize = 256;
-/// AWS documents no limit for a session token, but a signed request carries it in a header field, and AWS takes 8 KiB of those.
+/// Maximum length of a session token. AWS documents no limit, but a signed request carries it in a header field, and AWS accepts
+/// 8 KiB of those.
 const MAX_SESSION_TOKEN: usize = 8 * 1024;
 
-/// Why there are no new credentials.
+/// Reason why there are no new credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The network, the name service or TLS: AWS has not answered.
     Unreachable(Problem),
-    /// AWS has no capacity for us now: 429, 5xx or ThrottlingException.
+    /// AWS has no capacity at the moment: 429, 5xx or ThrottlingException.
     Throttled(Problem),
-    /// The answer cannot be used: it heals by itself.
+    /// The answer is unusable, which should resolve itself.
     Transient(Problem),
-    /// AWS has understood and said no: somebody must change something there.
+    /// AWS refuses: somebody must change the configuration in AWS.
     Refused(Problem),
 }
 
 impl Failure {
-    /// What to tell people.
+    /// Returns the problem to report.
     pub fn problem(&self) -> &Problem {
         match self {
             Self::Unreachable(problem)
@@ -42,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// What to tell people.
+    /// Converts the failure to the problem to report.
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Unreachable(problem)
@@ -52,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// Tells whether two failures are of the same kind.
+    /// Returns the kind of the failure, to compare it with others.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
@@ -77,25 +78,25 @@ struct AnswerCredentials {
     expiration: String,
 }
 
-/// When an answer came.
+/// Time of an answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arrival {
-    /// Its Date, if it has one that can be read.
+    /// Date header field of the answer, if it is valid.
     pub date: Option<SystemTime>,
-    /// The boottime clock before the request was made.
+    /// Boottime clock just before the request.
     pub asked: Duration,
 }
 
-/// The set of credentials in the body of an answer that has just come, with AWS's Date. If there is one, AWS's time is noted in
-/// the clock.
+/// Parses the set of credentials in the body of an answer that has just arrived. AWS's time, from the Date of the answer, is recorded
+/// in the clock.
 ///
-/// Only `expiration` is believed; the alias's duration is not in the answer and may have been changed. How long the set lives is
-/// counted from AWS's own time, because this machine's clock may be wrong.
+/// Only `expiration` determines the lifetime: the duration of the role alias is not in the answer and may have changed. The remaining
+/// lifetime is measured with AWS's time, because this machine's clock may be wrong.
 ///
 /// # Errors
-/// With the reason why there is none in it that can be used.
+/// With the reason why the answer contains no usable credentials.
 pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credentials, String> {
-    // serde_json's messages name a place and a type, and may quote a value of the wrong type: the place is enough.
+    // Messages of serde_json may quote a value, which may be a secret, so only the position is reported.
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         format!(
             "its body is no set of credentials (line {}, column {})",
@@ -137,9 +138,9 @@ pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credent
     if let Some(measurement) = measured {
         clock.aws().record(measurement);
     }
-    // A set that claims to live longer is used, but asked for again as if it did not: an answer that was forged or garbled
-    // must not stay for ever, and where AWS has not said its time and this machine's clock is slow by hours, programs still get
-    // their credentials.
+    // A set that claims a longer lifetime is used, but replaced as if it had the longest possible one: a forged or garbled
+    // answer must not stay for ever, and if this machine's clock is hours slow and AWS's time is unknown, programs still get
+    // credentials.
     let longest = now.checked_add(LONGEST_LIFETIME).unwrap_or(expiration);
     let expiration = expiration.min(longest);
     Ok(Credentials::received(
@@ -151,8 +152,8 @@ pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credent
     ))
 }
 
-/// Why a part of the credentials cannot be one; never what it is. Programs put these into header fields, files and shell
-/// variables, where a space or a line break would begin something else.
+/// Checks a part of the credentials. The error never contains the value. Programs put these into header fields, files and shell
+/// variables, where a space or a line break would be harmful.
 fn check_part(value: &str, max: usize) -> Result<(), String> {
     let fault = if value.is_empty() {
         "is empty".to_owned()
@@ -170,10 +171,10 @@ fn check_part(value: &str, max: usize) -> Result<(), String> {
     Err(fault)
 }
 
-/// Sorts what AWS said; its documented errors get the step that mends them.
+/// Classifies an error answer. AWS's documented errors get the step that resolves them.
 pub(super) fn refusal(alias: &str, status: StatusCode, words: &str) -> Failure {
     let message = format!("AWS answered {} for role alias {alias}: {words}", status.as_u16());
-    // AWS's names for it: ThrottlingException, Throttling, ThrottledException, TooManyRequestsException, "Rate exceeded",
+    // AWS's names for throttling: ThrottlingException, Throttling, ThrottledException, TooManyRequestsException, "Rate exceeded",
     // LimitExceededException, SlowDown, "Too Many Requests".
     let said = words.to_ascii_lowercase();
     let throttled = [
@@ -196,7 +197,7 @@ pub(super) fn refusal(alias: &str, status: StatusCode, words: &str) -> Failure {
     Failure::Refused(Problem::configuration(message).next(next_step(words)))
 }
 
-/// Messages as AWS words them (session helper's test notes; aws-iot-core-credential-provider-session-helper, dev_notes).
+/// Returns the step that resolves an error, by AWS's message (aws-iot-core-credential-provider-session-helper, dev_notes).
 fn next_step(words: &str) -> &'static str {
     let steps = [
         (
@@ -230,8 +231,8 @@ fn next_step(words: &str) -> &'static str {
         .map_or("look the message up in the AWS account's CloudTrail", |(_, step)| step)
 }
 
-/// AWS's message out of a JSON body, else what the body says, shortened; markup from a proxy says nothing. JSON of any other
-/// shape is not repeated: it may hold credentials.
+/// Returns AWS's message from a JSON body, or another body in short. HTML from a proxy is not repeated, and neither is other JSON,
+/// which may contain credentials.
 pub fn words(body: &[u8], content_type: &str) -> String {
     #[derive(Deserialize)]
     struct Said {
@@ -248,246 +249,4 @@ pub fn words(body: &[u8], content_type: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::manual::ManualClock;
-
-    const NOW: u64 = 1_800_000_000; // 2027-01-15T08:00:00Z
-
-    fn body(expiration: &str) -> String {
-        format!(
-            r#"{{"credentials":{{"accessKeyId":"ASIA1","secretAccessKey":"s3cr3t","sessionToken":"t0k3n","expiration":"{expiration}"}}}}"#
-        )
-    }
-
-    #[test]
-    fn an_answer_is_believed_for_its_expiration_only() {
-        let clock = ManualClock::at(NOW);
-        let credentials = parse(body("2027-01-15T08:15:00Z").as_bytes(), Arrival::default(), &*clock).unwrap();
-        assert_eq!(credentials.remaining(&*clock), Duration::from_secs(900));
-    }
-
-    #[test]
-    fn promise_14_awss_date_decides_how_long_a_set_lives() {
-        let at = |seconds: i64| {
-            let since = u64::try_from(i64::try_from(NOW).unwrap() + seconds).unwrap();
-            SystemTime::UNIX_EPOCH + Duration::from_secs(since)
-        };
-        let (day, week) = (86_400, 604_800);
-        // How far this machine's clock is ahead; how far the Date is from AWS's clock, if there is one; for how long AWS gives
-        // the set; for how long it is believed to live, if it is used; and the skew that is noted.
-        type Case = (i64, Option<i64>, i64, Option<i64>, Option<i64>);
-        let cases: [Case; 26] = [
-            (0, Some(0), 3600, Some(3600), Some(0)),
-            (1, Some(0), 3600, Some(3599), Some(0)),
-            (-1, Some(0), 3600, Some(3600), Some(-1)),
-            (1200, Some(0), 3600, Some(3597), Some(1197)),
-            (-1200, Some(0), 3600, Some(3600), Some(-1200)),
-            (1200, Some(0), 900, Some(897), Some(1197)),
-            (-1200, Some(0), 900, Some(900), Some(-1200)),
-            (1200, Some(0), 63, None, None),
-            (-1200, Some(0), 60, None, None),
-            (-1200, Some(0), -60, None, None),
-            (-1200, Some(0), -1100, None, None),
-            (1200, Some(0), -60, None, None),
-            (-day, Some(0), 3600, Some(3600), Some(-day)),
-            (day, Some(0), 3600, Some(3597), Some(day - 3)),
-            (-week, Some(0), 43_200, Some(43_200), Some(-week)),
-            // AWS's own words contradict each other: the Date is taken where that is the safe side.
-            (0, Some(3700), 3600, None, None),
-            (0, Some(-3700), 3600, Some(7297), Some(3697)),
-            (0, Some(-week), 3600, Some(3600), None),
-            (0, Some(week), 3600, Some(3600), None),
-            (0, Some(-50 * 365 * day), 3600, Some(3600), None),
-            (0, Some(100 * 365 * day), 3600, Some(3600), None),
-            // No Date: only this machine's clock is there to go by.
-            (0, None, 3600, Some(3600), None),
-            (1200, None, 3600, Some(2400), None),
-            (-1200, None, 3600, Some(4800), None),
-            (1200, None, 900, None, None),
-            (-1200, None, -60, Some(1140), None),
-        ];
-        for (ahead, date, lifetime, expected, skew) in cases {
-            let clock = ManualClock::at(NOW);
-            clock.step_to(at(ahead));
-            // The request takes two seconds.
-            let asked = clock.boot();
-            clock.pass(Duration::from_secs(2));
-            clock.step_to(at(ahead));
-            let arrival = Arrival {
-                date: date.map(at),
-                asked,
-            };
-            let what = format!("{ahead} {date:?} {lifetime}");
-            let text = body(&rfc3339(at(lifetime)));
-            let credentials = parse(text.as_bytes(), arrival, &*clock).ok();
-            let found = credentials.map(|set| i64::try_from(set.remaining(&*clock).as_secs()).unwrap());
-            assert_eq!(found, expected, "{what}");
-            assert_eq!(clock.skew().map(|skew| skew.whole_seconds()), skew, "{what}");
-        }
-    }
-
-    #[test]
-    fn what_aws_said_of_its_time_before_counts_where_an_answer_says_nothing() {
-        for ahead in [-1200, 1200] {
-            let clock = ManualClock::ahead_of_aws(NOW, ahead);
-            let expiration = rfc3339(clock.aws_now() + Duration::from_secs(900));
-            let credentials = parse(body(&expiration).as_bytes(), Arrival::default(), &*clock).unwrap();
-            assert_eq!(credentials.remaining(&*clock), Duration::from_secs(900), "{ahead}");
-        }
-    }
-
-    #[test]
-    fn unusable_answers_name_the_reason_and_no_secret() {
-        let clock = ManualClock::at(NOW);
-        let cases = [
-            (
-                body("2027-01-15T07:00:00Z"),
-                "expired at 2027-01-15T07:00:00Z and it is 2027-01-15T08:00:00Z",
-            ),
-            (body("2027-01-15T08:00:59Z"), "live only until"),
-            (body("tomorrow"), "its expiration is no time: \"tomorrow\""),
-            (
-                r#"{"credentials":{"accessKeyId":"ASIA1","secretAccessKey":"s3cr3t"}}"#.into(),
-                "no set of credentials",
-            ),
-            (r#"{"credentials":"s3cr3t"}"#.into(), "no set of credentials"),
-            ("<html>".into(), "no set of credentials (line 1, column 1)"),
-            (String::new(), "no set of credentials"),
-        ];
-        for (text, expected) in cases {
-            let reason = parse(text.as_bytes(), Arrival::default(), &*clock).expect_err(&text);
-            assert!(
-                reason.contains(expected) && !reason.contains("s3cr3t"),
-                "{text}: {reason}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_part_that_cannot_be_one_is_named_and_never_shown() {
-        let clock = ManualClock::at(NOW);
-        let parse_with = |part: usize, value: &str| {
-            let mut parts = ["ASIA1", "s3cr3t", "t0k3n"];
-            parts[part] = value;
-            let [id, key, token] = parts.map(|part| serde_json::to_string(part).unwrap());
-            let body = format!(
-                r#"{{"credentials":{{"accessKeyId":{id},"secretAccessKey":{key},"sessionToken":{token},"expiration":"2027-01-15T09:00:00Z"}}}}"#
-            );
-            super::parse(body.as_bytes(), Arrival::default(), &*clock).map(drop)
-        };
-        let long = "l0ng".repeat(10_000);
-        let wrong = [
-            ("", "is empty"),
-            (" ", "has a space"),
-            ("l0ng part", "has a space"),
-            ("l0ng ", "has a space"),
-            (" l0ng", "has a space"),
-            ("l0ng\n", "has a control character"),
-            ("l0ng\r\nX-Amz-Date: 1", "has a control character"),
-            ("l0ng\tpart", "has a control character"),
-            ("l0ng\0", "has a control character"),
-            ("\u{1b}[31ml0ng", "has a control character"),
-            ("l0ng\u{7f}", "has a control character"),
-            ("l0ng\u{85}", "is not ASCII"),
-            ("l0ng\u{a0}", "is not ASCII"),
-            ("l0ng\u{fc}", "is not ASCII"),
-            ("l0ng\u{202e}", "is not ASCII"),
-            ("l0ng\u{feff}", "is not ASCII"),
-            ("\u{fffd}l0ng", "is not ASCII"),
-            (&long, "has 40000 bytes"),
-        ];
-        for (part, name) in ["accessKeyId", "secretAccessKey", "sessionToken"]
-            .into_iter()
-            .enumerate()
-        {
-            for (value, fault) in wrong {
-                let why = parse_with(part, value).expect_err(value);
-                assert!(why.contains(name) && why.contains(fault), "{value:?}: {why}");
-                assert!(!why.contains("l0ng"), "{why}");
-            }
-        }
-        for (part, most) in [MAX_ACCESS_KEY_ID, MAX_SECRET_ACCESS_KEY, MAX_SESSION_TOKEN]
-            .into_iter()
-            .enumerate()
-        {
-            assert_eq!(parse_with(part, &"x".repeat(most)), Ok(()));
-            assert!(parse_with(part, &"x".repeat(most + 1)).is_err());
-            assert_eq!(parse_with(part, "aZ09+/=_-.~\"\\'"), Ok(()));
-        }
-    }
-
-    #[test]
-    fn no_set_is_believed_to_live_longer_than_aws_gives_one() {
-        let clock = ManualClock::at(NOW);
-        for (expiration, seconds) in [
-            ("2027-01-15T19:59:59Z", 43_199),
-            ("2027-01-15T20:00:00Z", 43_200),
-            ("2027-01-15T20:00:01Z", 43_200),
-            ("2027-01-16T08:00:00Z", 43_200),
-            ("2037-01-15T08:00:00Z", 43_200),
-            ("9999-12-31T23:59:59Z", 43_200),
-        ] {
-            let credentials = parse(body(expiration).as_bytes(), Arrival::default(), &*clock).unwrap();
-            assert_eq!(
-                credentials.remaining(&*clock),
-                Duration::from_secs(seconds),
-                "{expiration}"
-            );
-            let shown: serde_json::Value = serde_json::from_slice(&credentials.body(&*clock).expose()).unwrap();
-            let latest = if seconds == 43_200 {
-                "2027-01-15T20:00:00Z"
-            } else {
-                expiration
-            };
-            assert_eq!(shown["Expiration"], latest);
-        }
-    }
-
-    #[test]
-    fn failures_are_sorted_by_what_the_reader_can_do() {
-        let cases = [
-            (500, "", "throttled"),
-            (503, "slow down", "throttled"),
-            (502, "", "throttled"),
-            (429, "Too many", "throttled"),
-            (400, "ThrottlingException: Rate exceeded", "throttled"),
-            (400, "Rate exceeded", "throttled"),
-            (403, "TooManyRequestsException", "throttled"),
-            (400, "Throttled", "throttled"),
-            (400, "LimitExceededException", "throttled"),
-            (302, "", "transient"),
-            (408, "", "transient"),
-            (204, "", "transient"),
-            (403, "Invalid thing name passed", "refused"),
-            (403, "Access Denied", "refused"),
-            (404, "Role alias does not exist", "refused"),
-            (
-                400,
-                "Unable to assume the role, or the role to assume does not exist",
-                "refused",
-            ),
-        ];
-        for (status, said, kind) in cases {
-            let failure = refusal("telemetry", StatusCode::from_u16(status).unwrap(), said);
-            assert_eq!(failure.kind(), kind, "{status} {said}");
-            assert!(
-                failure.problem().message.contains(said),
-                "AWS's own words are passed on"
-            );
-        }
-    }
-
-    #[test]
-    fn words_are_aws_message_or_a_short_line() {
-        assert_eq!(words(br#"{"message":"Access Denied"}"#, ""), "Access Denied");
-        assert_eq!(words(br#"{"Message":"Denied"}"#, ""), "Denied");
-        assert_eq!(words(b"a\nb", ""), "a b");
-        assert_eq!(words(body("tomorrow").as_bytes(), ""), "(JSON without a message)");
-        assert_eq!(words(b"<html>", "text/html"), "(a web page)");
-        assert_eq!(
-            words(&[b'x'; 4000], "").chars().count(),
-            crate::foreign_text::MAX_QUOTED
-        );
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The Date header field of an answer, which says AWS's time.
+//! The Date header field of an answer, which contains AWS's time.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,15 +7,14 @@ use reqwest::header::{DATE, HeaderMap};
 use crate::clock::build_date;
 use crate::credentials::LONGEST_LIFETIME;
 
-/// An answer that was made so long after the end of its own credentials has a wrong Date rather than old credentials.
+/// If an answer is dated longer than this after the expiration of its own credentials, its Date is wrong.
 const OLDEST_CREDENTIALS: Duration = Duration::from_secs(24 * 3600);
-/// AWS rounds expirations, and its servers' clocks differ a little.
+/// Tolerance for rounded expirations, and for differences between the clocks of AWS's servers.
 const TOLERANCE: Duration = Duration::from_secs(60);
-/// AWS's clock may show an earlier time than the machine that this program was built on.
+/// Tolerance for the clock of the machine on which this program was built.
 const BUILD_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads the Date of an answer: an HTTP date (RFC 9110, 5.6.7), once. `None` where there is none, or where there are several that
-/// differ.
+/// Reads the Date of an answer, an HTTP date (RFC 9110, 5.6.7). `None` if there is no valid one, or if several differ.
 pub(super) fn read(headers: &HeaderMap) -> Option<SystemTime> {
     let mut dates = headers.get_all(DATE).iter().map(|value| {
         let text = value.to_str().ok()?;
@@ -25,8 +24,8 @@ pub(super) fn read(headers: &HeaderMap) -> Option<SystemTime> {
     dates.all(|other| other == Some(first)).then_some(first)
 }
 
-/// Whether `date` can be when AWS sent credentials that end at `expiration`: both come from AWS, which gives them for 12 h at
-/// most. A Date that contradicts this is not believed.
+/// Whether AWS can have sent credentials with this expiration at `date`. AWS issues credentials for 12 h at most, so a Date that
+/// contradicts the expiration is ignored.
 pub(super) fn agrees(date: SystemTime, expiration: SystemTime) -> bool {
     let earliest = build_date().checked_sub(BUILD_TOLERANCE);
     if earliest.is_some_and(|earliest| date < earliest) {

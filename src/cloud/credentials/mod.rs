@@ -1,4 +1,4 @@
-//! Temporary credentials: the request, the schedule, and the task that joins them for each role alias.
+//! Temporary credentials: the request to the credentials provider, the schedule, and a refresh task for each role alias.
 
 pub mod answer;
 mod date;

@@ -1,4 +1,4 @@
-//! One request to the credentials provider.
+//! Requests to the credentials provider.
 //!
 //! `GET https://{endpoint}/role-aliases/{alias}/credentials` with mutual TLS and the thing's name in a header (AWS IoT
 //! developer guide, "Authorizing direct calls to AWS services using AWS IoT Core credential provider").
@@ -20,22 +20,22 @@ use crate::credentials::Credentials;
 use crate::identity::{Identity, SendChain, client_config};
 use crate::problem::{Problem, with_causes};
 
-/// An honest answer has about 1.1 KB.
+/// Maximum size of an answer. A normal one has about 1.1 KB.
 const MAX_BODY: usize = 16 * 1024;
-/// For the whole exchange. A handshake alone may take a TPM several seconds when signatures queue.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of the whole exchange. With a TPM the handshake alone may take several seconds if signatures queue.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For an answer of the other side's TCP, the one that it is there at all included.
-const TCP_PATIENCE: Duration = Duration::from_secs(15);
+/// Timeout for an answer at the TCP level, which also applies to the connection attempt.
+const TCP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// AWS's credentials provider.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// Where to ask.
+    /// Endpoint of the provider.
     pub endpoint: Endpoint,
-    /// Whom to trust.
+    /// Trusted root certificates.
     pub roots: Arc<RootCertStore>,
-    /// What expirations are compared with.
+    /// Clock by which expirations are judged.
     pub clock: SharedClock,
 }
 
@@ -56,12 +56,11 @@ impl Source for Provider {
     }
 }
 
-/// Asks once for the credentials of `alias`.
-///
-/// A connection is made for this one request: the next refresh is half an hour away, and NAT boxes forget sooner.
+/// Requests credentials for `alias` once, on a connection of its own: the next refresh is half an hour away, and NAT devices drop
+/// idle connections sooner.
 ///
 /// # Errors
-/// Sorted by what the reader can do.
+/// With a failure that says who can resolve it.
 async fn fetch(
     endpoint: &Endpoint,
     tls: Arc<ClientConfig>,
@@ -77,12 +76,12 @@ async fn fetch(
         .https_only(true)
         .http1_only()
         .pool_max_idle_per_host(0)
-        .timeout(PATIENCE)
-        .tcp_user_timeout(TCP_PATIENCE)
+        .timeout(TIMEOUT)
+        .tcp_user_timeout(TCP_TIMEOUT)
         .build()
         .map_err(|error| transient(with_causes(&error)))?;
     let asked = clock.boot();
-    // Alias names are of [\w=,@-]: each of these may stand in a path as it is (RFC 3986, 3.3).
+    // Alias names consist of [\w=,@-], none of which needs escaping in a path (RFC 3986, 3.3).
     let url = format!("https://{endpoint}/role-aliases/{alias}/credentials");
     let response = client
         .get(url)
@@ -108,7 +107,7 @@ async fn fetch(
             .map(|credentials| credentials.for_thing(thing_name))
             .map_err(|what| transient(format!("{endpoint} answered 200, but {what}"))),
         _ => {
-            // Not part of the problem: a new ID at each attempt would make the same problem news each time.
+            // The ID is not part of the problem: it differs for each attempt, and each change of a problem is logged.
             let id = request_id.unwrap_or_default();
             log::debug!(ROLE_ALIAS = alias, AWS_REQUEST_ID = id.as_str(); "role alias {alias}: {status}, AWS request {id:?}");
             Err(refusal(alias, status, &words(&body, &content_type)))
@@ -120,7 +119,7 @@ fn header_text(response: &Response, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
-/// Why the body of an answer cannot be had.
+/// Error while reading the body of an answer.
 enum BodyError {
     TooLarge,
     Broken(String),

@@ -1,4 +1,4 @@
-//! Which role aliases have ever given credentials, kept on disk: what worked before a restart is expected to work again.
+//! A record on disk of the role aliases that have ever succeeded: what worked before a restart should work again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file;
 use crate::event::{Event, journal};
 
-/// The record; clones share it.
+/// The record. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SuccessRecord {
     path: Arc<PathBuf>,
@@ -25,7 +25,7 @@ struct Document {
 }
 
 impl SuccessRecord {
-    /// Reads the record at `path`. One that is missing or damaged counts as empty: it decides nothing but words.
+    /// Reads the record at `path`. A missing or damaged record counts as empty, because it only affects the wording of problems.
     pub fn load(path: PathBuf) -> Self {
         let text = fs::read(&path).unwrap_or_default();
         let document: Document = serde_json::from_slice(&text).unwrap_or_default();
@@ -35,7 +35,7 @@ impl SuccessRecord {
         }
     }
 
-    /// Whether this alias has ever given credentials.
+    /// Whether this alias has ever succeeded.
     pub fn has_succeeded(&self, alias: &str) -> bool {
         self.aliases
             .lock()
@@ -43,7 +43,7 @@ impl SuccessRecord {
             .contains(alias)
     }
 
-    /// Remembers that this alias has given credentials. The file is written once for each alias.
+    /// Records that this alias has succeeded. The file is written once per alias.
     pub fn remember(&self, alias: &str) {
         let mut aliases = self.aliases.lock().unwrap_or_else(PoisonError::into_inner);
         if !aliases.insert(alias.to_owned()) {

@@ -1,4 +1,4 @@
-//! When to ask for the next credentials: pure arithmetic, no timers.
+//! The schedule of requests for credentials: pure arithmetic, without timers.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use super::answer::Failure;
 use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
 use crate::credentials::USABLE_MARGIN;
 
-/// Between two requests that AWS could answer: neither a clock that steps every second nor credentials that hardly live may
-/// become a request every second. Where AWS was not reached, the time between two is shorter.
+/// Minimum time between two requests that reach AWS: neither a clock that steps every second nor short-lived credentials may cause
+/// a request every second. It is shorter after a request that did not reach AWS.
 pub(super) const LEAST_GAP: Duration = Duration::from_secs(10);
 
-/// Transient failures are tried again after 1 s to 2 min, with full jitter.
+/// Shortest and longest wait after a transient failure, with full jitter.
 const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), LONGEST_WAIT);
-/// Refusals are configuration at AWS's end: tried again after 2 to 15 min, for ever, because somebody will mend it there.
+/// First and longest wait after a refusal. Attempts never end, because the cause is a configuration in AWS that somebody will correct.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
-/// How much sooner or later than planned, so that a fleet spreads.
+/// Relative jitter of a refresh, so that a fleet spreads.
 const SPREAD: f64 = 0.1;
-/// The first refresh after a start is at a random moment between these parts of the credentials' life: a fleet that was
-/// started together (after a power cut) would otherwise ask together for twelve hours, at five times the even rate.
+/// The first refresh after a start is at a random moment between these fractions of the lifetime. A fleet that started together after a
+/// power cut would otherwise send its requests together for twelve hours, at five times the average rate.
 const FIRST: (f64, f64) = (0.25, 0.74);
-/// botocore asks again at each signing once less than 15 min are left, which a first refresh stays clear of.
+/// botocore asks for new credentials at each signature once less than 15 min are left, so the first refresh comes before that.
 const SDK_WINDOW: Duration = Duration::from_secs(930);
-/// The longest wait while AWS is short of capacity and the set is still good.
+/// Longest wait while AWS throttles and the current set is still valid.
 const LONGEST_THROTTLED: Duration = Duration::from_secs(1800);
 
-/// The waits of one keeper.
+/// Schedule of one role alias.
 #[derive(Debug)]
 pub(super) struct Schedule {
     transient: Backoff,
@@ -44,8 +44,8 @@ impl Schedule {
         }
     }
 
-    /// After a success: half of the credentials' life, a tenth sooner or later; the first time, anywhere in the middle of it. A
-    /// set that lives for minutes only is replaced sooner than that, because callers stop to get it a minute before its end.
+    /// Returns the wait after a success: half of the lifetime, a tenth more or less, and anywhere in the middle of it the first time. A set
+    /// that lives for only minutes is replaced sooner, because programs no longer get it in its last minute.
     pub(super) fn after_success(&mut self, lifetime: Duration) -> Duration {
         self.transient.reset();
         self.refused = REFUSED.0;
@@ -65,10 +65,10 @@ impl Schedule {
         wait.min(longest).max(LEAST_GAP)
     }
 
-    /// After a failure, by its class; `left` is how long the set at hand may still be handed out.
+    /// Returns the wait after a failure; `left` is the remaining lifetime of the current set.
     ///
-    /// While AWS is short of capacity, who still has a good set waits for up to half of what is left of it: the quota is for
-    /// those who have none.
+    /// While AWS throttles, a gateway with a valid set waits for up to half of what is left of it, and leaves the quota to gateways
+    /// without one.
     pub(super) fn after_failure(&mut self, failure: &Failure, left: Option<Duration>) -> Duration {
         let spare = left.map_or(Duration::ZERO, |left| left.saturating_sub(USABLE_MARGIN) / 2);
         match failure {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::problem::Problem;
 
-    /// A schedule whose first refresh is over.
+    /// Returns a schedule after its first refresh.
     fn schedule(seed: u64) -> Schedule {
         let mut schedule = Schedule::new(fastrand::Rng::with_seed(seed));
         schedule.after_success(Duration::from_secs(3600));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_is_at_half_of_the_life_give_or_take_a_tenth() {
+    fn refresh_is_at_half_of_the_lifetime_plus_or_minus_a_tenth() {
         let mut schedule = schedule(5);
         let waits: Vec<u64> = (0..200)
             .map(|_| schedule.after_success(Duration::from_secs(3600)).as_secs())
@@ -183,14 +183,14 @@ mod tests {
             schedule.after_success(Duration::from_secs(3600));
             assert!(
                 schedule.after_failure(&transient, None) <= Duration::from_secs(2),
-                "a success starts anew"
+                "a success resets the wait"
             );
         }
     }
 
     #[test]
-    fn who_has_a_good_set_leaves_the_quota_to_those_who_have_none() {
-        // Seconds left of the set, and the longest wait of a throttled one.
+    fn a_gateway_with_a_valid_set_leaves_the_quota_to_those_without() {
+        // Seconds left of the set, and the longest wait after throttling.
         let cases = [
             (None, 120),
             (Some(30), 120),
@@ -214,7 +214,7 @@ mod tests {
             );
             assert!(waits.iter().any(|wait| *wait <= LEAST_GAP), "{left:?}: full jitter");
         }
-        // An outage is not a shortage: who cannot reach AWS goes on trying.
+        // An outage is not throttling: a gateway that cannot reach AWS keeps trying.
         let unreachable = Failure::Unreachable(Problem::wait("no route"));
         let wait = schedule(8).after_failure(&unreachable, Some(Duration::from_secs(3600)));
         assert!(wait <= Duration::from_secs(2), "{wait:?}");

@@ -1,4 +1,4 @@
-//! Keeps one role alias's credentials fresh. One task an alias, so there is never more than one request under way.
+//! The refresh task of one role alias. With one task per alias, there is never more than one request in flight.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::failure_streak::FailureStreak;
 use crate::problem::Problem;
 use crate::retry::{Retries, RetryListener, RetryTarget};
 
-/// botocore asks again at each signing once less than 15 min are left; refreshing at half of the life keeps it out of that
-/// window only from this lifetime on (with the spread of a tenth).
+/// Shortest lifetime with which SDKs do not ask again too often: botocore does so at each signature once less than 15 min are left,
+/// which a refresh at half of the lifetime, a tenth more or less, prevents only from this lifetime on.
 const SHORTEST_GOOD_LIFETIME: Duration = Duration::from_secs(2000);
 
-/// After so many failures of one kind, three minutes or so, what never succeeded is no outage any more.
+/// Number of failures of one kind, after about three minutes, from which on the cause is not an outage if no request ever succeeded.
 const TELLING_FAILURES: u32 = 10;
-/// After an attempt that did not reach AWS, nothing speaks against the next one but common sense.
+/// Minimum time between two requests if the first did not reach AWS.
 const UNREACHED_GAP: Duration = Duration::from_secs(1);
 
-/// Where credentials come from.
+/// A source of credentials.
 pub trait Source {
-    /// Who asks.
+    /// Identity of the request.
     type Identity: Clone + Send + Sync;
 
-    /// Asks once for the credentials of `alias`.
+    /// Requests credentials for `alias` once.
     fn fetch(
         &self,
         alias: &str,
@@ -39,31 +39,31 @@ pub trait Source {
     ) -> impl Future<Output = Result<Credentials, Failure>> + Send;
 }
 
-/// What a keeper goes by: when to ask, and as whom.
+/// Channels that determine when to request credentials, and with which identity.
 #[derive(Clone, Debug)]
 pub struct Triggers<I> {
-    /// The clock.
+    /// Clock.
     pub clock: SharedClock,
     /// Counts steps of the wall clock.
     pub steps: watch::Receiver<u64>,
-    /// Who we are, once AWS knows us.
+    /// Identity that AWS has accepted last.
     pub identity: watch::Receiver<Option<I>>,
-    /// Whom the provider has accepted last, and when: proof that a certificate is active.
+    /// Identity that the provider has accepted last, and when. It proves that the certificate is active.
     pub accepted: watch::Sender<Option<(I, Instant)>>,
-    /// Says when AWS may be reached again, and hears it.
+    /// Signals when AWS may be reachable again, and is told when it was reached.
     pub recovery: Recovery,
-    /// Which aliases have ever succeeded.
+    /// Record of aliases that have ever succeeded.
     pub success: SuccessRecord,
-    /// Hears what an operator wants now.
+    /// Requests of an operator.
     pub retries: Retries,
 }
 
-/// The task that keeps one alias.
+/// The refresh task of one role alias.
 #[derive(Debug)]
 pub struct Refresher<S: Source> {
     alias: String,
     source: S,
-    cues: Triggers<S::Identity>,
+    triggers: Triggers<S::Identity>,
     reporter: AliasReporter,
     schedule: Schedule,
     recovery: RecoveryListener,
@@ -72,24 +72,24 @@ pub struct Refresher<S: Source> {
     warned_of_lifetime: bool,
 }
 
-/// How long to wait, and what may cut it short.
+/// Length of a wait, and whether it may end early.
 struct Wait {
     planned: Duration,
-    /// AWS was not reached, so it is worth a try as soon as something else says that it can be.
+    /// Whether AWS was not reached, so that the wait ends when AWS may be reachable again.
     unreached: bool,
 }
 
 impl<S: Source> Refresher<S> {
-    /// A keeper for the alias whose place on the shelf `reporter` writes.
-    pub fn new(source: S, cues: Triggers<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
+    /// Creates a task for the alias whose cache entry `reporter` writes.
+    pub fn new(source: S, triggers: Triggers<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
         let alias = reporter.watch().borrow().details.name.clone();
         let mut streak = FailureStreak::new(TELLING_FAILURES);
-        streak.remember_success(cues.success.has_succeeded(&alias));
+        streak.remember_success(triggers.success.has_succeeded(&alias));
         Self {
             source,
-            recovery: cues.recovery.listen(),
-            retry: cues.retries.listen(RetryTarget::RoleAlias(alias.clone())),
-            cues,
+            recovery: triggers.recovery.listen(),
+            retry: triggers.retries.listen(RetryTarget::RoleAlias(alias.clone())),
+            triggers,
             reporter,
             schedule: Schedule::new(random),
             streak,
@@ -101,22 +101,22 @@ impl<S: Source> Refresher<S> {
     /// Runs for as long as the daemon does.
     pub async fn run(mut self) {
         loop {
-            let Some(identity) = self.wait_until_known().await else {
+            let Some(identity) = self.wait_for_identity().await else {
                 return;
             };
-            self.cues.steps.mark_unchanged();
+            self.triggers.steps.mark_unchanged();
             let asked = Instant::now();
             let wait = match self.fetch(&identity).await {
                 Ok(credentials) => self.succeed(credentials, identity),
                 Err(failure) => self.fail(failure),
             };
-            let next = rfc3339(self.cues.clock.wall() + wait.planned);
+            let next = rfc3339(self.triggers.clock.wall() + wait.planned);
             self.reporter.details(|details| details.next_refresh = Some(next));
             self.retry.forget();
             tokio::select! {
                 () = tokio::time::sleep(wait.planned) => {}
-                Ok(()) = self.cues.steps.changed() => {}
-                changed = self.cues.identity.changed() => if changed.is_err() { return },
+                Ok(()) = self.triggers.steps.changed() => {}
+                changed = self.triggers.identity.changed() => if changed.is_err() { return },
                 () = self.recovery.wait_for_signal(), if wait.unreached => {}
                 () = self.retry.requested() => {}
             }
@@ -125,8 +125,8 @@ impl<S: Source> Refresher<S> {
         }
     }
 
-    /// Asks once. An attempt that has hung since before AWS could be reached again is given up and begun anew, but only once,
-    /// so that a network that changes all the time does not keep every attempt from its end.
+    /// Requests credentials. An attempt that has hung since before the network changed is restarted, but only once, so that a network
+    /// that changes all the time does not prevent every attempt from finishing.
     async fn fetch(&mut self, identity: &S::Identity) -> Result<Credentials, Failure> {
         self.recovery.mark_heard();
         tokio::select! {
@@ -136,19 +136,20 @@ impl<S: Source> Refresher<S> {
         self.source.fetch(&self.alias, identity).await
     }
 
-    /// The identity, once AWS has accepted a connection made with it; `None` when the daemon ends.
-    async fn wait_until_known(&mut self) -> Option<S::Identity> {
-        self.cues.identity.wait_for(Option::is_some).await.ok()?.clone()
+    /// Waits for an identity that AWS has accepted; `None` when the daemon shuts down.
+    async fn wait_for_identity(&mut self) -> Option<S::Identity> {
+        self.triggers.identity.wait_for(Option::is_some).await.ok()?.clone()
     }
 
+    /// Stores and reports new credentials.
     fn succeed(&mut self, credentials: Credentials, identity: S::Identity) -> Wait {
         self.streak.succeed();
-        self.cues.success.remember(&self.alias);
-        self.cues.accepted.send_replace(Some((identity, Instant::now())));
-        self.cues.recovery.announce_success();
-        // Not to ourselves.
+        self.triggers.success.remember(&self.alias);
+        self.triggers.accepted.send_replace(Some((identity, Instant::now())));
+        self.triggers.recovery.announce_success();
+        // The announcement is for other tasks.
         self.recovery.mark_heard();
-        let clock = &*self.cues.clock;
+        let clock = &*self.triggers.clock;
         let lifetime = credentials.remaining(clock);
         let (expiration, refreshed) = (rfc3339(credentials.expiration()), rfc3339(clock.wall()));
         journal!(
@@ -167,12 +168,10 @@ impl<S: Source> Refresher<S> {
         self.reporter.report_with(AliasPhase::Valid, None, |details| {
             details.refreshes.succeeded += 1;
             details.failed_in_a_row = 0;
-            // A service in trouble may give out short-lived sets; the better one stays, unless it is another thing's.
-            if details
-                .credentials
-                .as_ref()
-                .is_some_and(|held| held.thing_name() == credentials.thing_name() && held.remaining(clock) > lifetime)
-            {
+            // A provider in trouble may issue short-lived sets, so a longer-lived one stays, unless it belongs to another thing.
+            if details.credentials.as_ref().is_some_and(|current| {
+                current.thing_name() == credentials.thing_name() && current.remaining(clock) > lifetime
+            }) {
                 return;
             }
             details.expiration = Some(expiration);
@@ -185,9 +184,9 @@ impl<S: Source> Refresher<S> {
         }
     }
 
-    /// What was good stays: only the problem is reported.
+    /// Reports a failure. Valid credentials stay in the cache.
     fn fail(&mut self, failure: Failure) -> Wait {
-        let clock = self.cues.clock.clone();
+        let clock = self.triggers.clock.clone();
         let left = self
             .reporter
             .watch()
@@ -205,7 +204,7 @@ impl<S: Source> Refresher<S> {
         );
         let problem = self.judge(failure);
         self.reporter.report_with(phase, Some(problem), |details| {
-            // An outage counts once, however often it is tried again meanwhile.
+            // An outage counts once, however many attempts fail meanwhile.
             if details.failed_in_a_row == 0 {
                 details.failures.get_or_insert_default().add(&*clock);
             }
@@ -218,7 +217,7 @@ impl<S: Source> Refresher<S> {
         Wait { planned, unreached }
     }
 
-    /// The problem of a failure; one that an alias has always had names what to look at.
+    /// Returns the problem of a failure. If the alias has never succeeded, it suggests what to check.
     fn judge(&mut self, failure: Failure) -> Problem {
         let outlook = self.streak.fail(failure.kind());
         let suspects = match failure {

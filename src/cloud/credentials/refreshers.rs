@@ -1,4 +1,4 @@
-//! One keeper for each role alias that is configured, which may change while the daemon runs.
+//! The refresh tasks of all configured role aliases, which may change while the daemon runs.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::refresher::{Refresher, Source, Triggers};
 use crate::credentials::{AliasChanges, AliasReporter};
 
-/// The keepers.
+/// The refresh tasks.
 #[derive(Debug)]
 pub struct Refreshers<S: Source> {
     source: S,
-    cues: Triggers<S::Identity>,
+    triggers: Triggers<S::Identity>,
     running: HashMap<String, AbortHandle>,
     tasks: JoinSet<()>,
 }
@@ -21,17 +21,17 @@ impl<S: Source + Clone + Send + Sync + 'static> Refreshers<S>
 where
     S::Identity: 'static,
 {
-    /// No keepers yet; each will ask `source` and go by `cues`.
-    pub fn new(source: S, cues: Triggers<S::Identity>) -> Self {
+    /// Creates no tasks yet. Each will request credentials from `source`, as `triggers` demand.
+    pub fn new(source: S, triggers: Triggers<S::Identity>) -> Self {
         Self {
             source,
-            cues,
+            triggers,
             running: HashMap::new(),
             tasks: JoinSet::new(),
         }
     }
 
-    /// Starts and ends keepers as the configuration changes, for as long as the daemon runs.
+    /// Starts and ends tasks as the configuration changes, for as long as the daemon runs.
     pub async fn run(mut self, mut changes: mpsc::UnboundedReceiver<AliasChanges>) {
         while let Some(change) = changes.recv().await {
             for alias in change.removed {
@@ -42,16 +42,21 @@ where
             for reporter in change.added {
                 self.start(reporter);
             }
-            // Tasks that were ended are forgotten.
+            // Tasks that have ended are removed from the set.
             while self.tasks.try_join_next().is_some() {}
         }
-        // The configuration does not change any more; the keepers go on.
+        // The configuration does not change any more, but the tasks continue.
         while self.tasks.join_next().await.is_some() {}
     }
 
     fn start(&mut self, reporter: AliasReporter) {
         let alias = reporter.watch().borrow().details.name.clone();
-        let refresher = Refresher::new(self.source.clone(), self.cues.clone(), reporter, fastrand::Rng::new());
+        let refresher = Refresher::new(
+            self.source.clone(),
+            self.triggers.clone(),
+            reporter,
+            fastrand::Rng::new(),
+        );
         let task = self.tasks.spawn(refresher.run());
         self.running.insert(alias, task);
     }

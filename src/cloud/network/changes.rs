@@ -1,8 +1,8 @@
-//! Reads rtnetlink(7) messages and tells which of them may let AWS be reached again: a link that came up, a new address, a new
-//! route or rule; or the end of something that covered another way. Pure: no socket.
+//! Reads rtnetlink(7) messages, and tells which of them may make AWS reachable again: a link that came up, a new address, route or rule,
+//! or the loss of something that hid another route. It has no socket.
 //!
-//! The kernel repeats itself (IPv6 router advertisements renew addresses every few minutes, wireless drivers report link
-//! statistics), so what is known already is no news.
+//! The kernel repeats reports (IPv6 router advertisements renew addresses every few minutes, wireless drivers report link statistics), so
+//! known objects are not news.
 
 mod netlink;
 mod routes;
@@ -31,21 +31,21 @@ const IFF_LOWER_UP: u32 = 0x1_0000;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
-/// Duplicate address detection is not finished; the kernel reports the address again when it is.
+/// Flag of an address whose duplicate detection is not finished. The kernel reports the address again afterwards.
 const IFA_F_TENTATIVE: u32 = 0x40;
 /// `ifa_scope` of addresses that reach beyond this machine and this link.
 const RT_SCOPE_UNIVERSE: u8 = 0;
 
-/// A host with more links, addresses and routes than this is a router; it forgets, and wakes up needlessly.
-const MOST_KNOWN: usize = 512;
+/// Number of links, addresses and routes at which all are forgotten, which only costs needless wake-ups. A host with more is a router.
+const MAX_KNOWN: usize = 512;
 
-/// The links, addresses and routes that have been reported.
+/// Links, addresses and routes that were reported.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     known: HashSet<u64>,
-    /// Links whose last report said that they are down, and how far.
+    /// Links that were last reported as down, and how far.
     down: HashMap<u32, Depth>,
-    /// Links that a default route has led over.
+    /// Links of default routes.
     ways: HashSet<u32>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Changes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
     Nothing,
-    /// Something has gone that may have covered another way: news while a way remains.
+    /// Something has disappeared that may have hidden another route. It counts only while a default route remains.
     Gone,
     Appeared,
 }
@@ -61,15 +61,15 @@ pub(super) enum News {
 /// How far down a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
-    /// Its routes stay, and go on covering others until somebody removes them.
+    /// No carrier. Its routes stay, and hide others until they are removed.
     NoCarrier,
     /// Set down or removed: the kernel has removed its routes.
     Off,
 }
 
-/// One thing of the network; its hash is remembered.
+/// An object of the network, whose hash is remembered.
 #[derive(Hash)]
-enum Thing<'a> {
+enum Object<'a> {
     /// A link that has a carrier.
     Link(u32),
     Address(u32, &'a [u8]),
@@ -77,7 +77,7 @@ enum Thing<'a> {
 }
 
 impl Changes {
-    /// Takes a datagram of the kernel's, and returns the most telling news in it. What is malformed says nothing.
+    /// Reads a datagram from the kernel, and returns the most significant news in it. Malformed messages are ignored.
     pub(super) fn take(&mut self, mut datagram: &[u8]) -> News {
         let mut news = News::Nothing;
         while let Some((kind, body, rest)) = split_message(datagram) {
@@ -87,7 +87,7 @@ impl Changes {
         news
     }
 
-    /// `None` for a message that is too short.
+    /// Applies one message; `None` if it is too short.
     fn apply(&mut self, kind: u16, body: &[u8]) -> Option<News> {
         Some(match kind {
             RTM_NEWLINK | RTM_DELLINK => {
@@ -102,7 +102,7 @@ impl Changes {
                 };
                 let goes_down = self.goes_down(index, depth);
                 if goes_down {
-                    // The kernel takes routes away with their link without a word.
+                    // The kernel removes the routes of a link without reporting it.
                     self.known.clear();
                 }
                 // Links of containers come and go without a default route. Modems and VPNs are point-to-point, and may have
@@ -111,7 +111,7 @@ impl Changes {
                 if kind == RTM_DELLINK {
                     self.ways.remove(&index);
                 }
-                self.set(&Thing::Link(index), depth.is_none(), goes_down && was_way)
+                self.set(&Object::Link(index), depth.is_none(), goes_down && was_way)
             }
             RTM_NEWADDR | RTM_DELADDR => {
                 let (scope, index) = (*body.get(3)?, u32_at(body, 4)?);
@@ -128,17 +128,17 @@ impl Changes {
                 }
                 let usable = scope == RT_SCOPE_UNIVERSE && flags & IFA_F_TENTATIVE == 0;
                 if kind == RTM_DELADDR && scope == RT_SCOPE_UNIVERSE {
-                    // With the last address of a link the kernel takes its routes away without a word.
+                    // With the last address of a link the kernel removes its routes without reporting it.
                     self.known.clear();
                 }
                 let goes = kind == RTM_DELADDR && scope == RT_SCOPE_UNIVERSE;
-                self.set(&Thing::Address(index, address), kind == RTM_NEWADDR && usable, goes)
+                self.set(&Object::Address(index, address), kind == RTM_NEWADDR && usable, goes)
             }
             RTM_NEWROUTE | RTM_DELROUTE => {
                 let route = Route::read(body)?;
                 let goes = kind == RTM_DELROUTE && route.covers_others();
                 let appears = kind == RTM_NEWROUTE && route.leads_somewhere();
-                self.set(&Thing::Route(&route), appears, goes)
+                self.set(&Object::Route(&route), appears, goes)
             }
             RTM_NEWRULE if rule_leads_somewhere(body)? => News::Appeared,
             RTM_DELRULE => News::Gone,
@@ -146,51 +146,51 @@ impl Changes {
         })
     }
 
-    /// Remembers how far down a link is, if it is; whether it went down, or further down, just now. It may have been up since
-    /// before the first report.
+    /// Records how far down a link is. Returns whether it went down, or further down, with this report. A link without earlier reports may
+    /// have been up.
     fn goes_down(&mut self, index: u32, depth: Option<Depth>) -> bool {
         let Some(depth) = depth else {
             self.down.remove(&index);
             return false;
         };
-        if self.down.len() >= MOST_KNOWN {
+        if self.down.len() >= MAX_KNOWN {
             self.down.clear();
         }
         self.down.insert(index, depth).is_none_or(|before| depth > before)
     }
 
-    /// Remembers that a default route leads over this link.
+    /// Records a link of a default route.
     pub(super) fn add_way(&mut self, index: u32) {
-        if self.ways.len() >= MOST_KNOWN {
+        if self.ways.len() >= MAX_KNOWN {
             self.ways.clear();
         }
         self.ways.insert(index);
     }
 
-    /// Whether the last report of this link said that it is down.
+    /// Whether this link was last reported as down.
     pub(super) fn is_down(&self, index: u32) -> bool {
         self.down.contains_key(&index)
     }
 
-    /// Remembers that `thing` is there or not; `goes` where its end is news.
-    fn set(&mut self, thing: &Thing, is_there: bool, goes: bool) -> News {
+    /// Records whether `object` exists; `goes` if its disappearance is news.
+    fn set(&mut self, object: &Object, is_there: bool, goes: bool) -> News {
         if !is_there {
-            self.known.remove(&hash(thing));
+            self.known.remove(&hash(object));
             return if goes { News::Gone } else { News::Nothing };
         }
-        if self.known.len() >= MOST_KNOWN {
+        if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        match self.known.insert(hash(thing)) {
+        match self.known.insert(hash(object)) {
             true => News::Appeared,
             false => News::Nothing,
         }
     }
 }
 
-fn hash(thing: &Thing) -> u64 {
+fn hash(object: &Object) -> u64 {
     let mut hasher = DefaultHasher::new();
-    thing.hash(&mut hasher);
+    object.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -1,9 +1,10 @@
-//! Watches this machine's own network, announces it when it has changed so that AWS may be reached another way, and reports
-//! whether there is a way to the world. A link, an address, a route or a rule that has appeared is such a change, and one that
-//! has gone is another while a way remains: traffic then takes the way that the one that has gone had covered.
+//! Watches this machine's network, announces changes after which AWS may be reachable, and reports whether there is a default route.
 //!
-//! Whoever waits because AWS cannot be reached then tries again at once, instead of waiting for the end of a backoff that was
-//! made for outages at AWS's end. Without the watch, in a sandbox that has no netlink, nothing is lost but that.
+//! A link, an address, a route or a rule that appears is such a change. One that disappears is a change too while a default route
+//! remains: traffic then takes a route that the lost one had hidden.
+//!
+//! Tasks that cannot reach AWS then try again at once, instead of waiting for the end of a backoff that is meant for outages of AWS.
+//! Without netlink, in a sandbox, only this is lost.
 
 mod changes;
 mod socket;
@@ -22,17 +23,16 @@ use self::way_out::WayOut;
 use super::recovery::Recovery;
 use crate::event::{Event, journal};
 
-/// A link that comes up brings addresses and routes: reports are read together once this much time has passed. It also bounds
-/// what a flood of reports costs.
+/// Time for which reports are collected, because a link that comes up brings addresses and routes. It also limits the cost of a flood
+/// of reports.
 const SETTLE: Duration = Duration::from_millis(200);
-/// So many announcements may follow each other at once: a link, its address, its route, each of which may take a DHCP server
-/// seconds.
+/// Number of announcements that may follow each other at once: for a link, its address and its route, which DHCP may delay by seconds.
 const BURST: u32 = 5;
-/// From then on there is one in this time: a link that flaps must not have AWS see CONNECTs at its pace (AWS takes one in ten
-/// seconds from a client ID: aws-greengrass-nucleus PR #1003).
+/// Time between further announcements: a flapping link must not cause as many CONNECTs (AWS accepts one in ten seconds from a client ID:
+/// aws-greengrass-nucleus PR #1003).
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs for as long as the daemon does.
+/// Watches the network for as long as the daemon runs.
 pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter) {
     if let Err(error) = announce_changes(&recovery, WayOut::new(reporter)).await {
         journal!(
@@ -43,9 +43,10 @@ pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter) {
     }
 }
 
+/// Announces changes until the socket fails.
 async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Result<()> {
     let socket = NetlinkSocket::open()?;
-    let (mut changes, mut pace) = (Changes::default(), Pace::new(Instant::now()));
+    let (mut changes, mut limiter) = (Changes::default(), AnnouncementLimiter::new(Instant::now()));
     way_out.look(&mut changes);
     loop {
         socket.readable().await?;
@@ -57,25 +58,25 @@ async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Resul
             News::Gone if way_remains => "has gone, and a way out remains",
             News::Gone | News::Nothing => continue,
         };
-        sleep_until(pace.next(Instant::now())).await;
+        sleep_until(limiter.next(Instant::now())).await;
         log::debug!("network: a link, an address, a route or a rule {what}");
         recovery.announce_change();
     }
 }
 
-/// A token bucket: when the next announcement may be made.
+/// A token bucket that limits announcements.
 #[derive(Debug)]
-struct Pace {
-    /// When the bucket will be full again.
+struct AnnouncementLimiter {
+    /// Time at which the bucket will be full again.
     full_at: Instant,
 }
 
-impl Pace {
+impl AnnouncementLimiter {
     fn new(now: Instant) -> Self {
         Self { full_at: now }
     }
 
-    /// Takes a place for one announcement, and returns when it may be made.
+    /// Takes a token, and returns when the announcement may be made.
     fn next(&mut self, now: Instant) -> Instant {
         self.full_at = self.full_at.max(now) + INTERVAL;
         now.max(self.full_at.checked_sub(INTERVAL * BURST).unwrap_or(now))
@@ -89,12 +90,12 @@ mod tests {
     #[test]
     fn a_burst_is_announced_at_once_and_a_flapping_link_every_ten_seconds() {
         let start = Instant::now() + Duration::from_secs(3600);
-        let mut pace = Pace::new(start);
+        let mut limiter = AnnouncementLimiter::new(start);
         let after = |moment: Instant| moment.duration_since(start).as_secs();
-        let moments: Vec<u64> = (0..8).map(|_| after(pace.next(start))).collect();
+        let moments: Vec<u64> = (0..8).map(|_| after(limiter.next(start))).collect();
         assert_eq!(moments, [0, 0, 0, 0, 0, 10, 20, 30]);
         let later = start + Duration::from_secs(1000);
-        assert_eq!(after(pace.next(later)), 1000, "the bucket fills again");
+        assert_eq!(after(limiter.next(later)), 1000, "the bucket fills again");
     }
 
     #[tokio::test]

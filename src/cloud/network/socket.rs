@@ -13,12 +13,12 @@ use super::changes::{Changes, News};
 /// RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, and the bit of RTNLGRP_IPV6_RULE, which is group 19
 /// (linux/rtnetlink.h).
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << 18;
-/// Most messages are shorter than 2 KB; what is cut off is not read.
-const LONGEST: usize = 8 * 1024;
-/// So many datagrams are read at once at most, whatever comes.
+/// Size of the receive buffer. Most messages are shorter than 2 KB; the rest of a longer one is not read.
+const BUFFER_SIZE: usize = 8 * 1024;
+/// Maximum number of datagrams that are read at once.
 const BATCH: usize = 64;
 
-/// Subscribed to the kernel's reports.
+/// A socket that is subscribed to the kernel's reports.
 #[derive(Debug)]
 pub(super) struct NetlinkSocket {
     socket: AsyncFd<OwnedFd>,
@@ -39,16 +39,16 @@ impl NetlinkSocket {
         })
     }
 
-    /// Returns when something has been reported. Cancel safe.
+    /// Returns when a report has arrived. Cancel safe.
     pub(super) async fn readable(&self) -> io::Result<()> {
         self.socket.readable().await.map(|mut ready| ready.retain_ready())
     }
 
-    /// Reads what has been reported, but no more than a batch of it, and returns the most telling news of it.
+    /// Reads a batch of reports, and returns the most significant news in it.
     pub(super) async fn take(&self, changes: &mut Changes) -> io::Result<News> {
         let mut ready = self.socket.readable().await?;
         let mut news = News::Nothing;
-        let mut buffer = [0; LONGEST];
+        let mut buffer = [0; BUFFER_SIZE];
         for _ in 0..BATCH {
             match recvfrom(self.socket.get_ref(), &mut buffer, RecvFlags::DONTWAIT) {
                 Ok((length, _, from)) => {
@@ -64,7 +64,7 @@ impl NetlinkSocket {
                     break;
                 }
                 Err(Errno::INTR) => {}
-                // More was reported than fits: nobody knows what was lost.
+                // The kernel has discarded reports, so anything may have changed.
                 Err(Errno::NOBUFS) => news = News::Appeared,
                 Err(error) => return Err(error.into()),
             }

@@ -1,4 +1,4 @@
-//! Whether this machine has a way to the world: a default route over a link that is up.
+//! Reports whether this machine has a default route over a link that is up.
 
 use std::fs;
 
@@ -13,18 +13,18 @@ use crate::status::{NetworkDetails, NetworkPhase, Reporter};
 const UP: u32 = 0x1;
 const REJECT: u32 = 0x200;
 
-/// Says whether there is a way, once there was one.
+/// Reports the default route, once there was one.
 #[derive(Debug)]
 pub(super) struct WayOut {
     reporter: NetworkReporter,
     had_one: bool,
 }
 
-/// The reporting end of this machine's network.
+/// Reporter of this machine's network.
 pub type NetworkReporter = Reporter<NetworkPhase, NetworkDetails>;
 
 impl WayOut {
-    /// Has not looked yet.
+    /// Creates the state before the first look.
     pub(super) fn new(reporter: NetworkReporter) -> Self {
         Self {
             reporter,
@@ -32,8 +32,8 @@ impl WayOut {
         }
     }
 
-    /// Looks at the routes, reports what has changed, and returns whether a way may remain. A machine that never had a default
-    /// route may reach AWS in another way.
+    /// Reads the routes, reports changes, and returns whether AWS may be reachable. A machine that never had a default route may reach
+    /// AWS in another way.
     pub(super) fn look(&mut self, changes: &mut Changes) -> bool {
         let links = default_links();
         for index in links.iter().filter_map(|link| index(link)) {
@@ -52,6 +52,7 @@ impl WayOut {
     }
 }
 
+/// Returns the problem of a machine without a usable default route.
 fn why_down(links: &[String]) -> Problem {
     let message = match links {
         [] => "this machine has lost its default route".to_owned(),
@@ -60,7 +61,7 @@ fn why_down(links: &[String]) -> Problem {
     Problem::wait(message).next("check the cable, the modem or the wireless network: ip link, ip route")
 }
 
-/// The links that default routes lead over, by name.
+/// Returns the names of the links of default routes.
 fn default_links() -> Vec<String> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let mut links = ipv4(&read("/proc/net/route"));
@@ -70,27 +71,27 @@ fn default_links() -> Vec<String> {
     links
 }
 
-/// The links among `links` whose last report did not say that they are down.
+/// Returns the links that were not last reported as down.
 fn links_up<'a>(links: &'a [String], changes: &Changes) -> Vec<&'a String> {
     let is_up = |link: &&String| index(link).is_none_or(|index| !changes.is_down(index));
     links.iter().filter(is_up).collect()
 }
 
-/// Interface, destination, gateway, flags, ..., mask (linux/net/ipv4/fib_trie.c, fib_route_seq_show).
+/// Parses /proc/net/route: interface, destination, gateway, flags, ..., mask (linux/net/ipv4/fib_trie.c, fib_route_seq_show).
 fn ipv4(table: &str) -> Vec<String> {
     let lines = table.lines().skip(1);
     lines
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
             let (link, destination, mask) = (fields.first()?, fields.get(1)?, fields.get(7)?);
-            // Two halves of the world, 0.0.0.0/1 and 128.0.0.0/1, are how a VPN covers a default route.
+            // VPNs hide a default route by two routes, 0.0.0.0/1 and 128.0.0.0/1.
             let is_default = matches!((*destination, *mask), ("00000000", "00000000") | (_, "00000080"));
             (is_default && leads_somewhere(fields.get(3)?)).then(|| (*link).to_owned())
         })
         .collect()
 }
 
-/// Destination, its prefix length, source, its prefix length, next hop, metric, references, uses, flags, interface
+/// Parses /proc/net/ipv6_route: destination, its prefix length, source, its prefix length, next hop, metric, references, uses, flags, interface
 /// (linux/net/ipv6/route.c, rt6_info_route).
 fn ipv6(table: &str) -> Vec<String> {
     let lines = table.lines();
@@ -98,17 +99,19 @@ fn ipv6(table: &str) -> Vec<String> {
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_ascii_whitespace().collect();
             let (length, flags, link) = (fields.get(1)?, fields.get(8)?, fields.get(9)?);
-            // 2000::/3 is all of the Internet.
+            // 2000::/3 is the whole public address space.
             let is_default = u8::from_str_radix(length, 16).ok()? <= 3;
             (is_default && *link != "lo" && leads_somewhere(flags)).then(|| (*link).to_owned())
         })
         .collect()
 }
 
+/// Whether a route with these flags is up and rejects nothing.
 fn leads_somewhere(flags: &str) -> bool {
     u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & UP != 0 && flags & REJECT == 0)
 }
 
+/// Returns the index of a link.
 fn index(link: &str) -> Option<u32> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
     name_to_index(&socket, link).ok()

@@ -1,4 +1,4 @@
-//! The gateway's health as others read it under the presence topic.
+//! The report of the gateway's health that presence publishes.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use crate::credentials::CredentialCache;
 use crate::overview::{self, Finding, Overview, Snapshot};
 use crate::status::StatusBoard;
 
-/// Where health is read from.
+/// Sources of the report.
 #[derive(Clone, Debug)]
 pub struct PresenceReport {
-    /// Every part's state.
+    /// Status of all components.
     pub board: StatusBoard,
-    /// Every role alias's credentials.
+    /// Credentials of all role aliases.
     pub cache: CredentialCache,
-    /// The clock.
+    /// Clock.
     pub clock: SharedClock,
-    /// When the daemon started, by the boottime clock.
+    /// Start of the daemon by the boottime clock.
     pub started: Duration,
-    /// Rings when any part has changed its phase or its problem.
+    /// Signals that a component has changed its phase or its problem.
     pub changed: watch::Receiver<()>,
 }
 
-/// What there is to announce.
+/// State to announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Online,
     Offline,
 }
 
-/// The document; the will has only the first two.
+/// The published JSON document. The will has only the first two fields.
 #[derive(Serialize)]
 struct Document<'a> {
     state: &'a str,
@@ -43,21 +43,21 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Report {
-    /// The same as the status of the gateway's own socket.
+    /// Same value as in the status on the socket.
     status: overview::State,
     summary: String,
     exit_code: u8,
     now: String,
-    /// How many seconds `now` is ahead of AWS's clock; `None` before AWS has said its time.
+    /// Seconds by which `now` is ahead of AWS's clock; `None` until AWS's time is known.
     clock_skew_seconds: Option<i64>,
     uptime_seconds: u64,
     connects: u64,
     certificate_expires: Option<String>,
     role_aliases: Vec<Alias>,
     outbox: Depth,
-    /// In the words of the status.
+    /// Problems in the words of the status.
     problems: Vec<String>,
-    /// The same with their identifiers, and who can mend them.
+    /// The same problems with identifiers, and who can resolve them.
     problem_details: Vec<Finding>,
 }
 
@@ -77,7 +77,7 @@ struct Depth {
 }
 
 impl PresenceReport {
-    /// The payload that says so.
+    /// Returns the payload for `state`.
     pub(super) fn payload(&self, state: State, with_report: bool) -> Vec<u8> {
         let document = Document {
             state: match state {
@@ -134,7 +134,7 @@ impl PresenceReport {
 
 #[cfg(test)]
 impl PresenceReport {
-    /// The health of a gateway that is well and has no role alias.
+    /// Creates the report of a healthy gateway without role aliases.
     pub(super) fn for_test(hub: &crate::status::StatusHub, clock: &SharedClock) -> Self {
         use crate::status::{
             ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase,

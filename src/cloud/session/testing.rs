@@ -215,7 +215,7 @@ impl Bench {
         for sent in sent {
             match sent {
                 Sent::Publish(_, payload, Some(packet_id)) if is_answered(payload) => {
-                    drop(self.acknowledge(*packet_id).await)
+                    self.acknowledge(*packet_id).await;
                 }
                 Sent::Publish(..) => {}
                 Sent::Subscribe(packet_id, filters) => {

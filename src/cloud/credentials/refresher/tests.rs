@@ -83,7 +83,7 @@ impl Rig {
             success.remember("telemetry");
         }
         let (recovery, retries) = (Recovery::new(), Retries::new());
-        let cues = Triggers {
+        let triggers = Triggers {
             clock: clock.clone(),
             steps: steps.subscribe(),
             identity: identity.subscribe(),
@@ -92,7 +92,7 @@ impl Rig {
             success,
             retries: retries.clone(),
         };
-        let refresher = Refresher::new(source, cues, reporters.remove(0), fastrand::Rng::with_seed(9));
+        let refresher = Refresher::new(source, triggers, reporters.remove(0), fastrand::Rng::with_seed(9));
         tokio::spawn(refresher.run());
         Self {
             clock,

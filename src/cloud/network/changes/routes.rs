@@ -1,4 +1,4 @@
-//! Routes and rules as rtnetlink(7) words them, and which of them may cover another way.
+//! Routes and rules in rtnetlink(7) messages, and whether they may hide another route.
 
 use super::netlink::{attributes, u32_at};
 
@@ -26,7 +26,7 @@ pub(super) struct Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    /// `None` for a message that is too short.
+    /// Reads a route; `None` if the message is too short.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
         let telling = attributes(body.get(12..)?).filter(|(name, _)| ROUTE_ATTRIBUTES.contains(name));
         Some(Self {
@@ -36,12 +36,13 @@ impl<'a> Route<'a> {
         })
     }
 
+    /// Whether traffic can take this route.
     pub(super) fn leads_somewhere(&self) -> bool {
         self.kind() == RTN_UNICAST && !self.is_copy
     }
 
-    /// Whether traffic to AWS may have taken, or met, this route instead of another one. A route to one host without a next hop
-    /// is a container's, and each link has a link-local one.
+    /// Whether this route may have hidden another one from traffic to AWS. Routes to single hosts without a next hop belong to containers,
+    /// and each link has a link-local route.
     pub(super) fn covers_others(&self) -> bool {
         if self.is_copy {
             return false;

@@ -279,7 +279,7 @@ fn what_is_remembered_is_bounded() {
         changes.take(&route(RTM_NEWROUTE, RTN_UNICAST, 0, &index.to_ne_bytes()));
         changes.take(&link(RTM_NEWLINK, index, 1));
         changes.add_way(index);
-        assert!(changes.known.len() <= MOST_KNOWN && changes.down.len() <= MOST_KNOWN);
-        assert!(changes.ways.len() <= MOST_KNOWN);
+        assert!(changes.known.len() <= MAX_KNOWN && changes.down.len() <= MAX_KNOWN);
+        assert!(changes.ways.len() <= MAX_KNOWN);
     }
 }
