@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Group, User};
 
-use crate::arguments::print;
 use crate::check_config;
 use crate::config::{self, AccessRule, Aliases, Config, DEFAULT_PATH, Draft, Folders, RuleText};
 use crate::foreign_text;
@@ -17,6 +16,7 @@ use crate::local::is_dynamic;
 use crate::new_file::{self, NewFile};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{self, Reloaded};
+use crate::stdout::print;
 use crate::topic;
 
 /// Names that are tried before it is given up: with so many files of rules for one user something else is wrong.

@@ -4,7 +4,6 @@ mod given;
 mod operator;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use gatepost_client::command_line::{GATEPOSTD, help};
@@ -18,47 +17,47 @@ use crate::install_certificate::InstallRequest;
 use crate::prepare_token::Preparation;
 use crate::problem::{Exit, Fatal, Problem};
 
-/// What the command line asks for.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Run with this configuration.
+    /// Runs the daemon with this configuration.
     Run(PathBuf),
-    /// Only check this configuration.
+    /// Checks this configuration.
     CheckConfig(PathBuf),
-    /// Only check everything that must be right.
+    /// Checks everything that gatepost needs.
     Check {
-        /// By this configuration.
+        /// Path of the configuration.
         path: PathBuf,
-        /// Only what this user may have.
+        /// User whose permissions are explained instead.
         user: Option<String>,
-        /// As a document.
+        /// Whether to print a JSON document.
         json: bool,
     },
-    /// Only print the AWS IoT policy that this configuration needs, for this account if it is known.
+    /// Prints the AWS IoT policy that this configuration needs, for this AWS account if it is given.
     PrintPolicy(PathBuf, Option<String>),
-    /// Only add this access rule.
+    /// Adds this access rule.
     Allow(AllowRequest),
-    /// Only put this certificate into its place.
+    /// Installs this certificate.
     InstallCertificate(InstallRequest),
-    /// Only collect what somebody needs who is asked for help.
+    /// Prints a support bundle for this configuration, or for the one of the service.
     Support(Option<PathBuf>),
-    /// Only do this with a token, for gatepost-tpm-setup.
+    /// Prepares a token, for gatepost-tpm-setup.
     PrepareToken {
-        /// What is done.
+        /// The task.
         preparation: Preparation,
-        /// By this module.
+        /// Path of the PKCS#11 module.
         module: PathBuf,
-        /// With the token of this label.
+        /// Label of the token.
         label: String,
     },
-    /// Only print this.
+    /// Prints this text.
     Print(String),
 }
 
-/// Reads the command line; its first word is the program.
+/// Parses a command line, whose first word is the name of the program.
 ///
 /// # Errors
-/// On a word that is not understood.
+/// When it has an unknown option or a wrong value.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Fatal> {
     parse_words(words.into_iter().skip(1)).map_err(|message| {
         let problem = Problem::configuration(format!("command line: {}", clean(message)))
@@ -114,15 +113,6 @@ fn account_id(text: String) -> Result<String, String> {
     digits
         .then_some(text)
         .ok_or_else(|| "an AWS account has twelve digits".to_owned())
-}
-
-/// Prints on stdout; a reader that has left early is no fault.
-///
-/// # Errors
-/// Never; the type fits the other wishes'.
-pub fn print(text: &str) -> Result<(), Fatal> {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(())
 }
 
 #[cfg(test)]

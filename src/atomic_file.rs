@@ -1,25 +1,25 @@
-//! Files that are either the old one or the new one, whatever happens to the power.
+//! Atomic replacement of files: after a crash or a power cut a file has either its old or its new content.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Puts `bytes` at `path`: written beside it, synced, renamed, and the folder synced, without which a power cut may undo
-/// the rename.
+/// Replaces the file at `path` with `bytes`. They are written to another file, which is synced and renamed; then the folder is synced,
+/// because a power cut could undo the rename otherwise.
 ///
 /// # Errors
-/// When the folder cannot be written; the old file is then still there.
+/// When the folder cannot be written. The old file is then unchanged.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with(path, bytes, File::options().write(true).create(true).truncate(true))
 }
 
-/// The same for a file that only its owner may read.
+/// Replaces a file that only its owner may read, in the same way as [`replace`].
 ///
 /// # Errors
-/// Likewise.
+/// When the folder cannot be written. The old file is then unchanged.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A draft that was left behind may be readable for others, or a link.
+    // A draft that an earlier run has left may be readable by others, or a link.
     match fs::remove_file(draft_of(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_new_content_is_there_and_no_draft_stays() {
+    fn a_replaced_file_has_the_new_content_and_no_draft_remains() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("device.csr");
         for text in ["old", "new"] {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_its_owners_alone_whatever_was_there() {
+    fn a_private_file_is_readable_only_by_its_owner_whatever_draft_was_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("private");
         fs::write(folder.path().join("private.new"), "left behind").unwrap();

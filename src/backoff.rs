@@ -1,15 +1,16 @@
-//! How long to wait before trying again: exponential, with full jitter.
+//! Exponential backoff with full jitter.
 //!
-//! Full jitter (a uniform draw between zero and the ceiling) spreads a fleet that lost its network at the same moment;
-//! AWS's Well-Architected IoT Lens (BP 11.4) asks for it. The random source is given, so that tests can draw their own.
+//! Full jitter (a uniform draw between zero and the ceiling) spreads out the retries of a fleet that lost its network at the same
+//! moment; AWS's Well-Architected IoT Lens (BP 11.4) asks for it. The caller passes the random source, which tests seed.
 
 use std::time::Duration;
 
-/// The longest wait between two attempts to reach AWS, whatever the endpoint. AWS's own SDKs use the same. By simulation
-/// (cloud/provisioning/fleet_tests.rs) a fleet that lost AWS is back within 1.2 times what AWS's quota takes; with 300 s it was up to 1.8.
+/// The longest wait between two attempts to reach AWS, for every endpoint. AWS's own SDKs use the same. In a simulation
+/// (cloud/jitp/fleet_tests.rs) a fleet that lost AWS reconnects within 1.2 times the minimum that AWS's quota allows; with 300 s it
+/// took up to 1.8 times.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// A growing ceiling and the random draws below it.
+/// A sequence of random waits below a growing ceiling.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -19,7 +20,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A backoff whose ceiling starts at `first` and doubles up to `limit`; a `limit` below `first` counts as `first`.
+    /// Creates a backoff whose ceiling starts at `first` and doubles up to `limit`; a `limit` below `first` counts as `first`.
     pub fn new(first: Duration, limit: Duration, random: fastrand::Rng) -> Self {
         Self {
             first,
@@ -29,7 +30,7 @@ impl Backoff {
         }
     }
 
-    /// The next wait: between 0 and the ceiling, which then doubles.
+    /// Returns the next wait, between 0 and the ceiling, and doubles the ceiling.
     pub fn next_wait(&mut self) -> Duration {
         let wait = self.ceiling.mul_f64(self.random.f64());
         self.ceiling = self.ceiling.saturating_mul(2).min(self.limit);
@@ -42,7 +43,7 @@ impl Backoff {
     }
 }
 
-/// `duration`, up to `part` (0.1 for ten percent) longer or shorter, at random.
+/// Returns `duration`, randomly lengthened or shortened by up to `part` (0.1 for ten percent).
 pub fn jitter(duration: Duration, part: f64, random: &mut fastrand::Rng) -> Duration {
     duration.mul_f64(1.0 + part.clamp(0.0, 1.0) * (2.0 * random.f64() - 1.0))
 }

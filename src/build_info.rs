@@ -1,4 +1,4 @@
-//! The version and the commit that this program was built from. The build script finds the commit.
+//! Version and commit of this build. The build script determines the commit.
 
 /// The version: `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -9,7 +9,7 @@ pub const VERSION_AND_COMMIT: &str = match option_env!("GATEPOST_VERSION") {
     None => VERSION,
 };
 
-/// The commit, with `-dirty` where the sources had changes; none where the sources did not tell.
+/// Returns the commit, with `-dirty` if the sources had changes; `None` if the sources had no repository.
 #[must_use]
 pub fn commit() -> Option<&'static str> {
     option_env!("GATEPOST_COMMIT").filter(|commit| !commit.is_empty())

@@ -1,8 +1,7 @@
-//! `gatepostd --check-config`: what the configuration says, or everything that is wrong with it.
+//! `gatepostd --check-config`: prints a summary of the configuration, or all of its faults.
 
 use std::path::Path;
 
-use crate::arguments::print;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
@@ -10,23 +9,24 @@ use crate::identity;
 use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{closed_files, take_environment, unusable_token_files};
+use crate::stdout::print;
 use crate::subordinate;
 
-/// The next step of a user who may not read the files.
+/// The next step for a user who lacks permission to read the files.
 pub const AS_ROOT: &str = "run it as root: begin the same command with sudo";
-/// Where the package keeps the sample that it once copied to /etc.
+/// The sample configuration of the package.
 const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
 
-/// Checks the configuration and everything it points at that can be looked at without touching the token; says what the
-/// daemon would say, and, to root, what the service's user may not read.
+/// Checks the configuration and all files that it names, without using the token. Reports what the daemon would report, and, if run
+/// by root, the files that the user of the service may not read.
 ///
 /// # Errors
-/// With all findings.
+/// With all faults.
 pub fn run(path: &Path) -> Result<(), Fatal> {
     let config = examine(path)?;
-    let forgotten = crate::token::missing_setup(&config.token);
-    if forgotten.is_some() {
-        // What the unit has been told of the store a shell does not know. This begins anew with it where there is any.
+    let missing_setup = crate::token::missing_setup(&config.token);
+    if missing_setup.is_some() {
+        // The unit may set a variable for the module's store that the shell lacks. This restarts the process with such variables.
         let _ = take_environment();
     }
     let files = identity::examine(&config, &SystemClock::default());
@@ -38,7 +38,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .notes
         .iter()
         .cloned()
-        .chain(files.warnings.iter().chain(&forgotten).map(Problem::to_string))
+        .chain(files.warnings.iter().chain(&missing_setup).map(Problem::to_string))
         .chain(
             AccessRules::rules_for_nobody(&config.access)
                 .into_iter()
@@ -86,29 +86,30 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
 /// Loads the configuration for the daemon.
 ///
 /// # Errors
-/// With all findings, a line each.
+/// With all faults, one per line.
 pub fn load(path: &Path) -> Result<Config, Fatal> {
     config::load(path, &Folders::from_environment()).map_err(|error| fatal(path, &error))
 }
 
-/// Loads the configuration for a command that a user has started: files that this user may not read are no fault of theirs.
+/// Loads the configuration for a command that a user has started. Files that this user may not read are not reported as faulty.
 ///
 /// # Errors
-/// With all findings, a line each.
+/// With all faults, one per line.
 pub fn load_for_user(path: &Path) -> Result<Config, Fatal> {
     config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
 
-/// Whether every one of these findings says that this user may not read something: it is not known then whether anything is wrong.
+/// Whether all of these findings are about missing permissions. Then nothing is known about the configuration itself.
 pub fn lack_permission(findings: &[String]) -> bool {
     let denied = |finding: &String| finding.to_ascii_lowercase().contains("permission denied");
     !rustix::process::geteuid().is_root() && !findings.is_empty() && findings.iter().all(denied)
 }
 
-/// The same on a machine that may never have run: what only a running one knows is a note.
+/// Loads the configuration on a machine where the daemon may never have run. What depends on a running machine, such as account
+/// names, is noted instead of reported as a fault.
 ///
 /// # Errors
-/// With all findings, a line each.
+/// With all faults, one per line.
 pub fn examine(path: &Path) -> Result<Config, Fatal> {
     config::examine(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
@@ -134,7 +135,7 @@ fn fatal(path: &Path, error: &ConfigError) -> Fatal {
     )
 }
 
-/// What to do where there is no configuration at all.
+/// Returns the next step if there is no configuration.
 fn missing_step(path: &Path) -> String {
     let sample = Path::new(SAMPLE);
     match sample.exists() {

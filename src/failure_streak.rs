@@ -1,13 +1,13 @@
-//! Counts failures of the same kind in a row, and tells an outage from an attempt that never once succeeded.
+//! Counts consecutive failures of the same kind, and distinguishes an outage from an operation that has never succeeded.
 //!
-//! An attempt that has worked before is expected to work again, so waiting is good advice. One that has failed the same way
-//! several times and has never succeeded, neither in this run nor by any record, is more likely to be set up wrongly: then the
-//! problem names what to look at, and no longer promises to heal. Attempts go on in either case; how often is not decided here.
+//! An operation that has succeeded before is expected to succeed again, so the advice is to wait. One that has failed several times in
+//! the same way and has never succeeded, neither in this run nor by any record, is more likely to be configured wrongly. Then the
+//! problem names what to check. Attempts continue in either case; their frequency is not decided here.
 
 use crate::problem::{Problem, Remedy};
 
-/// Consecutive failures of one kind. `K` tells kinds apart: coarse enough that a cause which shows itself in several ways
-/// (no route, then a timeout) is still one kind.
+/// Consecutive failures of one kind. `K` should be coarse: failures that one cause may produce in turn (no route, then a timeout)
+/// should be of the same kind.
 #[derive(Clone, Debug)]
 pub struct FailureStreak<K> {
     limit: u32,
@@ -19,14 +19,14 @@ pub struct FailureStreak<K> {
 /// The outlook for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// It has worked before, or has not failed often enough to say.
+    /// The operation has succeeded before, or has not failed often enough to judge.
     MayRecover,
-    /// It has failed the same way as often as the limit says, and has never succeeded.
+    /// The operation has reached the limit of failures of one kind, and has never succeeded.
     NeverSucceeded,
 }
 
 impl<K: PartialEq> FailureStreak<K> {
-    /// A streak that is judged from its `limit`th failure on.
+    /// Creates a streak that is judged from the `limit`th failure on.
     pub fn new(limit: u32) -> Self {
         Self {
             limit,
@@ -36,18 +36,18 @@ impl<K: PartialEq> FailureStreak<K> {
         }
     }
 
-    /// Takes a record of earlier runs into account. `false` changes nothing: a success in this run is not forgotten.
+    /// Takes a record of earlier runs into account. `false` changes nothing, so a success in this run is not forgotten.
     pub fn remember_success(&mut self, has_succeeded: bool) {
         self.has_succeeded |= has_succeeded;
     }
 
-    /// Ends the streak.
+    /// Records a success, which ends the streak.
     pub fn succeed(&mut self) {
         self.reset();
         self.has_succeeded = true;
     }
 
-    /// Counts a failure. One of another kind than the last begins a new streak.
+    /// Counts a failure. A failure of another kind than the last one starts a new streak.
     pub fn fail(&mut self, kind: K) -> Outlook {
         if self.kind.as_ref() != Some(&kind) {
             self.kind = Some(kind);
@@ -57,13 +57,13 @@ impl<K: PartialEq> FailureStreak<K> {
         self.outlook()
     }
 
-    /// Forgets the failures, but not a success: something was changed that may matter (a certificate, a PIN, a network).
+    /// Forgets the failures, but not a success. To be called when something relevant has changed (a certificate, a PIN, a network).
     pub fn reset(&mut self) {
         self.kind = None;
         self.failures = 0;
     }
 
-    /// The outlook for the next attempt.
+    /// Returns the outlook for the next attempt.
     pub fn outlook(&self) -> Outlook {
         if self.has_succeeded || self.failures < self.limit {
             Outlook::MayRecover
@@ -72,19 +72,19 @@ impl<K: PartialEq> FailureStreak<K> {
         }
     }
 
-    /// How many failures of one kind there were in a row. Not for messages: a count makes the same problem news each time.
+    /// Returns the number of consecutive failures. Not for messages: a count would make each repetition a new problem.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 }
 
 impl Outlook {
-    /// Returns `problem` as it is while it may heal. Once it has never succeeded, a problem that only asked for patience asks
-    /// somebody to look at `suspects`; its own next step, if it has one, comes first.
+    /// Returns `problem` unchanged while the operation may recover. Otherwise, a problem that only asked to wait gets the next step to
+    /// check `suspects`, after its own next step if it has one.
     #[must_use]
     pub fn judge(self, problem: Problem, suspects: &str) -> Problem {
-        let asks_for_patience = matches!(problem.remedy, Remedy::None | Remedy::Wait);
-        if self == Self::MayRecover || !asks_for_patience {
+        let asks_to_wait = matches!(problem.remedy, Remedy::None | Remedy::Wait);
+        if self == Self::MayRecover || !asks_to_wait {
             return problem;
         }
         let next_step = match problem.next_step {
@@ -110,7 +110,7 @@ mod tests {
     type Step = Option<char>;
 
     #[test]
-    fn the_same_failure_without_any_success_is_judged_from_the_limit_on() {
+    fn failures_without_a_success_are_judged_from_the_limit_on() {
         use Outlook::{MayRecover, NeverSucceeded};
         let cases: &[(&str, &[Step], Outlook)] = &[
             ("nothing tried", &[], MayRecover),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_success_counts_and_a_missing_record_takes_nothing_back() {
+    fn a_recorded_success_counts_and_a_missing_record_changes_nothing() {
         let mut recorded = FailureStreak::new(1);
         recorded.remember_success(true);
         recorded.remember_success(false);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_problem_that_asked_for_patience_is_reworded() {
+    fn only_a_problem_that_asked_to_wait_is_reworded() {
         let suspects = "check the firewall";
         let waiting = Problem::wait("no route to host");
         assert_eq!(Outlook::MayRecover.judge(waiting.clone(), suspects), waiting);

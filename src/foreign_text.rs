@@ -1,12 +1,10 @@
-//! Makes text that others wrote safe to show: errors of libraries and of the system, AWS's words, labels in a token.
+//! Makes text from outside gatepost safe to show: errors of libraries and of the system, responses of AWS, labels in a token.
 //!
-//! Such text reaches terminals, the journal, JSON documents and `systemctl status`. [`clean`] makes one line of it, without
-//! control characters, without characters that are invisible or change the direction of writing, without links, and not too
-//! long.
+//! Such text reaches terminals, the journal, JSON documents and `systemctl status`. [`clean`] turns it into one line of limited length
+//! without control characters, characters that are invisible or change the direction of writing, and links.
 //!
-//! No filter can know what a text quotes. The error of a parser over a user's file is therefore not passed through here but
-//! replaced by our own words for the kind of fault, with the place: a file may hold a secret where it does not belong. A
-//! configuration value goes through [`value`].
+//! No filter can detect what a text quotes, and a file may contain a secret in the wrong place. Errors of parsers about a user's file
+//! are therefore never shown, but replaced by a description of the fault with its position. Configuration values go through [`value`].
 
 mod likely_secret;
 
@@ -14,12 +12,12 @@ use std::fmt;
 
 pub use likely_secret::{has_armour, has_assignment, is_key_material, may_be_secret};
 
-/// Foreign text is shown up to this many characters.
+/// Maximum number of characters that are shown of foreign text.
 pub const MAX_QUOTED: usize = 300;
-/// Configuration values are repeated up to this many characters: the longest that is right is a host name or a topic.
+/// Maximum number of characters that are shown of a configuration value. The longest valid values are host names and topics.
 const MAX_VALUE: usize = 260;
 
-/// Foreign text as a part of a message.
+/// Returns foreign text as a part of a message.
 pub fn clean(text: impl fmt::Display) -> String {
     let line = one_line(&text.to_string());
     let is_link = |word: &str| word.contains("://");
@@ -27,7 +25,7 @@ pub fn clean(text: impl fmt::Display) -> String {
         return shorten(&line);
     }
     let words: Vec<&str> = line.split(' ').filter(|word| !is_link(word)).collect();
-    // What introduced the link introduces nothing any more.
+    // Removes the punctuation that introduced the link.
     shorten(
         words
             .join(" ")
@@ -35,7 +33,7 @@ pub fn clean(text: impl fmt::Display) -> String {
     )
 }
 
-/// The same text without a limit to its length and with its links.
+/// Returns foreign text as one line like [`clean`], but of any length and with links.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -51,7 +49,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// A value of a configuration file in quotation marks, or its length alone where it may be a secret in the wrong place.
+/// Returns a configuration value in quotation marks, or only its length if it may be a secret in the wrong place.
 pub fn value(text: &str) -> String {
     let length = text.chars().count();
     match length > MAX_VALUE || may_be_secret(text) {
@@ -68,9 +66,9 @@ pub fn value(text: &str) -> String {
     }
 }
 
-/// An error with all its causes in one line, outermost first, without saying anything twice.
+/// Returns an error with all its causes in one line, outermost first and without repetitions.
 ///
-/// Libraries put the interesting part (a DNS failure, a TLS alert) several `source()`s deep.
+/// Libraries often put the important part (a DNS failure, a TLS alert) several `source()`s deep.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -85,15 +83,15 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     clean(text)
 }
 
-/// The standard library escapes what has no glyph (controls, format characters, private and unassigned code points); these
-/// letters and marks have none either.
+/// Whether a character is visible. The standard library escapes characters without a glyph (controls, format characters, private and
+/// unassigned code points); the fillers below have none either.
 fn is_visible(letter: char) -> bool {
     let is_filler = matches!(
         letter,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
     );
-    // A combining mark counts as printable after another letter only.
+    // The standard library treats a combining mark as printable only after another character.
     let mut buffer = [b'a'; 5];
     let length = 1 + letter.len_utf8();
     if let Some(place) = buffer.get_mut(1..) {
@@ -118,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_joined_and_not_repeated() {
+    fn causes_are_joined_without_repetitions() {
         let inner = std::io::Error::other("connection refused");
         let outer = std::io::Error::other(std::io::Error::other(inner));
         assert_eq!(with_causes(&outer), "connection refused");
@@ -180,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_keeps_what_a_terminal_obeys(text in any::<String>()) {
+        fn no_text_keeps_terminal_control_characters(text in any::<String>()) {
             for shown in [clean(&text), value(&text)] {
                 prop_assert!(!shown.chars().any(char::is_control));
                 prop_assert!(shown.chars().all(|letter| letter == ' ' || is_visible(letter)), "{shown:?}");

@@ -1,4 +1,4 @@
-//! What the process gives up at its start, so that its memory stays its own.
+//! Hardening of the process: keeps its memory from other processes and from core dumps.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 
 use crate::event::{Event, journal};
 
-/// Leaves no core dump, whatever happens: it would hold the PIN, if the crash came at login, and every caller's credentials.
+/// Disables core dumps, which would contain credentials, and the PIN if the process crashed during login.
 ///
-/// Both are needed: the limit is what systemd-coredump and others look at, but the kernel itself does not apply it where
-/// `core_pattern` is a pipe (core(5)). Not being dumpable also keeps other processes of the same user from reading the
-/// memory by ptrace or /proc (PR_SET_DUMPABLE, prctl(2)).
+/// Two settings are needed: systemd-coredump and others respect the resource limit, but the kernel does not apply it if
+/// `core_pattern` is a pipe (core(5)). A process that is not dumpable also cannot be read by other processes of the same user through
+/// ptrace or /proc (PR_SET_DUMPABLE, prctl(2)).
 pub fn no_core_dumps() {
     if let Err(error) = forbid_core_dumps() {
         journal!(Level::Error, Event::CoreDumps; "a crash would leave a core dump with secrets in it: {error}");

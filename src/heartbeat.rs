@@ -1,4 +1,4 @@
-//! A thread's signs of life: whoever wants to know asks, and the thread itself must answer.
+//! Heartbeat of a thread: the watchdog requests one, and the thread itself must answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,58 +6,58 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// One thread's. Clones are the same pulse.
+/// The heartbeat of one thread. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Heartbeat(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    begun: Instant,
-    asked: AtomicU64,
+    created: Instant,
+    requests: AtomicU64,
+    /// The number of requests when the thread last answered.
     answered: AtomicU64,
-    /// Milliseconds since `begun`.
+    /// Milliseconds since `created`.
     excused_until: AtomicU64,
-    question: Notify,
+    request: Notify,
 }
 
 impl Heartbeat {
-    /// Of a thread that was not asked yet.
+    /// Creates the heartbeat of a thread, without a request.
     pub fn new() -> Self {
         Self(Arc::new(State {
-            begun: Instant::now(),
-            asked: AtomicU64::new(0),
+            created: Instant::now(),
+            requests: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             excused_until: AtomicU64::new(0),
-            question: Notify::new(),
+            request: Notify::new(),
         }))
     }
 
-    /// Asks for a sign of life.
+    /// Requests a heartbeat.
     pub fn ask(&self) {
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
-        self.0.question.notify_one();
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.request.notify_one();
     }
 
-    /// The thread's answer: it is not stuck.
+    /// Answers all requests. To be called by the thread.
     pub fn beat(&self) {
         self.0
             .answered
-            .store(self.0.asked.load(Ordering::Relaxed), Ordering::Relaxed);
+            .store(self.0.requests.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// Answers for as long as the thread's runtime gets to run this.
+    /// Answers each request, as long as the runtime of the thread makes progress.
     pub async fn keep_beating(&self) {
         loop {
-            self.0.question.notified().await;
+            self.0.request.notified().await;
             self.beat();
         }
     }
 
-    /// Does something that may rightly keep the thread from answering for so long, and no longer. Its end is a sign of life,
-    /// whatever the thread is at next.
+    /// Runs `work`, which may legitimately block the thread for up to `patience`. Its end counts as a heartbeat.
     pub fn excused<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> T {
         let outer = self.0.excused_until.load(Ordering::Relaxed);
-        let until = self.0.begun.elapsed() + patience;
+        let until = self.0.created.elapsed() + patience;
         self.0
             .excused_until
             .store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -67,14 +67,14 @@ impl Heartbeat {
         outcome
     }
 
-    /// Whether the last question was answered.
+    /// Whether the last request was answered.
     pub fn has_answered(&self) -> bool {
-        self.0.answered.load(Ordering::Relaxed) == self.0.asked.load(Ordering::Relaxed)
+        self.0.answered.load(Ordering::Relaxed) == self.0.requests.load(Ordering::Relaxed)
     }
 
     /// Whether the thread has answered, or is excused.
     pub fn is_alive(&self) -> bool {
-        let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.0.created.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.has_answered() || now < self.0.excused_until.load(Ordering::Relaxed)
     }
 }
@@ -90,19 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_is_alive_only_while_it_is_excused() {
+    fn a_silent_thread_is_alive_only_while_it_is_excused() {
         let heartbeat = Heartbeat::new();
-        assert!(heartbeat.is_alive(), "nobody has asked");
+        assert!(heartbeat.is_alive(), "there was no request");
         heartbeat.ask();
         assert!(!heartbeat.is_alive());
         heartbeat.excused(Duration::from_secs(3600), || {
             assert!(heartbeat.is_alive());
-            heartbeat.excused(Duration::ZERO, || {
-                assert!(!heartbeat.is_alive(), "the excuse has run out")
-            });
+            heartbeat.excused(Duration::ZERO, || assert!(!heartbeat.is_alive(), "the time is over"));
             assert!(heartbeat.is_alive());
         });
-        assert!(heartbeat.is_alive(), "it has come back");
+        assert!(heartbeat.is_alive(), "the work has ended");
         heartbeat.ask();
         assert!(!heartbeat.is_alive());
         heartbeat.beat();

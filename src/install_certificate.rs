@@ -1,8 +1,8 @@
-//! `gatepostd --install-certificate`, which is `gatepost certificate install`: judges a certificate as the daemon will, and only
-//! then puts it into its place.
+//! `gatepostd --install-certificate`, the implementation of `gatepost certificate install`: checks a certificate in the same way as
+//! the daemon, and installs it if it is accepted.
 //!
-//! The file is replaced as a whole, with the owner of its folder, and the one before it is kept aside. The token is not touched:
-//! the key is known from the signing request.
+//! The file is replaced atomically and gets the owner of its folder; the previous one is kept under another name. The token is not
+//! used: the key is known from the signing request.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,7 +10,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::arguments::print;
 use crate::check_config;
 use crate::clock::{SystemClock, rfc3339};
 use crate::config::{Config, DEFAULT_PATH};
@@ -21,32 +20,34 @@ use crate::problem::{Exit, Fatal, Problem, Remedy};
 use crate::regular_file::{self, FileError};
 use crate::service;
 use crate::socket_client::{self, Answer};
+use crate::stdout::print;
 
-/// Certificates have a few kilobytes, and Debian's bundle of all roots 200.
+/// Maximum size of a file. Certificates have a few kilobytes, and Debian's bundle of all root certificates has 200.
 const MAX_SIZE: u64 = 1024 * 1024;
-/// Suffix for the name of the file that was replaced.
-const ASIDE: &str = ".previous";
+/// Suffix of the name under which the previous file is kept.
+const PREVIOUS: &str = ".previous";
 /// File name that means stdin.
 const STDIN: &str = "-";
 
-/// Between two looks at a certificate that begins in a moment.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Interval between two checks of a certificate that is about to become valid.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Command-line arguments of `gatepost certificate install`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallRequest {
-    /// The configuration's main file; `None` for the one that the service uses.
+    /// Path of the configuration; `None` for the one that the service uses.
     pub config: Option<PathBuf>,
-    /// The file, or `-` for stdin.
+    /// Path of the certificate, or `-` for stdin.
     pub file: PathBuf,
-    /// Whether the file's content is on stdin: AppArmor keeps gatepostd from the places where people have such files.
+    /// Whether the content of the file is passed on stdin. AppArmor denies gatepostd access to the folders in which users keep such
+    /// files, so `gatepost` opens them.
     pub from_stdin: bool,
 }
 
-/// Puts the certificate into its place.
+/// Installs the certificate.
 ///
 /// # Errors
-/// When it cannot be used, which leaves everything as it was, or its file cannot be written.
+/// When the certificate is refused, or its file cannot be written. Nothing is changed then.
 pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     let path = request.config.clone().or_else(service::config_path);
     let config = check_config::load_for_user(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)))?;
@@ -67,25 +68,26 @@ pub fn run(request: &InstallRequest) -> Result<(), Fatal> {
     if fs::read(target).is_ok_and(|present| present == offered.pem.as_bytes()) {
         return print(&format!("nothing changed: {} is this {what}\n", target.display()));
     }
-    let aside = place(&offered, target)?;
+    let previous = install(&offered, target)?;
     print(&format!("{} is now {what}\n", target.display()))?;
-    match aside {
-        Some(aside) => print(&format!("the one before it is kept in {}\n", aside.display())),
+    match previous {
+        Some(previous) => print(&format!("the one before it is kept in {}\n", previous.display())),
         None => Ok(()),
     }
 }
 
-/// Judges the file. A certificate that begins in a moment, because the machine that signed it is a little ahead, is waited for.
+/// Checks the certificate. Waits for one that is about to become valid, because the clock of the machine that signed it is slightly
+/// ahead.
 fn judge(content: &[u8], name: &Path, config: &Config, key: &[u8]) -> Result<Offered, Fatal> {
     let clock = SystemClock::default();
-    let mut is_told = false;
+    let mut is_announced = false;
     loop {
         match Offered::judge(content, name, &config.identity, key, &clock) {
             Err(problem) if problem.remedy == Remedy::None => {
-                if !std::mem::replace(&mut is_told, true) {
+                if !std::mem::replace(&mut is_announced, true) {
                     eprintln!("gatepostd: {problem}");
                 }
-                std::thread::sleep(LOOK_AGAIN);
+                std::thread::sleep(CHECK_INTERVAL);
             }
             outcome => return outcome.map_err(|problem| refused(&problem)),
         }
@@ -100,7 +102,7 @@ fn refused(problem: &Problem) -> Fatal {
     Fatal::new(Exit::Data, Problem::configuration(problem.message.as_str()).next(step))
 }
 
-/// The content, and the name that messages give it.
+/// Returns the content of the file, and its name for messages.
 fn read(request: &InstallRequest) -> Result<(Vec<u8>, PathBuf), Fatal> {
     let file = &request.file;
     let is_stdin = file == Path::new(STDIN);
@@ -129,21 +131,21 @@ fn read(request: &InstallRequest) -> Result<(Vec<u8>, PathBuf), Fatal> {
     Err(refused(&Problem::configuration(format!("{} {why}", file.display()))))
 }
 
-/// The public key in the token, by the daemon's word or that of the request that it has written.
+/// Returns the public key in the token, from the signing request that the daemon returns or has written.
 fn key(config: &Config) -> Result<Vec<u8>, Fatal> {
-    let told = match socket_client::get(&socket_client::socket(&config.folders), "/v1/csr") {
+    let from_daemon = match socket_client::get(&socket_client::socket(&config.folders), "/v1/csr") {
         Some(Answer { status: 200, body }) => key_of_request(&body),
         _ => None,
     };
-    let written = || key_of_request(&regular_file::read(&request_path(&config.folders), MAX_SIZE).ok()?);
-    told.or_else(written).ok_or_else(|| {
+    let from_file = || key_of_request(&regular_file::read(&request_path(&config.folders), MAX_SIZE).ok()?);
+    from_daemon.or_else(from_file).ok_or_else(|| {
         let message = "the key is not known yet, so no certificate can be compared with it; nothing was changed";
         let step = "start gatepostd, which makes the signing request: systemctl start gatepost; run this as root";
         Fatal::new(Exit::Unavailable, Problem::wait(message).next(step))
     })
 }
 
-/// Returns warnings about a valid certificate that may not be the intended one, each in a line.
+/// Returns warnings about a valid certificate that may not be the intended one, each as one line.
 fn warnings(offered: &Offered, config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = offered.warning.iter().map(Problem::to_string).collect();
     let new = &offered.certificate.thing_name;
@@ -157,8 +159,8 @@ fn warnings(offered: &Offered, config: &Config) -> Vec<String> {
     warnings.iter().map(|warning| foreign_text::one_line(warning)).collect()
 }
 
-/// Replaces the file; returns where the one before it is, if there was one.
-fn place(offered: &Offered, target: &Path) -> Result<Option<PathBuf>, Fatal> {
+/// Replaces the file, and returns the path of the previous one if there was one.
+fn install(offered: &Offered, target: &Path) -> Result<Option<PathBuf>, Fatal> {
     let unwritable = |error: io::Error| {
         let step = match rustix::process::geteuid().is_root() {
             true => "check the folder of identity.certificate; nothing was changed",
@@ -171,11 +173,11 @@ fn place(offered: &Offered, target: &Path) -> Result<Option<PathBuf>, Fatal> {
     let found = fs::metadata(folder).map_err(unwritable)?;
     let owner = rustix::process::geteuid().is_root().then(|| (found.uid(), found.gid()));
     let file = NewFile::write(folder, offered.pem.as_bytes(), Owner(owner)).map_err(unwritable)?;
-    let aside = aside(target);
+    let previous = previous_path(target);
     let kept = match fs::symlink_metadata(target) {
         Ok(_) => {
-            new_file::keep_aside(target, &aside).map_err(unwritable)?;
-            Some(aside)
+            new_file::keep_aside(target, &previous).map_err(unwritable)?;
+            Some(previous)
         }
         Err(_) => None,
     };
@@ -183,8 +185,8 @@ fn place(offered: &Offered, target: &Path) -> Result<Option<PathBuf>, Fatal> {
     Ok(kept)
 }
 
-fn aside(target: &Path) -> PathBuf {
+fn previous_path(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(ASIDE);
+    name.push(PREVIOUS);
     target.with_file_name(name)
 }

@@ -1,8 +1,8 @@
-//! How the daemon ended last, for whoever looks at it while it does not run: a file in the runtime folder, which every user may
-//! read and which is there only between an end and the next start.
+//! The record of how the daemon ended last, for commands that run while it does not: a file in the runtime folder that every user may
+//! read. It exists only between an end and the next start.
 //!
-//! A look at the socket would not do: systemd listens there, and starts the daemon for whoever connects, although somebody has
-//! stopped it, or although each start costs the token a try of its PIN.
+//! Connecting to the socket would not be an alternative. systemd listens there and would start the daemon, although an administrator
+//! has stopped it, or although each start uses up an attempt of the PIN.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -33,7 +33,7 @@ struct Document<'a> {
 /// The fields that are read from the file.
 #[derive(Debug, Deserialize)]
 pub struct LastEnd {
-    /// The exit code for whoever looks.
+    /// The exit code for commands that query the daemon.
     pub exit_code: u8,
     problems: Vec<Cause>,
 }
@@ -45,9 +45,9 @@ struct Cause {
 }
 
 impl LastEnd {
-    /// The exit code, and why the daemon has ended.
+    /// Returns the exit code, and why the daemon has ended.
     pub fn verdict(self) -> (Exit, Problem) {
-        let exit = Exit::of_looking_at(self.exit_code);
+        let exit = Exit::from_query(self.exit_code);
         let cause = self.problems.into_iter().next();
         let problem = cause.map(|cause| Problem {
             next_step: cause.next_step,
@@ -60,8 +60,8 @@ impl LastEnd {
     }
 }
 
-/// Notes how this run has ended. Not where another daemon runs with these folders: its state is told by itself.
-pub fn note(folders: &Folders, fatal: Option<&Fatal>) {
+/// Records how this run has ended, unless another daemon is running with the same folders.
+pub fn record(folders: &Folders, fatal: Option<&Fatal>) {
     if local::lock(folders).is_err_and(|fatal| fatal.exit == Exit::Busy) {
         return;
     }
@@ -82,7 +82,7 @@ pub fn note(folders: &Folders, fatal: Option<&Fatal>) {
                 next_step: Some(next_step(step)),
                 ..fatal.problem.clone()
             };
-            Overview::of_stopped(fatal.exit.for_looking(), problem)
+            Overview::of_stopped(fatal.exit.for_query(), problem)
         }
     };
     let document = Document {
@@ -93,7 +93,7 @@ pub fn note(folders: &Folders, fatal: Option<&Fatal>) {
         exit_code: overview.exit_code,
         problems: &overview.findings,
     };
-    // Who cannot write here has no folder that anybody looks into.
+    // Without write access to the folder no command reads it either.
     let text = serde_json::to_vec(&document).unwrap_or_default();
     let path = path(folders);
     let written =
@@ -103,7 +103,7 @@ pub fn note(folders: &Folders, fatal: Option<&Fatal>) {
     }
 }
 
-/// The start comes after the mending, never before it.
+/// Returns the next step: to fix the problem first, then to start the daemon.
 fn next_step(step: Option<String>) -> String {
     const START: &str = "systemctl restart gatepost.socket gatepost.service";
     match step {
@@ -112,7 +112,7 @@ fn next_step(step: Option<String>) -> String {
     }
 }
 
-/// Forgets how the last run has ended: this one lives.
+/// Removes the record of the previous run.
 pub fn forget(folders: &Folders) {
     match fs::remove_file(path(folders)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -122,7 +122,7 @@ pub fn forget(folders: &Folders) {
     }
 }
 
-/// How the last run has ended; `None` while one may be running, or was killed.
+/// Returns how the last run has ended; `None` while the daemon may be running, or if it was killed.
 pub fn read(runtime_folder: &Path) -> Option<LastEnd> {
     serde_json::from_slice(&fs::read(runtime_folder.join(NAME)).ok()?).ok()
 }
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ended_a_run_is_told_until_the_next_one() {
+    fn the_end_of_a_run_is_recorded_until_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders {
             state: folder.path().to_owned(),
@@ -153,7 +153,7 @@ mod tests {
             (fatal(Exit::System), Exit::NotRunning, "the cause"),
             (fatal(Exit::CannotCreate), Exit::NotRunning, "the cause"),
         ] {
-            note(&folders, outcome.as_ref());
+            record(&folders, outcome.as_ref());
             let mode = fs::metadata(path(&folders)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o644, "every user may read it");
             let (exit, problem) = read(folder.path()).unwrap().verdict();
@@ -169,7 +169,7 @@ mod tests {
         forget(&folders);
         assert!(read(folder.path()).is_none());
         let _running = local::lock(&folders).unwrap();
-        note(&folders, None);
+        record(&folders, None);
         assert!(read(folder.path()).is_none(), "another one runs");
         fs::write(path(&folders), "garbage").unwrap();
         assert!(read(folder.path()).is_none());

@@ -1,37 +1,21 @@
-//! gatepost keeps one gateway's identity: the private key in a TPM or PKCS#11 token, the certificate that AWS IoT Core
-//! knows it by, one persistent MQTT session, and temporary AWS credentials that are always fresh.
+//! gatepost gives an AWS IoT gateway its identity. It keeps the private key in a TPM or another PKCS#11 token, obtains the
+//! certificate that AWS IoT Core knows the gateway by, holds the one MQTT session that AWS allows for it, and refreshes temporary AWS
+//! credentials. Programs on the gateway use all of this through a Unix socket or a loopback listener, as far as access rules allow.
 //!
-//! # Map of the modules
+//! # Modules
 //!
-//! Three faces around one identity: [`token`] is what the hardware sees, [`cloud`] what AWS sees, [`local`] what programs
-//! on the gateway see. Each has a thread of its own, so that none can stall another: the token's owner waits for the
-//! hardware, the cloud wing for the network and for signatures, the local wing for nobody. They meet in snapshots
-//! ([`credentials`], [`status`]), where the last value wins, and in [`messages`], where nothing may be lost: what programs
-//! publish and subscribe to is on the disk, which a fourth thread waits for.
+//! Three modules face the outside, each on a thread of its own so that none can delay another: [`token`] talks to the hardware,
+//! [`cloud`] to AWS, and [`local`] to programs on the gateway. The token thread waits for the hardware and the cloud thread for the
+//! network; the local thread, which is the main thread, never waits.
 //!
-//! [`daemon`] starts it all, on one screen. What the administrator says is in [`config`]; who the gateway is, in
-//! [`identity`]; what can be wrong and who can mend it, in [`problem`].
+//! The threads share state in [`status`] and [`credentials`], where the last value wins. Messages of programs must not be lost, so
+//! [`messages`] stores them in a database, which a fourth thread waits for.
 //!
-//! Each room stands only on those below it:
+//! [`daemon`] starts the threads, [`config`] reads the configuration, [`identity`] combines key and certificate, and [`problem`]
+//! defines how errors are reported: what is wrong, who can fix it, and how.
 //!
-//! ```text
-//! main
-//! daemon | check | last_end | check_config | allow | install_certificate | support | prepare_token | print_policy | arguments | systemd | service | hardening
-//! socket_client
-//! local | cloud                     never import each other
-//! identity | timekeeper | subordinate
-//! config
-//! token                            the configuration speaks its words: key URI, algorithms
-//! sigv4 | pem_file | redaction
-//! mqtt                             the protocol without input and output
-//! overview                         the one verdict on all parts
-//! messages | credentials
-//! status
-//! problem | event | foreign_text | build_info | pulse | retry | clock | backoff | failure_streak | secret | sealed | topic | percent | durable | new_file | regular_file | user_accounts | qos
-//! logging | log_limiter
-//! ```
-//!
-//! docs/architecture.md says where to add what.
+//! Modules are arranged in layers; each imports only from layers below its own, and a test enforces this. docs/architecture.md lists
+//! the layers, describes every module, and says where to add what.
 
 pub mod allow;
 pub mod arguments;
@@ -75,6 +59,7 @@ pub mod service;
 pub mod sigv4;
 pub mod socket_client;
 pub mod status;
+pub mod stdout;
 pub mod subordinate;
 pub mod support;
 pub mod systemd;

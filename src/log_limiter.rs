@@ -1,18 +1,17 @@
-//! Limits how often lines of one kind are written to the journal, so that nothing that repeats itself, or alternates between two
-//! causes, can flood it.
+//! Rate-limits log lines, so that an event that repeats, or alternates between several causes, cannot flood the journal.
 
 use std::time::Duration;
 
 use log::Level;
 use tokio::time::Instant;
 
-/// So many are written in [`PERIOD`], the others at level debug.
+/// Number of lines that are written per [`PERIOD`]. Further ones are logged at level debug.
 const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(3600);
-/// A problem that comes back within [`PERIOD`] is no news. So many are remembered.
+/// Number of problems that are remembered. One that recurs within [`PERIOD`] is not logged again.
 const REMEMBERED: usize = 8;
 
-/// Lines of one kind.
+/// Limiter for log lines of one kind.
 #[derive(Debug, Default)]
 pub struct LogLimiter {
     written: u32,
@@ -20,13 +19,13 @@ pub struct LogLimiter {
 }
 
 impl LogLimiter {
-    /// One more line: `write` is told the level, and what to say at its end.
-    pub fn one_more(&mut self, write: impl FnOnce(Level, &str)) {
-        self.one_more_at(Level::Warn, write);
+    /// Writes a warning through `write`, which is passed the level and a suffix for the line.
+    pub fn write(&mut self, write: impl FnOnce(Level, &str)) {
+        self.write_at(Level::Warn, write);
     }
 
-    /// One more line that is worth `level`.
-    pub fn one_more_at(&mut self, level: Level, write: impl FnOnce(Level, &str)) {
+    /// Writes a line of this level through `write`, which is passed the level, debug if the limit is reached, and a suffix.
+    pub fn write_at(&mut self, level: Level, write: impl FnOnce(Level, &str)) {
         if self.since.is_none_or(|since| since.elapsed() >= PERIOD) {
             (self.written, self.since) = (0, Some(Instant::now()));
         }
@@ -39,14 +38,14 @@ impl LogLimiter {
     }
 }
 
-/// The problems of one part that were logged in the last hour, and how many lines they have cost.
+/// Limiter for the problems of one part.
 ///
-/// Causes that take turns (no route, then a timeout, then no route) are a line each, once; problems whose words differ each time
-/// are limited in number.
+/// Causes that alternate (no route, then a timeout, then no route) are logged once each. Problems whose text differs each time are
+/// limited in number.
 #[derive(Debug)]
 pub struct ProblemLimiter<P> {
     logged: Vec<(P, Instant)>,
-    /// A limit for each level: many warnings do not hide an error.
+    /// One limiter per level, so that many warnings do not hide an error.
     limiters: Vec<(Level, LogLimiter)>,
 }
 
@@ -62,8 +61,8 @@ impl<P> Default for ProblemLimiter<P> {
 }
 
 impl<P: PartialEq> ProblemLimiter<P> {
-    /// A line about `problem` is due: `write` is told the level, at most `level`, and what to say at its end.
-    pub fn one_more(&mut self, problem: P, level: Level, write: impl FnOnce(Level, &str)) {
+    /// Writes a line about `problem` through `write`, which is passed `level`, or debug if the line is not to be shown, and a suffix.
+    pub fn write(&mut self, problem: P, level: Level, write: impl FnOnce(Level, &str)) {
         self.logged.retain(|(_, at)| at.elapsed() < PERIOD);
         if self.logged.iter().any(|(logged, _)| *logged == problem) {
             return write(Level::Debug, "");
@@ -73,12 +72,12 @@ impl<P: PartialEq> ProblemLimiter<P> {
         }
         self.logged.push((problem, Instant::now()));
         match self.limiters.iter_mut().find(|(limited, _)| *limited == level) {
-            Some((_, limiter)) => limiter.one_more_at(level, write),
+            Some((_, limiter)) => limiter.write_at(level, write),
             None => write(level, ""),
         }
     }
 
-    /// The part works: what comes next is a new story, within the limit of lines.
+    /// Forgets the problems, because the part works again. The limit on the number of lines remains.
     pub fn recover(&mut self) {
         self.logged.clear();
     }
@@ -88,11 +87,11 @@ impl<P: PartialEq> ProblemLimiter<P> {
 mod tests {
     use super::*;
 
-    /// How many of these lines are written above level debug, and whether one says that it is the last.
+    /// Returns how many of these lines are written above level debug, and whether one of them announces that it is the last.
     fn written(limiter: &mut ProblemLimiter<String>, lines: impl IntoIterator<Item = String>) -> (usize, bool) {
         let (mut count, mut last) = (0, false);
         for line in lines {
-            limiter.one_more(line, Level::Warn, |level, end| {
+            limiter.write(line, Level::Warn, |level, end| {
                 count += usize::from(level < Level::Debug);
                 last |= !end.is_empty();
             });
@@ -101,9 +100,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn causes_that_take_turns_are_a_line_each_and_new_words_are_limited() {
+    async fn alternating_causes_are_logged_once_each_and_new_texts_are_limited() {
         let turns = |causes: usize| (0..1000).map(move |line| format!("cause {}", line % causes));
-        // How many causes take turns, and how many lines that is.
+        // Number of alternating causes, the number of lines, and whether one is announced as the last.
         for (causes, lines, last) in [
             (1, 1, false),
             (2, 2, false),
@@ -126,12 +125,12 @@ mod tests {
         let mut limiter = ProblemLimiter::default();
         written(&mut limiter, (0..1000).map(|line| line.to_string()));
         let mut seen = None;
-        limiter.one_more("revoked".to_owned(), Level::Error, |level, _| seen = Some(level));
+        limiter.write("revoked".to_owned(), Level::Error, |level, _| seen = Some(level));
         assert_eq!(seen, Some(Level::Error));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_recovery_the_same_problem_is_news_but_flapping_is_limited() {
+    async fn after_a_recovery_a_problem_is_logged_again_but_flapping_is_limited() {
         let mut limiter = ProblemLimiter::default();
         let mut lines = 0;
         for _ in 0..100 {

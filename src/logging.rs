@@ -1,4 +1,4 @@
-//! Logging: to the journal with structured fields under systemd, else to stderr; and the log level.
+//! Logging to the journal with structured fields under systemd, otherwise to stderr; and the log level.
 
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -9,17 +9,18 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use crate::event::{Event, journal};
 
-/// Says how much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`; anything else counts as `info`, the default.
+/// Environment variable with the log level: `off`, `error`, `warn`, `info`, `debug` or `trace`. Any other value counts as `info`, the
+/// default.
 pub const LEVEL_VARIABLE: &str = "GATEPOST_LOG";
 
-/// Starts logging. What the libraries have to say is of interest only to whoever looks for a fault in them.
+/// Starts logging.
 pub fn start() {
     let level = std::env::var(LEVEL_VARIABLE)
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(LevelFilter::Info);
     install();
-    // Last: env_logger sets it as well. It is the only filter, so that it can be changed while the daemon runs.
+    // After `install`, because env_logger sets the level as well. This is the only filter, so that the level can be changed later.
     log::set_max_level(level);
 }
 
@@ -44,7 +45,7 @@ fn install() {
         .try_init();
 }
 
-/// The level of what is logged, which may be another one for a while.
+/// The log level, which can be changed temporarily.
 #[derive(Debug)]
 pub struct LogLevel {
     /// The level that the daemon was started with.
@@ -54,18 +55,18 @@ pub struct LogLevel {
 
 #[derive(Debug, Default)]
 struct Temporary {
-    /// Counts the changes, so that an older one's end does not undo a newer one.
+    /// Number of changes. It keeps the end of an older change from undoing a newer one.
     changes: u64,
-    /// When the usual level comes back.
+    /// When the usual level is restored.
     until: Option<Instant>,
 }
 
-/// A change of the level, by which its end is told from that of a newer one.
+/// Identifies a change of the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change(u64);
 
 impl LogLevel {
-    /// The level is as it was started with.
+    /// Takes the current level as the usual one.
     pub fn new() -> Self {
         Self {
             usual: log::max_level(),
@@ -73,23 +74,23 @@ impl LogLevel {
         }
     }
 
-    /// The level that the daemon was started with.
+    /// Returns the level that the daemon was started with.
     pub fn usual(&self) -> LevelFilter {
         self.usual
     }
 
-    /// The level of this moment.
+    /// Returns the current level.
     pub fn current(&self) -> LevelFilter {
         log::max_level()
     }
 
-    /// How long the current level lasts; `None` where it stays.
+    /// Returns how long the current level remains in effect; `None` if it is not temporary.
     pub fn remaining(&self) -> Option<Duration> {
         let until = self.temporary.borrow().until?;
         Some(until.saturating_duration_since(Instant::now()))
     }
 
-    /// Sets the level, for this long or until the daemon ends.
+    /// Sets the level for this duration, or until the daemon ends.
     pub fn set(&self, level: LevelFilter, lasting: Option<Duration>) -> Change {
         let mut temporary = self.temporary.borrow_mut();
         temporary.changes = temporary.changes.wrapping_add(1);
@@ -98,7 +99,7 @@ impl LogLevel {
         Change(temporary.changes)
     }
 
-    /// Brings the usual level back, unless it was changed again since `change`. Returns whether it did.
+    /// Restores the usual level, unless the level was changed again since `change`. Returns whether it was restored.
     pub fn end(&self, change: Change) -> bool {
         let is_last = self.temporary.borrow().changes == change.0;
         if is_last {
@@ -114,8 +115,8 @@ impl Default for LogLevel {
     }
 }
 
-/// A panic ends the process, whichever thread or task it is in: the unit restarts it, and no half-dead wing lingers behind a
-/// socket that looks healthy. The journal gets to know why.
+/// Makes a panic in any thread or task log its cause and end the process, which systemd restarts. Otherwise a daemon that has lost a
+/// thread would keep a socket that looks healthy.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         journal!(Level::Error, Event::Panic; "gatepostd has a fault and ends: {panic}");
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_end_of_an_older_change_does_not_undo_a_newer_one() {
-        // The level is the whole process's, so only one test touches it.
+        // The level is global to the process, so only this test changes it.
         log::set_max_level(LevelFilter::Info);
         let level = LogLevel::new();
         let minute = Some(Duration::from_secs(60));
@@ -141,8 +142,8 @@ mod tests {
         assert_eq!((level.current(), level.remaining()), (LevelFilter::Trace, None));
         assert!(level.end(second));
         assert_eq!((level.current(), level.usual()), (LevelFilter::Info, LevelFilter::Info));
-        assert!(!level.end(second), "once");
-        // A time that no clock reaches is no end.
+        assert!(!level.end(second), "only once");
+        // A time that the clock cannot represent is no end.
         level.set(LevelFilter::Warn, Some(Duration::MAX));
         assert_eq!((level.current(), level.remaining()), (LevelFilter::Warn, None));
         log::set_max_level(LevelFilter::Off);

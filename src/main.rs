@@ -1,4 +1,4 @@
-//! gatepostd: the daemon's entry.
+//! gatepostd: the daemon, and the commands that `gatepost` delegates to it.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use gatepost::arguments::{self, Command};
 use gatepost::config::Folders;
 use gatepost::{
     allow, check, check_config, daemon, hardening, install_certificate, last_end, logging, prepare_token, print_policy,
-    support, systemd,
+    stdout, support, systemd,
 };
 
 fn main() -> ExitCode {
@@ -15,13 +15,13 @@ fn main() -> ExitCode {
         logging::start();
         logging::end_on_panic();
     }
-    // For the commands as well: a check has the PIN and credentials in its memory, as the daemon has.
+    // Commands need this too: a check has the PIN and credentials in its memory.
     hardening::no_core_dumps();
     let outcome = match command {
         Ok(Command::Run(path)) => {
-            // A check that fails, as in the unit's ExecReload=, says nothing about the daemon that runs.
+            // Only the daemon reports its end: a failed check, as in the unit's ExecReload=, does not end a running daemon.
             let outcome = daemon::run(&path).inspect_err(systemd::failed);
-            last_end::note(&Folders::from_environment(), outcome.as_ref().err());
+            last_end::record(&Folders::from_environment(), outcome.as_ref().err());
             outcome
         }
         Ok(Command::CheckConfig(path)) => check_config::run(&path),
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             module,
             label,
         }) => prepare_token::run(preparation, &module, &label),
-        Ok(Command::Print(text)) => arguments::print(&text),
+        Ok(Command::Print(text)) => stdout::print(&text),
         Err(fatal) => Err(fatal),
     };
     daemon::exit_code(outcome)

@@ -1,7 +1,7 @@
-//! Files that root puts into folders that may belong to others: written under a hidden name, then moved into their place.
+//! Safe creation of files by root in folders that may belong to other users: a file is written under a hidden name and then renamed.
 //!
-//! The hidden file is made anew and never opened through a link, so that the folder's owner cannot send it elsewhere. It has its
-//! content, owner and mode before it gets its name.
+//! The hidden file is always newly created and never opened through a link, so the owner of the folder cannot redirect the write. It
+//! has its content, owner and mode before it gets its name.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, RenameFlags, Uid};
 
-/// Hidden names that are tried.
+/// Number of hidden names to try.
 const TRIES: u32 = 100;
 
-/// The user and group that a file is given, where this process may give it away.
+/// The user and group that become the owner of a file; `None` to leave it with this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Owner(pub Option<(u32, u32)>);
 
-/// A file without a name yet. It is removed again unless it gets one.
+/// A file that has only a hidden name yet. It is removed unless it gets a name.
 #[derive(Debug)]
 pub struct NewFile {
     hidden: PathBuf,
 }
 
 impl NewFile {
-    /// Writes `bytes` to a hidden file in `folder` that everybody may read, and syncs it.
+    /// Writes `bytes` to a hidden file in `folder` that every user may read, and syncs it.
     ///
     /// # Errors
-    /// When the folder does not take it.
+    /// When the file cannot be created or written.
     pub fn write(folder: &Path, bytes: &[u8], owner: Owner) -> io::Result<Self> {
         let (hidden, file) = create(folder)?;
         let new = Self { hidden };
@@ -35,26 +35,26 @@ impl NewFile {
         if let Some((uid, gid)) = owner.0 {
             rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
-        // Whatever the umask.
+        // Independent of the umask.
         file.set_permissions(fs::Permissions::from_mode(0o644))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         Ok(new)
     }
 
-    /// Gives it a name that nothing else has.
+    /// Renames the file to a name that must be free.
     ///
     /// # Errors
-    /// With [`io::ErrorKind::AlreadyExists`] where something has the name.
+    /// With [`io::ErrorKind::AlreadyExists`] if the name is taken.
     pub fn place_beside_others(&self, path: &Path) -> io::Result<()> {
         rustix::fs::renameat_with(CWD, &self.hidden, CWD, path, RenameFlags::NOREPLACE)?;
         sync_folder(path)
     }
 
-    /// Gives it a name, whatever has it now. Whoever opens that name finds the old file or the new one.
+    /// Renames the file, replacing any file of that name atomically.
     ///
     /// # Errors
-    /// When the folder does not take it; the old file is then still there.
+    /// When the file cannot be renamed. The old file is then unchanged.
     pub fn replace(&self, path: &Path) -> io::Result<()> {
         fs::rename(&self.hidden, path)?;
         sync_folder(path)
@@ -63,15 +63,15 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // It has another name by now, or nobody misses it.
+        // After a rename there is nothing to remove.
         let _ = fs::remove_file(&self.hidden);
     }
 }
 
-/// Makes a folder that everybody may read, if there is none.
+/// Creates a folder that every user may read, unless it exists.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Ok(()) => fs::set_permissions(folder, fs::Permissions::from_mode(0o755)),
@@ -80,16 +80,16 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives the file at `path` a second name, in the place of whatever has that name. A link is not followed.
+/// Gives the file at `path` a second name, replacing any file of that name. A link is not followed.
 ///
 /// # Errors
-/// When there is no file at `path`, or the folder does not take it.
+/// When there is no file at `path`, or the second name cannot be created.
 pub fn keep_aside(path: &Path, second: &Path) -> io::Result<()> {
     let folder = second.parent().unwrap_or(Path::new("."));
     let hidden = hidden_name(folder);
     fs::hard_link(path, &hidden)?;
     let moved = fs::rename(&hidden, second);
-    // Two names of one file are not renamed onto each other (rename(2)).
+    // rename(2) does nothing if both names already refer to the same file.
     let _ = fs::remove_file(&hidden);
     moved
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_gets_no_name_leaves_nothing() {
+    fn a_file_that_gets_no_name_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         drop(NewFile::write(folder.path(), b"new", Owner::default()).unwrap());
         assert!(names(folder.path()).is_empty());
@@ -159,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn the_old_file_is_kept_aside_and_the_new_one_takes_its_place() {
+    fn the_old_file_is_kept_aside_and_the_new_one_replaces_it() {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("device.pem"), folder.path().join("device.pem.old"));
         assert!(keep_aside(&path, &aside).is_err());
         for content in ["first", "second", "third"] {
             if path.exists() {
                 keep_aside(&path, &aside).unwrap();
-                // Once more, as after a crash in between.
+                // Again, as after a crash in between.
                 keep_aside(&path, &aside).unwrap();
             }
             let new = NewFile::write(folder.path(), content.as_bytes(), Owner::default()).unwrap();

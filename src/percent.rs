@@ -1,6 +1,6 @@
-//! Percent-decoding (RFC 3986, 2.1), strictly: a "%" without two hex digits is refused, not passed through.
+//! Strict percent-decoding (RFC 3986, 2.1): a "%" without two hex digits is refused, not passed through.
 
-/// The decoded bytes, or `None` where a "%" is not followed by two hex digits.
+/// Returns the decoded bytes; `None` if a "%" is not followed by two hex digits.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_escapes_only() {
+    fn incomplete_escapes_are_refused() {
         assert_eq!(decode("a%2Fb%00%ff+").unwrap(), b"a/b\0\xff+");
         for bad in ["%", "%2", "%zz", "%2g", "%%20", "%+1"] {
             assert_eq!(decode(bad), None, "{bad}");

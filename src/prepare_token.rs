@@ -1,18 +1,18 @@
-//! `gatepostd --prepare-token`: what gatepost-tpm-setup has done with a token, with the PIN from standard input.
+//! `gatepostd --prepare-token`: the operations on a token that gatepost-tpm-setup needs. The PIN is read from standard input.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::arguments::print;
 use crate::foreign_text;
 use crate::hardening;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::secret::SecretString;
+use crate::stdout::print;
 use crate::token::{self, Proof, TokenError};
 
-/// The longest PIN that is read.
+/// Maximum number of bytes that are read as the PIN.
 const MAX_PIN: u64 = 1024;
 
 /// The task.
@@ -20,17 +20,17 @@ const MAX_PIN: u64 = 1024;
 pub enum Preparation {
     /// Print the labels of all tokens, a line each.
     List,
-    /// Make the token and give it the PIN.
+    /// Create the token with the PIN.
     Make,
-    /// Try the PIN once, and print what came of it as one word.
+    /// Try the PIN once, and print the result as one word.
     Prove,
 }
 
 impl Preparation {
-    /// By its word on the command line.
+    /// Parses the value of `--prepare-token`.
     ///
     /// # Errors
-    /// With the words that there are.
+    /// With a list of the valid values.
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {
             "list" => Ok(Self::List),
@@ -41,10 +41,10 @@ impl Preparation {
     }
 }
 
-/// Does it, with the module at `module` and the token named `label`.
+/// Performs the task with the PKCS#11 module at `module` and the token named `label`.
 ///
 /// # Errors
-/// With what the module answers.
+/// With the error of the module.
 pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), Fatal> {
     hardening::no_core_dumps();
     let unavailable = |error: TokenError| match error {
@@ -59,7 +59,7 @@ pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), F
         Preparation::Make => token::create(module, label, &read_pin()?).map_err(unavailable),
         Preparation::Prove => {
             let proof = token::prove(module, label, &read_pin()?).map_err(unavailable)?;
-            // The script has the word from standard output, and what to tell people from standard error.
+            // The script reads the word from standard output and shows standard error to the user.
             if !matches!(proof, Proof::Good) {
                 eprintln!("gatepostd: {proof}");
             }
@@ -68,7 +68,7 @@ pub fn run(preparation: Preparation, module: &Path, label: &str) -> Result<(), F
     }
 }
 
-/// gatepost-tpm-setup reads these.
+/// Returns the word for a result. gatepost-tpm-setup compares these.
 fn word(proof: &Proof) -> &'static str {
     match proof {
         Proof::Good => "good",
@@ -86,7 +86,7 @@ fn read_pin() -> Result<SecretString, Fatal> {
         let problem = Problem::configuration(format!("standard input has no PIN: {why}"));
         Fatal::new(Exit::Usage, problem.next("this is what gatepost-tpm-setup uses"))
     };
-    // Reserved at once: a buffer that grows would leave copies behind.
+    // Reserved in full, because a buffer that grows would leave copies of the PIN in memory.
     let mut pin = Zeroizing::new(Vec::with_capacity(MAX_PIN as usize + 1));
     std::io::stdin()
         .take(MAX_PIN)

@@ -1,4 +1,4 @@
-//! `gatepostd --print-policy`: the AWS IoT policy that this configuration needs, and nothing beyond it.
+//! `gatepostd --print-policy`: prints the minimal AWS IoT policy for this configuration.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -6,21 +6,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::arguments::print;
 use crate::check_config::examine;
 use crate::config::{Config, Partition};
 use crate::problem::{Exit, Fatal, Problem};
+use crate::stdout::print;
 
-/// AWS's word for this gateway in its own policy: the thing that is named as the client ID is (AWS IoT developer guide,
-/// thing-policy-variables).
+/// The policy variable for the thing whose name is the client ID (AWS IoT developer guide, thing-policy-variables).
 const THING: &str = "${iot:Connection.Thing.ThingName}";
-/// The longest policy document AWS takes, white space not counted (quotas of AWS IoT Core).
+/// Maximum number of characters of a policy document, without white space (quotas of AWS IoT Core).
 const MAX_CHARACTERS: usize = 2048;
 
-/// Prints the policy; what makes it wider than it need be is said on stderr.
+/// Prints the policy. Notes on stderr what would make it narrower.
 ///
 /// # Errors
-/// When the configuration is wrong, or needs more than fits into one policy.
+/// When the configuration is wrong, or the policy is too long.
 pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
     let config = examine(path)?;
     let region = config.aws.region();
@@ -41,7 +40,7 @@ pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
         (region.is_none(), "any Region: the endpoints' names do not tell which"),
     ] {
         if unknown {
-            // Without a stderr the policy is still right.
+            // The policy is valid even if stderr cannot be written.
             let _ = writeln!(std::io::stderr(), "gatepostd: the policy is for {step}");
         }
     }
@@ -80,9 +79,9 @@ fn policy(config: &Config, region: Option<&str>, account: &str) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// The topics of access rules as a policy writes them. Its `*` takes in any number of levels, so that `+` becomes more than it
-/// was; what a rule gives without naming the thing is given below the thing's name only, because no gateway should be
-/// able to speak in another one's name.
+/// Converts the topics of access rules to the syntax of policies. There `*` matches any number of levels, so it allows more than `+`.
+/// A filter that starts with a wildcard is restricted to topics below the thing name, so that no gateway can use the topics of another
+/// one.
 fn topics<'a>(filters: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     let written = filters.map(|filter| {
         let filter = match filter.starts_with(['#', '+']) {
@@ -103,8 +102,8 @@ fn topics<'a>(filters: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     written.collect()
 }
 
-/// A topic as a policy writes it: what would be a wildcard or a variable there is itself (IAM User Guide, policy
-/// variables, "special characters").
+/// Escapes the characters of a topic that are wildcards or start a variable in a policy (IAM User Guide, policy variables, "special
+/// characters").
 fn literal(topic: &str) -> String {
     let escaped = |part: &str| {
         let characters = part.chars().map(|character| match character {
@@ -123,9 +122,9 @@ mod tests {
 
     use super::{literal, topics};
 
-    /// What AWS refuses of what a rule gives is parked, so the shipped configuration must give no more than the fleet's policy.
+    /// Messages that AWS refuses are parked, so the shipped access rules must not allow more than the shipped policy.
     #[test]
-    fn the_shipped_rules_give_what_the_shipped_policy_allows() {
+    fn the_shipped_policy_allows_what_the_shipped_rules_allow() {
         let shipped = |file: &str| {
             let path = format!("{}/config/{file}", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(path).unwrap()
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_of_rules_become_resources() {
+    fn filters_are_converted_to_resources() {
         let thing = super::THING;
         for (filter, written) in [
             ("{thing}/camera/#", format!("{thing}/camera/*")),
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_literal() {
+    fn special_characters_of_topics_are_escaped() {
         for (topic, written) in [
             ("{thing}/gatepost", "${iot:Connection.Thing.ThingName}/gatepost"),
             ("a*/{thing}/$b?", "a${*}/${iot:Connection.Thing.ThingName}/${$}b${?}"),

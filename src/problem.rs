@@ -1,7 +1,6 @@
-//! What is wrong, sorted by what its reader can do about it.
+//! Problems: what is wrong, who can fix it, and how.
 //!
-//! A [`Problem`] is worded once, where it arises, and then travels unchanged: the journal line, the status document and
-//! the HTTP error all carry the same sentence.
+//! A [`Problem`] is worded once, where it is detected. The journal, the status document and the HTTP error all show the same sentence.
 
 use std::fmt;
 
@@ -10,51 +9,51 @@ use serde::Serialize;
 use crate::event::Event;
 pub use crate::foreign_text::{clean as quoted, with_causes};
 
-/// Who can mend a [`Problem`].
+/// Who can fix a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Remedy {
-    /// Nothing is wrong: this is how it goes, and it is said so that nobody worries.
+    /// Nobody has to: this is expected, and reported so that it is not mistaken for a fault.
     None,
-    /// It heals by itself; gatepost goes on trying.
+    /// It resolves itself; gatepost keeps trying.
     Wait,
-    /// Somebody must change a file, a policy or an account.
+    /// An administrator, by changing a file, a policy or an account.
     Configuration,
-    /// The device itself needs hands: a locked or broken token.
+    /// Someone with access to the device: a token is locked or broken.
     Factory,
 }
 
-/// One thing that keeps gatepost from its work: the thing, the cause and the next step.
+/// One problem: the affected thing, the cause and the next step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Who can mend it.
+    /// Who can fix it.
     pub remedy: Remedy,
-    /// The thing and the cause, as one sentence without a final stop.
+    /// The affected thing and the cause, as one sentence without a full stop.
     pub message: String,
-    /// What the reader should do or look at; `None` where there is nothing to do but wait.
+    /// What the reader should do or check; `None` if waiting is all there is to do.
     pub next_step: Option<String>,
-    /// What the journal calls it, where the phase that it leads to says too little.
+    /// Its event in the journal, if the event of the phase is not specific enough.
     #[serde(skip)]
     pub event: Option<Event>,
 }
 
 impl Problem {
-    /// Something expected that only needs saying.
+    /// Creates a problem that is expected.
     pub fn expected(message: impl Into<String>) -> Self {
         Self::new(Remedy::None, message)
     }
 
-    /// Something that heals by itself.
+    /// Creates a problem that resolves itself.
     pub fn wait(message: impl Into<String>) -> Self {
         Self::new(Remedy::Wait, message)
     }
 
-    /// Something that a change of configuration mends.
+    /// Creates a problem that an administrator can fix by changing a file, a policy or an account.
     pub fn configuration(message: impl Into<String>) -> Self {
         Self::new(Remedy::Configuration, message)
     }
 
-    /// Something that only hands on the device mend.
+    /// Creates a problem that only someone with access to the device can fix.
     pub fn factory(message: impl Into<String>) -> Self {
         Self::new(Remedy::Factory, message)
     }
@@ -66,14 +65,14 @@ impl Problem {
         self
     }
 
-    /// Gives it a name of its own in the journal.
+    /// Sets the event under which it is logged.
     #[must_use]
     pub fn about(mut self, event: Event) -> Self {
         self.event = Some(event);
         self
     }
 
-    /// Several problems as one, where there is room for one only. The first decides who can mend it.
+    /// Joins several problems into one. The first one decides who can fix it.
     pub fn joined(problems: Vec<Self>) -> Option<Self> {
         problems.into_iter().reduce(|all, one| {
             let steps = [all.next_step, one.next_step];
@@ -109,12 +108,12 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Why the daemon ends, and with which of the sysexits(3) codes.
+/// A problem that ends the process, and its exit code.
 #[derive(Debug)]
 pub struct Fatal {
-    /// What to tell systemd and the shell.
+    /// The exit code.
     pub exit: Exit,
-    /// What to tell people.
+    /// The problem.
     pub problem: Problem,
 }
 
@@ -124,43 +123,43 @@ pub struct Fatal {
 pub enum Exit {
     /// EX_USAGE: wrong command line.
     Usage = 64,
-    /// EX_DATAERR: a file that was handed over cannot be used.
+    /// EX_DATAERR: a file that was passed cannot be used.
     Data = 65,
     /// EX_NOUSER: there is no such user.
     NoUser = 67,
-    /// EX_NOHOST: gatepostd does not run, and nothing will start it by itself. For what looks at it, never its own.
+    /// EX_NOHOST: gatepostd is not running and will not be started automatically. Used by commands that query it, never by itself.
     NotRunning = 68,
-    /// EX_UNAVAILABLE: something that is needed is not there, and comes by itself.
+    /// EX_UNAVAILABLE: something that is needed is not available yet.
     Unavailable = 69,
-    /// EX_SOFTWARE: the token cannot be opened by the configuration in the files; the next start uses the last good one.
+    /// EX_SOFTWARE: the token cannot be opened with the configuration in the files; the next start uses the last good one.
     LastGood = 70,
-    /// EX_OSERR: the system refuses what any program may ask (a thread, a pipe, a clock).
+    /// EX_OSERR: the system does not provide a basic resource (a thread, a pipe, a clock).
     System = 71,
-    /// EX_CANTCREAT: a folder or socket of ours cannot be made or written.
+    /// EX_CANTCREAT: a folder or a socket of gatepost cannot be created or written.
     CannotCreate = 73,
     /// EX_TEMPFAIL: another instance is running.
     Busy = 75,
-    /// EX_NOPERM: the PIN was rejected or is locked. Not restarted: each try counts against the token.
-    /// For a command that somebody starts also [`NO_PERMISSION`](Self::NO_PERMISSION).
+    /// EX_NOPERM: the PIN was rejected or is locked. systemd does not restart the daemon, because each attempt counts against the token.
+    /// Commands use the same code for [`NO_PERMISSION`](Self::NO_PERMISSION).
     Pin = 77,
-    /// EX_CONFIG: the configuration. Not restarted: only a change mends it.
+    /// EX_CONFIG: the configuration is wrong. systemd does not restart the daemon, because only a change can fix it.
     Configuration = 78,
 }
 
 impl Fatal {
-    /// Ends the process with `exit` because of `problem`.
+    /// Creates the error that ends the process with `exit` because of `problem`.
     pub fn new(exit: Exit, problem: Problem) -> Self {
         Self { exit, problem }
     }
 }
 
 impl Exit {
-    /// EX_NOPERM, for a command: its user may not read what the command needs. The daemon never ends so.
+    /// EX_NOPERM for a command: its user may not read what the command needs. The daemon never ends with this meaning.
     pub const NO_PERMISSION: Self = Self::Pin;
 
-    /// The code for whoever looks at a daemon that has ended with this one: what must be changed before it is started again is
-    /// told apart from what is merely not running.
-    pub fn for_looking(self) -> Self {
+    /// Returns the exit code of a command that queries a daemon that has ended with this code. It distinguishes faults that must be
+    /// fixed before the next start from a daemon that is merely not running.
+    pub fn for_query(self) -> Self {
         match self {
             Self::Pin | Self::Configuration => self,
             Self::Usage => Self::Configuration,
@@ -168,8 +167,8 @@ impl Exit {
         }
     }
 
-    /// The reverse of `as u8` for the codes that [`for_looking`](Self::for_looking) gives.
-    pub fn of_looking_at(code: u8) -> Self {
+    /// Converts a number back to a code that [`for_query`](Self::for_query) returns.
+    pub fn from_query(code: u8) -> Self {
         match code {
             77 => Self::Pin,
             78 => Self::Configuration,
@@ -178,7 +177,7 @@ impl Exit {
         }
     }
 
-    /// What the journal calls such an end.
+    /// Returns the journal event of an end with this code.
     pub fn event(self) -> Event {
         match self {
             Self::Configuration | Self::LastGood => Event::FatalConfiguration,

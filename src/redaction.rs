@@ -1,7 +1,7 @@
-//! Removes what may be a secret from text that leaves the machine: the last defence of a support bundle, line by line.
+//! Removes possible secrets from text that leaves the machine, line by line: the last line of defence of a support bundle.
 //!
-//! The daemon's own output has no secrets in it already. Redaction is for text from elsewhere: a configuration, a journal into
-//! which somebody has echoed a password, an error of another program.
+//! gatepost's own output contains no secrets. Redaction is for text from elsewhere: a configuration, a journal in which a password was
+//! logged, an error of another program.
 
 mod addresses;
 mod assignments;
@@ -11,8 +11,7 @@ mod phrases;
 mod runs;
 mod value;
 
-/// Replacement for a secret.
-pub const REMOVED: &str = "[removed]";
+pub use value::REMOVED;
 
 /// Removes secrets from the lines of a text. A PEM block is removed as a whole.
 #[derive(Debug, Default)]
@@ -21,14 +20,14 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// Returns a text's lines without what may be a secret.
+    /// Returns the lines of a text without possible secrets.
     pub fn of(text: &str) -> String {
         let mut redaction = Self::default();
         let lines = text.lines().filter_map(|line| redaction.line(line));
         lines.map(|line| line + "\n").collect()
     }
 
-    /// Returns the next line; `None` where it is the inside of a block.
+    /// Returns the next line; `None` if it is inside a PEM block.
     fn line(&mut self, line: &str) -> Option<String> {
         let (begins, ends) = (line.contains("-----BEGIN"), line.contains("-----END"));
         let was_in_block = self.is_in_block;

@@ -1,4 +1,4 @@
-//! Reads whole files of which one knows how large they can be, without ever waiting for a writer.
+//! Reads regular files up to a maximum size, without ever blocking on a pipe.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -8,24 +8,24 @@ use std::path::Path;
 /// Why a file was not read.
 #[derive(Debug)]
 pub enum FileError {
-    /// The system does not give it.
+    /// The system reports an error.
     Io(io::Error),
     /// It is a folder, a pipe, a socket or a device.
     NotAFile,
-    /// It has more bytes than such a file can have.
+    /// It is larger than allowed.
     TooLarge,
 }
 
-/// Reads the file at `path`, which may have `most` bytes.
+/// Reads the file at `path`, which may have up to `max` bytes.
 ///
 /// # Errors
-/// When it is no regular file, is larger, or cannot be read.
-pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
-    // Before it is opened, because opening a device may do something.
+/// When it is not a regular file, is larger, or cannot be read.
+pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    // Checked before opening, because opening a device may have side effects.
     if !std::fs::metadata(path).map_err(FileError::Io)?.is_file() {
         return Err(FileError::NotAFile);
     }
-    // It may be another one by now: opening a pipe would wait for a writer.
+    // The file may have been replaced since: opening a pipe would wait for a writer.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
@@ -36,10 +36,10 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
         return Err(FileError::NotAFile);
     }
     let mut content = Vec::new();
-    file.take(most.saturating_add(1))
+    file.take(max.saturating_add(1))
         .read_to_end(&mut content)
         .map_err(FileError::Io)?;
-    match u64::try_from(content.len()).is_ok_and(|length| length <= most) {
+    match u64::try_from(content.len()).is_ok_and(|length| length <= max) {
         true => Ok(content),
         false => Err(FileError::TooLarge),
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_regular_file_that_is_small_enough_is_read() {
+    fn only_regular_files_up_to_the_maximum_size_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for (name, bytes) in [("empty", 0), ("small", 9), ("full", 10), ("large", 11)] {

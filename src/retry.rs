@@ -1,26 +1,26 @@
-//! Tells tasks that wait for their next attempt that an operator wants it now.
+//! Requests of operators that a waiting task makes its next attempt now.
 
 use tokio::sync::broadcast;
 
-/// Requests that a task may be behind. One that has missed some takes that for a request of its own.
-const KEPT: usize = 64;
+/// Number of requests that are buffered for a task. A task that has missed some assumes that one was for it.
+const CAPACITY: usize = 64;
 
-/// The task that is meant.
+/// The task that a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryTarget {
     /// The MQTT session.
     Session,
     /// Enrolment.
     Enrolment,
-    /// The credentials of this role alias.
+    /// The task that refreshes the credentials of this role alias.
     RoleAlias(String),
 }
 
-/// The sending end; clones share their listeners.
+/// The sending end of retry requests. Clones share their listeners.
 #[derive(Clone, Debug)]
 pub struct Retries(broadcast::Sender<RetryTarget>);
 
-/// The end of one task.
+/// The receiving end of one task.
 #[derive(Debug)]
 pub struct RetryListener {
     target: RetryTarget,
@@ -28,17 +28,17 @@ pub struct RetryListener {
 }
 
 impl Retries {
-    /// A sending end that nobody listens to yet.
+    /// Creates a sending end without listeners.
     pub fn new() -> Self {
-        Self(broadcast::Sender::new(KEPT))
+        Self(broadcast::Sender::new(CAPACITY))
     }
 
-    /// Asks the task for its next attempt. Nobody may be listening.
+    /// Requests that a task makes its next attempt now. Has no effect if the task does not exist.
     pub fn request(&self, target: RetryTarget) {
         let _ = self.0.send(target);
     }
 
-    /// A listener that hears what is asked of its task from now on.
+    /// Returns a listener for requests to a task from now on.
     pub fn listen(&self, target: RetryTarget) -> RetryListener {
         RetryListener {
             target,
@@ -54,7 +54,7 @@ impl Default for Retries {
 }
 
 impl RetryListener {
-    /// Forgets what was asked so far: an attempt that has just ended answers it.
+    /// Discards all requests so far. To be called after an attempt, which answers them.
     pub fn forget(&mut self) {
         self.requests = self.requests.resubscribe();
     }
@@ -82,7 +82,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_wakes_its_own_task_and_an_older_one_nobody() {
+    async fn a_request_wakes_its_own_task_unless_it_is_older_than_the_listener() {
         let retries = Retries::new();
         let alias = |name: &str| RetryTarget::RoleAlias(name.to_owned());
         retries.request(RetryTarget::Session);
@@ -90,7 +90,7 @@ mod tests {
         let mut video = retries.listen(alias("video"));
         assert!(
             timeout(LONG, session.requested()).await.is_err(),
-            "asked before it listened"
+            "requested before it listened"
         );
         retries.request(alias("video"));
         retries.request(alias("s3"));
@@ -103,10 +103,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_missed_some_wakes_and_without_a_sender_nobody_does() {
+    async fn a_task_that_missed_requests_wakes_and_without_a_sender_none_does() {
         let retries = Retries::new();
         let mut session = retries.listen(RetryTarget::Session);
-        for number in 0..2 * KEPT {
+        for number in 0..2 * CAPACITY {
             retries.request(RetryTarget::RoleAlias(number.to_string()));
         }
         timeout(LONG, session.requested()).await.unwrap();

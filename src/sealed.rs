@@ -1,5 +1,5 @@
-//! Files in memory that are sealed against every change (memfd_create(2)): the form in which secrets pass from one run of the
-//! daemon to the next, without touching a disk.
+//! Sealed files in memory (memfd_create(2)), which nobody can change. Secrets pass in them from one run of the daemon to the next
+//! without being written to disk.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -10,18 +10,18 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat,
 use rustix::io::{Errno, pread};
 use zeroize::Zeroizing;
 
-/// More than any configuration gives: a set of credentials has about 1.5 KB, a token 0.2 KB.
+/// Maximum size of a file. A set of credentials has about 1.5 KB and a token 0.2 KB, so no configuration reaches it.
 pub const MAX_SIZE: u64 = 1024 * 1024;
-/// Nobody changes what has all of these (memfd_create(2), "File sealing").
+/// The seals that together rule out every change (memfd_create(2), "File sealing").
 const SEALED: SealFlags = SealFlags::SEAL
     .union(SealFlags::SHRINK)
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 
-/// A sealed file that holds `content`. The name is for /proc alone.
+/// Creates a sealed file with `content`. The name is only shown in /proc.
 ///
 /// # Errors
-/// When the kernel gives no such file.
+/// When the kernel does not provide such a file.
 pub fn seal(name: &CStr, content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(create(name)?);
     file.write_all(content)?;
@@ -29,10 +29,10 @@ pub fn seal(name: &CStr, content: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// What is in a file that [`seal`] made.
+/// Returns the content of a file that was created by [`seal`].
 ///
 /// # Errors
-/// With the reason why it is none of ours.
+/// With the reason why the file is not such a file.
 pub fn read(file: impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
     let seals = fcntl_get_seals(&file).map_err(|_| "it is no file in memory".to_owned())?;
     if !seals.contains(SEALED) {
@@ -46,7 +46,7 @@ pub fn read(file: impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut text = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
     let mut filled = 0;
     while let Some(rest) = text.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        // By place: the descriptor shares its position with whoever else has it.
+        // pread, because the file position is shared with other holders of the descriptor.
         match pread(&file, rest, filled as u64).map_err(unreadable)? {
             0 => return Err("it ends early".into()),
             count => filled += count,
@@ -55,7 +55,7 @@ pub fn read(file: impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(text)
 }
 
-/// A file in memory that cannot be executed, where the kernel knows of that (since Linux 6.3).
+/// Creates a file in memory, not executable if the kernel supports this (Linux 6.3 and later).
 fn create(name: &CStr) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_can_change_what_is_sealed() {
+    fn a_sealed_file_cannot_be_changed() {
         let file = seal(c"test", b"content").unwrap();
         assert!(fcntl_get_seals(&file).unwrap().contains(SEALED));
         assert_eq!(rustix::io::pwrite(&file, b"x", 0), Err(Errno::PERM));

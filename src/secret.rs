@@ -1,7 +1,7 @@
-//! Bytes that must not be seen: wiped when dropped, redacted in every `Debug`.
+//! Secret values, which are wiped when they are dropped, and redacted in `Debug` output.
 //!
-//! Strings are [`secrecy::SecretString`]; this file adds the shape a socket answer needs: one body, made once, handed to
-//! many connections without a copy, and wiped when the last of them is done.
+//! Strings are [`secrecy::SecretString`]. [`SecretBody`] is the body of a response: created once, shared by connections without copies,
+//! and wiped when the last of them is done.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use bytes::Bytes;
 pub use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// A secret answer body, shared by every connection that sends it.
+/// The secret body of a response, shared by all connections that send it.
 #[derive(Clone)]
 pub struct SecretBody(Bytes);
 
 impl SecretBody {
-    /// Takes the bytes over; they are wiped when the last clone and the last [`Bytes`] made from it are gone.
+    /// Takes ownership of the bytes. They are wiped when the last clone and the last [`Bytes`] created from it are dropped.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Bytes::from_owner(Zeroizing::new(bytes)))
     }
 
-    /// The bytes, for the connection that may see them.
+    /// Returns the bytes, for a connection that may receive them.
     pub fn expose(&self) -> Bytes {
         self.0.clone()
     }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_says_nothing() {
+    fn debug_output_is_redacted() {
         let body = SecretBody::new(b"hunter2".to_vec());
         assert_eq!(format!("{body:?}"), "[REDACTED 7 bytes]");
         assert_eq!(body.expose(), "hunter2");

@@ -1,4 +1,4 @@
-//! Asks the running daemon at its socket, for the checks and for what gatepostd does in the place of the command `gatepost`.
+//! A client for the socket of the running daemon, for checks and for commands that `gatepost` delegates to gatepostd.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,12 +14,12 @@ use tokio::time::timeout;
 use crate::config::Folders;
 use crate::local;
 
-/// The daemon answers from memory; to read its files again takes it a look into a directory service at worst.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A status document with a hundred role aliases is a quarter of this.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// Time limit of a request. The daemon answers from memory; only a reload may wait for a directory service.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of a response. A status document with a hundred role aliases has a quarter of it.
+const MAX_RESPONSE: usize = 1024 * 1024;
 
-/// An answer of the daemon's.
+/// A response of the daemon.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -28,18 +28,18 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Where the daemon is asked: the command `gatepost` hands its `--socket` over in its own variable.
+/// Returns the path of the daemon's socket. The command `gatepost` passes its option `--socket` in an environment variable.
 pub fn socket(folders: &Folders) -> PathBuf {
     let given = std::env::var_os("GATEPOST_SOCKET").filter(|given| !given.is_empty());
     given.map_or_else(|| local::path(folders), PathBuf::from)
 }
 
-/// The answer to a GET; `None` where no daemon gives one.
+/// Sends a GET request; `None` if no daemon responds.
 pub fn get(socket: &Path, target: &str) -> Option<Answer> {
     ask(socket, Method::GET, target)
 }
 
-/// The answer to a POST without a body; `None` where no daemon gives one.
+/// Sends a POST request without a body; `None` if no daemon responds.
 pub fn post(socket: &Path, target: &str) -> Option<Answer> {
     ask(socket, Method::POST, target)
 }
@@ -49,12 +49,12 @@ fn ask(socket: &Path, method: Method, target: &str) -> Option<Answer> {
         .enable_all()
         .build()
         .ok()?;
-    runtime.block_on(request(socket, method, target, PATIENCE))
+    runtime.block_on(request(socket, method, target, TIMEOUT))
 }
 
-/// Sends a request without a body; `None` where no daemon answers within `patience`.
-pub async fn request(socket: &Path, method: Method, target: &str, patience: Duration) -> Option<Answer> {
-    timeout(patience, exchange(socket, method, target)).await.ok()?
+/// Sends a request without a body; `None` if no daemon responds within `limit`.
+pub async fn request(socket: &Path, method: Method, target: &str, limit: Duration) -> Option<Answer> {
+    timeout(limit, exchange(socket, method, target)).await.ok()?
 }
 
 async fn exchange(socket: &Path, method: Method, target: &str) -> Option<Answer> {
@@ -69,7 +69,7 @@ async fn exchange(socket: &Path, method: Method, target: &str) -> Option<Answer>
         answer = async {
             let answer = sender.send_request(request).await.ok()?;
             let status = answer.status().as_u16();
-            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?.to_bytes();
+            let body = Limited::new(answer.into_body(), MAX_RESPONSE).collect().await.ok()?.to_bytes();
             Some(Answer { status, body })
         } => answer,
         _ = connection => None,

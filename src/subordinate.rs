@@ -1,20 +1,22 @@
-//! Users and groups that an ordinary user may become.
+//! Subordinate IDs: user and group IDs that an ordinary user can take.
 //!
-//! newuidmap(1) and newgidmap(1) let a user take any ID of the range that it has in /etc/subuid or /etc/subgid, usually
-//! 65,536 of them. An access rule for such an ID is a rule for that user.
+//! newuidmap(1) and newgidmap(1) let a user take any ID of its range in /etc/subuid or /etc/subgid, usually 65,536 of them. An
+//! access rule for such an ID is therefore a rule for that user.
 
 use std::fs;
 
+use log::Level;
 use nix::unistd::{Group, User};
 
 use crate::config::{AccessRule, Config};
+use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::user_accounts::OwnedRange;
 
 const USERS: &str = "/etc/subuid";
 const GROUPS: &str = "/etc/subgid";
 
-/// A range of IDs and who has it (subuid(5)).
+/// A range of IDs and its owner (subuid(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Range {
     owner: String,
@@ -22,13 +24,20 @@ struct Range {
     count: u32,
 }
 
-/// The ranges of user IDs that users other than root can take. A range of a user who is not known belongs to its first ID.
+/// Returns the ranges of user IDs that users other than root can take. The range of an unknown user belongs to its first ID.
 pub fn user_ranges() -> Vec<OwnedRange> {
     let ranges = fs::read_to_string(USERS).map(|text| parse(&text)).unwrap_or_default();
     ranges.iter().map(Range::owned).collect()
 }
 
-/// A problem for each access rule whose user or group somebody may become who is not root.
+/// Logs each problem of [`problems`].
+pub fn log_problems(config: &Config) {
+    for problem in problems(config) {
+        journal!(Level::Warn, Event::AccessSubordinateId; "access: {problem}");
+    }
+}
+
+/// Returns a problem for each access rule whose user or group a user other than root can become.
 pub fn problems(config: &Config) -> Vec<Problem> {
     let ranges = |path| fs::read_to_string(path).map(|text| parse(&text)).unwrap_or_default();
     let (users, groups) = (ranges(USERS), ranges(GROUPS));
@@ -80,7 +89,7 @@ fn parse(text: &str) -> Vec<Range> {
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .filter_map(range);
-    // Root can become everybody anyway.
+    // Root can become any user anyway.
     ranges
         .filter(|range| range.owner != "root" && range.owner != "0")
         .collect()
@@ -110,7 +119,7 @@ mod tests {
                           x:1:\n late:4294967295:10 \n";
 
     #[test]
-    fn the_ranges_are_read_and_what_is_none_is_left_out() {
+    fn ranges_are_parsed_and_malformed_lines_are_ignored() {
         let parsed = parse(RANGES);
         let owners: Vec<&str> = parsed.iter().map(|range| range.owner.as_str()).collect();
         assert_eq!(owners, ["mallory", "1001", "late"]);
@@ -132,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_an_id_that_somebody_may_become_is_named() {
+    fn a_rule_for_a_subordinate_id_is_reported() {
         let rule = |who| AccessRule {
             place: "access[3] of /x.toml".into(),
             who,

@@ -1,4 +1,4 @@
-//! Says whether the wall clock is set and how far it is from AWS's, and tells the rest when somebody sets it.
+//! Reports whether the wall clock is set and how far it is from AWS's, and notifies other tasks when it is set.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::event::{Event, journal};
 use crate::problem::Problem;
 use crate::status::{ClockDetails, ClockPhase, Reporter};
 
-/// An unset clock also becomes plausible by merely running on; the kernel tells nobody of that.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// A skew that changes by less is no news: measurements differ by a second or two.
-const SKEW_NEWS: Duration = Duration::from_secs(60);
-/// A problem that is reported stays until the skew is so much below the limit, so that it does not come and go.
+/// Interval between two checks of an unset clock. It may also become plausible merely by running, of which the kernel does not notify.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// Minimum change of a skew that is reported. Measurements differ by a second or two.
+const MIN_CHANGE: Duration = Duration::from_secs(60);
+/// A reported problem remains until the skew is this far below the limit, so that it does not flap.
 const HYSTERESIS: Duration = Duration::from_secs(30);
 
-/// Runs for as long as the daemon does. `steps` counts the times the clock was set.
+/// Runs for as long as the daemon. `steps` counts how often the clock was set.
 pub async fn run(clock: SharedClock, reporter: Reporter<ClockPhase, ClockDetails>, steps: watch::Sender<u64>) {
     let mut listener = Steps::listen()
         .inspect_err(|error| journal!(Level::Error, Event::ClockStepsUnnoticed; "clock: steps of the wall clock are not noticed: {error}"))
@@ -30,28 +30,28 @@ pub async fn run(clock: SharedClock, reporter: Reporter<ClockPhase, ClockDetails
     };
     loop {
         let set = keeper.report();
-        let look_again = if set { Duration::MAX } else { LOOK_AGAIN };
+        let wait = if set { Duration::MAX } else { CHECK_INTERVAL };
         tokio::select! {
             stepped = next_step(&mut listener) => match stepped {
                 true => {
                     journal!(Level::Info, Event::ClockStep; "clock: the wall clock was set; it is {}", rfc3339(keeper.clock.wall()));
-                    // The phase first: who hears of the step reads it.
+                    // Reported before the notification, because listeners read the phase.
                     keeper.report();
                     steps.send_modify(|count| *count += 1);
                 }
-                // Without the timer a step is still met at the next refresh; only "at once" is lost.
+                // Without the timer a step is only noticed later, at the next refresh.
                 false => listener = None,
             },
             Ok(()) = measured.changed() => {}
-            () = tokio::time::sleep(look_again) => if keeper.report() {
-                // Nobody was told by the kernel; it is a step all the same.
+            () = tokio::time::sleep(wait) => if keeper.report() {
+                // The kernel does not report this, but for the listeners it is a step as well.
                 steps.send_modify(|count| *count += 1);
             }
         }
     }
 }
 
-/// Waits for a step; `false` when steps are no longer noticed.
+/// Waits for a step; returns `false` if steps can no longer be detected.
 async fn next_step(listener: &mut Option<Steps>) -> bool {
     match listener {
         Some(steps) => match steps.next().await {
@@ -68,20 +68,20 @@ async fn next_step(listener: &mut Option<Steps>) -> bool {
 struct Timekeeper {
     clock: SharedClock,
     reporter: Reporter<ClockPhase, ClockDetails>,
-    /// The serious skew that is reported, if there is one.
+    /// The serious skew that is currently reported.
     reported: Option<Skew>,
 }
 
 impl Timekeeper {
-    /// Reports the clock as it is now; whether it is set.
+    /// Reports the current state of the clock; returns whether it is set.
     fn report(&mut self) -> bool {
         let clock = &*self.clock;
         let set = is_set(clock);
         let skew = clock.skew();
-        self.reported = skew.and_then(|skew| news(skew, self.reported));
+        self.reported = skew.and_then(|skew| skew_to_report(skew, self.reported));
         let (phase, problem) = match set {
-            true => (ClockPhase::Set, self.reported.map(skewed)),
-            false => (ClockPhase::Unset, Some(unset(clock))),
+            true => (ClockPhase::Set, self.reported.map(skew_problem)),
+            false => (ClockPhase::Unset, Some(unset_problem(clock))),
         };
         self.reporter.report_with(phase, problem, |details| {
             details.skew_seconds = skew.map(Skew::whole_seconds);
@@ -90,8 +90,8 @@ impl Timekeeper {
     }
 }
 
-/// The skew to report, if it is serious; the one reported before, if that is as good.
-fn news(skew: Skew, reported: Option<Skew>) -> Option<Skew> {
+/// Returns the skew to report if it is serious: the one reported before unless it has changed noticeably.
+fn skew_to_report(skew: Skew, reported: Option<Skew>) -> Option<Skew> {
     let limit = match reported {
         None => SERIOUS_SKEW,
         Some(_) => SERIOUS_SKEW - HYSTERESIS,
@@ -100,12 +100,12 @@ fn news(skew: Skew, reported: Option<Skew>) -> Option<Skew> {
         return None;
     }
     reported
-        .filter(|reported| skew.distance(*reported) < SKEW_NEWS)
+        .filter(|reported| skew.distance(*reported) < MIN_CHANGE)
         .or(Some(skew))
 }
 
-/// The problem of a clock that is far from AWS's.
-pub fn skewed(skew: Skew) -> Problem {
+/// Returns the problem of a clock that is far from AWS's.
+pub fn skew_problem(skew: Skew) -> Problem {
     Problem::configuration(format!(
         "this machine's clock is {skew}; AWS refuses what programs sign by it"
     ))
@@ -113,7 +113,7 @@ pub fn skewed(skew: Skew) -> Problem {
     .about(Event::ClockSkewed)
 }
 
-fn unset(clock: &dyn Clock) -> Problem {
+fn unset_problem(clock: &dyn Clock) -> Problem {
     let message = format!(
         "the clock shows {}, which is before this program was built ({}); TLS waits until it is set",
         rfc3339(clock.wall()).split('T').next().unwrap_or_default(),
@@ -129,7 +129,7 @@ mod tests {
     use crate::status::StatusHub;
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_becomes_plausible_unheard_counts_as_a_step() {
+    async fn a_clock_that_becomes_plausible_by_running_counts_as_a_step() {
         let clock = ManualClock::at(60);
         let reporter = StatusHub::new(clock.clone()).reporter("clock", ClockPhase::Unset, ClockDetails::default());
         let mut part = reporter.watch();
@@ -140,7 +140,7 @@ mod tests {
         assert!(unset.problem.unwrap().message.contains("1970-01-01"));
 
         clock.step_to(build_date());
-        let soon = tokio::time::timeout(2 * LOOK_AGAIN, stepped.changed());
+        let soon = tokio::time::timeout(2 * CHECK_INTERVAL, stepped.changed());
         soon.await.unwrap().unwrap();
         assert_eq!(part.borrow_and_update().phase, ClockPhase::Set);
         assert_eq!(*stepped.borrow(), 1);
@@ -178,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn a_skew_near_the_limit_does_not_come_and_go() {
-        // Skews in a row, and whether each of them is another report than the one before.
+    fn a_skew_near_the_limit_does_not_flap() {
+        // Consecutive skews, and the skew that is reported after each of them.
         let mut reported = None;
         for (seconds, expected) in [
             (300, None),
@@ -197,7 +197,7 @@ mod tests {
             (1260, Some(1260)),
             (0, None),
         ] {
-            reported = news(Skew::from_seconds(seconds), reported);
+            reported = skew_to_report(Skew::from_seconds(seconds), reported);
             assert_eq!(reported.map(Skew::whole_seconds), expected, "{seconds}");
         }
     }

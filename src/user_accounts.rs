@@ -1,24 +1,23 @@
-//! The user whose share of places, turns and messages a caller uses up.
+//! Accounts for limits per user: the user whose share of connections, requests and messages a caller uses.
 //!
-//! A user with a range in /etc/subuid can take every user ID of it (newuidmap(1)), usually 65,536 of them, and all of them
-//! keep its primary group. A rule about a group therefore applies to each of them, and without this each would have a share
-//! of its own.
+//! A user with a range in /etc/subuid can take every user ID in it (newuidmap(1)), usually 65,536 of them, while keeping its primary
+//! group. A rule about that group applies to each of these IDs, so they must share one account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use nix::unistd::{Uid, User};
 
-/// IDs from here on are given out by the 65,536 (login.defs(5), systemd-nspawn(1)), and no service has one: DynamicUser=
-/// ends at 65519, systemd-homed at 60513.
+/// First ID that is allocated in blocks of 65,536 (login.defs(5), systemd-nspawn(1)). Services have lower ones: DynamicUser= ends at
+/// 65519, systemd-homed at 60513.
 const FIRST_OF_BLOCKS: u32 = 65_536;
-/// IDs in one block: a user of which no entry is known here (it may come from a directory) gets at most two blocks with one
-/// range of the usual size, while containers with a block each do not share.
+/// Number of IDs that share an account if no owner is known (it may come from a directory service). A range of the usual size covers at
+/// most two blocks, and containers with a block each do not share one.
 const BLOCK: u32 = 65_536;
 
 /// A range of IDs that a user can become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnedRange {
-    /// The user who has it.
+    /// The owner.
     pub owner: u32,
     /// The first ID.
     pub first: u32,
@@ -26,10 +25,10 @@ pub struct OwnedRange {
     pub count: u32,
 }
 
-/// The accounts of users, by the rules and /etc/subuid as they were when the rules were read.
+/// The accounts of users, according to the access rules and /etc/subuid at the time when the rules were read.
 #[derive(Clone, Debug, Default)]
 pub struct UserAccounts {
-    /// Users that a rule names themselves, each with an account of its own.
+    /// Users that a rule names; each has an account of its own.
     named: BTreeSet<u32>,
     ranges: Vec<OwnedRange>,
     /// The names of this machine's own users.
@@ -37,7 +36,7 @@ pub struct UserAccounts {
 }
 
 impl UserAccounts {
-    /// The accounts where rules name the users `named`, and `ranges` can be taken by their owners.
+    /// Creates the accounts for rules that name the users `named`, and ranges of subordinate IDs.
     pub fn new(named: BTreeSet<u32>, ranges: Vec<OwnedRange>) -> Self {
         Self {
             named,
@@ -46,7 +45,7 @@ impl UserAccounts {
         }
     }
 
-    /// The same with the names in `passwd` (passwd(5)). Of several names of a user the first counts, as for getpwuid(3).
+    /// Adds the names in `passwd` (passwd(5)). If a user has several names, the first one is used, as by getpwuid(3).
     #[must_use]
     pub fn with_names(mut self, passwd: &str) -> Self {
         for line in passwd.lines() {
@@ -59,12 +58,12 @@ impl UserAccounts {
         self
     }
 
-    /// The user's name, if it is one of this machine's own.
+    /// Returns the name of a local user.
     pub fn name(&self, uid: u32) -> Option<&str> {
         self.names.get(&uid).map(String::as_str)
     }
 
-    /// The user whose account the user `uid` uses.
+    /// Returns the user whose account the user `uid` uses.
     pub fn account_uid(&self, uid: u32) -> u32 {
         if self.named.contains(&uid) {
             return uid;
@@ -78,7 +77,7 @@ impl UserAccounts {
     }
 }
 
-/// The user as messages name it: by name, or by number where it has none.
+/// Returns the user for messages: by name, or by number if it has none.
 pub fn name_in_message(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => format!("user {}", user.name),
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_can_become_many_has_one_account() {
+    fn all_ids_that_a_user_can_take_share_one_account() {
         let range = |owner, first, count| OwnedRange { owner, first, count };
         let ranges = vec![
             range(1000, 100_000, 65_536),

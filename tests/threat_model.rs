@@ -104,17 +104,20 @@ fn every_claim_names_tests_that_exist_or_says_that_there_is_none() {
 fn a_claim_without_a_test_is_found() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (claim, fault) in [
-        ("It holds. Tests: `src/secret.rs`: `debug_says_nothing`.", ""),
+        ("It holds. Tests: `src/secret.rs`: `debug_output_is_redacted`.", ""),
         ("It holds. Tests: `fuzz/fuzz_targets/key_uri.rs`.", ""),
         ("It holds. Tests: `tests/system/bad_input.sh`: `wrong_pin`.", ""),
         ("It holds. No test: the kernel does it.", ""),
         ("It holds.", "neither"),
         ("It holds, by `src/secret.rs`.", "neither"),
         ("It holds. Tests: `src/secret.rs`.", "neither"),
-        ("It holds. Tests: `debug_says_nothing`.", "no such test"),
+        ("It holds. Tests: `debug_output_is_redacted`.", "no such test"),
         ("It holds. Tests: `src/secret.rs`: `debug_says`.", "no such test"),
         ("It holds. Tests: `src/secret.rs`: `expose`.", "no such test"),
-        ("It holds. Tests: `src/none.rs`: `debug_says_nothing`.", "no such test"),
+        (
+            "It holds. Tests: `src/none.rs`: `debug_output_is_redacted`.",
+            "no such test",
+        ),
         ("It holds. Tests: `fuzz/fuzz_targets/none.rs`.", "no such test"),
         ("It holds. Tests: `tests/system/bad_input.sh`: `none`.", "no such test"),
     ] {

@@ -1,11 +1,11 @@
-//! The options that were given, held against the table of gatepostd's command line.
+//! The given options, checked against the table of gatepostd's command line.
 
 use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
 use gatepost_client::command_line::{CommandOption, GATEPOSTD, GATEPOSTD_MODES, Words};
 
-/// Options that every mode takes, and the daemon too.
+/// Options of every mode and of the daemon.
 const COMMON: [&str; 3] = ["--config", "--help", "--version"];
 
 /// The options of a command line.
@@ -13,11 +13,11 @@ const COMMON: [&str; 3] = ["--config", "--help", "--version"];
 pub(super) struct Given(Vec<(&'static str, OsString)>);
 
 impl Given {
-    /// Splits the words behind the program's name.
+    /// Parses the words that follow the name of the program.
     pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let known = || {
-            let of_modes = GATEPOSTD_MODES.iter().flat_map(|mode| mode.options);
-            GATEPOSTD.options.iter().chain(of_modes)
+            let mode_options = GATEPOSTD_MODES.iter().flat_map(|mode| mode.options);
+            GATEPOSTD.options.iter().chain(mode_options)
         };
         let Words { options, words } = Words::split(words, known)?;
         match words.first() {
@@ -26,7 +26,7 @@ impl Given {
         }
     }
 
-    /// Finds the option that selects what gatepostd does; `None` if it runs as a daemon.
+    /// Returns the option that selects what gatepostd does; `None` if it runs as a daemon.
     pub(super) fn mode(&self) -> Result<Option<&'static str>, String> {
         let mut modes = GATEPOSTD_MODES.iter().filter(|mode| self.has(mode.option.name));
         let mode = modes.next();
@@ -57,18 +57,18 @@ impl Given {
         self.value(name).is_some()
     }
 
-    /// The value of an option; of one that may be repeated, the first.
+    /// Returns the value of an option; the first one if it is repeated.
     pub(super) fn value(&self, name: &str) -> Option<&OsStr> {
         let mut values = self.0.iter().filter(|(given, _)| *given == name);
         values.next().map(|(_, value)| value.as_os_str())
     }
 
-    /// The value of an option as text.
+    /// Returns the value of an option as text.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         self.texts(name).map(|texts| texts.into_iter().next())
     }
 
-    /// All values of an option as text.
+    /// Returns all values of an option as text.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, String> {
         let values = self.0.iter().filter(|(given, _)| *given == name);
         values
@@ -79,7 +79,7 @@ impl Given {
             .collect()
     }
 
-    /// The value of an option as a number.
+    /// Returns the value of an option as a number.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, String> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let number = text

@@ -1,4 +1,4 @@
-//! The command lines of what gatepostd does for the command `gatepost`, each with options of its own.
+//! Command lines of the modes in which `gatepost` runs gatepostd for an operator.
 
 use std::path::PathBuf;
 

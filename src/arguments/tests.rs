@@ -70,7 +70,7 @@ fn every_form_of_the_command_line() {
 }
 
 #[test]
-fn what_operators_commands_hand_over() {
+fn operator_modes_are_parsed_with_their_options() {
     let command = |words: &[&str]| parse(["gatepostd"].iter().chain(words).map(OsString::from));
     let Ok(Command::Allow(request)) = command(&[
         "--allow",
@@ -83,7 +83,7 @@ fn what_operators_commands_hand_over() {
         "--subscribe=--b",
         "--dry-run",
     ]) else {
-        panic!("it is not understood")
+        panic!("it was not parsed")
     };
     assert_eq!(request.config, Some("/x".into()));
     assert_eq!(
@@ -95,7 +95,7 @@ fn what_operators_commands_hand_over() {
     let Ok(Command::InstallCertificate(request)) =
         command(&["--config", "/x", "--install-certificate=a.pem", "--stdin"])
     else {
-        panic!("it is not understood")
+        panic!("it was not parsed")
     };
     assert_eq!((request.config, request.file), (Some("/x".into()), "a.pem".into()));
     assert!(request.from_stdin);
@@ -125,7 +125,7 @@ fn what_operators_commands_hand_over() {
 }
 
 #[test]
-fn a_mistake_is_named_and_the_help_has_every_option() {
+fn a_mistake_is_named_and_help_lists_every_option() {
     let message = |words: &[&str]| {
         let outcome = parse(["gatepostd"].iter().chain(words).map(OsString::from));
         outcome.map_err(|fatal| fatal.to_string()).unwrap_err()

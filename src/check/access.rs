@@ -1,4 +1,4 @@
-//! What a user may have, and which rule says so.
+//! Explains the permissions of a user: what the access rules allow, and which rule allows it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::local::{AccessRules, Caller, Peer, Permission, Topics};
 use crate::problem::{Exit, Fatal, Problem};
 
-/// Somebody with an account, in whatever unit.
+/// An account, which may run programs in any unit.
 struct Account {
     name: String,
     uid: u32,
@@ -22,26 +22,32 @@ struct Account {
     home: Option<PathBuf>,
 }
 
-/// A line for each role alias, then what may be published and subscribed to.
+/// Reports each role alias, and the topics that `user` may publish and subscribe to.
 pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal> {
     let config = examine(path)?;
-    let account = Account::of(user)?;
+    let account = Account::look_up(user)?;
     let access = AccessRules::new(&config.access);
     let units: BTreeSet<&str> = config
         .access
         .iter()
         .filter_map(|rule| rule.who.unit.as_deref())
         .collect();
-    role_aliases(&config, &account, &access, &units, report);
-    topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
-    topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
+    report_role_aliases(&config, &account, &access, &units, report);
+    report_topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
+    report_topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
     if let Some(home) = &account.home {
         aws_files::check(&account.name, home, &config, report);
     }
     Ok(())
 }
 
-fn role_aliases(config: &Config, account: &Account, access: &AccessRules, units: &BTreeSet<&str>, report: &mut Report) {
+fn report_role_aliases(
+    config: &Config,
+    account: &Account,
+    access: &AccessRules,
+    units: &BTreeSet<&str>,
+    report: &mut Report,
+) {
     for alias in &config.role_aliases {
         let (name, permission) = (ROLE_ALIAS.of(&alias.name), Permission::RoleAlias(&alias.name));
         if let Some(rule) = access.rule_for(&account.within(None), permission, "") {
@@ -68,8 +74,8 @@ fn role_aliases(config: &Config, account: &Account, access: &AccessRules, units:
     }
 }
 
-/// A line for each filter that a rule gives.
-fn topics(
+/// Reports each topic filter that a rule allows.
+fn report_topics(
     check: Check,
     of: fn(Topics<'_>) -> &[String],
     account: &Account,
@@ -104,9 +110,8 @@ fn topics(
 }
 
 impl Account {
-    /// A user by name or by number. A number that nobody has is somebody too: a rule can be about it, but no group is known
-    /// of it.
-    fn of(user: &str) -> Result<Self, Fatal> {
+    /// Looks up a user by name or by number. A number without a user is accepted, because a rule may name it; it has no known group.
+    fn look_up(user: &str) -> Result<Self, Fatal> {
         let number = user.parse::<u32>().ok();
         let found = match number {
             Some(uid) => User::from_uid(Uid::from_raw(uid)),
@@ -136,6 +141,7 @@ impl Account {
         Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
     }
 
+    /// Returns this account as a caller in a unit.
     fn within(&self, unit: Option<&str>) -> Caller {
         Caller::Peer(Peer {
             uid: self.uid,

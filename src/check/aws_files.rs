@@ -1,4 +1,4 @@
-//! Check of a user's AWS files for settings that programs find before gatepost's credentials.
+//! Checks a user's AWS files for settings that take precedence over gatepost's credentials.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,9 +14,8 @@ use crate::foreign_text::{clean, value};
 use crate::problem::Problem;
 use crate::socket_client::socket as own_socket;
 
-/// A line for each thing that is in the way in the files of the user whose home folder this is, or of the variables
-/// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE. Only names of settings and lines are told, and which role alias of `config` a
-/// profile asks for.
+/// Reports each such setting in the files in the home folder `home`, or in those that AWS_CONFIG_FILE and
+/// AWS_SHARED_CREDENTIALS_FILE name. Shows only names and lines of settings, and the role alias that a profile requests.
 pub fn check(user: &str, home: &Path, config: &Config, report: &mut Report) {
     let files = AwsFiles::of_environment(Some(home.to_owned()));
     let found = files.sources();
@@ -50,7 +49,7 @@ pub fn check(user: &str, home: &Path, config: &Config, report: &mut Report) {
     }
 }
 
-/// Returns a problem if a profile that uses gatepost has another source of credentials too.
+/// Returns a problem if a profile that uses gatepost also has another source of credentials.
 fn shadow(found: &Found, profile: &str) -> Option<Problem> {
     let source = found.of(profile).find(|source| !source.is_gatepost())?;
     let message = format!(
@@ -65,7 +64,7 @@ fn shadow(found: &Found, profile: &str) -> Option<Problem> {
     )
 }
 
-/// Returns a problem if a profile asks gatepost for something that it does not have.
+/// Returns a problem if a profile requests something that gatepost does not have.
 fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
     let profile = clean(&source.profile);
     let by = format!("{} has a credential_process for profile {profile}", place(source));
@@ -77,7 +76,7 @@ fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
         Call::Credentials { socket, .. }
             if *socket != Path::new(DEFAULT_SOCKET) && *socket != own_socket(&config.folders) =>
         {
-            // Another daemon's: its configuration is not known here.
+            // The profile uses another daemon, whose configuration is unknown here.
             return None;
         }
         Call::Credentials { role_alias, .. } => role_alias,
@@ -97,7 +96,7 @@ fn wrong_call(source: &Source, config: &Config) -> Option<Problem> {
         .as_deref()
         .and_then(|name| names.iter().find(|known| edit_distance(known, name) <= 2));
     let alias = near.copied().unwrap_or("ALIAS");
-    // Root may paste this: the profile's name is a user's text, and not repeated.
+    // Root may paste this command, so it must not contain the name of the profile, which is a user's text.
     let step = format!("gatepost setup-profile {alias} --profile NAME, or add a [[role-alias]] to the configuration");
     Some(Problem::configuration(format!("{by} that asks gatepost {what}")).next(step))
 }
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
     use crate::config::{self, Folders};
 
-    /// With the role aliases t and video, of which t is the default.
+    /// Returns a configuration with the role aliases t, which is the default, and video.
     fn configuration() -> Config {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gatepost.toml");
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_of_gatepost_must_exist() {
+    fn requests_to_gatepost_must_be_valid() {
         for (call, words) in [
             ("gatepost credentials", "profiles that use gatepost: p"),
             ("gatepost credentials t", "profiles that use gatepost: p"),
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_named_and_never_shown() {
+    fn conflicting_settings_are_named_without_their_values() {
         let process = "[profile t]\ncredential_process = /usr/bin/gatepost credentials t\n";
         let keys =
             |profile: &str| format!("[{profile}]\naws_access_key_id = AKIASECRET\naws_secret_access_key = wJaSECRET\n");

@@ -1,4 +1,4 @@
-//! The proof of the whole: a signed sts:GetCallerIdentity, which every role may call.
+//! The final check: a signed call of sts:GetCallerIdentity, which every role may make.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::problem::{Problem, quoted, with_causes};
 use crate::sigv4;
 
 const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Calls with `credentials`; what AWS says of the caller is the line.
+/// Makes the call with `credentials`, and reports the caller that AWS returns.
 pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
-    let Some(region) = config.aws.region().or_else(region_of_environment) else {
+    let Some(region) = config.aws.region().or_else(region_from_environment) else {
         return report.skip(AWS_CALL, "the endpoints' names tell no Region; AWS_REGION can name one");
     };
     match call(&region, credentials, clock).await {
@@ -73,7 +73,7 @@ async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> R
     }
 }
 
-/// As the SDKs find it (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+/// Returns the endpoint as the SDKs determine it (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 fn endpoint(region: &str) -> String {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     variable("AWS_ENDPOINT_URL_STS")
@@ -81,13 +81,13 @@ fn endpoint(region: &str) -> String {
         .unwrap_or_else(|| format!("https://{}", Partition::of_region(region).sts_host(region)))
 }
 
-fn region_of_environment() -> Option<String> {
+fn region_from_environment() -> Option<String> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
 }
 
 fn client() -> Result<Client, Problem> {
-    // STS has Amazon's certificates, whatever aws.root-ca says of the IoT endpoints.
+    // STS uses Amazon's certificates; aws.root-ca only applies to the IoT endpoints.
     let roots = roots::load(None)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -100,7 +100,7 @@ fn client() -> Result<Client, Problem> {
         .redirect(redirect::Policy::none())
         .no_proxy()
         .http1_only()
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .build()
         .map_err(|error| Problem::wait(with_causes(&error)))
 }

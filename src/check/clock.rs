@@ -1,4 +1,4 @@
-//! This machine's clock.
+//! Checks of this machine's clock.
 
 use super::lines::{CLOCK, CLOCK_SKEW};
 use super::report::Report;
@@ -6,8 +6,8 @@ use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::problem::{Exit, Problem};
 use crate::timekeeper;
 
-/// The line about it; whether it is set.
-pub fn clock_line(clock: &SharedClock, report: &mut Report) -> bool {
+/// Reports the wall clock; returns whether it is set.
+pub fn check_clock(clock: &SharedClock, report: &mut Report) -> bool {
     let (set, now) = (is_set(&**clock), rfc3339(clock.wall()));
     match set {
         true => report.ok(CLOCK, now),
@@ -21,11 +21,11 @@ pub fn clock_line(clock: &SharedClock, report: &mut Report) -> bool {
     set
 }
 
-/// How far the clock is from AWS's, once AWS has said its time.
-pub fn skew_line(clock: &SharedClock, report: &mut Report) {
+/// Reports the skew of the clock, if AWS's time is known.
+pub fn check_skew(clock: &SharedClock, report: &mut Report) {
     match clock.skew() {
         None => report.skip(CLOCK_SKEW, "AWS has not said it"),
-        Some(skew) if skew.is_serious() => report.failed(CLOCK_SKEW, &timekeeper::skewed(skew)),
+        Some(skew) if skew.is_serious() => report.failed(CLOCK_SKEW, &timekeeper::skew_problem(skew)),
         Some(skew) => report.ok(CLOCK_SKEW, format!("this machine's clock is {skew}")),
     }
 }

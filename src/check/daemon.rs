@@ -1,7 +1,7 @@
-//! Asks the running daemon, or says why it does not run.
+//! Queries the running daemon, or finds out why it is not running.
 //!
-//! The socket comes last: systemd would start the daemon for whoever connects, although somebody has stopped it, or although
-//! each start costs the token a try of its PIN.
+//! The socket is used last: systemd would start the daemon for a connection, although an administrator has stopped it, or although each
+//! start uses up an attempt of the PIN.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::overview::Overview;
 use crate::problem::{Exit, Problem};
 use crate::socket_client::{self, socket};
 
-/// The daemon answers from memory.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time limit of a request. The daemon answers from memory.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The outcome of asking for the status.
+/// The result of a status query.
 pub enum Answer {
     /// The status document.
     Status(Value),
-    /// Nobody answers.
+    /// The daemon is not running.
     NotRunning(NotRunning),
 }
 
-/// Why the daemon does not run.
+/// The reason why the daemon is not running.
 #[derive(Debug)]
 pub struct NotRunning {
     exit: Exit,
     problem: Problem,
 }
 
-/// An HTTP answer of the daemon's.
+/// An HTTP response of the daemon.
 pub struct Response {
-    /// Its status code.
+    /// The status code.
     pub status: u16,
-    /// Its body.
+    /// The body.
     pub document: Value,
 }
 
@@ -65,8 +65,8 @@ impl From<unit_state::NotRunning> for NotRunning {
 }
 
 impl NotRunning {
-    /// Adds the line about it, with the problem's identifier in the status.
-    pub fn tell(&self, report: &mut Report) {
+    /// Adds it to the report, with the identifier that the problem has in the status.
+    pub fn report_to(&self, report: &mut Report) {
         report.fail(DAEMON, self.exit, &self.problem);
         let overview = Overview::of_stopped(self.exit, self.problem.clone());
         if let Some(finding) = overview.findings.first() {
@@ -74,14 +74,14 @@ impl NotRunning {
         }
     }
 
-    /// Whether the token has rejected the PIN, so that nobody else may try it.
+    /// Whether the token has rejected the PIN, so that it must not be tried again.
     pub fn pin_was_rejected(&self) -> bool {
         self.exit == Exit::Pin
     }
 }
 
-/// Asks for the status.
-pub async fn ask(folders: &Folders) -> Answer {
+/// Queries the status.
+pub async fn query_status(folders: &Folders) -> Answer {
     let socket = socket(folders);
     let folder = socket.parent().unwrap_or(Path::new("/"));
     let unit = (folder == Path::new(RUNTIME_FOLDER)).then(UnitState::ask).flatten();
@@ -108,9 +108,9 @@ pub async fn ask(folders: &Folders) -> Answer {
     }
 }
 
-/// Gets a document from the socket; `None` where no answer comes.
+/// Gets a document from the socket; `None` if there is no response.
 pub async fn get(socket: &Path, target: &str) -> Option<Response> {
-    let answer = socket_client::request(socket, Method::GET, target, PATIENCE).await?;
+    let answer = socket_client::request(socket, Method::GET, target, TIMEOUT).await?;
     Some(Response {
         status: answer.status,
         document: serde_json::from_slice(&answer.body).ok()?,

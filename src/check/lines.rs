@@ -1,19 +1,44 @@
-//! The lines of a check, each with an identifier that stays the same from version to version.
+//! The checks, each with an identifier that is the same in every version.
 
-/// A line's identifier for programs and name for people.
+/// A check: its identifier for programs and its name for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// The same in every version.
+    /// The identifier, the same in every version.
     pub id: &'static str,
-    /// Name for people.
+    /// The name.
     pub name: &'static str,
+}
+
+/// The subject of a line: a check, and the checked object if there are several.
+#[derive(Clone, Debug)]
+pub struct CheckSubject {
+    /// The check.
+    pub check: Check,
+    /// The checked object.
+    pub subject: Option<String>,
+}
+
+impl Check {
+    /// Returns the subject for one of several objects, such as a role alias.
+    pub fn of(self, subject: &str) -> CheckSubject {
+        CheckSubject {
+            check: self,
+            subject: Some(subject.to_owned()),
+        }
+    }
+}
+
+impl From<Check> for CheckSubject {
+    fn from(check: Check) -> Self {
+        Self { check, subject: None }
+    }
 }
 
 macro_rules! checks {
     ($($constant:ident = $id:literal, $name:literal;)+) => {
         $(pub const $constant: Check = Check { id: $id, name: $name };)+
 
-        /// All of them.
+        /// All checks.
         #[cfg(test)]
         pub const ALL: &[Check] = &[$($constant,)+];
     };
@@ -70,10 +95,10 @@ mod tests {
         for check in ALL {
             let row = format!("| `{}` | {} |", check.id, check.name);
             assert!(documentation.contains(&row), "docs/operations.md lacks {row}");
-            let same = ALL
+            let same_name_or_id = ALL
                 .iter()
                 .filter(|other| other.id == check.id || other.name == check.name);
-            assert_eq!(same.count(), 1, "{check:?}");
+            assert_eq!(same_name_or_id.count(), 1, "{check:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The messages of local programs: whether they can be kept, and whether one has waited for long.
+//! Checks of the message store: whether it can be used, and whether a message has been waiting for long.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +10,10 @@ use crate::clock::{SharedClock, rfc3339};
 use crate::config::Config;
 use crate::messages;
 
-/// Longer than any pause between two connections, and than AWS keeps a session unless told otherwise.
+/// Age above which a waiting message is reported. Pauses between connection attempts are shorter, as is AWS's default session expiry.
 const OLD: Duration = Duration::from_secs(3600);
 
-/// How many messages there are, where the daemon knows that.
+/// Returns the numbers of messages as text, from the daemon's status.
 pub fn counts(part: &Value) -> String {
     let count = |name: &str| part.get(name).and_then(Value::as_u64).unwrap_or(0);
     match part.get("opened").and_then(Value::as_bool) {
@@ -22,16 +22,16 @@ pub fn counts(part: &Value) -> String {
     }
 }
 
-/// When the first message of a page of the outbox was accepted, if that is long ago.
-pub fn waits_since(page: &Value, clock: &SharedClock) -> Option<SystemTime> {
+/// Returns when the first message in a page of the outbox was accepted, if that is long ago.
+pub fn oldest_waiting_since(page: &Value, clock: &SharedClock) -> Option<SystemTime> {
     let oldest = page.pointer("/messages/0/accepted")?.as_str()?;
     let oldest = humantime::parse_rfc3339(oldest).ok()?;
     let age = clock.wall().duration_since(oldest).ok()?;
     (age > OLD).then_some(oldest)
 }
 
-/// The line about a message that has waited for long.
-pub fn tell_of_waiting(since: SystemTime, counts: &str, report: &mut Report) {
+/// Reports a message that has been waiting for long.
+pub fn report_waiting(since: SystemTime, counts: &str, report: &mut Report) {
     let message = format!(
         "{counts}\nthe first of those that wait was accepted at {}",
         rfc3339(since)
@@ -40,19 +40,18 @@ pub fn tell_of_waiting(since: SystemTime, counts: &str, report: &mut Report) {
     report.add(MESSAGES, Outcome::Warn, message, Some(step));
 }
 
-/// While no daemon runs: its database, as it would find it.
-pub fn check_alone(config: &Config, report: &mut Report) {
+/// Checks the database while no daemon is running.
+pub fn check_offline(config: &Config, report: &mut Report) {
     match messages::inspect_database(&config.folders.state) {
         Ok(None) => report.ok(MESSAGES, "there are none yet"),
-        Ok(Some(glance)) if glance.parked > 0 => {
-            let counts = format!("queued: {}, parked: {}", glance.queued, glance.parked);
+        Ok(Some(counts)) if counts.parked > 0 => {
             let message = format!(
-                "{counts}\nAWS did not take {} of them, which are kept aside",
-                glance.parked
+                "queued: {}, parked: {}\nAWS did not take {} of them, which are kept aside",
+                counts.queued, counts.parked, counts.parked
             );
             report.add(MESSAGES, Outcome::Warn, message, Some("gatepost outbox list --parked"));
         }
-        Ok(Some(glance)) => report.ok(MESSAGES, format!("queued: {}, parked: 0", glance.queued)),
+        Ok(Some(counts)) => report.ok(MESSAGES, format!("queued: {}, parked: 0", counts.queued)),
         Err(problem) => report.failed(MESSAGES, &problem),
     }
 }
@@ -65,18 +64,18 @@ mod tests {
     use crate::clock::manual::ManualClock;
 
     #[test]
-    fn a_message_that_has_waited_for_an_hour_is_told() {
+    fn a_message_that_has_waited_for_an_hour_is_reported() {
         let page = |accepted: &str| json!({ "messages": [{ "accepted": accepted }, { "accepted": "later" }] });
         // 2027-01-15T08:00:00Z
         let clock: SharedClock = ManualClock::at(1_800_000_000);
-        for (page, is_told) in [
+        for (page, is_reported) in [
             (page("2027-01-15T07:30:00.000Z"), false),
             (page("garbage"), false),
             (json!({ "code": "not_allowed" }), false),
             (page("2027-01-16T07:30:00.000Z"), false),
             (page("2027-01-15T06:30:00.000Z"), true),
         ] {
-            assert_eq!(waits_since(&page, &clock).is_some(), is_told, "{page}");
+            assert_eq!(oldest_waiting_since(&page, &clock).is_some(), is_reported, "{page}");
         }
         for (part, words) in [
             (json!({ "opened": false, "queued": 0 }), "queued: unknown"),

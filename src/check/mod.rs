@@ -1,13 +1,15 @@
-//! `gatepostd --check`, which is `gatepost check`: everything that must be right, each with what was found and what to do.
+//! `gatepostd --check`, the implementation of `gatepost check`: checks everything that gatepost needs, and reports each result with the
+//! next step.
 //!
-//! While the daemon runs, the token, the session and the credentials are its own: it is asked. While it does not, its parts
-//! are tried one by one, from the file to a signed call.
+//! While the daemon is running, it is queried, because it uses the token, the session and the credentials itself. Otherwise the check
+//! tries each part in turn, from the configuration to a signed call of AWS.
 
 mod access;
 mod aws_files;
 mod call;
 mod clock;
 mod daemon;
+mod identity;
 mod lines;
 mod messages;
 mod network;
@@ -21,7 +23,6 @@ mod verdict;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::arguments::print;
 use crate::check_config::lack_permission;
 use crate::clock::{SharedClock, SystemClock, is_set};
 use crate::config::{self, ConfigError, Folders};
@@ -29,37 +30,38 @@ use crate::identity::roots;
 use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{closed_files, unusable_token_files};
+use crate::stdout::print;
 use crate::subordinate;
 use daemon::Answer;
 use lines::{ACCESS_RULES, CONFIGURATION, FILES, LOOPBACK, REST, ROOT_CA};
 use report::Report;
 use terminal::Terminal;
 
-/// Checks everything by the configuration at `path`, or what `user` may have, and prints what was found, as lines or as a
-/// document.
+/// Checks everything with the configuration at `path`, or explains the permissions of `user`, and prints the report as lines or as a
+/// JSON document.
 ///
 /// # Errors
-/// When something has failed; the exit code is that of the worst.
+/// When a check has failed, with the exit code of the worst failure.
 pub fn run(path: &Path, user: Option<&str>, json: bool) -> Result<(), Fatal> {
     let mut report = Report::default();
     match user {
         Some(user) => access::explain(path, user, &mut report)?,
-        None => everything(path, &mut report)?,
+        None => check_everything(path, &mut report)?,
     }
     print(&match json {
         true => report.json(),
-        false => Terminal::of_stdout().dress(&report.text()),
+        false => Terminal::of_stdout().format(&report.text()),
     })?;
     report.verdict()
 }
 
-fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
+fn check_everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     let folders = Folders::from_environment();
     let config = match config::load(path, &folders) {
         Ok(config) => config,
         Err(error) => {
-            unreadable(&error, report);
-            return with_clock(|clock| async move { without_configuration(&folders, clock, report).await });
+            report_config_error(&error, report);
+            return with_clock(|clock| async move { check_without_configuration(&folders, clock, report).await });
         }
     };
     let (aliases, rules) = (config.role_aliases.len(), config.access.len());
@@ -82,14 +84,14 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     for problem in closed_files(path, &config) {
         report.fail(FILES, Exit::Configuration, &problem);
     }
-    // While the daemon runs, its status tells of the token files.
+    // While the daemon is running, its status covers the token files.
     let token_files = unusable_token_files(&config);
     with_clock(|clock| async move {
         let now = is_set(&*clock).then(|| clock.aws_now());
         for problem in config.aws.root_ca.iter().flat_map(|path| roots::examine(path, now)) {
             report.warn(ROOT_CA, &problem);
         }
-        match daemon::ask(&config.folders).await {
+        match daemon::query_status(&config.folders).await {
             Answer::Status(status) => online::check(&config.folders, Some(&config), &clock, status, report).await,
             Answer::NotRunning(why) => {
                 for problem in token_files {
@@ -101,12 +103,12 @@ fn everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
     })
 }
 
-/// The daemon may be as well as ever beside files that are wrong.
-async fn without_configuration(folders: &Folders, clock: SharedClock, report: &mut Report) {
-    match daemon::ask(folders).await {
+/// Checks the daemon when the files are wrong. It may be running with an earlier configuration.
+async fn check_without_configuration(folders: &Folders, clock: SharedClock, report: &mut Report) {
+    match daemon::query_status(folders).await {
         Answer::Status(status) => online::check(folders, None, &clock, status, report).await,
         Answer::NotRunning(why) => {
-            why.tell(report);
+            why.report_to(report);
             report.skip(REST, "without a configuration nothing is known");
         }
     }
@@ -120,17 +122,17 @@ fn with_clock<F: Future<Output = ()>>(check: impl FnOnce(SharedClock) -> F) -> R
         .map_err(|error| {
             Fatal::new(
                 Exit::System,
-                Problem::wait(format!("the system gives no runtime: {error}")),
+                Problem::wait(format!("the system does not provide a runtime: {error}")),
             )
         })?;
     runtime.block_on(check(clock));
-    // A look-up that hangs in a thread of the runtime's is not waited for.
+    // Does not wait for a name lookup that hangs in one of the runtime's threads.
     runtime.shutdown_background();
     Ok(())
 }
 
-/// If the caller lacks permission, suggests sudo.
-fn unreadable(error: &ConfigError, report: &mut Report) {
+/// Reports a configuration that cannot be read. If the caller lacks permission, suggests sudo.
+fn report_config_error(error: &ConfigError, report: &mut Report) {
     let problem = Problem::configuration(error.to_string());
     match lack_permission(error.findings()) {
         true => report.fail(

@@ -1,4 +1,4 @@
-//! The way to an endpoint: its name, and a connection.
+//! Checks of the network path to an endpoint: name lookup and connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
-/// For the name service: resolv.conf's own patience is longer than anybody's at a terminal.
-const DNS_PATIENCE: Duration = Duration::from_secs(10);
-/// For one address.
-const TCP_PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of a name lookup. The timeouts of resolv.conf are too long for a user at a terminal.
+const DNS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of a connection to one address.
+const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looks the name up and connects; whether both succeed.
+/// Looks up the name and connects; returns whether both succeed.
 pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Report) -> bool {
     let addresses = match look_up(endpoint).await {
         Ok(addresses) => addresses,
@@ -40,13 +40,13 @@ pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Rep
     report.ok(dns, format!("{} is {}", endpoint.host, listed.join(", ")));
     let mut why = String::new();
     for address in addresses {
-        match timeout(TCP_PATIENCE, TcpStream::connect(address)).await {
+        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {
                 report.ok(tcp, format!("{address} takes connections"));
                 return true;
             }
             Ok(Err(error)) => why = format!("{address}: {}", clean(error)),
-            Err(_) => why = format!("{address}: no answer in {} s", TCP_PATIENCE.as_secs()),
+            Err(_) => why = format!("{address}: no answer in {} s", TCP_TIMEOUT.as_secs()),
         }
     }
     let problem = Problem::wait(format!("{endpoint} cannot be reached: {why}"));
@@ -57,17 +57,17 @@ pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Rep
     false
 }
 
-/// Root certificates and clock for verifying that a server is AWS's.
+/// Root certificates and clock for verifying server certificates.
 pub struct Trust {
-    /// The roots.
+    /// The root certificates.
     pub roots: Arc<RootCertStore>,
     /// The clock.
     pub clock: SharedClock,
 }
 
-/// Has a server prove who it is, which needs no certificate of ours: a proxy that opens TLS and a wrong root are found on the day of
-/// the installation.
-pub async fn prove_server(name: Check, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
+/// Verifies a server without a device certificate, so that an intercepting proxy or a wrong root CA is found on the day of the
+/// installation.
+pub async fn verify_server(name: Check, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
     match cloud::prove_server(endpoint, is_mqtt, trust.roots.clone(), trust.clock.clone()).await {
         Ok(()) => report.ok(
             name,
@@ -78,8 +78,8 @@ pub async fn prove_server(name: Check, endpoint: &Endpoint, is_mqtt: bool, trust
 }
 
 async fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
-    let found = timeout(DNS_PATIENCE, lookup_host((endpoint.host.as_str(), endpoint.port))).await;
-    let found = found.map_err(|_| format!("the name service gave no answer in {} s", DNS_PATIENCE.as_secs()))?;
+    let found = timeout(DNS_TIMEOUT, lookup_host((endpoint.host.as_str(), endpoint.port))).await;
+    let found = found.map_err(|_| format!("the name service gave no answer in {} s", DNS_TIMEOUT.as_secs()))?;
     let addresses: Vec<SocketAddr> = found.map_err(clean)?.collect();
     match addresses.is_empty() {
         true => Err("the name service knows none".to_owned()),

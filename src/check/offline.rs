@@ -1,37 +1,25 @@
-//! While no daemon runs, its parts are tried one by one, as it would use them.
+//! The check while no daemon is running: tries each part as the daemon would use it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-use super::clock::{clock_line, skew_line};
+use super::clock::{check_clock, check_skew};
 use super::daemon::NotRunning;
 use super::lines::{
-    AWS_CALL, CERTIFICATE, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, EXPIRY, KEY,
-    LOOPBACK, MODULE, MQTT_CONNECT, MQTT_DNS, MQTT_TCP, MQTT_TLS, PIN, REST, ROLE_ALIAS, ROOT_CA, TOKEN, USER,
+    AWS_CALL, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, LOOPBACK, MQTT_CONNECT,
+    MQTT_DNS, MQTT_TCP, MQTT_TLS, REST, ROLE_ALIAS, ROOT_CA, USER,
 };
 use super::network::Trust;
 use super::report::Report;
-use super::{call, messages, network, token};
+use super::{call, identity, messages, network};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Probe;
 use crate::config::{Config, Endpoint};
-use crate::heartbeat::Heartbeat;
-use crate::identity::{Certificate, CertificateError, Identity, Loaded, Source, TokenKey, roots};
+use crate::identity::roots;
 use crate::local::{self, PortHolder};
-use crate::overview::{expiry_problem, left_in_words};
 use crate::problem::{Exit, Problem};
-use crate::service::{Account, take_environment, taken};
-use crate::status::{StatusHub, TokenDetails, TokenPhase};
-use crate::token::{PinSource, Token, TokenThread};
+use crate::service::{Account, take_environment, taken_variables};
 
-/// For the token to be opened a second time, by the thread that signs.
-const OPENING: Duration = Duration::from_secs(60);
 const NO_IDENTITY: &str = "there is no key with a certificate";
 
-/// Everything, in the order in which it depends on each other.
+/// Checks everything, each part after those that it depends on.
 pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report: &mut Report) {
     let lock = match local::lock(&config.folders) {
         Ok(lock) => Some(lock),
@@ -43,22 +31,22 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
             );
             return report.skip(REST, "the token is the running daemon's");
         }
-        // It makes its folder when it starts; who may not write there is told at the first file that cannot be read.
+        // The daemon creates its folder when it starts. A lack of permission is reported with the first file that cannot be read.
         Err(_) => None,
     };
-    why.tell(report);
-    environment(report);
-    // As root, who sees other users' processes.
-    loopback(config, report);
-    // Root leaves nothing behind that the daemon could not use: what a token's module writes belongs to the state's owner.
-    if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.become_it()) {
+    why.report_to(report);
+    check_environment(report);
+    // Before switching to the service's user: only root sees the processes of other users.
+    check_loopback(config, report);
+    // Files that the token's module writes must belong to the user of the service, or the daemon could not use them.
+    if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.switch_process()) {
         report.warn(USER, &Problem::wait(format!("this goes on as root: {why}")));
     }
-    let clock_set = clock_line(clock, report);
-    let identity = identity(config, clock, &why, report).await;
+    let clock_set = check_clock(clock, report);
+    let identity = identity::check(config, clock, &why, report).await;
     let certified = identity.as_ref().map(|(identity, _thread)| identity.clone());
-    let place_of_expiry = report.end();
-    messages::check_alone(config, report);
+    let expiry_position = report.end();
+    messages::check_offline(config, report);
     let roots = roots::load(config.aws.root_ca.as_deref());
     if let Err(problem) = &roots {
         report.failed(ROOT_CA, problem);
@@ -90,16 +78,16 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     let there = network::check(MQTT_DNS, MQTT_TCP, mqtt, report).await;
     if let (true, None, Some(trust)) = (there, probe, &trust) {
-        network::prove_server(MQTT_TLS, mqtt, true, trust, report).await;
+        network::verify_server(MQTT_TLS, mqtt, true, trust, report).await;
         report.skip(MQTT_CONNECT, why_not);
     } else {
-        session(probe.filter(|_| there), why_not, report).await;
+        check_session(probe.filter(|_| there), why_not, report).await;
     }
     let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
     if let (true, None, Some(trust)) = (there, probe, &trust) {
-        network::prove_server(CREDENTIALS_TLS, provider, false, trust, report).await;
+        network::verify_server(CREDENTIALS_TLS, provider, false, trust, report).await;
     }
-    credentials(
+    check_credentials(
         config,
         probe.filter(|_| there),
         trust.filter(|_| there).is_none().then_some(why_not),
@@ -107,15 +95,17 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
         report,
     )
     .await;
-    // AWS has said its time by now, where it could be asked.
+    // Checked late, because AWS's time is known only now.
     if let Some(identity) = certified {
-        report.insert(place_of_expiry, |report| expiry(&identity.certificate, clock, report));
+        report.insert(expiry_position, |report| {
+            identity::check_expiry(&identity.certificate, clock, report)
+        });
     }
     drop(lock);
 }
 
-/// A module looks for its store, its configuration and its device by variables that only the unit has.
-fn environment(report: &mut Report) {
+/// Takes over the environment variables of the unit, by which PKCS#11 modules find their store, configuration and device.
+fn check_environment(report: &mut Report) {
     if let Err(error) = take_environment() {
         let problem = Problem::wait(format!(
             "this goes on without the variables of gatepost.service: {error}"
@@ -125,14 +115,14 @@ fn environment(report: &mut Report) {
             &problem.next("systemctl show --property=Environment gatepost.service"),
         );
     }
-    let taken = taken();
+    let taken = taken_variables();
     if !taken.is_empty() {
         report.ok(ENVIRONMENT, format!("from gatepost.service: {}", taken.join(", ")));
     }
 }
 
-/// The loopback listener's port: another program on it gets the tokens of SDKs.
-fn loopback(config: &Config, report: &mut Report) {
+/// Checks the port of the loopback listener. Another program that listens there would receive the tokens of SDKs.
+fn check_loopback(config: &Config, report: &mut Report) {
     let Some(address) = config.loopback else { return };
     match PortHolder::of(address) {
         None => report.ok(LOOPBACK, format!("{address} is free")),
@@ -147,103 +137,8 @@ fn loopback(config: &Config, report: &mut Report) {
     }
 }
 
-async fn identity(
-    config: &Config,
-    clock: &SharedClock,
-    why: &NotRunning,
-    report: &mut Report,
-) -> Option<(Arc<Identity>, TokenThread)> {
-    if why.pin_was_rejected() {
-        // A try more would count against the token.
-        for check in [MODULE, TOKEN, PIN, KEY, CERTIFICATE, EXPIRY] {
-            report.skip(
-                check,
-                "the token has rejected the PIN, and is left alone until gatepost is started again",
-            );
-        }
-        return None;
-    }
-    let pin_file = config.token.pin_file.as_deref();
-    let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
-    let key = token::check(config, &pin, report);
-    if key.is_none() {
-        report.skip(CERTIFICATE, "there is no key that it could belong to");
-        report.skip(EXPIRY, "as above");
-        return None;
-    }
-    let (token, thread) = match signer(config, pin).await {
-        Ok(signer) => signer,
-        Err(problem) => {
-            report.failed(CERTIFICATE, &problem);
-            return None;
-        }
-    };
-    let public = token.public_key().borrow().clone()?;
-    let key = TokenKey::new(token, public);
-    let info = key.public().subject_public_key_info();
-    match Certificate::load(&Source::from(&config.identity), Some(&info), &**clock) {
-        Ok(Loaded { certificate, warning }) => {
-            let found = format!(
-                "{} for thing {}; it belongs to the key",
-                certificate.id, certificate.thing_name
-            );
-            match &warning {
-                None => report.ok(CERTIFICATE, found),
-                Some(problem) => report.warn(CERTIFICATE, problem),
-            }
-            Some((Arc::new(Identity { certificate, key }), thread))
-        }
-        Err(refusal) => {
-            report.failed(CERTIFICATE, &why_refused(refusal, config));
-            report.skip(EXPIRY, "there is no certificate that could be used");
-            None
-        }
-    }
-}
-
-fn expiry(certificate: &Certificate, clock: &SharedClock, report: &mut Report) {
-    let (now, start, end) = (clock.aws_now(), certificate.not_before, certificate.not_after);
-    match expiry_problem(now, start, end) {
-        Some(problem) => report.failed(EXPIRY, &problem),
-        None => {
-            let left = left_in_words(now, end);
-            report.ok(EXPIRY, format!("the certificate ends at {}, in {left}", rfc3339(end)));
-        }
-    }
-}
-
-fn why_refused(refusal: CertificateError, config: &Config) -> Problem {
-    match refusal {
-        CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem) => problem,
-        CertificateError::Missing => {
-            let message = format!("there is none at {}", config.identity.certificate.display());
-            let step = "start the daemon, have its signing request signed (gatepost csr) and put the certificate there";
-            Problem::wait(message).next(step)
-        }
-    }
-}
-
-/// The thread that signs, once it has shown the key. The PIN was accepted a moment ago.
-async fn signer(config: &Config, pin: PinSource) -> Result<(Token, TokenThread), Problem> {
-    let hub = StatusHub::new(Arc::new(crate::clock::SystemClock::default()));
-    let reporter = hub.reporter("token", TokenPhase::Waiting, TokenDetails::default());
-    let (fatal, mut fatals) = mpsc::channel(1);
-    let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Heartbeat::new())
-        .map_err(|error| Problem::wait(format!("the system gives no thread: {error}")))?;
-    let mut key = token.public_key();
-    let shown = async {
-        tokio::select! {
-            _ = key.wait_for(Option::is_some) => Ok(()),
-            Some(fatal) = fatals.recv() => Err(fatal.problem),
-        }
-    };
-    timeout(OPENING, shown)
-        .await
-        .unwrap_or_else(|_| Err(Problem::wait("the token did not open a second time")))?;
-    Ok((token, thread))
-}
-
-async fn session(probe: Option<&Probe>, why_not: &str, report: &mut Report) {
+/// Checks the connection to the MQTT endpoint. `why_not` is the reason if there is no probe.
+async fn check_session(probe: Option<&Probe>, why_not: &str, report: &mut Report) {
     let (tls, connect) = (MQTT_TLS, MQTT_CONNECT);
     let Some(probe) = probe else {
         report.skip(tls, why_not);
@@ -260,8 +155,8 @@ async fn session(probe: Option<&Probe>, why_not: &str, report: &mut Report) {
     }
 }
 
-/// `why_not` is why TLS was not tried at all.
-async fn credentials(
+/// Checks the credentials endpoint and each role alias. `why_not` is the reason if TLS was not tried at all.
+async fn check_credentials(
     config: &Config,
     probe: Option<&Probe>,
     why_not: Option<&str>,
@@ -277,7 +172,7 @@ async fn credentials(
         }
         (None, None) => false,
     };
-    let mut proof = None;
+    let mut first = None;
     for alias in &config.role_aliases {
         let name = ROLE_ALIAS.of(&alias.name);
         let Some(probe) = probe.filter(|_| there) else {
@@ -287,18 +182,19 @@ async fn credentials(
         match probe.credentials(&alias.name).await {
             Ok(credentials) => {
                 report.ok(name, format!("credentials until {}", rfc3339(credentials.expiration())));
-                proof = proof.or(Some((&alias.name, credentials)));
+                first = first.or(Some((&alias.name, credentials)));
             }
             Err(problem) => report.failed(name, &problem),
         }
     }
-    skew_line(clock, report);
-    match proof {
+    check_skew(clock, report);
+    match first {
         Some((alias, credentials)) => call::check(config, alias, &credentials, clock, report).await,
         None => report.skip(AWS_CALL, "there are no credentials to sign it with"),
     }
 }
 
+/// Checks the TLS handshake with an endpoint; returns whether it succeeds.
 async fn handshake(probe: &Probe, endpoint: &Endpoint, name: Check, report: &mut Report) -> bool {
     match probe.handshake(endpoint).await {
         Ok(()) => {

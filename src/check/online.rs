@@ -1,9 +1,9 @@
-//! While the daemon runs, it is asked: the token and the session are its own, and a second CONNECT with its client ID would
-//! throw its session out.
+//! The check while the daemon is running. It queries the daemon, because the token is in use, and a second connection with the same
+//! client ID would end its session.
 
 use serde_json::Value;
 
-use super::clock::{clock_line, skew_line};
+use super::clock::{check_clock, check_skew};
 use super::daemon::get;
 use super::lines::{
     AWS_CALL, CERTIFICATE, CLOCK, CLOCK_SKEW, CONFIGURATION, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check,
@@ -18,12 +18,12 @@ use crate::clock::{SharedClock, Skew, is_set};
 use crate::config::{Config, Folders};
 use crate::credentials::Credentials;
 use crate::identity::roots;
-use crate::overview::left_in_words;
+use crate::overview::remaining_text;
 use crate::problem::{Exit, Problem};
 use crate::secret::SecretString;
 use crate::socket_client::socket;
 
-/// A line for each part, in the daemon's words. The configuration is what the files say, where they can be read.
+/// Reports each part in the words of the daemon. `config` is the configuration in the files, if they can be read.
 pub async fn check(
     folders: &Folders,
     config: Option<&Config>,
@@ -42,35 +42,35 @@ pub async fn check(
     };
     let version = text("/version");
     report.ok(DAEMON, format!("gatepostd {version} runs since {}", text("/started")));
-    verdict.tell_state(report);
-    tell_only_part(&mut verdict, "configuration", CONFIGURATION, report);
-    clock_line(clock, report);
+    verdict.report_state(report);
+    report_part_findings(&mut verdict, "configuration", CONFIGURATION, report);
+    check_clock(clock, report);
     if let Some(skew) = status.pointer("/clock/skew_seconds").and_then(Value::as_i64) {
         clock.take_over(Skew::from_seconds(skew));
     }
     match verdict.has_any(&["clock-skewed"]) {
-        true => tell_only_what_is_amiss(&mut verdict, &["clock-skewed"], CLOCK_SKEW, report),
-        false => skew_line(clock, report),
+        true => report_findings(&mut verdict, &["clock-skewed"], CLOCK_SKEW, report),
+        false => check_skew(clock, report),
     }
-    tell_only_what_is_amiss(&mut verdict, &["clock-unset"], CLOCK, report);
-    tell_only_what_is_amiss(&mut verdict, &["network-down"], NETWORK, report);
-    tell_only_what_is_amiss(&mut verdict, &["token-other-keys"], OTHER_KEYS, report);
+    report_findings(&mut verdict, &["clock-unset"], CLOCK, report);
+    report_findings(&mut verdict, &["network-down"], NETWORK, report);
+    report_findings(&mut verdict, &["token-other-keys"], OTHER_KEYS, report);
     let key = format!("{} {}", text("/token/key"), text("/token/algorithm"));
-    part(
+    report_part(
         &mut verdict,
         ("token", &phase("token"), "ready"),
         TOKEN_AND_KEY,
         key,
         report,
     );
-    certificate(&status, &mut verdict, clock, report);
-    tell_only_part(&mut verdict, "provisioning", PROVISIONING, report);
+    report_certificate(&status, &mut verdict, clock, report);
+    report_part_findings(&mut verdict, "provisioning", PROVISIONING, report);
     let client = format!(
         "connected to {} as {}",
         text("/session/endpoint"),
         text("/session/client_id")
     );
-    part(
+    report_part(
         &mut verdict,
         ("session", &phase("session"), "connected"),
         SESSION,
@@ -82,14 +82,14 @@ pub async fn check(
     {
         let there = network::check(MQTT_DNS, MQTT_TCP, &config.aws.mqtt_endpoint, report).await;
         if phase("identity") != "ready" {
-            without_certificate(config, clock, there, report).await;
+            check_without_certificate(config, clock, there, report).await;
         }
     }
-    message_store(folders, clock, &status, &mut verdict, report).await;
-    aliases(folders, config, &status, &mut verdict, clock, report).await;
+    report_messages(folders, clock, &status, &mut verdict, report).await;
+    report_aliases(folders, config, &status, &mut verdict, clock, report).await;
     if status.get("loopback").is_some_and(|part| !part.is_null()) {
         let listen = text("/loopback/listen").to_owned();
-        part(
+        report_part(
             &mut verdict,
             ("loopback", &phase("loopback"), "listening"),
             LOOPBACK,
@@ -97,11 +97,11 @@ pub async fn check(
             report,
         );
     }
-    verdict.tell_the_rest(OTHER, report);
+    verdict.report_rest(OTHER, report);
 }
 
 /// Checks both endpoints as far as possible without a certificate.
-async fn without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there: bool, report: &mut Report) {
+async fn check_without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there: bool, report: &mut Report) {
     let trust = match roots::load(config.aws.root_ca.as_deref()) {
         Ok(roots) if is_set(&**clock) => Some(Trust {
             roots,
@@ -115,16 +115,16 @@ async fn without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there
     };
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     if let (true, Some(trust)) = (mqtt_is_there, &trust) {
-        network::prove_server(MQTT_TLS, mqtt, true, trust, report).await;
+        network::verify_server(MQTT_TLS, mqtt, true, trust, report).await;
     }
     let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
     if let (true, Some(trust)) = (there, &trust) {
-        network::prove_server(CREDENTIALS_TLS, provider, false, trust, report).await;
+        network::verify_server(CREDENTIALS_TLS, provider, false, trust, report).await;
     }
 }
 
-/// A part that is in another phase than its best is not ready, even if nothing is amiss.
-fn part(
+/// Reports a part. One that is not in its best phase is not ready, even without findings.
+fn report_part(
     verdict: &mut Verdict,
     (part, phase, best): (&str, &str, &str),
     check: Check,
@@ -132,48 +132,48 @@ fn part(
     report: &mut Report,
 ) {
     if phase == best {
-        verdict.tell(part, check, found, report);
+        verdict.report_part(part, check, found, report);
     } else if !verdict.has(part) {
         report.fail(check, Exit::Unavailable, &not_yet(phase));
     } else {
-        verdict.tell(part, check, String::new(), report);
+        verdict.report_part(part, check, String::new(), report);
     }
 }
 
-fn tell_only_what_is_amiss(verdict: &mut Verdict, ids: &[&str], check: Check, report: &mut Report) {
+fn report_findings(verdict: &mut Verdict, ids: &[&str], check: Check, report: &mut Report) {
     if verdict.has_any(ids) {
-        verdict.tell_kinds(ids, check, String::new(), report);
+        verdict.report_kinds(ids, check, String::new(), report);
     }
 }
 
-fn tell_only_part(verdict: &mut Verdict, part: &str, check: Check, report: &mut Report) {
+fn report_part_findings(verdict: &mut Verdict, part: &str, check: Check, report: &mut Report) {
     if verdict.has(part) {
-        verdict.tell(part, check, String::new(), report);
+        verdict.report_part(part, check, String::new(), report);
     }
 }
 
-fn certificate(status: &Value, verdict: &mut Verdict, clock: &SharedClock, report: &mut Report) {
+fn report_certificate(status: &Value, verdict: &mut Verdict, clock: &SharedClock, report: &mut Report) {
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let phase = text("/identity/phase");
     let expiry = ["certificate-expiring", "certificate-expired"];
     let end = text("/identity/not_after");
-    let told_expiry = verdict.has_any(&expiry);
-    if told_expiry {
-        verdict.tell_kinds(&expiry, EXPIRY, String::new(), report);
+    let is_expiry_reported = verdict.has_any(&expiry);
+    if is_expiry_reported {
+        verdict.report_kinds(&expiry, EXPIRY, String::new(), report);
     }
     let found = format!(
         "{} for thing {}",
         text("/identity/certificate_id"),
         text("/identity/thing_name")
     );
-    part(verdict, ("identity", phase, "ready"), CERTIFICATE, found, report);
-    if let (false, "ready", Ok(not_after)) = (told_expiry, phase, humantime::parse_rfc3339(end)) {
-        let left = left_in_words(clock.aws_now(), not_after);
+    report_part(verdict, ("identity", phase, "ready"), CERTIFICATE, found, report);
+    if let (false, "ready", Ok(not_after)) = (is_expiry_reported, phase, humantime::parse_rfc3339(end)) {
+        let left = remaining_text(clock.aws_now(), not_after);
         report.ok(EXPIRY, format!("the certificate ends at {end}, in {left}"));
     }
 }
 
-async fn message_store(
+async fn report_messages(
     folders: &Folders,
     clock: &SharedClock,
     status: &Value,
@@ -186,15 +186,15 @@ async fn message_store(
     let waiting = document.get("queued").and_then(Value::as_u64) > Some(0);
     if waiting && phase == "ready" && !verdict.has("messages") {
         let page = get(&socket(folders), "/v1/outbox/queued").await;
-        if let Some(since) = page.and_then(|page| messages::waits_since(&page.document, clock)) {
-            return messages::tell_of_waiting(since, &counts, report);
+        if let Some(since) = page.and_then(|page| messages::oldest_waiting_since(&page.document, clock)) {
+            return messages::report_waiting(since, &counts, report);
         }
     }
-    part(verdict, ("messages", phase, "ready"), MESSAGES, counts, report);
+    report_part(verdict, ("messages", phase, "ready"), MESSAGES, counts, report);
 }
 
-/// Each role alias that the daemon knows, and a call to AWS with the first credentials that this user gets.
-async fn aliases(
+/// Reports each role alias of the daemon, and calls AWS with the first credentials that this user gets.
+async fn report_aliases(
     folders: &Folders,
     config: Option<&Config>,
     status: &Value,
@@ -207,20 +207,20 @@ async fn aliases(
         .into_iter()
         .flatten()
         .filter_map(|alias| alias.get("name")?.as_str());
-    let mut proof = None;
+    let mut first = None;
     for name in names {
-        let given = credentials(folders, name, verdict, clock, report).await;
-        proof = proof.or(given.map(|credentials| (name.to_owned(), credentials)));
+        let received = request_credentials(folders, name, verdict, clock, report).await;
+        first = first.or(received.map(|credentials| (name.to_owned(), credentials)));
     }
-    match (proof, config) {
+    match (first, config) {
         (Some((alias, credentials)), Some(config)) => call::check(config, &alias, &credentials, clock, report).await,
         (Some(_), None) => report.skip(AWS_CALL, "the configuration, which names the Region, cannot be read"),
         (None, _) => report.skip(AWS_CALL, "there are no credentials to sign it with"),
     }
 }
 
-/// What this user gets of `alias`.
-async fn credentials(
+/// Reports a role alias; returns the credentials if this user gets them.
+async fn request_credentials(
     folders: &Folders,
     alias: &str,
     verdict: &mut Verdict,
@@ -228,7 +228,7 @@ async fn credentials(
     report: &mut Report,
 ) -> Option<Credentials> {
     let check = ROLE_ALIAS.of(alias);
-    // An alias has nothing that would have to be escaped in a path.
+    // The characters of an alias need no escaping in a path.
     let Some(answer) = get(&socket(folders), &format!("/v1/credentials/{alias}")).await else {
         report.fail(check, Exit::Unavailable, &Problem::wait("the daemon did not answer"));
         return None;
@@ -237,18 +237,18 @@ async fn credentials(
     let end = text("Expiration");
     match (answer.status, end) {
         (200, Some(end)) => {
-            verdict.tell_of_alias(alias, check, format!("credentials until {end}"), report);
+            verdict.report_alias(alias, check, format!("credentials until {end}"), report);
         }
         (403, _) => {
-            // Perhaps as it should be; who wants to know everything asks as root.
+            // This may be intended. Root gets all credentials.
             let message = text("message").unwrap_or("no access rule gives it").to_owned();
             report.add(check.clone(), Outcome::Warn, message, text("hint"));
             if verdict.has_alias(alias) {
-                verdict.tell_of_alias(alias, check, String::new(), report);
+                verdict.report_alias(alias, check, String::new(), report);
             }
         }
         _ if verdict.has_alias(alias) => {
-            verdict.tell_of_alias(alias, check, String::new(), report);
+            verdict.report_alias(alias, check, String::new(), report);
         }
         _ => {
             let message = text("message").unwrap_or("the daemon's answer is not understood");

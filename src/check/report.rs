@@ -1,38 +1,38 @@
-//! What the checks have found, as lines for people or a document for programs.
+//! The report of a check, as lines for people or a document for programs.
 
 use serde::Serialize;
 
-use super::lines::Check;
+use super::lines::{Check, CheckSubject};
 use crate::foreign_text;
 use crate::overview::{Severity, worst_exit};
 use crate::problem::{Exit, Fatal, Problem};
 
-/// Precedes a next step. Alone on its line, it precedes a block of lines.
+/// Introduces a next step. On a line of its own, it introduces a block of lines.
 pub(super) const NEXT_STEP: &str = "next:";
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should be.
+    /// Everything is in order.
     Ok,
-    /// It works, and somebody should look at it.
+    /// It works, but should be looked at.
     Warn,
-    /// It does not work; the exit code says what kind of fault it is.
+    /// It does not work. The exit code tells the kind of fault.
     Fail(Exit),
-    /// Not looked at, because of something above.
+    /// Not checked, because of an earlier line.
     Skip,
 }
 
-/// Everything found, in its order.
+/// The lines of a report, in order.
 #[derive(Debug, Default)]
 pub struct Report(Vec<Line>);
 
 #[derive(Debug)]
 struct Line {
     check: Check,
-    /// The object that the line is about, if the check has several: a role alias.
+    /// The checked object, if the check has several: a role alias.
     subject: Option<String>,
-    /// Identifier of the problem in the status.
+    /// The identifier of the problem in the status.
     problem: Option<String>,
     outcome: Outcome,
     message: String,
@@ -68,29 +68,6 @@ impl Line {
     }
 }
 
-/// Subject of a line: a check, and the checked object if there are several.
-#[derive(Clone, Debug)]
-pub struct About {
-    check: Check,
-    subject: Option<String>,
-}
-
-impl From<Check> for About {
-    fn from(check: Check) -> Self {
-        Self { check, subject: None }
-    }
-}
-
-impl Check {
-    /// One of several: a role alias.
-    pub fn of(self, subject: &str) -> About {
-        About {
-            check: self,
-            subject: Some(subject.to_owned()),
-        }
-    }
-}
-
 impl Outcome {
     fn word(self) -> &'static str {
         match self {
@@ -118,52 +95,52 @@ fn indented(text: &str, indent: &str) -> String {
 }
 
 impl Report {
-    /// The place after the last line.
+    /// Returns the position after the last line.
     pub fn end(&self) -> usize {
         self.0.len()
     }
 
-    /// Inserts the lines that `tell` adds at an earlier place: they are known late, and belong there.
-    pub fn insert(&mut self, place: usize, tell: impl FnOnce(&mut Self)) {
+    /// Inserts the lines that `add` creates at an earlier position, for results that are known late.
+    pub fn insert(&mut self, position: usize, add: impl FnOnce(&mut Self)) {
         let mut lines = Self::default();
-        tell(&mut lines);
-        let place = place.min(self.0.len());
-        self.0.splice(place..place, lines.0);
+        add(&mut lines);
+        let position = position.min(self.0.len());
+        self.0.splice(position..position, lines.0);
     }
 
-    /// As it should be.
-    pub fn ok(&mut self, check: impl Into<About>, message: impl Into<String>) {
+    /// Adds a line with the outcome `Ok`.
+    pub fn ok(&mut self, check: impl Into<CheckSubject>, message: impl Into<String>) {
         self.add(check, Outcome::Ok, message.into(), None);
     }
 
-    /// It works, and somebody should look at it.
-    pub fn warn(&mut self, check: impl Into<About>, problem: &Problem) {
-        self.with(check, Outcome::Warn, problem);
+    /// Adds a warning.
+    pub fn warn(&mut self, check: impl Into<CheckSubject>, problem: &Problem) {
+        self.add_problem(check, Outcome::Warn, problem);
     }
 
-    /// It does not work.
-    pub fn fail(&mut self, check: impl Into<About>, exit: Exit, problem: &Problem) {
-        self.with(check, Outcome::Fail(exit), problem);
+    /// Adds a failure with this exit code.
+    pub fn fail(&mut self, check: impl Into<CheckSubject>, exit: Exit, problem: &Problem) {
+        self.add_problem(check, Outcome::Fail(exit), problem);
     }
 
-    /// It does not work; who can mend it says the exit code.
-    pub fn failed(&mut self, check: impl Into<About>, problem: &Problem) {
+    /// Adds a failure whose exit code follows from who can fix the problem.
+    pub fn failed(&mut self, check: impl Into<CheckSubject>, problem: &Problem) {
         let exit = Severity::from(problem.remedy).exit().unwrap_or(Exit::Unavailable);
         self.fail(check, exit, problem);
     }
 
-    /// Not looked at.
-    pub fn skip(&mut self, check: impl Into<About>, why: impl Into<String>) {
+    /// Adds a line with the outcome `Skip`.
+    pub fn skip(&mut self, check: impl Into<CheckSubject>, why: impl Into<String>) {
         self.add(check, Outcome::Skip, why.into(), None);
     }
 
-    fn with(&mut self, check: impl Into<About>, outcome: Outcome, problem: &Problem) {
+    fn add_problem(&mut self, check: impl Into<CheckSubject>, outcome: Outcome, problem: &Problem) {
         self.add(check, outcome, problem.message.clone(), problem.next_step.as_deref());
     }
 
-    /// With whatever outcome.
-    pub fn add(&mut self, check: impl Into<About>, outcome: Outcome, message: String, next_step: Option<&str>) {
-        let About { check, subject } = check.into();
+    /// Adds a line.
+    pub fn add(&mut self, check: impl Into<CheckSubject>, outcome: Outcome, message: String, next_step: Option<&str>) {
+        let CheckSubject { check, subject } = check.into();
         self.0.push(Line {
             check,
             subject,
@@ -181,13 +158,13 @@ impl Report {
         }
     }
 
-    /// Lines for people.
+    /// Returns the lines for people.
     pub fn text(&self) -> String {
         let width = self.0.iter().map(|line| line.name().chars().count()).max().unwrap_or(0);
         let mut text = String::new();
         for line in &self.0 {
             let word = match line.outcome {
-                // Found at a glance where nothing has colours.
+                // In capitals, so that it stands out without colours.
                 Outcome::Fail(_) => "FAIL",
                 other => other.word(),
             };
@@ -195,7 +172,7 @@ impl Report {
             let message = indented(&line.message, &indent);
             text.push_str(&format!("{word:<4}  {:<width$}  {message}\n", line.name()));
             match &line.next_step {
-                // The lines of a rule are copied, so they stand below the word.
+                // Multiple lines, such as an access rule, are shown as a block that can be copied.
                 Some(step) if step.trim().contains('\n') => {
                     text.push_str(&format!(
                         "{indent}{}\n{indent}{}\n",
@@ -210,7 +187,7 @@ impl Report {
         text
     }
 
-    /// A document for programs.
+    /// Returns a JSON document for programs.
     pub fn json(&self) -> String {
         let checks = self.0.iter().map(|line| LineDocument {
             id: line.check.id,
@@ -229,16 +206,16 @@ impl Report {
             },
             checks: checks.collect(),
         };
-        // Strings cannot fail to become JSON.
+        // Serialising strings cannot fail.
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
         text.push('\n');
         text
     }
 
-    /// An error if anything has failed.
+    /// Returns the result of the command.
     ///
     /// # Errors
-    /// With the exit code of the worst.
+    /// When a check has failed, with the exit code of the worst failure.
     pub fn verdict(&self) -> Result<(), Fatal> {
         let Outcome::Fail(exit) = self.worst() else {
             return Ok(());
@@ -265,64 +242,4 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::lines::{AWS_CALL, CERTIFICATE, CLOCK, KEY, MQTT_DNS, PIN};
-    use super::*;
-
-    #[test]
-    fn the_worst_decides() {
-        let mut report = Report::default();
-        report.ok(CLOCK, "right");
-        report.skip(KEY, "no token");
-        assert!(report.verdict().is_ok());
-        report.warn(CERTIFICATE, &Problem::wait("ends soon"));
-        assert!(report.verdict().is_ok());
-        assert!(report.json().contains("\"state\": \"warn\""));
-        report.failed(MQTT_DNS, &Problem::wait("no answer").next("wait"));
-        assert_eq!(report.verdict().unwrap_err().exit, Exit::Unavailable);
-        report.failed(AWS_CALL, &Problem::configuration("says no"));
-        assert_eq!(report.verdict().unwrap_err().exit, Exit::Configuration);
-        report.fail(PIN, Exit::Pin, &Problem::factory("wrong"));
-        let verdict = report.verdict().unwrap_err();
-        assert_eq!(
-            (verdict.exit, verdict.to_string().as_str()),
-            (Exit::Pin, "3 of 6 checks failed")
-        );
-        assert!(
-            report
-                .text()
-                .contains("FAIL  MQTT endpoint: DNS  no answer\n                          next: wait\n"),
-            "{}",
-            report.text()
-        );
-    }
-
-    #[test]
-    fn a_next_step_keeps_its_lines() {
-        let rule = "# to give it, add these lines to access.toml\n\n[[access]]\nuid = 1000\u{1b}[2J\nrole-aliases = [\"video\"]\n";
-        let mut report = Report::default();
-        report.ok(CLOCK, "right");
-        report.add(AWS_CALL, Outcome::Warn, "no rule\ngives it".to_owned(), Some(rule));
-        report.warn(KEY, &Problem::wait("x").next("one line\n"));
-        let text = report.text();
-        let indent = " ".repeat(8 + AWS_CALL.name.len());
-        let block = [
-            "next:",
-            "# to give it, add these lines to access.toml",
-            "",
-            "[[access]]",
-            "uid = 1000 [2J",
-        ];
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        let expected: Vec<String> = block
-            .iter()
-            .map(|line| format!("{indent}{line}").trim_end().to_owned())
-            .collect();
-        assert_eq!(lines[3..8], expected, "{text}");
-        assert!(
-            text.contains(&format!("{indent}role-aliases = [\"video\"]\nwarn  key")),
-            "{text}"
-        );
-        assert!(text.ends_with(&format!("{indent}next: one line\n")), "{text}");
-    }
-}
+mod tests;

@@ -1,27 +1,27 @@
-//! The lines of a check on a terminal: colours for those that matter, and lines that break between words at its width.
+//! Formats the lines of a report for a terminal: with colours, and wrapped between words at its width.
 //!
-//! A file, a pipe and a dumb terminal get the lines as they are.
+//! For a file, a pipe or a dumb terminal the lines are unchanged.
 
 use std::env;
 use std::io::IsTerminal as _;
 
 use super::report::NEXT_STEP;
 
-/// Columns of the outcome, and two blanks.
+/// Width of the first column: the outcome and two blanks.
 const FIRST_COLUMN: usize = 6;
-/// A narrower second column is no help to anybody.
-const LEAST_COLUMN: usize = 24;
+/// Minimum width of the messages. In a narrower column they are not wrapped.
+const MIN_MESSAGE_WIDTH: usize = 24;
 
-/// Capabilities of the terminal.
+/// The capabilities of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
     colours: bool,
-    /// Columns; `None` for lines of any length.
+    /// Number of columns; `None` for lines of any length.
     width: Option<usize>,
 }
 
 impl Terminal {
-    /// The terminal that stdout is; one that can do nothing where it is none.
+    /// Determines the capabilities of stdout. If it is not a terminal, there are none.
     pub fn of_stdout() -> Self {
         let stdout = std::io::stdout();
         if !stdout.is_terminal() {
@@ -38,36 +38,36 @@ impl Terminal {
         }
     }
 
-    /// The lines as this terminal shows them.
-    pub fn dress(self, text: &str) -> String {
+    /// Formats lines for this terminal.
+    pub fn format(self, text: &str) -> String {
         let indent = text.lines().find_map(second_column).unwrap_or_default();
         let mut is_block = false;
-        let mut dressed = String::new();
+        let mut formatted = String::new();
         for line in text.lines() {
             is_block &= line.is_empty() || line.starts_with(' ');
-            dressed.push_str(&self.line(line, indent, is_block));
+            formatted.push_str(&self.format_line(line, indent, is_block));
             is_block |= line.trim() == NEXT_STEP;
         }
-        dressed
+        formatted
     }
 
-    /// Draws a line. Those of a block stay whole, so that they can be copied.
-    fn line(self, line: &str, indent: usize, is_block: bool) -> String {
+    /// Formats a line. The lines of a block are not wrapped, so that they can be copied.
+    fn format_line(self, line: &str, indent: usize, is_block: bool) -> String {
         let split = line.char_indices().nth(indent).map_or(line.len(), |(place, _)| place);
         let (head, body) = line.split_at(split);
-        let room = self
+        let available = self
             .width
             .and_then(|width| width.checked_sub(indent))
-            .filter(|room| *room >= LEAST_COLUMN && !is_block);
-        let body = match room {
-            Some(room) => wrap(body, room).join(&format!("\n{}", " ".repeat(indent))),
+            .filter(|width| *width >= MIN_MESSAGE_WIDTH && !is_block);
+        let body = match available {
+            Some(width) => wrap(body, width).join(&format!("\n{}", " ".repeat(indent))),
             None => body.to_owned(),
         };
-        format!("{}{body}\n", self.coloured(head))
+        format!("{}{body}\n", self.colour(head))
     }
 
-    /// The first word says how it is.
-    fn coloured(self, head: &str) -> String {
+    /// Colours the outcome, which is the first word.
+    fn colour(self, head: &str) -> String {
         let colours = [("ok", 32), ("warn", 33), ("FAIL", 31)];
         let found = colours.iter().find(|(word, _)| head.split(' ').next() == Some(word));
         match (self.colours, found) {
@@ -80,7 +80,7 @@ impl Terminal {
     }
 }
 
-/// Returns the column at which the message begins in a line of outcome, name and message: after the blanks that follow the name.
+/// Returns the column at which the message begins in a line with an outcome and a name.
 fn second_column(line: &str) -> Option<usize> {
     let name = line
         .get(FIRST_COLUMN..)
@@ -95,7 +95,7 @@ fn wants_colours(is_set: impl Fn(&str) -> bool, terminal: Option<String>) -> boo
     !is_set("NO_COLOR") && terminal.is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
-/// Breaks a text between words; a longer word stays whole so that it can be copied.
+/// Wraps a text between words. A word that is too long is not broken, so that it can be copied.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -125,13 +125,13 @@ mod tests {
                         FAIL  key    no key matches the pattern that was configured\n             next: make one\n\
                         skip  expiry without a certificate nothing is known\n";
     fn terminal(colours: bool, width: Option<usize>) -> String {
-        Terminal { colours, width }.dress(TEXT)
+        Terminal { colours, width }.format(TEXT)
     }
 
     #[test]
-    fn what_is_no_terminal_gets_the_lines_as_they_are() {
+    fn without_a_terminal_the_lines_are_unchanged() {
         assert_eq!(terminal(false, None), TEXT);
-        assert_eq!(Terminal::default().dress(""), "");
+        assert_eq!(Terminal::default().format(""), "");
         for width in [0, 5, 13, 36] {
             assert_eq!(
                 terminal(false, Some(width)),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_between_words_below_their_column() {
+    fn lines_are_wrapped_between_words_and_indented() {
         let broken = "ok    clock  2026-11-30T10:00:00Z\n\
                       FAIL  key    no key matches the\n             pattern that was\n             configured\n\
                       \x20            next: make one\n\
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_block_stay_whole() {
+    fn the_lines_of_a_block_are_not_wrapped() {
         let terminal = Terminal {
             colours: false,
             width: Some(37),
@@ -166,11 +166,11 @@ mod tests {
             "             next:\n             publish = [\"a\", \"b\", \"c\"] # a long line\n             subscribe\n";
         let after = "ok    key    no key matches the\n             pattern that was\n             configured\n";
         let text = format!("FAIL  clock  wrong\n{block}ok    key    no key matches the pattern that was configured\n");
-        assert_eq!(terminal.dress(&text), format!("FAIL  clock  wrong\n{block}{after}"));
+        assert_eq!(terminal.format(&text), format!("FAIL  clock  wrong\n{block}{after}"));
     }
 
     #[test]
-    fn what_matters_has_a_colour_unless_nobody_wants_one() {
+    fn outcomes_are_coloured_unless_colours_are_disabled() {
         let text = terminal(true, None);
         for words in [
             "\u{1b}[32mok\u{1b}[0m    clock",

@@ -1,4 +1,4 @@
-//! The lines from the PKCS#11 module to the key, while no daemon runs.
+//! Checks from the PKCS#11 module to the key, while no daemon is running.
 
 use super::lines::{Check, KEY, MODULE, PIN, TOKEN};
 use super::report::Report;
@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::problem::{Exit, Problem};
 use crate::token::{Examined, Generate, PinSource, Step, TokenError, examine};
 
-/// The lines from the module to the key; the key's algorithm, if it is there.
-pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()> {
+/// Reports each step from the module to the key; returns whether the key was found.
+pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> bool {
     const STEPS: [(Step, Check); 4] = [
         (Step::Module, MODULE),
         (Step::Token, TOKEN),
@@ -18,28 +18,29 @@ pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> Option<()
     let failed = outcome.as_ref().err().map(|(step, _)| *step);
     for (step, name) in STEPS {
         match (&outcome, failed) {
-            (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && pin_is_systemds(error, config) => report.warn(
-                name,
-                &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
-                    .next("systemctl start gatepost, then check again"),
-            ),
-            (Err((_, error)), Some(at)) if at == step => failure(name, error, report),
+            (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && is_pin_only_for_service(error, config) => report
+                .warn(
+                    name,
+                    &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
+                        .next("systemctl start gatepost, then check again"),
+                ),
+            (Err((_, error)), Some(at)) if at == step => report_failure(name, error, report),
             (_, Some(at)) if step > at => report.skip(name, "because of the failure above"),
-            (Ok(examined), _) => found(step, name, config, examined, report),
-            _ => report.ok(name, passed(step, config)),
+            (Ok(examined), _) => report_success(step, name, config, examined, report),
+            _ => report.ok(name, passed_message(step, config)),
         }
     }
-    outcome.ok()?.key.map(drop)
+    outcome.is_ok_and(|examined| examined.key.is_some())
 }
 
-/// Whether there is a PIN for the service and none for whoever else asks. What the token itself says of its PIN comes first.
-fn pin_is_systemds(error: &TokenError, config: &Config) -> bool {
+/// Whether systemd passes the PIN only to the service, so that the check has none. Errors of the token itself take precedence.
+fn is_pin_only_for_service(error: &TokenError, config: &Config) -> bool {
     let unreadable = matches!(error, TokenError::Final(Exit::Configuration, _));
     unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()
 }
 
 /// Returns the message for a step before the one that failed.
-fn passed(step: Step, config: &Config) -> String {
+fn passed_message(step: Step, config: &Config) -> String {
     match step {
         Step::Module => config.token.module.display().to_string(),
         Step::Token => format!("there is one for {}", config.token.key),
@@ -47,17 +48,17 @@ fn passed(step: Step, config: &Config) -> String {
     }
 }
 
-fn failure(name: Check, error: &TokenError, report: &mut Report) {
+fn report_failure(name: Check, error: &TokenError, report: &mut Report) {
     match error {
         TokenError::Final(exit, problem) => report.fail(name, *exit, problem),
         TokenError::Absent(problem) | TokenError::Device(problem) => report.failed(name, problem),
     }
 }
 
-fn found(step: Step, name: Check, config: &Config, examined: &Examined, report: &mut Report) {
+fn report_success(step: Step, name: Check, config: &Config, examined: &Examined, report: &mut Report) {
     let uri = &config.token.key;
     match (step, examined.key, config.token.generate) {
-        (Step::Module, ..) => report.ok(name, passed(step, config)),
+        (Step::Module, ..) => report.ok(name, passed_message(step, config)),
         (Step::Token, ..) => report.ok(name, format!("\"{}\"", examined.label)),
         (Step::Pin, ..) if examined.login && examined.protected_path => {
             report.ok(name, "the token took it by its own reader");

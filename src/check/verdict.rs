@@ -1,13 +1,13 @@
-//! The daemon's verdict, as its status document tells it: a check repeats it, and judges nothing itself.
+//! The verdict of the running daemon, from its status document. A check repeats it, and does not judge anything itself.
 
 use serde_json::Value;
 
-use super::lines::{Check, STATE};
-use super::report::{About, Outcome, Report};
+use super::lines::{Check, CheckSubject, STATE};
+use super::report::{Outcome, Report};
 use crate::overview::Severity;
 use crate::problem::{Exit, Problem};
 
-/// The running daemon's own verdict: exit code, summary and findings.
+/// The verdict of the running daemon: exit code, summary and findings.
 #[derive(Debug)]
 pub struct Verdict {
     exit_code: u8,
@@ -23,11 +23,11 @@ struct Finding {
     severity: Severity,
     message: String,
     next_step: Option<String>,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Verdict {
-    /// The verdict in a status document; `None` in that of an older daemon.
+    /// Reads the verdict from a status document; `None` for a daemon of an older version.
     pub fn read(status: &Value) -> Option<Self> {
         let findings = status.get("problems")?.as_array()?.iter().filter_map(Finding::read);
         Some(Self {
@@ -37,43 +37,42 @@ impl Verdict {
         })
     }
 
-    /// Whether something is amiss with a part that no line has told yet.
+    /// Whether a part has findings that were not reported yet.
     pub fn has(&self, part: &str) -> bool {
         self.findings
             .iter()
-            .any(|finding| !finding.is_told && finding.part == part)
+            .any(|finding| !finding.is_reported && finding.part == part)
     }
 
-    /// Whether something of these kinds is amiss.
+    /// Whether there are findings of these kinds.
     pub fn has_any(&self, ids: &[&str]) -> bool {
         self.findings.iter().any(|finding| ids.contains(&finding.id.as_str()))
     }
 
-    /// Whether something is amiss with a role alias.
+    /// Whether there are findings about a role alias.
     pub fn has_alias(&self, alias: &str) -> bool {
         self.findings
             .iter()
             .any(|finding| finding.role_alias.as_deref() == Some(alias))
     }
 
-    /// The line about the whole gateway.
-    pub fn tell_state(&self, report: &mut Report) {
+    /// Reports the state of the whole gateway.
+    pub fn report_state(&self, report: &mut Report) {
         let outcome = match self.exit_code {
             0 => Outcome::Ok,
-            code => Outcome::Fail(Exit::of_looking_at(code)),
+            code => Outcome::Fail(Exit::from_query(code)),
         };
         report.add(STATE, outcome, self.summary.clone(), None);
     }
 
-    /// The lines about a part: one for each thing that is amiss, or else one that says what was found. Whether there was
-    /// nothing.
-    pub fn tell(&mut self, part: &str, check: Check, found: impl Into<String>, report: &mut Report) -> bool {
-        self.tell_of(|finding| finding.part == part, check, found, report)
+    /// Reports a part: a line for each finding, or one with `found` if there is none. Returns whether there was none.
+    pub fn report_part(&mut self, part: &str, check: Check, found: impl Into<String>, report: &mut Report) -> bool {
+        self.report_matching(|finding| finding.part == part, check, found, report)
     }
 
-    /// The same for one role alias.
-    pub fn tell_of_alias(&mut self, alias: &str, check: About, found: String, report: &mut Report) -> bool {
-        self.tell_of(
+    /// Reports a role alias in the same way.
+    pub fn report_alias(&mut self, alias: &str, check: CheckSubject, found: String, report: &mut Report) -> bool {
+        self.report_matching(
             |finding| finding.role_alias.as_deref() == Some(alias),
             check,
             found,
@@ -81,46 +80,46 @@ impl Verdict {
         )
     }
 
-    /// The same for what some kinds of findings are about.
-    pub fn tell_kinds(&mut self, ids: &[&str], check: Check, found: impl Into<String>, report: &mut Report) -> bool {
-        self.tell_of(|finding| ids.contains(&finding.id.as_str()), check, found, report)
+    /// Reports findings of some kinds in the same way.
+    pub fn report_kinds(&mut self, ids: &[&str], check: Check, found: impl Into<String>, report: &mut Report) -> bool {
+        self.report_matching(|finding| ids.contains(&finding.id.as_str()), check, found, report)
     }
 
     /// Reports the findings that no other line has reported.
-    pub fn tell_the_rest(&mut self, check: Check, report: &mut Report) {
-        if self.findings.iter().any(|finding| !finding.is_told) {
-            self.tell_of(|_| true, check, String::new(), report);
+    pub fn report_rest(&mut self, check: Check, report: &mut Report) {
+        if self.findings.iter().any(|finding| !finding.is_reported) {
+            self.report_matching(|_| true, check, String::new(), report);
         }
     }
 
-    fn tell_of(
+    fn report_matching(
         &mut self,
-        is_meant: impl Fn(&Finding) -> bool,
-        check: impl Into<About>,
+        matches: impl Fn(&Finding) -> bool,
+        check: impl Into<CheckSubject>,
         found: impl Into<String>,
         report: &mut Report,
     ) -> bool {
-        let (about, found) = (check.into(), found.into());
-        let mut nothing = true;
+        let (subject, found) = (check.into(), found.into());
+        let mut is_empty = true;
         for finding in self
             .findings
             .iter_mut()
-            .filter(|finding| !finding.is_told && is_meant(finding))
+            .filter(|finding| !finding.is_reported && matches(finding))
         {
-            finding.is_told = true;
-            nothing = false;
-            let outcome = Outcome::from(finding.severity).unless_pin(&finding.id);
+            finding.is_reported = true;
+            is_empty = false;
+            let outcome = outcome_of(finding);
             let message = match outcome {
                 Outcome::Warn if !found.is_empty() => format!("{found}\n{}", finding.message),
                 _ => finding.message.clone(),
             };
-            report.add(about.clone(), outcome, message, finding.next_step.as_deref());
+            report.add(subject.clone(), outcome, message, finding.next_step.as_deref());
             report.name_problem(&finding.id);
         }
-        if nothing {
-            report.ok(about, found);
+        if is_empty {
+            report.ok(subject, found);
         }
-        nothing
+        is_empty
     }
 }
 
@@ -131,25 +130,23 @@ impl Finding {
             id: text("id")?,
             part: text("part")?,
             role_alias: text("role_alias"),
-            severity: Severity::of_word(&text("severity")?),
+            severity: Severity::parse(&text("severity")?),
             message: text("message")?,
             next_step: text("next_step"),
-            is_told: false,
+            is_reported: false,
         })
     }
 }
 
-impl Outcome {
-    /// A rejected PIN has an exit code of its own.
-    fn unless_pin(self, id: &str) -> Self {
-        match (self, id) {
-            (Self::Fail(_), "token-pin") => Self::Fail(Exit::Pin),
-            (other, _) => other,
-        }
+/// Returns the outcome for a finding. A rejected PIN has an exit code of its own.
+fn outcome_of(finding: &Finding) -> Outcome {
+    match (Outcome::from(finding.severity), finding.id.as_str()) {
+        (Outcome::Fail(_), "token-pin") => Outcome::Fail(Exit::Pin),
+        (other, _) => other,
     }
 }
 
-/// The problem of a part that is not in its best phase although nothing is amiss.
+/// Returns the problem of a part that is not in its best phase although it has no findings.
 pub fn not_yet(phase: &str) -> Problem {
     Problem::wait(format!("{phase}, so far"))
 }

@@ -1,21 +1,21 @@
-//! AWS's time, and how far this machine's wall clock is from it.
+//! AWS's time, and the skew of this machine's wall clock.
 //!
-//! AWS says the time in the Date header field of each answer. A [`Measurement`] is carried forward by the boottime clock, so
-//! that a step of the wall clock changes the skew at once and leaves AWS's time as it is.
+//! AWS sends the time in the Date header field of each response. A [`Measurement`] is carried forward by the boottime clock, so that a
+//! step of the wall clock changes the skew immediately, but not AWS's time.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-/// A Date header field has whole seconds, so AWS's clock may be that much further.
+/// Resolution of a Date header field: AWS's clock may be ahead of it by this much.
 const DATE_RESOLUTION: Duration = Duration::from_secs(1);
 
-/// From this skew on people are told: AWS refuses signatures that are more than 5 min off (IAM User Guide, "Elements of an AWS
-/// API request signature").
+/// Skew above which a problem is reported. AWS refuses signatures that are more than 5 min off (IAM User Guide, "Elements of an AWS API
+/// request signature").
 pub const SERIOUS_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// How far the wall clock is ahead of AWS's; negative where it is behind.
+/// The skew of the wall clock: how far it is ahead of AWS's, negative if it is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skew {
     milliseconds: i64,
@@ -43,7 +43,7 @@ impl Default for AwsTime {
 }
 
 impl AwsTime {
-    /// The last measurement.
+    /// Returns the last measurement.
     pub fn last(&self) -> Option<Measurement> {
         *self.0.borrow()
     }
@@ -53,19 +53,19 @@ impl AwsTime {
         self.0.send_replace(Some(measurement));
     }
 
-    /// Hears of each measurement.
+    /// Returns a receiver of each measurement.
     pub fn watch(&self) -> watch::Receiver<Option<Measurement>> {
         self.0.subscribe()
     }
 }
 
 impl Measurement {
-    /// Measures by an answer that has just come, when the clocks show `wall` and `boot`: `date` is its Date, `asked` the boottime
-    /// clock before the request was made.
+    /// Measures by a response that has just been received, while the clocks show `wall` and `boot`: `date` is its Date, `asked` the
+    /// boottime clock before the request.
     ///
-    /// AWS's clock has shown `date` at some moment since then. Where the wall clock agrees with that, it is taken as right,
-    /// because a clock that is synchronised is more precise than a measurement; otherwise the nearest time that agrees counts.
-    pub(super) fn by_answer(date: SystemTime, asked: Duration, wall: SystemTime, boot: Duration) -> Self {
+    /// AWS's clock has shown `date` at some moment since the request. If the wall clock agrees with that, it is assumed to be right,
+    /// because a synchronised clock is more precise than a measurement. Otherwise the nearest time that agrees is used.
+    pub(super) fn from_response(date: SystemTime, asked: Duration, wall: SystemTime, boot: Duration) -> Self {
         let latest = date
             .checked_add(DATE_RESOLUTION + boot.saturating_sub(asked))
             .unwrap_or(date);
@@ -77,8 +77,8 @@ impl Measurement {
         }
     }
 
-    /// Takes over a skew that was measured by another process, when the clocks show `wall` and `boot`.
-    pub(super) fn by_skew(skew: Skew, wall: SystemTime, boot: Duration) -> Option<Self> {
+    /// Converts a skew that was measured by another process, while the clocks show `wall` and `boot`.
+    pub(super) fn from_skew(skew: Skew, wall: SystemTime, boot: Duration) -> Option<Self> {
         Some(Self {
             time: skew.subtract_from(wall)?,
             boot,
@@ -86,7 +86,7 @@ impl Measurement {
         })
     }
 
-    /// AWS's time now.
+    /// Returns AWS's current time.
     pub(super) fn now(&self, boot: Duration) -> SystemTime {
         self.time
             .checked_add(boot.saturating_sub(self.boot))
@@ -95,7 +95,7 @@ impl Measurement {
 }
 
 impl Skew {
-    /// The skew of a wall clock that shows `wall` when it is `aws` by AWS's clock.
+    /// Returns the skew of a wall clock that shows `wall` while AWS's clock shows `aws`.
     pub fn between(wall: SystemTime, aws: SystemTime) -> Self {
         let whole = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let milliseconds = match wall.duration_since(aws) {
@@ -105,45 +105,45 @@ impl Skew {
         Self { milliseconds }
     }
 
-    /// From seconds ahead.
+    /// Creates a skew from seconds ahead.
     pub fn from_seconds(seconds: i64) -> Self {
         Self {
             milliseconds: seconds.saturating_mul(1000),
         }
     }
 
-    /// From milliseconds ahead.
+    /// Creates a skew from milliseconds ahead.
     pub fn from_milliseconds(milliseconds: i64) -> Self {
         Self { milliseconds }
     }
 
-    /// In milliseconds ahead.
+    /// Returns the milliseconds ahead.
     pub fn milliseconds(self) -> i64 {
         self.milliseconds
     }
 
-    /// In whole seconds ahead: more than that a Date header field does not tell.
+    /// Returns the whole seconds ahead, which is the resolution of a Date header field.
     pub fn whole_seconds(self) -> i64 {
         self.milliseconds / 1000
     }
 
-    /// In seconds ahead.
+    /// Returns the seconds ahead.
     pub fn seconds(self) -> f64 {
         let size = self.size().as_secs_f64();
         if self.milliseconds < 0 { -size } else { size }
     }
 
-    /// How far it is off, in whichever direction.
+    /// Returns the absolute value.
     pub fn size(self) -> Duration {
         Duration::from_millis(self.milliseconds.unsigned_abs())
     }
 
-    /// How far it is ahead; zero where it is behind.
+    /// Returns how far the clock is ahead; zero if it is behind.
     pub fn ahead(self) -> Duration {
         Duration::from_millis(u64::try_from(self.milliseconds).unwrap_or(0))
     }
 
-    /// How far it is behind; zero where it is ahead.
+    /// Returns how far the clock is behind; zero if it is ahead.
     pub fn behind(self) -> Duration {
         Self {
             milliseconds: self.milliseconds.saturating_neg(),
@@ -151,17 +151,17 @@ impl Skew {
         .ahead()
     }
 
-    /// Whether AWS may refuse signatures made by this clock.
+    /// Whether AWS may refuse signatures that use the time of this clock.
     pub fn is_serious(self) -> bool {
         self.size() > SERIOUS_SKEW
     }
 
-    /// How much it differs from another one.
+    /// Returns the difference from another skew.
     pub fn distance(self, other: Self) -> Duration {
         Duration::from_millis(self.milliseconds.abs_diff(other.milliseconds))
     }
 
-    /// Returns the time of AWS's clock when the wall clock shows `wall`.
+    /// Returns the time of AWS's clock while the wall clock shows `wall`.
     fn subtract_from(self, wall: SystemTime) -> Option<SystemTime> {
         match self.milliseconds < 0 {
             true => wall.checked_add(self.size()),

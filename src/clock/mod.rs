@@ -1,8 +1,8 @@
 //! The clocks of this machine, and AWS's time as far as it is known.
 //!
-//! The wall clock is what every SDK compares an expiration with; it can be wrong and it can jump. The boottime clock only runs
-//! forward, through suspend as well, but knows no date. Together with the time that AWS says in its answers it tells AWS's time,
-//! which decides what AWS accepts. Everything takes a [`Clock`], so that tests set them.
+//! Every SDK compares expirations with the wall clock, which can be wrong and can jump. The boottime clock only runs forward, also
+//! during suspend, but has no date. Together with the time in AWS's responses it yields AWS's time, which decides what AWS accepts.
+//! Code takes a [`Clock`] as a parameter, so that tests can control it.
 
 mod aws_time;
 mod steps;
@@ -16,24 +16,24 @@ use rustix::time::{ClockId, clock_gettime};
 pub use aws_time::{AwsTime, Measurement, SERIOUS_SKEW, Skew};
 pub use steps::Steps;
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The wall clock.
+    /// Returns the time of the wall clock.
     fn wall(&self) -> SystemTime;
-    /// Time since boot, suspend included (CLOCK_BOOTTIME); never goes back.
+    /// Returns the time since boot, including suspend (CLOCK_BOOTTIME). It never goes back.
     fn boot(&self) -> Duration;
-    /// Returns the record of AWS's time, as measured from its answers.
+    /// Returns the record of AWS's time, as measured from its responses.
     fn aws(&self) -> &AwsTime;
 
-    /// Measures AWS's time by an answer that has just come: `date` is its Date, `asked` the boottime clock before the request was
-    /// made. The measurement is not recorded yet.
+    /// Measures AWS's time from a response that has just been received: `date` is its Date, `asked` the boottime clock before the
+    /// request. The measurement is not recorded yet.
     fn measure(&self, date: SystemTime, asked: Duration) -> Measurement {
-        Measurement::by_answer(date, asked, self.wall(), self.boot())
+        Measurement::from_response(date, asked, self.wall(), self.boot())
     }
 
-    /// Records a skew that another process has measured.
+    /// Records a skew that was measured by another process.
     fn take_over(&self, skew: Skew) {
-        if let Some(measurement) = Measurement::by_skew(skew, self.wall(), self.boot()) {
+        if let Some(measurement) = Measurement::from_skew(skew, self.wall(), self.boot()) {
             self.aws().record(measurement);
         }
     }
@@ -46,17 +46,17 @@ pub trait Clock: fmt::Debug + Send + Sync {
         }
     }
 
-    /// How far the wall clock is from AWS's at this moment; `None` before the first measurement.
+    /// Returns the current skew of the wall clock; `None` before the first measurement.
     fn skew(&self) -> Option<Skew> {
         let measurement = self.aws().last()?;
         Some(Skew::between(self.wall(), measurement.now(self.boot())))
     }
 
-    /// The latest time that AWS's clock may show.
+    /// Returns the latest time that AWS's clock may show.
     ///
-    /// If the wall clock has moved ahead of AWS's since the last measurement, either it was set wrong, or this machine stood still
-    /// without its boottime clock noticing (a virtual machine that was paused). Expiry is judged by the later of the two times
-    /// until AWS's time is measured again.
+    /// If the wall clock has moved ahead of AWS's since the last measurement, either it was set wrong, or this machine was paused
+    /// without its boottime clock noticing, as a virtual machine may be. Until AWS's time is measured again, expiry is judged by the
+    /// later of the two times.
     fn latest_aws_now(&self) -> SystemTime {
         let now = self.aws_now();
         let moved = match (self.aws().last(), self.skew()) {
@@ -67,21 +67,22 @@ pub trait Clock: fmt::Debug + Send + Sync {
     }
 }
 
-/// The clock every room holds.
+/// A clock that is shared by all modules.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// When this program was built: no honest wall clock shows an earlier time. From `build.rs`, seconds since 1970.
+/// Returns the time at which this program was built. A wall clock that shows an earlier time is wrong.
 pub fn build_date() -> SystemTime {
     let seconds = env!("GATEPOST_BUILD_EPOCH").parse().unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// Whether the wall clock was ever set: a Raspberry Pi has no battery and wakes in 1970, or at the last shutdown.
+/// Whether the wall clock was set since boot. A machine without a battery-backed clock, such as a Raspberry Pi, starts in 1970 or at the
+/// time of its last shutdown.
 pub fn is_set(clock: &dyn Clock) -> bool {
     clock.wall() >= build_date()
 }
 
-/// A moment as RFC 3339 in UTC with whole seconds, the one form every SDK parses: `2026-01-31T12:00:00Z`.
+/// Formats a time as RFC 3339 in UTC with whole seconds, a format that every SDK parses: `2026-01-31T12:00:00Z`.
 pub fn rfc3339(moment: SystemTime) -> String {
     humantime::format_rfc3339_seconds(moment).to_string()
 }
@@ -112,7 +113,7 @@ impl Clock for SystemClock {
 
 #[cfg(test)]
 pub(crate) mod manual {
-    //! Clocks that stand still until a test moves them.
+    //! Clocks that only tests advance.
 
     use std::sync::Mutex;
 
@@ -127,21 +128,21 @@ pub(crate) mod manual {
             Arc::new(Self(Mutex::new((wall, Duration::ZERO)), AwsTime::default()))
         }
 
-        /// The same, and AWS has said that this clock is so many seconds ahead.
+        /// Creates a clock that is known to be this many seconds ahead of AWS's.
         pub(crate) fn ahead_of_aws(unix_seconds: u64, seconds: i64) -> Arc<Self> {
             let clock = Self::at(unix_seconds);
             clock.take_over(Skew::from_seconds(seconds));
             clock
         }
 
-        /// Time passes on both clocks.
+        /// Advances both clocks.
         pub(crate) fn pass(&self, by: Duration) {
             let mut now = self.0.lock().unwrap();
             now.0 += by;
             now.1 += by;
         }
 
-        /// Somebody sets the wall clock; the boottime clock does not notice.
+        /// Sets the wall clock, which does not affect the boottime clock.
         pub(crate) fn step_to(&self, wall: SystemTime) {
             self.0.lock().unwrap().0 = wall;
         }

@@ -1,4 +1,4 @@
-//! Notices when somebody sets the wall clock.
+//! Detects steps of the wall clock.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,21 +9,21 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// How far ahead the timer is set. It exists to be cancelled, not to fire; firing only sets it again.
+/// Time until the timer fires, in seconds. It is meant to be cancelled; if it fires, it is armed again.
 const FAR_AHEAD: i64 = 10 * 365 * 24 * 3600;
 
-/// A timer that the kernel cancels at each discontinuous change of the wall clock, resume from suspend included
-/// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). It costs no wake-up.
+/// A timer that the kernel cancels at each discontinuous change of the wall clock, including a resume from suspend
+/// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). It causes no wake-ups.
 #[derive(Debug)]
 pub struct Steps {
     timer: AsyncFd<OwnedFd>,
 }
 
 impl Steps {
-    /// Starts to listen; needs a tokio runtime with I/O enabled.
+    /// Creates the timer. Requires a tokio runtime with I/O enabled.
     ///
     /// # Errors
-    /// When the kernel gives no timer.
+    /// When the kernel does not provide a timer.
     #[expect(
         deprecated,
         reason = "its replacement is unsafe; the hazard is a descriptor that changes, ours is owned"
@@ -75,7 +75,7 @@ fn arm(timer: &OwnedFd) -> io::Result<()> {
             it_value: at,
         },
     ) {
-        // The clock was set since the last look: the timer is armed all the same (Linux, fs/timerfd.c).
+        // The clock was set in the meantime. The timer is armed nevertheless (Linux, fs/timerfd.c).
         Ok(_) | Err(Errno::CANCELED) => Ok(()),
         Err(error) => Err(error.into()),
     }

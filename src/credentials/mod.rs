@@ -1,11 +1,11 @@
-//! Temporary AWS credentials: a set and its age, the shelf on which the wings share them, and the way from one run of the
-//! daemon to the next.
+//! Temporary AWS credentials: a set and its age, the cache through which the threads share sets, and the sealed file in which they
+//! pass from one run of the daemon to the next.
 
+mod alias;
 mod cache;
 pub mod sealed_snapshot;
 mod set;
 
-pub use cache::{
-    AliasChanges, AliasDetails, AliasPart, AliasPhase, AliasReporter, CredentialCache, CredentialCacheEditor, Refreshes,
-};
+pub use alias::{AliasDetails, AliasPart, AliasPhase, AliasReader, AliasReporter, CachedAlias, ReceivedSet, Refreshes};
+pub use cache::{AliasChanges, CredentialCache, CredentialCacheEditor};
 pub use set::{Credentials, Keys, LONGEST_LIFETIME, USABLE_MARGIN};

@@ -1,5 +1,5 @@
-//! The form in which credentials pass from one run of the daemon to the next: a file in memory, sealed so that nobody can
-//! change it, which never touches a disk. Who keeps it meanwhile is none of this room's business.
+//! The format in which credentials pass from one run of the daemon to the next: a sealed file in memory, which nobody can change and
+//! which is never written to disk. `systemd` stores it between the runs.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,29 +14,29 @@ use crate::problem::quoted;
 use crate::sealed;
 use crate::secret::{ExposeSecret, SecretString};
 
-/// The form below. Fields may be added to it; one that changes its meaning is another version.
+/// Version of the format. Fields may be added without a new version, but the meaning of a field must not change.
 const VERSION: u32 = 1;
-/// What a set has in the file besides its strings: names, punctuation, numbers, times.
+/// Bytes of a set besides its strings: names, punctuation, numbers, times.
 const FRAME: usize = 512;
-/// A set and whose it is.
+/// A set of credentials and its role alias.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The role alias.
     pub role_alias: String,
-    /// When the set came, RFC 3339.
+    /// When the set was received, RFC 3339.
     pub refreshed: Option<String>,
-    /// The set.
+    /// The credentials.
     pub credentials: Credentials,
 }
 
-/// What this run of the daemon is for: what was received for anything else is not its own.
+/// The configuration of this run. Credentials that were issued for another one are not taken over.
 #[derive(Clone, Debug)]
 pub struct Purpose<'a> {
-    /// Where credentials come from.
+    /// The credentials endpoint.
     pub endpoint: String,
     /// The role aliases.
     pub role_aliases: Vec<&'a str>,
-    /// The thing, where that is known already.
+    /// The thing name, if it is known already.
     pub thing_name: Option<String>,
 }
 
@@ -70,7 +70,7 @@ struct WrittenSet<'a> {
     refreshed: Option<&'a str>,
 }
 
-/// Only the version, for a file that is of another one.
+/// The version field, which is read first.
 #[derive(Deserialize)]
 struct ReadVersion {
     version: u32,
@@ -96,14 +96,14 @@ struct ReadSet {
     refreshed: Option<String>,
 }
 
-/// A sealed file with these sets, which came from `endpoint`.
+/// Creates a sealed file with these sets, which were received from `endpoint`.
 ///
 /// # Errors
-/// When the kernel gives no such file.
+/// When the kernel does not provide such a file.
 pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<OwnedFd> {
     let sets: Vec<_> = entries.iter().map(WrittenSet::of).collect();
-    let size: usize = sets.iter().map(WrittenSet::size).sum();
-    // Large enough from the start: a buffer that grows leaves copies of secrets behind.
+    let size: usize = sets.iter().map(WrittenSet::max_size).sum();
+    // Allocated in full, because a buffer that grows leaves copies of secrets in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(size + endpoint.len() + FRAME));
     let written = Written {
         version: VERSION,
@@ -116,14 +116,14 @@ pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<
     sealed::seal(c"gatepost-credentials", &text)
 }
 
-/// Reads the sets of credentials from a file that [`seal`] made; for each set that does not fit the purpose, or the clocks, the
-/// result has the reason instead. Records in `clock` what the previous run knew of AWS's time.
+/// Reads the sets from a file that was created by [`seal`]. For a set that does not fit the purpose or has expired, the result has the
+/// reason instead. Records in `clock` what the previous run knew about AWS's time.
 ///
 /// # Errors
-/// With the reason why it is none of ours.
+/// With the reason why the whole file is refused.
 pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<Vec<Result<Entry, String>>, String> {
     let text = sealed::read(file)?;
-    // serde_json's messages may quote a value: the place is enough.
+    // Messages of serde_json may quote a value, so only the position is shown.
     let place = |error: serde_json::Error| format!("it is damaged (line {}, column {})", error.line(), error.column());
     let ReadVersion { version } = serde_json::from_slice(&text).map_err(place)?;
     if version != VERSION {
@@ -142,17 +142,18 @@ pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<V
     if Duration::from_millis(read.sealed_at_boot_ms) > clock.boot() {
         return Err("it was made before this machine was booted".into());
     }
-    learn(read.aws_time.as_ref(), clock);
+    record_aws_time(read.aws_time.as_ref(), clock);
     Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
 }
 
-/// How long the longest-lived set of a file that [`seal`] made is still good, whatever it was received for; nothing where none is.
-pub fn longest_left(file: impl AsFd, clock: &dyn Clock) -> Duration {
+/// Returns the remaining lifetime of the longest-lived set in a file that was created by [`seal`], whatever its purpose; zero if there is
+/// none.
+pub fn longest_remaining(file: impl AsFd, clock: &dyn Clock) -> Duration {
     let read = sealed::read(file)
         .ok()
         .and_then(|text| serde_json::from_slice::<Read>(&text).ok());
     let Some(read) = read else { return Duration::ZERO };
-    learn(read.aws_time.as_ref(), clock);
+    record_aws_time(read.aws_time.as_ref(), clock);
     let left = read.sets.into_iter().map(|set| {
         let by_boot = Duration::from_millis(set.expires_at_boot_ms).saturating_sub(clock.boot());
         let by_aws = humantime::parse_rfc3339(&set.expiration)
@@ -163,9 +164,9 @@ pub fn longest_left(file: impl AsFd, clock: &dyn Clock) -> Duration {
     left.max().unwrap_or_default()
 }
 
-/// Has the clock learn what another run knew of AWS's time.
-fn learn(time: Option<&AwsTime>, clock: &dyn Clock) {
-    if let Some(measurement) = time.and_then(|time| time.believable(clock)) {
+/// Records in `clock` what another run knew about AWS's time.
+fn record_aws_time(time: Option<&AwsTime>, clock: &dyn Clock) {
+    if let Some(measurement) = time.and_then(|time| time.plausible(clock)) {
         clock.aws().record(measurement);
     }
 }
@@ -182,8 +183,8 @@ impl From<Measurement> for AwsTime {
 }
 
 impl AwsTime {
-    /// The measurement, unless this run has a later one or it cannot be one of this boot's.
-    fn believable(&self, clock: &dyn Clock) -> Option<Measurement> {
+    /// Returns the measurement, unless this run has a later one, or it cannot be from this boot.
+    fn plausible(&self, clock: &dyn Clock) -> Option<Measurement> {
         let measurement = Measurement {
             time: SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.unix_ms))?,
             boot: Duration::from_millis(self.boot_ms),
@@ -213,8 +214,8 @@ impl<'a> WrittenSet<'a> {
         }
     }
 
-    /// How much room it takes at most: each letter may have to be escaped.
-    fn size(&self) -> usize {
+    /// Returns the maximum size of the JSON, in which each character may have to be escaped.
+    fn max_size(&self) -> usize {
         let strings = [
             self.role_alias,
             self.thing_name,

@@ -1,4 +1,4 @@
-//! A set of temporary AWS credentials and its age.
+//! A set of temporary AWS credentials and its lifetime.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,58 +8,57 @@ use serde::Serialize;
 use crate::clock::{Clock, Skew, rfc3339};
 use crate::secret::{ExposeSecret, SecretBody, SecretString};
 
-/// Sets with less than this to live are not handed out: a caller needs time to use them.
+/// Minimum remaining lifetime of a set that is handed out: a caller needs time to use it.
 pub const USABLE_MARGIN: Duration = Duration::from_secs(60);
 
-/// AWS gives credentials of a role alias for 12 h at most (CreateRoleAlias, credentialDurationSeconds): who claims more is
-/// not believed.
+/// Maximum lifetime of the credentials of a role alias (CreateRoleAlias, credentialDurationSeconds). A longer one is an error.
 pub const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
-/// A wall clock that is no further behind AWS's than this changes nothing of the expiration that programs are told: an SDK
-/// replaces a set at least 10 s before it.
+/// Skew up to which the expiration is not adjusted if the wall clock is behind AWS's: an SDK replaces a set at least 10 s before its
+/// expiration.
 const NEGLIGIBLE_SKEW: Duration = Duration::from_secs(5);
 
-/// What the answer has besides its three strings: names, punctuation, version, expiration.
+/// Bytes of a response besides its secrets: names, punctuation, version, expiration.
 const FRAME: usize = 256;
 
 /// One set of temporary credentials.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     expiration: SystemTime,
-    /// Boottime at which the set expires, by the lifetime it had when it arrived.
+    /// Boottime at which the set expires, by the lifetime that it had when it was received.
     expires_at_boot: Duration,
     body: SecretBody,
     /// The expiration in `body`.
-    told: SystemTime,
+    shown_expiration: SystemTime,
     keys: Arc<Keys>,
     thing_name: Arc<str>,
 }
 
-/// What signing needs.
+/// The keys of a set, for signing.
 #[derive(Debug)]
 pub struct Keys {
-    /// The access key's ID, which is no secret.
+    /// The ID of the access key, which is not a secret.
     pub access_key_id: String,
     secret_access_key: SecretString,
     session_token: SecretString,
 }
 
 impl Keys {
-    /// The secret access key.
+    /// Returns the secret access key.
     pub fn secret_access_key(&self) -> &str {
         self.secret_access_key.expose_secret()
     }
 
-    /// The session token, which AWS takes for a secret too.
+    /// Returns the session token, which AWS treats as a secret too.
     pub fn session_token(&self) -> &str {
         self.session_token.expose_secret()
     }
 }
 
-/// The set in the one form that serves credential_process (`SessionToken`) and the container providers (`Token`).
+/// The response body, in a format for both credential_process (`SessionToken`) and the container providers (`Token`).
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer<'a> {
+struct ResponseBody<'a> {
     version: u8,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -69,7 +68,7 @@ struct Answer<'a> {
 }
 
 impl Credentials {
-    /// A set as AWS gave it just now. What it has to live by AWS's time is counted on the boottime clock from here.
+    /// Creates a set that AWS has just issued. Its lifetime by AWS's time is counted on the boottime clock from now on.
     pub fn received(
         access_key_id: &str,
         secret_access_key: &SecretString,
@@ -83,79 +82,79 @@ impl Credentials {
             session_token: session_token.clone(),
         };
         let lifetime = expiration.duration_since(clock.aws_now()).unwrap_or_default();
-        let told = expiration_by_wall_clock(expiration, clock);
+        let shown_expiration = expiration_by_wall_clock(expiration, clock);
         Self {
             expiration,
             expires_at_boot: clock.boot().saturating_add(lifetime),
-            body: body(&keys, told),
-            told,
+            body: create_body(&keys, shown_expiration),
+            shown_expiration,
             keys: Arc::new(keys),
             thing_name: Arc::default(),
         }
     }
 
-    /// Notes as whom the set was asked for: it is no other thing's.
+    /// Sets the name of the thing that the set was issued for.
     #[must_use]
     pub fn for_thing(mut self, thing_name: &str) -> Self {
         self.thing_name = thing_name.into();
         self
     }
 
-    /// A set that came earlier: its age is counted from then.
+    /// Sets the expiry by the boottime clock, for a set that was received earlier.
     #[must_use]
     pub(super) fn expiring_at_boot(mut self, expires_at_boot: Duration) -> Self {
         self.expires_at_boot = expires_at_boot;
         self
     }
 
-    /// The answer for a caller. It is made once, and again only where the wall clock is behind AWS's and has been set since.
+    /// Returns the response body. It is created once, and again only if the wall clock is behind AWS's and has been set since.
     pub fn body(&self, clock: &dyn Clock) -> SecretBody {
-        let told = expiration_by_wall_clock(self.expiration, clock);
-        match told == self.told {
+        let shown_expiration = expiration_by_wall_clock(self.expiration, clock);
+        match shown_expiration == self.shown_expiration {
             true => self.body.clone(),
-            false => body(&self.keys, told),
+            false => create_body(&self.keys, shown_expiration),
         }
     }
 
-    /// What signing needs.
+    /// Returns the keys for signing.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// When AWS stops to accept the set, by AWS's clock.
+    /// Returns the expiration by AWS's clock.
     pub fn expiration(&self) -> SystemTime {
         self.expiration
     }
 
-    /// Boottime at which the set expires.
+    /// Returns the expiry by the boottime clock.
     pub(super) fn expires_at_boot(&self) -> Duration {
         self.expires_at_boot
     }
 
-    /// The thing that asked for it.
+    /// Returns the name of the thing that the set was issued for.
     pub fn thing_name(&self) -> &str {
         &self.thing_name
     }
 
-    /// How long AWS still takes the set: by its expiration and AWS's time, and no longer than it had to live when it came. Zero
-    /// once it is over.
+    /// Returns how long AWS still accepts the set: by its expiration and AWS's time, and no longer than the lifetime it had when it was
+    /// received. Zero once it has expired.
     pub fn remaining(&self, clock: &dyn Clock) -> Duration {
         let by_aws = self.expiration.duration_since(clock.latest_aws_now());
         let by_boot = self.expires_at_boot.saturating_sub(clock.boot());
         by_aws.unwrap_or_default().min(by_boot)
     }
 
-    /// Whether a caller may still have the set.
+    /// Whether the set may still be handed out.
     pub fn usable(&self, clock: &dyn Clock) -> bool {
         self.remaining(clock) > USABLE_MARGIN
     }
 }
 
-/// The expiration that programs are told. Every SDK compares it with this machine's clock.
+/// Returns the expiration to show to programs, whose SDKs compare it with this machine's clock.
 ///
-/// If that clock is behind AWS's, the expiration is told earlier by as much, so that the set is replaced before AWS stops to take
-/// it; but not as a time that AWS's clock has already passed. If the clock is ahead, AWS's own expiration is told: programs only
-/// replace the set sooner, and a clock that is set right makes nobody use the set for too long.
+/// If that clock is behind AWS's, the expiration is moved forward by the skew, so that programs replace the set before AWS rejects it,
+/// but not to a time that AWS's clock has already passed. If the clock is ahead, the expiration is not adjusted: programs then replace
+/// the set earlier than necessary, and no program uses it for too long after the clock is set right.
 fn expiration_by_wall_clock(expiration: SystemTime, clock: &dyn Clock) -> SystemTime {
     let behind = clock.skew().map(Skew::behind).unwrap_or_default();
     if behind <= NEGLIGIBLE_SKEW {
@@ -166,9 +165,9 @@ fn expiration_by_wall_clock(expiration: SystemTime, clock: &dyn Clock) -> System
     earlier.max(earliest).min(expiration)
 }
 
-/// The answer that tells this expiration.
-fn body(keys: &Keys, expiration: SystemTime) -> SecretBody {
-    let answer = Answer {
+/// Creates the response body with this expiration.
+fn create_body(keys: &Keys, expiration: SystemTime) -> SecretBody {
+    let response = ResponseBody {
         version: 1,
         access_key_id: &keys.access_key_id,
         secret_access_key: keys.secret_access_key(),
@@ -176,130 +175,15 @@ fn body(keys: &Keys, expiration: SystemTime) -> SecretBody {
         token: keys.session_token(),
         expiration: rfc3339(expiration),
     };
-    // Large enough from the start: a buffer that grows leaves copies of secrets behind. The token stands in it twice, and
-    // JSON writes a quotation mark or a backslash with two characters.
-    let secrets = answer.secret_access_key.len() + 2 * answer.token.len();
-    let mut text = Vec::with_capacity(FRAME + 2 * (answer.access_key_id.len() + secrets));
-    // Strings and a number cannot fail to become JSON; an empty body would be refused by every caller.
-    let _ = serde_json::to_writer(&mut text, &answer);
+    // Allocated in full, because a buffer that grows leaves copies of secrets in memory. The token occurs twice, and JSON escapes
+    // quotation marks and backslashes with a second character.
+    let secrets = response.secret_access_key.len() + 2 * response.token.len();
+    let mut text = Vec::with_capacity(FRAME + 2 * (response.access_key_id.len() + secrets));
+    // Serialising strings and a number cannot fail.
+    let _ = serde_json::to_writer(&mut text, &response);
     text.push(b'\n');
     SecretBody::new(text)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::clock::manual::ManualClock;
-
-    pub(in crate::credentials) const NOW: u64 = 1_800_000_000;
-
-    pub(in crate::credentials) fn set(lifetime: u64, clock: &dyn Clock) -> Credentials {
-        let expiration = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + lifetime);
-        Credentials::received("ASIAEXAMPLE", &"secret".into(), &"token".into(), expiration, clock).for_thing("gw-1")
-    }
-
-    #[test]
-    fn one_body_serves_credential_process_and_container_providers() {
-        let clock = ManualClock::at(NOW);
-        let body = set(3600, &*clock).body(&*clock).expose();
-        let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(
-            answer,
-            serde_json::json!({
-                "Version": 1, "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "secret",
-                "SessionToken": "token", "Token": "token", "Expiration": "2027-01-15T09:00:00Z"
-            })
-        );
-        assert_eq!(body.iter().filter(|byte| **byte == b'\n').count(), 1, "one line");
-    }
-
-    fn told(credentials: &Credentials, clock: &dyn Clock) -> SystemTime {
-        let answer: serde_json::Value = serde_json::from_slice(&credentials.body(clock).expose()).unwrap();
-        humantime::parse_rfc3339(answer["Expiration"].as_str().unwrap()).unwrap()
-    }
-
-    #[test]
-    fn promise_14_a_wrong_clock_neither_lengthens_nor_shortens_a_life() {
-        // Seconds that the clock is ahead, seconds that the set lives by AWS's time, and how much earlier its end is told.
-        for (ahead, lifetime, earlier) in [
-            (0, 3600, 0),
-            (3, 3600, 0),
-            (-3, 3600, 0),
-            (-6, 3600, 6),
-            (240, 3600, 0),
-            (-240, 3600, 240),
-            (1200, 3600, 0),
-            (-1200, 3600, 1200),
-            (1200, 900, 0),
-            (-1200, 900, 840),
-            (-86_400, 43_200, 43_140),
-            (86_400, 900, 0),
-        ] {
-            let clock = ManualClock::ahead_of_aws(NOW, ahead);
-            let expiration = clock.aws_now() + Duration::from_secs(lifetime);
-            let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
-            assert_eq!(credentials.remaining(&*clock).as_secs(), lifetime, "{ahead}");
-            assert_eq!(
-                told(&credentials, &*clock),
-                expiration - Duration::from_secs(earlier),
-                "{ahead}"
-            );
-            let by_local_clock = told(&credentials, &*clock)
-                .duration_since(clock.wall())
-                .unwrap_or_default();
-            let margin = Duration::from_secs(lifetime) + USABLE_MARGIN + Duration::from_secs(86_400);
-            assert!(by_local_clock <= margin, "{ahead}");
-            clock.pass(Duration::from_secs(lifetime - 61));
-            assert!(credentials.usable(&*clock), "{ahead}");
-            clock.pass(Duration::from_secs(1));
-            assert!(!credentials.usable(&*clock), "{ahead}");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_right_changes_what_is_told_and_not_the_life() {
-        for ahead in [-1200, 1200] {
-            let clock = ManualClock::ahead_of_aws(NOW, ahead);
-            let expiration = clock.aws_now() + Duration::from_secs(3600);
-            let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
-            clock.pass(Duration::from_secs(10));
-            clock.step_to(clock.aws_now());
-            assert_eq!(credentials.remaining(&*clock).as_secs(), 3590, "{ahead}");
-            assert_eq!(told(&credentials, &*clock), expiration, "{ahead}");
-        }
-    }
-
-    #[test]
-    fn a_machine_that_stood_still_unnoticed_does_not_lengthen_a_life() {
-        let clock = ManualClock::ahead_of_aws(NOW, 0);
-        let expiration = clock.aws_now() + Duration::from_secs(3600);
-        let credentials = Credentials::received("ASIA1", &"s".into(), &"t".into(), expiration, &*clock);
-        clock.step_to(clock.wall() + Duration::from_secs(3000));
-        assert_eq!(credentials.remaining(&*clock).as_secs(), 600);
-        clock.step_to(clock.wall() + Duration::from_secs(600));
-        assert!(!credentials.usable(&*clock));
-    }
-
-    #[test]
-    fn a_set_expires_by_whichever_clock_is_first() {
-        let hour = Duration::from_secs(3600);
-        let clock = ManualClock::at(NOW);
-        let credentials = set(3600, &*clock);
-        assert!(credentials.usable(&*clock));
-        clock.step_to(clock.wall() - hour);
-        assert_eq!(
-            credentials.remaining(&*clock),
-            hour,
-            "a wall clock set back does not lengthen a life"
-        );
-        clock.step_to(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 3541));
-        assert!(!credentials.usable(&*clock), "a wall clock set forward ends it");
-        clock.step_to(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
-        clock.pass(Duration::from_secs(3541));
-        clock.step_to(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
-        assert!(
-            !credentials.usable(&*clock),
-            "time that passed counts even if the wall clock stood still"
-        );
-    }
-}
+pub(super) mod tests;

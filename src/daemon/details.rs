@@ -1,4 +1,4 @@
-//! Initial status fields of each part.
+//! Initial status fields of the parts.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! A daemon that would end, and goes on for as long as it has credentials that programs can use.
+//! Keeps the daemon running after a fatal problem for as long as it has credentials that programs can use.
 //!
-//! With a rejected PIN or a token that cannot be used nothing new can be had. What was received before is good until it
-//! expires, and would be lost with the process: systemd drops what it keeps for a service that has failed.
+//! With a rejected PIN or an unusable token no new credentials can be requested. Those that were received before are good until
+//! they expire, and would be lost with the process: systemd drops the stored descriptors of a service that has failed.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::event::{Event, journal};
 use crate::local::ApiContext;
 use crate::problem::Fatal;
 
-/// Between two looks whether anything is left: the clock may be set meanwhile.
-const LOOK: Duration = Duration::from_secs(30);
+/// Longest interval between two checks: the clock may be set meanwhile.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long the longest-lived set is usable; `None` where there is none.
-pub(super) fn left(shared: &ApiContext) -> Option<Duration> {
-    let clock = &*shared.clock;
-    let parts = shared.cache.parts(clock);
-    parts
+/// Returns how long the longest-lived usable credentials remain valid; `None` if there are none.
+pub(super) fn longest_remaining(context: &ApiContext) -> Option<Duration> {
+    let clock = &*context.clock;
+    let aliases = context.cache.aliases(clock);
+    aliases
         .iter()
-        .filter_map(|part| Some(part.usable(clock)?.remaining(clock)))
+        .filter_map(|alias| Some(alias.usable(clock)?.remaining(clock)))
         .max()
 }
 
-/// Says why the daemon goes on.
+/// Logs the fatal problem, and that the daemon continues to run.
 pub(super) fn announce(fatal: &Fatal) {
     journal!(
         Level::Error, fatal.exit.event();
@@ -38,9 +38,9 @@ pub(super) fn announce(fatal: &Fatal) {
     );
 }
 
-/// Returns when no credentials are left. Cancel safe.
-pub(super) async fn nothing_left(shared: &ApiContext) {
-    while let Some(left) = left(shared) {
-        sleep(left.clamp(Duration::from_secs(1), LOOK)).await;
+/// Waits until all credentials have expired. Cancel safe.
+pub(super) async fn all_expired(context: &ApiContext) {
+    while let Some(remaining) = longest_remaining(context) {
+        sleep(remaining.clamp(Duration::from_secs(1), CHECK_INTERVAL)).await;
     }
 }

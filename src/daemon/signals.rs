@@ -1,10 +1,10 @@
-//! The signals that mean something to the daemon.
+//! The signals that the daemon handles.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that mean something to us.
+/// The signals that the daemon handles: SIGTERM and SIGINT stop it, SIGHUP reloads the configuration.
 pub(super) struct Signals {
     pub(super) terminate: Signal,
     pub(super) interrupt: Signal,
@@ -12,6 +12,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// Installs the signal handlers.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,

@@ -14,7 +14,7 @@ use crate::identity::{Files, roots};
 use crate::local;
 use crate::problem::{Exit, Fatal, Problem};
 
-/// A configuration, and what is made of it before anything else.
+/// A configuration, and what is prepared from it before anything else.
 pub(super) struct Start {
     pub(super) config: Config,
     pub(super) roots: Arc<RootCertStore>,
@@ -29,19 +29,19 @@ pub(super) struct Fallback {
     /// When it was saved, RFC 3339.
     pub(super) saved: String,
     /// The fault in the files, or in something that they refer to.
-    pub(super) why: String,
+    pub(super) fault: String,
     /// The parts of the last good configuration that this version does not accept.
     left_out: Vec<String>,
 }
 
-/// Chooses the configuration and reads what it points at.
+/// Chooses the configuration, and reads the files that it names.
 ///
 /// # Errors
-/// When neither the files nor what was last good can be used: with what is wrong with the files.
+/// With the fault in the files, if neither they nor the last good configuration can be used.
 pub(super) fn begin(path: &Path) -> Result<Start, Fatal> {
     let folders = Folders::from_environment();
     let (fatal, from_files) = match check_config::load(path) {
-        Ok(config) => match tried(&config).and_then(|()| with_parts(config.clone())) {
+        Ok(config) => match check_not_rejected(&config).and_then(|()| prepare(config.clone())) {
             Ok(start) => return Ok(start),
             Err(fatal) => (fatal, Some(config)),
         },
@@ -53,9 +53,9 @@ pub(super) fn begin(path: &Path) -> Result<Start, Fatal> {
     let good = match last_good::load(path, &folders) {
         Ok(Some(good)) => good,
         Ok(None) => return Err(fatal),
-        Err(why) => return Err(also(fatal, &why)),
+        Err(why) => return Err(with_fallback_fault(fatal, &why)),
     };
-    // What points at the same files would fail in the same way.
+    // The same configuration would fail in the same way.
     if from_files.is_some_and(|config| Changes::between(&config, &good.config).is_empty()) {
         return Err(fatal);
     }
@@ -68,9 +68,9 @@ fn fall_back(good: LastGood, fatal: Fatal) -> Result<Start, Fatal> {
         saved,
         left_out,
     } = good;
-    let start = match with_parts(config) {
+    let start = match prepare(config) {
         Ok(start) => start,
-        Err(other) => return Err(also(fatal, &other.problem.message)),
+        Err(other) => return Err(with_fallback_fault(fatal, &other.problem.message)),
     };
     for rule in last_good::find_revived_rules(&start.config) {
         journal!(
@@ -81,15 +81,15 @@ fn fall_back(good: LastGood, fatal: Fatal) -> Result<Start, Fatal> {
     Ok(Start {
         fallback: Some(Fallback {
             saved,
-            why: fatal.problem.message,
+            fault: fatal.problem.message,
             left_out,
         }),
         ..start
     })
 }
 
-/// Refuses a configuration by which the run before could not open the token, as long as it is the same.
-fn tried(config: &Config) -> Result<(), Fatal> {
+/// Refuses a configuration with which the previous run could not open the token, as long as it is unchanged.
+fn check_not_rejected(config: &Config) -> Result<(), Fatal> {
     match last_good::load_refusal(config) {
         Some(why) if last_good::path(&config.folders).exists() => {
             Err(Fatal::new(Exit::Configuration, Problem::configuration(why)))
@@ -98,9 +98,9 @@ fn tried(config: &Config) -> Result<(), Fatal> {
     }
 }
 
-/// Whether the next start has another configuration to go on with, where the token cannot be opened by `config`; notes for it
-/// that it should.
-pub(super) fn give_way(path: &Path, config: &Config, fatal: &Fatal) -> bool {
+/// Marks `config` as rejected if the token cannot be opened with it and the next start can use the last good configuration
+/// instead; returns whether that is so.
+pub(super) fn reject(path: &Path, config: &Config, fatal: &Fatal) -> bool {
     let Ok(Some(good)) = last_good::load(path, &config.folders) else {
         return false;
     };
@@ -108,8 +108,9 @@ pub(super) fn give_way(path: &Path, config: &Config, fatal: &Fatal) -> bool {
     differs && last_good::save_refusal(config, &fatal.problem.message).is_ok()
 }
 
-fn with_parts(config: Config) -> Result<Start, Fatal> {
-    let roots = roots::load(config.aws.root_ca.as_deref()).map_err(|why| Fatal::new(Exit::Configuration, why))?;
+fn prepare(config: Config) -> Result<Start, Fatal> {
+    let roots =
+        roots::load(config.aws.root_ca.as_deref()).map_err(|problem| Fatal::new(Exit::Configuration, problem))?;
     local::make_folders(&config.folders)?;
     let files = Files::watch(&config.identity)?;
     Ok(Start {
@@ -120,8 +121,8 @@ fn with_parts(config: Config) -> Result<Start, Fatal> {
     })
 }
 
-/// The same, and why the last good configuration does not help either.
-fn also(fatal: Fatal, why: &str) -> Fatal {
+/// Adds to `fatal` why the last good configuration cannot be used either.
+fn with_fallback_fault(fatal: Fatal, why: &str) -> Fatal {
     let problem = Problem {
         message: format!(
             "{}\nthe last good configuration cannot be used instead: {why}",
@@ -133,8 +134,8 @@ fn also(fatal: Fatal, why: &str) -> Fatal {
 }
 
 impl Fallback {
-    /// Returns the problem to report, with the next step. `why` is the current fault in the files.
-    pub(super) fn problem(&self, why: &str) -> Problem {
+    /// Returns the problem to report, with the next step. `fault` is the current fault in the files.
+    pub(super) fn problem(&self, fault: &str) -> Problem {
         let left_out = match self.left_out.as_slice() {
             [] => String::new(),
             all => format!(", without what this version does not take ({})", all.join("; ")),
@@ -142,15 +143,15 @@ impl Fallback {
         let message = format!(
             "the configuration files are wrong, so the last good configuration, saved at {}, is in use since the start{left_out}: {}",
             self.saved,
-            brief(why)
+            first_line(fault)
         );
         Problem::configuration(message)
             .next("correct the files; they are then loaded by themselves, and `gatepostd --check-config` says what is still wrong")
     }
 }
 
-/// One line, and how many there are besides.
-fn brief(text: &str) -> String {
+/// Returns the first line, and the number of further lines.
+fn first_line(text: &str) -> String {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     match lines.count() {
@@ -164,10 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_say_what_is_wrong_and_of_when_the_configuration_is() {
+    fn the_problem_contains_the_fault_and_when_the_configuration_was_saved() {
         let mut fallback = Fallback {
             saved: "2026-11-30T10:00:00Z".to_owned(),
-            why: String::new(),
+            fault: String::new(),
             left_out: Vec::new(),
         };
         let said = fallback.problem("a.toml:1:1: no TOML\nb.toml:1:1: no TOML").to_string();

@@ -1,10 +1,11 @@
-//! Recognises what may be a secret in a value of a configuration file, which is then not repeated.
+//! Recognises configuration values that may be secrets, and must not be shown.
 //!
-//! A value that is hidden by mistake costs its reader a look at the file; one that is shown by mistake stands in the journal.
+//! Errs on the side of hiding: a value that is hidden by mistake can be looked up in the file, but one that is shown by mistake is in
+//! the journal.
 
-/// AWS's secret access keys have 40 characters of base64, and a line of a PEM file has 64.
+/// Longest run of base64 characters in a value that is no secret. AWS's secret access keys have 40, a line of a PEM file has 64.
 const MAX_BASE64_RUN: usize = 39;
-/// A machine ID and a UUID have 32 hex digits, and a digest by SHA-1 has 40; a key of 256 bits has 64.
+/// Longest run of hex digits in a value that is no secret. A machine ID and a UUID have 32, a SHA-1 digest has 40; a 256-bit key has 64.
 const MAX_HEX_RUN: usize = 47;
 /// Prefixes of the IDs of AWS's access keys and principals, before 16 more characters (IAM, "Unique identifiers").
 const AWS_IDS: [&str; 8] = ["AKIA", "ASIA", "ABIA", "ACCA", "AIDA", "AROA", "AIPA", "ANPA"];
@@ -23,9 +24,9 @@ const TOKEN_PREFIXES: [&str; 11] = [
     "sk-",
     "npm_",
 ];
-/// The shortest rest of such a token.
+/// Minimum length of a token after its prefix.
 const MIN_TOKEN: usize = 16;
-/// Names whose value is a secret, before `=` or `:`.
+/// Names whose values, after `=` or `:`, are secrets.
 const SECRET_NAMES: [&str; 19] = [
     "pin",
     "pins",
@@ -48,7 +49,7 @@ const SECRET_NAMES: [&str; 19] = [
     "sessiontoken",
 ];
 
-/// Whether a value looks like key material, a password or an access token, or has one in it.
+/// Whether a value contains what looks like key material, a password or an access token.
 pub fn may_be_secret(text: &str) -> bool {
     is_key_material(text)
         || has_base64(&unescaped(text))
@@ -61,19 +62,19 @@ pub fn may_be_secret(text: &str) -> bool {
         || has_assignment(text)
 }
 
-/// Whether a value has a line of a PEM file in it, or base64 that is too long for a name.
+/// Whether a value contains a line of a PEM file, or base64 that is too long for a name.
 pub fn is_key_material(text: &str) -> bool {
     has_armour(text) || has_base64(text)
 }
 
-/// Whether a value has a line of a PEM file in it.
+/// Whether a value contains a line of a PEM file.
 pub fn has_armour(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let marks = ["PRIVATE KEY", "-----BEGIN", "-----END"];
     marks.iter().any(|mark| upper.contains(mark))
 }
 
-/// The signs of base64 out of their URL encoding.
+/// Decodes the percent-encoded special characters of base64.
 fn unescaped(text: &str) -> String {
     let pairs = [
         ("%2B", "+"),
@@ -91,11 +92,12 @@ fn unescaped(text: &str) -> String {
 fn has_base64(text: &str) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut runs = text.as_bytes().split(|byte| !is_base64(byte));
-    // A path or a topic of long words has no digits and no capitals.
+    // A long path or topic rarely mixes digits, capitals and small letters.
     runs.any(|run| run.len() > MAX_BASE64_RUN && is_mixed(run))
 }
 
-/// Base64 with - and _ is a run of letters whose kinds change at nearly each step; in names of words they change seldom.
+/// Whether a value contains base64url. Such text switches between digits, capitals and small letters at nearly every step; names made
+/// of words rarely do.
 fn has_base64url(text: &str) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
     let mut runs = text.as_bytes().split(|byte| !is_part(byte));
@@ -118,13 +120,13 @@ fn kind(byte: u8) -> u8 {
     }
 }
 
-/// Whether there are digits, capitals and small letters.
+/// Whether a run has digits, capitals and small letters.
 fn is_mixed(run: &[u8]) -> bool {
     let has = |kind: fn(&u8) -> bool| run.iter().any(kind);
     has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
 }
 
-/// Long hex digits, joined or in pairs with colons.
+/// Whether a value contains a long run of hex digits, possibly in pairs separated by colons.
 fn has_hex(text: &str) -> bool {
     let is_long = |run: &[u8]| {
         let digits = run.iter().filter(|byte| byte.is_ascii_hexdigit());
@@ -134,7 +136,7 @@ fn has_hex(text: &str) -> bool {
     text.as_bytes().split(|byte| !is_part(byte)).any(is_long)
 }
 
-/// A JSON web token: its header and claims are base64url of JSON objects, which begin with `eyJ` (RFC 7519).
+/// Whether a value contains a JSON web token. Its header and claims are base64url of JSON objects, which begin with `eyJ` (RFC 7519).
 fn has_web_token(text: &str) -> bool {
     text.match_indices("eyJ").any(|(place, _)| {
         let rest = text.get(place..).unwrap_or_default();
@@ -160,7 +162,7 @@ fn has_token_prefix(text: &str) -> bool {
     })
 }
 
-/// `user:password@host`, with or without a scheme.
+/// Whether a value contains `user:password@host`, with or without a scheme.
 fn has_password_of_url(text: &str) -> bool {
     text.match_indices('@').any(|(place, _)| {
         let before = text.get(..place).unwrap_or_default();
@@ -172,7 +174,7 @@ fn has_password_of_url(text: &str) -> bool {
     })
 }
 
-/// `pin-value=...`, `password: ...`: the name is the last word before the sign.
+/// Whether a value contains an assignment to a secret's name, such as `pin-value=...` or `password: ...`.
 pub fn has_assignment(text: &str) -> bool {
     text.match_indices(['=', ':']).any(|(place, sign)| {
         let (before, after) = (
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_hosts_topics_and_paths_are_no_secrets() {
+    fn names_hosts_topics_and_paths_are_not_secrets() {
         for text in [
             "",
             "gw 1",
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_every_form_are_recognised() {
+    fn secrets_of_every_format_are_recognised() {
         for text in [
             "-----BEGIN PRIVATE KEY-----\\nMIGH\\n",
             "-----begin ec private key-----",

@@ -43,6 +43,8 @@ pub struct IdentityTask {
     steps: watch::Receiver<u64>,
     reporter: IdentityReporter,
     identity: watch::Sender<Option<Arc<Identity>>>,
+    /// The signing request in PEM, once it is written.
+    request: watch::Sender<Option<Arc<str>>>,
     files: Files,
     last_accepted: LastAccepted,
     /// The state of enrolment, with the reason why it has not obtained a certificate yet.
@@ -73,12 +75,18 @@ impl IdentityTask {
             steps,
             reporter,
             identity,
+            request: watch::Sender::new(None),
             files,
             last_accepted,
             enrolment: watch::channel(None).1,
             accepted_with_clock_unset: false,
         };
         (task, receiver)
+    }
+
+    /// Returns a receiver of the signing request in PEM.
+    pub fn watch_request(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.request.subscribe()
     }
 
     /// Reports the problem of enrolment instead of the advice to have the request signed.
@@ -112,7 +120,7 @@ impl IdentityTask {
         let request = request::ensure(&self.request_path, &self.config.subject, &key);
         // Reported before a missing certificate, because a caller that waits for the request takes that as the answer.
         if let Ok(pem) = &request {
-            self.reporter.details(|details| details.csr = Some(pem.as_str().into()));
+            self.request.send_replace(Some(pem.as_str().into()));
         }
         let again = match Certificate::load(&Source::from(&self.config), Some(&info), &*self.clock) {
             Ok(Loaded { certificate, warning }) => Some(self.accept(Identity { certificate, key }, warning)),

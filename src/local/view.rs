@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{AccessRules, Permission};
@@ -16,7 +17,7 @@ use super::tally::Tally;
 use super::thing::ThingName;
 use super::waiting::Waiting;
 use hyper::StatusCode;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::SharedClock;
 use crate::credentials::CredentialCache;
@@ -53,6 +54,8 @@ pub struct ApiContext {
     pub outbox: Outbox,
     /// Messages from AWS.
     pub inbox: Rc<Inbox>,
+    /// The certificate signing request in PEM, once it is written.
+    pub signing_request: watch::Receiver<Option<Arc<str>>>,
     /// The topic of presence and health, `{thing}` not filled in; nobody else publishes there.
     pub presence_topic: RefCell<Option<String>>,
     /// What `{thing}` stands for.

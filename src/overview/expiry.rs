@@ -1,4 +1,4 @@
-//! When the end of a certificate's validity is near enough to be told.
+//! Stages before the expiry of a certificate at which warnings are issued.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,34 +6,34 @@ use crate::clock::rfc3339;
 use crate::problem::Problem;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Enough for somebody to notice, sign and deliver a new one.
+/// The first warning: enough time to notice it, and to sign and deliver a new certificate.
 const EARLY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Somebody must act now.
+/// The urgent warning.
 const LATE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How near the end of a certificate's validity is.
+/// The stage of a certificate before its expiry.
 ///
-/// The steps are 30 days and 7 days before the end; for a certificate that lives for less than 90 or 70 days, the last third and
-/// the last tenth of its life.
+/// Warnings begin 30 days and 7 days before the end. For a certificate with a lifetime below 90 or 70 days, they begin with the last
+/// third and the last tenth of the lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expiry {
-    /// Nothing to tell yet.
+    /// No warning yet.
     Far,
-    /// The first step: a new one should be on its way.
+    /// The first warning: the renewal should be under way.
     Near,
-    /// The second step: it is urgent.
+    /// The urgent warning.
     Imminent,
-    /// It is over.
+    /// The certificate has expired.
     Over,
 }
 
 impl Expiry {
-    /// How near the end is at `now`.
+    /// Returns the stage at `now`.
     pub fn at(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Self {
         let Some(left) = left(now, not_after) else {
             return Self::Over;
         };
-        let (early, late) = steps(not_before, not_after);
+        let (early, late) = thresholds(not_before, not_after);
         match left {
             left if left <= late => Self::Imminent,
             left if left <= early => Self::Near,
@@ -41,19 +41,21 @@ impl Expiry {
         }
     }
 
-    /// How long it takes from `now` until the next step; `None` after the last.
-    pub fn next_step(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Duration> {
+    /// Returns the time from `now` until the next stage; `None` after the last.
+    pub fn time_to_next(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Duration> {
         let left = left(now, not_after)?;
-        let (early, late) = steps(not_before, not_after);
-        let next = [early, late, Duration::ZERO].into_iter().find(|step| *step < left)?;
+        let (early, late) = thresholds(not_before, not_after);
+        let next = [early, late, Duration::ZERO]
+            .into_iter()
+            .find(|threshold| *threshold < left)?;
         Some(left - next)
     }
 }
 
-/// Returns the problem for a certificate whose validity ends soon, or has ended.
+/// Returns the problem of a certificate that expires soon or has expired.
 pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Problem> {
     const STEP: &str = "have the signing request signed again (gatepost csr) and put the certificate in its place";
-    let (end, left) = (rfc3339(not_after), left_in_words(now, not_after));
+    let (end, left) = (rfc3339(not_after), remaining_text(now, not_after));
     let message = match Expiry::at(now, not_before, not_after) {
         Expiry::Far => return None,
         Expiry::Near => format!("the certificate ends at {end}, in {left}"),
@@ -65,13 +67,13 @@ pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: System
     Some(Problem::configuration(message).next(STEP))
 }
 
-/// How long it takes until the end.
-pub fn left_in_words(now: SystemTime, not_after: SystemTime) -> String {
-    in_words(not_after.duration_since(now).unwrap_or_default())
+/// Returns the remaining validity as text.
+pub fn remaining_text(now: SystemTime, not_after: SystemTime) -> String {
+    duration_text(not_after.duration_since(now).unwrap_or_default())
 }
 
-/// How long a time is, in the largest unit of which there are at least two.
-fn in_words(left: Duration) -> String {
+/// Formats a duration in the largest unit of which there are at least two.
+fn duration_text(left: Duration) -> String {
     const HOUR: Duration = Duration::from_secs(3600);
     const MINUTE: Duration = Duration::from_secs(60);
     for (unit, name) in [(DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")] {
@@ -87,7 +89,7 @@ fn left(now: SystemTime, not_after: SystemTime) -> Option<Duration> {
     not_after.duration_since(now).ok().filter(|left| !left.is_zero())
 }
 
-fn steps(not_before: SystemTime, not_after: SystemTime) -> (Duration, Duration) {
+fn thresholds(not_before: SystemTime, not_after: SystemTime) -> (Duration, Duration) {
     let lifetime = not_after.duration_since(not_before).unwrap_or_default();
     (EARLY.min(lifetime / 3), LATE.min(lifetime / 10))
 }
@@ -97,10 +99,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_are_30_and_7_days_or_a_third_and_a_tenth_of_the_life() {
+    fn warnings_begin_at_30_and_7_days_or_a_third_and_a_tenth_of_the_lifetime() {
         let hour = Duration::from_secs(3600);
         let start = SystemTime::UNIX_EPOCH + 20_000 * DAY;
-        // Lifetime, what is left, how near that is, and how long it takes until the next step.
+        // Lifetime, remaining validity, the stage, and the time until the next stage.
         for (lifetime, left, expected, next) in [
             (3650 * DAY, 3650 * DAY, Expiry::Far, Some(3620 * DAY)),
             (365 * DAY, 31 * DAY, Expiry::Far, Some(DAY)),
@@ -133,7 +135,7 @@ mod tests {
                 "{left:?} of {lifetime:?}"
             );
             assert_eq!(
-                Expiry::next_step(now, not_before, not_after),
+                Expiry::time_to_next(now, not_before, not_after),
                 next,
                 "{left:?} of {lifetime:?}"
             );
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_in_a_unit_of_its_size() {
+    fn a_duration_is_given_in_a_suitable_unit() {
         for (seconds, words) in [
             (0, "less than two minutes"),
             (119, "less than two minutes"),
@@ -154,7 +156,7 @@ mod tests {
             (172_800, "2 days"),
             (864_000, "10 days"),
         ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+            assert_eq!(duration_text(Duration::from_secs(seconds)), words);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One thing that is amiss, with an identifier that stays the same from version to version.
+//! A finding: one problem of the gateway, with an identifier that is the same in every version.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ macro_rules! identifiers {
     ($($name:ident = $id:literal;)+) => {
         $(pub(super) const $name: &str = $id;)+
 
-        /// Every identifier that a finding may have. docs/operations.md explains each.
+        /// All identifiers of findings. docs/operations.md explains each.
         pub const IDENTIFIERS: &[&str] = &[$($id,)+];
     };
 }
@@ -59,47 +59,47 @@ identifiers! {
     LOOPBACK_PROBLEM = "loopback-problem";
 }
 
-/// How much a finding matters; the worst is the greatest.
+/// The severity of a finding. The worst is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It changes nothing, and somebody may want to know it.
+    /// For information only.
     Notice,
-    /// It is meant to be so for now.
+    /// Expected at this time.
     Expected,
-    /// It heals by itself.
+    /// Resolves itself.
     Waiting,
-    /// Somebody must act.
+    /// An administrator must act.
     Attention,
 }
 
-/// One thing that is amiss.
+/// One problem of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Its kind; the same in every version.
+    /// The identifier of its kind, the same in every version.
     pub id: &'static str,
-    /// The part of the status that it is about: `daemon`, or a key of the status document.
+    /// The affected part of the status: `daemon`, or a key of the status document.
     pub part: &'static str,
-    /// The role alias that it is about.
+    /// The affected role alias.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_alias: Option<String>,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// Its event in the journal.
+    /// The event in the journal.
     pub event: Event,
-    /// The cause, who can mend it, and the next step.
+    /// The cause, who can fix it, and the next step.
     #[serde(flatten)]
     pub problem: Problem,
 }
 
 impl Severity {
-    /// Whether it makes the gateway anything but ready.
+    /// Whether it keeps the gateway from being ready.
     pub fn changes_state(self) -> bool {
         self >= Self::Waiting
     }
 
-    /// The severity of this word. One that is not known yet is to be looked at.
-    pub fn of_word(word: &str) -> Self {
+    /// Parses a severity. An unknown one, from a newer version, counts as `Attention`.
+    pub fn parse(word: &str) -> Self {
         match word {
             "notice" => Self::Notice,
             "expected" => Self::Expected,
@@ -108,7 +108,7 @@ impl Severity {
         }
     }
 
-    /// The exit code where nothing is worse; none where it changes nothing.
+    /// Returns the exit code if no finding is worse; `None` if it does not affect the exit code.
     pub fn exit(self) -> Option<Exit> {
         match self {
             Self::Notice => None,
@@ -117,7 +117,7 @@ impl Severity {
         }
     }
 
-    /// The word for it.
+    /// Returns the severity as a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Notice => "notice",
@@ -139,7 +139,7 @@ impl From<Remedy> for Severity {
 }
 
 impl Finding {
-    /// Something that matters as much as who can mend it says.
+    /// Creates a finding whose severity follows from who can fix the problem.
     pub(super) fn new(id: &'static str, part: &'static str, event: Event, problem: Problem) -> Self {
         Self {
             id,
@@ -151,7 +151,7 @@ impl Finding {
         }
     }
 
-    /// The problem that a part has reported, and written to the journal.
+    /// Creates a finding from the problem that a part has reported and logged.
     pub(super) fn reported<P: Phase, D>(
         id: &'static str,
         name: &'static str,
@@ -161,7 +161,7 @@ impl Finding {
         Self::new(id, name, problem.event.unwrap_or_else(|| part.phase.event()), problem)
     }
 
-    /// Something that changes nothing.
+    /// Creates a finding for information only.
     pub(super) fn notice(id: &'static str, part: &'static str, event: Event, message: String) -> Self {
         Self {
             severity: Severity::Notice,
@@ -181,12 +181,12 @@ impl Finding {
         }
     }
 
-    /// Whether a part's problem is this one, which it has met on its way.
+    /// Whether the problem of another part is caused by this finding.
     pub(super) fn is_cause_of(&self, problem: &Problem) -> bool {
         self.role_alias.is_none() && self.problem.message == problem.message
     }
 
-    /// Returns the finding for a daemon that does not run. The exit code tells whether it will be restarted automatically.
+    /// Creates the finding for a daemon that is not running. The exit code tells whether it will be restarted automatically.
     pub(super) fn of_stopped(exit: Exit, problem: Problem) -> Self {
         let (id, severity) = match exit {
             Exit::Pin => (TOKEN_PIN, Severity::Attention),

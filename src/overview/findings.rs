@@ -1,4 +1,4 @@
-//! Everything that is amiss.
+//! Collects the findings about all parts.
 
 mod access_to_aws;
 mod device;
@@ -8,7 +8,7 @@ pub(super) use device::validity;
 use super::finding::Finding;
 use super::snapshot::Snapshot;
 
-/// Everything amiss: the worst first; among equals, causes before what follows from them.
+/// Returns all findings, the worst first. Among equals, causes come before their consequences.
 pub(super) fn collect(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     device::configuration(snapshot, &mut found);
@@ -24,13 +24,13 @@ pub(super) fn collect(snapshot: &Snapshot) -> Vec<Finding> {
     }
     device::messages(snapshot, &mut found);
     device::loopback(snapshot, &mut found);
-    // Two parts that say the same thing have one cause.
+    // Two parts that report the same problem have one cause.
     let mut findings: Vec<Finding> = Vec::new();
     for finding in found {
-        let known = findings
+        let is_known = findings
             .iter()
             .any(|known| known.problem.message == finding.problem.message && known.role_alias == finding.role_alias);
-        if !known {
+        if !is_known {
             findings.push(finding);
         }
     }

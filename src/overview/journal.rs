@@ -1,4 +1,4 @@
-//! The verdict in the journal: a line for each change of the state, and one for each finding that no part reports itself.
+//! Logs the verdict: a line for each change of the state, and for each finding that no part logs itself.
 
 use log::Level;
 
@@ -12,52 +12,51 @@ use super::verdict::{Overview, State};
 use crate::event::{Event, journal};
 use crate::log_limiter::ProblemLimiter;
 
-/// Writes what is new in a verdict.
+/// Logs the changes of the verdict.
 #[derive(Debug, Default)]
 pub struct OverviewJournal {
     state: Option<State>,
-    /// The findings of the last verdict that were written here.
+    /// The findings of the last verdict that were logged here.
     known: Vec<Key>,
     limiter: ProblemLimiter<(State, Option<&'static str>)>,
 }
 
-/// Key by which a finding is written once: its kind, its role alias, and for a certificate how near its end is.
+/// Identifies a finding that is logged once: its kind, its role alias, and for a certificate the stage before its expiry.
 type Key = (&'static str, Option<String>, Option<Expiry>);
 
 impl OverviewJournal {
-    /// Writes what has changed since the last call; whether anything has.
+    /// Logs what has changed since the last call; returns whether anything has.
     pub fn write(&mut self, snapshot: &Snapshot, overview: &Overview) -> bool {
         let own: Vec<(Key, &Finding)> = overview
             .findings
             .iter()
             .filter_map(|finding| Some((key(finding, snapshot)?, finding)))
             .collect();
-        let mut is_news = false;
+        let mut has_changed = false;
         for (key, finding) in &own {
             if !self.known.contains(key) {
-                is_news = true;
+                has_changed = true;
                 write_finding(key, finding);
             }
         }
-        is_news |= own.len() != self.known.len();
+        has_changed |= own.len() != self.known.len();
         self.known = own.into_iter().map(|(key, _)| key).collect();
         if self.state != Some(overview.state) {
-            is_news = true;
+            has_changed = true;
             self.state = Some(overview.state);
             let worst = overview.findings.first().map(|finding| finding.id);
-            self.limiter
-                .one_more((overview.state, worst), Level::Info, |level, end| {
-                    journal!(
-                        level, Event::State, STATE = overview.state.word(), EXIT_CODE = overview.exit_code;
-                        "state: {}: {}{end}", overview.state.word(), overview.summary
-                    );
-                });
+            self.limiter.write((overview.state, worst), Level::Info, |level, end| {
+                journal!(
+                    level, Event::State, STATE = overview.state.word(), EXIT_CODE = overview.exit_code;
+                    "state: {}: {}{end}", overview.state.word(), overview.summary
+                );
+            });
         }
-        is_news
+        has_changed
     }
 }
 
-/// `None` for a finding that a part has reported, and written, itself.
+/// Returns the key of a finding; `None` if a part has logged it itself.
 fn key(finding: &Finding, snapshot: &Snapshot) -> Option<Key> {
     let expiry = match finding.id {
         CERTIFICATE_EXPIRED if snapshot.identity.problem.as_ref() == Some(&finding.problem) => return None,

@@ -1,7 +1,7 @@
-//! The one verdict on the gateway: what all parts say together, as one state, one sentence, a list of problems and an exit code.
+//! The verdict on the whole gateway: one state, one sentence, a list of problems and an exit code, derived from the status of all parts.
 //!
-//! `GET /v1/status`, `gatepost status`, `gatepost check`, the line that `systemctl status` shows, the journal's line about the
-//! state, the metrics, the health report and the exit codes are all made from an [`Overview`]; nothing else judges.
+//! `GET /v1/status`, `gatepost status`, `gatepost check`, the status line of `systemctl status`, the line about the state in the journal,
+//! the metrics, the health report and the exit codes are all derived from an [`Overview`], so that they agree.
 
 mod expiry;
 mod finding;
@@ -10,7 +10,7 @@ mod journal;
 mod snapshot;
 mod verdict;
 
-pub use expiry::{Expiry, expiry_problem, left_in_words};
+pub use expiry::{Expiry, expiry_problem, remaining_text};
 pub use finding::{Finding, IDENTIFIERS, Severity};
 pub use journal::OverviewJournal;
 pub use snapshot::Snapshot;

@@ -1,4 +1,4 @@
-//! The state of all parts at one moment.
+//! The status of all parts at one moment.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +9,10 @@ use crate::status::{
     ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
 };
 
-/// Input of a verdict: the state of each part.
+/// The input of the verdict: the status of each part.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The configuration in use, and the files on disk.
+    /// The configuration.
     pub configuration: ConfigurationPart,
     /// The token.
     pub token: TokenPart,
@@ -30,21 +30,21 @@ pub struct Snapshot {
     pub aliases: Vec<AliasPart>,
     /// The outbox and the inbox.
     pub messages: MessagesPart,
-    /// The loopback listener, where it is configured.
+    /// The loopback listener, if it is configured.
     pub loopback: Option<LoopbackPart>,
-    /// How long it takes until the first of the sets of credentials is no longer handed out.
+    /// Time until the first credentials are no longer handed out.
     pub credentials_end_in: Option<Duration>,
-    /// AWS's time, as far as it is known, by which certificates end.
+    /// AWS's time, as far as it is known.
     pub now: SystemTime,
     /// The boottime clock.
     pub boot: Duration,
 }
 
 impl Snapshot {
-    /// The state of all parts now.
+    /// Takes a snapshot of all parts.
     pub fn take(board: &StatusBoard, cache: &CredentialCache, clock: &dyn Clock) -> Self {
-        let aliases = cache.parts(clock);
-        let sets = aliases.iter().filter_map(|alias| alias.usable(clock));
+        let cached = cache.aliases(clock);
+        let sets = cached.iter().filter_map(|alias| alias.usable(clock));
         let credentials_end_in = sets.map(|set| set.remaining(clock).saturating_sub(USABLE_MARGIN)).min();
         Self {
             configuration: board.configuration.borrow().clone(),
@@ -54,7 +54,7 @@ impl Snapshot {
             network: board.network.borrow().clone(),
             provisioning: board.provisioning.borrow().clone(),
             session: board.session.borrow().clone(),
-            aliases,
+            aliases: cached.into_iter().map(|alias| alias.status).collect(),
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),
             credentials_end_in,
@@ -63,12 +63,13 @@ impl Snapshot {
         }
     }
 
-    /// Whether the session is up, and this machine has a way to AWS.
+    /// Whether the session is connected, and this machine has a route to AWS.
     pub fn is_online(&self) -> bool {
         self.session.phase == SessionPhase::Connected && !self.is_cut_off()
     }
 
-    /// Whether this machine has no way to AWS. A session that was made after the last route had gone has found another one.
+    /// Whether this machine has no route to AWS. A session that was established after the last default route disappeared must have found
+    /// another one.
     pub fn is_cut_off(&self) -> bool {
         let (network, session) = (&self.network, &self.session);
         network.phase == NetworkPhase::Down

@@ -1,4 +1,4 @@
-//! Verdict on the whole gateway: one state, one sentence, a list of problems and an exit code.
+//! The verdict on the whole gateway: one state, one sentence, a list of problems and an exit code.
 
 use std::time::Duration;
 
@@ -12,38 +12,38 @@ use crate::credentials::AliasPhase;
 use crate::problem::{Exit, Problem};
 use crate::status::{LoopbackPhase, MessagesPhase};
 
-/// The whole gateway's state, in one word.
+/// The state of the whole gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Everything that is configured works, and nobody has to look at anything.
+    /// Everything that is configured works, and nothing requires action.
     Ready,
-    /// Something is missing or unstable, and it heals by itself.
+    /// Something is missing or unstable, and is expected to resolve itself.
     Waiting,
-    /// Somebody must act; programs may go on working meanwhile.
+    /// An administrator must act. Programs may still be working.
     Attention,
 }
 
-/// The verdict.
+/// The verdict on the whole gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
-    /// In one word.
+    /// The state.
     pub state: State,
-    /// In one sentence.
+    /// A summary in one sentence.
     pub summary: String,
-    /// Whether everything that is configured works at this moment, whatever should be looked at.
+    /// Whether everything that is configured works now, even if something requires action.
     pub is_working: bool,
-    /// The worst first; among equals, causes before what follows from them.
+    /// The findings, the worst first. Among equals, causes come before their consequences.
     pub findings: Vec<Finding>,
     /// The exit code of `gatepost status` and `gatepost check`; 0 if ready.
     pub exit_code: u8,
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 3] = [Self::Ready, Self::Waiting, Self::Attention];
 
-    /// The word for it.
+    /// Returns the state as a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -54,11 +54,11 @@ impl State {
 }
 
 impl Overview {
-    /// How long it takes until time alone may change the verdict: a step of the certificate's expiry, an hour without a
-    /// failure, or the end of a set of credentials.
-    pub fn look_again_in(snapshot: &Snapshot) -> Option<Duration> {
+    /// Returns the time until the verdict may change without any report: at a stage before the certificate's expiry, an hour after a
+    /// failure, or when credentials expire.
+    pub fn next_change_in(snapshot: &Snapshot) -> Option<Duration> {
         let expiry = validity(snapshot)
-            .and_then(|(not_before, not_after)| Expiry::next_step(snapshot.now, not_before, not_after));
+            .and_then(|(not_before, not_after)| Expiry::time_to_next(snapshot.now, not_before, not_after));
         let losses = snapshot.session.details.losses.as_ref();
         let failures = snapshot
             .aliases
@@ -71,12 +71,12 @@ impl Overview {
         expiry.into_iter().chain(calm).chain(snapshot.credentials_end_in).min()
     }
 
-    /// Judges what the parts say.
+    /// Derives the verdict from the status of all parts.
     pub fn new(snapshot: &Snapshot) -> Self {
         let is_working = is_working(snapshot);
         let mut findings = collect(snapshot);
         for finding in &mut findings {
-            // What was to be expected keeps nobody from anything while everything works.
+            // While everything works, an expected condition is for information only.
             if is_working && finding.severity == Severity::Expected {
                 finding.severity = Severity::Notice;
             }
@@ -91,7 +91,7 @@ impl Overview {
         }
     }
 
-    /// Judges a gateway whose daemon does not run, by what keeps it from running.
+    /// Returns the verdict on a gateway whose daemon is not running because of `problem`.
     pub fn of_stopped(exit: Exit, problem: Problem) -> Self {
         let finding = Finding::of_stopped(exit, problem);
         Self {
@@ -126,8 +126,8 @@ fn exit_code(state: State, findings: &[Finding]) -> u8 {
     worst_exit(exits.into_iter().flatten()).map_or(0, |exit| exit as u8)
 }
 
-/// The exit code of several. A rejected PIN comes first: whoever reads the code must not start gatepost again before that is
-/// mended. Then what somebody must change; then that nothing runs; then what comes by itself.
+/// Returns the most important of several exit codes: first a rejected PIN, because gatepost must not be started again before that is
+/// fixed, then what an administrator must fix, then a daemon that is not running, then what resolves itself.
 pub fn worst_exit(exits: impl Iterator<Item = Exit>) -> Option<Exit> {
     exits.max_by_key(|exit| match exit {
         Exit::Pin => 4,
@@ -147,7 +147,7 @@ fn is_working(snapshot: &Snapshot) -> bool {
             .is_none_or(|part| part.phase == LoopbackPhase::Listening)
 }
 
-/// While the gateway is online, that comes first, and what is wrong after it.
+/// Returns the summary. It begins with whether the gateway is online, if it is.
 fn summary(snapshot: &Snapshot, findings: &[Finding]) -> String {
     let valid = snapshot
         .aliases
@@ -167,7 +167,7 @@ fn summary(snapshot: &Snapshot, findings: &[Finding]) -> String {
         1 => " (and one more problem)".to_owned(),
         more => format!(" (and {more} more problems)"),
     };
-    // What only wants to be known says nothing about why the gateway is not online.
+    // A notice does not explain why the gateway is not online.
     let first = findings.iter().find(|finding| finding.severity != Severity::Notice);
     let words = |finding: &Finding| match finding.severity {
         Severity::Attention => format!("{}{more}", finding.problem),

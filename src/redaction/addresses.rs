@@ -1,13 +1,13 @@
 //! User names and passwords in addresses: `scheme://user:password@host`, and `user:password@host`.
 
-use super::REMOVED;
+use super::value::REMOVED;
 
-/// Words before a colon that are no user's name.
+/// Words before a colon that are not user names.
 const NO_USERS: [&str; 8] = ["mailto", "sip", "sips", "xmpp", "acct", "ssh", "arn", "pkcs11"];
 /// Characters that end an address.
 const ENDS: &str = "\"'<>`";
 
-/// Removes them.
+/// Removes user names and passwords from the addresses in a line.
 pub(super) fn remove(line: &str) -> String {
     let is_end = |letter: char| letter.is_whitespace() || ENDS.contains(letter);
     let mut out = String::with_capacity(line.len());
@@ -30,7 +30,7 @@ fn without_password(word: &str) -> String {
     if let Some((scheme, _)) = before.split_once("://") {
         return format!("{scheme}://{REMOVED}@{host}");
     }
-    // In "proxy=user:password@host" the name comes first.
+    // Skips the name in "proxy=user:password@host".
     let start = before.find('=').map_or(0, |at| at + 1);
     let (name, user_and_password) = before.split_at(start);
     match user_and_password.split_once(':') {
@@ -46,7 +46,7 @@ fn is_user(user: &str) -> bool {
     !user.is_empty() && user.chars().all(is_letter) && !NO_USERS.iter().any(|word| user.eq_ignore_ascii_case(word))
 }
 
-/// Whether it may be a password: not so the rest of a time, or of an IPv6 address with its interface.
+/// Whether the text after a colon may be a password, rather than the rest of a time or of an IPv6 address.
 fn is_password(user: &str, password: &str) -> bool {
     let is_time = user.ends_with(|letter: char| letter.is_ascii_digit())
         && password
@@ -57,6 +57,6 @@ fn is_password(user: &str, password: &str) -> bool {
 }
 
 fn is_host(host: &str) -> bool {
-    // What follows the @ of a container image is the hash of its content.
+    // In the name of a container image the digest follows the @.
     host.starts_with(|letter: char| letter.is_alphanumeric() || letter == '[') && !host.starts_with("sha256:")
 }

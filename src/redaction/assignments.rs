@@ -1,10 +1,9 @@
 //! Values that follow a name: `pin=1234`, `"SecretAccessKey": "..."`, `Authorization: Basic ...`, `<password>...</password>`.
 
-use super::REMOVED;
 use super::names::{Kind, is_in_name, kind};
-use super::value::{has_digit, is_harmless, quoted_length};
+use super::value::{REMOVED, has_digit, is_harmless, quoted_length};
 
-/// Removes them.
+/// Removes values of secret names from a line.
 pub(super) fn remove(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut done = 0;
@@ -28,13 +27,13 @@ pub(super) fn remove(line: &str) -> String {
     out
 }
 
-/// Finds the secret behind a sign: the bytes of white space before it, and its own.
+/// Finds the secret after a sign. Returns the length of the white space before it, and its own length.
 fn value(before: &str, sign: &str, after: &str) -> Option<(usize, usize)> {
     // systemd.exec(5): SetCredential=ID:VALUE.
     if sign == ":" && (before.contains("SetCredential=") || before.contains("SetCredentialEncrypted=")) {
         return Some((0, after.len())).filter(|(_, length)| *length > 0);
     }
-    // "secret::Type" and "token://" are no assignments.
+    // "secret::Type" and "token://" are not assignments.
     if after.starts_with("//") || after.starts_with(':') || before.ends_with(':') {
         return None;
     }
@@ -52,7 +51,7 @@ fn value(before: &str, sign: &str, after: &str) -> Option<(usize, usize)> {
     if sign == ">" && !prefix.ends_with('<') {
         return None;
     }
-    // The token of a PKCS#11 URI is a label.
+    // In a PKCS#11 URI `token` is a label.
     let word = prefix.rsplit([' ', '"', '\'']).next().unwrap_or_default();
     if kind == Kind::Token && word.starts_with("pkcs11:") {
         return None;
@@ -79,7 +78,7 @@ fn value(before: &str, sign: &str, after: &str) -> Option<(usize, usize)> {
     (length > 0 && !is_harmless(given.get(..length)?)).then_some((blank, length))
 }
 
-/// The surroundings of a name.
+/// The context of a name.
 struct Context {
     kind: Kind,
     /// Whether the name begins the line, as in a file of variables.
@@ -92,7 +91,7 @@ struct Context {
 }
 
 impl Context {
-    /// Finds the length of a value behind an equals sign.
+    /// Returns the length of a value after an equals sign.
     fn assigned(&self, value: &str) -> usize {
         if let Some(length) = document_or_quotes(value) {
             return length;
@@ -108,7 +107,7 @@ impl Context {
         }
     }
 
-    /// Finds the length of a value behind a colon. A colon after a bare word often begins a sentence: "token: waiting".
+    /// Returns the length of a value after a colon. A colon after a bare word often begins a sentence: "token: waiting".
     fn after_colon(&self, value: &str) -> usize {
         let is_one_word = !value.trim().contains(char::is_whitespace);
         let is_value = match self.kind {
@@ -128,7 +127,7 @@ impl Context {
     }
 }
 
-/// Finds the length of a value in quotes. Of a document, whose own values are judged one by one, nothing is removed.
+/// Returns the length of a quoted value; 0 for a document, whose own values are examined one by one.
 fn document_or_quotes(value: &str) -> Option<usize> {
     match value.starts_with(['{', '[']) {
         true => Some(0),
@@ -136,7 +135,7 @@ fn document_or_quotes(value: &str) -> Option<usize> {
     }
 }
 
-/// Finds the length of a header field's value: to the end of the quotes around the field, or of the line.
+/// Returns the length of the value of a header field, which extends to a closing quote or the end of the line.
 fn header_length(value: &str) -> usize {
     value.find(['"', '\'', '&']).unwrap_or(value.len())
 }

@@ -1,19 +1,19 @@
 //! Names whose values are secrets.
 
-/// How sure a name makes it that a value is secret.
+/// Kind of a name. It determines which values count as secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A header field, which has nothing else for a value.
+    /// A header field, whose value is always a secret.
     Header,
     /// A password or a key.
     Password,
-    /// A PIN. The word also stands in many sentences about one.
+    /// A PIN. The word is also common in sentences.
     Pin,
-    /// A token. The word also means a device, and `token=` its label.
+    /// A token. The word also means a device, and `token=` the label of one.
     Token,
 }
 
-/// Words a name consists of at most in [`TABLE`].
+/// Maximum number of words of a name in [`TABLE`].
 const MOST_WORDS: usize = 4;
 
 /// The ends of names, in lower case and without separators.
@@ -53,13 +53,14 @@ const TABLE: [(&str, Kind); 33] = [
     ("sig", Kind::Token),
 ];
 
-/// Judges a name by its last words: `AWS_SECRET_ACCESS_KEY` is one, and `pin-file` is none. PGPASSWORD has no separator.
+/// Returns the kind of a name by its last words: `AWS_SECRET_ACCESS_KEY` names a secret, `pin-file` does not. `PGPASSWORD` has no
+/// separator.
 pub(super) fn kind(name: &str) -> Option<Kind> {
     let words = words(name);
-    let joined = ["password", "passwd", "passphrase"];
+    let without_separator = ["password", "passwd", "passphrase"];
     if words
         .last()
-        .is_some_and(|last| joined.iter().any(|end| last.ends_with(end)))
+        .is_some_and(|last| without_separator.iter().any(|end| last.ends_with(end)))
     {
         return Some(Kind::Password);
     }
@@ -69,7 +70,7 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     })
 }
 
-/// Splits a name at its separators, and where a capital follows a small letter.
+/// Splits a name at separators, and where a capital follows a small letter.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
@@ -89,7 +90,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a letter may stand in a name.
+/// Whether a character may be part of a name.
 pub(super) fn is_in_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-_.".contains(letter)
 }
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_words_decide() {
+    fn a_name_is_judged_by_its_last_words() {
         for (name, expected) in [
             ("pin", Some(Kind::Pin)),
             ("GATEPOST_PIN", Some(Kind::Pin)),

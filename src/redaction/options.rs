@@ -1,24 +1,23 @@
 //! Values of command-line options: `--pin 1234`, `-p 1234`, `--user name:password`.
 
 use super::names::{Kind, is_in_name, kind};
-use super::value::{has_digit, is_harmless, quoted_length};
-use super::{REMOVED, names};
+use super::value::{REMOVED, has_digit, is_harmless, quoted_length};
 
-/// Secrets of this length and more are tokens. What is shorter is a label.
+/// Minimum length of a token. A shorter value is a label.
 const TOKEN_LENGTH: usize = 16;
 
-/// What an option's value may be.
+/// What the value of an option may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
-    /// A secret of the option's name.
+    /// A secret, by the name of the option.
     Secret(Kind),
     /// `-p`: a PIN or password to some programs, a port or a priority to others.
     Short,
-    /// A user's name, which may have a password behind a colon.
+    /// A user name, possibly with a password after a colon.
     User,
 }
 
-/// Removes them.
+/// Removes secret values of options from a line.
 pub(super) fn remove(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -26,31 +25,31 @@ pub(super) fn remove(line: &str) -> String {
     while let Some(letter) = rest.chars().next() {
         let starts = letter == '-' && previous.is_none_or(|before: char| !is_in_name(before));
         let found = starts.then(|| option(rest)).flatten();
-        let (kept, removed) = found.unwrap_or((letter.len_utf8(), 0));
-        out.push_str(rest.get(..kept).unwrap_or_default());
-        if removed > 0 {
+        let (keep, remove) = found.unwrap_or((letter.len_utf8(), 0));
+        out.push_str(rest.get(..keep).unwrap_or_default());
+        if remove > 0 {
             out.push_str(REMOVED);
         }
-        previous = match removed {
-            0 => rest.get(..kept).and_then(|kept| kept.chars().next_back()),
+        previous = match remove {
+            0 => rest.get(..keep).and_then(|kept| kept.chars().next_back()),
             _ => Some(']'),
         };
-        rest = rest.get(kept + removed..).unwrap_or_default();
+        rest = rest.get(keep + remove..).unwrap_or_default();
     }
     out
 }
 
-/// Finds how much of an option at the start of `text` stays, and how many bytes of a value behind it do not.
+/// Examines an option at the start of `text`. Returns the number of bytes to keep, and of the value after them to remove.
 fn option(text: &str) -> Option<(usize, usize)> {
-    let end = text.find(|letter| !names::is_in_name(letter)).unwrap_or(text.len());
+    let end = text.find(|letter| !is_in_name(letter)).unwrap_or(text.len());
     let name = text.get(..end)?;
     let value = match name.trim_start_matches('-') {
         "p" | "P" if !name.starts_with("--") => Value::Short,
         "u" | "user" | "proxy-user" => Value::User,
         long => Value::Secret(kind(long)?),
     };
-    // In a list of arguments quotes and a comma stand between the two. An equals sign is for `assignments` to judge, but for a
-    // name that says nothing.
+    // In a list of arguments quotes and a comma separate name and value. Values after an equals sign are left to `assignments`, except
+    // after names that it does not know.
     let behind = text.get(end..)?;
     let separators = match value {
         Value::Secret(_) => " \t,\"'",

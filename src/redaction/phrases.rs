@@ -1,19 +1,18 @@
 //! Sentences that name a secret: `the PIN 1234 was rejected`, `the password is hunter2`, `Bearer abc`.
 
-use super::REMOVED;
 use super::names::{Kind, kind};
-use super::value::has_digit;
+use super::value::{REMOVED, has_digit};
 
-/// Words between the name and the value.
+/// Words that may stand between the name and the value.
 const LINKS: [&str; 4] = ["is", "was", "of", "to"];
-/// A PIN has four digits at least; what is shorter is a count.
+/// Minimum number of digits of a PIN. A shorter number is a count.
 const PIN_LENGTH: usize = 4;
-/// Bearer and Basic credentials are longer than any word that follows these names in a sentence.
+/// Minimum length of Bearer and Basic credentials. Words that follow these names in a sentence are shorter.
 const TOKEN_LENGTH: usize = 8;
 /// Punctuation around a word.
 const AROUND: [char; 10] = ['"', '\'', '(', ')', ',', ';', ':', '.', '!', '?'];
 
-/// Removes them.
+/// Removes secrets that a sentence names from a line.
 pub(super) fn remove(line: &str) -> String {
     let mut named: Option<Kind> = None;
     let mut out = String::with_capacity(line.len());

@@ -1,15 +1,15 @@
-//! Runs of characters that look like key material by themselves.
+//! Runs of characters that look like key material without any name before them.
 
-use super::REMOVED;
+use super::value::REMOVED;
 use crate::foreign_text;
 
-/// AWS's access key IDs have 20 characters; those of users begin with AKIA, temporary ones with ASIA (IAM User Guide, unique
-/// identifiers).
+/// Length of an AWS access key ID. Those of users begin with AKIA, temporary ones with ASIA (IAM User Guide, unique identifiers).
 const KEY_ID_LENGTH: usize = 20;
-/// AWS's secret access keys have 40 characters of base64; names and paths of this length have no digits and capitals.
+/// Minimum length of a run that is removed. AWS's secret access keys have 40 characters of base64; names and paths of this length
+/// rarely mix digits and capitals.
 const SECRET_LENGTH: usize = 40;
 
-/// Removes them.
+/// Removes such runs from a line.
 pub(super) fn remove(line: &str) -> String {
     let is_run = |letter: char| letter.is_ascii_alphanumeric() || "+/=_-".contains(letter);
     let mut out = String::with_capacity(line.len());

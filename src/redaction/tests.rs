@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{REMOVED, Redaction};
 
-/// Shapes that a journal line, a drop-in or a configuration may have. § stands for the secret.
+/// Formats of lines in a journal, a drop-in or a configuration. § stands for the secret.
 const SHAPES: &[&str] = &[
     // Options.
     "pkcs11-tool --login --pin § --list-objects",
@@ -86,7 +86,7 @@ fn no_shape_lets_a_secret_through() {
             assert!(redacted.contains(REMOVED), "{line} became {redacted}");
         }
     }
-    // Shapes whose values only digits make secret.
+    // Formats in which only values with digits are secrets.
     for shape in [
         "tool -p §",
         "mosquitto_pub -u gw -P §",
@@ -106,7 +106,7 @@ fn no_shape_lets_a_secret_through() {
 }
 
 #[test]
-fn what_surrounds_a_secret_stays() {
+fn text_around_a_secret_is_kept() {
     for (line, expected) in [
         (
             "proxy = \"http://user:hunter2@proxy:3128\"",
@@ -155,7 +155,7 @@ fn what_surrounds_a_secret_stays() {
     }
 }
 
-/// Lines that name secrets, look like one, or stand in most bundles.
+/// Lines that mention secrets, look like one, or are common in bundles.
 const READABLE: &[&str] = &[
     "token: waiting: the PIN of token \"gw\" is locked",
     "token: waiting",
@@ -194,7 +194,7 @@ const READABLE: &[&str] = &[
 ];
 
 #[test]
-fn what_is_no_secret_stays_readable() {
+fn lines_without_secrets_are_unchanged() {
     for line in READABLE {
         assert_eq!(Redaction::of(line), format!("{line}\n"));
     }
@@ -211,7 +211,7 @@ fn a_pem_block_is_removed_as_a_whole() {
     assert_eq!(Redaction::of(one_line), "[removed] (a PEM block)\nafter\n");
 }
 
-/// Words of the lines that a bundle has most of.
+/// Words of lines that are common in bundles.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{1,10}",
@@ -238,7 +238,7 @@ fn word() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn ordinary_lines_stay_as_they_are(words in prop::collection::vec(word(), 0..12)) {
+    fn ordinary_lines_are_unchanged(words in prop::collection::vec(word(), 0..12)) {
         let line = words.join(" ");
         let redacted = Redaction::of(&line);
         prop_assert_eq!(redacted.trim_end_matches('\n'), &line);

@@ -1,7 +1,10 @@
-//! The extent of a value, and values that are known to be no secrets.
+//! The length of a quoted value, and values that are known not to be secrets.
 
-/// Finds the length of a value in quotes at the start of `text`, both quotes included; without its end the whole text is the
-/// value. Quotes inside of a JSON string have a backslash before them.
+/// Replacement for a secret.
+pub const REMOVED: &str = "[removed]";
+
+/// Returns the length of a quoted value at the start of `text`, including both quotes. Without a closing quote the whole text is the
+/// value. Quotes within a JSON string are escaped with a backslash.
 pub(super) fn quoted_length(text: &str) -> Option<usize> {
     let (open, quote) = ["\\\"", "\"", "'"]
         .into_iter()
@@ -20,7 +23,7 @@ pub(super) fn quoted_length(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// Whether a value says where a secret is, or that there is one, and is none itself.
+/// Whether a value only refers to a secret, such as a path or a variable.
 pub(super) fn is_harmless(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'', '\\', ',', ';']);
     // A command may follow an assignment.
@@ -36,10 +39,10 @@ pub(super) fn is_harmless(value: &str) -> bool {
     let is_word = ["", "true", "false", "null", "none", "yes", "no"]
         .iter()
         .any(|word| value.eq_ignore_ascii_case(word));
-    is_path || is_variable || is_placeholder || is_word || value.starts_with(super::REMOVED) || value.starts_with("%d/")
+    is_path || is_variable || is_placeholder || is_word || value.starts_with(REMOVED) || value.starts_with("%d/")
 }
 
-/// Whether a word has a digit in it.
+/// Whether a word contains a digit.
 pub(super) fn has_digit(word: &str) -> bool {
     word.bytes().any(|byte| byte.is_ascii_digit())
 }

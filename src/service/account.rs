@@ -1,4 +1,4 @@
-//! As whom the service runs.
+//! The account that the service runs as.
 
 use std::ffi::CString;
 use std::io;
@@ -12,13 +12,13 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use super::unit;
 use crate::config::{Folders, STATE_FOLDER};
 
-/// The user as whom the unit of the package runs (systemd/gatepost.sysusers).
+/// The user of the package's unit (systemd/gatepost.sysusers).
 const USER: &str = "gatepost";
 
-/// Another user than this process's, with all of its groups.
+/// The account of the service, with all of its groups, if it is not the account of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// What it is called, or its number.
+    /// The user name, or the user ID if there is no name.
     pub name: String,
     uid: Uid,
     gid: Gid,
@@ -26,15 +26,15 @@ pub struct Account {
 }
 
 impl Account {
-    /// The owner of the state folder, or the package's user where there is no such folder yet. `None` where this process is
-    /// not root's, and so can see through no other eyes, or where the service is root's as well.
+    /// Returns the owner of the state folder, or the user of the package if there is no such folder yet. `None` if this process does not
+    /// run as root and so cannot switch to another user, or if the service runs as root as well.
     pub fn of_service(folders: &Folders) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             return None;
         }
         let (uid, gid) = match std::fs::metadata(&folders.state) {
             Ok(state) => (Uid::from_raw(state.uid()), Gid::from_raw(state.gid())),
-            // A folder of another place is made by whoever starts the daemon there.
+            // A state folder elsewhere will belong to the user who starts the daemon.
             Err(_) if folders.state != Path::new(STATE_FOLDER) => return None,
             Err(_) => {
                 let user = User::from_name(USER).ok().flatten()?;
@@ -50,36 +50,35 @@ impl Account {
             .ok()
             .and_then(|name| getgrouplist(&name, gid).ok());
         let mut groups = known.unwrap_or_default();
-        // SupplementaryGroups=: the TPM belongs to the group tss, of which the user is no member elsewhere.
+        // SupplementaryGroups=: only the unit makes the user a member of tss, the group of the TPM.
         groups.extend(unit::groups().iter().filter_map(|group| group_id(group)));
         Some(Self { name, uid, gid, groups })
     }
 
-    /// Runs `look` as this user. The kernel keeps users by thread (setresuid(2), "C library/kernel differences"), so that a
-    /// thread of its own is enough.
+    /// Runs `work` as this user, on a new thread: the kernel keeps the user per thread (setresuid(2), "C library/kernel differences").
     ///
     /// # Errors
-    /// When the system does not let it.
-    pub fn look<T: Send>(&self, look: impl FnOnce() -> T + Send) -> io::Result<T> {
+    /// When the system does not permit the switch.
+    pub fn run_as<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         let groups: Vec<_> = self.groups.iter().map(|group| rustix_gid(*group)).collect();
         let (gid, uid) = (rustix_gid(self.gid), rustix::process::Uid::from_raw(self.uid.as_raw()));
-        let become_and_look = || {
+        let switch_and_work = || {
             set_thread_groups(&groups)?;
             set_thread_res_gid(gid, gid, gid)?;
             set_thread_res_uid(uid, uid, uid)?;
-            Ok(look())
+            Ok(work())
         };
         thread::scope(|scope| {
-            let looking = thread::Builder::new().spawn_scoped(scope, become_and_look)?;
-            looking.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+            let worker = thread::Builder::new().spawn_scoped(scope, switch_and_work)?;
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
         })
     }
 
-    /// Makes this process the user's, for good.
+    /// Switches this process to the user permanently.
     ///
     /// # Errors
-    /// With the reason, as words.
-    pub fn become_it(&self) -> Result<(), String> {
+    /// With the reason as text.
+    pub fn switch_process(&self) -> Result<(), String> {
         setgroups(&self.groups)
             .and_then(|()| setgid(self.gid))
             .and_then(|()| setuid(self.uid))

@@ -1,5 +1,5 @@
-//! The service as systemd runs it, for a check that root runs in a shell: its user, its environment, and which of the files
-//! it may read.
+//! The environment of the service as systemd runs it, for checks that root runs in a shell: its user, its environment variables, and
+//! the files that it may read.
 
 mod account;
 mod reading;
@@ -9,4 +9,4 @@ mod unit;
 pub use account::Account;
 pub use reading::{closed_files, unusable_token_files};
 pub use reload::{Reloaded, reload};
-pub use unit::{config_path, take_environment, taken};
+pub use unit::{config_path, take_environment, taken_variables};

@@ -1,4 +1,4 @@
-//! Which of the files that the configuration names the service may not read, although root may.
+//! Finds files of the configuration that root can read, but the service cannot.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,22 +14,22 @@ use crate::local::{examine_token_files, give_token_file_to};
 use crate::problem::Problem;
 use crate::token::give_pin_file_to;
 
-/// What the package's unit hides from the service (ProtectHome=, PrivateTmp=), whatever the modes say.
+/// Folders that the package's unit hides from the service (ProtectHome=, PrivateTmp=), independent of permissions.
 const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
-/// Where everything can lie.
-const PLACE: &str = "/etc/gatepost";
+/// The folder that is suggested for files.
+const SUGGESTED_FOLDER: &str = "/etc/gatepost";
 
-/// What keeps the service's user from a file.
+/// The reason why the user of the service cannot read a file.
 struct Obstacle {
     /// The file that is needed.
     file: PathBuf,
-    /// The file itself, or the folder above it that may not be entered.
+    /// The file itself, or the folder above it that the user may not enter.
     closed: PathBuf,
 }
 
-/// A problem for each file, the configuration at `main` itself included, that the service's user cannot read: the daemon
-/// would end over most of them at its next start. Seen through that user's eyes, so that groups and access control lists
-/// count; nothing where this process cannot do that.
+/// Returns a problem for each file, including the configuration at `main`, that the user of the service cannot read. The daemon would
+/// not start with most of them. The files are opened as that user, so that groups and access control lists count; without the
+/// permission to switch users no problem is found.
 pub fn closed_files(main: &Path, config: &Config) -> Vec<Problem> {
     let Some(account) = Account::of_service(&config.folders) else {
         return Vec::new();
@@ -39,17 +39,18 @@ pub fn closed_files(main: &Path, config: &Config) -> Vec<Problem> {
         .into_iter()
         .partition::<Vec<_>, _>(|file| is_hidden(file, &config.folders));
     let files = config::list_files(&main).into_iter().chain(named);
-    let obstacles = account.look(|| files.filter_map(obstacle).collect::<Vec<_>>());
-    let mut told = BTreeSet::new();
+    let obstacles = account.run_as(|| files.filter_map(obstacle).collect::<Vec<_>>());
+    let mut reported = BTreeSet::new();
     let obstacles = obstacles.unwrap_or_default().into_iter();
     let closed = obstacles
-        // A folder keeps everything in it away.
-        .filter(|obstacle| told.insert(obstacle.closed.clone()))
+        // A closed folder is reported once for all files in it.
+        .filter(|obstacle| reported.insert(obstacle.closed.clone()))
         .map(|obstacle| problem(&obstacle, &account, &main, config));
     hidden.iter().map(|file| hidden_problem(file)).chain(closed).collect()
 }
 
-/// Returns a problem for each token file of a rule that the service could not use. What [`closed_files`] tells of is left out.
+/// Returns a problem for each token file of an access rule that the service could not use, except for those that [`closed_files`]
+/// reports.
 pub fn unusable_token_files(config: &Config) -> Vec<Problem> {
     let Some(account) = Account::of_service(&config.folders) else {
         return examine_token_files(&config.access);
@@ -59,7 +60,7 @@ pub fn unusable_token_files(config: &Config) -> Vec<Problem> {
         rules.retain(|rule| rule.token_file.clone().and_then(obstacle).is_none());
         examine_token_files(&rules)
     };
-    account.look(examine).unwrap_or_default()
+    account.run_as(examine).unwrap_or_default()
 }
 
 fn named(config: &Config) -> Vec<PathBuf> {
@@ -70,7 +71,7 @@ fn named(config: &Config) -> Vec<PathBuf> {
     files
 }
 
-/// By the package's unit, whose state folder it is.
+/// Whether the package's unit hides a file. The state folder tells whether that unit is in use.
 fn is_hidden(path: &Path, folders: &Folders) -> bool {
     folders.state == Path::new(STATE_FOLDER) && HIDDEN.iter().any(|folder| path.starts_with(folder))
 }
@@ -81,12 +82,12 @@ fn hidden_problem(file: &Path) -> Problem {
         file.display(),
         HIDDEN.join(", ")
     );
-    Problem::configuration(message).next(format!("move the file to {PLACE}"))
+    Problem::configuration(message).next(format!("move the file to {SUGGESTED_FOLDER}"))
 }
 
-/// Only permissions are looked at here: what is not there is told where it is missed.
+/// Returns why a file cannot be read for lack of permission. A missing file is reported elsewhere.
 fn obstacle(file: PathBuf) -> Option<Obstacle> {
-    // Neither waits for the other end of a pipe nor takes a terminal for its own.
+    // Does not block on a pipe, and does not acquire a controlling terminal.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     if rustix::fs::open(&file, flags, Mode::empty()).err() != Some(Errno::ACCESS) {
         return None;
@@ -110,7 +111,7 @@ fn problem(obstacle: &Obstacle, account: &Account, main: &Path, config: &Config)
     let ours = main.parent().unwrap_or(main);
     let (why, step) = if closed != file {
         let step = match closed.starts_with(ours) {
-            _ if is_hidden(closed, &config.folders) => format!("move the file to {PLACE}"),
+            _ if is_hidden(closed, &config.folders) => format!("move the file to {SUGGESTED_FOLDER}"),
             true => format!("chmod 0755 {name}"),
             false => format!("move the file to {}, or: chmod o+x {name}", ours.display()),
         };
@@ -118,7 +119,7 @@ fn problem(obstacle: &Obstacle, account: &Account, main: &Path, config: &Config)
     } else if config.token.pin_file.as_ref() == Some(file) {
         (String::new(), give_pin_file_to(user, closed))
     } else if config.access.iter().any(|rule| rule.token_file.as_ref() == Some(file)) {
-        // A token that every user can read is refused.
+        // The token must not be readable by every user, or it is refused.
         (String::new(), give_token_file_to(user, closed))
     } else {
         let mode = if closed.is_dir() { "0755" } else { "0644" };
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_packages_unit_hides_is_hidden_from_its_service_alone() {
+    fn folders_are_hidden_only_from_the_service_of_the_package() {
         let folders = |state: &str| Folders {
             state: state.into(),
             runtime: "/run/gatepost".into(),

@@ -1,4 +1,4 @@
-//! Has the running daemon read its configuration again.
+//! Makes the running daemon reload its configuration.
 
 use crate::config::Folders;
 use crate::socket_client::{self, Answer};
@@ -8,15 +8,15 @@ use super::unit;
 /// Result of a reload request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// The daemon has read the files.
+    /// The daemon has reloaded the configuration.
     Done,
-    /// There is no daemon that could.
+    /// No daemon is running.
     NotRunning,
-    /// It does not do it for this caller.
+    /// The daemon or systemd has refused the request.
     Refused,
 }
 
-/// Asks the daemon at its socket, which answers when the files are read; or else systemd.
+/// Requests a reload through the socket, which responds when the files are read, or otherwise through systemd.
 pub fn reload(folders: &Folders) -> Reloaded {
     match socket_client::post(&socket_client::socket(folders), "/v1/reload") {
         Some(Answer { status: 200, .. }) => Reloaded::Done,

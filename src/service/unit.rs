@@ -1,4 +1,4 @@
-//! What the unit gives the service and a shell does not have: variables, on which PKCS#11 modules depend, and groups.
+//! Settings of the systemd unit that a shell lacks: environment variables, on which PKCS#11 modules depend, and groups.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,54 +8,54 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 pub(super) const UNIT: &str = "gatepost.service";
-/// By this a process knows which variables it was given, so that it says so.
+/// Environment variable with the names of the variables that [`take_environment`] has added.
 const TAKEN: &str = "GATEPOST_CHECK_ENVIRONMENT";
 
-/// The variables that [`take_environment`] has added to this process, by name.
-pub fn taken() -> Vec<String> {
+/// Returns the names of the variables that [`take_environment`] has added to this process.
+pub fn taken_variables() -> Vec<String> {
     let names = env::var(TAKEN).unwrap_or_default();
     names.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Begins this process anew with the variables of the unit that it lacks. Returns where it lacks none; what is set already
-/// stays as it is.
+/// Restarts this process with the variables of the unit that it lacks. Returns if it lacks none. Variables that are set keep their
+/// value.
 ///
 /// # Errors
-/// When the process cannot be begun anew.
+/// When the process cannot be restarted.
 pub fn take_environment() -> io::Result<()> {
     if env::var_os(TAKEN).is_some() {
         return Ok(());
     }
-    let lacking: BTreeMap<String, String> = property("Environment")
+    let missing: BTreeMap<String, String> = property("Environment")
         .iter()
         .filter_map(|variable| variable.split_once('='))
         .filter(|(name, _)| !name.is_empty() && env::var_os(name).is_none())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    if lacking.is_empty() {
+    if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = lacking.keys().map(String::as_str).collect();
-    // Only a new process has other variables: a library that is loaded, and other threads, may read them at any time.
+    let names: Vec<&str> = missing.keys().map(String::as_str).collect();
+    // The variables of a running process cannot be changed safely: loaded libraries and other threads may read them at any time.
     Err(Command::new(env::current_exe()?)
         .args(env::args_os().skip(1))
         .env(TAKEN, names.join(" "))
-        .envs(&lacking)
+        .envs(&missing)
         .exec())
 }
 
-/// The groups that the unit adds to the user's own.
+/// Returns the groups that the unit adds to those of the user.
 pub(super) fn groups() -> Vec<String> {
     property("SupplementaryGroups")
 }
 
-/// The main file of the configuration that the unit starts gatepostd with; `None` where it names none.
+/// Returns the path of the configuration in the command line of the unit; `None` if it has none.
 pub fn config_path() -> Option<PathBuf> {
-    configured(&property("ExecStart"))
+    parse_config_option(&property("ExecStart"))
 }
 
-/// systemctl shows the words of a command between `argv[]=` and `;`.
-fn configured(shown: &[String]) -> Option<PathBuf> {
+/// Finds the option `--config` in a command line, which systemctl shows between `argv[]=` and `;`.
+fn parse_config_option(shown: &[String]) -> Option<PathBuf> {
     let words = shown.iter().skip_while(|word| !word.starts_with("argv[]="));
     let mut words = words.take_while(|word| *word != ";").map(String::as_str);
     while let Some(word) = words.next() {
@@ -71,12 +71,12 @@ fn configured(shown: &[String]) -> Option<PathBuf> {
     None
 }
 
-/// Whether systemd runs the service.
+/// Whether the service is active.
 pub(super) fn is_active() -> bool {
     systemctl(&["is-active", "--quiet"])
 }
 
-/// Whether systemctl does this with the unit.
+/// Runs systemctl for the unit; returns whether it succeeds.
 pub(super) fn systemctl(words: &[&str]) -> bool {
     let mut systemctl = Command::new("systemctl");
     systemctl.args(words).arg(UNIT);
@@ -87,17 +87,17 @@ pub(super) fn systemctl(words: &[&str]) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
-/// A property of the unit that is a list; empty where there is no systemd, or no such unit.
+/// Returns a property of the unit that is a list; empty if there is no systemd or no such unit.
 fn property(name: &str) -> Vec<String> {
     let mut systemctl = Command::new("systemctl");
     systemctl.args(["show", "--value", "--property", name, UNIT]);
     match systemctl.stdin(Stdio::null()).stderr(Stdio::null()).output() {
-        Ok(said) if said.status.success() => words(&String::from_utf8_lossy(&said.stdout)),
+        Ok(output) if output.status.success() => words(&String::from_utf8_lossy(&output.stdout)),
         _ => Vec::new(),
     }
 }
 
-/// systemctl puts blanks between the items, and an item that a shell would take apart into double quotes (systemd,
+/// Splits a list as systemctl prints it: items are separated by blanks, and quoted if they contain special characters (systemd,
 /// src/basic/escape.c, shell_maybe_quote).
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
@@ -128,10 +128,10 @@ fn words(text: &str) -> Vec<String> {
 mod tests {
     use std::path::Path;
 
-    use super::{configured, words};
+    use super::{parse_config_option, words};
 
     #[test]
-    fn the_configuration_is_that_of_the_units_command() {
+    fn the_configuration_is_taken_from_the_command_of_the_unit() {
         for (shown, path) in [
             ("", None),
             (
@@ -149,12 +149,16 @@ mod tests {
             ("{ path=/x ; argv[]=/x --config ; ignore_errors=no }", None),
             ("{ path=/x ; argv[]=/x ; status=--config=/not/this }", None),
         ] {
-            assert_eq!(configured(&words(shown)).as_deref(), path.map(Path::new), "{shown}");
+            assert_eq!(
+                parse_config_option(&words(shown)).as_deref(),
+                path.map(Path::new),
+                "{shown}"
+            );
         }
     }
 
     #[test]
-    fn what_systemctl_shows_is_read_as_it_was_set() {
+    fn properties_are_parsed_as_systemctl_prints_them() {
         for (shown, items) in [
             ("\n", &[][..]),
             (

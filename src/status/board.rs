@@ -1,7 +1,8 @@
-//! The reading ends of all parts.
+//! Read access to the status of all parts.
 
 use tokio::sync::watch;
 
+use super::configuration::ConfigurationPart;
 use super::details::{
     ClockDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
     SessionDetails, TokenDetails,
@@ -9,27 +10,27 @@ use super::details::{
 use super::phases::{
     ClockPhase, IdentityPhase, LoopbackPhase, MessagesPhase, NetworkPhase, ProvisioningPhase, SessionPhase, TokenPhase,
 };
-use super::{ConfigurationPart, Part};
+use super::reporter::Part;
 use crate::problem::Problem;
 
-/// The token's part.
+/// The status of the token.
 pub type TokenPart = Part<TokenPhase, TokenDetails>;
-/// The clock's part.
+/// The status of the clock.
 pub type ClockPart = Part<ClockPhase, ClockDetails>;
-/// The identity's part.
+/// The status of the identity.
 pub type IdentityPart = Part<IdentityPhase, IdentityDetails>;
-/// Provisioning's part.
+/// The status of provisioning.
 pub type ProvisioningPart = Part<ProvisioningPhase, ProvisioningDetails>;
-/// The session's part.
+/// The status of the session.
 pub type SessionPart = Part<SessionPhase, SessionDetails>;
-/// The message store's part.
+/// The status of the message store.
 pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
-/// The loopback listener's part.
+/// The status of the loopback listener.
 pub type LoopbackPart = Part<LoopbackPhase, LoopbackDetails>;
-/// The part of this machine's own network.
+/// The status of this machine's own network.
 pub type NetworkPart = Part<NetworkPhase, NetworkDetails>;
 
-/// The reading ends of all parts.
+/// The receivers of the status of all parts.
 #[derive(Clone, Debug)]
 pub struct StatusBoard {
     /// The token.
@@ -53,15 +54,15 @@ pub struct StatusBoard {
 }
 
 impl StatusBoard {
-    /// The loopback listener's part, if one is configured now.
+    /// Returns the status of the loopback listener, if one is configured.
     pub fn loopback(&self) -> Option<LoopbackPart> {
         self.loopback.borrow().as_ref().map(|part| part.borrow().clone())
     }
 
-    /// Returns the problem that keeps this gateway offline; of several, the root cause, since the other parts wait for it.
+    /// Returns the problem that keeps this gateway offline. If there are several, returns the root cause, which the others follow from.
     pub fn obstacle(&self) -> Option<Problem> {
         let token = self.token.borrow().problem.clone();
-        // A clock that is wrong keeps nobody offline; one that is not set does.
+        // A clock that is merely wrong does not keep the gateway offline, but one that is not set does.
         let clock = || {
             let part = self.clock.borrow();
             part.problem.clone().filter(|_| part.phase == ClockPhase::Unset)

@@ -2,26 +2,26 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Latencies, Repeats};
+use super::latencies::Latencies;
+use super::repeats::Repeats;
 use crate::problem::Problem;
 
 /// Status fields of a part besides its phase; some are fields in the journal too.
 pub trait Details: Clone {
-    /// The role alias that it is about.
+    /// Returns the role alias that the part is about.
     fn role_alias(&self) -> Option<&str> {
         None
     }
 
-    /// The thing that the gateway is to AWS.
+    /// Returns the thing name.
     fn thing_name(&self) -> Option<&str> {
         None
     }
 
-    /// Changes with what the verdict reads of the details: such a change is told to everybody who shows the verdict.
+    /// Returns a number that changes whenever the details change in a way that the verdict depends on. Listeners are notified then.
     fn verdict_input(&self) -> u64 {
         0
     }
@@ -82,11 +82,11 @@ pub struct TokenDetails {
     pub pin_rejected: bool,
     /// Signatures made since start.
     pub signatures: u64,
-    /// How often it was tried since start to open the token.
+    /// Attempts to open the token since start.
     pub openings: u64,
-    /// How often it was checked since start whether the key of the open token is still there.
+    /// Checks since start whether the open token still has the key.
     pub checks: u64,
-    /// How long they took.
+    /// Durations of the signatures.
     #[serde(skip)]
     pub latencies: Latencies,
 }
@@ -94,7 +94,7 @@ pub struct TokenDetails {
 /// Status fields of the clock besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ClockDetails {
-    /// How many seconds the wall clock is ahead of AWS's, negative where it is behind; `None` before AWS has said its time.
+    /// Seconds that the wall clock is ahead of AWS's, negative if it is behind; `None` before AWS's time is known.
     pub skew_seconds: Option<i64>,
 }
 
@@ -115,12 +115,9 @@ pub struct IdentityDetails {
     pub certificate_path: String,
     /// Path of the signing request.
     pub csr_path: String,
-    /// How far enrolment has come, where gatepost gets its certificates by itself.
+    /// State of the enrolment, if gatepost renews the certificate automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<EnrolmentDetails>,
-    /// The signing request itself in PEM; it has a resource of its own on the socket.
-    #[serde(skip)]
-    pub csr: Option<Arc<str>>,
 }
 
 /// Status fields of enrolment.
@@ -143,7 +140,7 @@ pub struct EnrolmentDetails {
 pub struct ProvisioningDetails {
     /// Connections lost before CONNACK since the first contact; 0 once provisioned.
     pub attempts: u32,
-    /// When the next connection is made, RFC 3339.
+    /// Time of the next attempt to connect, RFC 3339.
     pub next_attempt: Option<String>,
 }
 
@@ -158,81 +155,81 @@ pub struct SessionDetails {
     pub certificate_id: Option<String>,
     /// Whether AWS had kept the session at the last CONNACK.
     pub session_present: Option<bool>,
-    /// How long AWS keeps the session after a disconnect, as granted, in seconds.
+    /// Seconds for which AWS keeps the session after a disconnect, as granted.
     pub session_expiry_seconds: Option<u32>,
-    /// The largest packet that AWS takes, as it said at the last CONNACK.
+    /// The maximum packet size of AWS, from the last CONNACK.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_packet_size: Option<u32>,
     /// When the session was last discarded because something in it ended every connection, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discarded_at: Option<String>,
-    /// Why that was done, and what was lost.
+    /// Why the session was discarded, and what was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discarded_because: Option<String>,
-    /// When the next connection is made, RFC 3339.
+    /// Time of the next attempt to connect, RFC 3339.
     pub next_attempt: Option<String>,
-    /// Topic filters whose subscriptions are set aside, because what came with them ended every connection.
+    /// Topic filters whose subscriptions are suspended, because messages that match them ended every connection.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters_set_aside: Vec<SetAsideDetails>,
     /// Connections that AWS has accepted since start.
     pub connects: u64,
     /// Attempts to connect since start that have ended, accepted or not.
     pub attempts: u64,
-    /// How often the connection was lost.
+    /// Losses of the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<Repeats>,
     /// Other clients that use this thing name, until the session has been stable for an hour.
     pub taken_over: Option<TakeoverDetails>,
 }
 
-/// A topic filter whose subscription is set aside.
+/// A topic filter whose subscription is suspended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAsideDetails {
     /// The filter.
     pub filter: String,
-    /// Since when, RFC 3339.
+    /// Start of the suspension, RFC 3339.
     pub since: String,
-    /// Why.
+    /// Reason for the suspension.
     pub because: String,
 }
 
-/// How often another client has taken the session over.
+/// Takeovers of the session by another client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TakeoverDetails {
-    /// How many times.
+    /// Number of takeovers.
     pub times: u64,
-    /// The first time, RFC 3339.
+    /// Time of the first one, RFC 3339.
     pub since: String,
-    /// The last time, RFC 3339.
+    /// Time of the last one, RFC 3339.
     pub last: String,
 }
 
 /// Status fields of the outbox and the inbox besides their phase.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MessagesDetails {
-    /// Whether the store has been opened since start: before that no number here is known.
+    /// Whether the store has been opened since start. Before that, the numbers below are unknown.
     pub opened: bool,
     /// Messages that AWS has not acknowledged yet.
     pub queued: u64,
-    /// Their bytes.
+    /// Number of bytes of these messages.
     pub queued_bytes: u64,
-    /// Messages that AWS did not take, kept aside.
+    /// Messages that AWS did not accept, which are kept aside.
     pub parked: u64,
     /// Messages accepted since start.
     pub accepted: u64,
     /// Messages acknowledged since start.
     pub acknowledged: u64,
-    /// Messages refused since start, because there was no room.
+    /// Messages refused since start, because the outbox was full.
     pub refused: u64,
-    /// Messages dropped since start: for newer ones, or purged.
+    /// Messages dropped since start, in favour of newer ones or by a purge.
     pub dropped: u64,
     /// Messages dropped since start because of their age.
     pub expired: u64,
-    /// Messages that durable subscriptions have lost since start, because there was no room.
+    /// Messages of durable subscriptions that were lost since start for lack of space.
     pub inbox_dropped: u64,
-    /// Durable subscriptions that no access rule gives their owners any more.
+    /// Durable subscriptions that no access rule allows any more.
     pub suspended: u64,
-    /// Path to which a broken database was moved.
+    /// Path to which a corrupt database was moved.
     pub set_aside: Option<String>,
 }
 
@@ -241,7 +238,7 @@ pub struct MessagesDetails {
 pub struct LoopbackDetails {
     /// Address and port.
     pub listen: String,
-    /// The token files that are laid out.
+    /// The token files that were written.
     pub token_files: Vec<PathBuf>,
 }
 

@@ -1,11 +1,11 @@
-//! How long something took, counted by magnitude.
+//! A histogram of durations.
 
 use std::time::Duration;
 
-/// Upper bounds in seconds: from a software token's tenth of a millisecond to a TPM's two seconds and what is worse.
+/// Upper bounds in seconds: from a software token's tenth of a millisecond to a slow TPM's two seconds.
 pub const BOUNDS: [f64; 10] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
-/// A histogram.
+/// A histogram of durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Latencies {
     within: [u64; BOUNDS.len()],
@@ -14,7 +14,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Counts one that took this long.
+    /// Counts a duration.
     pub fn observe(&mut self, took: Duration) {
         self.count += 1;
         self.sum = self.sum.saturating_add(took);
@@ -24,17 +24,17 @@ impl Latencies {
         }
     }
 
-    /// How many took no longer than each of the `BOUNDS`.
+    /// Returns each of the `BOUNDS` with the number of durations up to it.
     pub fn within(&self) -> impl Iterator<Item = (f64, u64)> {
         BOUNDS.into_iter().zip(self.within)
     }
 
-    /// How many there were.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// How long all of them took together.
+    /// Returns the sum of all durations.
     pub fn sum(&self) -> Duration {
         self.sum
     }

@@ -1,10 +1,10 @@
-//! The phases that each part of the status goes through, by their names in the status and their events in the journal.
+//! The phases of each part of the status, with their names in the status document and their events in the journal.
 
 use std::fmt;
 
 use crate::event::Event;
 
-/// Declares the phases of a part: an enum whose names in the status, and whose events in the journal, are given beside it.
+/// Declares the phases of a part: an enum whose variants are followed by their name in the status and their event in the journal.
 macro_rules! phases {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal, $event:ident;)+ }) => {
         $(#[$doc])*
@@ -28,11 +28,11 @@ macro_rules! phases {
 phases! {
     /// The token's state.
     TokenPhase {
-        /// Not there yet, or being opened again.
+        /// Not available yet, or being reopened.
         Waiting = "waiting", TokenWaiting;
-        /// Logged in, key found.
+        /// Open, and the key is found.
         Ready = "ready", TokenReady;
-        /// Only hands can mend it.
+        /// Unusable without intervention.
         Failed = "failed", TokenFailed;
     }
 }
@@ -50,11 +50,11 @@ phases! {
 phases! {
     /// The state of key and certificate as one.
     IdentityPhase {
-        /// The token has not shown the key yet.
+        /// The token has not provided the key yet.
         NoKey = "no-key", IdentityNoKey;
-        /// The request is written; a certificate is awaited.
+        /// The signing request is written; the certificate is missing.
         NoCertificate = "no-certificate", IdentityNoCertificate;
-        /// A certificate is there and cannot be used.
+        /// There is a certificate, but it cannot be used.
         Refused = "refused", IdentityRefused;
         /// Certificate and key belong together and are valid.
         Ready = "ready", IdentityReady;
@@ -62,17 +62,17 @@ phases! {
 }
 
 phases! {
-    /// How far AWS knows this gateway (just-in-time provisioning).
+    /// The state of just-in-time provisioning.
     ProvisioningPhase {
         /// No key in the token.
         NoKey = "no-key", ProvisioningNoKey;
         /// No usable certificate.
         NoCertificate = "no-certificate", ProvisioningNoCertificate;
-        /// The clock is unset, so TLS would refuse every server.
+        /// The clock is not set, so no server certificate could be verified.
         WaitingForClock = "waiting-for-clock", ProvisioningWaitingForClock;
-        /// The first connection is being made, or was not made yet.
+        /// The first connection is being made, or has not been made yet.
         FirstContact = "first-contact", ProvisioningFirstContact;
-        /// AWS dropped the first connection and registers the certificate meanwhile.
+        /// AWS has dropped the first connection, and is registering the certificate.
         Pending = "pending", ProvisioningPending;
         /// AWS has accepted a connection.
         Provisioned = "provisioned", Provisioned;
@@ -82,13 +82,13 @@ phases! {
 phases! {
     /// The MQTT session's state.
     SessionPhase {
-        /// Nothing to connect with yet.
+        /// There is no identity to connect with yet.
         Idle = "idle", SessionIdle;
         /// A connection is being made.
         Connecting = "connecting", SessionConnecting;
-        /// CONNACK received.
+        /// A CONNACK was received.
         Connected = "connected", SessionConnected;
-        /// Between two attempts.
+        /// The next attempt is scheduled.
         Waiting = "waiting", SessionWaiting;
     }
 }
@@ -100,7 +100,7 @@ phases! {
         Opening = "opening", MessagesOpening;
         /// Messages are accepted.
         Ready = "ready", MessagesReady;
-        /// The database cannot be used now.
+        /// The database cannot be used at the moment.
         Failed = "failed", MessagesFailed;
     }
 }
@@ -118,18 +118,18 @@ phases! {
 phases! {
     /// The state of this machine's own network, as the kernel reports it.
     NetworkPhase {
-        /// No route that leads beyond this machine's own networks has been seen since the start.
+        /// No default route has been seen since the start.
         Unknown = "unknown", NetworkUp;
         /// A link that is up has a default route.
         Up = "up", NetworkUp;
-        /// There was such a route, and there is none now.
+        /// There was a default route, and there is none now.
         Down = "down", NetworkDown;
     }
 }
 
-/// A state that a part can be in.
+/// A phase that a part can be in.
 pub trait Phase: Copy + PartialEq + fmt::Display {
-    /// Returns the journal event for a part that enters this state.
+    /// Returns the journal event for a part that enters this phase.
     fn event(self) -> Event;
 }
 

@@ -1,4 +1,4 @@
-//! Counts what happens again and again, until an hour has passed without it.
+//! Counts occurrences of an event until an hour has passed without one.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use serde::Serialize;
 
 use crate::clock::{Clock, rfc3339};
 
-/// After so much time without another occurrence, the earlier ones are forgotten.
+/// Time without an occurrence after which the earlier ones are forgotten.
 pub const CALM: Duration = Duration::from_secs(3600);
 
 /// Occurrences of one kind, none of which is an hour or more after the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repeats {
-    /// How many there were.
+    /// Number of occurrences.
     pub times: u64,
-    /// When the first was, RFC 3339.
+    /// Time of the first one, RFC 3339.
     pub since: String,
-    /// When the last was, RFC 3339.
+    /// Time of the last one, RFC 3339.
     pub last: String,
-    /// When the last was, by the boottime clock.
+    /// Time of the last one by the boottime clock.
     #[serde(skip)]
     last_at_boot: Duration,
 }
 
 impl Repeats {
-    /// Counts one that happens now.
+    /// Counts an occurrence now.
     pub fn add(&mut self, clock: &dyn Clock) {
         let now = rfc3339(clock.wall());
         if self.in_the_last_hour(clock.boot()) == 0 {
@@ -36,7 +36,7 @@ impl Repeats {
         self.last_at_boot = clock.boot();
     }
 
-    /// How many there were, or 0 once an hour has passed without one; `now` is the boottime clock's.
+    /// Returns the number of occurrences, or 0 once an hour has passed without one. `now` is the time of the boottime clock.
     pub fn in_the_last_hour(&self, now: Duration) -> u64 {
         match self.calm_in(now) {
             Some(_) => self.times,
@@ -44,7 +44,7 @@ impl Repeats {
         }
     }
 
-    /// How long it takes until an hour has passed without one; `None` once it has.
+    /// Returns the time until an hour has passed without an occurrence; `None` once it has.
     pub fn calm_in(&self, now: Duration) -> Option<Duration> {
         let calm_at = self.last_at_boot + CALM;
         (self.times > 0 && now < calm_at).then(|| calm_at.saturating_sub(now))

@@ -1,4 +1,4 @@
-//! Owners, modes and sizes of the files that gatepost uses; never their content.
+//! Lists owners, modes and sizes of the files that gatepost uses, but never their content.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,10 +11,10 @@ use crate::clock::rfc3339;
 use crate::config::{self, Folders};
 use crate::foreign_text;
 
-/// Levels of folders below a folder of gatepost's.
+/// Maximum depth of subfolders that are listed.
 const DEPTH: u32 = 3;
-/// Files that are listed: a tpm2-pkcs11 store has a dozen, a SoftHSM store a few more.
-const MOST: usize = 500;
+/// Maximum number of files that are listed. A tpm2-pkcs11 store has a dozen, a SoftHSM store a few more.
+const MAX_FILES: usize = 500;
 /// Paths outside gatepost's folders that the package or its administrator may have created, and the TPM's devices.
 const ELSEWHERE: [&str; 8] = [
     "/etc/credstore.encrypted/gatepost.pin",
@@ -27,7 +27,7 @@ const ELSEWHERE: [&str; 8] = [
     "/usr/sbin/gatepostd",
 ];
 
-/// A line for each file.
+/// Returns a line for each file.
 pub(super) fn list(path: &Path, folders: &Folders) -> String {
     let mut lines = Vec::new();
     let mut roots: Vec<PathBuf> = path.parent().map(Path::to_owned).into_iter().collect();
@@ -40,7 +40,7 @@ pub(super) fn list(path: &Path, folders: &Folders) -> String {
     lines.join("\n")
 }
 
-/// The files that the configuration names, where it can be read.
+/// Returns the files that the configuration names, if it can be read.
 fn named(path: &Path, folders: &Folders) -> Vec<PathBuf> {
     let Ok(config) = config::examine(path, folders) else {
         return Vec::new();
@@ -53,10 +53,10 @@ fn named(path: &Path, folders: &Folders) -> Vec<PathBuf> {
 }
 
 fn add(path: &Path, depth: u32, lines: &mut Vec<String>) {
-    if lines.len() == MOST {
-        lines.push(format!("(no more than {MOST} files are listed)"));
+    if lines.len() == MAX_FILES {
+        lines.push(format!("(no more than {MAX_FILES} files are listed)"));
     }
-    if lines.len() > MOST {
+    if lines.len() > MAX_FILES {
         return;
     }
     let shown = foreign_text::one_line(&path.display().to_string());

@@ -1,6 +1,7 @@
-//! `gatepostd --support`, which is `gatepost support`: what somebody needs to know who is asked for help, in one text.
+//! `gatepostd --support`, the implementation of `gatepost support`: prints a support bundle, one text with everything that is needed to
+//! diagnose a problem.
 //!
-//! It works without the daemon and for every user; what cannot be read is said in its place. No file with a secret is opened, and
+//! It works without the daemon and for every user; what cannot be read is noted in its section. No file with a secret is opened, and
 //! every line goes through [`Redaction`].
 
 mod files;
@@ -9,7 +10,6 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::arguments::print;
 use crate::clock::rfc3339;
 use crate::config::{self, DEFAULT_PATH, Folders};
 use crate::foreign_text;
@@ -17,17 +17,18 @@ use crate::problem::Fatal;
 use crate::redaction::Redaction;
 use crate::service;
 use crate::socket_client::{self, Answer};
+use crate::stdout::print;
 
-/// Collects everything by the configuration at `path` (`None` for the one that the service uses), and prints it.
+/// Prints the support bundle for the configuration at `path` (`None` for the one that the service uses).
 ///
 /// # Errors
-/// Never; the type fits the other wishes'.
+/// Never. The return type is that of all commands.
 pub fn run(path: Option<&Path>) -> Result<(), Fatal> {
     let path = path.map(Path::to_owned).or_else(service::config_path);
     print(&collect(&path.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))))
 }
 
-/// The whole text.
+/// Returns the support bundle.
 fn collect(path: &Path) -> String {
     let folders = Folders::from_environment();
     let socket = socket_client::socket(&folders);
@@ -65,7 +66,7 @@ fn heading(path: &Path) -> String {
     )
 }
 
-/// A JSON document, readable; whatever else stays as it is.
+/// Indents a JSON document. Other text is returned unchanged.
 fn indent(text: &str) -> String {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(document) => format!("{document:#}"),
@@ -77,7 +78,7 @@ fn indent(text: &str) -> String {
 struct Bundle(String);
 
 impl Bundle {
-    /// Adds a section; its text comes from others.
+    /// Adds a section. Its text may be foreign.
     fn section(&mut self, title: &str, text: &str) {
         let text = Redaction::of(text);
         let lines = text.lines().map(|line| visible(line) + "\n");
@@ -86,7 +87,7 @@ impl Bundle {
     }
 }
 
-/// One line, without what a terminal obeys. Blanks at its beginning are the structure of the text.
+/// Makes a line safe to show. Its indentation is kept.
 fn visible(line: &str) -> String {
     let blanks = line.len() - line.trim_start_matches(' ').len();
     format!("{}{}", " ".repeat(blanks), foreign_text::one_line(line))

@@ -1,5 +1,5 @@
-//! Output of other programs: the system's, and gatepostd's own checks as separate processes, so that a fault in one does not keep
-//! the rest away.
+//! Output of other programs: tools of the system, and gatepostd's own checks, which run as separate processes so that a fault in one does
+//! not prevent the rest of the bundle.
 
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use crate::foreign_text;
 
-/// A program that takes longer is ended; `gatepost check` may try each endpoint for some seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// More than a few days of a gateway's journal.
+/// Time after which a program is killed. `gatepost check` may try each endpoint for some seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum size of the output of a program. Some days of a gateway's journal are smaller.
 const MAX_BYTES: u64 = 1024 * 1024;
-/// Lines of the journal.
+/// Number of lines of the journal.
 const JOURNAL_LINES: &str = "500";
-/// gatepost's units, as systemctl and journalctl take patterns.
+/// Pattern for the names of gatepost's units.
 const UNITS: &str = "gatepost*";
-/// Properties shown of each unit; not Environment=, which may have anything in it.
+/// Properties of units that are shown. Environment= is not among them, because it may contain secrets.
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainStartTimestamp,NRestarts,\
                           StatusText,FragmentPath,DropInPaths,ActiveEnterTimestamp,InactiveEnterTimestamp,MemoryCurrent,TasksCurrent,\
                           NeedDaemonReload";
-/// Packages whose version matters.
+/// Packages whose versions are shown.
 const PACKAGES: [&str; 9] = [
     "gatepost",
     "systemd",
@@ -35,7 +35,7 @@ const PACKAGES: [&str; 9] = [
     "apparmor",
 ];
 
-/// The operating system, the machine, its clock.
+/// Returns information about the operating system, the machine and its clock.
 pub(super) fn system() -> String {
     let release = std::fs::read_to_string("/etc/os-release")
         .unwrap_or_else(|error| format!("/etc/os-release: {}", foreign_text::clean(error)));
@@ -53,16 +53,16 @@ pub(super) fn system() -> String {
     .join("\n")
 }
 
-/// The versions of the packages that are installed.
+/// Returns the versions of the packages that are installed.
 pub(super) fn packages() -> String {
     let format = "--showformat=${binary:Package} ${Version} ${db:Status-Abbrev}\\n";
     let said = run("dpkg-query", ["--show", format].into_iter().chain(PACKAGES));
-    // What is not installed is no finding.
+    // Packages that are not installed are left out.
     let lines = said.lines().filter(|line| !line.contains("no packages found"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `gatepost check`, which asks the daemon. Without one it would try the PIN, and is left out.
+/// Runs `gatepost check` if the daemon is running. Otherwise the check would try the PIN, so it is left out.
 pub(super) fn check(path: &Path, is_running: bool) -> String {
     match is_running {
         true => own(["--check".as_ref(), "--config".as_ref(), path.as_os_str()]),
@@ -70,18 +70,18 @@ pub(super) fn check(path: &Path, is_running: bool) -> String {
     }
 }
 
-/// `gatepostd --check-config`.
+/// Runs `gatepostd --check-config`.
 pub(super) fn check_config(path: &Path) -> String {
     own(["--check-config".as_ref(), "--config".as_ref(), path.as_os_str()])
 }
 
-/// The state of gatepost's units.
+/// Returns the state of gatepost's units.
 pub(super) fn units() -> String {
     let property = format!("--property={PROPERTIES}");
     run("systemctl", ["show", "--no-pager", &property, UNITS])
 }
 
-/// The last lines of gatepost's units in the journal.
+/// Returns the last lines of gatepost's units in the journal.
 pub(super) fn journal() -> String {
     run(
         "journalctl",
@@ -107,7 +107,7 @@ fn run<'a>(program: &str, words: impl IntoIterator<Item = &'a str>) -> String {
     output(Command::new(program).args(words))
 }
 
-/// Both streams of a program, and how it ended where that was not well.
+/// Runs a program. Returns the output of both streams, and its exit status if it failed.
 fn output(command: &mut Command) -> String {
     let name = Path::new(command.get_program()).display().to_string();
     let spawned = command
@@ -126,7 +126,7 @@ fn output(command: &mut Command) -> String {
         thread::spawn(move || stdout.map(read).unwrap_or_default()),
         thread::spawn(move || stderr.map(read).unwrap_or_default()),
     ];
-    let until = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let ended = loop {
         match child.try_wait() {
             Ok(Some(status)) => {
@@ -136,24 +136,24 @@ fn output(command: &mut Command) -> String {
                     format!("({name}: {status})")
                 };
             }
-            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(20)),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
             Ok(None) | Err(_) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                break format!("({name} was ended after {} s)", PATIENCE.as_secs());
+                break format!("({name} was ended after {} s)", TIMEOUT.as_secs());
             }
         }
     };
-    let [said, noted] = readers.map(|reader| reader.join().unwrap_or_default());
-    let parts = [said, noted, ended];
+    let [stdout, stderr] = readers.map(|reader| reader.join().unwrap_or_default());
+    let parts = [stdout, stderr, ended];
     let parts = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n")
 }
 
-/// The beginning of a stream. The rest is read as well, so that the program can end.
+/// Returns the beginning of a stream. The rest is read and discarded, so that the program can end.
 fn read(mut stream: impl std::io::Read) -> String {
     let mut bytes = Vec::new();
-    // What could be read counts.
+    // After an error the part that was read is used.
     let _ = stream.by_ref().take(MAX_BYTES).read_to_end(&mut bytes);
     let cut = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_or_default() > 0;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_quoted_with_its_end_and_one_that_is_missing_is_named() {
+    fn the_output_has_the_exit_status_of_a_failed_program_and_names_a_missing_one() {
         for (script, said) in [
             ("echo out; echo err >&2", "out\nerr"),
             ("echo out; exit 3", "out\n(sh: exit status: 3)"),

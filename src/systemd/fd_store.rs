@@ -1,5 +1,5 @@
-//! The service manager's store: what a run of the daemon leaves there survives its end, be it a restart, an upgrade or a
-//! crash, and is passed to the next run (systemd.service(5), FileDescriptorStoreMax=).
+//! The service manager's store of file descriptors. A descriptor in it survives a restart, an upgrade or a crash of the daemon, and
+//! is passed to the next run (systemd.service(5), FileDescriptorStoreMax=).
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -7,56 +7,61 @@ use std::rc::Rc;
 
 use log::Level;
 use sd_notify::NotifyState;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use super::notify;
+use super::notification::{is_present, notify};
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::Config;
 use crate::credentials::sealed_snapshot::{self, Entry, Purpose};
-use crate::credentials::{AliasPart, AliasPhase, AliasReporter, CredentialCache};
+use crate::credentials::{AliasPhase, AliasReader, AliasReporter, CachedAlias, CredentialCache, ReceivedSet};
 use crate::event::{Event, journal};
 use crate::identity;
 
-/// Two names in turn: the new file is stored before the old one is removed, so that there is no moment without one.
+/// Names that are used alternately: the new file is stored before the old one is removed, so that one is always stored.
 const NAMES: [&str; 2] = ["credentials", "credentials-2"];
 
-/// What is left there for the next run.
+/// Names of the loopback listener's tokens in the store, used in the same way.
+pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
+
+/// The credentials in the store.
 #[derive(Debug)]
 pub struct FdStore {
-    /// The one to use next, and the one before it.
+    /// The name to use next, and the one that is in use.
     names: [&'static str; 2],
+    /// The endpoint that the credentials come from.
+    endpoint: String,
 }
 
-/// Whether credentials are kept under this name.
+/// Whether credentials are stored under this name.
 pub(super) fn has_credentials(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// Whether the loopback listener's tokens are kept under this name.
+/// Whether tokens of the loopback listener are stored under this name.
 pub(super) fn has_tokens(name: &str) -> bool {
-    super::loopback::TOKENS.contains(&name)
+    TOKENS.contains(&name)
 }
 
-/// Has the manager forget everything of this name.
+/// Removes all descriptors of this name from the store.
 pub(super) fn remove(name: &str) {
     notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
-/// Has the manager keep a descriptor under this name.
-pub(super) fn keep(name: &str, descriptor: &OwnedFd) -> io::Result<()> {
+/// Adds a descriptor to the store.
+pub(super) fn store(name: &str, descriptor: &OwnedFd) -> io::Result<()> {
     // Neither a file nor a listening socket has events that systemd should wait for (sd_notify(3), FDPOLL=0).
-    let store = [
+    let states = [
         NotifyState::FdStore,
         NotifyState::FdName(name),
         NotifyState::Custom("FDPOLL=0"),
     ];
-    sd_notify::notify_with_fds(&store, &[descriptor.as_fd()])
+    sd_notify::notify_with_fds(&states, &[descriptor.as_fd()])
 }
 
 impl FdStore {
-    /// Puts what the run before has left onto the shelf: it is handed out at once, before token and cloud are up. Whatever
-    /// is not fit for that is said and forgotten; it costs nothing but the wait for new credentials.
+    /// Fills the cache with the credentials of the previous run, so that they are handed out before the token and the cloud thread
+    /// are ready. Credentials that do not fit are logged and removed; new ones are requested in any case.
     pub fn take_over(
         stored: Vec<(String, OwnedFd)>,
         config: &Config,
@@ -68,14 +73,17 @@ impl FdStore {
             role_aliases: config.role_aliases.iter().map(|alias| alias.name.as_str()).collect(),
             thing_name: identity::find_thing_name(&config.identity),
         };
-        let mut store = Self { names: NAMES };
+        let mut store = Self {
+            names: NAMES,
+            endpoint: purpose.endpoint.clone(),
+        };
         for (name, file) in stored {
             match sealed_snapshot::unseal(&file, &purpose, clock) {
                 Ok(entries) => {
                     store.names.sort_by_key(|ours| *ours == name);
                     for entry in entries {
                         match entry {
-                            Ok(entry) => put(entry, reporters, clock),
+                            Ok(entry) => take_over(entry, reporters, clock),
                             Err(why) => {
                                 journal!(Level::Warn, Event::CredentialsNotTakenOver; "systemd: credentials of the run before are not taken over: {why}");
                             }
@@ -91,28 +99,29 @@ impl FdStore {
         store
     }
 
-    /// Leaves every fresh set with the service manager, for as long as the daemon runs.
-    pub async fn keep(mut self, mut cache: CredentialCache, endpoint: String, clock: SharedClock) {
-        if !super::is_present() {
+    /// Stores the credentials whenever they are refreshed. Runs for as long as the daemon.
+    pub async fn keep(mut self, mut cache: CredentialCache, clock: SharedClock) {
+        if !is_present() {
             return;
         }
-        let fresh = Rc::new(Notify::new());
-        let mut known = Vec::new();
+        let refreshed = Rc::new(Notify::new());
+        let mut followed: Vec<AliasReader> = Vec::new();
         loop {
-            let places = cache.places();
-            let is_new = |place: &&watch::Receiver<AliasPart>| !known.iter().any(|one| place.same_channel(one));
-            for place in places.iter().filter(is_new) {
-                spawn_local(tell_of_fresh(place.clone(), fresh.clone()));
+            let readers = cache.readers();
+            for reader in &readers {
+                if !followed.iter().any(|known| known.is_same(reader)) {
+                    spawn_local(notify_of_sets(reader.clone(), refreshed.clone()));
+                }
             }
-            known = places;
+            followed = readers;
             tokio::select! {
-                () = fresh.notified() => {}
-                // What was removed is not kept any longer.
+                () = refreshed.notified() => {}
+                // The credentials of a role alias that was removed are not kept any longer.
                 () = cache.changed() => {}
             }
-            let parts = cache.parts(&*clock).into_iter();
-            let entries: Vec<_> = parts.filter_map(|part| entry(part, &*clock)).collect();
-            let sealed = sealed_snapshot::seal(&entries, &endpoint, &*clock);
+            let aliases = cache.aliases(&*clock).into_iter();
+            let entries: Vec<_> = aliases.filter_map(|alias| entry(alias, &*clock)).collect();
+            let sealed = sealed_snapshot::seal(&entries, &self.endpoint, &*clock);
             if let Err(error) = sealed.and_then(|file| self.replace(&file)) {
                 journal!(Level::Warn, Event::CredentialsNotKept; "systemd: credentials are not kept for the next run: {error}");
             }
@@ -121,22 +130,22 @@ impl FdStore {
 
     fn replace(&mut self, file: &OwnedFd) -> io::Result<()> {
         let [new, old] = self.names;
-        keep(new, file)?;
+        store(new, file)?;
         remove(old);
         self.names = [old, new];
         Ok(())
     }
 }
 
-fn put(entry: Entry, reporters: &[AliasReporter], clock: &dyn Clock) {
-    let place = |reporter: &&AliasReporter| reporter.watch().borrow().details.name == entry.role_alias;
-    let Some(reporter) = reporters.iter().find(place) else {
+/// Puts the credentials of the previous run into the cache.
+fn take_over(entry: Entry, reporters: &[AliasReporter], clock: &dyn Clock) {
+    let Some(reporter) = reporters.iter().find(|reporter| reporter.name() == entry.role_alias) else {
         return;
     };
-    let left = entry.credentials.remaining(clock);
-    // A run that ended between storing and removing has left two files; the better set counts.
-    let better = |held: &AliasPart| held.usable(clock).is_none_or(|held| held.remaining(clock) < left);
-    if !better(&reporter.watch().borrow()) {
+    // A run that ended between storing and removing has left two files; the longer-lived set is used.
+    let remaining = entry.credentials.remaining(clock);
+    let known = reporter.credentials().filter(|known| known.usable(clock));
+    if known.is_some_and(|known| known.remaining(clock) >= remaining) {
         return;
     }
     let expiration = rfc3339(entry.credentials.expiration());
@@ -144,38 +153,33 @@ fn put(entry: Entry, reporters: &[AliasReporter], clock: &dyn Clock) {
         Level::Info, Event::CredentialsTakenOver, ROLE_ALIAS = entry.role_alias.as_str();
         "role alias {}: credentials of the run before, until {expiration}", entry.role_alias
     );
-    reporter.report_with(AliasPhase::Valid, None, |details| {
+    reporter.store(ReceivedSet {
+        credentials: entry.credentials,
+        refreshed: entry.refreshed.clone(),
+    });
+    reporter.status().report_with(AliasPhase::Valid, None, |details| {
         details.expiration = Some(expiration);
         details.refreshed = entry.refreshed;
-        details.credentials = Some(entry.credentials);
     });
 }
 
-fn entry(part: AliasPart, clock: &dyn Clock) -> Option<Entry> {
+fn entry(alias: CachedAlias, clock: &dyn Clock) -> Option<Entry> {
+    let set = alias.set.filter(|set| set.credentials.usable(clock))?;
     Some(Entry {
-        credentials: part.usable(clock)?.clone(),
-        role_alias: part.details.name,
-        refreshed: part.details.refreshed,
+        credentials: set.credentials,
+        role_alias: alias.status.details.name,
+        refreshed: set.refreshed,
     })
 }
 
-/// Rings whenever the alias has another set than before. The first look rings as well: what was taken over is stored
-/// anew, in this version's form.
-async fn tell_of_fresh(mut place: watch::Receiver<AliasPart>, fresh: Rc<Notify>) {
-    let mut known = None;
-    loop {
-        let held = place
-            .borrow_and_update()
-            .details
-            .credentials
-            .as_ref()
-            .map(|set| set.expiration());
-        if held.is_some() && held != known {
-            known = held;
-            fresh.notify_one();
-        }
-        if place.changed().await.is_err() {
-            return;
-        }
+/// Notifies `refreshed` whenever the role alias gets another set. A set that is there from the start counts as well: it was taken
+/// over, and is stored again in the format of this version.
+async fn notify_of_sets(alias: AliasReader, refreshed: Rc<Notify>) {
+    let mut sets = alias.watch_set();
+    if sets.borrow_and_update().is_some() {
+        refreshed.notify_one();
+    }
+    while sets.changed().await.is_ok() {
+        refreshed.notify_one();
     }
 }

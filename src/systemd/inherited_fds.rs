@@ -1,5 +1,4 @@
-//! The descriptors that the service manager passes at the start: the sockets it listens on for us, and what it has kept
-//! for us from the run before.
+//! The file descriptors that the service manager passes at the start: its listening sockets, and what the previous run has stored.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -14,23 +13,23 @@ use super::fd_store;
 use crate::event::{Event, journal};
 use crate::local::Inherited;
 
-/// What was passed.
+/// The file descriptors, sorted by their use.
 #[derive(Debug, Default)]
 pub struct InheritedFds {
-    /// The socket, if systemd listens for us (gatepost.socket).
+    /// The Unix socket, if systemd listens on it (gatepost.socket).
     pub listener: Option<UnixListener>,
-    /// Credentials that an earlier run has put into the store.
+    /// Credentials that the previous run has stored.
     pub stored: Vec<(String, OwnedFd)>,
-    /// What there is of the loopback listener's.
+    /// The socket and the tokens of the loopback listener, as far as there are any.
     pub loopback: Inherited,
 }
 
-/// File descriptors passed by systemd, with their names, before it is known what is configured.
+/// The file descriptors as passed, with their names. What they are for depends on the configuration, which is not read yet.
 #[derive(Debug, Default)]
 pub struct Descriptors(Vec<(String, OwnedFd)>);
 
 impl Descriptors {
-    /// Takes all of it; to be called once.
+    /// Takes all file descriptors. To be called once.
     pub fn take() -> Self {
         match sd_listen_fds::get() {
             Ok(descriptors) => {
@@ -45,13 +44,13 @@ impl Descriptors {
         }
     }
 
-    /// Those that an earlier run has put into the store as credentials.
+    /// Returns the credentials that the previous run has stored.
     pub fn credentials(&self) -> Vec<&OwnedFd> {
         let stored = self.0.iter().filter(|(name, _)| fd_store::has_credentials(name));
         stored.map(|(_, descriptor)| descriptor).collect()
     }
 
-    /// A copy of the listening Unix socket, if systemd listens for us.
+    /// Returns a copy of the listening Unix socket, if systemd listens on it.
     pub fn listener(&self) -> Option<UnixListener> {
         let mut others = self.0.iter().filter(|(name, _)| !fd_store::has_credentials(name));
         let (_, listener) = others.find(|(_, descriptor)| listens(descriptor, AddressFamily::UNIX))?;
@@ -62,18 +61,18 @@ impl Descriptors {
 }
 
 impl InheritedFds {
-    /// Sorts what was passed. `loopback` is where the loopback listener is configured. A descriptor that is none of these is
-    /// closed, and said so.
+    /// Sorts the file descriptors by their use. `loopback` is the configured address of the loopback listener. Any other descriptor
+    /// is logged and closed.
     pub fn sorted(descriptors: Descriptors, loopback: Option<SocketAddr>) -> Self {
-        let mut passed = Self::default();
+        let mut sorted = Self::default();
         for (name, descriptor) in descriptors.0 {
-            passed.sort(name, descriptor, loopback);
+            sorted.sort(name, descriptor, loopback);
         }
-        passed
+        sorted
     }
 
     fn sort(&mut self, name: String, descriptor: OwnedFd, loopback: Option<SocketAddr>) {
-        // They are inherited across exec, or they would not be here; none of ours should inherit them again.
+        // Programs that the daemon starts must not inherit the descriptor in turn.
         if let Err(error) = fcntl_setfd(&descriptor, FdFlags::CLOEXEC) {
             journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is none: {error}");
             return;
@@ -85,7 +84,7 @@ impl InheritedFds {
         } else if self.listener.is_none() && listens(&descriptor, AddressFamily::UNIX) {
             self.listener = Some(descriptor.into());
         } else if self.loopback.listener.is_none() && loopback.is_some_and(|address| listens_at(&descriptor, address)) {
-            // Of a socket unit's the manager has its own; the other must be kept in the store, where it is.
+            // The socket stays in the store: a socket of a socket unit is the manager's own anyway.
             self.loopback.is_kept = true;
             self.loopback.listener = Some(descriptor.into());
         } else {
@@ -93,7 +92,7 @@ impl InheritedFds {
                 Level::Warn, Event::DescriptorRefused;
                 "systemd: the descriptor {name:?} is neither the listening Unix socket, nor one at loopback.listen, nor anything stored, and is closed"
             );
-            // What is in the store would come again at each start; of a socket's name the store has nothing.
+            // A stored descriptor would be passed again at each start. For a socket's name this removes nothing.
             fd_store::remove(&name);
         }
     }

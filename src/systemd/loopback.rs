@@ -1,60 +1,58 @@
-//! The loopback listener and its tokens in the service manager's store: the port is never free for another user while
-//! gatepostd restarts, and a program's token goes on opening what it opened.
+//! The loopback listener and its tokens in the service manager's store. So no other user can take the port while gatepostd restarts,
+//! and the tokens of programs remain valid.
 
 use std::io;
 use std::rc::Rc;
 
 use log::Level;
 
-use super::fd_store::{keep, remove};
+use super::fd_store::{TOKENS, remove, store};
+use super::notification::is_present;
 use crate::event::{Event, journal};
 use crate::local::{ApiContext, Loopback};
 
-/// The listening socket.
+/// Name of the listening socket in the store.
 const LISTENER: &str = "loopback";
-/// Two names in turn: the new file is stored before the old one is removed.
-pub(super) const TOKENS: [&str; 2] = ["loopback-tokens", "loopback-tokens-2"];
 
-/// Leaves the socket and the tokens of the listener that is configured with the service manager, whenever they change, for as
-/// long as the daemon runs.
-pub async fn keep_loopback(shared: Rc<ApiContext>) {
-    if !super::is_present() {
+/// Stores the socket and the tokens of the configured listener whenever they change. Runs for as long as the daemon.
+pub async fn keep_loopback(context: Rc<ApiContext>) {
+    if !is_present() {
         return;
     }
-    let mut configured = shared.loopback.watch();
+    let mut configured = context.loopback.watch();
     loop {
         let loopback = configured.borrow_and_update().clone();
-        let keeping = async {
+        let storing = async {
             match &loopback {
-                Some(loopback) => keep_one(loopback).await,
+                Some(loopback) => store_changes(loopback).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = keeping => {}
+            () = storing => {}
             changed = configured.changed() => if changed.is_err() { return },
         }
         if loopback.is_some() {
-            // Its port is to be free again.
+            // Frees the port of the listener that is no longer configured.
             [LISTENER].into_iter().chain(TOKENS).for_each(remove);
         }
     }
 }
 
-async fn keep_one(loopback: &Loopback) {
+async fn store_changes(loopback: &Loopback) {
     let mut changes = loopback.changes();
     changes.mark_changed();
-    let mut listener_is_kept = false;
+    let mut is_listener_stored = false;
     while changes.changed().await.is_ok() {
         let count = *changes.borrow_and_update();
         if !loopback.is_bound() {
             continue;
         }
-        let kept = match listener_is_kept {
+        let stored = match is_listener_stored {
             true => Ok(()),
-            false => keep_listener(loopback).inspect(|()| listener_is_kept = true),
+            false => store_listener(loopback).inspect(|()| is_listener_stored = true),
         };
-        if let Err(error) = kept.and_then(|()| keep_tokens(loopback, count)) {
+        if let Err(error) = stored.and_then(|()| store_tokens(loopback, count)) {
             journal!(
                 Level::Warn, Event::LoopbackNotKept;
                 "systemd: the loopback listener and its tokens are not kept for the next run: {error}"
@@ -63,23 +61,23 @@ async fn keep_one(loopback: &Loopback) {
     }
 }
 
-fn keep_listener(loopback: &Loopback) -> io::Result<()> {
+fn store_listener(loopback: &Loopback) -> io::Result<()> {
     match loopback.listener_to_keep()? {
-        Some(listener) => keep(LISTENER, &listener),
+        Some(listener) => store(LISTENER, &listener),
         None => Ok(()),
     }
 }
 
-fn keep_tokens(loopback: &Loopback, count: u64) -> io::Result<()> {
+fn store_tokens(loopback: &Loopback, count: u64) -> io::Result<()> {
     let [even, odd] = TOKENS;
     let (new, old) = if count.is_multiple_of(2) {
         (even, odd)
     } else {
         (odd, even)
     };
-    // A run that ended in the middle of this may have left one of the same name.
+    // A run that ended in the middle of this may have left a file of this name.
     remove(new);
-    keep(new, &loopback.tokens_to_keep()?)?;
+    store(new, &loopback.tokens_to_keep()?)?;
     remove(old);
     Ok(())
 }

@@ -1,23 +1,23 @@
-//! WATCHDOG=1 (WatchdogSec=): said only while both wings and the token's thread make progress.
+//! The service manager's watchdog (WatchdogSec=), which is notified only while all threads make progress.
 //!
-//! This runs in the local wing: if that stands still, nothing is said. The other threads are asked for a sign of life that
-//! each must give itself. Neither the cloud nor the token has any part in an answer: an outage is no reason to restart.
+//! This runs on the local thread: if that hangs, there is no notification. The other threads are asked for a heartbeat, which each
+//! must answer itself. An answer does not depend on AWS or the token: an outage is no reason for a restart.
 
 use log::Level;
 use sd_notify::NotifyState;
 
-use super::notify;
+use super::notification::notify;
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
 use crate::token::Token;
 
-/// Feeds the watchdog for as long as the daemon runs, twice in the time that it waits: seldom, because each time wakes
-/// three threads.
+/// Notifies the watchdog twice in each of its periods, not more often because each time wakes three threads. Runs for as long as
+/// the daemon.
 pub async fn feed(cloud: Heartbeat, token: Token) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
         return;
     };
-    let mut stuck_before = Vec::new();
+    let mut reported = Vec::new();
     loop {
         let threads = [("cloud", cloud.is_alive()), ("token", token.is_alive())];
         let silent = threads.iter().filter(|(_, alive)| !alive);
@@ -27,12 +27,12 @@ pub async fn feed(cloud: Heartbeat, token: Token) {
                 notify(&[NotifyState::Watchdog]);
                 limit / 2
             }
-            // One that was only late gets the chance to say so before it is too late.
+            // A thread that was only late can still answer before the period ends.
             false => limit / 8,
         };
-        if stuck != stuck_before {
+        if stuck != reported {
             report(&stuck);
-            stuck_before = stuck;
+            reported = stuck;
         }
         cloud.ask();
         token.ask();

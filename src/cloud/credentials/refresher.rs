@@ -11,7 +11,7 @@ use super::record::SuccessRecord;
 use super::refresh::{LEAST_GAP, Schedule};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::recovery::{Recovery, RecoveryListener};
-use crate::credentials::{AliasPhase, AliasReporter, Credentials};
+use crate::credentials::{AliasPhase, AliasReporter, Credentials, ReceivedSet};
 use crate::event::{Event, journal};
 use crate::failure_streak::FailureStreak;
 use crate::problem::Problem;
@@ -82,7 +82,7 @@ struct Wait {
 impl<S: Source> Refresher<S> {
     /// Creates a task for the alias whose cache entry `reporter` writes.
     pub fn new(source: S, triggers: Triggers<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
-        let alias = reporter.watch().borrow().details.name.clone();
+        let alias = reporter.name().to_owned();
         let mut streak = FailureStreak::new(TELLING_FAILURES);
         streak.remember_success(triggers.success.has_succeeded(&alias));
         Self {
@@ -111,7 +111,9 @@ impl<S: Source> Refresher<S> {
                 Err(failure) => self.fail(failure),
             };
             let next = rfc3339(self.triggers.clock.wall() + wait.planned);
-            self.reporter.details(|details| details.next_refresh = Some(next));
+            self.reporter
+                .status()
+                .details(|details| details.next_refresh = Some(next));
             self.retry.forget();
             tokio::select! {
                 () = tokio::time::sleep(wait.planned) => {}
@@ -165,18 +167,24 @@ impl<S: Source> Refresher<S> {
                 SHORTEST_GOOD_LIFETIME.as_secs()
             );
         }
-        self.reporter.report_with(AliasPhase::Valid, None, |details| {
+        // A provider in trouble may issue short-lived sets, so a longer-lived one stays, unless it belongs to another thing.
+        let is_better = self
+            .reporter
+            .credentials()
+            .is_none_or(|known| known.thing_name() != credentials.thing_name() || known.remaining(clock) <= lifetime);
+        if is_better {
+            self.reporter.store(ReceivedSet {
+                credentials,
+                refreshed: Some(refreshed.clone()),
+            });
+        }
+        self.reporter.status().report_with(AliasPhase::Valid, None, |details| {
             details.refreshes.succeeded += 1;
             details.failed_in_a_row = 0;
-            // A provider in trouble may issue short-lived sets, so a longer-lived one stays, unless it belongs to another thing.
-            if details.credentials.as_ref().is_some_and(|current| {
-                current.thing_name() == credentials.thing_name() && current.remaining(clock) > lifetime
-            }) {
-                return;
+            if is_better {
+                details.expiration = Some(expiration);
+                details.refreshed = Some(refreshed);
             }
-            details.expiration = Some(expiration);
-            details.refreshed = Some(refreshed);
-            details.credentials = Some(credentials);
         });
         Wait {
             planned: self.schedule.after_success(lifetime),
@@ -187,12 +195,8 @@ impl<S: Source> Refresher<S> {
     /// Reports a failure. Valid credentials stay in the cache.
     fn fail(&mut self, failure: Failure) -> Wait {
         let clock = self.triggers.clock.clone();
-        let left = self
-            .reporter
-            .watch()
-            .borrow()
-            .usable(&*clock)
-            .map(|set| set.remaining(&*clock));
+        let usable = self.reporter.credentials().filter(|set| set.usable(&*clock));
+        let left = usable.map(|set| set.remaining(&*clock));
         let phase = match left {
             Some(_) => AliasPhase::Valid,
             None => AliasPhase::Failing,
@@ -203,7 +207,7 @@ impl<S: Source> Refresher<S> {
             matches!(failure, Failure::Unreachable(_)),
         );
         let problem = self.judge(failure);
-        self.reporter.report_with(phase, Some(problem), |details| {
+        self.reporter.status().report_with(phase, Some(problem), |details| {
             // An outage counts once, however many attempts fail meanwhile.
             if details.failed_in_a_row == 0 {
                 details.failures.get_or_insert_default().add(&*clock);

@@ -50,7 +50,7 @@ where
     }
 
     fn start(&mut self, reporter: AliasReporter) {
-        let alias = reporter.watch().borrow().details.name.clone();
+        let alias = reporter.name().to_owned();
         let refresher = Refresher::new(
             self.source.clone(),
             self.triggers.clone(),

@@ -120,7 +120,7 @@ impl Inbound {
     }
 
     fn log_lost(&mut self, topic: &str, why: &str) {
-        self.log_limiter.one_more(|level, more| {
+        self.log_limiter.write(|level, more| {
             journal!(
                 level, Event::MessageSkipped, TOPIC = topic;
                 "inbox: a message on {topic} was not taken, and is lost: {why}{more}"

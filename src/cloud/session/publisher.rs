@@ -223,7 +223,7 @@ impl Publisher {
         self.unacknowledged.forget(message.id);
         self.suspects.cleared(&Suspect::Outgoing(message.id));
         let (id, topic) = (message.id, message.topic.as_str());
-        self.log_limiter.one_more(|level, more| {
+        self.log_limiter.write(|level, more| {
             journal!(
                 level, Event::MessageParked, TOPIC = topic;
                 "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"

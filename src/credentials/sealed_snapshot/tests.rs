@@ -20,8 +20,8 @@ fn entry(role_alias: &str, lifetime: u64, clock: &dyn Clock) -> Entry {
     }
 }
 
-/// What comes out, each set as its alias or the reason against it.
-fn handed_over(entries: &[Entry], made: &dyn Clock, read: &dyn Clock) -> Vec<String> {
+/// Seals and unseals sets; returns the role alias of each, or the reason why it is refused.
+fn seal_and_unseal(entries: &[Entry], made: &dyn Clock, read: &dyn Clock) -> Vec<String> {
     let file = seal(entries, ENDPOINT, made).unwrap();
     let sets = unseal(&file, &purpose(), read).unwrap();
     sets.into_iter()
@@ -30,12 +30,12 @@ fn handed_over(entries: &[Entry], made: &dyn Clock, read: &dyn Clock) -> Vec<Str
 }
 
 #[test]
-fn a_set_comes_out_as_it_went_in_and_goes_on_ageing_by_both_clocks() {
+fn a_set_is_restored_and_keeps_ageing_by_both_clocks() {
     let clock = ManualClock::at(NOW);
     let before = entry("telemetry", 3600, &*clock);
     let file = seal(std::slice::from_ref(&before), ENDPOINT, &*clock).unwrap();
     clock.pass(Duration::from_secs(600));
-    // Set back by a day meanwhile: the life of the set does not grow.
+    // Setting the clock back by a day must not extend the lifetime.
     clock.step_to(clock.wall() - Duration::from_secs(24 * 3600));
     let after = unseal(&file, &purpose(), &*clock).unwrap().remove(0).unwrap();
     assert_eq!(
@@ -49,7 +49,7 @@ fn a_set_comes_out_as_it_went_in_and_goes_on_ageing_by_both_clocks() {
 }
 
 #[test]
-fn each_set_is_judged_by_itself() {
+fn each_set_is_checked_on_its_own() {
     let clock = ManualClock::at(NOW);
     let mut other = entry("video", 3600, &*clock);
     other.credentials = other.credentials.for_thing("gw-2");
@@ -73,7 +73,7 @@ fn each_set_is_judged_by_itself() {
         entry("video", 60, &*clock),
         entry("telemetry", 61, &*clock),
     ];
-    let outcome = handed_over(&entries, &*clock, &*clock);
+    let outcome = seal_and_unseal(&entries, &*clock, &*clock);
     let expected = [
         "role alias gone: it is not configured any more",
         "role alias video: its credentials are thing gw-2's, and this is gw-1",
@@ -92,7 +92,7 @@ fn expired_by_either_clock_is_expired() {
         let read = ManualClock::at(NOW);
         read.pass(Duration::from_secs(boot));
         read.step_to(std::time::UNIX_EPOCH + Duration::from_secs(NOW + wall));
-        let outcome = handed_over(&[entry("telemetry", 3600, &*made)], &*made, &*read);
+        let outcome = seal_and_unseal(&[entry("telemetry", 3600, &*made)], &*made, &*read);
         assert!(outcome[0].contains("live only until"), "{boot} {wall}: {outcome:?}");
     }
 }
@@ -128,7 +128,7 @@ fn the_buffer_is_large_enough_from_the_start() {
         &*clock,
     );
     let written = WrittenSet::of(&hard);
-    assert!(serde_json::to_vec(&written).unwrap().len() <= written.size());
+    assert!(serde_json::to_vec(&written).unwrap().len() <= written.max_size());
 }
 
 #[test]

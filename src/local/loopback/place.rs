@@ -64,7 +64,7 @@ impl LoopbackPlace {
         let listener = address.map(new);
         self.part.send_replace(listener.as_deref().map(Loopback::watch));
         self.current.send_replace(listener);
-        self.hub.ring();
+        self.hub.notify();
     }
 
     /// Removes the token files of a listener that is configured no longer.

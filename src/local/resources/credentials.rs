@@ -6,7 +6,7 @@ use super::super::access::Permission;
 use super::super::answer::{self, Answer, ApiError};
 use super::super::caller::Caller;
 use super::super::view::ApiContext;
-use crate::credentials::{AliasPart, Credentials};
+use crate::credentials::{CachedAlias, Credentials};
 use crate::problem::Problem;
 
 /// The credentials of `alias`, or of the default alias, if a rule gives them to `caller`. From memory, always.
@@ -20,19 +20,20 @@ pub fn get(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<
 
 /// A set that `caller` may have and use now.
 pub fn given(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<Credentials, ApiError> {
-    let part = allowed(shared, caller, alias)?;
-    if let Some(credentials) = part.usable(&*shared.clock) {
+    let alias = allowed(shared, caller, alias)?;
+    if let Some(credentials) = alias.usable(&*shared.clock) {
         return Ok(credentials.clone());
     }
-    let alias = &part.details.name;
-    let why = part.problem.or_else(|| shared.board.obstacle());
+    let status = alias.status;
+    let alias = &status.details.name;
+    let why = status.problem.or_else(|| shared.board.obstacle());
     Err(ApiError::not_ready(&why.unwrap_or_else(|| {
         Problem::wait(format!("role alias {alias}: AWS is being asked for credentials"))
     })))
 }
 
 /// The role alias that `caller` means, if a rule gives it.
-pub fn allowed(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<AliasPart, ApiError> {
+pub fn allowed(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<CachedAlias, ApiError> {
     let alias = alias.map(str::to_owned).or_else(|| shared.cache.default_alias());
     let alias = &*alias.ok_or_else(|| {
         ApiError::new(
@@ -43,9 +44,9 @@ pub fn allowed(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Res
         .hint("name one in the path, or mark one [[role-alias]] with default = true")
     })?;
     let clock = &*shared.clock;
-    let part = shared.cache.get(alias, clock).ok_or_else(|| unknown(shared, alias))?;
+    let cached = shared.cache.get(alias, clock).ok_or_else(|| unknown(shared, alias))?;
     shared.authorize(caller, Permission::RoleAlias(alias), "")?;
-    Ok(part)
+    Ok(cached)
 }
 
 /// Refuses a role alias that is not in use. It may be in the files already: then they have to be loaded.

@@ -13,8 +13,8 @@ fn why_not(shared: &ApiContext) -> Option<Problem> {
 /// The request, once the token has shown the key.
 pub fn get(shared: &ApiContext) -> Result<Answer, ApiError> {
     // Out of the watch first: the task that writes it must not wait for a second look.
-    let csr = shared.board.identity.borrow().details.csr.clone();
-    match csr {
+    let request = shared.signing_request.borrow().clone();
+    match request {
         Some(pem) => Ok(answer::ok("application/x-pem-file", pem.as_bytes().to_vec().into())),
         None => Err(match why_not(shared) {
             Some(why) => ApiError::not_ready(&why),

@@ -26,8 +26,8 @@ pub fn get(shared: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<
         );
         return Err(shared.remark_on_files(refusal, "loopback.listen"));
     };
-    let part = credentials::allowed(shared, caller, alias)?;
-    let name = &part.details.name;
+    let cached = credentials::allowed(shared, caller, alias)?;
+    let name = &cached.status.details.name;
     let (access, tokens) = (shared.access.borrow(), loopback.tokens());
     let token = access
         .holders_for(caller, name)

@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use super::super::answer::{self, Answer, ApiError};
 use super::super::view::ApiContext;
 use crate::build_info;
-use crate::credentials::AliasPart;
+use crate::credentials::CachedAlias;
 use crate::overview::{Overview, State};
 use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
 use page::{Page, Sample};
@@ -209,26 +209,26 @@ fn messages(shared: &ApiContext, page: &mut Page) {
 
 fn credentials(shared: &ApiContext, page: &mut Page) {
     let clock = &*shared.clock;
-    let parts = shared.cache.parts(clock);
-    let alias = |part: &AliasPart| part.details.name.clone();
-    let names: Vec<String> = parts.iter().map(alias).collect();
-    let named = || names.iter().map(String::as_str).zip(&parts);
+    let aliases = shared.cache.aliases(clock);
+    let name = |alias: &CachedAlias| alias.status.details.name.clone();
+    let names: Vec<String> = aliases.iter().map(name).collect();
+    let named = || names.iter().map(String::as_str).zip(&aliases);
     page.gauge(
         "gatepost_credentials_valid",
         "Whether programs get credentials of the role alias.",
-        named().map(|(name, part)| (vec![("role_alias", name)], truth(part.usable(clock).is_some()))),
+        named().map(|(name, alias)| (vec![("role_alias", name)], truth(alias.usable(clock).is_some()))),
     );
     page.gauge(
         "gatepost_credentials_expiry_seconds",
         "How long the credentials held for the role alias still live.",
-        named().filter_map(|(name, part)| {
-            let left = part.details.credentials.as_ref()?.remaining(clock);
+        named().filter_map(|(name, alias)| {
+            let left = alias.set.as_ref()?.credentials.remaining(clock);
             Some((vec![("role_alias", name)], left.as_secs_f64()))
         }),
     );
     let mut refreshes = Vec::new();
-    for (name, part) in named() {
-        let done = &part.details.refreshes;
+    for (name, alias) in named() {
+        let done = &alias.status.details.refreshes;
         for (result, number) in [
             ("success", done.succeeded),
             ("transient_failure", done.transient),

@@ -81,7 +81,7 @@ pub fn post(shared: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Answe
         }
     };
     let what = path.join("/");
-    shared.retry_lines.borrow_mut().one_more_at(Level::Info, |level, end| {
+    shared.retry_lines.borrow_mut().write_at(Level::Info, |level, end| {
         journal!(level, Event::Retry; "retry: {} is tried again now, because {caller} asks for it{end}", what.escape_debug());
     });
     answer::json(&Document { parts })

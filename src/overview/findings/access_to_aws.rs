@@ -13,7 +13,7 @@ use crate::overview::snapshot::Snapshot;
 use crate::problem::Problem;
 use crate::status::{ProvisioningPhase, Repeats, SessionDetails, SessionPhase};
 
-/// Failures within an hour from which on something is unstable; fewer are normal in a network.
+/// Number of failures within an hour that counts as unstable. Fewer are normal in a network.
 const UNSTABLE: u64 = 3;
 
 pub(super) fn network(snapshot: &Snapshot, found: &mut Vec<Finding>) {
@@ -26,7 +26,7 @@ pub(super) fn provisioning(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let Some(problem) = snapshot.provisioning.problem.clone() else {
         return;
     };
-    // A session that is up uses the certificate of before.
+    // A session that is connected uses the previous certificate.
     let is_up = snapshot.session.phase == SessionPhase::Connected;
     let id = match snapshot.provisioning.phase {
         ProvisioningPhase::Provisioned => CERTIFICATE_NOT_ACCEPTED,
@@ -72,7 +72,7 @@ pub(super) fn session(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     }
 }
 
-/// The problem with its numbers, which the part itself leaves out so that each takeover is not news.
+/// Adds the number of takeovers to the problem. The part itself leaves it out, so that not every takeover is logged as a new problem.
 fn taken_over(mut problem: Problem, details: &SessionDetails) -> Problem {
     if let Some(takeovers) = &details.taken_over {
         let (times, since, last) = (takeovers.times, &takeovers.since, &takeovers.last);
@@ -102,11 +102,11 @@ pub(super) fn role_alias(part: &AliasPart, boot: Duration, found: &mut Vec<Findi
         (AliasPhase::Waiting, Some(problem)) => {
             found.push(Finding::reported(ROLE_ALIAS_WAITING, "role_aliases", part, problem).about(name));
         }
-        // A refresh that fails because of something else, which says so itself.
+        // The refresh fails because of a finding that is in the list already.
         (AliasPhase::Valid, Some(problem)) if found.iter().any(|cause| cause.is_cause_of(&problem)) => {}
         (AliasPhase::Valid, Some(problem)) => {
             let mut finding = Finding::reported(ROLE_ALIAS_REFRESH, "role_aliases", part, problem).about(name);
-            // One failure is tried again long before the set at hand ends.
+            // A single failure is retried long before the credentials expire.
             if finding.severity == Severity::Waiting && u64::from(details.failed_in_a_row) < UNSTABLE {
                 finding.severity = Severity::Notice;
             }
@@ -128,7 +128,7 @@ pub(super) fn role_alias(part: &AliasPart, boot: Duration, found: &mut Vec<Findi
     }
 }
 
-/// How often something has happened, if that is too often and the last time is less than an hour ago.
+/// Returns the number and times of the occurrences, if they count as unstable.
 fn unstable(repeats: &Repeats, boot: Duration) -> Option<String> {
     let times = repeats.in_the_last_hour(boot);
     (times >= UNSTABLE).then(|| {

@@ -64,12 +64,12 @@ pub(super) fn identity(snapshot: &Snapshot, found: &mut Vec<Finding>) {
 /// Whether the identity reports that the certificate in use has expired.
 fn has_expired(snapshot: &Snapshot) -> bool {
     let problem = snapshot.identity.problem.as_ref();
-    let is_told = problem.is_some_and(|problem| problem.event == Some(Event::CertificateExpiring));
+    let is_reported = problem.is_some_and(|problem| problem.event == Some(Event::CertificateExpiring));
     let is_over = |(not_before, not_after)| Expiry::at(snapshot.now, not_before, not_after) == Expiry::Over;
-    is_told && validity(snapshot).is_some_and(is_over)
+    is_reported && validity(snapshot).is_some_and(is_over)
 }
 
-/// Only for a certificate that is in use, by a clock that can be right.
+/// Reports the expiry of the certificate in use, if the clock is set.
 pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let Some((not_before, not_after)) = validity(snapshot) else {
         return;
@@ -77,12 +77,12 @@ pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let Some(problem) = expiry_problem(snapshot.now, not_before, not_after) else {
         return;
     };
-    let step = Expiry::at(snapshot.now, not_before, not_after);
-    // The renewal is due at the first step, and reports its own problems until the last one.
-    if step == Expiry::Near && snapshot.identity.details.enrolment.is_some() {
+    let stage = Expiry::at(snapshot.now, not_before, not_after);
+    // Renewal begins at the first stage, and reports its own problems until the urgent one.
+    if stage == Expiry::Near && snapshot.identity.details.enrolment.is_some() {
         return;
     }
-    let is_over = step == Expiry::Over;
+    let is_over = stage == Expiry::Over;
     let id = match is_over {
         true if has_expired(snapshot) => return,
         true => CERTIFICATE_EXPIRED,
@@ -91,14 +91,14 @@ pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     found.push(Finding::new(id, "identity", Event::CertificateExpiring, problem));
 }
 
-/// The certificate's validity, where it is in use and the clock is set.
+/// Returns the validity of the certificate in use, if the clock is set.
 pub(in crate::overview) fn validity(snapshot: &Snapshot) -> Option<(SystemTime, SystemTime)> {
     let details = &snapshot.identity.details;
-    let is_told = snapshot.identity.phase == IdentityPhase::Ready && snapshot.clock.phase == ClockPhase::Set;
+    let is_applicable = snapshot.identity.phase == IdentityPhase::Ready && snapshot.clock.phase == ClockPhase::Set;
     let moment = |text: &Option<String>| humantime::parse_rfc3339(text.as_deref()?).ok();
     moment(&details.not_before)
         .zip(moment(&details.not_after))
-        .filter(|_| is_told)
+        .filter(|_| is_applicable)
 }
 
 pub(super) fn clock(snapshot: &Snapshot, found: &mut Vec<Finding>) {

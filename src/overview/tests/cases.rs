@@ -1,4 +1,4 @@
-//! The gateways of the table in docs/operations.md.
+//! The cases of the table in docs/operations.md.
 
 use super::*;
 use crate::event::Event;
@@ -16,13 +16,13 @@ macro_rules! cases {
     };
 }
 
-/// The session ends with this problem.
+/// Ends the session with this problem.
 fn offline(snapshot: &mut Snapshot, problem: Option<Problem>) {
     snapshot.session.phase = SessionPhase::Waiting;
     snapshot.session.problem = problem;
 }
 
-/// Nothing has come from AWS since the start.
+/// Makes the gateway one that has not been online since start.
 fn never_online(snapshot: &mut Snapshot, provisioning: ProvisioningPhase, problem: Option<Problem>) {
     snapshot.session.phase = SessionPhase::Idle;
     snapshot.provisioning.phase = provisioning;

@@ -37,7 +37,7 @@ fn each_step_of_an_expiry_and_each_change_of_the_state_is_news_once() {
 }
 
 #[test]
-fn what_a_part_writes_itself_is_not_written_again() {
+fn findings_that_a_part_logs_itself_are_not_logged_again() {
     let mut journal = OverviewJournal::default();
     let mut snapshot = healthy();
     assert!(journal.write(&snapshot, &Overview::new(&snapshot)));
@@ -52,16 +52,16 @@ fn what_a_part_writes_itself_is_not_written_again() {
     assert!(!journal.write(&snapshot, &Overview::new(&snapshot)));
 }
 
-/// What is changed, whether that is told, and the change.
+/// The name of a change, whether listeners are notified of it, and the change.
 type Change<D> = (&'static str, bool, fn(&mut D));
 
-/// What the verdict reads of the details changes it although no part has another phase or problem.
+/// Details that the verdict depends on can change it without a change of any phase or problem.
 #[test]
-fn a_change_of_details_is_told_where_the_verdict_reads_them() {
+fn listeners_are_notified_of_details_that_the_verdict_depends_on() {
     let clock: SharedClock = ManualClock::at(1_800_000_000);
     let hub = StatusHub::new(clock.clone());
     let mut changed = hub.changed();
-    let mut is_told = |what: &str, expected: bool| {
+    let mut assert_notified = |what: &str, expected: bool| {
         assert_eq!(changed.has_changed().unwrap(), expected, "{what}");
         changed.borrow_and_update();
     };
@@ -75,7 +75,7 @@ fn a_change_of_details_is_told_where_the_verdict_reads_them() {
     ];
     for (what, expected, change) in changes {
         messages.details(change);
-        is_told(what, expected);
+        assert_notified(what, expected);
     }
     let session = hub.reporter("session", SessionPhase::Connected, SessionDetails::default());
     let changes: [Change<SessionDetails>; 3] = [
@@ -89,17 +89,17 @@ fn a_change_of_details_is_told_where_the_verdict_reads_them() {
     ];
     for (what, expected, change) in changes {
         session.report_with(SessionPhase::Connected, None, change);
-        is_told(what, expected);
+        assert_notified(what, expected);
     }
     let token = hub.reporter("token", TokenPhase::Ready, TokenDetails::default());
     token.details(|details| details.signatures += 1);
-    is_told("signatures", false);
+    assert_notified("signatures", false);
     token.details(|details| details.warning = Some("another key".to_owned()));
-    is_told("a warning", true);
+    assert_notified("a warning", true);
     let alias = hub.reporter("role alias", AliasPhase::Waiting, AliasDetails::default());
     for failed in 1..=3 {
         let problem = Some(Problem::wait("AWS answered 500"));
         alias.report_with(AliasPhase::Valid, problem, |details| details.failed_in_a_row += 1);
-        is_told(&format!("failure {failed}"), true);
+        assert_notified(&format!("failure {failed}"), true);
     }
 }

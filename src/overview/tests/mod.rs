@@ -1,4 +1,4 @@
-//! The verdict on many gateways, as docs/operations.md tells it.
+//! Tests of the verdict, partly against the tables of docs/operations.md.
 
 mod cases;
 mod journal;
@@ -46,7 +46,7 @@ fn alias(name: &str) -> AliasPart {
     }
 }
 
-/// A gateway to which nothing is amiss.
+/// Returns a gateway without any problem.
 fn healthy() -> Snapshot {
     let mut snapshot = Snapshot {
         configuration: part::<_, ConfigurationDetails>(ConfigurationPhase::Loaded),
@@ -68,14 +68,14 @@ fn healthy() -> Snapshot {
     snapshot
 }
 
-/// The certificate lives for so long, and has so much left of it.
+/// Gives the certificate this lifetime and remaining validity.
 fn certificate(snapshot: &mut Snapshot, lifetime: Duration, left: Duration) {
     let end = snapshot.now + left;
     snapshot.identity.details.not_before = Some(rfc3339(end - lifetime));
     snapshot.identity.details.not_after = Some(rfc3339(end));
 }
 
-/// As many of them as this, ten minutes apart, the last one a minute ago.
+/// Returns this number of occurrences, ten minutes apart, the last one a minute ago.
 fn repeats(times: u64, snapshot: &Snapshot) -> Option<Repeats> {
     let clock = ManualClock::at(0);
     clock.pass(snapshot.boot - Duration::from_secs(60) - Duration::from_secs(600) * u32::try_from(times).unwrap());
@@ -90,24 +90,27 @@ fn repeats(times: u64, snapshot: &Snapshot) -> Option<Repeats> {
 }
 
 #[test]
-fn time_alone_changes_the_verdict_when_it_says_so() {
+fn the_verdict_may_change_at_known_times_without_a_report() {
     let hour = Duration::from_secs(3600);
     let mut snapshot = healthy();
-    assert_eq!(Overview::look_again_in(&snapshot), Some(270 * DAY));
+    assert_eq!(Overview::next_change_in(&snapshot), Some(270 * DAY));
     certificate(&mut snapshot, 365 * DAY, 20 * DAY);
-    assert_eq!(Overview::look_again_in(&snapshot), Some(13 * DAY));
+    assert_eq!(Overview::next_change_in(&snapshot), Some(13 * DAY));
     snapshot.session.details.losses = repeats(3, &snapshot);
-    assert_eq!(Overview::look_again_in(&snapshot), Some(hour - Duration::from_secs(60)));
+    assert_eq!(
+        Overview::next_change_in(&snapshot),
+        Some(hour - Duration::from_secs(60))
+    );
     snapshot.credentials_end_in = Some(Duration::from_secs(5));
-    assert_eq!(Overview::look_again_in(&snapshot), Some(Duration::from_secs(5)));
-    // By a clock that shows 1970 nothing ends.
+    assert_eq!(Overview::next_change_in(&snapshot), Some(Duration::from_secs(5)));
+    // While the clock is not set, no expiry is expected.
     snapshot = healthy();
     snapshot.clock.phase = ClockPhase::Unset;
-    assert_eq!(Overview::look_again_in(&snapshot), None);
+    assert_eq!(Overview::next_change_in(&snapshot), None);
 }
 
 #[test]
-fn the_first_step_of_an_expiry_is_not_told_where_the_certificate_is_renewed_by_itself() {
+fn the_first_expiry_warning_is_suppressed_with_automatic_renewal() {
     for (left, by_hand, by_est) in [
         (40 * DAY, false, false),
         (29 * DAY, true, false),
@@ -115,19 +118,19 @@ fn the_first_step_of_an_expiry_is_not_told_where_the_certificate_is_renewed_by_i
         (6 * DAY, true, true),
         (Duration::ZERO, true, true),
     ] {
-        for (enrolment, is_told) in [(None, by_hand), (Some(EnrolmentDetails::default()), by_est)] {
+        for (enrolment, is_reported) in [(None, by_hand), (Some(EnrolmentDetails::default()), by_est)] {
             let mut snapshot = healthy();
             certificate(&mut snapshot, 90 * DAY, left);
             snapshot.identity.details.enrolment = enrolment;
             let overview = Overview::new(&snapshot);
-            let told = overview.findings.iter().any(|finding| finding.part == "identity");
-            assert_eq!(told, is_told, "{left:?}");
+            let reported = overview.findings.iter().any(|finding| finding.part == "identity");
+            assert_eq!(reported, is_reported, "{left:?}");
         }
     }
 }
 
 #[test]
-fn a_verdict_forgets_what_an_hour_has_passed_without() {
+fn failures_are_forgotten_after_an_hour() {
     let mut snapshot = healthy();
     snapshot.session.details.losses = repeats(9, &snapshot);
     assert_eq!(Overview::new(&snapshot).state, State::Waiting);
@@ -137,7 +140,7 @@ fn a_verdict_forgets_what_an_hour_has_passed_without() {
 }
 
 #[test]
-fn a_session_that_was_made_since_proves_that_there_is_a_way() {
+fn a_session_connected_after_the_loss_of_the_route_proves_another_route() {
     let mut snapshot = healthy();
     snapshot.network.phase = NetworkPhase::Down;
     snapshot.network.since = Duration::from_secs(100);
@@ -149,7 +152,7 @@ fn a_session_that_was_made_since_proves_that_there_is_a_way() {
 }
 
 #[test]
-fn a_daemon_that_does_not_run_is_told_from_one_that_waits() {
+fn a_stopped_daemon_is_distinguished_from_a_starting_one() {
     for (exit, state, id) in [
         (Exit::Pin, State::Attention, "token-pin"),
         (Exit::Configuration, State::Attention, "daemon-failed"),
@@ -167,7 +170,7 @@ fn a_daemon_that_does_not_run_is_told_from_one_that_waits() {
     }
 }
 
-/// The reading ends of the parts of `gateway`.
+/// Returns the receivers of the parts of `gateway`.
 fn board(gateway: &Snapshot) -> StatusBoard {
     fn reading_end<T>(part: &T) -> watch::Receiver<T>
     where

@@ -13,7 +13,7 @@ fn judge(case: &Case) -> (Snapshot, Overview) {
     (gateway, overview)
 }
 
-/// The lines of the table, as docs/operations.md has them.
+/// Returns the rows of the table in docs/operations.md.
 fn lines() -> Vec<String> {
     let mut lines = Vec::new();
     for case in CASES {
@@ -26,7 +26,7 @@ fn lines() -> Vec<String> {
         }
         let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
         let state = overview.state.word();
-        // It goes over the session, if that has a way to AWS.
+        // The report is sent over the session, if that has a route to AWS.
         let health_report = if snapshot.is_online() { "sent" } else { "none" };
         lines.push(format!(
             "| {} | {state} | {} | {} | {} | {} | {health_report} | {} |",
@@ -42,7 +42,7 @@ fn lines() -> Vec<String> {
 }
 
 #[test]
-fn the_documentation_says_what_each_output_says() {
+fn the_documented_table_matches_the_verdicts() {
     let documentation = include_str!("../../../docs/operations.md");
     let lines = lines();
     assert!(lines.len() >= 30, "{} states", lines.len());
@@ -66,7 +66,7 @@ fn every_identifier_is_documented_and_provoked() {
             documentation.contains(&format!("`{id}`")),
             "{id} is not in docs/operations.md"
         );
-        // A daemon that does not run has a test of its own; the other two have no cause in this version.
+        // A daemon that is not running is tested separately; the other two have no cause in this version.
         let is_elsewhere = id.starts_with("daemon-") || ["configuration-problem", "messages-problem"].contains(id);
         assert!(
             is_elsewhere || provoked.contains(id),

@@ -131,18 +131,18 @@ impl Rig {
 
     /// The outages that the status counts.
     fn failures(&self) -> u64 {
-        let part = self.cache.get("telemetry", &*self.clock).unwrap();
-        part.details.failures.map_or(0, |failures| failures.times)
+        let alias = self.cache.get("telemetry", &*self.clock).unwrap();
+        alias.status.details.failures.map_or(0, |failures| failures.times)
     }
 
     /// What a caller finds: the phase, whether it is given credentials, and the problem's words.
     fn found(&self) -> (AliasPhase, bool, String) {
-        let part = self.cache.get("telemetry", &*self.clock).unwrap();
-        let given = part.usable(&*self.clock).is_some();
+        let alias = self.cache.get("telemetry", &*self.clock).unwrap();
+        let given = alias.usable(&*self.clock).is_some();
         (
-            part.phase,
+            alias.status.phase,
             given,
-            part.problem.map_or_else(String::new, |problem| problem.message),
+            alias.status.problem.map_or_else(String::new, |problem| problem.message),
         )
     }
 }

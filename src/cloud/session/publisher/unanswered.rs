@@ -86,7 +86,7 @@ impl Unanswered {
     /// Records and logs that AWS refuses this kind. Returns the problem for the sender.
     pub(super) fn refuse(&mut self, kind: Kind, why: &str) -> Problem {
         let problem = problems::topic_refused(&kind.topic, kind.retain, why);
-        self.log_limiter.one_more(|level, more| {
+        self.log_limiter.write(|level, more| {
             journal!(level, Event::TopicRefused, TOPIC = kind.topic.as_str(); "session: {problem}{more}");
         });
         let now = Instant::now();

@@ -98,7 +98,7 @@ impl Refusals {
             journal!(level, Event::FilterRefused, TOPIC = filter; "session: {why}{more}");
         };
         match before {
-            None => self.log_limiter.one_more(write),
+            None => self.log_limiter.write(write),
             Some(_) => write(Level::Debug, ""),
         }
         let refused = Refused {

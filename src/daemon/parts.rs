@@ -1,0 +1,271 @@
+//! The parts of the daemon: creates them, connects them by channels, and starts their threads.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::details::{configuration_details, identity_details, session_details, token_details};
+use super::reload::Reloader;
+use super::start::Start;
+use crate::clock::{Clock, SharedClock};
+use crate::cloud::{Cloud, MessageChannels, PresenceReport, SessionReporters};
+use crate::config::{Config, drop_in_folder};
+use crate::credentials::CredentialCacheEditor;
+use crate::heartbeat::Heartbeat;
+use crate::identity::{IdentityReporter, IdentityTask};
+use crate::local::{
+    AccessRules, ApiContext, Audit, Connections, Inherited, LoopbackPlace, Pace, Tally, ThingName, Waiting,
+};
+use crate::logging::LogLevel;
+use crate::messages::{self, SessionEvent};
+use crate::problem::Fatal;
+use crate::retry::Retries;
+use crate::status::{
+    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityPhase, MessagesDetails, MessagesPhase,
+    NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, ReloadOutcome, Reporter, SessionPhase,
+    StatusBoard, StatusHub, TokenDetails, TokenPhase,
+};
+use crate::subordinate;
+use crate::systemd::FdStore;
+use crate::token::{PinSource, Token, TokenThread};
+
+/// Reload requests that may wait for a running reload. Further ones are refused.
+const RELOAD_REQUESTS: usize = 8;
+
+/// The parts of the running daemon that the main thread needs.
+pub(super) struct Parts {
+    /// What requests of local programs are answered from.
+    pub(super) context: Rc<ApiContext>,
+    /// The hub of all status reporters.
+    pub(super) hub: StatusHub,
+    /// Reloads the configuration.
+    pub(super) reloader: Rc<Reloader>,
+    /// The service manager's store of file descriptors.
+    pub(super) fd_store: FdStore,
+    /// Problems that end the daemon.
+    pub(super) fatals: mpsc::Receiver<Fatal>,
+    /// Requests of local programs for a reload.
+    pub(super) reload_requests: mpsc::Receiver<oneshot::Sender<ReloadOutcome>>,
+    /// Events of the MQTT session, for the inbox.
+    pub(super) session_events: mpsc::Receiver<SessionEvent>,
+    /// The token thread. Dropping this closes the token.
+    pub(super) token_thread: TokenThread,
+    /// The cloud thread.
+    pub(super) cloud_thread: CloudThread,
+    /// Closes when the messages thread has ended.
+    pub(super) messages_ended: std::sync::mpsc::Receiver<()>,
+}
+
+/// The main thread's ends of the cloud thread.
+pub(super) struct CloudThread {
+    /// Its heartbeat.
+    pub(super) heartbeat: Heartbeat,
+    /// Ends it when set to true.
+    pub(super) shutdown: watch::Sender<bool>,
+    /// Closes when it has ended.
+    pub(super) ended: std::sync::mpsc::Receiver<()>,
+}
+
+impl Parts {
+    /// Creates all parts and starts their threads. `stored` are descriptors with credentials of the previous run, `loopback` is
+    /// what that run has left of the loopback listener.
+    ///
+    /// # Errors
+    /// When the system does not provide a thread.
+    pub(super) fn start(
+        path: &Path,
+        start: Start,
+        clock: SharedClock,
+        stored: Vec<(String, OwnedFd)>,
+        loopback: Inherited,
+    ) -> io::Result<Self> {
+        let Start {
+            config,
+            roots,
+            files,
+            fallback,
+        } = start;
+        let hub = StatusHub::new(clock.clone());
+        let reporters = Reporters::new(&hub, path, &config, &*clock);
+        let token_files = config.folders.runtime.join("loopback");
+        let loopback = LoopbackPlace::new(config.loopback, token_files, hub.clone(), loopback);
+        let board = reporters.board(&loopback);
+
+        let cache_editor = CredentialCacheEditor::new(hub.clone());
+        let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
+        let aliases = cache_editor.set(names, config.default_alias());
+        let cache = cache_editor.cache();
+        let fd_store = FdStore::take_over(stored, &config, &aliases.added, &*clock);
+        let (alias_sender, alias_changes) = mpsc::unbounded_channel();
+        let _ = alias_sender.send(aliases);
+
+        let (fatal_sender, fatals) = mpsc::channel(1);
+        let (steps, _) = watch::channel(0);
+        let heartbeat = Heartbeat::new();
+        let (token, token_thread) = Token::spawn(
+            config.token.clone(),
+            pin_source(&config),
+            reporters.token,
+            fatal_sender,
+            heartbeat.clone(),
+        )?;
+        let (identity_task, identity) = IdentityTask::new(
+            config.identity.clone(),
+            &config.folders,
+            files,
+            token.clone(),
+            clock.clone(),
+            steps.subscribe(),
+            reporters.identity,
+        );
+        let bounds = config.mqtt.bounds.clone();
+        let messages = messages::spawn(&config.folders.state, bounds, clock.clone(), reporters.messages)?;
+
+        let (reload_sender, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
+        let retries = Retries::new();
+        subordinate::log_problems(&config);
+        let context = Rc::new(ApiContext {
+            clock: clock.clone(),
+            started: clock.boot(),
+            board: board.clone(),
+            cache: cache.clone(),
+            outbox: messages.outbox.clone(),
+            inbox: messages.inbox,
+            presence_topic: RefCell::new(config.mqtt.presence_topic.clone()),
+            signing_request: identity_task.watch_request(),
+            thing: ThingName::default(),
+            access: RefCell::new(AccessRules::new(&config.access)),
+            reloads: reload_sender,
+            connections: Connections::default(),
+            drop_ins: drop_in_folder(path),
+            loopback,
+            pace: Pace::new(clock.clone()),
+            waiting: Waiting::default(),
+            tally: Tally::default(),
+            audit: Audit::new(clock.clone()),
+            log_level: LogLevel::new(),
+            retries: retries.clone(),
+            token,
+            retry_lines: RefCell::default(),
+        });
+
+        let (settings_sender, settings) = watch::channel(config.mqtt.clone());
+        let (shutdown, ending) = watch::channel(false);
+        let presence_report = PresenceReport {
+            board: board.clone(),
+            cache,
+            clock: clock.clone(),
+            started: clock.boot(),
+            changed: hub.changed(),
+        };
+        let cloud = Cloud {
+            config: config.clone(),
+            roots,
+            clock,
+            identity_task,
+            identity,
+            identity_part: board.identity,
+            clock_part: board.clock,
+            steps,
+            clock_reporter: reporters.clock,
+            network_reporter: reporters.network,
+            session_reporters: reporters.session,
+            alias_changes,
+            settings,
+            presence_report,
+            messages: MessageChannels {
+                outbox: messages.outbox,
+                qos0_messages: messages.direct,
+                wanted: messages.wanted,
+                events: messages.arrive,
+            },
+            retries,
+            shutdown: ending,
+            heartbeat: heartbeat.clone(),
+        };
+        let ended = cloud.spawn()?;
+
+        let reloader = Rc::new(Reloader {
+            path: path.to_owned(),
+            running: RefCell::new(config),
+            fallback: RefCell::new(fallback),
+            context: context.clone(),
+            cache: cache_editor,
+            alias_changes: alias_sender,
+            settings: settings_sender,
+            reporter: reporters.configuration,
+            lock: tokio::sync::Mutex::default(),
+        });
+        reloader.report_start();
+        Ok(Self {
+            context,
+            hub,
+            reloader,
+            fd_store,
+            fatals,
+            reload_requests,
+            session_events: messages.arrivals,
+            token_thread,
+            cloud_thread: CloudThread {
+                heartbeat,
+                shutdown,
+                ended,
+            },
+            messages_ended: messages.ended,
+        })
+    }
+}
+
+/// The status reporters of all parts.
+struct Reporters {
+    configuration: Reporter<ConfigurationPhase, ConfigurationDetails>,
+    token: Reporter<TokenPhase, TokenDetails>,
+    clock: Reporter<ClockPhase, ClockDetails>,
+    identity: IdentityReporter,
+    session: SessionReporters,
+    messages: Reporter<MessagesPhase, MessagesDetails>,
+    network: Reporter<NetworkPhase, NetworkDetails>,
+}
+
+impl Reporters {
+    fn new(hub: &StatusHub, path: &Path, config: &Config, clock: &dyn Clock) -> Self {
+        let loaded = configuration_details(path, clock);
+        let provisioning = ProvisioningDetails::default();
+        Self {
+            configuration: hub.reporter("configuration", ConfigurationPhase::Loaded, loaded),
+            token: hub.reporter("token", TokenPhase::Waiting, token_details(config)),
+            clock: hub.reporter("clock", ClockPhase::Unset, ClockDetails::default()),
+            identity: hub.reporter("identity", IdentityPhase::NoKey, identity_details(config)),
+            session: SessionReporters {
+                session: hub.reporter("session", SessionPhase::Idle, session_details(config)),
+                provisioning: hub.reporter("provisioning", ProvisioningPhase::NoKey, provisioning),
+            },
+            messages: hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default()),
+            network: hub.reporter("network", NetworkPhase::Unknown, NetworkDetails {}),
+        }
+    }
+
+    /// Returns the reading ends of all parts.
+    fn board(&self, loopback: &LoopbackPlace) -> StatusBoard {
+        StatusBoard {
+            configuration: self.configuration.watch(),
+            token: self.token.watch(),
+            clock: self.clock.watch(),
+            identity: self.identity.watch(),
+            provisioning: self.session.provisioning.watch(),
+            session: self.session.session.watch(),
+            messages: self.messages.watch(),
+            loopback: loopback.part(),
+            network: self.network.watch(),
+        }
+    }
+}
+
+fn pin_source(config: &Config) -> PinSource {
+    let pin_file = config.token.pin_file.as_deref();
+    PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime)
+}
