@@ -56,7 +56,7 @@ fuzz_target!(|damage: Damage| {
     if let Some(log) = damage.log {
         fs::write(folder.join("messages.db-wal"), log).expect("a file");
     }
-    if let Err(problem) = messages::look(folder) {
+    if let Err(problem) = messages::inspect_database(folder) {
         fuzz::assert_readable(&problem.to_string());
     }
     use_store(folder, if damage.twice { 2 } else { 1 });
@@ -143,9 +143,9 @@ fn intact() -> Vec<u8> {
                 .await;
             accepted.expect("room in a new database");
         }
-        outbox.note_thing("gw-1".to_owned()).await;
+        outbox.store_thing("gw-1".to_owned()).await;
         if let Some(noted) = outbox
-            .note_subscribed(vec![("gw-1/#".to_owned(), SubscriptionState::Uncertain)])
+            .store_subscribed(vec![("gw-1/#".to_owned(), SubscriptionState::Uncertain)])
             .await
         {
             let _ = noted.await;

@@ -1,10 +1,10 @@
-//! Topic filters, against a plain reference: which topics a filter takes in, which filter covers which, and that the fewest
+//! Topic filters, against a plain reference: which topics a filter takes in, which filter covers which, and that the minimal_cover
 //! filters together take in exactly what all programs asked for.
 
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gatepost::messages::{Wish, fewest};
+use gatepost::messages::{Interest, minimal_cover};
 use gatepost::qos::Qos;
 use gatepost::topic::{check_filter, check_publish, covers, matches};
 use libfuzzer_sys::fuzz_target;
@@ -67,7 +67,7 @@ fuzz_target!(|input: Input| {
             );
         }
     }
-    check_fewest(&programs, topic);
+    check_minimal_cover(&programs, topic);
 });
 
 /// MQTT 5.0, 4.7, as AWS IoT differs from it (`a/#` does not take in `a`), level by level.
@@ -116,16 +116,16 @@ fn qos(program: &Program) -> Qos {
     }
 }
 
-fn check_fewest(programs: &[&Program], topic: &str) {
-    let wishes = programs.iter().map(|program| Wish {
+fn check_minimal_cover(programs: &[&Program], topic: &str) {
+    let interests = programs.iter().map(|program| Interest {
         filter: program.filter,
         qos: qos(program),
-        fresh: program.fresh,
+        needs_retained: program.fresh,
         joined: 1,
         asked: 1,
         refused: program.refused,
     });
-    let wanted = fewest(wishes);
+    let wanted = minimal_cover(interests);
     for (filter, granted) in &wanted {
         let asked = programs.iter().filter(|program| covers(filter, program.filter));
         let highest = asked.map(|program| qos(program)).max();
