@@ -1,7 +1,7 @@
 //! Messages that must not be lost between the threads: messages to AWS until AWS acknowledges them, and messages from AWS
 //! until programs have taken them.
 //!
-//! - `thread` is the one thread that owns the [`database`]; all others send it jobs. `store` is the database file.
+//! - `thread` is the one thread that owns the `database`; all others send it jobs. `store` is the database file.
 //! - Outgoing: [`Outbox::accept`] writes a program's message to the disk. The session takes messages in the order that
 //!   `outbox/schedule` gives, and reports the outcome of each.
 //! - Incoming: the session passes each message to the [`Inbox`], which copies it to the streams of subscribed programs
