@@ -12,7 +12,7 @@ use crate::check_config;
 use crate::config::{self, AccessRule, Aliases, Config, DEFAULT_PATH, Draft, Folders, RuleText};
 use crate::foreign_text;
 use crate::identity;
-use crate::local::is_dynamic;
+use crate::local::is_dynamic_user;
 use crate::new_file::{self, NewFile};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{self, Reloaded};
@@ -112,7 +112,7 @@ fn warnings(rule: &RuleText) -> Vec<String> {
         .as_deref()
         .and_then(|name| User::from_name(name).ok().flatten());
     let uid = rule.who.uid.or(user.map(|user| user.uid.as_raw()));
-    if rule.who.unit.is_none() && uid.is_some_and(is_dynamic) {
+    if rule.who.unit.is_none() && uid.is_some_and(is_dynamic_user) {
         warnings.push("systemd gives this user to another service later; name the service's unit (--unit)".to_owned());
     }
     warnings

@@ -26,8 +26,9 @@ use tokio::task::{spawn_blocking, spawn_local};
 use crate::build_info::VERSION_AND_COMMIT;
 use crate::clock::{SharedClock, SystemClock};
 use crate::event::{Event, journal};
+use crate::instance_lock;
 use crate::last_end;
-use crate::local::{self, Socket};
+use crate::local;
 use crate::problem::{Exit, Fatal, Problem};
 use crate::systemd::{self, Descriptors, InheritedFds};
 
@@ -57,8 +58,11 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         return Ok(());
     };
     let inherited = InheritedFds::sorted(descriptors, start.config.loopback);
-    let Socket { listener, lock } = local::bind(&start.config.folders, inherited.listener)?;
-    last_end::forget(&start.config.folders);
+    let folders = &start.config.folders;
+    instance_lock::create_folders(folders)?;
+    let lock = instance_lock::lock(folders)?;
+    let listener = local::bind_socket(folders, inherited.listener)?;
+    last_end::forget(folders);
     journal!(Level::Info, Event::Start; "gatepostd {VERSION_AND_COMMIT} starts with {}", path.display());
     let parts = Parts::start(path, start, clock, inherited.stored, inherited.loopback).map_err(system_error)?;
     let outcome = serve(&runtime, listener, signals, parts)?;

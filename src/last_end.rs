@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_file;
 use crate::clock::rfc3339;
 use crate::config::Folders;
-use crate::local;
+use crate::instance_lock;
 use crate::overview::{Finding, Overview, State};
 use crate::problem::{Exit, Fatal, Problem};
 
@@ -62,7 +62,7 @@ impl LastEnd {
 
 /// Records how this run has ended, unless another daemon is running with the same folders.
 pub fn record(folders: &Folders, fatal: Option<&Fatal>) {
-    if local::lock(folders).is_err_and(|fatal| fatal.exit == Exit::Busy) {
+    if instance_lock::lock(folders).is_err_and(|fatal| fatal.exit == Exit::Busy) {
         return;
     }
     let now = rfc3339(std::time::SystemTime::now());
@@ -168,7 +168,7 @@ mod tests {
         forget(&folders);
         forget(&folders);
         assert!(read(folder.path()).is_none());
-        let _running = local::lock(&folders).unwrap();
+        let _running = instance_lock::lock(&folders).unwrap();
         record(&folders, None);
         assert!(read(folder.path()).is_none(), "another one runs");
         fs::write(path(&folders), "garbage").unwrap();

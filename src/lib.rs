@@ -36,6 +36,7 @@ pub mod hardening;
 pub mod heartbeat;
 pub mod identity;
 pub mod install_certificate;
+pub mod instance_lock;
 pub mod last_end;
 pub mod local;
 pub mod log_limiter;

@@ -31,7 +31,7 @@ pub struct Answer {
 /// Returns the path of the daemon's socket. The command `gatepost` passes its option `--socket` in an environment variable.
 pub fn socket(folders: &Folders) -> PathBuf {
     let given = std::env::var_os("GATEPOST_SOCKET").filter(|given| !given.is_empty());
-    given.map_or_else(|| local::path(folders), PathBuf::from)
+    given.map_or_else(|| local::socket_path(folders), PathBuf::from)
 }
 
 /// Sends a GET request; `None` if no daemon responds.

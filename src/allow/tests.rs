@@ -46,7 +46,7 @@ impl Place {
         let config = config::examine(&self.main(), &Folders::from_environment()).unwrap();
         let caller = Caller::Peer(Peer::new(uid, 100, None));
         AccessRules::new(&config.access)
-            .rule_for(&caller, permission, "gw-1")
+            .find_rule(&caller, permission, "gw-1")
             .is_some()
     }
 }

@@ -11,7 +11,7 @@ use super::lines::{Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE};
 use super::report::{Outcome, Report};
 use crate::check_config::examine;
 use crate::config::Config;
-use crate::local::{AccessRules, Caller, Peer, Permission, Topics};
+use crate::local::{AccessRules, Caller, Peer, Permission, RuleTopics};
 use crate::problem::{Exit, Fatal, Problem};
 
 /// An account, which may run programs in any unit.
@@ -50,12 +50,12 @@ fn report_role_aliases(
 ) {
     for alias in &config.role_aliases {
         let (name, permission) = (ROLE_ALIAS.of(&alias.name), Permission::RoleAlias(&alias.name));
-        if let Some(rule) = access.rule_for(&account.within(None), permission, "") {
+        if let Some(rule) = access.find_rule(&account.within(None), permission, "") {
             report.ok(name, format!("{account} may have it by {rule}"));
             continue;
         }
         let in_unit = |unit: &&str| {
-            let rule = access.rule_for(&account.within(Some(unit)), permission, "")?;
+            let rule = access.find_rule(&account.within(Some(unit)), permission, "")?;
             Some(format!("only in {unit}, by {rule}"))
         };
         let in_units: Vec<String> = units.iter().filter_map(in_unit).collect();
@@ -77,7 +77,7 @@ fn report_role_aliases(
 /// Reports each topic filter that a rule allows.
 fn report_topics(
     check: Check,
-    of: fn(Topics<'_>) -> &[String],
+    of: fn(RuleTopics<'_>) -> &[String],
     account: &Account,
     access: &AccessRules,
     units: &BTreeSet<&str>,

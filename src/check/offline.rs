@@ -13,7 +13,8 @@ use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Probe;
 use crate::config::{Config, Endpoint};
 use crate::identity::roots;
-use crate::local::{self, PortHolder};
+use crate::instance_lock;
+use crate::local::PortHolder;
 use crate::problem::{Exit, Problem};
 use crate::service::{Account, take_environment, taken_variables};
 
@@ -21,7 +22,7 @@ const NO_IDENTITY: &str = "there is no key with a certificate";
 
 /// Checks everything, each part after those that it depends on.
 pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report: &mut Report) {
-    let lock = match local::lock(&config.folders) {
+    let lock = match instance_lock::lock(&config.folders) {
         Ok(lock) => Some(lock),
         Err(fatal) if fatal.exit == Exit::Busy => {
             let problem = Problem::wait("it does not answer on its socket, but runs: its lock is held");
@@ -124,7 +125,7 @@ fn check_environment(report: &mut Report) {
 /// Checks the port of the loopback listener. Another program that listens there would receive the tokens of SDKs.
 fn check_loopback(config: &Config, report: &mut Report) {
     let Some(address) = config.loopback else { return };
-    match PortHolder::of(address) {
+    match PortHolder::find(address) {
         None => report.ok(LOOPBACK, format!("{address} is free")),
         Some(holder) if holder.is_service_manager() => {
             report.ok(LOOPBACK, format!("systemd keeps {address} for gatepost"));

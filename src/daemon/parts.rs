@@ -18,7 +18,8 @@ use crate::credentials::CredentialCacheEditor;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReporter, IdentityTask};
 use crate::local::{
-    AccessRules, ApiContext, Audit, Connections, Inherited, LoopbackPlace, Pace, Tally, ThingName, Waiting,
+    AccessRules, AckWaiters, ApiContext, Audit, Connections, Inherited, LoopbackSlot, RateLimiter, RequestCounts,
+    ThingName,
 };
 use crate::logging::LogLevel;
 use crate::messages::{self, SessionEvent};
@@ -92,7 +93,7 @@ impl Parts {
         let hub = StatusHub::new(clock.clone());
         let reporters = Reporters::new(&hub, path, &config, &*clock);
         let token_files = config.folders.runtime.join("loopback");
-        let loopback = LoopbackPlace::new(config.loopback, token_files, hub.clone(), loopback);
+        let loopback = LoopbackSlot::new(config.loopback, token_files, hub.clone(), loopback);
         let board = reporters.board(&loopback);
 
         let cache_editor = CredentialCacheEditor::new(hub.clone());
@@ -137,15 +138,15 @@ impl Parts {
             inbox: messages.inbox,
             presence_topic: RefCell::new(config.mqtt.presence_topic.clone()),
             signing_request: identity_task.watch_request(),
-            thing: ThingName::default(),
+            thing_name: ThingName::default(),
             access: RefCell::new(AccessRules::new(&config.access)),
             reloads: reload_sender,
             connections: Connections::default(),
             drop_ins: drop_in_folder(path),
             loopback,
-            pace: Pace::new(clock.clone()),
-            waiting: Waiting::default(),
-            tally: Tally::default(),
+            rate_limiter: RateLimiter::new(clock.clone()),
+            ack_waiters: AckWaiters::default(),
+            request_counts: RequestCounts::default(),
             audit: Audit::new(clock.clone()),
             log_level: LogLevel::new(),
             retries: retries.clone(),
@@ -250,7 +251,7 @@ impl Reporters {
     }
 
     /// Returns the reading ends of all parts.
-    fn board(&self, loopback: &LoopbackPlace) -> StatusBoard {
+    fn board(&self, loopback: &LoopbackSlot) -> StatusBoard {
         StatusBoard {
             configuration: self.configuration.watch(),
             token: self.token.watch(),

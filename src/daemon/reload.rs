@@ -163,7 +163,7 @@ impl Reloader {
         context.inbox.recheck_permissions();
         context.loopback.configure(effective.loopback);
         if let Some(loopback) = context.loopback.get() {
-            loopback.lay_out_again(&context.access).await;
+            loopback.rewrite_files(&context.access).await;
         }
         self.running.replace(effective);
         self.fallback.replace(None);

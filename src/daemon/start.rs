@@ -11,7 +11,7 @@ use crate::config::last_good::{self, LastGood};
 use crate::config::{Changes, Config, Folders};
 use crate::event::{Event, journal};
 use crate::identity::{Files, roots};
-use crate::local;
+use crate::instance_lock;
 use crate::problem::{Exit, Fatal, Problem};
 
 /// A configuration, and what is prepared from it before anything else.
@@ -111,7 +111,7 @@ pub(super) fn reject(path: &Path, config: &Config, fatal: &Fatal) -> bool {
 fn prepare(config: Config) -> Result<Start, Fatal> {
     let roots =
         roots::load(config.aws.root_ca.as_deref()).map_err(|problem| Fatal::new(Exit::Configuration, problem))?;
-    local::make_folders(&config.folders)?;
+    instance_lock::create_folders(&config.folders)?;
     let files = Files::watch(&config.identity)?;
     Ok(Start {
         config,

@@ -1,44 +1,28 @@
-//! What local programs see: the Unix socket, and for SDKs that cannot use one, the loopback listener.
+//! Serves local programs: on the Unix socket and, for SDKs that cannot use one, on the loopback listener.
 //!
-//! One thread, one runtime: nothing here waits for the cloud wing or the token, and nobody but the one who publishes for
-//! the disk.
-//! The way of a request: `server` -> a door (`socket`, `loopback`) that says who the `caller` is -> `resources` -> `access`
-//! (noted in `audit`) -> a snapshot in `view` -> `answer`.
+//! Everything here runs on one thread with one runtime. Nothing waits for the cloud thread or the token; only a publish
+//! at QoS 1 and a durable subscription wait for the disk.
+//! A request takes this path: `listeners` (accepts the connection and identifies the `caller`) -> `api::router` ->
+//! `access` (the decision is logged by `access::audit`) -> a snapshot in `context` -> `http`.
 
 mod access;
-mod admission;
-mod answer;
-mod audit;
-mod body;
+mod api;
+mod bearer_tokens;
 mod caller;
-mod connections;
-mod hint;
+mod context;
+mod http;
+mod limits;
+mod listeners;
 mod loopback;
-mod ownership;
-mod pace;
-mod parameters;
-mod peer;
-mod resources;
-mod server;
-mod socket;
-mod tally;
-mod thing;
-mod unit;
-mod view;
-mod waiting;
-mod wing;
+mod run;
+mod thing_name;
 
-pub use access::{AccessRules, Permission, Topics};
-pub use audit::Audit;
-pub use caller::Caller;
-pub use connections::Connections;
-pub use hint::is_dynamic;
-pub use loopback::{Inherited, Loopback, LoopbackPlace, PortHolder, examine_token_files, give_token_file_to};
-pub use pace::Pace;
-pub use peer::Peer;
-pub use socket::{Socket, bind, lock, make_folders, path};
-pub use tally::Tally;
-pub use thing::ThingName;
-pub use view::ApiContext;
-pub use waiting::Waiting;
-pub use wing::run;
+pub use access::{AccessRules, Audit, Permission, RuleTopics, is_dynamic_user};
+pub use bearer_tokens::{examine_token_files, give_token_file_to};
+pub use caller::{Caller, Peer};
+pub use context::ApiContext;
+pub use limits::{AckWaiters, RateLimiter, RequestCounts};
+pub use listeners::{Connections, bind_socket, socket_path};
+pub use loopback::{Inherited, Loopback, LoopbackSlot, PortHolder};
+pub use run::run;
+pub use thing_name::ThingName;

@@ -1,8 +1,8 @@
-//! The listener's port, and who else uses it.
+//! Binds the loopback listener's port, and finds other users of it.
 //!
-//! An SDK does not ask who listens: it shows its token to whoever has the port. So nothing is laid out before the port is
-//! ours, and a port on which another user still has connections is not: an SDK that keeps such a connection would show the
-//! next token there.
+//! An SDK presents its token to whoever has the port. So no token file is written before the port is bound, and a port on
+//! which another user still has connections is refused: an SDK that keeps such a connection would present the next token
+//! there.
 
 use std::fs;
 use std::io;
@@ -13,11 +13,11 @@ use nix::unistd::{Uid, User};
 
 /// The kernel's tables of TCP sockets (proc_pid_net(5)).
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-/// Their states (Linux, include/net/tcp_states.h). A socket in one of the last three has no process any more, or none yet.
+/// TCP states (Linux, include/net/tcp_states.h). A socket in one of the last three has no process any more, or none yet.
 const LISTEN: u8 = 0x0a;
 const WITHOUT_A_PROCESS: [u8; 3] = [0x03, 0x06, 0x07];
 
-/// One socket of a table.
+/// A socket in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     local: SocketAddr,
@@ -27,21 +27,22 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether the socket keeps another one from `address`.
-    fn is_at(&self, address: SocketAddr) -> bool {
-        self.local.port() == address.port() && takes_in(self.local.ip(), address.ip())
+    /// Returns whether the socket keeps another one from binding `address`.
+    fn conflicts_with(&self, address: SocketAddr) -> bool {
+        self.local.port() == address.port() && covers(self.local.ip(), address.ip())
     }
 }
 
-/// Binds the address, if no other user has anything to do with it.
+/// Binds the address, if no other user has a socket there.
 ///
 /// # Errors
-/// With the reason as a part of a sentence, which names the other user where that can be known.
+/// If another user has, or the address cannot be bound. The error is the reason as part of a sentence, and names the other user
+/// if possible.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = listen(address).map_err(|error| {
         let listens = |entry: &&Entry| entry.state == LISTEN;
         match others(&entries(), address).find(listens) {
-            Some(entry) => format!("{error}: {} listens there", name(entry.uid)),
+            Some(entry) => format!("{error}: {} listens there", user_name(entry.uid)),
             None => error.to_string(),
         }
     })?;
@@ -49,45 +50,46 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
         None => Ok(listener),
         Some(entry) => Err(format!(
             "{} still has connections at that port, from when it was not gatepost's",
-            name(entry.uid)
+            user_name(entry.uid)
         )),
     }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    // The standard library asks for 128 places in the queue: a flood of connections would fill them.
+    // The standard library requests a backlog of 128, which a flood of connections would fill.
     listen_again(&listener, Backlog::MAXALLOWABLE)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Sockets at the address that are not this user's.
+/// Returns the sockets of other users that conflict with the address.
 fn others(entries: &[Entry], address: SocketAddr) -> impl Iterator<Item = &Entry> {
     let own = rustix::process::geteuid().as_raw();
-    entries
-        .iter()
-        .filter(move |entry| entry.is_at(address) && entry.uid != own && !WITHOUT_A_PROCESS.contains(&entry.state))
+    entries.iter().filter(move |entry| {
+        entry.conflicts_with(address) && entry.uid != own && !WITHOUT_A_PROCESS.contains(&entry.state)
+    })
 }
 
-/// Whether a socket at `there` keeps one at `here` away.
-fn takes_in(there: IpAddr, here: IpAddr) -> bool {
-    let there = there.to_canonical();
-    // An IPv6 socket at no address in particular takes IPv4 in as well, unless it is told not to.
-    there == here || (there.is_unspecified() && (there.is_ipv6() || here.is_ipv4()))
+/// Returns whether a socket bound to `bound` also receives connections to `address`.
+fn covers(bound: IpAddr, address: IpAddr) -> bool {
+    let bound = bound.to_canonical();
+    // A socket at the unspecified IPv6 address accepts IPv4 as well, unless IPV6_V6ONLY is set.
+    bound == address || (bound.is_unspecified() && (bound.is_ipv6() || address.is_ipv4()))
 }
 
+/// Reads all TCP sockets.
 fn entries() -> Vec<Entry> {
-    // Without the tables the user is not named, and no connection is found: binding alone decides.
+    // Without the tables no other user is found, and binding alone decides.
     let tables = TABLES.iter().filter_map(|path| fs::read_to_string(path).ok());
     tables.flat_map(|table| parse(&table)).collect()
 }
 
 fn parse(table: &str) -> Vec<Entry> {
-    table.lines().skip(1).filter_map(entry).collect()
+    table.lines().skip(1).filter_map(parse_line).collect()
 }
 
-fn entry(line: &str) -> Option<Entry> {
+fn parse_line(line: &str) -> Option<Entry> {
     let mut fields = line.split_ascii_whitespace();
     let local = fields.nth(1)?;
     let state = fields.nth(1)?;
@@ -96,15 +98,15 @@ fn entry(line: &str) -> Option<Entry> {
     let (ip, port) = local.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     Some(Entry {
-        local: SocketAddr::new(ip_of(ip)?, port),
+        local: SocketAddr::new(parse_ip(ip)?, port),
         state: u8::from_str_radix(state, 16).ok()?,
         uid: uid.parse().ok()?,
         inode: inode.parse().ok()?,
     })
 }
 
-/// An address as the kernel prints it: words of four bytes, each in the machine's own order.
-fn ip_of(text: &str) -> Option<IpAddr> {
+/// Parses an address as the kernel prints it: words of four bytes in the machine's byte order.
+fn parse_ip(text: &str) -> Option<IpAddr> {
     let word = |index: usize| {
         let digits = text.get(8 * index..8 * (index + 1))?;
         Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
@@ -122,16 +124,16 @@ fn ip_of(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// The user and the inode of the socket that listens at the address, or keeps others from listening there.
-pub(super) fn listener_at(address: SocketAddr) -> Option<(u32, u64)> {
+/// Returns user and inode of the socket that listens at the address, or keeps others from listening there.
+pub fn listener_at(address: SocketAddr) -> Option<(u32, u64)> {
     let entries = entries();
     let mut listening = entries.iter().filter(|entry| entry.state == LISTEN);
-    let found = listening.find(|entry| entry.is_at(address))?;
+    let found = listening.find(|entry| entry.conflicts_with(address))?;
     Some((found.uid, found.inode))
 }
 
-/// A user by name and number.
-pub(super) fn name(uid: u32) -> String {
+/// Returns a user's name and number for messages.
+pub fn user_name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => format!("user {} (uid {uid})", user.name.escape_debug()),
         Ok(None) | Err(_) => format!("uid {uid}"),
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn the_kernels_table_is_read() {
+    fn the_kernels_table_is_parsed() {
         let v6 = "00000000000000000000000001000000:26C2";
         let mapped = "0000000000000000FFFF00000100007F:26C2";
         for (text, expected) in [
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_at_the_port_is_found_and_nobody_else() {
+    fn conflicting_sockets_of_other_users_are_found() {
         let other = rustix::process::geteuid().as_raw() + 1001;
         for (local, state, uid, here, found) in [
             ("127.0.0.1:9922", LISTEN, other, "127.0.0.1:9922", true),
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_taken_is_said() {
+    fn an_address_in_use_is_reported() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         assert!(bind(address).unwrap_err().contains("in use"));

@@ -10,9 +10,9 @@ use crate::foreign_text::clean;
 /// The user and the process that listen on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortHolder {
-    /// The user, by name where it has one.
+    /// The user's name and number.
     user: String,
-    /// The process, where this user may look into it.
+    /// The process, if this user may inspect it.
     process: Option<Process>,
 }
 
@@ -24,15 +24,15 @@ struct Process {
 
 impl PortHolder {
     /// Finds the listener at `address`, or one that keeps others from listening there; `None` where there is none.
-    pub fn of(address: SocketAddr) -> Option<Self> {
+    pub fn find(address: SocketAddr) -> Option<Self> {
         let (uid, inode) = port::listener_at(address)?;
         Some(Self {
-            user: port::name(uid),
+            user: port::user_name(uid),
             process: process_with_socket(inode),
         })
     }
 
-    /// Whether it is the service manager, which keeps the port for gatepost between two runs.
+    /// Returns whether the holder is the service manager, which keeps the port for gatepost between two runs.
     pub fn is_service_manager(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.id == 1)
     }
@@ -48,19 +48,19 @@ impl fmt::Display for PortHolder {
     }
 }
 
-/// The process that has a socket open, among those whose descriptors this user may see.
+/// Finds the process that has a socket open, among those whose descriptors this user may read.
 fn process_with_socket(inode: u64) -> Option<Process> {
-    let wanted = format!("socket:[{inode}]");
-    let has_it = |id: &u32| {
+    let target_of_socket = format!("socket:[{inode}]");
+    let has_socket = |id: &u32| {
         let Ok(descriptors) = fs::read_dir(format!("/proc/{id}/fd")) else {
             return false;
         };
         let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-        targets.any(|target| target.as_os_str() == wanted.as_str())
+        targets.any(|target| target.as_os_str() == target_of_socket.as_str())
     };
     let processes = fs::read_dir("/proc").ok()?;
     let mut ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let id = ids.find(has_it)?;
+    let id = ids.find(has_socket)?;
     let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
     Some(Process { id, name: clean(name) })
 }
@@ -82,16 +82,16 @@ mod tests {
             if address.ip().is_unspecified() {
                 address.set_ip("127.0.0.1".parse().unwrap());
             }
-            let holder = PortHolder::of(address).unwrap();
-            let said = holder.to_string();
+            let holder = PortHolder::find(address).unwrap();
+            let text = holder.to_string();
             assert!(
-                said.contains(&format!("uid {}", rustix::process::geteuid().as_raw())),
-                "{said}"
+                text.contains(&format!("uid {}", rustix::process::geteuid().as_raw())),
+                "{text}"
             );
-            assert!(said.contains(&format!("(pid {})", std::process::id())), "{said}");
+            assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
             assert!(!holder.is_service_manager());
             drop(listener);
-            assert_eq!(PortHolder::of(address), None, "{address}");
+            assert_eq!(PortHolder::find(address), None, "{address}");
         }
     }
 

@@ -1,0 +1,18 @@
+//! The HTTP API: one file for each resource, and one table of routes (`router`).
+
+mod credentials;
+mod csr;
+mod log_level;
+mod loopback_env;
+mod metrics;
+mod outbox;
+mod reload;
+mod retry;
+mod router;
+mod routes;
+mod sign;
+mod status;
+mod subscriptions;
+mod topics;
+
+pub use router::{needs_no_token, respond_on_loopback, respond_on_socket, respond_without_token};

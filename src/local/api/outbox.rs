@@ -1,0 +1,103 @@
+//! /v1/outbox: the queued and the parked messages, for callers that may publish and subscribe to everything.
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use crate::local::caller::Caller;
+use crate::local::context::ApiContext;
+use crate::local::http::{self, ApiError, Response, parse_query};
+use crate::messages::{Entry, Selection};
+
+/// A page of the list.
+#[derive(Serialize)]
+struct Page {
+    messages: Vec<Entry>,
+}
+
+/// The number of messages that were changed.
+#[derive(Serialize)]
+struct Done {
+    messages: usize,
+}
+
+/// Lists a page of the queued or the parked messages.
+pub async fn list(
+    context: &ApiContext,
+    caller: &Caller,
+    is_parked: bool,
+    query: Option<&str>,
+) -> Result<Response, ApiError> {
+    authorize(context, caller)?;
+    let parameters = parse_query(query, &["after"])?;
+    let after = parameters.first().map_or(Ok(0), |(_, id)| parse_id(id))?;
+    let messages = context.outbox.list(after, is_parked).await?;
+    Ok(http::json(&Page { messages }))
+}
+
+/// Returns a message.
+pub async fn show(context: &ApiContext, caller: &Caller, id: &str) -> Result<Response, ApiError> {
+    authorize(context, caller)?;
+    match context.outbox.show(parse_id(id)?).await? {
+        Some(message) => Ok(http::json(&message)),
+        None => Err(unknown_message(id)),
+    }
+}
+
+/// Deletes a message, or all queued or parked ones.
+pub async fn purge(context: &ApiContext, caller: &Caller, id: &str) -> Result<Response, ApiError> {
+    authorize(context, caller)?;
+    let which = parse_which(id)?;
+    let is_single = matches!(which, Selection::One(_));
+    let messages = context.outbox.purge(which).await?;
+    respond_with_number(id, is_single, messages)
+}
+
+/// Sends a parked message again, or all of them.
+pub async fn retry(context: &ApiContext, caller: &Caller, id: &str) -> Result<Response, ApiError> {
+    authorize(context, caller)?;
+    let which = parse_which(id)?;
+    if matches!(which, Selection::Queued) {
+        return Err(ApiError::malformed("the messages in queued are sent anyway")
+            .hint("those that AWS did not take are in /v1/outbox/parked"));
+    }
+    let is_single = matches!(which, Selection::One(_));
+    let messages = context.outbox.retry(which).await?;
+    respond_with_number(id, is_single, messages)
+}
+
+fn authorize(context: &ApiContext, caller: &Caller) -> Result<(), ApiError> {
+    match context.may_do_everything(caller) {
+        true => Ok(()),
+        false => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "not_allowed",
+            format!("{caller} may not look into the outbox: it holds every program's messages"),
+        )
+        .hint("it is for those who may publish and subscribe to everything (#): root and group gatepost, as shipped")),
+    }
+}
+
+fn respond_with_number(id: &str, is_single: bool, messages: usize) -> Result<Response, ApiError> {
+    match messages {
+        0 if is_single => Err(unknown_message(id)),
+        _ => Ok(http::json(&Done { messages })),
+    }
+}
+
+fn parse_which(text: &str) -> Result<Selection, ApiError> {
+    match text {
+        "queued" => Ok(Selection::Queued),
+        "parked" => Ok(Selection::Parked),
+        id => parse_id(id).map(Selection::One),
+    }
+}
+
+fn parse_id(text: &str) -> Result<i64, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::malformed(format!("\"{}\" is no message's number", text.escape_debug())))
+}
+
+fn unknown_message(id: &str) -> ApiError {
+    let message = format!("no message has the number {id}: it was sent, dropped or purged");
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_message", message)
+}

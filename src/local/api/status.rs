@@ -1,0 +1,83 @@
+//! GET /v1/status: the status of each component, since when, and why. Every local user may read it; it contains no secret.
+
+use serde::Serialize;
+
+use super::log_level;
+use crate::build_info::{self, VERSION};
+use crate::clock::rfc3339;
+use crate::credentials::AliasDetails;
+use crate::local::context::ApiContext;
+use crate::local::http::{self, Response};
+use crate::overview::{Finding, Overview, State};
+use crate::status::{
+    ClockDetails, ConfigurationDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails,
+    PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
+};
+
+/// The response's body.
+#[derive(Serialize)]
+struct Document {
+    version: &'static str,
+    /// `None` if it was not known at build time.
+    commit: Option<&'static str>,
+    now: String,
+    started: String,
+    state: State,
+    summary: String,
+    working: bool,
+    exit_code: u8,
+    problems: Vec<Finding>,
+    identity: PartDocument<IdentityDetails>,
+    token: PartDocument<TokenDetails>,
+    clock: PartDocument<ClockDetails>,
+    network: PartDocument<NetworkDetails>,
+    configuration: PartDocument<ConfigurationDetails>,
+    provisioning: PartDocument<ProvisioningDetails>,
+    session: PartDocument<SessionDetails>,
+    role_aliases: Vec<PartDocument<AliasDetails>>,
+    messages: PartDocument<MessagesDetails>,
+    loopback: Option<PartDocument<LoopbackDetails>>,
+    log_level: log_level::Document,
+}
+
+/// Returns the status.
+pub fn get(context: &ApiContext) -> Response {
+    let clock = &*context.clock;
+    let board = &context.board;
+    let Overview {
+        state,
+        summary,
+        is_working: working,
+        findings: problems,
+        exit_code,
+    } = context.overview();
+    let now = clock.wall();
+    let uptime = clock.boot().saturating_sub(context.started);
+    http::json(&Document {
+        version: VERSION,
+        commit: build_info::commit(),
+        now: rfc3339(now),
+        started: rfc3339(now.checked_sub(uptime).unwrap_or(now)),
+        state,
+        summary,
+        working,
+        exit_code,
+        problems,
+        identity: board.identity.borrow().document(clock),
+        token: board.token.borrow().document(clock),
+        clock: board.clock.borrow().document(clock),
+        network: board.network.borrow().document(clock),
+        configuration: board.configuration.borrow().document(clock),
+        provisioning: board.provisioning.borrow().document(clock),
+        session: board.session.borrow().document(clock),
+        role_aliases: context
+            .cache
+            .parts(clock)
+            .iter()
+            .map(|part| part.document(clock))
+            .collect(),
+        messages: board.messages.borrow().document(clock),
+        loopback: board.loopback().map(|part| part.document(clock)),
+        log_level: log_level::document(context),
+    })
+}

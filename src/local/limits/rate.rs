@@ -1,0 +1,306 @@
+//! Limits the request rate of each user and token holder, so that a program in a loop does not delay the others.
+//!
+//! A request takes some ten microseconds of the one thread that serves all programs. Requests above the rate are delayed,
+//! and when the delay would become too long they are rejected. Rejections are delayed as well, because it is the delay that
+//! leaves time for the others.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::admission::Origin;
+use crate::clock::SharedClock;
+use crate::local::caller::{Caller, TokenHolder};
+
+/// Sustained requests a second. An SDK requests credentials at most once for each call that it signs.
+const RATE: u32 = 500;
+/// Requests that are served without delay after an idle time: all programs of a user may start at the same moment.
+const BURST: u32 = 100;
+const REQUESTS: Limit = Limit {
+    rate: RATE,
+    burst: BURST,
+    max_delay: MAX_DELAY,
+};
+/// Limit of a user's new connections: a program may open one for each request, and a delayed request must not hold up the
+/// next.
+const CONNECTIONS: Limit = Limit {
+    rate: 2 * RATE,
+    burst: 5 * BURST,
+    max_delay: Duration::ZERO,
+};
+/// Maximum delay. A request that would be delayed longer is rejected.
+const MAX_DELAY: Duration = Duration::from_millis(100);
+/// Minimum delay of a rejection; short enough for an SDK whose timeout is one second.
+const REJECTION_DELAY: Duration = Duration::from_millis(100);
+/// Maximum number of buckets. Idle ones are removed first.
+const MAX_BUCKETS: usize = 1024;
+
+/// The callers that share a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Bucket {
+    User(u32),
+    Bearer(TokenHolder),
+    /// All users of the Unix socket whom no rule names.
+    Strangers,
+    /// All callers of the loopback listener without a token.
+    WithoutToken,
+    /// New connections of a user.
+    UserConnections(u32),
+    /// New connections of users whom no rule names.
+    StrangerConnections,
+}
+
+/// A rate with its burst.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    /// Sustained requests a second.
+    rate: u32,
+    /// Requests without delay after an idle time.
+    burst: u32,
+    /// Maximum delay before a request is rejected.
+    max_delay: Duration,
+}
+
+/// Limits the request rate of each caller.
+#[derive(Debug)]
+pub struct RateLimiter {
+    clock: SharedClock,
+    /// The user that this daemon runs as. It and root are exempt, because they could do more harm in other ways.
+    own_uid: u32,
+    schedules: RefCell<HashMap<Bucket, Schedule>>,
+}
+
+/// The schedule of a bucket, by the boottime clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Schedule {
+    /// Theoretical arrival time of the next request at the sustained rate (generic cell rate algorithm, ITU-T I.371).
+    due: Duration,
+    /// The time of the last rejection. Rejections are spread, because callers that are rejected together retry together.
+    last_rejection: Duration,
+}
+
+/// The decision about a request, with its delay.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    Accept(Duration),
+    Reject(Duration),
+}
+
+impl RateLimiter {
+    /// Creates a limiter without any buckets.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            own_uid: rustix::process::geteuid().as_raw(),
+            schedules: RefCell::default(),
+        }
+    }
+
+    /// Returns whether this user is exempt: root, and the user that the daemon runs as.
+    pub fn is_exempt(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own_uid
+    }
+
+    /// Returns whether one more connection of `origin` is accepted now. A connection above the rate is closed unread, because
+    /// it costs more than any request on it.
+    pub fn admits_connection(&self, origin: &Origin) -> bool {
+        let bucket = match origin {
+            Origin::Trusted | Origin::Unproven | Origin::Bearer(_) => return true,
+            Origin::User(uid) => Bucket::UserConnections(*uid),
+            Origin::Stranger => Bucket::StrangerConnections,
+        };
+        self.decide(bucket, 1, CONNECTIONS) == Decision::Accept(Duration::ZERO)
+    }
+
+    /// Delays a request of `caller` as its rate requires.
+    ///
+    /// # Errors
+    /// If the delay would be too long. The error comes after a delay as well.
+    pub async fn admit(&self, caller: &Caller) -> Result<(), RateLimitError> {
+        self.charge(caller, 1).await
+    }
+
+    /// Delays work that takes as long as `cost` requests.
+    ///
+    /// # Errors
+    /// Like [`admit`](Self::admit).
+    pub async fn charge(&self, caller: &Caller, cost: u32) -> Result<(), RateLimitError> {
+        let bucket = match caller {
+            Caller::Peer(peer) if self.is_exempt(peer.uid) => return Ok(()),
+            Caller::Peer(peer) => Bucket::User(peer.account),
+            Caller::Bearer(holder) => Bucket::Bearer(holder.clone()),
+        };
+        match self.decide(bucket, cost, REQUESTS) {
+            Decision::Accept(Duration::ZERO) => Ok(()),
+            Decision::Accept(delay) => {
+                sleep(delay).await;
+                Ok(())
+            }
+            Decision::Reject(delay) => {
+                sleep(delay).await;
+                Err(RateLimitError {
+                    who: caller.to_string(),
+                })
+            }
+        }
+    }
+
+    /// Accepts or rejects at once a request of a caller that no rule names, or that has no token: such a caller must not occupy a
+    /// connection during a delay. All of them on a listener share one limit.
+    ///
+    /// # Errors
+    /// If the request is rejected. The connection must be closed.
+    pub fn admit_stranger(&self, origin: &Origin) -> Result<(), RateLimitError> {
+        let (bucket, who) = match origin {
+            Origin::Unproven => (Bucket::WithoutToken, "callers without a token"),
+            _ => (Bucket::Strangers, "users whom no access rule names"),
+        };
+        match self.decide(bucket, 1, REQUESTS) {
+            Decision::Accept(_) => Ok(()),
+            Decision::Reject(_) => Err(RateLimitError { who: who.to_owned() }),
+        }
+    }
+
+    fn decide(&self, bucket: Bucket, cost: u32, limit: Limit) -> Decision {
+        let Limit { rate, burst, max_delay } = limit;
+        let now = self.clock.boot();
+        let mut schedules = self.schedules.borrow_mut();
+        if schedules.len() >= MAX_BUCKETS && !schedules.contains_key(&bucket) {
+            schedules.retain(|_, schedule| schedule.due.max(schedule.last_rejection) > now);
+        }
+        let has_room = schedules.contains_key(&bucket) || schedules.len() < MAX_BUCKETS;
+        let mut schedule = schedules.get(&bucket).copied().unwrap_or_default();
+        let one = Duration::from_secs(1) / rate;
+        let due = schedule.due.max(now) + one * cost;
+        let delay = due.saturating_sub(now + one * burst);
+        let decision = if has_room && delay <= max_delay {
+            schedule.due = due;
+            Decision::Accept(delay)
+        } else {
+            schedule.last_rejection = (schedule.last_rejection + one).max(now + REJECTION_DELAY);
+            Decision::Reject(schedule.last_rejection - now)
+        };
+        if has_room {
+            schedules.insert(bucket, schedule);
+        }
+        decision
+    }
+}
+
+/// The caller sends requests faster than its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitError {
+    who: String,
+}
+
+impl fmt::Display for RateLimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = &self.who;
+        write!(
+            f,
+            "{who}: too many requests at once; more than {RATE} a second are not answered"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::manual::ManualClock;
+
+    #[test]
+    fn a_loop_is_delayed_and_a_crowd_is_rejected() {
+        let clock = ManualClock::at(1_800_000_000);
+        let limiter = RateLimiter::new(clock.clone());
+        let ask = |uid| limiter.decide(Bucket::User(uid), 1, REQUESTS);
+        for _ in 0..BURST {
+            assert_eq!(ask(1), Decision::Accept(Duration::ZERO));
+        }
+        let milliseconds = Duration::from_millis;
+        for number in 1..=50 {
+            assert_eq!(
+                ask(1),
+                Decision::Accept(milliseconds(2 * number)),
+                "each is delayed a little longer"
+            );
+        }
+        assert_eq!(ask(1), Decision::Reject(milliseconds(100)));
+        assert_eq!(
+            ask(1),
+            Decision::Reject(milliseconds(102)),
+            "rejections are spread as well"
+        );
+        assert_eq!(ask(2), Decision::Accept(Duration::ZERO), "another user notices nothing");
+        assert!(limiter.admit_stranger(&Origin::Stranger).is_ok() && limiter.admit_stranger(&Origin::Unproven).is_ok());
+        clock.pass(milliseconds(2));
+        assert_eq!(ask(1), Decision::Accept(milliseconds(100)));
+        clock.pass(Duration::from_secs(3600));
+        for _ in 0..BURST {
+            assert_eq!(
+                ask(1),
+                Decision::Accept(Duration::ZERO),
+                "idle time is credited up to a burst"
+            );
+        }
+        assert_eq!(ask(1), Decision::Accept(milliseconds(2)), "and no further");
+    }
+
+    #[test]
+    fn connections_are_limited_by_user_and_strangers_are_one() {
+        let clock = ManualClock::at(1_800_000_000);
+        let limiter = RateLimiter::new(clock.clone());
+        let accepted = |origin: &dyn Fn(u32) -> Origin| {
+            (0..10_000)
+                .filter(|number| limiter.admits_connection(&origin(*number)))
+                .count()
+        };
+        let burst = usize::try_from(CONNECTIONS.burst).unwrap();
+        assert_eq!(accepted(&|_| Origin::User(1)), burst);
+        assert_eq!(accepted(&|_| Origin::User(2)), burst, "another user notices nothing");
+        assert_eq!(accepted(&|_| Origin::Stranger), burst, "however many users there are");
+        for unlimited in [Origin::Trusted, Origin::Unproven] {
+            assert_eq!(accepted(&|_| unlimited.clone()), 10_000, "{unlimited:?}");
+        }
+        clock.pass(Duration::from_millis(10));
+        assert_eq!(
+            accepted(&|_| Origin::User(1)),
+            10,
+            "a flood is accepted at the rate, and not locked out"
+        );
+    }
+
+    #[test]
+    fn strangers_are_rejected_at_once_and_costly_work_is_charged() {
+        let clock = ManualClock::at(1_800_000_000);
+        let limiter = RateLimiter::new(clock.clone());
+        let accepted = (0..10_000)
+            .filter(|_| limiter.admit_stranger(&Origin::Stranger).is_ok())
+            .count();
+        assert_eq!(accepted, usize::try_from(BURST + 50).unwrap());
+        assert!(limiter.admit_stranger(&Origin::Unproven).is_ok(), "another listener");
+        let charge = |cost| limiter.decide(Bucket::User(1), cost, REQUESTS);
+        for _ in 0..10 {
+            assert_eq!(charge(10), Decision::Accept(Duration::ZERO));
+        }
+        assert_eq!(
+            charge(10),
+            Decision::Accept(Duration::from_millis(20)),
+            "it has used up its burst"
+        );
+        assert_eq!(charge(1), Decision::Accept(Duration::from_millis(22)));
+    }
+
+    #[test]
+    fn the_number_of_buckets_is_bounded() {
+        let clock = ManualClock::at(1_800_000_000);
+        let limiter = RateLimiter::new(clock.clone());
+        for uid in 0..10 * u32::try_from(MAX_BUCKETS).unwrap() {
+            clock.pass(Duration::from_micros(10));
+            limiter.decide(Bucket::User(uid), 1, REQUESTS);
+            assert!(limiter.schedules.borrow().len() <= MAX_BUCKETS);
+        }
+    }
+}
