@@ -82,7 +82,7 @@ fn promise_8_what_is_lost_with_a_broken_database_is_said_and_aws_forgets_it_as_w
     fs::write(world.gateway.state("messages.db"), vec![0x55; 8192]).unwrap();
     let connects = mark(&world.cloud);
     world.gateway.start();
-    world.gateway.wait_for_log("durable subscriptions are gone with it");
+    world.gateway.wait_for_log("its durable subscriptions are lost");
     // Filters that nobody here knows of bring messages that nobody gets.
     assert!(
         !session_present(&world.cloud, connects),
