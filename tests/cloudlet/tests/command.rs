@@ -21,23 +21,11 @@ fn start(dir: &std::path::Path, fleet: &Fleet) -> (Child, BufReader<ChildStdout>
 }
 
 fn start_with(dir: &std::path::Path, fleet: &Fleet, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
-        .args([
-            "run",
-            "--mqtt-port",
-            "0",
-            "--credentials-port",
-            "0",
-            "--api-port",
-            "0",
-            "--jitp-delay",
-            "0.05",
-        ])
+    let mut child = common::run_command(dir)
+        .args(["--jitp-delay", "0.05"])
         .args(arguments)
         .args(["--role-alias", "telemetry=7200", "--fleet-ca"])
         .arg(fleet.path().join("ca.pem"))
-        .arg("--dir")
-        .arg(dir)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -10,7 +10,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use cloudlet::switches::FirstContact;
@@ -60,18 +60,7 @@ fn the_command_prints_the_lines_that_are_shown() {
         .collect();
     assert!(shown.len() > 2, "{shown:?}");
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cloudlet"))
-        .args([
-            "run",
-            "--mqtt-port",
-            "0",
-            "--credentials-port",
-            "0",
-            "--api-port",
-            "0",
-            "--dir",
-        ])
-        .arg(folder.path())
+    let mut child = common::run_command(folder.path())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -101,6 +101,24 @@ impl Device {
     }
 }
 
+/// `cloudlet run` on ports that are free, with its files in `folder`.
+pub(crate) fn run_command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudlet"));
+    command
+        .args([
+            "run",
+            "--mqtt-port",
+            "0",
+            "--credentials-port",
+            "0",
+            "--api-port",
+            "0",
+            "--dir",
+        ])
+        .arg(folder);
+    command
+}
+
 /// A cloudlet that knows a new fleet's CA.
 pub(crate) fn cloudlet_with_fleet(options: Options) -> (Cloudlet, Fleet) {
     let cloud = Cloudlet::start(options).unwrap();
