@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use rustls::ClientConfig;
 
 use super::lines::AWS_CALL;
 use super::report::Report;
 use crate::clock::SharedClock;
+use crate::cloud::https::{self, BodyError};
 use crate::config::{Config, Partition};
 use crate::credentials::Credentials;
 use crate::identity::roots;
@@ -17,6 +18,8 @@ use crate::sigv4;
 
 const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum size of an answer. One of STS has about 500 bytes.
+const MAX_BODY: usize = 64 * 1024;
 
 /// Makes the call with `credentials`, and reports the caller that AWS returns.
 pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
@@ -51,9 +54,13 @@ async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> R
     for (name, value) in headers {
         get = get.header(name, value);
     }
-    let answer = get.send().await.map_err(failed)?;
+    let mut answer = get.send().await.map_err(failed)?;
     let status = answer.status();
-    let body = answer.text().await.map_err(failed)?;
+    let body = https::read_body(&mut answer, MAX_BODY).await.map_err(|why| match why {
+        BodyError::Broken(error) => failed(error),
+        BodyError::TooLarge => Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes, and STS does not")),
+    })?;
+    let body = String::from_utf8_lossy(&body);
     let between = |start, end| {
         body.split_once(start)?
             .1
@@ -95,11 +102,7 @@ fn client() -> Result<Client, Problem> {
         .map_err(|error| Problem::wait(format!("no TLS: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .http1_only()
+    https::client_builder(tls)
         .timeout(TIMEOUT)
         .build()
         .map_err(|error| Problem::wait(with_causes(&error)))

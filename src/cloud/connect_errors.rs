@@ -12,8 +12,42 @@ use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
+/// The server behind an endpoint, which decides where its name and its root are configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// An endpoint of AWS IoT.
+    Aws,
+    /// The EST server.
+    Est,
+}
+
+impl Server {
+    /// Returns what to check if the server's certificate leads to no trusted root.
+    fn root_step(self) -> &'static str {
+        match self {
+            Self::Aws => {
+                "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
+            }
+            Self::Est => {
+                "check that enrolment.est.server-ca has the root of the EST server; a proxy that opens TLS cannot be used"
+            }
+        }
+    }
+
+    /// Returns what to check if the server's certificate is for another name, or cannot be used.
+    fn name_step(self, endpoint: &Endpoint) -> String {
+        match self {
+            Self::Aws => format!(
+                "check the endpoint's name: `{}` prints yours",
+                endpoint.describe_command()
+            ),
+            Self::Est => "check the host name in enrolment.est.url: the server's certificate must be for it".to_owned(),
+        }
+    }
+}
+
 /// Returns the problem behind `error`, which occurred while connecting to `endpoint`.
-pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> Problem {
+pub(super) fn problem(server: Server, endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> Problem {
     let Some(tls) = tls_error(error) else {
         return Problem::wait(format!("{endpoint} {}", describe_failure(error)));
     };
@@ -32,11 +66,8 @@ pub(super) fn problem(endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> 
     match tls {
         TlsError::InvalidCertificate(why) => {
             let step = match why {
-                CertificateError::UnknownIssuer => {
-                    "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
-                        .to_owned()
-                }
-                _ => format!("check the endpoint's name: `{}` prints yours", endpoint.describe_command()),
+                CertificateError::UnknownIssuer => server.root_step().to_owned(),
+                _ => server.name_step(endpoint),
             };
             Problem::configuration(message).next(step)
         }
@@ -135,18 +166,47 @@ mod tests {
         let endpoint = Endpoint::parse("a1.iot.example", 8883).unwrap();
         let wrap = |error: TlsError| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         let issuer = wrap(TlsError::InvalidCertificate(CertificateError::UnknownIssuer));
-        let found = problem(&endpoint, &issuer);
+        let found = problem(Server::Aws, &endpoint, &issuer);
         assert_eq!(found.remedy, Remedy::Configuration);
         assert!(found.next_step.unwrap().contains("aws.root-ca"));
         let token = wrap(TlsError::Other(rustls::OtherError(Arc::new(Problem::factory(
             "the PIN is locked",
         )))));
-        assert_eq!(problem(&endpoint, &token), Problem::factory("the PIN is locked"));
+        assert_eq!(
+            problem(Server::Aws, &endpoint, &token),
+            Problem::factory("the PIN is locked")
+        );
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(
-            problem(&endpoint, &refused).message,
+            problem(Server::Aws, &endpoint, &refused).message,
             "a1.iot.example:8883 cannot be reached: connection refused"
         );
+    }
+
+    #[test]
+    fn the_next_step_names_the_key_of_the_server_that_was_asked() {
+        let endpoint = Endpoint::parse("a1.iot.example", 8883).unwrap();
+        for (server, why, key) in [
+            (Server::Aws, CertificateError::UnknownIssuer, "aws.root-ca"),
+            (
+                Server::Aws,
+                CertificateError::NotValidForName,
+                "aws iot describe-endpoint",
+            ),
+            (Server::Aws, CertificateError::BadEncoding, "aws iot describe-endpoint"),
+            (Server::Est, CertificateError::UnknownIssuer, "enrolment.est.server-ca"),
+            (Server::Est, CertificateError::NotValidForName, "enrolment.est.url"),
+            (Server::Est, CertificateError::BadEncoding, "enrolment.est.url"),
+        ] {
+            let step = problem(server, &endpoint, &TlsError::InvalidCertificate(why.clone())).next_step;
+            let step = step.unwrap();
+            assert!(step.contains(key), "{server:?}, {why:?}: {step}");
+            assert_eq!(
+                server == Server::Est,
+                !step.contains("aws"),
+                "{server:?}, {why:?}: {step}"
+            );
+        }
     }
 
     #[test]
@@ -178,12 +238,16 @@ mod tests {
             (expired(u64::MAX, now), "shows 9999-12-31T23:59:59Z"),
         ] {
             let error = io::Error::new(io::ErrorKind::InvalidData, TlsError::InvalidCertificate(why));
-            let found = problem(&endpoint, &error);
+            let found = problem(Server::Aws, &endpoint, &error);
             assert!(found.message.contains(words), "{}", found.message);
             assert!(found.next_step.unwrap().contains("timedatectl"), "{words}");
         }
         let name = TlsError::InvalidCertificate(CertificateError::NotValidForName);
-        let found = problem(&endpoint, &io::Error::new(io::ErrorKind::InvalidData, name));
+        let found = problem(
+            Server::Aws,
+            &endpoint,
+            &io::Error::new(io::ErrorKind::InvalidData, name),
+        );
         assert!(!found.next_step.unwrap().contains("timedatectl"));
     }
 }

@@ -6,6 +6,7 @@
 mod connect_errors;
 pub mod credentials;
 pub mod enrolment;
+pub mod https;
 mod jitp;
 mod mqtt;
 mod network;

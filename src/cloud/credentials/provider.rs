@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Response, StatusCode, header};
 use rustls::{ClientConfig, RootCertStore};
-use zeroize::Zeroizing;
 
 use super::answer::{Arrival, Failure, parse, refusal, words};
 use super::date;
 use super::refresher::Source;
 use crate::clock::{Clock, SharedClock};
-use crate::cloud::connect_errors;
+use crate::cloud::connect_errors::{self, Server};
+use crate::cloud::https::{self, BodyError};
 use crate::config::Endpoint;
 use crate::credentials::Credentials;
 use crate::identity::{Identity, SendChain, client_config};
@@ -69,12 +69,8 @@ async fn fetch(
     clock: &dyn Clock,
 ) -> Result<Credentials, Failure> {
     let transient = |what: String| Failure::Transient(Problem::wait(what));
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls.as_ref().clone())
-        .redirect(redirect::Policy::none())
-        .no_proxy()
+    let client = https::client_builder(tls.as_ref().clone())
         .https_only(true)
-        .http1_only()
         .pool_max_idle_per_host(0)
         .timeout(TIMEOUT)
         .tcp_user_timeout(TCP_TIMEOUT)
@@ -83,12 +79,12 @@ async fn fetch(
     let asked = clock.boot();
     // Alias names consist of [\w=,@-], none of which needs escaping in a path (RFC 3986, 3.3).
     let url = format!("https://{endpoint}/role-aliases/{alias}/credentials");
-    let response = client
+    let mut response = client
         .get(url)
         .header("x-amzn-iot-thingname", thing_name)
         .send()
         .await
-        .map_err(|error| Failure::Unreachable(connect_errors::problem(endpoint, &error.without_url())))?;
+        .map_err(|error| Failure::Unreachable(connect_errors::problem(Server::Aws, endpoint, &error.without_url())))?;
     let status = response.status();
     let arrival = Arrival {
         date: date::read(response.headers()),
@@ -96,12 +92,15 @@ async fn fetch(
     };
     let request_id = header_text(&response, "x-amzn-requestid");
     let content_type = header_text(&response, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let body = read_body(response).await.map_err(|what| match what {
-        BodyError::TooLarge => transient(format!("{endpoint} sent more than {MAX_BODY} bytes")),
-        BodyError::Broken(why) => {
-            Failure::Unreachable(Problem::wait(format!("{endpoint} broke off in its answer: {why}")))
-        }
-    })?;
+    let body = https::read_body(&mut response, MAX_BODY)
+        .await
+        .map_err(|what| match what {
+            BodyError::TooLarge => transient(format!("{endpoint} sent more than {MAX_BODY} bytes")),
+            BodyError::Broken(error) => {
+                let cause = connect_errors::root_cause(&error);
+                Failure::Unreachable(Problem::wait(format!("{endpoint} broke off in its answer: {cause}")))
+            }
+        })?;
     match status {
         StatusCode::OK => parse(&body, arrival, clock)
             .map(|credentials| credentials.for_thing(thing_name))
@@ -117,24 +116,4 @@ async fn fetch(
 
 fn header_text(response: &Response, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
-}
-
-/// Error while reading the body of an answer.
-enum BodyError {
-    TooLarge,
-    Broken(String),
-}
-
-async fn read_body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, BodyError> {
-    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY));
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY => {
-                return Err(BodyError::TooLarge);
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(error) => return Err(BodyError::Broken(connect_errors::root_cause(&error))),
-        }
-    }
 }

@@ -79,7 +79,7 @@ pub fn choose(
     Ok(offered)
 }
 
-/// What is wrong with a certificate that the file's own way would take.
+/// Returns the fault of a certificate that would be accepted from a file, but must not come from enrolment.
 fn fault(certificate: &Certificate, expected: &Expected, anchors: Option<&[CertificateDer]>) -> Option<Problem> {
     let server = expected.server;
     if Some(certificate.id.as_str()) == expected.renewed {

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
 use super::est::{Answer, Failure, FailureKind, Operation};
 use super::pkcs7::MAX_BODY;
-use crate::cloud::connect_errors;
+use crate::cloud::connect_errors::{self, Server};
+use crate::cloud::https::{self, BodyError};
 use crate::config::EstUrl;
 use crate::pem_file;
 use crate::problem::{Problem, with_causes};
@@ -34,7 +35,7 @@ pub(super) struct EstClient {
 pub(super) struct Response {
     status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Zeroizing<Vec<u8>>,
 }
 
 impl Response {
@@ -58,13 +59,8 @@ impl EstClient {
         tls: &Arc<ClientConfig>,
         secret: Option<(&str, &SecretString)>,
     ) -> Result<Self, Failure> {
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls.as_ref().clone())
-            // Another origin would get a secret that is not for it.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
+        let http = https::client_builder(tls.as_ref().clone())
             .https_only(true)
-            .http1_only()
             .connect_timeout(CONNECT_PATIENCE)
             .timeout(PATIENCE)
             .build()
@@ -114,22 +110,21 @@ impl EstClient {
                 true => FailureKind::Unreachable,
                 false => lost,
             },
-            problem: connect_errors::problem(endpoint, &error.without_url()),
+            problem: connect_errors::problem(Server::Est, endpoint, &error.without_url()),
             not_before: None,
         };
         let mut response = request.send().await.map_err(failed)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(Failure {
+        let body = https::read_body(&mut response, MAX_BODY)
+            .await
+            .map_err(|why| match why {
+                BodyError::Broken(error) => failed(error),
+                BodyError::TooLarge => Failure {
                     kind: FailureKind::Unavailable,
                     problem: Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes"))
                         .next("look whether enrolment.est.url is an EST server"),
                     not_before: None,
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
+                },
+            })?;
         Ok(Response {
             status: response.status().as_u16(),
             headers: response.headers().clone(),

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 /// A Retry-After of zero would be a loop, and one of months a mistake.
 const WAIT_LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
-/// What is shown of a server's own words.
+/// Number of characters of a server's message that are shown.
 const MAX_WORDS: usize = 200;
 
 /// An operation of EST.

@@ -13,7 +13,7 @@ use super::connect::{self, ConnectError, ConnectOptions, Terms, read_packet};
 use super::event::{self, Event, Farewell, Lost};
 use super::packet_sink::PacketSink;
 use super::pipe::Pipe;
-use crate::cloud::connect_errors;
+use crate::cloud::connect_errors::{self, Server};
 use crate::config::Endpoint;
 use crate::messages::Message;
 use crate::mqtt::packet::Disconnect;
@@ -65,7 +65,7 @@ impl Connection {
             .await
             .map_err(|error| match connect_errors::alert(&error) {
                 Some(alert) => ConnectError::LostBeforeConnack(alert),
-                None => ConnectError::Unreachable(connect_errors::problem(endpoint, &error)),
+                None => ConnectError::Unreachable(connect_errors::problem(Server::Aws, endpoint, &error)),
             })?;
         // AWS rejects a certificate by closing the connection without a single byte. Anything else is another kind of failure.
         let heard = AtomicBool::new(false);

@@ -22,7 +22,7 @@ pub use connection::Connection;
 pub use event::{Event, Farewell, Lost};
 pub use packet_sink::PacketSink;
 
-use super::connect_errors;
+use super::connect_errors::{self, Server};
 use crate::config::Endpoint;
 pub use crate::mqtt::{Granted, NotSent, Reason, ReasonCode};
 use crate::problem::Problem;
@@ -40,5 +40,5 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn handshake(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<(), Problem> {
     let pipe = pipe::Pipe::open(endpoint, tls, HANDSHAKE_TIMEOUT).await;
     pipe.map(drop)
-        .map_err(|error| connect_errors::problem(endpoint, &error))
+        .map_err(|error| connect_errors::problem(Server::Aws, endpoint, &error))
 }

@@ -1,4 +1,4 @@
-//! The keeper with time in the test's hands: tokio's clock is paused, the provider is a script.
+//! The refresher with time in the test's hands: tokio's clock is paused, the provider is a script.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -267,7 +267,7 @@ fn unreachable() -> Failure {
 
 #[tokio::test(start_paused = true)]
 async fn promise_15_who_could_not_reach_aws_is_woken_and_who_was_answered_is_not() {
-    // What is announced while a keeper waits after such a failure, and whether it asks within two seconds.
+    // What is announced while a refresher waits after such a failure, and whether it asks within two seconds.
     let cases = [
         (unreachable(), true),
         (Failure::Throttled(Problem::wait("429")), false),
@@ -376,7 +376,7 @@ async fn an_operator_cuts_a_wait_short_and_cannot_hammer() {
             None => rig.good(),
         };
         rig.answer(answer);
-        // The keeper takes the answer before it hears of anything else.
+        // The refresher takes the answer before it hears of anything else.
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_secs(age)).await;
         for _ in 0..5 {
