@@ -90,7 +90,7 @@ const FIELDS: [&str; 7] = [
     "TOPIC",
 ];
 
-/// The socket would have systemd start it again for the next program that knocks.
+/// The socket would have systemd start it again for the next program that connects.
 #[test]
 fn whoever_is_told_to_stop_gatepost_is_told_to_close_its_socket_as_well() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -62,7 +62,7 @@ fuzz_target!(|input: Input| {
     connection.check_end();
 });
 
-/// What can be read is written and read back as it was, from both sides and in both versions.
+/// Checks that each packet that can be decoded is the same after encoding and decoding it again, for both sides and both versions.
 fn check_codec((first, body, from_client, is_v5): (u8, &[u8], bool, bool)) {
     let sender = if from_client { Sender::Client } else { Sender::Server };
     let version = if is_v5 {
@@ -92,7 +92,7 @@ struct Connection {
     version: ProtocolVersion,
     now: Instant,
     input: BytesMut,
-    /// What the driver has yet to answer.
+    /// Requests that the driver has not answered yet.
     published: BTreeSet<u16>,
     closed: bool,
     /// Whether CONNACK has said success; `None` before it.

@@ -1,4 +1,4 @@
-//! What an MQTT client may send, as whole packets and as anything else.
+//! Input from an MQTT client: well-formed packets and arbitrary bytes.
 
 use arbitrary::Arbitrary;
 use bytes::BytesMut;

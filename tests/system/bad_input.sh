@@ -137,7 +137,7 @@ has_failed_with() {
 }
 socket_is() { [[ $(inside systemctl is-active gatepost.socket || true) == "$1" ]]; }
 
-# A token counts rejected PINs and locks itself, so it must not be the knocking that has it tried again.
+# A token counts rejected PINs and locks itself, so a program that connects must not have it tried again.
 wrong_pin() {
     local cursor starts
     set_pin 31415926

@@ -67,7 +67,7 @@ step "A wrong file and nothing to go on with: the start fails with 78, and says 
 step "An upgrade that meets a wrong file leaves the running daemon alone: %" upgrade_meets_wrong_file
 step "An upgrade leaves a gateway alone that was stopped by hand: %" upgrade_respects_stop
 step "An upgrade starts a gateway that had failed: %" upgrade_mends_failed
-step "A wrong PIN is tried once, whoever knocks: %" wrong_pin
+step "A wrong PIN is tried once, however many programs connect: %" wrong_pin
 step "A PIN encrypted for another machine is named, tried again, and mended: %" foreign_pin
 step "Started twice it is one, and a second gatepostd does not start: %" started_twice
 step "A vendor's module in /opt is loaded: %" vendor_module

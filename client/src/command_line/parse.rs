@@ -11,7 +11,7 @@ use super::table::{COMMANDS, GLOBAL_OPTIONS, find};
 use super::words::Words;
 use crate::exit::Failure;
 
-/// What the command line asks for.
+/// The action that a command line selects.
 pub(crate) enum Action {
     Run(Run, Matches),
     /// The help of a command, or of everything.

@@ -29,7 +29,7 @@ pub struct Command {
 pub struct Program {
     /// Its name: `gatepostd`.
     pub name: &'static str,
-    /// What it does, in a few words.
+    /// Short description of the program.
     pub summary: &'static str,
     /// Its arguments as the usage shows them.
     pub usage: &'static str,

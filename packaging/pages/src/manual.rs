@@ -95,7 +95,7 @@ fn daemon(programs: &Programs, docs: &Docs) -> Result<String> {
         ),
         (
             "/run/gatepost/gatepost.sock",
-            "The socket for local programs; every user may knock, the access rules decide.",
+            "The socket for local programs; every user may connect, the access rules decide.",
         ),
         (
             "/etc/credstore.encrypted/gatepost.pin",

@@ -84,7 +84,7 @@ STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets
 them. `gatepost status` shows a running gatepostd from the inside.",
 };
 
-/// What gatepostd does instead of running as a daemon. `--config` is an option of every mode.
+/// The actions of gatepostd other than running as a daemon. `--config` is an option of every mode.
 pub static GATEPOSTD_MODES: &[Mode] = &[
     Mode {
         option: CHECK,
