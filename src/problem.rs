@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::event::Event;
 pub use crate::foreign_text::{clean as quoted, with_causes};
 
-/// Who can fix a [`Problem`].
+/// The person or event that fixes a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Remedy {
@@ -26,11 +26,11 @@ pub enum Remedy {
 /// One problem: the affected thing, the cause and the next step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Who can fix it.
+    /// The person or event that fixes it.
     pub remedy: Remedy,
     /// The affected thing and the cause, as one sentence without a full stop.
     pub message: String,
-    /// What the reader should do or check; `None` if waiting is all there is to do.
+    /// The next step for the reader; `None` if there is nothing to do but wait.
     pub next_step: Option<String>,
     /// Its event in the journal, if the event of the phase is not specific enough.
     #[serde(skip)]

@@ -39,7 +39,7 @@ const RELOAD_REQUESTS: usize = 8;
 
 /// The parts of the running daemon that the main thread needs.
 pub(super) struct Parts {
-    /// What requests of local programs are answered from.
+    /// The state that requests of local programs are answered from.
     pub(super) context: Rc<ApiContext>,
     /// The hub of all status reporters.
     pub(super) hub: StatusHub,

@@ -11,7 +11,7 @@ pub struct Bounds {
     pub max_messages: u64,
     /// Age at which a message in the outbox is dropped.
     pub max_age: Duration,
-    /// What happens to a message for which there is no room.
+    /// The treatment of a message for which there is no room.
     pub when_full: WhenFull,
     /// Bytes stored for one durable subscription.
     pub inbox_max_bytes: u64,
@@ -19,7 +19,7 @@ pub struct Bounds {
     pub inbox_max_messages: u64,
 }
 
-/// What happens to a message for which there is no room.
+/// The treatment of a message for which there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// The message is refused.

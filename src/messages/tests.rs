@@ -109,7 +109,7 @@ impl Opened {
         self.runtime.block_on(self.outbox().list(0, false)).unwrap().len()
     }
 
-    /// What is acknowledged and not yet deleted.
+    /// Messages that are acknowledged and not yet deleted.
     fn deferred_deletes(&self) -> usize {
         let store = self.handles.inbox.store();
         let look = store.run(Durability::Reads, |database| Ok(database.deferred_deletes()));
@@ -117,7 +117,7 @@ impl Opened {
     }
 }
 
-/// What the outbox should have.
+/// A model of the outbox.
 #[derive(Debug, Default)]
 struct Model {
     /// Accepted, by the order of acceptance: topic and payload.

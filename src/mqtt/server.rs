@@ -18,7 +18,7 @@
 //!    discards the session as [`Close`] says, with the packet identifiers that are [`in_flight`](Server::in_flight). A second
 //!    [`Close`] means nothing.
 //!
-//! What a client may cost is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum
+//! The cost of a client is bounded: a packet by [`MAX_PACKET`](super::MAX_PACKET), unanswered messages by the Receive Maximum
 //! and [`MAX_UNANSWERED`], other unanswered requests by [`MAX_REQUESTS`], the output by [`MAX_OUTPUT`] and one packet. A client
 //! that does not read what it is sent is not read either; how long that may last is for the driver to say, who sees the socket.
 

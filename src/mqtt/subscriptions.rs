@@ -49,7 +49,7 @@ impl Subscriptions {
         self.0.keys().map(String::as_str)
     }
 
-    /// What the session gets of a message; `None` where no subscription matches, or only those that want no messages of the
+    /// Returns how the session receives a message; `None` where no subscription matches, or only those that want no messages of the
     /// client's own.
     pub fn matching(&self, topic: &str, qos: Qos, retain: bool, is_own: bool) -> Option<Match> {
         let entries = self

@@ -6,7 +6,7 @@ use super::value::{REMOVED, has_digit, is_harmless, quoted_length};
 /// Minimum length of a token. A shorter value is a label.
 const TOKEN_LENGTH: usize = 16;
 
-/// What the value of an option may be.
+/// The kind of value that an option has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     /// A secret, by the name of the option.

@@ -22,7 +22,7 @@ pub struct Part<P, D> {
     pub phase: P,
     /// Time at which the phase was entered, by the boottime clock: the wall clock may be set later.
     pub since: Duration,
-    /// What keeps the part from its best phase.
+    /// The problem that keeps the part from its best phase.
     pub problem: Option<Problem>,
     /// Status fields besides the phase.
     pub details: D,

@@ -14,7 +14,7 @@ pub struct TokenConfig {
     pub key: KeyUri,
     /// The file with the PIN; `None` means the systemd credential named `pin`.
     pub pin_file: Option<PathBuf>,
-    /// What to do if the token has no such key.
+    /// Whether, and with which algorithm, a key is generated if the token has none.
     pub generate: Generate,
     /// `identity.certificate`, which may have the public key if the token does not.
     pub certificate: PathBuf,

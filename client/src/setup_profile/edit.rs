@@ -88,7 +88,7 @@ fn positions(lines: &[String], wanted: impl Fn(&str) -> bool) -> Vec<usize> {
         .collect()
 }
 
-/// What stands between the brackets of a section's header.
+/// Returns the text between the brackets of a section's header.
 fn header(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix('[')?.split_once(']')?;
     Some(name.trim())

@@ -21,7 +21,7 @@ const MAX_WORDS: usize = 200;
 pub enum Operation {
     /// The CA's certificates.
     CaCertificates,
-    /// What a request should have in it.
+    /// The attributes that a request should have.
     RequestAttributes,
     /// The first certificate.
     Enrol,
@@ -91,9 +91,9 @@ pub enum Reply {
 /// Why there is no certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of reason it is.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// What to tell people.
+    /// The problem as people read it.
     pub problem: Problem,
     /// The server wants no request before this time is over.
     pub not_before: Option<Duration>,

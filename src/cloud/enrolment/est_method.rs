@@ -38,7 +38,7 @@ pub(super) struct EstMethod {
     identity: IdentityReceiver,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 pub(super) enum Outcome {
     Issued(Box<Offered>),
     Wait(Duration),
@@ -176,7 +176,7 @@ impl EstMethod {
         }
     }
 
-    /// What the server wants in a request. A server that does not say wants nothing.
+    /// Asks for the attributes that the server wants in a request. A server that does not answer wants none.
     async fn demands(&self, client: &EstClient) -> Result<RequestAttributes, Failure> {
         let response = client.get(Operation::RequestAttributes).await?;
         Ok(match response.answer() {

@@ -1,4 +1,4 @@
-//! What the server wants in a request, by its answer to `csrattrs` (RFC 8951, 3.5).
+//! The attributes that the server wants in a request, by its answer to `csrattrs` (RFC 8951, 3.5).
 
 use super::ber::{BerError, Element, Elements, OBJECT_IDENTIFIER, SEQUENCE};
 use super::pkcs7::decode_base64;
@@ -43,7 +43,7 @@ impl RequestAttributes {
         Err(BerError)
     }
 
-    /// What cannot be given to the server, if there is such a thing.
+    /// An attribute that gatepost cannot provide, if the server wants one.
     pub fn problem(&self, server: &str) -> Option<Problem> {
         self.challenge_password.then(|| {
             Problem::configuration(format!(

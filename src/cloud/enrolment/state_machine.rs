@@ -209,7 +209,7 @@ impl Enrolment {
         self.clear();
     }
 
-    /// How it stands; `None` while nothing is asked for. `now` decides whether somebody should know.
+    /// Returns the progress of the request; `None` while there is none. `now` decides whether a person should be told.
     pub fn progress(&self, situation: &Situation) -> Option<Progress> {
         let record = self.record.as_ref()?;
         let now = situation.now?;

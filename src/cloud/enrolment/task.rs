@@ -48,7 +48,7 @@ pub struct EnrolmentTask {
     was_unreachable: bool,
 }
 
-/// The ends of other tasks that enrolment listens to.
+/// The channels that enrolment receives from.
 pub struct EnrolmentInputs {
     /// The clock.
     pub clock: SharedClock,
@@ -58,9 +58,9 @@ pub struct EnrolmentInputs {
     pub identity: IdentityReceiver,
     /// Whether the token has shown its key.
     pub identity_part: watch::Receiver<IdentityPart>,
-    /// Hears what an operator wants now.
+    /// Receives an operator's request for an attempt.
     pub retry: RetryListener,
-    /// Hears of changes of the network.
+    /// Receives changes of the network.
     pub recovery: RecoveryListener,
 }
 
@@ -118,7 +118,7 @@ impl EnrolmentTask {
         }
     }
 
-    /// Makes the next attempt come now, but not sooner after the last one than a server bears.
+    /// Makes the next attempt now, but not sooner than `RETRY_INTERVAL` after the last one.
     async fn retry_now(&mut self) {
         if let Some(last) = self.last_attempt {
             tokio::time::sleep_until(last + RETRY_INTERVAL).await;

@@ -15,7 +15,7 @@ pub(in crate::messages) const COMMIT_BYTES: u64 = 256 * 1024;
 /// Size of the reserve. The log is checkpointed at 1000 pages of 1024 bytes (`wal_autocheckpoint`); the last commit may
 /// exceed that, and all of these pages may be new to the database.
 const SIZE: u64 = 1024 * 1024 + 2 * COMMIT_BYTES;
-/// What must be free beside the reserve before it is taken again. The log grows by this much before it is checkpointed; a
+/// Free space beside the reserve that is needed before it is taken again. The log grows by this much before it is checkpointed; a
 /// reserve that leaves it no room would be released with the next message.
 const LOG_ROOM: u64 = 1024 * 1024;
 /// Largest database that is rewritten as a whole (`VACUUM`) to shrink it; that needs as much memory.

@@ -4,7 +4,7 @@ use crate::messages::database::Database;
 use crate::messages::store::error::StoreError;
 use crate::problem::Problem;
 
-/// What a job does to the database, and whether a power cut may undo it.
+/// The durability of a job's changes: whether a power cut may undo them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::messages) enum Durability {
     /// Reads, or changes only the state in memory.

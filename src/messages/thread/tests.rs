@@ -35,7 +35,7 @@ fn corrupt() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
 }
 
-/// What is to come first is found before what is handed in meanwhile.
+/// A job with priority runs before jobs that are submitted in the meantime.
 async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let first = store.start(Durability::Reads, move |_| {

@@ -1,4 +1,4 @@
-//! What both sides of a server's connection have agreed on.
+//! The limits and options that both sides of a server's connection have agreed on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -135,7 +135,7 @@ impl Rig {
         alias.status.details.failures.map_or(0, |failures| failures.times)
     }
 
-    /// What a caller finds: the phase, whether it is given credentials, and the problem's words.
+    /// The state that a caller sees: the phase, whether there are credentials, and the problem's message.
     fn found(&self) -> (AliasPhase, bool, String) {
         let alias = self.cache.get("telemetry", &*self.clock).unwrap();
         let given = alias.usable(&*self.clock).is_some();

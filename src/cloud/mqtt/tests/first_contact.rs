@@ -1,4 +1,4 @@
-//! What a server can do after CONNECT, and what it is taken for: only a connection that ends without a single byte is what AWS
+//! Behaviour of a server after CONNECT, and how it is interpreted: only a connection that ends without a single byte is what AWS
 //! does to certificates that it does not let in.
 
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, Stream
 use super::{ConnectError, ConnectOptions, Connection};
 use crate::config::Endpoint;
 
-/// What the server does once it has read CONNECT.
+/// The behaviour of the server once it has read CONNECT.
 #[derive(Clone, Debug)]
 enum Script {
     /// Says this, then closes TLS and TCP.
@@ -49,7 +49,7 @@ fn reset(tcp: TcpStream) {
     drop(tcp);
 }
 
-/// What [`Connection::open`] makes of a server that follows the script.
+/// The result of [`Connection::open`] with a server that follows the script.
 async fn outcome_of(script: &Script) -> Result<(), ConnectError> {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();

@@ -1,4 +1,4 @@
-//! What the server sends.
+//! Packets that the server sends.
 
 use super::super::{Event, Lost, PacketSink as _};
 use super::*;

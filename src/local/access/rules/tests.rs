@@ -1,4 +1,4 @@
-//! Who gets what by which rule.
+//! Which rule gives a caller which permission.
 
 use super::*;
 use crate::config::{self, Folders};

@@ -103,7 +103,7 @@ fn promise_5_an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
     }
 }
 
-/// What a kill leaves after each transaction of the migration is brought up to date by the next start.
+/// A start completes a migration that was killed after any of its transactions.
 #[test]
 fn promise_5_a_migration_that_is_killed_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What durable subscriptions take on the disk, and that the file becomes smaller again.
+//! The space of durable subscriptions on the disk, and how the file becomes smaller again.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ async fn deliver_to(store: &Store, names: &[String], payload: usize) {
     delivered.await.unwrap();
 }
 
-/// What is in the tables, by a number of rows each.
+/// The number of rows in each table.
 async fn rows(store: &Store) -> (i64, i64) {
     let count = store.run(Durability::Reads, |database| {
         let count = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM delivery)";

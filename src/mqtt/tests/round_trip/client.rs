@@ -1,4 +1,4 @@
-//! What a client writes.
+//! Packets that a client writes.
 
 use super::*;
 use crate::mqtt::packet::{

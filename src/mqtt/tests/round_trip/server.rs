@@ -1,4 +1,4 @@
-//! What a server writes.
+//! Packets that a server writes.
 
 use super::*;
 use crate::mqtt::packet::Connack;

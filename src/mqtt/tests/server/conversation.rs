@@ -50,7 +50,7 @@ impl Pair {
         }
     }
 
-    /// What the client makes of the bytes that have come to it.
+    /// Decodes the bytes that the client has received.
     fn client_reads(&mut self) -> Vec<Incoming> {
         self.to_client.unsplit(self.link.server.output().split());
         let mut incoming = Vec::new();
