@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use gatepost::cloud::enrolment::est::{Answer, Credential, Operation, Reply, interpret};
-use gatepost::cloud::enrolment::{RequestAttributes, UnsignedRequest, pkcs7};
+use gatepost::cloud::enrolment::est::{Answer, Operation, Reply, interpret};
+use gatepost::cloud::enrolment::{Credential, RequestAttributes, UnsignedRequest, pkcs7};
 use libfuzzer_sys::fuzz_target;
 
 /// The key of a renewal that is not the certificate's.

@@ -42,6 +42,16 @@ pub struct EstConfig {
     pub secret_file: Option<PathBuf>,
 }
 
+impl EnrolmentMethod {
+    /// The name of the method in the configuration and in the status.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Est => "est",
+        }
+    }
+}
+
 impl Enrolment {
     /// Returns the settings of EST if that is the method in use.
     pub fn est(&self) -> Option<&EstConfig> {

@@ -57,7 +57,7 @@ pub fn choose(
         let message = format!("{server} sent no certificate for the key that was asked for");
         return unusable(
             Problem::configuration(message)
-                .next("look at the EST server: it must sign the public key of the request, not one of its own making"),
+                .next("look at the issuer: it must sign the public key of the request, not one of its own making"),
         );
     }
     let anchors = anchors(config)?;
@@ -84,7 +84,7 @@ fn fault(certificate: &Certificate, expected: &Expected, anchors: Option<&[Certi
     let server = expected.server;
     if Some(certificate.id.as_str()) == expected.renewed {
         let message = format!("{server} answered the renewal with the certificate that is to be renewed");
-        return Some(Problem::configuration(message).next("look at the EST server: it must issue a new certificate"));
+        return Some(Problem::configuration(message).next("look at the issuer: it must issue a new certificate"));
     }
     if certificate.thing_name != expected.thing_name {
         let message = format!(

@@ -11,7 +11,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
-use super::est::{Answer, Failure, FailureKind, Operation};
+use super::est::{Answer, Operation};
+use super::failure::{Failure, FailureKind};
 use super::pkcs7::MAX_BODY;
 use crate::cloud::connect_errors::{self, Server};
 use crate::cloud::https::{self, BodyError};

@@ -1,10 +1,11 @@
 //! EST (RFC 7030, 8951): what is asked, and what each answer means. Without input and output.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 
+use super::credential::Credential;
+use super::failure::{Failure, FailureKind};
 use super::pkcs7;
 use crate::foreign_text;
 use crate::problem::Problem;
@@ -41,27 +42,6 @@ impl Operation {
     }
 }
 
-/// The proof of identity that a request was sent with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// A secret, by HTTP Basic.
-    Secret,
-    /// The bootstrap certificate.
-    BootstrapCertificate,
-    /// The certificate that is being renewed.
-    CurrentCertificate,
-}
-
-impl fmt::Display for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Secret => "the secret",
-            Self::BootstrapCertificate => "the bootstrap certificate",
-            Self::CurrentCertificate => "the certificate that is to be renewed",
-        })
-    }
-}
-
 /// An answer of the server's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Answer<'a> {
@@ -86,32 +66,6 @@ pub enum Reply {
     Wait(Duration),
     /// There is no certificate.
     Failed(Failure),
-}
-
-/// Why there is no certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The kind of failure.
-    pub kind: FailureKind,
-    /// The problem as people read it.
-    pub problem: Problem,
-    /// The server wants no request before this time is over.
-    pub not_before: Option<Duration>,
-}
-
-/// Kinds of reasons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The server was not reached: the request has not been sent.
-    Unreachable,
-    /// The request was sent, and the connection broke before the answer was there.
-    AnswerLost,
-    /// The server answered that it cannot now, or answered nonsense.
-    Unavailable,
-    /// The server does not accept the credential.
-    Unauthorized,
-    /// The server has understood and refused, or the answer is of no use: somebody must change something.
-    Refused,
 }
 
 /// Says what an answer to `operation` means. `server` is how messages call the server.

@@ -1,26 +1,36 @@
 //! Enrolment: a certificate without a human, by EST (RFC 7030), and each next one before it ends.
 //!
-//! [`Enrolment`] decides when what is asked for; [`est`] says what a server's answer means; [`pkcs7`] takes the certificates out of
-//! it; [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a renewal in the subject of the certificate in use.
+//! [`Enrolment`] decides when what is asked for. A method (`method`) gets the certificate: for EST, [`est`] says what a server's answer
+//! means, and [`pkcs7`] takes the certificates out of it. [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a renewal in the subject of the certificate in use.
 //! None of these reads a socket or sets a timer: [`EnrolmentTask`] does, with `client`.
 
 mod ber;
 pub mod choose;
 mod client;
+mod credential;
 mod csr_from_certificate;
 pub mod est;
 mod est_method;
+mod failure;
+mod installation;
 mod installed;
+mod method;
+mod methods;
 pub mod pkcs7;
+mod problems;
 mod record;
 mod request_attributes;
 pub mod schedule;
 mod secret;
 mod state_machine;
 mod task;
+mod texts;
 
+pub use credential::Credential;
 pub use csr_from_certificate::UnsignedRequest;
+pub use failure::{Failure, FailureKind};
 pub use record::Purpose;
 pub use request_attributes::RequestAttributes;
 pub use state_machine::{Current, Enrolment, Progress, Situation, Step};
 pub use task::{EnrolmentInputs, EnrolmentTask};
+pub use texts::MethodTexts;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use log::Level;
 use serde::{Deserialize, Serialize};
 
+use super::texts::MethodTexts;
 use crate::atomic_file;
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
@@ -83,10 +84,11 @@ impl Record {
 
 impl Refusal {
     /// The server has the request, and decides later.
-    pub(super) fn waiting() -> Self {
-        Self::from(&Problem::wait(
-            "the EST server has the request and has not decided yet (202); it is asked again when it wants to be",
-        ))
+    pub(super) fn waiting(texts: &MethodTexts) -> Self {
+        Self::from(&Problem::wait(format!(
+            "{} has the request and has not decided yet; it is asked again when it wants to be",
+            texts.issuer
+        )))
     }
 
     pub(super) fn problem(&self) -> Problem {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::est::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind};
 use crate::problem::Problem;
 use crate::secret::SecretString;
 

@@ -7,11 +7,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::est::{Credential, Failure, FailureKind};
+use super::credential::Credential;
+use super::failure::{Failure, FailureKind};
+use super::problems::{expired_without_bootstrap, late, no_bootstrap, no_renewal, secret_used_up};
 use super::record::{Purpose, Record, RecordFile, Refusal};
 use super::schedule::{RetryReason, Validity, retry_wait};
-use crate::clock::rfc3339;
-use crate::problem::{Problem, Remedy};
+use super::texts::MethodTexts;
+use crate::problem::Problem;
 
 /// No wait is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -36,6 +38,10 @@ pub struct Situation<'a> {
     pub certificate: Option<Current<'a>>,
     /// The credential for a first enrolment, if one is configured.
     pub bootstrap: Option<Credential>,
+    /// The credential for a renewal, if there is one.
+    pub renewal: Option<Credential>,
+    /// Texts about the method in use.
+    pub texts: &'static MethodTexts,
     /// The time; `None` while the clock is unset.
     pub now: Option<SystemTime>,
 }
@@ -132,22 +138,23 @@ impl Enrolment {
     }
 
     fn purpose(&mut self, situation: &Situation, now: SystemTime) -> Result<(Purpose, Credential), Step> {
-        let bootstrap = |purpose, missing: fn() -> Problem| match situation.bootstrap {
+        let texts = situation.texts;
+        let with = |purpose, credential: Option<Credential>, missing: fn(&MethodTexts) -> Problem| match credential {
             Some(credential) => Ok((purpose, credential)),
-            None => Err(Step::NeedsPerson(missing())),
+            None => Err(Step::NeedsPerson(missing(texts))),
         };
         let Some(current) = situation.certificate else {
-            return bootstrap(Purpose::First, no_bootstrap);
+            return with(Purpose::First, situation.bootstrap, no_bootstrap);
         };
         if current.validity.has_expired(now) {
-            return bootstrap(Purpose::Replacement, expired_without_bootstrap);
+            return with(Purpose::Replacement, situation.bootstrap, expired_without_bootstrap);
         }
         let renewal = current.validity.renewal(current.thing_name);
         let has_begun = self.record.as_ref().is_some_and(|record| {
             record.purpose == Purpose::Renewal && record.certificate.as_deref() == Some(current.id)
         });
         if now >= renewal || std::mem::take(&mut self.renew_early) || has_begun {
-            return Ok((Purpose::Renewal, Credential::CurrentCertificate));
+            return with(Purpose::Renewal, situation.renewal, no_renewal);
         }
         // Whatever was asked for before is there.
         self.clear();
@@ -166,14 +173,14 @@ impl Enrolment {
         self.change(|record| record.is_outstanding = true);
     }
 
-    /// The server wants the same request again after this time.
-    pub fn wait(&mut self, wait: Duration, now: SystemTime) {
+    /// The issuer wants the same request again after this time.
+    pub fn wait(&mut self, wait: Duration, texts: &MethodTexts, now: SystemTime) {
         let next = now + wait.min(LONGEST_WAIT);
         self.change(|record| {
             record.is_outstanding = false;
             record.failures = 0;
             record.set_next(next);
-            record.refusal = Some(Refusal::waiting());
+            record.refusal = Some(Refusal::waiting(texts));
         });
     }
 
@@ -222,7 +229,7 @@ impl Enrolment {
             next: self.next_attempt(now).unwrap_or(now),
             failures: record.failures,
             problem: match is_late {
-                Some(current) => problem.map(|problem| late(problem, &current)),
+                Some(current) => problem.map(|problem| late(problem, current.validity.not_after, situation.texts)),
                 None => problem,
             },
         })
@@ -244,50 +251,6 @@ impl Enrolment {
         if self.record.take().is_some() {
             self.file.remove();
         }
-    }
-}
-
-fn no_bootstrap() -> Problem {
-    Problem::configuration("there is no certificate, and nothing to ask for the first one with")
-        .next("set enrolment.est.secret-file, or enrolment.est.bootstrap-certificate with its key")
-}
-
-fn expired_without_bootstrap() -> Problem {
-    Problem::configuration(
-        "the certificate has expired, so it cannot be renewed by itself, and there is no bootstrap credential to ask for a new one with",
-    )
-    .next("issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand")
-}
-
-fn secret_used_up(problem: &Problem) -> Problem {
-    let message = format!(
-        "{}; the answer to an earlier request was lost after it was sent, so that a secret that works once may have been used up by it",
-        problem.message
-    );
-    Problem::configuration(message).next(
-        "issue a new secret for this gateway; a certificate that the CA has issued for it meanwhile can be revoked",
-    )
-}
-
-/// Nobody may notice a gateway that fails to renew until it is dark, so half way to its end a person is asked for.
-fn late(problem: Problem, current: &Current) -> Problem {
-    let end = rfc3339(current.validity.not_after);
-    let message = format!(
-        "the certificate ends on {end} and is not renewed yet: {}",
-        problem.message
-    );
-    Problem {
-        remedy: match problem.remedy {
-            Remedy::Factory => Remedy::Factory,
-            _ => Remedy::Configuration,
-        },
-        message,
-        next_step: Some(
-            problem
-                .next_step
-                .unwrap_or_else(|| "look at the EST server and at the way to it".to_owned()),
-        ),
-        event: problem.event,
     }
 }
 

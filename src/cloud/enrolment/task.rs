@@ -1,4 +1,4 @@
-//! The task of enrolment: asks the EST server when the state machine says so, and puts the certificate into its place.
+//! The task of enrolment: asks the issuer when the state machine says so, and puts the certificate into its place.
 //!
 //! From there on it goes the way of any certificate file: the identity's task takes it, and a renewed one is proven on a connection
 //! of its own before it replaces the one in use.
@@ -9,9 +9,12 @@ use log::Level;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::est::{Credential, FailureKind};
-use super::est_method::{EstMethod, Outcome};
+use super::credential::Credential;
+use super::failure::{Failure, FailureKind};
+use super::installation::Installation;
 use super::installed::InstalledCertificate;
+use super::method::{Method, Outcome, Request};
+use super::methods::method_of;
 use super::{Enrolment, Purpose, Situation, Step};
 use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::cloud::recovery::RecoveryListener;
@@ -33,7 +36,8 @@ const PAUSE_AFTER_ISSUE: Duration = Duration::from_secs(5);
 
 /// The parts of the task.
 pub struct EnrolmentTask {
-    method: EstMethod,
+    method: Box<dyn Method>,
+    installation: Installation,
     clock: SharedClock,
     steps: watch::Receiver<u64>,
     identity: IdentityReceiver,
@@ -64,19 +68,26 @@ pub struct EnrolmentInputs {
     pub recovery: RecoveryListener,
 }
 
+/// The outcome of an attempt that has not failed.
+enum Obtained {
+    Installed(Box<Offered>),
+    Wait(Duration),
+}
+
 impl EnrolmentTask {
     /// Prepares the task; how far it has come appears in the returned channel. `None` where nothing is enrolled.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
-        let est = config.enrolment.est()?;
-        let asking = Problem::wait(format!("asking the EST server {} for a certificate", est.url.endpoint));
+        let method = method_of(config, &inputs.clock)?;
+        let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
         let details = EnrolmentDetails {
-            method: "est",
+            method: config.enrolment.method.name(),
             problem: Some(asking),
             ..EnrolmentDetails::default()
         };
         let (report, receiver) = watch::channel(Some(details));
         let task = Self {
-            method: EstMethod::new(est, config, inputs.clock.clone(), inputs.identity.clone()),
+            method,
+            installation: Installation::new(config, inputs.clock.clone()),
             clock: inputs.clock,
             steps: inputs.steps,
             identity: inputs.identity,
@@ -129,10 +140,11 @@ impl EnrolmentTask {
     /// The next step; `None` while the token has not shown its key, without which there is no request.
     fn decide(&mut self) -> (Option<Step>, Option<InstalledCertificate>) {
         let has_key = self.identity_part.borrow_and_update().phase != IdentityPhase::NoKey;
-        let Some(key_info) = self.method.request().filter(|_| has_key).map(|(_, key_info)| key_info) else {
+        let request = self.installation.signing_request().filter(|_| has_key);
+        let Some(key_info) = request.map(|(_, key_info)| key_info) else {
             return (None, None);
         };
-        let found = self.method.installed(&key_info);
+        let found = self.installation.installed(&key_info);
         let situation = self.situation(found.as_ref());
         let step = self.machine.next(&situation);
         if let Step::Sleep(until) = step {
@@ -147,48 +159,62 @@ impl EnrolmentTask {
     fn situation<'a>(&self, found: Option<&'a InstalledCertificate>) -> Situation<'a> {
         Situation {
             certificate: found.map(InstalledCertificate::as_current),
-            bootstrap: self.method.bootstrap(),
+            bootstrap: self.method.bootstrap_credential(),
+            renewal: self.method.renewal_credential(),
+            texts: self.method.texts(),
             now: is_set(&*self.clock).then(|| self.clock.aws_now()),
         }
     }
 
     async fn attempt(&mut self, purpose: Purpose, credential: Credential, installed: Option<&InstalledCertificate>) {
         self.last_attempt = Some(Instant::now());
-        let outcome = match self.method.prepare(purpose, installed) {
-            Ok(prepared) => {
-                self.machine.begin_attempt();
-                self.method.exchange(&prepared, credential).await
-            }
-            Err(failure) => Outcome::Failed(failure),
-        };
-        let outcome = match outcome {
-            Outcome::Issued(offered) => match self.method.install(&offered) {
-                Ok(()) => {
-                    self.machine.succeed();
-                    self.was_unreachable = false;
-                    self.count_attempt();
-                    // Before the identity's task sees the file.
-                    self.report(None, None, None);
-                    tokio::time::sleep(PAUSE_AFTER_ISSUE.min(lifetime(&offered) / 12)).await;
-                    return;
-                }
-                Err(failure) => Outcome::Failed(failure),
-            },
-            other => other,
-        };
+        self.machine.begin_attempt();
+        let outcome = self.obtain(purpose, credential, installed).await;
         self.count_attempt();
         let now = self.clock.aws_now();
-        self.was_unreachable = matches!(
-            &outcome,
-            Outcome::Failed(failure) if failure.kind == FailureKind::Unreachable
-        );
+        self.was_unreachable = matches!(&outcome, Err(failure) if failure.kind == FailureKind::Unreachable);
         self.recovery.mark_heard();
         match outcome {
-            Outcome::Issued(_) => {}
-            Outcome::Wait(wait) => self.machine.wait(wait, now),
-            Outcome::Failed(failure) => {
+            Ok(Obtained::Installed(offered)) => {
+                self.machine.succeed();
+                self.method.finish();
+                // Before the identity's task sees the file.
+                self.report(None, None, None);
+                tokio::time::sleep(PAUSE_AFTER_ISSUE.min(lifetime(&offered) / 12)).await;
+            }
+            Ok(Obtained::Wait(wait)) => self.machine.wait(wait, self.method.texts(), now),
+            Err(failure) => {
                 let validity = installed.map(|found| found.validity);
                 self.machine.fail(&failure, credential, validity.as_ref(), now);
+            }
+        }
+    }
+
+    /// Asks for a certificate, and puts it into its place.
+    async fn obtain(
+        &self,
+        purpose: Purpose,
+        credential: Credential,
+        installed: Option<&InstalledCertificate>,
+    ) -> Result<Obtained, Failure> {
+        let request = self.installation.signing_request();
+        let (csr, key_info) = request.ok_or_else(|| Failure::not_ready("there is no signing request yet"))?;
+        let request = Request {
+            purpose,
+            credential,
+            csr,
+            key_info: &key_info,
+            installed,
+            in_use: self.identity.borrow().clone().filter(|_| purpose == Purpose::Renewal),
+        };
+        match self.method.request(&request).await? {
+            Outcome::Wait(wait) => Ok(Obtained::Wait(wait)),
+            Outcome::Issued(issued) => {
+                let offered = self
+                    .installation
+                    .install(&issued, &request, &self.method.issuer())
+                    .await?;
+                Ok(Obtained::Installed(Box::new(offered)))
             }
         }
     }

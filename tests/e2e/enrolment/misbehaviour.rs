@@ -60,7 +60,10 @@ fn lasting() -> Enrolling {
 fn each_fault_of_the_server_is_named_and_nothing_is_installed() {
     let mut enrolling = lasting();
     for (switches, words) in [
-        (answering(AnswerFault::Wait(Some("3600".to_owned()))), "(202)"),
+        (
+            answering(AnswerFault::Wait(Some("3600".to_owned()))),
+            "has not decided yet",
+        ),
         (answering(AnswerFault::Status(400)), "refuses the request (400"),
         (answering(AnswerFault::Status(401)), "does not accept the secret"),
         (answering(AnswerFault::Status(403)), "refuses simpleenroll"),

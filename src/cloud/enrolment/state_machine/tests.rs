@@ -1,6 +1,7 @@
 //! The machine alone: which step follows from which situation, and that no power cut loses anything.
 
 use super::*;
+use crate::problem::Remedy;
 
 /// 2027-01-15T08:00:00Z
 const NOW: u64 = 1_800_000_000;
@@ -27,9 +28,17 @@ fn situation(certificate: Option<Current<'_>>, bootstrap: Option<Credential>) ->
     Situation {
         certificate,
         bootstrap,
+        renewal: Some(Credential::CurrentCertificate),
+        texts: &TEXTS,
         now: Some(at(NOW)),
     }
 }
+
+const TEXTS: MethodTexts = MethodTexts {
+    issuer: "the issuer",
+    without_credential: "set enrolment.test.secret-file",
+    after_expiry: "issue a secret",
+};
 
 fn machine(folder: &tempfile::TempDir) -> Enrolment {
     Enrolment::load(folder.path().join("enrolment.json"), fastrand::Rng::with_seed(3))
@@ -57,7 +66,7 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
             Some(Credential::BootstrapCertificate),
             Ok(Step::Ask(Purpose::First, Credential::BootstrapCertificate)),
         ),
-        ("none, nothing", None, None, Err("enrolment.est.secret-file")),
+        ("none, nothing", None, None, Err("enrolment.test.secret-file")),
         (
             "fresh",
             Some(issued("a", 0)),
@@ -107,6 +116,11 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
+    let without_renewal = Situation {
+        renewal: None,
+        ..situation(Some(issued("a", 66)), SECRET)
+    };
+    assert!(matches!(machine(&folder).next(&without_renewal), Step::NeedsPerson(_)));
     let unset = Situation {
         now: None,
         ..situation(None, SECRET)
@@ -168,12 +182,12 @@ fn a_wait_is_no_failure_and_a_new_certificate_ends_everything() {
     assert_eq!(machine.next(&none), FIRST);
     for _ in 0..3 {
         machine.begin_attempt();
-        machine.wait(Duration::from_secs(30), at(NOW));
+        machine.wait(Duration::from_secs(30), &TEXTS, at(NOW));
         assert_eq!(machine.next(&none), Step::Sleep(at(NOW + 31)));
     }
     let progress = machine.progress(&none).unwrap();
     assert_eq!(progress.failures, 0);
-    assert!(progress.problem.unwrap().message.contains("(202)"));
+    assert!(progress.problem.unwrap().message.contains("the issuer has the request"));
     machine.succeed();
     let fresh = situation(Some(issued("a", 0)), SECRET);
     assert!(matches!(machine.next(&fresh), Step::Sleep(_)));

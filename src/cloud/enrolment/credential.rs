@@ -1,0 +1,24 @@
+//! The proof of identity that a request for a certificate is sent with.
+
+use std::fmt;
+
+/// The proof of identity that a request is sent with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A secret.
+    Secret,
+    /// The bootstrap certificate.
+    BootstrapCertificate,
+    /// The certificate that is being renewed.
+    CurrentCertificate,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "the secret",
+            Self::BootstrapCertificate => "the bootstrap certificate",
+            Self::CurrentCertificate => "the certificate that is to be renewed",
+        })
+    }
+}

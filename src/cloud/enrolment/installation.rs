@@ -1,0 +1,110 @@
+//! What is the same for every method: the signing request, the certificate that is in its place, and the new one that takes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::Level;
+use rustls::pki_types::CertificateSigningRequestDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::choose::{ChooseError, Expected, choose};
+use super::failure::Failure;
+use super::installed::{InstalledCertificate, installed};
+use super::method::{Issued, Request};
+use crate::atomic_file;
+use crate::clock::{SharedClock, rfc3339};
+use crate::config::{Config, IdentityConfig};
+use crate::event::{Event, journal};
+use crate::identity::{Offered, key_of_request, request_path};
+use crate::problem::Problem;
+
+/// Between two looks at a certificate that begins in a moment.
+const SOON: Duration = Duration::from_secs(1);
+/// Certificates that begin within five minutes are waited for; so many looks are more than that.
+const MAX_LOOKS: u32 = 400;
+
+/// The files of the identity, as enrolment uses them.
+pub(super) struct Installation {
+    config: IdentityConfig,
+    request_path: PathBuf,
+    clock: SharedClock,
+}
+
+impl Installation {
+    pub(super) fn new(config: &Config, clock: SharedClock) -> Self {
+        Self {
+            config: config.identity.clone(),
+            request_path: request_path(&config.folders),
+            clock,
+        }
+    }
+
+    /// The signing request of the identity's task, and the public key that it is for.
+    pub(super) fn signing_request(&self) -> Option<(CertificateSigningRequestDer<'static>, Vec<u8>)> {
+        let text = std::fs::read(&self.request_path).ok()?;
+        let request = CertificateSigningRequestDer::from_pem_slice(&text).ok()?;
+        Some((request, key_of_request(&text)?))
+    }
+
+    /// The certificate for this key that is in its place.
+    pub(super) fn installed(&self, key_info: &[u8]) -> Option<InstalledCertificate> {
+        installed(&self.config, key_info)
+    }
+
+    /// Finds the certificate that was asked for, waits until it is valid, and puts it into its place. `issuer` is how messages call
+    /// who has issued it.
+    ///
+    /// # Errors
+    /// If none of the certificates can be used, or the file cannot be written.
+    pub(super) async fn install(
+        &self,
+        issued: &Issued,
+        request: &Request<'_>,
+        issuer: &str,
+    ) -> Result<Offered, Failure> {
+        let offered = self.choose(issued, request, issuer).await?;
+        let path = &self.config.certificate;
+        atomic_file::replace(path, offered.pem.as_bytes()).map_err(|error| {
+            let message = format!("the new certificate cannot be written to {}: {error}", path.display());
+            Failure::refused(Problem::configuration(message).next("check the folder's owner and free space"))
+        })?;
+        let certificate = &offered.certificate;
+        journal!(
+            Level::Info, Event::CertificateEnrolled, THING_NAME = certificate.thing_name.as_str();
+            "enrolment: {issuer} has issued certificate {} for {}, valid until {}",
+            certificate.id, certificate.thing_name, rfc3339(certificate.not_after)
+        );
+        Ok(offered)
+    }
+
+    async fn choose(&self, issued: &Issued, request: &Request<'_>, issuer: &str) -> Result<Offered, Failure> {
+        let configured = self.config.thing_name.as_ref();
+        let in_use = request.in_use.as_ref().map(|identity| &identity.certificate.thing_name);
+        let known = issued.thing_name.as_ref().or(in_use).or(configured);
+        let expected = Expected {
+            server: issuer,
+            key_info: request.key_info,
+            thing_name: known.unwrap_or(&self.config.subject.common_name),
+            renewed: request.installed.map(|found| found.id.as_str()),
+        };
+        let mut looks = 0;
+        loop {
+            match choose(
+                &issued.certificates,
+                &issued.published,
+                &expected,
+                &self.config,
+                &*self.clock,
+            ) {
+                Ok(offered) => return Ok(offered),
+                Err(ChooseError::Soon(_)) if looks < MAX_LOOKS => {
+                    looks += 1;
+                    tokio::time::sleep(SOON).await;
+                }
+                Err(ChooseError::Soon(problem) | ChooseError::Unusable(problem)) => {
+                    return Err(Failure::refused(problem));
+                }
+            }
+        }
+    }
+}
