@@ -154,7 +154,9 @@ fn intact() -> Vec<u8> {
             && let Ok(Ok(taken)) = next.await
         {
             for outgoing in taken {
-                outbox.park(outgoing.ticket, "not authorized (0x87)".to_owned()).await;
+                outbox
+                    .park(outgoing.message_ref, "not authorized (0x87)".to_owned())
+                    .await;
             }
         }
     });

@@ -121,8 +121,8 @@ fn check_minimal_cover(programs: &[&Program], topic: &str) {
         filter: program.filter,
         qos: qos(program),
         needs_retained: program.fresh,
-        joined: 1,
-        asked: 1,
+        newest_live_stream: 1,
+        newest_stream: 1,
         refused: program.refused,
     });
     let wanted = minimal_cover(interests);

@@ -36,7 +36,7 @@ use crate::config::{Config, Mqtt};
 use crate::credentials::AliasChanges;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
-use crate::messages::{Outbox, Qos0Message, SessionEvent, Wanted};
+use crate::messages::{DesiredFilters, Outbox, Qos0Message, SessionEvent};
 use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
@@ -88,8 +88,8 @@ pub struct MessageChannels {
     pub outbox: Outbox,
     /// Messages at QoS 0.
     pub qos0_messages: tokio::sync::mpsc::Receiver<Qos0Message>,
-    /// Filters that programs want.
-    pub wanted: watch::Receiver<Wanted>,
+    /// Filters that the gateway should be subscribed to.
+    pub desired_filters: watch::Receiver<DesiredFilters>,
     /// Events for the inbox.
     pub events: tokio::sync::mpsc::Sender<SessionEvent>,
 }
@@ -182,7 +182,7 @@ impl Cloud {
         );
         let subscriber = Subscriber::new(
             self.messages.outbox,
-            self.messages.wanted,
+            self.messages.desired_filters,
             self.messages.events,
             self.clock.clone(),
         );

@@ -180,9 +180,9 @@ impl Parts {
             presence_report,
             messages: MessageChannels {
                 outbox: messages.outbox,
-                qos0_messages: messages.direct,
-                wanted: messages.wanted,
-                events: messages.arrive,
+                qos0_messages: messages.qos0_messages,
+                desired_filters: messages.desired_filters,
+                events: messages.event_sender,
             },
             retries,
             shutdown: ending,
@@ -209,7 +209,7 @@ impl Parts {
             fd_store,
             fatals,
             reload_requests,
-            session_events: messages.arrivals,
+            session_events: messages.session_events,
             token_thread,
             cloud_thread: CloudThread {
                 heartbeat,

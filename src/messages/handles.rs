@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::bounds::Bounds;
 use super::context::StoreContext;
 use super::inbox::Inbox;
-use super::inbox::filters::Wanted;
+use super::inbox::filters::DesiredFilters;
 use super::inbox::session_event::SessionEvent;
 use super::outbox::Outbox;
 use super::outbox::qos0::{Qos0Message, Qos0Queue};
@@ -19,7 +19,7 @@ use crate::clock::SharedClock;
 use crate::status::{MessagesDetails, MessagesPhase, Reporter};
 
 /// Events from the session that wait for the inbox; further ones wait in the session.
-const MAX_ARRIVALS: usize = 32;
+const MAX_SESSION_EVENTS: usize = 32;
 
 /// Handles of outbox and inbox, and the channels between inbox and session.
 #[derive(Debug)]
@@ -27,15 +27,15 @@ pub struct Handles {
     /// The outbox, for the local and the cloud thread.
     pub outbox: Outbox,
     /// QoS 0 messages, for the session.
-    pub direct: mpsc::Receiver<Qos0Message>,
+    pub qos0_messages: mpsc::Receiver<Qos0Message>,
     /// The inbox, for the local thread.
     pub inbox: Rc<Inbox>,
     /// Events from the session, for the inbox.
-    pub arrivals: mpsc::Receiver<SessionEvent>,
-    /// The session's end of `arrivals`.
-    pub arrive: mpsc::Sender<SessionEvent>,
+    pub session_events: mpsc::Receiver<SessionEvent>,
+    /// The session's end of `session_events`.
+    pub event_sender: mpsc::Sender<SessionEvent>,
     /// Filters to subscribe to, for the session.
-    pub wanted: watch::Receiver<Wanted>,
+    pub desired_filters: watch::Receiver<DesiredFilters>,
     /// Closes when everything is written and all handles are dropped.
     pub ended: EndSignal,
 }
@@ -94,16 +94,16 @@ fn make_handles(
     changes: Changes,
     bounds: watch::Sender<Bounds>,
 ) -> Handles {
-    let (qos0, direct) = Qos0Queue::new();
-    let (arrive, arrivals) = mpsc::channel(MAX_ARRIVALS);
-    let (wanted_sender, wanted) = watch::channel(Wanted::new());
+    let (qos0, qos0_messages) = Qos0Queue::new();
+    let (event_sender, session_events) = mpsc::channel(MAX_SESSION_EVENTS);
+    let (filters_sender, desired_filters) = watch::channel(DesiredFilters::new());
     Handles {
         outbox: Outbox::new(store.clone(), changes.outbox, qos0, bounds),
-        direct,
-        inbox: Rc::new(Inbox::new(store, clock, wanted_sender, changes.durable)),
-        arrivals,
-        arrive,
-        wanted,
+        qos0_messages,
+        inbox: Rc::new(Inbox::new(store, clock, filters_sender, changes.durable)),
+        session_events,
+        event_sender,
+        desired_filters,
         ended,
     }
 }

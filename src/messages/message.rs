@@ -1,7 +1,5 @@
 //! Messages and their MQTT 5 properties.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +51,7 @@ pub(super) fn stored_size(topic: &str, payload: usize, properties: usize) -> u64
     u64::try_from(topic.len() + payload + properties + ROW).unwrap_or(u64::MAX)
 }
 
-/// The MQTT 5 properties that AWS IoT forwards, under the names in its HTTP publish API.
+/// The MQTT 5 properties that AWS IoT forwards. The database stores them as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Properties {
@@ -116,10 +114,9 @@ impl Properties {
 
 mod in_base64 {
     use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::STANDARD;
 
     pub(super) fn serialize<S: Serializer>(data: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&STANDARD.encode(data.as_deref().unwrap_or_default()))
@@ -146,45 +143,6 @@ pub struct Received {
     pub properties: Properties,
 }
 
-/// A received message as programs read it: one JSON object in a line.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<i64>,
-    topic: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload_base64: Option<String>,
-    qos: Qos,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    retained: bool,
-    received: &'a str,
-    #[serde(flatten)]
-    properties: &'a Properties,
-}
-
-impl Received {
-    /// Formats the message as a line of JSON, with `payload` if it is text, else `payload_base64`. `received` is a time in
-    /// RFC 3339; `id` is the number by which a durable subscription acknowledges the message.
-    pub fn to_line(&self, received: &str, id: Option<i64>) -> Bytes {
-        let text = std::str::from_utf8(&self.payload).ok();
-        let line = Line {
-            id,
-            topic: &self.topic,
-            payload: text,
-            payload_base64: text.is_none().then(|| STANDARD.encode(&self.payload)),
-            qos: self.qos,
-            retained: self.retained,
-            received,
-            properties: &self.properties,
-        };
-        let mut json = serde_json::to_vec(&line).unwrap_or_default();
-        json.push(b'\n');
-        json.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,26 +160,5 @@ mod tests {
         assert_eq!(Properties::from_json(all.to_json().as_deref()), all);
         assert_eq!(Properties::default().to_json(), None);
         assert_eq!(Properties::from_json(Some("{\"later\":1}")), Properties::default());
-    }
-
-    #[test]
-    fn a_line_has_text_as_text_and_bytes_as_base64() {
-        let received = |payload: &'static [u8]| Received {
-            topic: "t".into(),
-            payload: Bytes::from_static(payload),
-            qos: Qos::AtLeastOnce,
-            retained: false,
-            properties: Properties::default(),
-        };
-        let line =
-            |message: Received, id| String::from_utf8(message.to_line("2026-01-01T00:00:00Z", id).to_vec()).unwrap();
-        assert_eq!(
-            line(received(b"a\nb"), None),
-            "{\"topic\":\"t\",\"payload\":\"a\\nb\",\"qos\":1,\"received\":\"2026-01-01T00:00:00Z\"}\n"
-        );
-        assert_eq!(
-            line(received(b"\xff\x00"), Some(3)),
-            "{\"id\":3,\"topic\":\"t\",\"payload_base64\":\"/wA=\",\"qos\":1,\"received\":\"2026-01-01T00:00:00Z\"}\n"
-        );
     }
 }

@@ -29,16 +29,17 @@ pub use bounds::{Bounds, WhenFull};
 pub use handles::{Handles, prepare, spawn};
 pub use inbox::Inbox;
 pub use inbox::ack::AckGuard;
+pub use inbox::delivery::{Delivery, StreamEnd, StreamItem};
 pub use inbox::durable::subscription::{
-    AcknowledgeOutcome, DurableSubscription, DurableSubscriptionDocument, DurableSubscriptionError,
+    AcknowledgeOutcome, DurableSubscription, DurableSubscriptionError, SubscriptionStatus,
 };
-pub use inbox::filters::{Interest, MAX_FILTERS, Wanted, WantedFilter, has_wildcard, minimal_cover};
+pub use inbox::filters::{DesiredFilter, DesiredFilters, Interest, MAX_FILTERS, has_wildcard, minimal_cover};
 pub use inbox::session_event::SessionEvent;
 pub use inbox::stream::Subscription;
 pub use inbox::subscriber::{SubscribeError, Subscriber};
 pub use message::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Properties, Received};
 pub use outbox::Outbox;
-pub use outbox::admin::{Entry, EntryDetails, Selection};
+pub use outbox::admin::{MessageState, OutboxEntry, OutboxMessage, Selection};
 pub use outbox::message_ref::{MessageRef, Outgoing, SubmitError};
 pub use outbox::outcome::Outcome;
 pub use outbox::qos0::Qos0Message;
@@ -46,6 +47,7 @@ pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use store::error::StoreError;
 pub use store::file::QueueCounts;
 pub use subscription_state::SubscriptionState;
+pub use total::Total;
 
 use crate::problem::Problem;
 use store::error::{OpenError, describe};

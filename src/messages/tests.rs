@@ -102,7 +102,7 @@ impl Opened {
 
     fn acknowledge(&self, outgoing: &Outgoing) {
         self.runtime
-            .block_on(self.outbox().acknowledge(outgoing.ticket.clone()));
+            .block_on(self.outbox().acknowledge(outgoing.message_ref.clone()));
     }
 
     fn list(&self) -> usize {
@@ -112,7 +112,7 @@ impl Opened {
     /// Messages that are acknowledged and not yet deleted.
     fn deferred_deletes(&self) -> usize {
         let store = self.handles.inbox.store();
-        let look = store.run(Durability::Reads, |database| Ok(database.deferred_deletes()));
+        let look = store.run(Durability::ReadOnly, |database| Ok(database.deferred_deletes()));
         self.runtime.block_on(look).unwrap()
     }
 }
@@ -271,8 +271,8 @@ impl Both {
                     let parked = self.model.gone(&outgoing);
                     self.model
                         .parked
-                        .extend(parked.map(|parked| (outgoing.ticket.id, parked)));
-                    let park = self.opened.outbox().park(outgoing.ticket, "why".to_owned());
+                        .extend(parked.map(|parked| (outgoing.message_ref.id, parked)));
+                    let park = self.opened.outbox().park(outgoing.message_ref, "why".to_owned());
                     self.opened.runtime.block_on(park);
                 }
             }
@@ -283,7 +283,7 @@ impl Both {
                     }
                     self.opened
                         .runtime
-                        .block_on(self.opened.outbox().retransmit(outgoing.ticket));
+                        .block_on(self.opened.outbox().retransmit(outgoing.message_ref));
                 }
             }
             Step::ConnectionLost => {
@@ -293,7 +293,7 @@ impl Both {
             Step::PurgeOne(index) => {
                 if let Some(index) = index.checked_rem(self.session.len()) {
                     let outgoing = self.session[index].clone();
-                    let purge = self.opened.outbox().purge(Selection::One(outgoing.ticket.id));
+                    let purge = self.opened.outbox().purge(Selection::One(outgoing.message_ref.id));
                     self.opened.runtime.block_on(purge).unwrap();
                     self.model.gone(&outgoing);
                 }
@@ -398,13 +398,13 @@ fn a_number_is_never_used_again_though_nothing_is_left_that_has_it() {
     for round in 0..4 {
         opened.accept((0..3).map(|_| model.accept(0)).collect());
         let taken = opened.take(3);
-        numbers.extend(taken.iter().map(|outgoing| outgoing.ticket.id));
+        numbers.extend(taken.iter().map(|outgoing| outgoing.message_ref.id));
         match round {
             // Nobody has written anything since: the deletion comes with the end.
             0 => taken.iter().for_each(|outgoing| opened.acknowledge(outgoing)),
             1 => drop(opened.runtime.block_on(opened.outbox().purge(Selection::Queued))),
             _ => {
-                let park = |outgoing: &Outgoing| opened.outbox().park(outgoing.ticket.clone(), "why".to_owned());
+                let park = |outgoing: &Outgoing| opened.outbox().park(outgoing.message_ref.clone(), "why".to_owned());
                 taken
                     .iter()
                     .for_each(|outgoing| opened.runtime.block_on(park(outgoing)));

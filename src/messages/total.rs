@@ -2,9 +2,11 @@
 
 /// A number of messages and their size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::messages) struct Total {
-    pub(in crate::messages) messages: u64,
-    pub(in crate::messages) bytes: u64,
+pub struct Total {
+    /// Number of messages.
+    pub messages: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
 }
 
 impl Total {

@@ -28,7 +28,7 @@ use super::poison_detector::PoisonDetector;
 use super::problems;
 use crate::clock::SharedClock;
 use crate::cloud::mqtt::Lost;
-use crate::messages::{Outbox, SessionEvent, StoreError, SubscriptionState, Wanted, WantedFilter};
+use crate::messages::{DesiredFilter, DesiredFilters, Outbox, SessionEvent, StoreError, SubscriptionState};
 use crate::mqtt::{LATEST_ANSWER, ProtocolError, ServerLimits};
 use crate::problem::Problem;
 
@@ -41,7 +41,7 @@ const LINGER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Subscriber {
     outbox: Outbox,
-    wanted: watch::Receiver<Wanted>,
+    desired: watch::Receiver<DesiredFilters>,
     clock: SharedClock,
     /// Messages and news for the inbox.
     pub(super) inbound: Inbound,
@@ -57,8 +57,8 @@ pub struct Subscriber {
     confirmed: BTreeMap<String, SubscriptionState>,
     /// The record that is being written. Nothing is requested meanwhile.
     writing: Option<oneshot::Receiver<Result<(), StoreError>>>,
-    /// Number of programs that had joined a filter when it was last requested.
-    joined: HashMap<String, u64>,
+    /// For each filter, the newest live stream when the filter was last requested.
+    served_streams: HashMap<String, u64>,
     /// The SUBSCRIBE or UNSUBSCRIBE in flight: only one at a time, so that none overtakes another.
     in_flight: Option<InFlight>,
     unwanted_since: HashMap<String, Instant>,
@@ -75,7 +75,7 @@ pub struct Subscriber {
 /// A request that AWS has not answered yet: its packet identifier, its filters, and the time of sending.
 #[derive(Debug)]
 enum InFlight {
-    Subscribe(u16, Vec<(String, WantedFilter)>, Instant),
+    Subscribe(u16, Vec<(String, DesiredFilter)>, Instant),
     Unsubscribe(u16, Vec<String>, Instant),
 }
 
@@ -83,13 +83,13 @@ impl Subscriber {
     /// Creates a subscriber to the filters in `wanted`, which sends messages and news to `events`.
     pub fn new(
         outbox: Outbox,
-        wanted: watch::Receiver<Wanted>,
+        desired: watch::Receiver<DesiredFilters>,
         events: mpsc::Sender<SessionEvent>,
         clock: SharedClock,
     ) -> Self {
         Self {
             outbox,
-            wanted,
+            desired,
             clock,
             inbound: Inbound::new(events),
             poison: IncomingPoison::default(),
@@ -98,7 +98,7 @@ impl Subscriber {
             has_no_record: false,
             confirmed: BTreeMap::new(),
             writing: None,
-            joined: HashMap::new(),
+            served_streams: HashMap::new(),
             in_flight: None,
             unwanted_since: HashMap::new(),
             unsubscribe_not_before: None,
@@ -132,7 +132,7 @@ impl Subscriber {
         if !limits.session_present {
             self.inbound.tell(SessionEvent::NewSession);
             self.confirmed.clear();
-            self.joined.clear();
+            self.served_streams.clear();
             self.writing = self.store().await;
         }
         discarded
@@ -177,20 +177,20 @@ impl Subscriber {
     }
 
     /// Refuses a filter whose SUBSCRIBE AWS does not answer, if it was alone in it.
-    fn handle_unanswered(&mut self, names: Vec<String>, filters: &[(String, WantedFilter)]) {
+    fn handle_unanswered(&mut self, names: Vec<String>, filters: &[(String, DesiredFilter)]) {
         if let Some(filter) = self.suspects.unanswered(names)
-            && let Some((_, wanted)) = filters.iter().find(|(name, _)| *name == filter)
+            && let Some((_, desired)) = filters.iter().find(|(name, _)| *name == filter)
         {
             let why = problems::filter_unanswered(&filter);
-            self.refuse(&filter, *wanted, MIN_DELAY, why);
+            self.refuse(&filter, *desired, MIN_DELAY, why);
         }
     }
 
     /// Sets a filter aside because a breach follows its subscription each time. The other filters stay subscribed.
     fn set_aside(&mut self, filter: &str, breach: ProtocolError) {
-        let wanted = self.wanted.borrow().get(filter).copied().unwrap_or_default();
+        let desired = self.desired.borrow().get(filter).copied().unwrap_or_default();
         let why = problems::filter_breaches(filter, breach);
-        let event = self.refusals.set_aside(filter, wanted, why, self.clock.wall());
+        let event = self.refusals.set_aside(filter, desired, why, self.clock.wall());
         self.inbound.tell(event);
         self.has_changed = true;
     }
@@ -225,7 +225,7 @@ impl Subscriber {
                 self.writing = None;
                 Vec::new()
             }
-            changed = self.wanted.changed() => match changed {
+            changed = self.desired.changed() => match changed {
                 Ok(()) => Vec::new(),
                 Err(_) => pending().await,
             },
@@ -263,8 +263,8 @@ impl Subscriber {
     }
 
     /// Refuses a filter for a time, and tells the inbox.
-    fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) {
-        let event = self.refusals.refuse(filter, wanted, least, why);
+    fn refuse(&mut self, filter: &str, desired: DesiredFilter, least: Duration, why: Problem) {
+        let event = self.refusals.refuse(filter, desired, least, why);
         self.inbound.tell(event);
     }
 

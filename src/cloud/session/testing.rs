@@ -14,7 +14,7 @@ use crate::clock::manual::ManualClock;
 use crate::cloud::mqtt::test_sink::{Sent, TestSink};
 use crate::cloud::mqtt::{Event, Farewell, Lost, Reason, ReasonCode};
 use crate::messages::{
-    Account, Bounds, Message, Outbox, SessionEvent, SubscriptionState, Wanted, WantedFilter, prepare,
+    Account, Bounds, DesiredFilter, DesiredFilters, Message, Outbox, SessionEvent, SubscriptionState, prepare,
 };
 use crate::mqtt::{Granted, ProtocolError, ServerLimits};
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ pub(super) struct Bench {
     pub(super) traffic: Traffic,
     pub(super) outbox: Outbox,
     pub(super) sink: TestSink,
-    wanted: watch::Sender<Wanted>,
+    desired: watch::Sender<DesiredFilters>,
     /// Events for the inbox.
     pub(super) events: mpsc::Receiver<SessionEvent>,
     event_sender: mpsc::Sender<SessionEvent>,
@@ -60,20 +60,20 @@ impl Bench {
             .await
             .unwrap()
             .unwrap();
-        let (wanted_sender, wanted) = watch::channel(Wanted::new());
+        let (desired_sender, desired) = watch::channel(DesiredFilters::new());
         let (event_sender, events) = mpsc::channel(1000);
         let presence = presence.map(str::to_owned);
         let mut traffic = Traffic {
             presence: Presence::new(presence, None, PresenceReport::for_test(&hub, &clock), outbox.clone()),
-            publisher: Publisher::new(outbox.clone(), handles.direct, 100),
-            subscriber: Subscriber::new(outbox.clone(), wanted, event_sender.clone(), clock.clone()),
+            publisher: Publisher::new(outbox.clone(), handles.qos0_messages, 100),
+            subscriber: Subscriber::new(outbox.clone(), desired, event_sender.clone(), clock.clone()),
         };
         traffic.restore().await;
         Self {
             traffic,
             outbox,
             sink: TestSink::new(ServerLimits::default()),
-            wanted: wanted_sender,
+            desired: desired_sender,
             events,
             event_sender,
             clock,
@@ -83,10 +83,10 @@ impl Bench {
 
     /// Restarts the daemon after a crash: only what is on disk is left.
     pub(super) async fn restart(&mut self) {
-        let wanted = self.wanted.subscribe();
+        let desired = self.desired.subscribe();
         self.traffic.subscriber = Subscriber::new(
             self.outbox.clone(),
-            wanted,
+            desired,
             self.event_sender.clone(),
             self.clock.clone(),
         );
@@ -95,23 +95,23 @@ impl Bench {
 
     /// Lets programs want these filters at QoS 1, and no others.
     pub(super) fn want(&self, filters: &[&str]) {
-        let wanted = filters.iter().map(|filter| {
-            let wanted = WantedFilter {
+        let desired = filters.iter().map(|filter| {
+            let desired = DesiredFilter {
                 qos: Qos::AtLeastOnce,
-                joined: 1,
-                asked: 1,
+                newest_live_stream: 1,
+                newest_stream: 1,
             };
-            ((*filter).to_owned(), wanted)
+            ((*filter).to_owned(), desired)
         });
-        self.wanted.send_replace(wanted.collect());
+        self.desired.send_replace(desired.collect());
     }
 
     /// Lets another program want the filter.
     pub(super) fn join(&self, filter: &str) {
-        self.wanted.send_modify(|wanted| {
-            if let Some(wanted) = wanted.get_mut(filter) {
-                wanted.joined += 1;
-                wanted.asked += 1;
+        self.desired.send_modify(|desired| {
+            if let Some(desired) = desired.get_mut(filter) {
+                desired.newest_live_stream += 1;
+                desired.newest_stream += 1;
             }
         });
     }

@@ -4,6 +4,7 @@ mod credentials;
 mod csr;
 mod log_level;
 mod loopback_env;
+mod message_fields;
 mod metrics;
 mod outbox;
 mod reload;

@@ -3,15 +3,69 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
+use super::message_fields::{PayloadFields, PropertyFields};
+use crate::clock::rfc3339;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::http::{self, ApiError, Response, parse_query};
-use crate::messages::{Entry, Selection};
+use crate::messages::{MessageState, OutboxEntry, OutboxMessage, Selection};
 
 /// A page of the list.
 #[derive(Serialize)]
-struct Page {
-    messages: Vec<Entry>,
+struct Page<'a> {
+    messages: Vec<EntryDocument<'a>>,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+struct EntryDocument<'a> {
+    id: i64,
+    state: &'static str,
+    topic: &'a str,
+    bytes: usize,
+    accepted: String,
+    retain: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a OutboxEntry> for EntryDocument<'a> {
+    fn from(entry: &'a OutboxEntry) -> Self {
+        Self {
+            id: entry.id,
+            state: match entry.state {
+                MessageState::Queued => "queued",
+                MessageState::InFlight => "sent",
+                MessageState::Parked => "parked",
+            },
+            topic: &entry.topic,
+            bytes: entry.payload_size,
+            accepted: rfc3339(entry.accepted),
+            retain: entry.retain,
+            reason: entry.reason.as_deref(),
+        }
+    }
+}
+
+/// A message with its properties and payload.
+#[derive(Serialize)]
+struct MessageDocument<'a> {
+    #[serde(flatten)]
+    entry: EntryDocument<'a>,
+    #[serde(flatten)]
+    properties: PropertyFields<'a>,
+    #[serde(flatten)]
+    payload: PayloadFields<'a>,
+}
+
+impl<'a> From<&'a OutboxMessage> for MessageDocument<'a> {
+    fn from(message: &'a OutboxMessage) -> Self {
+        Self {
+            entry: (&message.entry).into(),
+            properties: (&message.properties).into(),
+            payload: PayloadFields::new(&message.payload),
+        }
+    }
 }
 
 /// The number of messages that were changed.
@@ -30,15 +84,17 @@ pub async fn list(
     authorize(context, caller)?;
     let parameters = parse_query(query, &["after"])?;
     let after = parameters.first().map_or(Ok(0), |(_, id)| parse_id(id))?;
-    let messages = context.outbox.list(after, is_parked).await?;
-    Ok(http::json(&Page { messages }))
+    let entries = context.outbox.list(after, is_parked).await?;
+    Ok(http::json(&Page {
+        messages: entries.iter().map(EntryDocument::from).collect(),
+    }))
 }
 
 /// Returns a message.
 pub async fn show(context: &ApiContext, caller: &Caller, id: &str) -> Result<Response, ApiError> {
     authorize(context, caller)?;
     match context.outbox.show(parse_id(id)?).await? {
-        Some(message) => Ok(http::json(&message)),
+        Some(message) => Ok(http::json(&MessageDocument::from(&message))),
         None => Err(unknown_message(id)),
     }
 }

@@ -8,7 +8,8 @@ use crate::local::access::Permission;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::http::{self, ApiError, Response, read_body};
-use crate::messages::{AcknowledgeOutcome, DurableSubscriptionDocument};
+use crate::messages::{AcknowledgeOutcome, SubscriptionStatus};
+use crate::qos::Qos;
 
 /// Maximum length of a durable subscription's name.
 const MAX_NAME: usize = 64;
@@ -17,8 +18,39 @@ const MAX_BODY: usize = 1024;
 
 /// The body of a list.
 #[derive(Serialize)]
-struct Document {
-    subscriptions: Vec<DurableSubscriptionDocument>,
+struct Document<'a> {
+    subscriptions: Vec<SubscriptionDocument<'a>>,
+}
+
+/// A durable subscription in a list.
+#[derive(Serialize)]
+struct SubscriptionDocument<'a> {
+    name: &'a str,
+    owner: String,
+    filter: &'a str,
+    qos: Qos,
+    waiting: u64,
+    waiting_bytes: u64,
+    dropped: u64,
+    withheld: u64,
+    suspended: bool,
+}
+
+impl<'a> From<&'a SubscriptionStatus> for SubscriptionDocument<'a> {
+    fn from(status: &'a SubscriptionStatus) -> Self {
+        let subscription = &status.subscription;
+        Self {
+            name: &subscription.name,
+            owner: subscription.owner.to_string(),
+            filter: &subscription.filter,
+            qos: subscription.qos,
+            waiting: subscription.total.messages,
+            waiting_bytes: subscription.total.bytes,
+            dropped: subscription.dropped,
+            withheld: subscription.withheld,
+            suspended: status.is_suspended,
+        }
+    }
 }
 
 /// The body of an acknowledgement.
@@ -32,11 +64,13 @@ struct Acknowledgement {
 /// Lists the caller's durable subscriptions, or all of them if the caller may do everything.
 pub async fn list(context: &ApiContext, caller: &Caller) -> Result<Response, ApiError> {
     check_early(context, caller)?;
-    let mut subscriptions = context.inbox.list_durable().await?;
+    let mut all = context.inbox.list_durable().await?;
     if !context.may_do_everything(caller) {
-        subscriptions.retain(|subscription| caller.is_owner(&subscription.owner));
+        all.retain(|status| caller.is_owner(&status.subscription.owner));
     }
-    Ok(http::json(&Document { subscriptions }))
+    Ok(http::json(&Document {
+        subscriptions: all.iter().map(SubscriptionDocument::from).collect(),
+    }))
 }
 
 /// Acknowledges all messages up to the one in the body.
@@ -107,7 +141,8 @@ fn check_early(context: &ApiContext, caller: &Caller) -> Result<(), ApiError> {
 
 async fn check_owner(context: &ApiContext, caller: &Caller, name: &str) -> Result<(), ApiError> {
     let all = context.inbox.list_durable().await?;
-    match all.into_iter().find(|subscription| subscription.name() == name) {
+    let found = all.into_iter().map(|status| status.subscription);
+    match found.into_iter().find(|subscription| subscription.name == name) {
         None => Err(unknown_subscription()),
         Some(subscription) if caller.is_owner(&subscription.owner) || context.may_do_everything(caller) => Ok(()),
         Some(_) => Err(not_owned()),

@@ -12,4 +12,4 @@ pub use header::single_header;
 pub use query::parse_query;
 pub use request_body::read_body;
 pub use response::{Response, json, lines, ok};
-pub use response_body::ResponseBody;
+pub use response_body::{LineSource, ResponseBody};

@@ -6,8 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use super::response_body::ResponseBody;
-use crate::messages::Subscription;
+use super::response_body::{LineSource, ResponseBody};
 
 /// A response.
 pub type Response = hyper::Response<ResponseBody>;
@@ -17,10 +16,10 @@ pub fn ok(content_type: &'static str, body: Bytes) -> Response {
     with_status(StatusCode::OK, content_type, ResponseBody::Full(Full::new(body)))
 }
 
-/// Creates a response that streams a subscription: one JSON object a line.
-pub fn lines(subscription: Subscription) -> Response {
+/// Creates a response that streams lines of JSON.
+pub fn lines(source: impl LineSource + 'static) -> Response {
     // The media type is not registered, but usual for JSON line by line (ndjson.org).
-    let body = ResponseBody::Lines(Box::new(subscription));
+    let body = ResponseBody::Lines(Box::new(source));
     with_status(StatusCode::OK, "application/x-ndjson", body)
 }
 

@@ -8,15 +8,19 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-use crate::messages::Subscription;
+/// A source of lines that come one by one.
+pub trait LineSource: std::fmt::Debug {
+    /// Returns the next line; `None` at the end.
+    fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+}
 
 /// A response's body.
 #[derive(Debug)]
 pub enum ResponseBody {
     /// A complete body.
     Full(Full<Bytes>),
-    /// The lines of a subscription, until the subscription ends.
-    Lines(Box<Subscription>),
+    /// Lines, until their source ends.
+    Lines(Box<dyn LineSource>),
 }
 
 impl Body for ResponseBody {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use super::ack::AckGuard;
+use super::delivery::Delivery;
 use super::durable::deliver::deliver;
 use super::retry_unstored::queue_or_lose;
 use super::state::{InboxState, RETAINED_TIME};
 use super::stream::Stream;
-use crate::clock::rfc3339;
 use crate::messages::message::Received;
 use crate::messages::store::error::StoreError;
 use crate::messages::thread::job::Durability;
@@ -20,34 +20,34 @@ use crate::topic;
 
 /// Passes a message to all subscriptions that match it.
 pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: AckGuard) {
+    let message = Arc::new(message);
     push_to_streams(state, &message, &ack);
     let names = state.durable_loaded.get().then(|| state.durable_matching(&message));
     if names.as_ref().is_some_and(Vec::is_empty) {
         return;
     }
-    let arrival = state.unstored.number(Arc::new(message), names.map(Arc::new), ack);
-    let Some(names) = arrival.names.clone().filter(|_| !state.unstored.must_wait(&arrival)) else {
+    let pending = state.unstored.number(message, names.map(Arc::new), ack);
+    let Some(names) = pending.names.clone().filter(|_| !state.unstored.must_wait(&pending)) else {
         // Its subscriptions are not known yet, or earlier messages wait for the disk.
-        return state.unstored.push(arrival);
+        return state.unstored.push(pending);
     };
     // The outcome is awaited in a task of its own: otherwise each message would need its own commit. The store keeps the order.
-    let message = arrival.message.clone();
-    let stored = state
-        .store
-        .start(Durability::Adds, move |database| deliver(database, &names, &message));
+    let message = pending.message.clone();
+    let stored = state.store.start(Durability::SyncedInsert, move |database| {
+        deliver(database, &names, &message)
+    });
     let Ok(outcome) = stored.await else { return };
     let state = state.clone();
     spawn_local(async move {
         if let Err(why) = outcome.await.unwrap_or_else(|_| Err(store_ended())) {
-            queue_or_lose(&state, arrival, &why).await;
+            queue_or_lose(&state, pending, &why).await;
         }
     });
 }
 
-fn push_to_streams(state: &Rc<InboxState>, message: &Received, ack: &AckGuard) {
+fn push_to_streams(state: &Rc<InboxState>, message: &Arc<Received>, ack: &AckGuard) {
     let now = state.clock.boot();
-    let received = rfc3339(state.clock.wall());
-    let mut line = None;
+    let received = state.clock.wall();
     let mut too_slow = Vec::new();
     for stream in state.streams.borrow().iter() {
         let matches =
@@ -55,8 +55,12 @@ fn push_to_streams(state: &Rc<InboxState>, message: &Received, ack: &AckGuard) {
         if !matches || (message.retained && !expects_retained(stream, now)) {
             continue;
         }
-        let line = line.get_or_insert_with(|| message.to_line(&received, None));
-        if !stream.push(line.clone(), ack.clone()) {
+        let delivery = Delivery {
+            id: None,
+            message: message.clone(),
+            received,
+        };
+        if !stream.push(delivery, ack.clone()) {
             too_slow.push(stream.clone());
         }
     }
@@ -74,5 +78,5 @@ fn expects_retained(stream: &Stream, now: Duration) -> bool {
 }
 
 fn store_ended() -> StoreError {
-    Problem::wait("gatepost is ending").into()
+    Problem::wait("gatepost is shutting down").into()
 }

@@ -8,18 +8,19 @@ use crate::topic;
 /// AWS IoT allows at most 50 subscriptions per connection (quotas, "Subscriptions per connection").
 pub const MAX_FILTERS: usize = 50;
 
-/// The filters to subscribe to.
-pub type Wanted = BTreeMap<String, WantedFilter>;
+/// The filters that the gateway should be subscribed to, each with its subscription.
+pub type DesiredFilters = BTreeMap<String, DesiredFilter>;
 
-/// Subscription that is wanted for a filter.
+/// The subscription that a filter should have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WantedFilter {
+pub struct DesiredFilter {
     /// The quality of service.
     pub qos: Qos,
-    /// Grows with each program that subscribes to it, because the new one needs the retained message as well.
-    pub joined: u64,
-    /// As `joined`, and grows with durable subscriptions as well: each of them is told if AWS refuses the filter.
-    pub asked: u64,
+    /// Sequence number of the newest stream without a durable subscription. If it grows, the new program needs the retained
+    /// message as well.
+    pub newest_live_stream: u64,
+    /// Sequence number of the newest stream, durable or not: the new program is told if AWS refuses the filter.
+    pub newest_stream: u64,
 }
 
 /// Interest of a program in a filter.
@@ -31,10 +32,10 @@ pub struct Interest<'a> {
     pub qos: Qos,
     /// Whether it has not received the retained message yet.
     pub needs_retained: bool,
-    /// As [`WantedFilter::joined`].
-    pub joined: u64,
-    /// As [`WantedFilter::asked`].
-    pub asked: u64,
+    /// As [`DesiredFilter::newest_live_stream`].
+    pub newest_live_stream: u64,
+    /// As [`DesiredFilter::newest_stream`].
+    pub newest_stream: u64,
     /// Whether AWS has refused the filter, so that it covers no other filter.
     pub refused: bool,
 }
@@ -44,17 +45,17 @@ pub struct Interest<'a> {
 /// A broker may send a message once for each matching subscription, and every copy would go to every program. So a filter
 /// that another one covers is left out. AWS sends retained messages only for filters without wildcards (developer guide,
 /// mqtt); such a filter is included until its program has received them.
-pub fn minimal_cover<'a>(interests: impl Iterator<Item = Interest<'a>>) -> Wanted {
-    let mut all: BTreeMap<&str, (WantedFilter, bool)> = BTreeMap::new();
+pub fn minimal_cover<'a>(interests: impl Iterator<Item = Interest<'a>>) -> DesiredFilters {
+    let mut all: BTreeMap<&str, (DesiredFilter, bool)> = BTreeMap::new();
     let mut refused = BTreeSet::new();
     for interest in interests {
         if interest.refused {
             refused.insert(interest.filter);
         }
-        let (wanted, needs_retained) = all.entry(interest.filter).or_default();
-        wanted.qos = wanted.qos.max(interest.qos);
-        wanted.joined = wanted.joined.max(interest.joined);
-        wanted.asked = wanted.asked.max(interest.asked);
+        let (desired, needs_retained) = all.entry(interest.filter).or_default();
+        desired.qos = desired.qos.max(interest.qos);
+        desired.newest_live_stream = desired.newest_live_stream.max(interest.newest_live_stream);
+        desired.newest_stream = desired.newest_stream.max(interest.newest_stream);
         *needs_retained |= interest.needs_retained && !has_wildcard(interest.filter);
     }
     let covering = |filter: &str| -> Vec<&str> {
@@ -64,17 +65,17 @@ pub fn minimal_cover<'a>(interests: impl Iterator<Item = Interest<'a>>) -> Wante
             .filter(|other| **other != filter && !refused.contains(*other));
         others.filter(|other| topic::covers(other, filter)).copied().collect()
     };
-    let mut cover = Wanted::new();
-    for (filter, (wanted, needs_retained)) in &all {
+    let mut cover = DesiredFilters::new();
+    for (filter, (desired, needs_retained)) in &all {
         if *needs_retained || covering(filter).is_empty() {
-            cover.insert((*filter).to_owned(), *wanted);
+            cover.insert((*filter).to_owned(), *desired);
         }
     }
     // A filter that covers others needs the highest quality of service among them.
-    for (filter, (wanted, _)) in &all {
+    for (filter, (desired, _)) in &all {
         for other in covering(filter) {
             if let Some(other) = cover.get_mut(other) {
-                other.qos = other.qos.max(wanted.qos);
+                other.qos = other.qos.max(desired.qos);
             }
         }
     }
@@ -97,8 +98,8 @@ mod tests {
             filter,
             qos,
             needs_retained,
-            joined: 1,
-            asked: 1,
+            newest_live_stream: 1,
+            newest_stream: 1,
             refused: filter == "refused/#",
         };
         type Cases<'a> = [(&'a [(&'a str, Qos, bool)], &'a [(&'a str, Qos)])];
@@ -133,13 +134,13 @@ mod tests {
                 &[("#", AtLeastOnce), ("$aws/things/x", AtLeastOnce)],
             ),
         ];
-        for (interests, wanted) in cases {
+        for (interests, desired) in cases {
             let found = minimal_cover(interests.iter().copied().map(interest));
             let found: Vec<(&str, Qos)> = found
                 .iter()
-                .map(|(filter, wanted)| (filter.as_str(), wanted.qos))
+                .map(|(filter, desired)| (filter.as_str(), desired.qos))
                 .collect();
-            assert_eq!(found, *wanted, "{interests:?}");
+            assert_eq!(found, *desired, "{interests:?}");
         }
     }
 }

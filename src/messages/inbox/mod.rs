@@ -1,6 +1,7 @@
 //! The inbox: messages from AWS on their way to programs. [`Inbox`] is its handle in the local thread.
 
 pub(in crate::messages) mod ack;
+pub(in crate::messages) mod delivery;
 mod dispatch;
 pub(in crate::messages) mod durable;
 pub(in crate::messages) mod filters;
@@ -26,8 +27,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use self::durable::subscription::{AcknowledgeOutcome, DurableSubscriptionDocument};
-use self::filters::Wanted;
+use self::delivery::StreamEnd;
+use self::durable::subscription::{AcknowledgeOutcome, SubscriptionStatus};
+use self::filters::DesiredFilters;
 use self::session_event::SessionEvent;
 use self::state::InboxState;
 use self::stream::Subscription;
@@ -53,11 +55,11 @@ impl Inbox {
     pub(super) fn new(
         store: Store,
         clock: SharedClock,
-        wanted: watch::Sender<Wanted>,
+        desired: watch::Sender<DesiredFilters>,
         durable_changed: watch::Receiver<()>,
     ) -> Self {
         Self {
-            state: Rc::new(InboxState::new(store, clock, wanted, durable_changed)),
+            state: Rc::new(InboxState::new(store, clock, desired, durable_changed)),
         }
     }
 
@@ -105,7 +107,7 @@ impl Inbox {
     ///
     /// # Errors
     /// If the database cannot be used.
-    pub async fn list_durable(&self) -> Result<Vec<DurableSubscriptionDocument>, StoreError> {
+    pub async fn list_durable(&self) -> Result<Vec<SubscriptionStatus>, StoreError> {
         durable::subscribe::list(&self.state).await
     }
 
@@ -133,7 +135,7 @@ impl Inbox {
     /// Sets which users share an account.
     pub async fn set_user_accounts(&self, accounts: Arc<UserAccounts>) {
         // If the database cannot be used, nothing is stored either, and the next subscription sets the accounts again.
-        let set = self.state.store.run(Durability::Reads, move |database| {
+        let set = self.state.store.run(Durability::ReadOnly, move |database| {
             database.context.user_accounts = accounts.as_ref().clone();
             Ok(())
         });
@@ -147,27 +149,19 @@ impl Inbox {
         for stream in state.streams.borrow().iter().filter(|stream| !stream.is_allowed()) {
             journal!(
                 Level::Info, Event::AccessRefused, TOPIC = stream.filter.as_str();
-                "inbox: the subscription of {} to {} has ended: no rule gives it any more", stream.reader, stream.filter
+                "inbox: the subscription of {} to {} has ended: no rule allows it any more", stream.reader, stream.filter
             );
-            stream.end(
-                "not_allowed",
-                "no access rule gives this subscription any more",
-                Some("gatepost check --as USER says what is given, and by which rule"),
-            );
+            stream.end(StreamEnd::NotAllowed);
         }
         state.remove_ended_streams();
         permissions::update_suspended(state);
-        state.update_wanted();
+        state.update_desired_filters();
     }
 
-    /// Ends all streams, because the daemon ends.
+    /// Ends all streams, because the daemon shuts down.
     pub fn close(&self) {
         for stream in self.state.streams.borrow().iter() {
-            stream.end(
-                "ending",
-                "gatepost is ending",
-                Some("subscribe again: gatepost is usually restarted"),
-            );
+            stream.end(StreamEnd::ShuttingDown);
         }
     }
 
@@ -180,7 +174,7 @@ impl Inbox {
 /// Reads the durable subscriptions of earlier starts.
 async fn load_durable(state: Rc<InboxState>) {
     loop {
-        let load = state.store.run(Durability::Reads, |database| {
+        let load = state.store.run(Durability::ReadOnly, |database| {
             Ok(database.durable.all().cloned().collect())
         });
         let Ok(durable) = load.await else {
@@ -194,6 +188,6 @@ async fn load_durable(state: Rc<InboxState>) {
             state.restart_durable();
         }
         state.unstored.resolve_names(|message| state.durable_matching(message));
-        return state.update_wanted();
+        return state.update_desired_filters();
     }
 }

@@ -38,12 +38,12 @@ pub(super) fn open_stream(
     state.opened_streams.set(sequence);
     let stream = Rc::new(Stream::new(filter, *qos, reader, durable_name, sequence));
     state.streams.borrow_mut().push(stream.clone());
-    let wanted = state.minimal_filters(None);
-    if wanted.len() > MAX_FILTERS && !state.wanted.borrow().contains_key(filter) {
+    let desired = state.minimal_filters(None);
+    if desired.len() > MAX_FILTERS && !state.desired.borrow().contains_key(filter) {
         state.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, &stream));
         return Err(SubscribeError::TooManyFilters(MAX_FILTERS));
     }
-    state.publish_wanted(wanted);
+    state.publish_desired_filters(desired);
     if durable_name.is_none() {
         let (watched, weak) = (stream.clone(), Rc::downgrade(state));
         spawn_local(async move {
@@ -84,7 +84,7 @@ pub(super) fn check_filter_share(
     filters.extend(of_account.map(|subscription| subscription.filter.as_str()));
     filters.insert(&subscriber.filter);
     match filters.len() > subscriber.max_filters {
-        true => Err(SubscribeError::TooManyOfOne(subscriber.max_filters)),
+        true => Err(SubscribeError::TooManyOfReader(subscriber.max_filters)),
         false => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn update_suspended(state: &InboxState) {
 fn report_suspended(state: &InboxState, count: usize) {
     let (store, count) = (state.store.clone(), u64::try_from(count).unwrap_or(0));
     spawn_local(async move {
-        let report = store.run(Durability::Reads, move |database| {
+        let report = store.run(Durability::ReadOnly, move |database| {
             database.context.suspended = count;
             Ok(())
         });

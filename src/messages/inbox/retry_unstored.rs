@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::durable::deliver::deliver;
 use super::state::InboxState;
-use super::unstored::Arrival;
+use super::unstored::PendingMessage;
 use crate::event::{Event, journal};
 use crate::messages::store::error::StoreError;
 use crate::messages::thread::job::Durability;
@@ -21,11 +21,11 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECKS_PER_ATTEMPT: u32 = 5;
 
 /// Queues a message that the disk did not accept, or loses it if it cannot wait.
-pub(super) async fn queue_or_lose(state: &InboxState, arrival: Arrival, why: &StoreError) {
-    match arrival.can_wait() {
-        true => state.unstored.push(arrival),
+pub(super) async fn queue_or_lose(state: &InboxState, pending: PendingMessage, why: &StoreError) {
+    match pending.can_wait() {
+        true => state.unstored.push(pending),
         false => {
-            lose(state, &arrival, &why.problem);
+            lose(state, &pending, &why.problem);
             report_lost(state).await;
         }
     }
@@ -34,34 +34,34 @@ pub(super) async fn queue_or_lose(state: &InboxState, arrival: Arrival, why: &St
 /// Stores queued messages as soon as the disk accepts them.
 pub(super) async fn run(state: Rc<InboxState>) {
     loop {
-        let Some(arrival) = state.unstored.first() else {
+        let Some(pending) = state.unstored.first() else {
             state.unstored.clear_blocked();
             report_lost(&state).await;
             state.unstored.wait_for_change().await;
             continue;
         };
-        match store(&state, &arrival).await {
+        match store(&state, &pending).await {
             Ok(()) => {
-                state.unstored.remove(&arrival);
+                state.unstored.remove(&pending);
                 report_lost(&state).await;
             }
             Err(problem) => {
                 // This clone would delay the acknowledgement of a message that is given up.
-                drop(arrival);
+                drop(pending);
                 wait_for_disk(&state, &problem).await;
             }
         }
     }
 }
 
-async fn store(state: &InboxState, arrival: &Arrival) -> Result<(), Problem> {
-    let Some(names) = arrival.names.clone() else {
+async fn store(state: &InboxState, pending: &PendingMessage) -> Result<(), Problem> {
+    let Some(names) = pending.names.clone() else {
         return Err(Problem::wait("which durable subscriptions there are cannot be read"));
     };
-    let message: Arc<_> = arrival.message.clone();
-    let stored = state
-        .store
-        .run(Durability::Adds, move |database| deliver(database, &names, &message));
+    let message: Arc<_> = pending.message.clone();
+    let stored = state.store.run(Durability::SyncedInsert, move |database| {
+        deliver(database, &names, &message)
+    });
     stored.await.map_err(|why| why.problem)
 }
 
@@ -71,8 +71,8 @@ async fn wait_for_disk(state: &InboxState, problem: &Problem) {
         if timeout(CHECK_INTERVAL, wait_until_loaded(state)).await.is_ok() {
             return;
         }
-        for arrival in state.unstored.give_up() {
-            lose(state, &arrival, problem);
+        for pending in state.unstored.give_up() {
+            lose(state, &pending, problem);
         }
         report_lost(state).await;
     }
@@ -89,13 +89,13 @@ async fn wait_until_loaded(state: &InboxState) {
     }
 }
 
-fn lose(state: &InboxState, arrival: &Arrival, problem: &Problem) {
-    let topic = arrival.message.topic.as_str();
+fn lose(state: &InboxState, pending: &PendingMessage, problem: &Problem) {
+    let topic = pending.message.topic.as_str();
     journal!(
         Level::Error, Event::InboxLost, TOPIC = topic;
         "inbox: a message on {topic} was not kept for the durable subscriptions: {problem}"
     );
-    let subscriptions = arrival.names.as_ref().map_or(1, |names| names.len());
+    let subscriptions = pending.names.as_ref().map_or(1, |names| names.len());
     state
         .unstored
         .add_lost(u64::try_from(subscriptions).unwrap_or(u64::MAX));
@@ -107,7 +107,7 @@ async fn report_lost(state: &InboxState) {
     if lost == 0 {
         return;
     }
-    let report = state.store.run(Durability::Reads, move |database| {
+    let report = state.store.run(Durability::ReadOnly, move |database| {
         database.context.counts.inbox_dropped += lost;
         Ok(())
     });

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::delivery::StreamEnd;
 use super::filters::has_wildcard;
 use super::state::InboxState;
 use super::stream::Stream;
@@ -16,7 +17,7 @@ pub(super) fn start_session(state: &InboxState) {
     for stream in state.streams.borrow().iter() {
         stream.confirmed.set(None);
     }
-    state.update_wanted();
+    state.update_desired_filters();
 }
 
 /// Records that AWS has accepted the subscription to a filter.
@@ -38,7 +39,7 @@ pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
         }
     }
     drop(durable);
-    state.update_wanted();
+    state.update_desired_filters();
 }
 
 /// Ends the streams of a filter that AWS has refused. AWS may accept a narrower filter, so the filters that this one covered
@@ -46,8 +47,8 @@ pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
 pub(super) fn refuse_filter(state: &InboxState, filter: &str, why: &Problem) {
     state.refused.borrow_mut().insert(filter.to_owned());
     for stream in state.streams.borrow().iter().filter(|stream| stream.filter == filter) {
-        stream.end("refused", &why.message, why.next_step.as_deref());
+        stream.end(StreamEnd::Refused(why.clone()));
     }
     state.remove_ended_streams();
-    state.update_wanted();
+    state.update_desired_filters();
 }

@@ -9,7 +9,7 @@ use log::Level;
 use tokio::sync::watch;
 
 use super::durable::subscription::DurableSubscription;
-use super::filters::{Interest, Wanted, minimal_cover};
+use super::filters::{DesiredFilters, Interest, minimal_cover};
 use super::reader_bans::ReaderBans;
 use super::stream::Stream;
 use super::subscriber::Subscriber;
@@ -31,7 +31,7 @@ pub(super) type PermissionCheck = dyn Fn(&Owner, &str) -> bool;
 pub(super) struct InboxState {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
-    pub(super) wanted: watch::Sender<Wanted>,
+    pub(super) desired: watch::Sender<DesiredFilters>,
     pub(super) durable_changed: watch::Receiver<()>,
     pub(super) streams: RefCell<Vec<Rc<Stream>>>,
     /// Durable subscriptions, as far as they are known.
@@ -73,13 +73,13 @@ impl InboxState {
     pub(super) fn new(
         store: Store,
         clock: SharedClock,
-        wanted: watch::Sender<Wanted>,
+        desired: watch::Sender<DesiredFilters>,
         durable_changed: watch::Receiver<()>,
     ) -> Self {
         Self {
             store,
             clock,
-            wanted,
+            desired,
             durable_changed,
             streams: RefCell::default(),
             durable: RefCell::default(),
@@ -98,7 +98,7 @@ impl InboxState {
     /// Removes a stream.
     pub(super) fn remove_stream(&self, stream: &Rc<Stream>) {
         self.streams.borrow_mut().retain(|known| !Rc::ptr_eq(known, stream));
-        self.update_wanted();
+        self.update_desired_filters();
     }
 
     /// Removes the streams that have ended.
@@ -149,15 +149,15 @@ impl InboxState {
     }
 
     /// Tells the session which filters are wanted now.
-    pub(super) fn update_wanted(&self) {
-        self.publish_wanted(self.minimal_filters(None));
+    pub(super) fn update_desired_filters(&self) {
+        self.publish_desired_filters(self.minimal_filters(None));
     }
 
-    pub(super) fn publish_wanted(&self, wanted: Wanted) {
-        self.wanted.send_if_modified(|known| {
-            let is_new = *known != wanted;
+    pub(super) fn publish_desired_filters(&self, desired: DesiredFilters) {
+        self.desired.send_if_modified(|known| {
+            let is_new = *known != desired;
             if is_new {
-                *known = wanted;
+                *known = desired;
             }
             is_new
         });
@@ -165,7 +165,7 @@ impl InboxState {
 
     /// The smallest set of filters for all streams and durable subscriptions. With `replacement`, the subscriber takes the
     /// place of the durable subscription of that name.
-    pub(super) fn minimal_filters(&self, replacement: Option<(&str, &Subscriber)>) -> Wanted {
+    pub(super) fn minimal_filters(&self, replacement: Option<(&str, &Subscriber)>) -> DesiredFilters {
         let stays = |name: Option<&str>| name.is_none() || name != replacement.map(|(name, _)| name);
         let (streams, durable, refused) = (self.streams.borrow(), self.durable.borrow(), self.refused.borrow());
         let of_streams = streams.iter().filter(|stream| stays(stream.durable_name.as_deref()));
@@ -175,8 +175,8 @@ impl InboxState {
                 filter: &stream.filter,
                 qos: stream.qos,
                 needs_retained: !is_durable && stream.confirmed.get().is_none(),
-                joined: if is_durable { 0 } else { stream.sequence },
-                asked: stream.sequence,
+                newest_live_stream: if is_durable { 0 } else { stream.sequence },
+                newest_stream: stream.sequence,
                 refused: refused.contains(&stream.filter),
             }
         });
@@ -188,16 +188,16 @@ impl InboxState {
             filter: &subscription.filter,
             qos: subscription.qos,
             needs_retained: false,
-            joined: 0,
-            asked: 0,
+            newest_live_stream: 0,
+            newest_stream: 0,
             refused: refused.contains(&subscription.filter),
         });
         let of_replacement = replacement.map(|(_, subscriber)| Interest {
             filter: &subscriber.filter,
             qos: subscriber.qos,
             needs_retained: false,
-            joined: 0,
-            asked: 0,
+            newest_live_stream: 0,
+            newest_stream: 0,
             refused: false,
         });
         minimal_cover(of_streams.chain(of_durable).chain(of_replacement))

@@ -1,4 +1,4 @@
-//! Stream of lines to a program: the inbox appends lines, and the program reads them.
+//! Stream of messages to a program: the inbox appends messages, and the program reads them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -6,20 +6,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::ack::AckGuard;
+use super::delivery::{Delivery, StreamEnd, StreamItem};
 use crate::qos::Qos;
 
-/// Lines that may wait for a program. A program that is further behind is cut off.
-const MAX_LINES: usize = 1024;
-/// Bytes of QoS 0 messages that may wait; a single line may be longer. QoS 1 messages are bounded by what AWS sends before we
+/// Messages that may wait for a program. A program that is further behind is cut off.
+const MAX_MESSAGES: usize = 1024;
+/// Bytes of QoS 0 messages that may wait; a single message may be larger. QoS 1 messages are bounded by what AWS sends before we
 /// acknowledge: 100 messages in all streams.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
-/// A program is cut off if it reads nothing for this long while lines wait. If AWS sends nothing to any program until a
-/// message is acknowledged, it is also cut off if its oldest line has waited for this long.
+/// A program is cut off if it reads nothing for this long while messages wait. If AWS sends nothing to any program until a
+/// message is acknowledged, it is also cut off if its oldest message has waited for this long.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// As above for a program that reads nothing at all while AWS sends nothing to any program.
 const BLOCKING_READ_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,15 +43,15 @@ pub(in crate::messages) struct Stream {
     pub(super) sequence: u64,
     /// When AWS accepted the subscription, by the boottime clock.
     pub(super) confirmed: Cell<Option<Duration>>,
-    lines: RefCell<VecDeque<Line>>,
+    waiting: RefCell<VecDeque<Waiting>>,
     bytes: Cell<usize>,
-    /// Line that says why the stream has ended.
-    end_line: RefCell<Option<Bytes>>,
+    /// Why the stream has ended, until the program has read it.
+    end: RefCell<Option<StreamEnd>>,
     ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    /// Notified when a line was added or read, and at the end.
+    /// Notified when a message was added or read, and at the end.
     changed: Notify,
-    /// When the program last read a line.
+    /// When the program last read a message.
     last_read: Cell<Option<Instant>>,
     permission_check: RefCell<Option<PermissionCheck>>,
 }
@@ -65,10 +65,10 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-/// A line that waits.
+/// A message that waits.
 #[derive(Debug)]
-struct Line {
-    text: Bytes,
+struct Waiting {
+    delivery: Delivery,
     ack: AckGuard,
     since: Instant,
 }
@@ -82,9 +82,9 @@ impl Stream {
             durable_name: durable_name.map(str::to_owned),
             sequence,
             confirmed: Cell::new(None),
-            lines: RefCell::default(),
+            waiting: RefCell::default(),
             bytes: Cell::new(0),
-            end_line: RefCell::default(),
+            end: RefCell::default(),
             ended: Cell::new(false),
             waker: RefCell::default(),
             changed: Notify::new(),
@@ -93,20 +93,20 @@ impl Stream {
         }
     }
 
-    /// Appends a line, or ends the stream if its program is too far behind. Returns false in that case.
-    pub(super) fn push(&self, line: Bytes, ack: AckGuard) -> bool {
+    /// Appends a message, or ends the stream if its program is too far behind. Returns false in that case.
+    pub(super) fn push(&self, delivery: Delivery, ack: AckGuard) -> bool {
         if self.ended.get() {
             return true;
         }
-        let (lines, bytes) = (self.lines.borrow().len(), self.bytes.get());
-        let counted = if ack.is_required() { 0 } else { line.len() };
-        if lines >= MAX_LINES || (lines > 0 && bytes + counted > MAX_BYTES) {
+        let (waiting, bytes) = (self.waiting.borrow().len(), self.bytes.get());
+        let counted = if ack.is_required() { 0 } else { delivery.size() };
+        if waiting >= MAX_MESSAGES || (waiting > 0 && bytes + counted > MAX_BYTES) {
             self.end_slow();
             return false;
         }
         self.bytes.set(bytes + counted);
-        self.lines.borrow_mut().push_back(Line {
-            text: line,
+        self.waiting.borrow_mut().push_back(Waiting {
+            delivery,
             ack,
             since: Instant::now(),
         });
@@ -116,22 +116,18 @@ impl Stream {
     }
 
     fn end_slow(&self) {
-        let lines = self.lines.borrow().len();
-        self.end(
-            "too_slow",
-            &format!("the program did not read fast enough: {lines} messages were waiting for it"),
-            Some("read faster, or subscribe with ?name=NAME, which keeps messages on the disk"),
-        );
+        let waiting = self.waiting.borrow().len();
+        self.end(StreamEnd::TooSlow(waiting));
     }
 
     /// Waits until the stream has ended, and ends it if its program is too slow. Returns true in that case.
     pub(super) async fn watch_reader(&self) -> bool {
         while !self.ended.get() {
             let oldest = self
-                .lines
+                .waiting
                 .borrow()
                 .front()
-                .map(|line| (line.since, line.ack.blocks_others()));
+                .map(|oldest| (oldest.since, oldest.ack.blocks_others()));
             let Some((since, blocks_others)) = oldest else {
                 self.changed.notified().await;
                 continue;
@@ -151,13 +147,11 @@ impl Stream {
         false
     }
 
-    /// Ends the stream with a reason, and drops the lines that wait.
-    pub(super) fn end(&self, code: &str, message: &str, hint: Option<&str>) {
-        let mut line = serde_json::json!({ "code": code, "message": message, "hint": hint }).to_string();
-        line.push('\n');
-        self.lines.borrow_mut().clear();
+    /// Ends the stream with a reason, and drops the messages that wait.
+    pub(super) fn end(&self, why: StreamEnd) {
+        self.waiting.borrow_mut().clear();
         self.bytes.set(0);
-        self.end_line.replace(Some(line.into()));
+        self.end.replace(Some(why));
         self.close();
     }
 
@@ -182,9 +176,9 @@ impl Stream {
         self.ended.get()
     }
 
-    /// Waits until all lines are read, or the stream has ended.
+    /// Waits until all messages are read, or the stream has ended.
     pub(super) async fn wait_until_drained(&self) {
-        while !self.ended.get() && !self.lines.borrow().is_empty() {
+        while !self.ended.get() && !self.waiting.borrow().is_empty() {
             self.changed.notified().await;
         }
     }
@@ -207,7 +201,7 @@ impl Stream {
 pub struct Subscription {
     pub(super) stream: Rc<Stream>,
     on_drop: OnDrop,
-    /// Guard of the line that was read last. The line counts as delivered once the program asks for the next one.
+    /// Guard of the message that was read last. The message counts as delivered once the program asks for the next one.
     in_delivery: Option<AckGuard>,
 }
 
@@ -236,22 +230,22 @@ impl Subscription {
         self
     }
 
-    /// Returns the next line; `None` at the end.
-    pub fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// Returns the next item; `None` after the last one.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<StreamItem>> {
         self.in_delivery = None;
-        let next = self.stream.lines.borrow_mut().pop_front();
-        if let Some(Line { text, ack, .. }) = next {
+        let next = self.stream.waiting.borrow_mut().pop_front();
+        if let Some(Waiting { delivery, ack, .. }) = next {
             if !ack.is_required() {
-                let left = self.stream.bytes.get().saturating_sub(text.len());
+                let left = self.stream.bytes.get().saturating_sub(delivery.size());
                 self.stream.bytes.set(left);
             }
             self.in_delivery = Some(ack);
             self.stream.last_read.set(Some(Instant::now()));
             self.stream.changed.notify_one();
-            return Poll::Ready(Some(text));
+            return Poll::Ready(Some(StreamItem::Message(delivery)));
         }
         if self.stream.ended.get() {
-            return Poll::Ready(self.stream.end_line.borrow_mut().take());
+            return Poll::Ready(self.stream.end.borrow_mut().take().map(StreamItem::End));
         }
         self.stream.waker.replace(Some(context.waker().clone()));
         Poll::Pending
@@ -260,7 +254,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.stream.lines.borrow_mut().clear();
+        self.stream.waiting.borrow_mut().clear();
         self.stream.close();
         (self.on_drop)(&self.stream);
     }

@@ -36,9 +36,9 @@ pub enum SubscribeError {
     /// AWS allows no further filters.
     TooManyFilters(usize),
     /// The reader has too many filters.
-    TooManyOfOne(usize),
+    TooManyOfReader(usize),
     /// The durable subscription is refused.
-    DurableSubscriptionError(DurableSubscriptionError),
+    Durable(DurableSubscriptionError),
     /// The database cannot be used.
     Unusable(Problem),
 }

@@ -40,11 +40,11 @@ async fn promise_6_what_the_disk_does_not_take_stops_others_for_a_minute_and_is_
     let (session, mut acknowledged) = mpsc::unbounded_channel();
     let window_full = Arc::new(AtomicBool::new(false));
     let test = async {
-        spawn_local(handles.inbox.clone().run(handles.arrivals));
+        spawn_local(handles.inbox.clone().run(handles.session_events));
         for packet_id in 1..=30 {
             let ack = AckGuard::new(packet_id, session.clone(), window_full.clone());
             handles
-                .arrive
+                .event_sender
                 .send(SessionEvent::Message(message(), ack))
                 .await
                 .unwrap();

@@ -22,7 +22,7 @@ const MAX_GIVEN_UP: usize = 10;
 
 /// A message that is to be stored.
 #[derive(Clone, Debug)]
-pub(super) struct Arrival {
+pub(super) struct PendingMessage {
     sequence: u64,
     pub(super) message: Arc<Received>,
     /// The durable subscriptions that are to store it, once they are known.
@@ -30,7 +30,7 @@ pub(super) struct Arrival {
     ack: AckGuard,
 }
 
-impl Arrival {
+impl PendingMessage {
     /// Whether AWS keeps the message until it is acknowledged.
     pub(super) fn can_wait(&self) -> bool {
         self.ack.is_required()
@@ -40,7 +40,7 @@ impl Arrival {
 /// Queue of messages that are not stored yet, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct Unstored {
-    queue: RefCell<VecDeque<Arrival>>,
+    queue: RefCell<VecDeque<PendingMessage>>,
     sequence: Cell<u64>,
     /// Since when the disk has accepted nothing.
     blocked_since: Cell<Option<Instant>>,
@@ -51,9 +51,14 @@ pub(super) struct Unstored {
 
 impl Unstored {
     /// Numbers a message that has just arrived.
-    pub(super) fn number(&self, message: Arc<Received>, names: Option<Arc<Vec<String>>>, ack: AckGuard) -> Arrival {
+    pub(super) fn number(
+        &self,
+        message: Arc<Received>,
+        names: Option<Arc<Vec<String>>>,
+        ack: AckGuard,
+    ) -> PendingMessage {
         self.sequence.set(self.sequence.get() + 1);
-        Arrival {
+        PendingMessage {
             sequence: self.sequence.get(),
             message,
             names,
@@ -62,18 +67,18 @@ impl Unstored {
     }
 
     /// Whether the message has to wait for earlier ones. Messages without acknowledgement do not wait.
-    pub(super) fn must_wait(&self, arrival: &Arrival) -> bool {
-        arrival.can_wait() && !self.queue.borrow().is_empty()
+    pub(super) fn must_wait(&self, pending: &PendingMessage) -> bool {
+        pending.can_wait() && !self.queue.borrow().is_empty()
     }
 
     /// Adds a message to the queue. A QoS 0 message cannot wait, because AWS does not keep it.
-    pub(super) fn push(&self, arrival: Arrival) {
-        if !arrival.can_wait() {
+    pub(super) fn push(&self, pending: PendingMessage) {
+        if !pending.can_wait() {
             return;
         }
         let mut queue = self.queue.borrow_mut();
-        let position = queue.partition_point(|other| other.sequence < arrival.sequence);
-        queue.insert(position, arrival);
+        let position = queue.partition_point(|other| other.sequence < pending.sequence);
+        queue.insert(position, pending);
         self.blocked_since
             .set(self.blocked_since.get().or(Some(Instant::now())));
         self.changed.notify_one();
@@ -81,25 +86,25 @@ impl Unstored {
 
     /// Determines the subscriptions of messages that arrived before these were known.
     pub(super) fn resolve_names(&self, names: impl Fn(&Received) -> Vec<String>) {
-        for arrival in &mut *self.queue.borrow_mut() {
-            let names = || Arc::new(names(&arrival.message));
-            arrival.names.get_or_insert_with(names);
+        for pending in &mut *self.queue.borrow_mut() {
+            let names = || Arc::new(names(&pending.message));
+            pending.names.get_or_insert_with(names);
         }
         self.changed.notify_one();
     }
 
     /// Returns the first message. Messages of lost connections are removed, because AWS sends them again.
-    pub(super) fn first(&self) -> Option<Arrival> {
+    pub(super) fn first(&self) -> Option<PendingMessage> {
         let mut queue = self.queue.borrow_mut();
-        queue.retain(|arrival| !arrival.ack.connection_lost());
+        queue.retain(|pending| !pending.ack.connection_lost());
         queue.front().cloned()
     }
 
     /// Removes a message that is stored now.
-    pub(super) fn remove(&self, arrival: &Arrival) {
+    pub(super) fn remove(&self, pending: &PendingMessage) {
         self.queue
             .borrow_mut()
-            .retain(|other| other.sequence != arrival.sequence);
+            .retain(|other| other.sequence != pending.sequence);
         self.blocked_since.set(Some(Instant::now()));
     }
 
@@ -109,13 +114,13 @@ impl Unstored {
     }
 
     /// Removes and returns the oldest messages if they have blocked others for too long.
-    pub(super) fn give_up(&self) -> Vec<Arrival> {
+    pub(super) fn give_up(&self) -> Vec<PendingMessage> {
         let mut queue = self.queue.borrow_mut();
         let is_long = self
             .blocked_since
             .get()
             .is_some_and(|since| since.elapsed() >= BLOCKING_TIME);
-        let blocks_others = queue.front().is_some_and(|arrival| arrival.ack.blocks_others());
+        let blocks_others = queue.front().is_some_and(|pending| pending.ack.blocks_others());
         let count = if is_long && blocks_others {
             MAX_GIVEN_UP.min(queue.len())
         } else {
@@ -169,7 +174,7 @@ mod tests {
         queue.push(first);
         queue.push(second);
         assert!(queue.must_wait(&one(4)));
-        let order: Vec<u64> = queue.queue.borrow().iter().map(|arrival| arrival.sequence).collect();
+        let order: Vec<u64> = queue.queue.borrow().iter().map(|pending| pending.sequence).collect();
         assert_eq!(order, sequences);
     }
 }

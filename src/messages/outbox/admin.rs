@@ -1,16 +1,14 @@
 //! Administration of the outbox: list, show, purge and retry messages.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::time::{Duration, SystemTime};
+
 use rusqlite::{OptionalExtension as _, Row};
-use serde::Serialize;
 
 use super::make_room::make_room;
 use super::message_ref::{MessageRef, SubmitError};
 use super::outcome::Outcome;
 use super::rows::{delete, parse_message_ref};
 use super::state::OutboxChange;
-use crate::clock::rfc3339;
 use crate::messages::database::Database;
 use crate::messages::message::Properties;
 
@@ -20,36 +18,44 @@ pub const PAGE: usize = 100;
 const STEP: u32 = 500;
 
 /// A message in the outbox, or parked.
-#[derive(Clone, Debug, Serialize)]
-pub struct Entry {
+#[derive(Clone, Debug)]
+pub struct OutboxEntry {
     /// Number of the message.
     pub id: i64,
-    /// `queued`, `sent` (AWS has not answered yet) or `parked`.
-    pub state: &'static str,
+    /// State of the message.
+    pub state: MessageState,
     /// Topic of the message.
     pub topic: String,
     /// Size of the payload in bytes.
-    pub bytes: usize,
-    /// When the message was accepted (RFC 3339), by the clock of that moment.
-    pub accepted: String,
+    pub payload_size: usize,
+    /// When the message was accepted, by the clock of that moment.
+    pub accepted: SystemTime,
     /// Whether the broker is to retain it.
     pub retain: bool,
     /// Why it is parked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
+/// State of a message in the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// It waits to be sent.
+    Queued,
+    /// It was sent, and AWS has not answered yet.
+    InFlight,
+    /// AWS did not accept it.
+    Parked,
+}
+
 /// A message with its properties and payload.
-#[derive(Clone, Debug, Serialize)]
-pub struct EntryDetails {
-    #[serde(flatten)]
-    entry: Entry,
-    #[serde(flatten)]
-    properties: Properties,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload_base64: Option<String>,
+#[derive(Clone, Debug)]
+pub struct OutboxMessage {
+    /// The message as in a list.
+    pub entry: OutboxEntry,
+    /// MQTT 5 properties.
+    pub properties: Properties,
+    /// Payload.
+    pub payload: Vec<u8>,
 }
 
 /// Messages to purge or to retry.
@@ -66,7 +72,7 @@ pub enum Selection {
 const COLUMNS: &str = "id, topic, length(payload), length(CAST(properties AS BLOB)), account, accepted, retain";
 
 /// Lists a page of the messages after number `after`: the parked ones, or those in the outbox.
-pub(in crate::messages) fn list(database: &Database, after: i64, parked: bool) -> rusqlite::Result<Vec<Entry>> {
+pub(in crate::messages) fn list(database: &Database, after: i64, parked: bool) -> rusqlite::Result<Vec<OutboxEntry>> {
     let (table, reason) = if parked {
         ("parked", "reason")
     } else {
@@ -89,38 +95,33 @@ pub(in crate::messages) fn list(database: &Database, after: i64, parked: bool) -
     Ok(entries)
 }
 
-fn parse_entry(database: &Database, row: &Row, parked: bool) -> rusqlite::Result<Entry> {
+fn parse_entry(database: &Database, row: &Row, parked: bool) -> rusqlite::Result<OutboxEntry> {
     let id = row.get(0)?;
     let accepted = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
-    Ok(Entry {
+    Ok(OutboxEntry {
         id,
         state: match (parked, database.outbox.schedule.is_in_flight(id)) {
-            (true, _) => "parked",
-            (false, true) => "sent",
-            (false, false) => "queued",
+            (true, _) => MessageState::Parked,
+            (false, true) => MessageState::InFlight,
+            (false, false) => MessageState::Queued,
         },
         topic: row.get(1)?,
-        bytes: row.get(2)?,
-        accepted: rfc3339(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(accepted)),
+        payload_size: row.get(2)?,
+        accepted: SystemTime::UNIX_EPOCH + Duration::from_millis(accepted),
         retain: row.get(6)?,
         reason: row.get(7)?,
     })
 }
 
 /// Reads the message of this number, if there is one.
-pub(in crate::messages) fn read_details(database: &Database, id: i64) -> rusqlite::Result<Option<EntryDetails>> {
+pub(in crate::messages) fn read_details(database: &Database, id: i64) -> rusqlite::Result<Option<OutboxMessage>> {
     for (table, reason, parked) in [("parked", "reason", true), ("outbox", "NULL", false)] {
         let sql = format!("SELECT {COLUMNS}, {reason}, properties, payload FROM {table} WHERE id = ?1");
         let found = database.connection.prepare_cached(&sql)?.query_row((id,), |row| {
-            let (payload, payload_base64) = match String::from_utf8(row.get(9)?) {
-                Ok(text) => (Some(text), None),
-                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
-            };
-            Ok(EntryDetails {
+            Ok(OutboxMessage {
                 entry: parse_entry(database, row, parked)?,
                 properties: Properties::from_json(row.get_ref(8)?.as_str_or_null()?),
-                payload,
-                payload_base64,
+                payload: row.get(9)?,
             })
         });
         if let Some(found) = found.optional()? {
@@ -252,7 +253,7 @@ mod tests {
         assert!(accepted.join_all().await.into_iter().all(|accepted| accepted));
         for _ in 0..PAGE + 1 {
             let taken = outbox.take(1, 1024).await.unwrap().await.unwrap().unwrap();
-            outbox.acknowledge(taken.into_iter().next().unwrap().ticket).await;
+            outbox.acknowledge(taken.into_iter().next().unwrap().message_ref).await;
         }
         let page = outbox.list(0, false).await.unwrap();
         let ids: Vec<i64> = page.iter().map(|entry| entry.id).collect();

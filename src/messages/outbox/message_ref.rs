@@ -25,7 +25,7 @@ pub struct MessageRef {
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// Reference to report the outcome by.
-    pub ticket: MessageRef,
+    pub message_ref: MessageRef,
     /// The message, with the remaining part of its expiry.
     pub message: Message,
 }
@@ -37,6 +37,20 @@ pub(in crate::messages) struct Submission {
     pub(in crate::messages) account: Account,
     /// Receives the outcome, if a caller waits for it.
     pub(in crate::messages) waiter: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Submission {
+    pub(in crate::messages) fn new(
+        message: Message,
+        account: Account,
+        waiter: Option<oneshot::Sender<Outcome>>,
+    ) -> Self {
+        Self {
+            message,
+            account,
+            waiter,
+        }
+    }
 }
 
 /// Why a message was not accepted.

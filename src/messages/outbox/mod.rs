@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::{oneshot, watch};
 
-use self::admin::{Entry, EntryDetails, Selection};
+use self::admin::{OutboxEntry, OutboxMessage, Selection};
 use self::message_ref::{MessageRef, Outgoing, Submission, SubmitError};
 use self::outcome::Outcome;
 use self::qos0::Qos0Queue;
@@ -90,12 +90,7 @@ impl Outbox {
     /// # Errors
     /// If the message is not accepted.
     pub async fn accept(&self, message: Message, account: Account) -> Result<i64, SubmitError> {
-        self.submit(Submission {
-            message,
-            account,
-            waiter: None,
-        })
-        .await
+        self.submit(Submission::new(message, account, None)).await
     }
 
     /// Accepts a message, and returns a channel that receives its outcome as well.
@@ -108,17 +103,13 @@ impl Outbox {
         account: Account,
     ) -> Result<(i64, oneshot::Receiver<Outcome>), SubmitError> {
         let (waiter, outcome) = oneshot::channel();
-        let submission = Submission {
-            message,
-            account,
-            waiter: Some(waiter),
-        };
+        let submission = Submission::new(message, account, Some(waiter));
         Ok((self.submit(submission).await?, outcome))
     }
 
     async fn submit(&self, submission: Submission) -> Result<i64, SubmitError> {
         let accept = move |database: &mut Database| table::accept(database, submission);
-        self.store.run(Durability::Adds, accept).await?
+        self.store.run(Durability::SyncedInsert, accept).await?
     }
 
     /// Passes a QoS 0 message to the session.
@@ -144,7 +135,7 @@ impl Outbox {
         bytes: u64,
     ) -> Result<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>, StoreError> {
         self.store
-            .start(Durability::Reads, move |database| table::take(database, max, bytes))
+            .start(Durability::ReadOnly, move |database| table::take(database, max, bytes))
             .await
     }
 
@@ -154,7 +145,7 @@ impl Outbox {
             table::acknowledge(database, &message);
             Ok(())
         };
-        let _ = self.store.start(Durability::Reads, work).await;
+        let _ = self.store.start(Durability::ReadOnly, work).await;
     }
 
     /// Schedules a message to be sent again: it was not sent after all, or AWS could not accept it.
@@ -171,7 +162,7 @@ impl Outbox {
     /// Parks a message that AWS does not accept.
     pub async fn park(&self, message: MessageRef, reason: String) {
         let park = move |database: &mut Database| table::park(database, &message, &reason);
-        let _ = self.store.start(Durability::Writes, park).await;
+        let _ = self.store.start(Durability::Unsynced, park).await;
     }
 
     /// Schedules everything that was sent and not acknowledged to be sent again, because the connection is lost.
@@ -184,16 +175,18 @@ impl Outbox {
             update(&mut database.outbox.schedule);
             Ok(())
         };
-        let _ = self.store.start(Durability::Reads, work).await;
+        let _ = self.store.start(Durability::ReadOnly, work).await;
     }
 
     /// Lists a page of the messages after number `after`: the parked ones, or those in the outbox.
     ///
     /// # Errors
     /// If the database cannot be used.
-    pub async fn list(&self, after: i64, parked: bool) -> Result<Vec<Entry>, StoreError> {
+    pub async fn list(&self, after: i64, parked: bool) -> Result<Vec<OutboxEntry>, StoreError> {
         self.store
-            .run(Durability::Reads, move |database| admin::list(database, after, parked))
+            .run(Durability::ReadOnly, move |database| {
+                admin::list(database, after, parked)
+            })
             .await
     }
 
@@ -201,10 +194,9 @@ impl Outbox {
     ///
     /// # Errors
     /// If the database cannot be used.
-    pub async fn show(&self, id: i64) -> Result<Option<EntryDetails>, StoreError> {
-        self.store
-            .run(Durability::Reads, move |database| admin::read_details(database, id))
-            .await
+    pub async fn show(&self, id: i64) -> Result<Option<OutboxMessage>, StoreError> {
+        let read = move |database: &mut Database| admin::read_details(database, id);
+        self.store.run(Durability::ReadOnly, read).await
     }
 
     /// Deletes messages, and returns how many.
@@ -215,7 +207,7 @@ impl Outbox {
         let mut purged = 0;
         loop {
             let purge = move |database: &mut Database| admin::purge(database, selection);
-            let (some, more) = self.store.run(Durability::Lasts, purge).await?;
+            let (some, more) = self.store.run(Durability::Synced, purge).await?;
             purged += some;
             if !more {
                 return Ok(purged);
@@ -231,7 +223,7 @@ impl Outbox {
         let mut retried = 0;
         loop {
             let retry = move |database: &mut Database| admin::retry(database, selection);
-            let (some, more) = self.store.run(Durability::Adds, retry).await??;
+            let (some, more) = self.store.run(Durability::SyncedInsert, retry).await??;
             retried += some;
             if !more {
                 return Ok(retried);
@@ -245,7 +237,7 @@ impl Outbox {
     /// If the database cannot be used.
     pub async fn subscribed(&self) -> Result<Option<Vec<(String, SubscriptionState)>>, StoreError> {
         self.store
-            .run(Durability::Reads, |database| Ok(database.context.subscribed.clone()))
+            .run(Durability::ReadOnly, |database| Ok(database.context.subscribed.clone()))
             .await
     }
 
@@ -255,7 +247,7 @@ impl Outbox {
         filters: Vec<(String, SubscriptionState)>,
     ) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let store = move |database: &mut Database| database.store_subscribed(&filters);
-        self.store.start(Durability::Lasts, store).await.ok()
+        self.store.start(Durability::Synced, store).await.ok()
     }
 
     /// Returns the thing name of earlier starts, by which topics are checked before the token has shown its key.
@@ -285,13 +277,12 @@ impl Outbox {
     }
 
     async fn read_metadata(&self, name: &'static str) -> Result<Option<String>, StoreError> {
-        self.store
-            .run(Durability::Reads, |database| metadata::read(&database.connection, name))
-            .await
+        let read = move |database: &mut Database| metadata::read(&database.connection, name);
+        self.store.run(Durability::ReadOnly, read).await
     }
 
     async fn write_metadata(&self, name: &'static str, value: String) {
         let write = move |database: &mut Database| metadata::write(&database.connection, name, &value);
-        let _ = self.store.start(Durability::Writes, write).await;
+        let _ = self.store.start(Durability::Unsynced, write).await;
     }
 }

@@ -45,11 +45,11 @@ pub(in crate::messages) fn parse_outgoing(row: &Row) -> rusqlite::Result<(Outgoi
         properties: Properties::from_json(properties),
         topic: topic.clone(),
     };
-    let ticket = MessageRef {
+    let message_ref = MessageRef {
         id: row.get(0)?,
         size: stored_size(&topic, payload.len(), properties.map_or(0, str::len)),
         topic,
         account: Account::new(row.get::<_, String>(6)?),
     };
-    Ok((Outgoing { ticket, message }, row.get(4)?))
+    Ok((Outgoing { message_ref, message }, row.get(4)?))
 }

@@ -82,7 +82,7 @@ pub(in crate::messages) fn take(database: &mut Database, max: usize, bytes: u64)
     if outcome.is_err() {
         // The session does not get the messages that were read before the error.
         for outgoing in &taken {
-            database.outbox.schedule.retransmit(outgoing.ticket.id);
+            database.outbox.schedule.retransmit(outgoing.message_ref.id);
         }
     }
     outcome.map(|()| taken)
@@ -109,18 +109,18 @@ fn take_into(database: &mut Database, taken: &mut Vec<Outgoing>, max: usize, byt
                 continue;
             }
             (Next::BacklogAfter(account, _), Some((outgoing, _)))
-                if !schedule.may_follow(outgoing.ticket.id, &account, &outgoing.ticket.topic) =>
+                if !schedule.may_follow(outgoing.message_ref.id, &account, &outgoing.message_ref.topic) =>
             {
                 blocked.insert(account);
                 continue;
             }
             (_, Some(found)) => found,
         };
-        let message = &outgoing.ticket;
+        let message = &outgoing.message_ref;
         schedule.start(message.id, &message.account, &message.topic);
         match update_expiry(database, outgoing, accepted) {
             Ok(outgoing) => {
-                taken_bytes += outgoing.ticket.size;
+                taken_bytes += outgoing.message_ref.size;
                 taken.push(outgoing);
             }
             Err(message) => {
@@ -145,7 +145,7 @@ fn update_expiry(database: &Database, mut outgoing: Outgoing, accepted: i64) -> 
         *seconds = u32::try_from(left).unwrap_or(u32::MAX);
     }
     match *expiry == Some(0) || age > database.context.bounds.max_age {
-        true => Err(outgoing.ticket),
+        true => Err(outgoing.message_ref),
         false => Ok(outgoing),
     }
 }
@@ -176,7 +176,7 @@ fn read_backlog(
         // Messages of the express lane are skipped, including those that were acknowledged and are not deleted yet.
         let skipped = |id| database.outbox.schedule.is_express(id) || database.outbox.acknowledged.contains(&id);
         match found {
-            Some((found, _)) if skipped(found.ticket.id) => position = found.ticket.id,
+            Some((found, _)) if skipped(found.message_ref.id) => position = found.message_ref.id,
             found => return Ok(found),
         }
     }

@@ -18,12 +18,14 @@ type Outcomes = Vec<(Report, Result<(), StoreError>)>;
 pub(super) fn run_batch(path: &Path, database: &mut Database, jobs: VecDeque<Job>) -> bool {
     database.context.update_bounds();
     let (reads, mut writes): (VecDeque<Job>, VecDeque<Job>) =
-        jobs.into_iter().partition(|job| job.durability == Durability::Reads);
+        jobs.into_iter().partition(|job| job.durability == Durability::ReadOnly);
     let mut outcomes = Outcomes::new();
-    if writes.iter().any(|job| job.durability == Durability::Adds) && !has_room(database) {
-        let adds: VecDeque<Job>;
-        (adds, writes) = writes.into_iter().partition(|job| job.durability == Durability::Adds);
-        refuse_all(adds, &StoreError::disk_full(path), &mut outcomes);
+    if writes.iter().any(|job| job.durability == Durability::SyncedInsert) && !has_room(database) {
+        let inserts: VecDeque<Job>;
+        (inserts, writes) = writes
+            .into_iter()
+            .partition(|job| job.durability == Durability::SyncedInsert);
+        refuse_all(inserts, &StoreError::disk_full(path), &mut outcomes);
     }
     let has_jobs = !reads.is_empty() || !writes.is_empty() || !outcomes.is_empty();
     let written = write(path, database, &mut writes, !has_jobs, &mut outcomes);
@@ -69,7 +71,7 @@ fn write(
 ) -> Result<(), StoreError> {
     let mut first = only_deferred;
     while std::mem::take(&mut first) || !jobs.is_empty() {
-        let synchronous = jobs.iter().any(|job| job.durability != Durability::Writes);
+        let synchronous = jobs.iter().any(|job| job.durability != Durability::Unsynced);
         let mut reports: Vec<Report> = Vec::new();
         let committed = commit(database, synchronous, |database| {
             while database.added() < COMMIT_BYTES

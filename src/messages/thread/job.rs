@@ -8,13 +8,13 @@ use crate::problem::Problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::messages) enum Durability {
     /// Reads, or changes only the state in memory.
-    Reads,
+    ReadOnly,
     /// Writes; a power cut may undo it.
-    Writes,
+    Unsynced,
     /// Writes; the outcome is reported once no power cut can undo it.
-    Lasts,
-    /// As `Lasts`, and needs disk space: it is not tried on a full disk.
-    Adds,
+    Synced,
+    /// As `Synced`, and needs disk space: it is not tried on a full disk.
+    SyncedInsert,
 }
 
 /// Reports the outcome of a job once it is committed.
@@ -32,7 +32,7 @@ impl Job {
     /// Makes a small write that shows whether a store that has failed works again.
     pub(super) fn test_write() -> Self {
         Self {
-            durability: Durability::Lasts,
+            durability: Durability::Synced,
             work: Box::new(|database| {
                 let outcome = database.map_or(Ok(()), Database::test_write);
                 (outcome, Box::new(|_| {}))
@@ -49,5 +49,5 @@ impl Job {
 
 /// The error of a job that the store does not run any more.
 pub(super) fn store_ended() -> StoreError {
-    Problem::wait("gatepost is ending, or its message store has").into()
+    Problem::wait("gatepost is shutting down, or its message store has ended").into()
 }

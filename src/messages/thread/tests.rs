@@ -38,7 +38,7 @@ fn corrupt() -> rusqlite::Error {
 /// A job with priority runs before jobs that are submitted in the meantime.
 async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let first = store.start(Durability::Reads, move |_| {
+    let first = store.start(Durability::ReadOnly, move |_| {
         let _ = wait.recv();
         Ok(())
     });
@@ -54,10 +54,10 @@ async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
     let store = handles.inbox.store();
     let outcome = together(store, async {
         let breaks = store
-            .start(Durability::Lasts, |_| Err::<(), _>(corrupt()))
+            .start(Durability::Synced, |_| Err::<(), _>(corrupt()))
             .await
             .unwrap();
-        let accepted = store.start(Durability::Adds, |database| {
+        let accepted = store.start(Durability::SyncedInsert, |database| {
             let submission = crate::messages::outbox::message_ref::Submission {
                 message: message(),
                 account: Account::default(),
@@ -87,7 +87,7 @@ async fn a_waiting_caller_is_told_that_its_message_is_lost_with_the_database() {
     let breaks = handles
         .inbox
         .store()
-        .run(Durability::Lasts, |_| Err::<(), _>(corrupt()));
+        .run(Durability::Synced, |_| Err::<(), _>(corrupt()));
     assert!(breaks.await.is_err());
     assert!(matches!(outcome.await, Ok(Outcome::Dropped(_))));
 }
@@ -135,7 +135,7 @@ async fn a_store_that_has_failed_tests_whether_it_works_again() {
         let fails = handles
             .inbox
             .store()
-            .run(Durability::Lasts, move |_| Err::<(), _>(full()));
+            .run(Durability::Synced, move |_| Err::<(), _>(full()));
         assert!(fails.await.is_err());
         assert_eq!(status.borrow_and_update().phase, MessagesPhase::Failed);
         let healed = status.wait_for(|part| part.phase == MessagesPhase::Ready).await;

@@ -217,7 +217,7 @@ fn promise_5_what_a_durable_subscription_has_not_printed_is_printed_after_a_cras
     assert_eq!(second.wait(SOON).unwrap().code(), Some(69));
     contains_all(
         &second.log(),
-        &["another reader of this durable subscription took its place"],
+        &["another reader has taken over this durable subscription"],
     );
     dashboard.publish(&topic, "kept", &[]);
     let line = third.wait_for_line(SOON, |line| line.contains("\"kept\"")).unwrap();

@@ -60,10 +60,10 @@ async fn defer(publisher: &mut Publisher, message: MessageRef) {
     let fetched = std::mem::take(&mut publisher.fetched);
     let (behind, others): (VecDeque<Outgoing>, _) = fetched
         .into_iter()
-        .partition(|outgoing| outgoing.ticket.topic == message.topic);
+        .partition(|outgoing| outgoing.message_ref.topic == message.topic);
     publisher.fetched = others;
     publisher.outbox.defer(message).await;
     for outgoing in behind {
-        publisher.outbox.retransmit(outgoing.ticket).await;
+        publisher.outbox.retransmit(outgoing.message_ref).await;
     }
 }

@@ -44,7 +44,7 @@ pub(in crate::cloud::session) async fn next(publisher: &mut Publisher) -> Next {
     let outgoing_may_go =
         window_has_room && !publisher.buffer_is_full && publisher.acknowledges && (!alone || publisher.one_at_a_time());
     let deferred = publisher.deferred.front();
-    let deferred = deferred.map(|outgoing| publisher.unacknowledged.deferred_until(outgoing.ticket.id));
+    let deferred = deferred.map(|outgoing| publisher.unacknowledged.deferred_until(outgoing.message_ref.id));
     let Publisher {
         qos0_messages,
         waiting,

@@ -17,10 +17,12 @@ pub(in crate::cloud::session) async fn handle_suback(
         Some(InFlight::Subscribe(id, filters, _)) if id == packet_id => filters,
         other => return subscriber.in_flight = other,
     };
-    for (index, (filter, wanted)) in filters.into_iter().enumerate() {
+    for (index, (filter, desired)) in filters.into_iter().enumerate() {
         subscriber.suspects.cleared(&filter);
         subscriber.breaches.subscribed(&filter);
-        subscriber.joined.insert(filter.clone(), wanted.joined);
+        subscriber
+            .served_streams
+            .insert(filter.clone(), desired.newest_live_stream);
         match granted
             .get(index)
             .copied()
@@ -31,7 +33,7 @@ pub(in crate::cloud::session) async fn handle_suback(
                 // The requested QoS is recorded: a broker that grants a lower one would be asked again for ever.
                 subscriber
                     .confirmed
-                    .insert(filter.clone(), SubscriptionState::Granted(wanted.qos));
+                    .insert(filter.clone(), SubscriptionState::Granted(desired.qos));
                 subscriber.refusals.forget(&filter);
                 subscriber.inbound.tell(SessionEvent::Subscribed(filter));
             }
@@ -39,7 +41,7 @@ pub(in crate::cloud::session) async fn handle_suback(
                 subscriber.confirmed.remove(&filter);
                 let words = words.clone();
                 let why = problems::filter_refused(&filter, &Reason { code, words });
-                subscriber.refuse(&filter, wanted, MIN_DELAY, why);
+                subscriber.refuse(&filter, desired, MIN_DELAY, why);
             }
         }
     }

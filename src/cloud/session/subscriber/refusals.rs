@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
-use crate::messages::{SessionEvent, Wanted, WantedFilter};
+use crate::messages::{DesiredFilter, DesiredFilters, SessionEvent};
 use crate::problem::Problem;
 
 /// Time before a refused filter is requested again. It doubles with each refusal in a row. AWS needs a few minutes to apply a change
@@ -35,7 +35,7 @@ struct Refused {
     wait: Duration,
     why: Problem,
     /// Requests of programs that were told the reason.
-    asked: u64,
+    newest_stream: u64,
     /// Time at which the filter was set aside although AWS grants it.
     set_aside: Option<SystemTime>,
 }
@@ -62,32 +62,38 @@ pub(super) enum Verdict {
 impl Refusals {
     /// Forgets filters that are unwanted and no longer refused. An unwanted filter stays refused, because otherwise a program could
     /// request it over and over by unsubscribing.
-    pub(super) fn tidy(&mut self, wanted: &Wanted, now: Instant) {
+    pub(super) fn tidy(&mut self, desired: &DesiredFilters, now: Instant) {
         let crowded = self.all.len() > MAX_REMEMBERED;
         self.all
-            .retain(|filter, refused| wanted.contains_key(filter) || (refused.until > now && !crowded));
+            .retain(|filter, refused| desired.contains_key(filter) || (refused.until > now && !crowded));
     }
 
     /// Refuses the filter for `least`, or for twice the last wait. Returns the event for the inbox.
-    pub(super) fn refuse(&mut self, filter: &str, wanted: WantedFilter, least: Duration, why: Problem) -> SessionEvent {
-        self.insert(filter, wanted, least, why, None)
+    pub(super) fn refuse(
+        &mut self,
+        filter: &str,
+        desired: DesiredFilter,
+        least: Duration,
+        why: Problem,
+    ) -> SessionEvent {
+        self.insert(filter, desired, least, why, None)
     }
 
     /// Sets the filter aside although AWS would grant it. Returns the event for the inbox.
     pub(super) fn set_aside(
         &mut self,
         filter: &str,
-        wanted: WantedFilter,
+        desired: DesiredFilter,
         why: Problem,
         now: SystemTime,
     ) -> SessionEvent {
-        self.insert(filter, wanted, MAX_DELAY, why, Some(now))
+        self.insert(filter, desired, MAX_DELAY, why, Some(now))
     }
 
     fn insert(
         &mut self,
         filter: &str,
-        wanted: WantedFilter,
+        desired: DesiredFilter,
         least: Duration,
         why: Problem,
         set_aside: Option<SystemTime>,
@@ -105,7 +111,7 @@ impl Refusals {
             until: Instant::now() + wait,
             wait,
             why: why.clone(),
-            asked: wanted.asked,
+            newest_stream: desired.newest_stream,
             set_aside,
         };
         self.all.insert(filter.to_owned(), refused);
@@ -118,14 +124,14 @@ impl Refusals {
     }
 
     /// Checks whether the filter may be requested now.
-    pub(super) fn check(&mut self, filter: &str, wanted: WantedFilter, now: Instant) -> Verdict {
+    pub(super) fn check(&mut self, filter: &str, desired: DesiredFilter, now: Instant) -> Verdict {
         let Some(refused) = self.all.get_mut(filter).filter(|refused| refused.until > now) else {
             return Verdict::Allowed;
         };
-        if refused.asked >= wanted.asked {
+        if refused.newest_stream >= desired.newest_stream {
             return Verdict::Refused;
         }
-        refused.asked = wanted.asked;
+        refused.newest_stream = desired.newest_stream;
         Verdict::RefusedAgain(SessionEvent::Refused(filter.to_owned(), refused.why.clone()))
     }
 
@@ -175,29 +181,29 @@ mod tests {
         Problem::wait("no")
     }
 
-    fn asked(asked: u64) -> WantedFilter {
-        WantedFilter {
-            asked,
-            ..WantedFilter::default()
+    fn with_stream(newest_stream: u64) -> DesiredFilter {
+        DesiredFilter {
+            newest_stream,
+            ..DesiredFilter::default()
         }
     }
 
     fn is_refused(refusals: &mut Refusals, filter: &str, now: Instant) -> bool {
-        !matches!(refusals.check(filter, asked(1), now), Verdict::Allowed)
+        !matches!(refusals.check(filter, with_stream(1), now), Verdict::Allowed)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_wait_doubles_with_each_refusal_up_to_an_hour() {
         let mut refusals = Refusals::default();
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            refusals.refuse("f", asked(1), MIN_DELAY, why());
+            refusals.refuse("f", with_stream(1), MIN_DELAY, why());
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             assert!(is_refused(&mut refusals, "f", Instant::now()), "{minutes}");
             tokio::time::advance(Duration::from_secs(1)).await;
             assert!(!is_refused(&mut refusals, "f", Instant::now()), "{minutes}");
         }
         refusals.forget("f");
-        refusals.refuse("f", asked(1), MIN_DELAY, why());
+        refusals.refuse("f", with_stream(1), MIN_DELAY, why());
         let end = refusals.next_end(Instant::now());
         assert_eq!(end, Some(Instant::now() + MIN_DELAY), "the first wait applies again");
     }
@@ -206,23 +212,23 @@ mod tests {
     async fn a_program_that_joins_later_is_told_the_reason_once() {
         let mut refusals = Refusals::default();
         let now = Instant::now();
-        refusals.refuse("f", asked(1), MIN_DELAY, why());
-        assert!(matches!(refusals.check("f", asked(1), now), Verdict::Refused));
+        refusals.refuse("f", with_stream(1), MIN_DELAY, why());
+        assert!(matches!(refusals.check("f", with_stream(1), now), Verdict::Refused));
         assert!(matches!(
-            refusals.check("f", asked(2), now),
+            refusals.check("f", with_stream(2), now),
             Verdict::RefusedAgain(SessionEvent::Refused(filter, _)) if filter == "f"
         ));
-        assert!(matches!(refusals.check("f", asked(2), now), Verdict::Refused));
-        assert!(matches!(refusals.check("g", asked(2), now), Verdict::Allowed));
+        assert!(matches!(refusals.check("f", with_stream(2), now), Verdict::Refused));
+        assert!(matches!(refusals.check("g", with_stream(2), now), Verdict::Allowed));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_filter_is_set_aside_for_an_hour() {
         let mut refusals = Refusals::default();
         let since = SystemTime::UNIX_EPOCH;
-        refusals.refuse("refused", asked(1), MIN_DELAY, why());
+        refusals.refuse("refused", with_stream(1), MIN_DELAY, why());
         for filter in ["b", "a"] {
-            refusals.set_aside(filter, asked(1), why(), since);
+            refusals.set_aside(filter, with_stream(1), why(), since);
         }
         let now = Instant::now();
         let names: Vec<String> = refusals.all_set_aside(now).into_iter().map(|one| one.filter).collect();
@@ -236,21 +242,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_unwanted_filter_stays_refused_within_bounds() {
         let mut refusals = Refusals::default();
-        let wanted = Wanted::from([("wanted".to_owned(), asked(1))]);
-        refusals.refuse("wanted", asked(1), MIN_DELAY, why());
-        refusals.refuse("left", asked(1), MIN_DELAY, why());
+        let desired = DesiredFilters::from([("wanted".to_owned(), with_stream(1))]);
+        refusals.refuse("wanted", with_stream(1), MIN_DELAY, why());
+        refusals.refuse("left", with_stream(1), MIN_DELAY, why());
         let now = Instant::now();
-        refusals.tidy(&wanted, now);
+        refusals.tidy(&desired, now);
         assert!(
             is_refused(&mut refusals, "left", now),
             "a program cannot request it again by returning"
         );
-        refusals.tidy(&wanted, now + MIN_DELAY);
+        refusals.tidy(&desired, now + MIN_DELAY);
         assert_eq!(refusals.all.len(), 1);
         for number in 0..=MAX_REMEMBERED {
-            refusals.refuse(&format!("{number}"), asked(1), MIN_DELAY, why());
+            refusals.refuse(&format!("{number}"), with_stream(1), MIN_DELAY, why());
         }
-        refusals.tidy(&wanted, now);
+        refusals.tidy(&desired, now);
         assert_eq!(refusals.all.len(), 1, "too many");
         assert!(refusals.all.contains_key("wanted"), "a wanted filter is kept");
     }

@@ -6,7 +6,7 @@ use super::refusals::{MAX_DELAY, MIN_DELAY, Verdict};
 use super::{InFlight, LINGER, Subscriber};
 use crate::cloud::mqtt::{MAX_FILTERS_PER_PACKET, NotSent, PacketSink};
 use crate::cloud::session::problems;
-use crate::messages::{MAX_FILTERS, SessionEvent, SubscriptionState, Wanted, WantedFilter, has_wildcard};
+use crate::messages::{DesiredFilter, DesiredFilters, MAX_FILTERS, SessionEvent, SubscriptionState, has_wildcard};
 use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::topic;
@@ -18,16 +18,16 @@ pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: 
         return;
     }
     let now = Instant::now();
-    let wanted = subscriber.wanted.borrow_and_update().clone();
+    let desired = subscriber.desired.borrow_and_update().clone();
     if subscriber.quiet_until().is_some() {
         return;
     }
-    subscriber.refusals.tidy(&wanted, now);
-    subscriber.breaches.retain(|filter| wanted.contains_key(filter));
+    subscriber.refusals.tidy(&desired, now);
+    subscriber.breaches.retain(|filter| desired.contains_key(filter));
     subscriber
         .unwanted_since
-        .retain(|filter, _| !wanted.contains_key(filter));
-    let filters = next_to_subscribe(subscriber, &wanted, now);
+        .retain(|filter, _| !desired.contains_key(filter));
+    let filters = next_to_subscribe(subscriber, &desired, now);
     let new: Vec<&String> = filters
         .iter()
         .map(|(filter, _)| filter)
@@ -35,7 +35,7 @@ pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: 
         .collect();
     if subscriber.confirmed.len() + new.len() > MAX_FILTERS {
         // AWS closes a connection with more filters. Unwanted ones are dropped without lingering, and the new ones wait for that.
-        let unwanted = unwanted(subscriber, &wanted, now);
+        let unwanted = unwanted(subscriber, &desired, now);
         return unsubscribe(subscriber, unwanted, sink).await;
     }
     if !new.is_empty() {
@@ -51,20 +51,20 @@ pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: 
     if !filters.is_empty() {
         return subscribe(subscriber, filters, now, sink);
     }
-    let filters = no_longer_wanted(subscriber, &wanted, now);
+    let filters = no_longer_wanted(subscriber, &desired, now);
     unsubscribe(subscriber, filters, sink).await;
 }
 
 /// Sends SUBSCRIBE.
 fn subscribe(
     subscriber: &mut Subscriber,
-    filters: Vec<(String, WantedFilter)>,
+    filters: Vec<(String, DesiredFilter)>,
     now: Instant,
     sink: &mut dyn PacketSink,
 ) {
     let entries: Vec<(String, Qos)> = filters
         .iter()
-        .map(|(filter, wanted)| (filter.clone(), wanted.qos))
+        .map(|(filter, desired)| (filter.clone(), desired.qos))
         .collect();
     match sink.subscribe(&entries) {
         Ok(packet_id) => {
@@ -75,9 +75,9 @@ fn subscribe(
         }
         Err(NotSent::WindowFull | NotSent::BufferFull | NotSent::AtMostOnceOnly) => {}
         Err(NotSent::Never(why)) => {
-            for (filter, wanted) in filters {
+            for (filter, desired) in filters {
                 let why = Problem::configuration(format!("topic filter {filter}: {why}"));
-                subscriber.refuse(&filter, wanted, MIN_DELAY, why);
+                subscriber.refuse(&filter, desired, MIN_DELAY, why);
             }
         }
     }
@@ -95,7 +95,7 @@ async fn unsubscribe(subscriber: &mut Subscriber, mut filters: Vec<String>, sink
     }
     let mut has_changed = false;
     for filter in &filters {
-        subscriber.joined.remove(filter);
+        subscriber.served_streams.remove(filter);
         let before = subscriber
             .confirmed
             .insert(filter.clone(), SubscriptionState::Uncertain);
@@ -109,17 +109,21 @@ async fn unsubscribe(subscriber: &mut Subscriber, mut filters: Vec<String>, sink
 }
 
 /// Returns the filters that AWS has and that are not wanted, or are set aside.
-fn unwanted(subscriber: &Subscriber, wanted: &Wanted, now: Instant) -> Vec<String> {
+fn unwanted(subscriber: &Subscriber, desired: &DesiredFilters, now: Instant) -> Vec<String> {
     let unwanted = subscriber
         .confirmed
         .keys()
-        .filter(|filter| !wanted.contains_key(*filter) || subscriber.refusals.is_set_aside(filter, now));
+        .filter(|filter| !desired.contains_key(*filter) || subscriber.refusals.is_set_aside(filter, now));
     unwanted.cloned().collect()
 }
 
 /// Returns the filters of the next SUBSCRIBE. Filters with a strike are subscribed to last, and one at a time.
-fn next_to_subscribe(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
-    let all = not_yet_subscribed(subscriber, wanted, now);
+fn next_to_subscribe(
+    subscriber: &mut Subscriber,
+    desired: &DesiredFilters,
+    now: Instant,
+) -> Vec<(String, DesiredFilter)> {
+    let all = not_yet_subscribed(subscriber, desired, now);
     let (mut struck, mut filters): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|(filter, _)| subscriber.breaches.is_struck(filter));
@@ -135,14 +139,18 @@ fn next_to_subscribe(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant)
 }
 
 /// Returns the wanted filters that AWS does not have, and that may be requested now. Reports filters that are refused.
-fn not_yet_subscribed(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<(String, WantedFilter)> {
+fn not_yet_subscribed(
+    subscriber: &mut Subscriber,
+    desired: &DesiredFilters,
+    now: Instant,
+) -> Vec<(String, DesiredFilter)> {
     let mut filters = Vec::new();
-    for (filter, wanted) in wanted {
+    for (filter, desired) in desired {
         if subscriber.suspects.is_guilty(filter) {
             subscriber.suspects.cleared(filter);
-            subscriber.refuse(filter, *wanted, MAX_DELAY, problems::filter_drops(filter));
+            subscriber.refuse(filter, *desired, MAX_DELAY, problems::filter_drops(filter));
         }
-        match subscriber.refusals.check(filter, *wanted, now) {
+        match subscriber.refusals.check(filter, *desired, now) {
             Verdict::Allowed => {}
             Verdict::Refused => continue,
             Verdict::RefusedAgain(event) => {
@@ -152,38 +160,40 @@ fn not_yet_subscribed(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant
         }
         if let Some(why) = subscriber.limits.filter_refusal(filter) {
             let why = Problem::configuration(format!("topic filter {filter}: {why}"));
-            subscriber.refuse(filter, *wanted, MIN_DELAY, why);
+            subscriber.refuse(filter, *desired, MIN_DELAY, why);
             continue;
         }
-        let joined = subscriber.joined.get(filter).copied().unwrap_or(0);
+        let served = subscriber.served_streams.get(filter).copied().unwrap_or(0);
         match subscriber.confirmed.get(filter) {
-            Some(state) if state.serves(wanted.qos) => {
+            Some(state) if state.serves(desired.qos) => {
                 // Another program has joined. AWS sends the retained message after each SUBSCRIBE, but not for a wildcard.
-                let has_joined = wanted.joined > joined;
+                let has_joined = desired.newest_live_stream > served;
                 if has_joined && has_wildcard(filter) {
-                    subscriber.joined.insert(filter.clone(), wanted.joined);
+                    subscriber
+                        .served_streams
+                        .insert(filter.clone(), desired.newest_live_stream);
                     subscriber.inbound.tell(SessionEvent::Subscribed(filter.clone()));
                 } else if has_joined {
-                    filters.push((filter.clone(), *wanted));
+                    filters.push((filter.clone(), *desired));
                 }
             }
-            _ => filters.push((filter.clone(), *wanted)),
+            _ => filters.push((filter.clone(), *desired)),
         }
     }
     filters
 }
 
 /// Returns the filters to unsubscribe from.
-fn no_longer_wanted(subscriber: &mut Subscriber, wanted: &Wanted, now: Instant) -> Vec<String> {
-    let mut filters = unwanted(subscriber, wanted, now);
+fn no_longer_wanted(subscriber: &mut Subscriber, desired: &DesiredFilters, now: Instant) -> Vec<String> {
+    let mut filters = unwanted(subscriber, desired, now);
     filters.retain(|filter| {
-        if wanted.contains_key(filter) {
+        if desired.contains_key(filter) {
             // It is set aside, so AWS must send nothing more for it.
             return true;
         }
         let since = *subscriber.unwanted_since.entry(filter.clone()).or_insert(now);
         // A filter that another one covers is useless, and brings every message twice.
-        let mut others = subscriber.confirmed.keys().filter(|other| wanted.contains_key(*other));
+        let mut others = subscriber.confirmed.keys().filter(|other| desired.contains_key(*other));
         now >= since + LINGER || others.any(|other| topic::covers(other, filter))
     });
     filters

@@ -51,8 +51,8 @@ async fn what_aws_may_have_is_on_the_disk_before_it_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_wants() {
-    // Wanted after the restart, and what is sent then.
-    for (wanted, subscribes, unsubscribes) in [
+    // DesiredFilters after the restart, and what is sent then.
+    for (desired, subscribes, unsubscribes) in [
         (&["a"][..], true, false),
         (&[][..], false, true),
         (&["a/#"][..], true, true),
@@ -63,7 +63,7 @@ async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_want
         bench.settle().await;
         assert!(matches!(&bench.sent()[..], [Sent::Subscribe(..)]));
         // AWS has it, and its SUBACK is lost with the process.
-        bench.want(wanted);
+        bench.want(desired);
         bench.restart().await;
         bench.connect(session(true)).await;
         let mut sent = Vec::new();
@@ -77,15 +77,15 @@ async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_want
         assert_eq!(
             has(|sent| matches!(sent, Sent::Subscribe(..))),
             subscribes,
-            "{wanted:?}: {sent:?}"
+            "{desired:?}: {sent:?}"
         );
         assert_eq!(
             has(|sent| matches!(sent, Sent::Unsubscribe(_, filters) if filters == &["a"])),
             unsubscribes,
-            "{wanted:?}: {sent:?}"
+            "{desired:?}: {sent:?}"
         );
         let noted = bench.recorded().await;
-        let expected: Vec<_> = wanted.iter().map(|filter| granted(filter)).collect();
+        let expected: Vec<_> = desired.iter().map(|filter| granted(filter)).collect();
         assert_eq!(noted, expected);
     }
 }
@@ -259,11 +259,11 @@ async fn promise_6_a_filter_whose_retained_message_breaks_the_protocol_is_set_as
         ("sessions are not kept, many", &many, &[("bad", true)], false, 0, 4),
         ("nothing is bad", &many, &[], true, 0, 1),
     ];
-    for (what, wanted, bad, keeps_sessions, discards, connections) in rows {
+    for (what, desired, bad, keeps_sessions, discards, connections) in rows {
         let mut bench = Bench::new(None).await;
         let mut aws = Aws::new(bad);
         aws.keeps_sessions = *keeps_sessions;
-        bench.want(wanted);
+        bench.want(desired);
         let mut count = 1;
         while !aws.connect(&mut bench).await {
             count += 1;
@@ -273,7 +273,7 @@ async fn promise_6_a_filter_whose_retained_message_breaks_the_protocol_is_set_as
         assert_eq!(aws.discarded, *discards, "{what}: sessions discarded");
         let bad: BTreeSet<String> = bad.iter().map(|(filter, _)| (*filter).to_owned()).collect();
         let served: BTreeSet<String> = aws.subscribed.iter().cloned().collect();
-        let expected = wanted.iter().map(|filter| (*filter).to_owned());
+        let expected = desired.iter().map(|filter| (*filter).to_owned());
         let aside = bench.traffic.subscriber.all_set_aside();
         let aside: BTreeSet<String> = aside.into_iter().map(|one| one.filter).collect();
         // What comes at quality of service 0 comes no second time as long as the session lasts: nothing need be set aside.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::message_lines::MessageLines;
 use super::target::{PLACEHOLDER_THING, Target, parse_qos, resolve};
 use crate::local::access::Permission;
 use crate::local::api::subscriptions::{not_owned, parse_name};
@@ -58,7 +59,7 @@ pub async fn subscribe(
                 .is_some()
         })
     };
-    Ok(http::lines(subscription.restrict(may_receive)))
+    Ok(http::lines(MessageLines(subscription.restrict(may_receive))))
 }
 
 /// Rejects a filter that AWS would not accept, and a caller that may subscribe to nothing, before anything is waited for.
@@ -91,22 +92,22 @@ fn subscribe_error(error: SubscribeError) -> ApiError {
             format!("AWS IoT takes {limit} subscriptions of a gateway, and the programs on it have as many filters"),
         )
         .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
-        SubscribeError::TooManyOfOne(limit) => ApiError::too_many(
+        SubscribeError::TooManyOfReader(limit) => ApiError::too_many(
             "too_many_filters",
             format!("one user may have {limit} topic filters, half of what AWS IoT takes of a gateway"),
         )
         .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
-        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::TooMany(limit)) => ApiError::too_many(
+        SubscribeError::Durable(DurableSubscriptionError::TooMany(limit)) => ApiError::too_many(
             "too_many_subscriptions",
             format!("a gateway has at most {limit} durable subscriptions"),
         )
         .hint("delete those that no program uses any more: DELETE /subscriptions/NAME"),
-        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::TooManyOfOne(limit)) => ApiError::too_many(
+        SubscribeError::Durable(DurableSubscriptionError::TooManyOfAccount(limit)) => ApiError::too_many(
             "too_many_subscriptions",
             format!("one user or unit may have {limit} durable subscriptions"),
         )
         .hint("delete those that no program uses any more: gatepost subscriptions"),
-        SubscribeError::DurableSubscriptionError(DurableSubscriptionError::Owned) => not_owned(),
+        SubscribeError::Durable(DurableSubscriptionError::Owned) => not_owned(),
         SubscribeError::Unusable(problem) => ApiError::not_ready(&problem),
     }
 }

@@ -1,14 +1,15 @@
 //! Delivers stored messages of a durable subscription to its program.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::deliveries;
 use super::subscription::StoredMessage;
-use crate::clock::rfc3339;
 use crate::messages::database::Database;
 use crate::messages::inbox::ack::AckGuard;
+use crate::messages::inbox::delivery::{Delivery, StreamEnd};
 use crate::messages::inbox::stream::Stream;
 use crate::messages::store::error::StoreError;
 use crate::messages::thread::Store;
@@ -30,13 +31,8 @@ pub(super) async fn feed(store: Store, mut changed: watch::Receiver<()>, stream:
                 changed = changed.changed() => if changed.is_err() { return },
                 () = stream.wait_until_ended() => {}
             },
-            Ok(None) => {
-                let hint = Some("subscribe again with the same name");
-                return stream.end("deleted", "the durable subscription is gone", hint);
-            }
-            Err(StoreError { problem, .. }) => {
-                return stream.end("unusable", &problem.message, problem.next_step.as_deref());
-            }
+            Ok(None) => return stream.end(StreamEnd::Deleted),
+            Err(StoreError { problem, .. }) => return stream.end(StreamEnd::Unusable(problem)),
         }
     }
 }
@@ -44,7 +40,7 @@ pub(super) async fn feed(store: Store, mut changed: watch::Receiver<()>, stream:
 async fn read_page(store: &Store, name: &str, after: i64) -> Result<Option<Vec<StoredMessage>>, StoreError> {
     let name = name.to_owned();
     let read = move |database: &mut Database| deliveries::read(database, &name, after, PAGE_MESSAGES, PAGE_BYTES);
-    store.run(Durability::Reads, read).await
+    store.run(Durability::ReadOnly, read).await
 }
 
 async fn deliver_page(store: &Store, stream: &Stream, name: &str, page: Vec<StoredMessage>, position: &mut i64) {
@@ -64,8 +60,12 @@ async fn deliver_page(store: &Store, stream: &Stream, name: &str, page: Vec<Stor
         if stored.withheld {
             set_withheld(store, name, vec![stored.id], false).await;
         }
-        let line = stored.message.to_line(&rfc3339(stored.received), Some(stored.id));
-        stream.push(line, AckGuard::none());
+        let delivery = Delivery {
+            id: Some(stored.id),
+            message: Arc::new(stored.message),
+            received: stored.received,
+        };
+        stream.push(delivery, AckGuard::none());
         stream.wait_until_drained().await;
     }
     set_withheld(store, name, withheld, true).await;
@@ -78,5 +78,5 @@ async fn set_withheld(store: &Store, name: &str, ids: Vec<i64>, withheld: bool) 
     }
     let name = name.to_owned();
     let set = move |database: &mut Database| deliveries::set_withheld(database, &name, &ids, withheld);
-    let _ = store.run(Durability::Writes, set).await;
+    let _ = store.run(Durability::Unsynced, set).await;
 }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use tokio::task::spawn_local;
 
 use super::feed::feed;
-use super::subscription::{AcknowledgeOutcome, DurableSubscription, DurableSubscriptionDocument};
+use super::subscription::{AcknowledgeOutcome, DurableSubscription, SubscriptionStatus};
 use super::{deliveries, table};
 use crate::messages::database::Database;
+use crate::messages::inbox::delivery::StreamEnd;
 use crate::messages::inbox::filters::MAX_FILTERS;
 use crate::messages::inbox::open_stream::{MAX_STREAMS, MAX_STREAMS_PER_READER, check_filter_share, open_stream};
 use crate::messages::inbox::permissions::update_suspended;
@@ -37,18 +38,13 @@ pub(in crate::messages::inbox) async fn subscribe(
     };
     let subscription = state
         .store
-        .run(Durability::Adds, create)
+        .run(Durability::SyncedInsert, create)
         .await
         .map_err(|why| SubscribeError::Unusable(why.problem))?
-        .map_err(SubscribeError::DurableSubscriptionError)?;
+        .map_err(SubscribeError::Durable)?;
     let before = replace_known(state, subscription);
     update_suspended(state);
-    end_streams(
-        state,
-        name,
-        "taken_over",
-        "another reader of this durable subscription took its place",
-    );
+    end_streams(state, name, &StreamEnd::TakenOver);
     state.remove_ended_streams();
     let subscription = open_stream(state, subscriber, Some(name)).inspect_err(|_| {
         // Another request was faster.
@@ -82,13 +78,13 @@ fn undo(state: &InboxState, name: &str, before: Option<DurableSubscription>) {
     durable.retain(|known| known.name != name);
     durable.extend(before.clone());
     drop(durable);
-    state.update_wanted();
+    state.update_desired_filters();
     let (store, name) = (state.store.clone(), name.to_owned());
     let undo = move |database: &mut Database| match before {
         Some(before) => table::undo_resume(database, &before),
         None => table::delete(database, &name).map(drop),
     };
-    spawn_local(async move { store.run(Durability::Writes, undo).await });
+    spawn_local(async move { store.run(Durability::Unsynced, undo).await });
 }
 
 /// Checks that `subscriber` may become the reader of the durable subscription `name`, before anything is changed.
@@ -101,40 +97,33 @@ fn check_limits(state: &InboxState, subscriber: &Subscriber, name: &str) -> Resu
     if of_reader >= MAX_STREAMS_PER_READER || others().count() >= MAX_STREAMS {
         return Err(SubscribeError::TooManyStreams(MAX_STREAMS_PER_READER));
     }
-    let wanted = state.minimal_filters(Some((name, subscriber)));
-    if wanted.len() > MAX_FILTERS && !state.wanted.borrow().contains_key(&subscriber.filter) {
+    let desired = state.minimal_filters(Some((name, subscriber)));
+    if desired.len() > MAX_FILTERS && !state.desired.borrow().contains_key(&subscriber.filter) {
         return Err(SubscribeError::TooManyFilters(MAX_FILTERS));
     }
     Ok(())
 }
 
-fn end_streams(state: &InboxState, name: &str, code: &str, message: &str) {
+fn end_streams(state: &InboxState, name: &str, why: &StreamEnd) {
     let streams = state.streams.borrow();
     let of_subscription = streams
         .iter()
         .filter(|stream| stream.durable_name.as_deref() == Some(name));
     for stream in of_subscription {
-        stream.end(code, message, None);
+        stream.end(why.clone());
     }
 }
 
 /// Lists the durable subscriptions.
-pub(in crate::messages::inbox) async fn list(
-    state: &InboxState,
-) -> Result<Vec<DurableSubscriptionDocument>, StoreError> {
-    let list = |database: &mut Database| {
-        Ok(database
-            .durable
-            .all()
-            .map(DurableSubscription::to_document)
-            .collect::<Vec<_>>())
-    };
-    let mut all = state.store.run(Durability::Reads, list).await?;
+pub(in crate::messages::inbox) async fn list(state: &InboxState) -> Result<Vec<SubscriptionStatus>, StoreError> {
+    let list = |database: &mut Database| Ok(database.durable.all().cloned().collect::<Vec<_>>());
+    let all = state.store.run(Durability::ReadOnly, list).await?;
     let suspended = state.suspended.borrow();
-    for document in &mut all {
-        document.suspended = suspended.contains(document.name());
-    }
-    Ok(all)
+    let with_status = all.into_iter().map(|subscription| SubscriptionStatus {
+        is_suspended: suspended.contains(&subscription.name),
+        subscription,
+    });
+    Ok(with_status.collect())
 }
 
 /// Deletes the delivered messages up to number `up_to`.
@@ -146,7 +135,7 @@ pub(in crate::messages::inbox) async fn acknowledge(
     loop {
         let name = name.to_owned();
         let acknowledge = move |database: &mut Database| deliveries::acknowledge(database, &name, up_to);
-        match state.store.run(Durability::Writes, acknowledge).await? {
+        match state.store.run(Durability::Unsynced, acknowledge).await? {
             AcknowledgeOutcome::More => {}
             outcome => return Ok(outcome),
         }
@@ -157,13 +146,13 @@ pub(in crate::messages::inbox) async fn acknowledge(
 pub(in crate::messages::inbox) async fn delete(state: &InboxState, name: &str) -> Result<bool, StoreError> {
     let owned_name = name.to_owned();
     let delete = move |database: &mut Database| table::delete(database, &owned_name);
-    let existed = state.store.run(Durability::Lasts, delete).await?;
+    let existed = state.store.run(Durability::Synced, delete).await?;
     state
         .durable
         .borrow_mut()
         .retain(|subscription| subscription.name != name);
-    end_streams(state, name, "deleted", "the durable subscription was deleted");
+    end_streams(state, name, &StreamEnd::Deleted);
     update_suspended(state);
-    state.update_wanted();
+    state.update_desired_filters();
     Ok(existed)
 }

@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
-
 use crate::messages::message::Received;
 use crate::messages::owner::Owner;
 use crate::messages::total::Total;
@@ -23,13 +21,13 @@ pub struct DurableSubscription {
     /// Quality of service.
     pub qos: Qos,
     /// Messages that are stored for it.
-    pub(in crate::messages) total: Total,
+    pub total: Total,
     /// Number of the last message.
     pub(in crate::messages) last: i64,
     /// Messages that it has lost because there was no room.
     pub dropped: u64,
-    /// Stored messages that no rule allowed when their turn came.
-    pub(in crate::messages) withheld: u64,
+    /// Stored messages that no rule allowed when their turn came. An acknowledgement does not delete them.
+    pub withheld: u64,
 }
 
 impl DurableSubscription {
@@ -41,50 +39,15 @@ impl DurableSubscription {
         };
         self.owner.is(owner) || is_of_same_user
     }
-
-    /// Describes the subscription for the API.
-    pub(in crate::messages) fn to_document(&self) -> DurableSubscriptionDocument {
-        DurableSubscriptionDocument {
-            name: self.name.clone(),
-            owner: self.owner.clone(),
-            filter: self.filter.clone(),
-            qos: self.qos,
-            waiting: self.total.messages,
-            waiting_bytes: self.total.bytes,
-            dropped: self.dropped,
-            withheld: self.withheld,
-            suspended: false,
-        }
-    }
 }
 
-/// A durable subscription in the API.
-#[derive(Clone, Debug, Serialize)]
-pub struct DurableSubscriptionDocument {
-    name: String,
-    /// Owner, for the access check and for users.
-    #[serde(serialize_with = "serialize_owner")]
-    pub owner: Owner,
-    filter: String,
-    qos: Qos,
-    waiting: u64,
-    waiting_bytes: u64,
-    dropped: u64,
-    /// Stored messages that no rule allowed when their turn came. An acknowledgement does not delete them.
-    withheld: u64,
+/// A durable subscription and whether it is suspended.
+#[derive(Clone, Debug)]
+pub struct SubscriptionStatus {
+    /// The subscription.
+    pub subscription: DurableSubscription,
     /// Whether no access rule allows the filter to its owner any more. No messages are stored for it then.
-    pub suspended: bool,
-}
-
-fn serialize_owner<S: Serializer>(owner: &Owner, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(owner)
-}
-
-impl DurableSubscriptionDocument {
-    /// Name of the subscription.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
+    pub is_suspended: bool,
 }
 
 /// A message that is stored for a durable subscription.
@@ -108,7 +71,7 @@ pub enum DurableSubscriptionError {
     /// There are too many.
     TooMany(usize),
     /// The account has too many.
-    TooManyOfOne(usize),
+    TooManyOfAccount(usize),
 }
 
 /// Outcome of an acknowledgement.

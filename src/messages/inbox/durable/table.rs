@@ -44,7 +44,7 @@ pub(in crate::messages) fn create_or_resume(
         return Ok(Err(DurableSubscriptionError::TooMany(MAX_SUBSCRIPTIONS)));
     }
     if database.durable.all_pending().filter(of_account).count() >= MAX_PER_ACCOUNT {
-        return Ok(Err(DurableSubscriptionError::TooManyOfOne(MAX_PER_ACCOUNT)));
+        return Ok(Err(DurableSubscriptionError::TooManyOfAccount(MAX_PER_ACCOUNT)));
     }
     insert(database, name, owner, filter, qos).map(Ok)
 }

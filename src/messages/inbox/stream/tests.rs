@@ -1,4 +1,4 @@
-//! Programs that read slowly.
+//! Tests of programs that read slowly.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,19 +7,24 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// Whether a program that reads a line every three seconds is cut off before the twentieth, if AWS's window is full or not.
+/// Whether a program that reads a message every three seconds is cut off before the twentieth, if AWS's window is full or not.
 async fn is_cut(is_window_full: bool) -> bool {
     let stream = Stream::new("t", Qos::AtLeastOnce, "uid 1", None, 1);
     let (back, _acknowledged) = mpsc::unbounded_channel();
     let is_window_full = Arc::new(AtomicBool::new(is_window_full));
     for packet_id in 0..40 {
         let ack = AckGuard::new(packet_id, back.clone(), is_window_full.clone());
-        assert!(stream.push("line\n".into(), ack));
+        let delivery = Delivery {
+            id: None,
+            message: Arc::default(),
+            received: std::time::SystemTime::UNIX_EPOCH,
+        };
+        assert!(stream.push(delivery, ack));
     }
     let reading = async {
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_secs(3)).await;
-            drop(stream.lines.borrow_mut().pop_front());
+            drop(stream.waiting.borrow_mut().pop_front());
             stream.last_read.set(Some(Instant::now()));
         }
     };

@@ -36,7 +36,7 @@ fn user(uid: u32) -> Owner {
 
 async fn create(store: &Store, name: &str, owner: Owner) -> Result<(), DurableSubscriptionError> {
     let name = name.to_owned();
-    let kept = store.run(Durability::Adds, move |database| {
+    let kept = store.run(Durability::SyncedInsert, move |database| {
         create_or_resume(
             database,
             &name,
@@ -59,13 +59,15 @@ async fn deliver_to(store: &Store, names: &[String], payload: usize) {
             ..Received::default()
         },
     );
-    let delivered = store.run(Durability::Adds, move |database| deliver(database, &names, &message));
+    let delivered = store.run(Durability::SyncedInsert, move |database| {
+        deliver(database, &names, &message)
+    });
     delivered.await.unwrap();
 }
 
 /// The number of rows in each table.
 async fn rows(store: &Store) -> (i64, i64) {
-    let count = store.run(Durability::Reads, |database| {
+    let count = store.run(Durability::ReadOnly, |database| {
         let count = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM delivery)";
         database
             .connection
@@ -82,7 +84,7 @@ fn size(folder: &TempDir) -> u64 {
 async fn tidied(store: &Store) {
     let soon = Instant::now() + Duration::from_secs(120);
     loop {
-        let busy = store.run(Durability::Reads, |database| {
+        let busy = store.run(Durability::ReadOnly, |database| {
             Ok(is_needed(database) || database.is_shrinking)
         });
         if !busy.await.unwrap() {
@@ -109,7 +111,7 @@ async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
         (96, 76 * 96),
         "each is there once, and everybody has it"
     );
-    let write_back = store.run(Durability::Reads, |database| {
+    let write_back = store.run(Durability::ReadOnly, |database| {
         database
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
@@ -118,12 +120,12 @@ async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
     let full = size(&folder);
     assert!((6 * MIB..8 * MIB).contains(&full), "{full} bytes");
     // One lets go of what it has: nothing is freed as long as others have it.
-    let acknowledged = store.run(Durability::Writes, |database| acknowledge(database, "s75", 96));
+    let acknowledged = store.run(Durability::Unsynced, |database| acknowledge(database, "s75", 96));
     assert_eq!(acknowledged.await.unwrap(), AcknowledgeOutcome::Done);
     assert_eq!(rows(store).await.0, 96);
     for name in names {
         store
-            .run(Durability::Lasts, move |database| delete(database, &name))
+            .run(Durability::Synced, move |database| delete(database, &name))
             .await
             .unwrap();
     }
@@ -148,11 +150,11 @@ async fn no_account_takes_all_the_subscriptions() {
     }
     assert_eq!(
         create(store, "greedy16", user(1)).await,
-        Err(DurableSubscriptionError::TooManyOfOne(16))
+        Err(DurableSubscriptionError::TooManyOfAccount(16))
     );
     assert_eq!(
         create(store, "unit16", unit).await,
-        Err(DurableSubscriptionError::TooManyOfOne(16))
+        Err(DurableSubscriptionError::TooManyOfAccount(16))
     );
     create(store, "greedy3", user(1)).await.unwrap();
     assert_eq!(
@@ -167,7 +169,7 @@ async fn no_account_takes_all_the_subscriptions() {
         Err(DurableSubscriptionError::TooMany(128))
     );
     store
-        .run(Durability::Lasts, |database| delete(database, "greedy0"))
+        .run(Durability::Synced, |database| delete(database, "greedy0"))
         .await
         .unwrap();
     create(store, "n128", user(1000)).await.unwrap();
@@ -191,7 +193,7 @@ async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_roo
             deliver_to(store, std::slice::from_ref(name), 5_000).await;
         }
     }
-    let all = store.run(Durability::Reads, |database| {
+    let all = store.run(Durability::ReadOnly, |database| {
         let all = database.durable.all();
         Ok(all
             .map(|kept| (kept.name.clone(), kept.total.bytes, kept.dropped))
@@ -242,7 +244,7 @@ async fn what_users_keep_that_one_user_can_become_is_bounded_together() {
             deliver_to(store, std::slice::from_ref(name), 5_000).await;
         }
     }
-    let all = store.run(Durability::Reads, |database| {
+    let all = store.run(Durability::ReadOnly, |database| {
         let all = database.durable.all();
         Ok(all
             .map(|kept| (kept.name.clone(), kept.total.bytes))
@@ -267,14 +269,14 @@ async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
     for _ in 0..1200 {
         deliver_to(store, &["old".to_owned()], 10).await;
     }
-    let replaced = store.run(Durability::Lasts, |database| {
+    let replaced = store.run(Durability::Synced, |database| {
         delete(database, "old")?;
         let accounts = UserAccounts::default();
         create_or_resume(database, "new", &user(2), "t/#", Qos::AtLeastOnce, &accounts).map(drop)
     });
     replaced.await.unwrap();
     let read = |name: &'static str| {
-        store.run(Durability::Reads, move |database| {
+        store.run(Durability::ReadOnly, move |database| {
             read(database, name, 0, 9999, 1 << 20)
         })
     };
@@ -299,7 +301,7 @@ async fn an_acknowledgement_of_much_is_done_a_little_at_a_time() {
         AcknowledgeOutcome::More,
         AcknowledgeOutcome::Done,
     ] {
-        let done = store.run(Durability::Writes, |database| acknowledge(database, "s", 1099));
+        let done = store.run(Durability::Unsynced, |database| acknowledge(database, "s", 1099));
         assert_eq!(done.await.unwrap(), expected);
     }
     assert_eq!(rows(store).await, (1, 1));
@@ -327,13 +329,13 @@ async fn a_message_is_not_deleted_by_making_room_for_its_next_subscription() {
         deliver_to(store, &names, 10_000).await;
     }
     for bound in [90_000, 60_000, 20_000, 11_000] {
-        let lower = store.run(Durability::Writes, move |database| {
+        let lower = store.run(Durability::Unsynced, move |database| {
             database.context.bounds.inbox_max_bytes = bound;
             Ok(())
         });
         lower.await.unwrap();
         deliver_to(store, &names, 10_000).await;
-        let look = store.run(Durability::Reads, |database| {
+        let look = store.run(Durability::ReadOnly, |database| {
             let count = |sql| database.connection.query_row(sql, (), |row| row.get::<_, u64>(0));
             Ok((
                 count("SELECT count(*) FROM delivery WHERE message NOT IN (SELECT id FROM message)")?,
@@ -362,7 +364,7 @@ async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
     }
     for name in ["s0", "s3", "s5"] {
         store
-            .run(Durability::Lasts, move |database| delete(database, name))
+            .run(Durability::Synced, move |database| delete(database, name))
             .await
             .unwrap();
     }
@@ -370,7 +372,7 @@ async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
     assert_eq!(rows(store).await, (5, 15));
     for name in ["s1", "s2", "s4"] {
         store
-            .run(Durability::Lasts, move |database| delete(database, name))
+            .run(Durability::Synced, move |database| delete(database, name))
             .await
             .unwrap();
     }
@@ -392,7 +394,7 @@ async fn users_that_one_user_can_become_share_its_subscriptions() {
     let mut refused = Vec::new();
     for (uid, number) in (100_000..100_020).chain([1000, 100_500, 1001]).zip(0..) {
         let (accounts, name) = (accounts.clone(), format!("s{number}"));
-        let kept = store.run(Durability::Adds, move |database| {
+        let kept = store.run(Durability::SyncedInsert, move |database| {
             create_or_resume(database, &name, &user(uid), "t/#", Qos::AtLeastOnce, &accounts)
         });
         if kept.await.unwrap().is_err() {
