@@ -36,6 +36,8 @@ What may happen, and what evidence about AWS leaves open:
   --jitp-delay SECONDS       how long provisioning takes (1 to 5 at random)
   --first-contact drop|hang|never
                              what an unknown certificate meets
+  --jitp-again yes|no        whether JITP runs again for a certificate for which it has failed
+  --function NAME=COMMAND    a Lambda function, for pre-provisioning hooks (may be repeated)
   --bad-certificate close|alert
                              where a certificate that may not connect is turned away
   --denied-connect close|connack
@@ -52,7 +54,7 @@ What may happen, and what evidence about AWS leaves open:
   -V, --version              the version";
 
 /// Options of which each value counts.
-const REPEATABLE: [&str; 3] = ["fleet-ca", "role-alias", "lifetime"];
+const REPEATABLE: [&str; 4] = ["fleet-ca", "role-alias", "lifetime", "function"];
 
 /// Which policy provisioned devices get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +178,12 @@ impl Arguments {
                 switches.jitp_delay = delay..=delay;
             }
             "connect-interval" => switches.connect_interval = seconds(parser)?,
+            "jitp-again" => switches.jitp_again = choice(option, parser, &[("yes", true), ("no", false)])?,
+            "function" => {
+                let text = parser.value()?.string()?;
+                let (name, command) = text.split_once('=').ok_or("a function is NAME=COMMAND")?;
+                switches.fleet.functions.insert(name.to_owned(), command.into());
+            }
             "first-contact" => {
                 let ways = [
                     ("drop", FirstContact::Drop),

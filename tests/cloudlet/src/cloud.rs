@@ -12,6 +12,7 @@ use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
+use crate::fleet_provisioning::{DeviceAuthority, KeysAndCertificate, OwnershipTokens};
 use crate::front::{Connections, Lifecycle};
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
@@ -48,6 +49,8 @@ pub(crate) struct Cloud {
     pub(crate) events: Events,
     pub(crate) connections: Connections,
     pub(crate) tls: ServerConfigs,
+    pub(crate) device_authority: DeviceAuthority,
+    pub(crate) ownership_tokens: OwnershipTokens,
     pub(crate) broker_socket: PathBuf,
     pub(crate) rng: Mutex<fastrand::Rng>,
     pub(crate) access_keys: AccessKeys,
@@ -132,7 +135,7 @@ impl Cloud {
     }
 
     /// Registers a certificate shown for the first time, and provisions it after a while. A certificate that is still
-    /// pending is provisioned again (likely, though no source says so: behaviour notes, section 1.5).
+    /// pending is provisioned again (likely, though no source says so; a switch).
     pub(crate) fn first_contact(self: &Arc<Self>, id: &CertificateId, certificate: &Arc<ParsedCertificate>) {
         let Standing::ToProvision { ca, plan } = self.standing(certificate) else {
             return;
@@ -157,7 +160,8 @@ impl Cloud {
         let (first_contact, delay) = self
             .switches
             .get(|switches| (switches.first_contact, switches.jitp_delay.clone()));
-        if first_contact == FirstContact::Never || !self.provisioning.lock().insert(id.clone()) {
+        let may_run = new || self.switches.get(|switches| switches.jitp_again);
+        if first_contact == FirstContact::Never || !may_run || !self.provisioning.lock().insert(id.clone()) {
             return;
         }
         let delay = self.draw(&delay);
@@ -181,6 +185,24 @@ impl Cloud {
             self.connections.cut_certificate(id);
         }
         Ok(())
+    }
+
+    /// CreateKeysAndCertificate.
+    pub(crate) fn create_keys_and_certificate(&self, is_active: bool) -> Result<KeysAndCertificate, Error> {
+        let fleet = self.switches.get(|switches| switches.fleet.clone());
+        let (certificate, private_key) = self.device_authority.create_keys(&fleet)?;
+        let status = match is_active {
+            true => CertificateStatus::Active,
+            false => CertificateStatus::Inactive,
+        };
+        let id = self
+            .account
+            .change(|account| account.register_certificate_pem(&certificate, status, false))?;
+        Ok(KeysAndCertificate {
+            id,
+            certificate,
+            private_key,
+        })
     }
 
     fn draw(&self, range: &RangeInclusive<Duration>) -> Duration {

@@ -15,13 +15,14 @@ use crate::account::{Account, SharedAccount};
 use crate::api::Objects;
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
+use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
 use crate::front::{Connections, Lifecycle};
 use crate::listener::Listener;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
 use crate::{
     AccessKeys, Broker, CaId, Certificate, CertificateId, CertificateStatus, Connection, Endpoint, Error, Event,
-    Minted, Options, Policy, Role, RoleAlias, Template, Thing, api, credentials, front,
+    KeysAndCertificate, Minted, Options, Policy, Role, RoleAlias, Template, Thing, api, credentials, front,
 };
 
 /// A local AWS IoT Core. It listens on loopback unless the options say otherwise, and stops when it is dropped.
@@ -79,6 +80,8 @@ impl Cloudlet {
             events,
             connections: Connections::default(),
             tls,
+            device_authority: DeviceAuthority::new()?,
+            ownership_tokens: OwnershipTokens::default(),
             broker_socket: broker.socket().to_owned(),
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             access_keys,
@@ -149,6 +152,11 @@ impl Cloudlet {
     /// Registers a CA for just-in-time provisioning with this template.
     pub fn register_ca(&self, pem: &str, template: Template) -> Result<CaId, Error> {
         self.cloud.account.change(|account| account.put_ca(pem, template))
+    }
+
+    /// CreateKeysAndCertificate: an ACTIVE certificate with a key that AWS has made.
+    pub fn create_keys_and_certificate(&self) -> Result<KeysAndCertificate, Error> {
+        self.cloud.create_keys_and_certificate(true)
     }
 
     /// Registers a role alias. Its role need not exist; the credentials provider then returns an error.

@@ -3,7 +3,8 @@
 //!
 //! [`Cloudlet::start`] starts a cloudlet; dropping it stops it. [`account`] holds AWS's records, [`switches`] inject
 //! faults, and [`events`] report what happens. Internally, a connection passes through `tls`, then `front` (MQTT) or
-//! `credentials` (HTTPS). `provisioning` registers certificates that `account` does not know, `policy` evaluates policies,
+//! `credentials` (HTTPS). `device_services` answers messages on reserved topics, and `fleet_provisioning` is one of its services.
+//! `provisioning` registers certificates that `account` does not know, `policy` evaluates policies,
 //! and `broker` keeps the MQTT sessions. [`access_keys`] stores the credentials that the credentials provider issues;
 //! `api` (STS, IAM and the AWS IoT control plane) verifies signatures against them ([`sigv4`]).
 
@@ -14,9 +15,11 @@ mod broker;
 mod cloud;
 mod cloudlet;
 mod credentials;
+mod device_services;
 mod endpoint;
 mod error;
 pub mod events;
+mod fleet_provisioning;
 mod front;
 mod json;
 mod listener;
@@ -37,6 +40,7 @@ pub use cloudlet::Cloudlet;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use events::{Event, JitpStep, Observer};
+pub use fleet_provisioning::KeysAndCertificate;
 pub use front::Connection;
 pub use options::Options;
 pub use policy::{Decision, Policy};

@@ -23,8 +23,8 @@ pub use data::Account;
 pub(crate) use records::RegistrationPlan;
 pub use records::{
     AWS_IOT, CREDENTIALS_PROVIDER, CaCertificate, CaId, Certificate, CertificateId, CertificateMode, CertificateStatus,
-    Named, PolicyVersion, ProvisioningTemplate, RegistrationConfig, Role, RoleAlias, TemplateType, Thing, TrustPolicy,
-    VersionedPolicy,
+    Named, PolicyVersion, PreProvisioningHook, ProvisioningTemplate, RegistrationConfig, Role, RoleAlias, TemplateType,
+    Thing, TrustPolicy, VersionedPolicy,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use shared::SharedAccount;

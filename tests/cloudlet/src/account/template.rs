@@ -1,7 +1,7 @@
 //! Provisioning templates kept under a name.
 
 use super::data::Account;
-use super::records::{ProvisioningTemplate, RegistrationPlan, TemplateType};
+use super::records::{FleetPlan, ProvisioningTemplate, RegistrationPlan, TemplateType};
 use super::refusal::Refusal;
 use super::time::now;
 use crate::Error;
@@ -52,6 +52,27 @@ impl Account {
     /// One provisioning template.
     pub fn template(&self, name: &str) -> Result<&ProvisioningTemplate, Error> {
         self.templates.get(name).ok_or_else(|| not_found(name).into())
+    }
+
+    /// Returns the plan for RegisterThing over MQTT.
+    pub(crate) fn fleet_template(&self, name: &str) -> Result<FleetPlan, Error> {
+        let template = self.template(name)?;
+        match template.in_force() {
+            Some(in_force) if template.enabled && template.kind == TemplateType::FleetProvisioning => Ok(FleetPlan {
+                registration: RegistrationPlan {
+                    template: in_force.clone(),
+                    role_arn: Some(template.role_arn.clone()),
+                },
+                hook: template
+                    .pre_provisioning_hook
+                    .as_ref()
+                    .map(|hook| hook.target_arn.clone()),
+            }),
+            _ => Err(Refusal::invalid(format!(
+                "Provisioning template {name} is not enabled or not of type FLEET_PROVISIONING"
+            ))
+            .into()),
+        }
     }
 
     /// Returns the registration plan for a CA's `templateName`.

@@ -53,6 +53,14 @@ impl fmt::Display for Event {
             Self::Acknowledged { client_id, topic, .. } => {
                 write!(f, "MQTT  {client_id}: acknowledged by the broker: {topic}")
             }
+            Self::ServiceAnswered {
+                client_id,
+                topic,
+                rejection,
+            } => match rejection {
+                None => write!(f, "MQTT  {client_id}: {topic}: accepted"),
+                Some(why) => write!(f, "MQTT  {client_id}: {topic}: rejected: {why}"),
+            },
             Self::Discarded { client_id, topic } => {
                 write!(
                     f,

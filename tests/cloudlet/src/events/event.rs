@@ -103,6 +103,15 @@ pub enum Event {
         /// Its payload, with U+FFFD for what is not UTF-8.
         payload: String,
     },
+    /// A service that devices use over MQTT has answered a request.
+    ServiceAnswered {
+        /// The client ID.
+        client_id: String,
+        /// The topic of the request.
+        topic: String,
+        /// Why the request was rejected; `None` if it was carried out.
+        rejection: Option<String>,
+    },
     /// A message was discarded: the connection had published all it may in that second.
     Discarded {
         /// The client ID.

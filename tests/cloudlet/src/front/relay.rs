@@ -63,6 +63,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         protocol,
         silence,
         session_expiry_limit,
+        is_resumed: session_present,
         state: Mutex::new(State::default()),
         context,
         cloud,

@@ -11,7 +11,7 @@ use super::connections::Connection;
 use super::pace::Pace;
 use crate::account::CertificateId;
 use crate::cloud::Cloud;
-use crate::mqtt::Protocol;
+use crate::mqtt::{Protocol, topic};
 use crate::policy::{Context, Decision};
 
 /// State that both directions of a connection share.
@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) version: u64,
     pub(super) silence: Duration,
     pub(super) session_expiry_limit: u32,
+    /// The session was there before the connection, with subscriptions that this connection does not know.
+    pub(super) is_resumed: bool,
     pub(super) state: Mutex<State>,
     pub(super) context: Context,
 }
@@ -56,6 +58,12 @@ pub(super) struct Subscribing {
 }
 
 impl Session {
+    /// Whether a subscription of the session matches this topic.
+    pub(super) fn is_subscribed(&self, topic: &str) -> bool {
+        let matches = |filter: &String| topic::matches(filter, topic);
+        self.is_resumed || self.state.lock().subscriptions.iter().any(matches)
+    }
+
     /// Tells the lifecycle event of these filters; `verb` is `subscribed` or `unsubscribed`.
     pub(super) fn tell_subscriptions(&self, verb: &str, filters: &[String]) {
         let lifecycle = &self.cloud.lifecycle;

@@ -42,3 +42,54 @@ pub(crate) fn unshared(filter: &str) -> Option<&str> {
 pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['+', '#'])
 }
+
+/// Whether a subscription with this filter, which may be a shared one, gets messages on this topic. Wildcards at the beginning do not
+/// match topics that begin with `$` (MQTT 5.0, 4.7.2).
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
+    let filter = unshared(filter).unwrap_or(filter);
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        match (wanted, levels.next()) {
+            ("#", _) => return true,
+            (_, None) => return false,
+            ("+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn filters_match_whole_levels() {
+        for (filter, topic, expected) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/b/c", false),
+            ("a/b/c", "a/b", false),
+            ("a/+", "a/b", true),
+            ("a/+", "a/b/c", false),
+            ("a/+/c", "a/b/c", true),
+            ("a/#", "a/b/c", true),
+            ("#", "a/b", true),
+            ("#", "$aws/x", false),
+            ("+/x", "$aws/x", false),
+            ("$aws/#", "$aws/x/y", true),
+            (
+                "$aws/certificates/+/json/+",
+                "$aws/certificates/create/json/accepted",
+                true,
+            ),
+            ("$share/group/a/+", "a/b", true),
+            ("a/", "a", false),
+        ] {
+            assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
+        }
+    }
+}

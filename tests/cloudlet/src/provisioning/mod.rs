@@ -65,7 +65,7 @@ pub(crate) fn provision(
 }
 
 /// Whether AWS IoT may register things with this role (developer guide, jit-provisioning).
-fn check_role(account: &Account, role_arn: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_role(account: &Account, role_arn: Option<&str>) -> Result<(), Error> {
     let Some(arn) = role_arn else {
         return Ok(());
     };

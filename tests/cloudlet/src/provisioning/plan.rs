@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expression::{Expression, Values};
+use serde_json::Value;
+
+use super::expression::{Expression, Scope};
 use super::overrides::{CertificateOverrides, ThingOverrides};
 use super::template::Template;
 use crate::Error;
@@ -13,6 +15,8 @@ pub(crate) struct Plan {
     pub(super) thing: Option<(String, PlannedThing)>,
     pub(super) policies: Vec<(String, PlannedPolicy)>,
     pub(super) certificate: (String, PlannedCertificate),
+    /// Sent to the device by fleet provisioning.
+    pub(crate) device_configuration: Value,
 }
 
 pub(super) struct PlannedThing {
@@ -42,27 +46,38 @@ pub(super) enum CertificateSource {
     Pem(String),
 }
 
+impl Plan {
+    /// The thing that the template makes.
+    pub(crate) fn thing_name(&self) -> Option<&str> {
+        self.thing.as_ref().map(|(_, thing)| thing.name.as_str())
+    }
+}
+
 impl Template {
     /// Fills in the parameters. Every declared one must be given, or have a default.
     pub(crate) fn plan(&self, given: &BTreeMap<String, String>) -> Result<Plan, Error> {
-        let mut values = Values::new();
+        let mut values = BTreeMap::new();
         for (name, parameter) in &self.parameters {
             let value = given.get(name).or(parameter.default.as_ref());
             let value = value.ok_or_else(|| Error::Template(format!("no value for parameter {name}")))?;
             values.insert(name.as_str(), value.as_str());
         }
+        let scope = Scope {
+            values,
+            mappings: &self.mappings,
+        };
         let evaluate = |expression: &Option<Expression>| match expression {
-            Some(expression) => expression.evaluate(&values).map(Some),
+            Some(expression) => expression.evaluate(&scope).map(Some),
             None => Ok(None),
         };
 
         let mut thing = None;
         for (logical, (properties, overrides)) in &self.things {
             let attributes = properties.attribute_payload.iter();
-            let attributes = attributes.map(|(name, value)| Ok((name.clone(), value.evaluate(&values)?)));
-            let groups = properties.thing_groups.iter().map(|group| group.evaluate(&values));
+            let attributes = attributes.map(|(name, value)| Ok((name.clone(), value.evaluate(&scope)?)));
+            let groups = properties.thing_groups.iter().map(|group| group.evaluate(&scope));
             let planned = PlannedThing {
-                name: properties.thing_name.evaluate(&values)?,
+                name: properties.thing_name.evaluate(&scope)?,
                 attributes: attributes.collect::<Result<_, Error>>()?,
                 thing_type: evaluate(&properties.thing_type_name)?,
                 groups: groups.collect::<Result<_, Error>>()?,
@@ -96,7 +111,10 @@ impl Template {
                 (logical.clone(), planned)
             });
         }
+        let configuration = self.device_configuration.iter();
+        let configuration = configuration.map(|(name, value)| Ok((name.clone(), value.evaluate_json(&scope)?)));
         Ok(Plan {
+            device_configuration: configuration.collect::<Result<_, Error>>()?,
             thing,
             policies,
             certificate: certificate.ok_or_else(|| Error::Template("no AWS::IoT::Certificate".into()))?,

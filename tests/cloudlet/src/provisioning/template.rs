@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::expression::Expression;
+use super::expression::{Expression, Mappings};
 use super::overrides::{CertificateOverrides, ThingOverrides};
 use crate::Error;
 
@@ -20,6 +20,9 @@ pub struct Template {
     pub(super) things: BTreeMap<String, (ThingProperties, ThingOverrides)>,
     pub(super) certificates: BTreeMap<String, (CertificateProperties, CertificateOverrides)>,
     pub(super) policies: BTreeMap<String, PolicyProperties>,
+    pub(super) mappings: Mappings,
+    /// Sent to a device by fleet provisioning, and by nothing else.
+    pub(super) device_configuration: BTreeMap<String, Expression>,
 }
 
 /// A template's own limit: it is at most 10240 characters long (API reference, RegisterThing).
@@ -31,13 +34,10 @@ struct Body {
     #[serde(default)]
     parameters: BTreeMap<String, Parameter>,
     resources: BTreeMap<String, Resource>,
-    /// Answered to a device by fleet provisioning, and by nothing else.
     #[serde(default)]
-    #[allow(
-        dead_code,
-        reason = "allowed in a template, without effect in what is carried out here"
-    )]
-    device_configuration: Value,
+    mappings: Mappings,
+    #[serde(default)]
+    device_configuration: BTreeMap<String, Expression>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -100,6 +100,8 @@ impl Template {
             things: BTreeMap::new(),
             certificates: BTreeMap::new(),
             policies: BTreeMap::new(),
+            mappings: body.mappings,
+            device_configuration: body.device_configuration,
         };
         for (name, resource) in body.resources {
             template.add(name, resource)?;
@@ -161,11 +163,10 @@ impl Template {
         if !self.policies.values().all(one_source) {
             return refuse("a policy has either PolicyName or PolicyDocument");
         }
-        let undeclared = |expression: &&Expression| {
-            let name = expression.reference();
-            name.is_some_and(|name| !self.parameters.contains_key(name))
-        };
-        if let Some(name) = self.expressions().find(undeclared).and_then(Expression::reference) {
+        let mut references = Vec::new();
+        self.expressions()
+            .for_each(|expression| expression.collect_references(&mut references));
+        if let Some(name) = references.into_iter().find(|name| !self.parameters.contains_key(*name)) {
             return refuse(&format!("Ref to {name:?}, which Parameters does not declare"));
         }
         Ok(())
@@ -190,7 +191,10 @@ impl Template {
         });
         let policies = self.policies.values();
         let policies = policies.flat_map(|policy| [&policy.policy_name, &policy.policy_document]);
-        things.chain(certificates.chain(policies).flatten())
+        let configuration = self.device_configuration.values();
+        things
+            .chain(certificates.chain(policies).flatten())
+            .chain(configuration)
     }
 
     /// The template of the re:Post article "How do I use JITP with AWS IoT Core": the thing named by the common name,

@@ -1,6 +1,7 @@
 //! Faults, and what evidence about AWS leaves open: changed at any time, from any thread, effective at once.
 
 mod credentials;
+mod fleet_provisioning;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::front::limits;
 pub use credentials::{Answer, CredentialSwitches, Date, Lifetime};
+pub use fleet_provisioning::{FleetProvisioningSwitches, IssuedSubject};
 
 /// The treatment of connections whose certificate is not provisioned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +74,8 @@ pub struct Switches {
     pub first_contact: FirstContact,
     /// The range of the duration of provisioning, which is random each time.
     pub jitp_delay: RangeInclusive<Duration>,
+    /// Whether JITP runs again for a certificate for which it has failed (likely, though no source says so).
+    pub jitp_again: bool,
     /// The stage at which certificates that may not connect are refused.
     pub bad_certificate: BadCertificate,
     /// Whether a handshake without SNI is accepted (the developer guide contradicts itself).
@@ -112,6 +116,8 @@ pub struct Switches {
     pub clock_ahead: i64,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,
+    /// Switches of fleet provisioning.
+    pub fleet: FleetProvisioningSwitches,
 }
 
 impl Default for Switches {
@@ -120,6 +126,7 @@ impl Default for Switches {
             first_contact: FirstContact::default(),
             // No figure of AWS's is known; thin-edge.io's retries suggest a few seconds (thin-edge.io issue 3001).
             jitp_delay: Duration::from_secs(1)..=Duration::from_secs(5),
+            jitp_again: true,
             bad_certificate: BadCertificate::default(),
             accept_without_sni: false,
             tls_versions: TlsVersions::default(),
@@ -139,6 +146,7 @@ impl Default for Switches {
             hang_up_on: None,
             clock_ahead: 0,
             credentials: CredentialSwitches::default(),
+            fleet: FleetProvisioningSwitches::default(),
         }
     }
 }

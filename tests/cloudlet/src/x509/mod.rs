@@ -2,6 +2,7 @@
 
 mod names;
 mod public_key;
+mod request;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use x509_parser::prelude::FromDer;
 
 pub(crate) use names::Names;
 pub(crate) use public_key::{PublicKey, algorithms};
+pub(crate) use request::SigningRequest;
 
 use crate::{Error, sha256};
 

@@ -49,7 +49,17 @@ impl PublicKey {
         })
     }
 
-    /// Whether this key signed the certificate whose to-be-signed part and signature these are.
+    /// The bits of the key, without its algorithm.
+    pub(super) fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    /// The algorithm of the key.
+    pub(super) fn algorithm_id(&self) -> AlgorithmIdentifier {
+        self.algorithm
+    }
+
+    /// Whether this key signed the certificate or the request whose to-be-signed part and signature these are.
     pub(crate) fn signed_certificate(&self, algorithm: &Oid<'_>, to_be_signed: &[u8], signature: &[u8]) -> bool {
         let Some(algorithm) = certificate_signature(algorithm) else {
             return false;

@@ -7,6 +7,8 @@
     reason = "test support: fails loudly, and no one test uses all of it"
 )]
 
+pub(crate) mod claim_stage;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -13,6 +13,6 @@ pub use certificate::{Certificate, CertificateId, CertificateStatus};
 pub use policy::{PolicyVersion, VersionedPolicy};
 pub use role::{AWS_IOT, CREDENTIALS_PROVIDER, Role, TrustPolicy};
 pub use role_alias::RoleAlias;
-pub(crate) use template::RegistrationPlan;
-pub use template::{ProvisioningTemplate, TemplateType};
+pub(crate) use template::{FleetPlan, RegistrationPlan};
+pub use template::{PreProvisioningHook, ProvisioningTemplate, TemplateType};
 pub use thing::{Named, Thing};

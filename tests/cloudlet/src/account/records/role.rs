@@ -140,6 +140,13 @@ impl Role {
         Self::trusted_by(CREDENTIALS_PROVIDER, arn)
     }
 
+    /// A role with which AWS IoT may provision things.
+    pub fn provisioning(arn: impl Into<String>) -> Self {
+        let mut role = Self::trusted_by(AWS_IOT, arn);
+        role.attached.insert(THINGS_REGISTRATION.to_owned());
+        role
+    }
+
     /// Its name: the ARN's last part.
     pub fn name(&self) -> &str {
         self.arn.rsplit_once('/').map_or(self.arn.as_str(), |(_, name)| name)

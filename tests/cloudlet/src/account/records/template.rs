@@ -11,7 +11,7 @@ use crate::provisioning::Template;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TemplateType {
-    /// Fleet provisioning by claim: kept here, and never carried out.
+    /// Fleet provisioning by claim.
     FleetProvisioning,
     /// Just-in-time provisioning.
     Jitp,
@@ -31,6 +31,9 @@ pub struct ProvisioningTemplate {
     pub kind: TemplateType,
     /// The role it is carried out with.
     pub role_arn: String,
+    /// The function that decides whether a device may be provisioned.
+    #[serde(default)]
+    pub pre_provisioning_hook: Option<PreProvisioningHook>,
     /// Its versions by number, each with its creation.
     pub versions: BTreeMap<u32, (Template, EpochSeconds)>,
     /// The version in force.
@@ -46,6 +49,30 @@ impl ProvisioningTemplate {
     pub fn in_force(&self) -> Option<&Template> {
         self.versions.get(&self.default_version).map(|(template, _)| template)
     }
+}
+
+/// The pre-provisioning hook of a template.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreProvisioningHook {
+    /// The version of the event's form.
+    #[serde(default = "payload_version")]
+    pub payload_version: String,
+    /// The ARN of the function.
+    pub target_arn: String,
+}
+
+/// The only version there is (API reference, ProvisioningHook).
+fn payload_version() -> String {
+    "2020-04-01".to_owned()
+}
+
+/// The instructions of a template for fleet provisioning.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetPlan {
+    pub(crate) registration: RegistrationPlan,
+    /// The ARN of the pre-provisioning hook.
+    pub(crate) hook: Option<String>,
 }
 
 /// The instructions for the provisioning of a certificate.

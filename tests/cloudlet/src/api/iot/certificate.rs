@@ -8,7 +8,7 @@ use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, Certificate, CertificateId, CertificateMode, CertificateStatus, Refusal};
 use crate::json::joined;
-use crate::x509::ParsedCertificate;
+use crate::x509::{ParsedCertificate, SigningRequest};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,16 +18,7 @@ struct Registration {
 }
 
 pub(super) fn register(call: &Call<'_>) -> Result<Value, Error> {
-    let active = call.flag("setAsActive")?;
-    register_as(
-        call,
-        if active {
-            CertificateStatus::Active
-        } else {
-            CertificateStatus::Inactive
-        },
-        true,
-    )
+    register_as(call, initial_status(call.flag("setAsActive")?), true)
 }
 
 pub(super) fn register_without_ca(call: &Call<'_>) -> Result<Value, Error> {
@@ -41,6 +32,47 @@ fn register_as(call: &Call<'_>, default: CertificateStatus, needs_ca: bool) -> R
         let id = account.register_certificate_pem(&body.certificate_pem, status, needs_ca)?;
         Ok(json!({ "certificateArn": arn(account, &id), "certificateId": id }))
     })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SigningRequestBody {
+    certificate_signing_request: String,
+}
+
+pub(super) fn create_keys(call: &Call<'_>) -> Result<Value, Error> {
+    let created = call.cloud.create_keys_and_certificate(call.flag("setAsActive")?)?;
+    // API reference, KeyPair: the public key is in the certificate, and no client needs it twice.
+    let keys = json!({ "PrivateKey": created.private_key });
+    call.read_account(|account| {
+        Ok(joined(
+            created_answer(account, &created.id, &created.certificate),
+            json!({ "keyPair": keys }),
+        ))
+    })
+}
+
+pub(super) fn create_from_request(call: &Call<'_>) -> Result<Value, Error> {
+    let body: SigningRequestBody = call.body()?;
+    let request = SigningRequest::from_pem(&body.certificate_signing_request)?;
+    let fleet = call.cloud.switches.get(|switches| switches.fleet.clone());
+    let pem = call.cloud.device_authority.sign(&request, &fleet)?;
+    let status = initial_status(call.flag("setAsActive")?);
+    call.change(|account| {
+        let id = account.register_certificate_pem(&pem, status, false)?;
+        Ok(created_answer(account, &id, &pem))
+    })
+}
+
+fn created_answer(account: &Account, id: &CertificateId, pem: &str) -> Value {
+    json!({ "certificateArn": arn(account, id), "certificateId": id, "certificatePem": pem })
+}
+
+fn initial_status(is_active: bool) -> CertificateStatus {
+    match is_active {
+        true => CertificateStatus::Active,
+        false => CertificateStatus::Inactive,
+    }
 }
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {

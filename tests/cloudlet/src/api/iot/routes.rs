@@ -41,6 +41,8 @@ fn certificates(method: &str, segments: &[&str]) -> Option<Operation> {
         ("POST", ["certificate", "register-no-ca"]) => {
             ("RegisterCertificateWithoutCA", certificate::register_without_ca)
         }
+        ("POST", ["keys-and-certificate"]) => ("CreateKeysAndCertificate", certificate::create_keys),
+        ("POST", ["certificates"]) => ("CreateCertificateFromCsr", certificate::create_from_request),
         ("GET", ["certificates"]) => ("ListCertificates", certificate::list),
         ("GET", ["certificates", _]) => ("DescribeCertificate", certificate::describe),
         ("PUT", ["certificates", _]) => ("UpdateCertificate", certificate::update),

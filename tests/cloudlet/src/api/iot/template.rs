@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::page::{Dialect, page};
 use crate::Error;
-use crate::account::{Account, ProvisioningTemplate, Refusal, RefusalKind, TemplateType, now};
+use crate::account::{Account, PreProvisioningHook, ProvisioningTemplate, Refusal, RefusalKind, TemplateType, now};
 use crate::json::joined;
 use crate::provisioning::Template;
 
@@ -25,6 +25,7 @@ struct New {
     #[serde(default)]
     enabled: bool,
     r#type: Option<TemplateType>,
+    pre_provisioning_hook: Option<PreProvisioningHook>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +35,9 @@ struct Update {
     enabled: Option<bool>,
     default_version_id: Option<u32>,
     provisioning_role_arn: Option<String>,
+    pre_provisioning_hook: Option<PreProvisioningHook>,
+    #[serde(default)]
+    remove_pre_provisioning_hook: bool,
 }
 
 #[derive(Deserialize)]
@@ -44,11 +48,17 @@ struct NewVersion {
 
 pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
     let new: New = call.body()?;
+    let kind = new.r#type.unwrap_or(TemplateType::FleetProvisioning);
+    // API reference, CreateProvisioningTemplate: only templates for fleet provisioning have a hook.
+    if new.pre_provisioning_hook.is_some() && kind != TemplateType::FleetProvisioning {
+        return Err(Refusal::invalid("A template of type JITP has no pre-provisioning hook").into());
+    }
     let template = ProvisioningTemplate {
         name: new.template_name.clone(),
         description: new.description,
         enabled: new.enabled,
-        kind: new.r#type.unwrap_or(TemplateType::FleetProvisioning),
+        kind,
+        pre_provisioning_hook: new.pre_provisioning_hook,
         role_arn: new.provisioning_role_arn,
         versions: BTreeMap::from([(1, (Template::parse(&new.template_body)?, now()))]),
         default_version: 1,
@@ -69,6 +79,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
             "defaultVersionId": template.default_version,
             "templateBody": template.in_force().map(Template::body),
             "provisioningRoleArn": template.role_arn,
+            "preProvisioningHook": template.pre_provisioning_hook,
         });
         let description = joined(summary(account, template), more);
         Ok(description)
@@ -109,6 +120,12 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
             }
             template.description = update.description.or(template.description.take());
             template.enabled = update.enabled.unwrap_or(template.enabled);
+            if update.remove_pre_provisioning_hook {
+                template.pre_provisioning_hook = None;
+            }
+            if let Some(hook) = update.pre_provisioning_hook {
+                template.pre_provisioning_hook = Some(hook);
+            }
             if let Some(role_arn) = update.provisioning_role_arn {
                 template.role_arn = role_arn;
             }

@@ -1,5 +1,7 @@
 //! Passes packets on: to the broker, or as an answer to the client.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -10,7 +12,7 @@ use crate::mqtt::Packet;
 
 /// The ways on from here: to the broker, and back to the client.
 pub(super) struct Forwarder<'a> {
-    pub(super) session: &'a Session,
+    pub(super) session: &'a Arc<Session>,
     pub(super) to_client: mpsc::Sender<Outgoing>,
     pub(super) to_broker: mpsc::Sender<Bytes>,
 }

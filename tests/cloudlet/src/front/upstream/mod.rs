@@ -2,7 +2,10 @@
 
 mod forwarder;
 mod publish;
+mod service_request;
 mod subscribe;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use forwarder::Forwarder;
@@ -16,7 +19,7 @@ use super::writer::Outgoing;
 use crate::mqtt::{Disconnect, FrameError, Packet, Protocol, Value, property, reason};
 
 pub(super) async fn run(
-    session: &Session,
+    session: &Arc<Session>,
     mut reader: ClientReader,
     to_client: mpsc::Sender<Outgoing>,
     to_broker: mpsc::Sender<Bytes>,

@@ -3,6 +3,8 @@
 use tokio::time::{Instant, sleep};
 
 use super::forwarder::Forwarder;
+use super::service_request;
+use crate::device_services;
 use crate::events::Event;
 use crate::front::end::{Cause, End};
 use crate::front::limits;
@@ -100,6 +102,10 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         topic: publish.topic.clone(),
         length: publish.payload.len(),
     };
+    if let Some(service) = device_services::find(&publish.topic) {
+        session.cloud.events.push(published);
+        return service_request::serve(forwarder, service, publish).await;
+    }
     if publish.qos == QoS::AtLeastOnce && session.cloud.switches.get(|switches| switches.tell_acknowledged) {
         let message = (publish.topic.clone(), publish.payload.clone());
         session.state.lock().to_tell.insert(publish.packet_id, message);

@@ -1,0 +1,28 @@
+//! Services of AWS IoT that devices use over MQTT: a request is a message on a reserved topic, and the replies come on topics below it.
+//!
+//! A service is a module of its own, with a row in [`find`]. Requests do not reach the broker. Replies go to the connection that made the
+//! request and to no other one, so that devices which enrol at the same time do not see each other's certificates.
+
+mod request;
+
+use std::pin::Pin;
+
+pub(crate) use request::{Reply, Request};
+
+use crate::fleet_provisioning;
+
+/// A request that is being answered.
+type Answering = Pin<Box<dyn Future<Output = Vec<Reply>> + Send>>;
+/// The function that answers a service's requests.
+pub(crate) type Service = fn(Request) -> Answering;
+
+/// The service that answers messages on this topic, if there is one.
+pub(crate) fn find(topic: &str) -> Option<Service> {
+    if !topic.starts_with("$aws/") {
+        return None;
+    }
+    if fleet_provisioning::Operation::of(topic).is_some() {
+        return Some(|request| Box::pin(fleet_provisioning::answer(request)));
+    }
+    None
+}
