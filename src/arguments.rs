@@ -50,6 +50,8 @@ pub enum Command {
         /// Label of the token.
         label: String,
     },
+    /// Removes the credentials files that a run has left.
+    RemoveCredentialsFiles,
     /// Prints this text.
     Print(String),
 }
@@ -89,6 +91,7 @@ fn parse_words(words: impl Iterator<Item = OsString>) -> Result<Command, String>
         Some("--allow") => Command::Allow(operator::allow(&given, config)?),
         Some("--install-certificate") => Command::InstallCertificate(operator::install_certificate(&given, config)),
         Some("--support") => Command::Support(config),
+        Some("--remove-credentials-files") => Command::RemoveCredentialsFiles,
         Some("--prepare-token") => prepare_token(&given)?,
         Some(other) => return Err(format!("{other} is not understood")),
     })

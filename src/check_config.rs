@@ -8,7 +8,7 @@ use crate::foreign_text::one_line;
 use crate::identity;
 use crate::local::AccessRules;
 use crate::problem::{Exit, Fatal, Problem};
-use crate::service::{closed_files, take_environment, unusable_token_files};
+use crate::service::{closed_files, take_environment, unusable_credentials_files, unusable_token_files};
 use crate::stdout::print;
 use crate::subordinate;
 
@@ -34,6 +34,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
     findings.extend(closed_files(path, &config).iter().map(Problem::to_string));
     findings.extend(unusable_token_files(&config).iter().map(Problem::to_string));
+    findings.extend(unusable_credentials_files(&config).iter().map(Problem::to_string));
     let warnings = config
         .notes
         .iter()

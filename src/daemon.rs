@@ -111,6 +111,10 @@ fn serve(
     let outcome =
         local::run(runtime, listener, context.clone(), session_events, until_stopped).map_err(system_error)?;
     systemd::log_dropped_credentials(&context.cache, &*context.clock);
+    if !systemd::is_present() {
+        // With a service manager they outlive a restart; at a stop it has them removed (systemd/after-stop).
+        context.credentials_files.remove_all();
+    }
     // The messages thread ends when its last handle is gone.
     drop(context);
     let _ = messages_ended.recv_timeout(DATABASE_END_TIMEOUT);

@@ -246,6 +246,12 @@ events! {
     LoopbackNotKept = "loopback-not-kept", "a77ba8bd34e44186a0a7d3555606195a";
     /// A token file was not written.
     LoopbackTokenFile = "loopback-token-file", "85e08586ebfa41bc8c0526758f30c846";
+    /// A credentials file is not written yet, or has no valid credentials.
+    CredentialsFilesWaiting = "credentials-files-waiting", "7c814453811d4c1b9e37914126234ebb";
+    /// All credentials files hold valid credentials.
+    CredentialsFilesWritten = "credentials-files-written", "5dc0e76b438c4ee68873a9aac122015f";
+    /// A credentials file cannot be written.
+    CredentialsFileProblem = "credentials-file-problem", "d219aa747d914d96af83ab989e37c98a";
     /// Connections of programs are not accepted.
     AcceptFailing = "accept-failing", "fb4dcea511304e96890b19823a5d2ac8";
     /// The kernel does not identify a caller.

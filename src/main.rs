@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use gatepost::arguments::{self, Command};
 use gatepost::config::Folders;
 use gatepost::{
-    allow, check, check_config, daemon, hardening, install_certificate, last_end, logging, prepare_token, print_policy,
-    stdout, support, systemd,
+    allow, check, check_config, daemon, hardening, install_certificate, last_end, local, logging, prepare_token,
+    print_policy, stdout, support, systemd,
 };
 
 fn main() -> ExitCode {
@@ -35,6 +35,10 @@ fn main() -> ExitCode {
             module,
             label,
         }) => prepare_token::run(preparation, &module, &label),
+        Ok(Command::RemoveCredentialsFiles) => {
+            local::remove_recorded_files(&Folders::from_environment().runtime);
+            Ok(())
+        }
         Ok(Command::Print(text)) => stdout::print(&text),
         Err(fatal) => Err(fatal),
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::credentials_file::check_credentials_files;
 use super::endpoints::check_aws;
 use super::enrolment::check_enrolment;
 use super::file_permissions;
@@ -38,6 +39,8 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let identity = check_identity(raw.identity, folders, &mut findings);
     let role_aliases = check_role_aliases(raw.role_alias, &mut findings);
     let access = check_access(raw.access, &role_aliases, &mut findings);
+    let names: Vec<&str> = role_aliases.iter().map(|alias| alias.name.as_str()).collect();
+    let credentials_files = check_credentials_files(raw.credentials_file, &names, folders, &mut findings);
     let mqtt = check_mqtt(raw.mqtt, &mut findings);
     let loopback = findings.parse_optional("loopback.listen", raw.loopback.listen, parse_loopback_address);
     let enrolment = check_enrolment(raw.enrolment, &mut findings);
@@ -55,6 +58,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
             identity,
             role_aliases,
             access,
+            credentials_files,
             mqtt,
             loopback,
             enrolment,

@@ -1,7 +1,7 @@
 //! Reads the files of the configuration and merges them.
 //!
 //! The main file comes first, then `conf.d/*.toml` beside it, sorted by name. Tables are merged key by key, and a later file
-//! overrides earlier ones. Lists of tables (`[[access]]`, `[[role-alias]]`) are appended, so that a package can add a rule for
+//! overrides earlier ones. Lists of tables (`[[access]]`, `[[role-alias]]`, `[[credentials-file]]`) are appended, so that a package can add a rule for
 //! its program.
 
 use std::collections::BTreeMap;
@@ -195,7 +195,7 @@ fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BT
 
 /// Whether each file appends to the list of this name.
 pub(super) fn is_appended(key: &str) -> bool {
-    matches!(key, "access" | "role-alias")
+    matches!(key, "access" | "role-alias" | "credentials-file")
 }
 
 #[cfg(test)]

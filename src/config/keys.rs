@@ -2,7 +2,7 @@
 //!
 //! The daemon uses this table, and tests compare it with docs/configuration.md.
 
-use super::{AccessRule, Config, EstConfig};
+use super::{AccessRule, Config, CredentialsFile, EstConfig};
 
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,14 @@ fn without_place(rule: &AccessRule) -> AccessRule {
     }
 }
 
+/// Returns an entry without its place, which changes when one before it is removed.
+fn file_without_place(file: &CredentialsFile) -> CredentialsFile {
+    CredentialsFile {
+        place: String::new(),
+        ..file.clone()
+    }
+}
+
 /// All keys of the configuration.
 pub const KEYS: &[Key] = keys! {
     "aws.mqtt-endpoint", AtRestart, part(|config| config.aws.mqtt_endpoint.clone());
@@ -90,6 +98,7 @@ pub const KEYS: &[Key] = keys! {
     "identity.subject.dn-qualifier", AtRestart, part(|config| attribute(config, "dn-qualifier"));
     "role-alias", AtReload, part(|config| config.role_aliases.clone());
     "access", AtReload, part(|config| config.access.iter().map(without_place).collect::<Vec<_>>());
+    "credentials-file", AtReload, part(|config| config.credentials_files.iter().map(file_without_place).collect::<Vec<_>>());
     "loopback.listen", AtReload, part(|config| config.loopback);
     "mqtt.keep-alive", AtReload, part(|config| config.mqtt.keep_alive);
     "mqtt.session-expiry", AtReload, part(|config| config.mqtt.session_expiry);

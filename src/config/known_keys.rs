@@ -17,7 +17,7 @@ const fn table(name: &'static str, is_list: bool, keys: &'static [&'static str])
     KnownTable { name, is_list, keys }
 }
 
-pub(super) const TABLES: [KnownTable; 10] = [
+pub(super) const TABLES: [KnownTable; 11] = [
     table("aws", false, &["mqtt-endpoint", "credentials-endpoint", "root-ca"]),
     table("token", false, &["module", "key", "pin-file", "generate"]),
     table("identity", false, &["certificate", "ca-chain", "thing-name", "subject"]),
@@ -50,6 +50,11 @@ pub(super) const TABLES: [KnownTable; 10] = [
             "subscribe",
             "token-file",
         ],
+    ),
+    table(
+        "credentials-file",
+        true,
+        &["path", "role-alias", "owner", "group", "format"],
     ),
     table(
         "mqtt",

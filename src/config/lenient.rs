@@ -151,7 +151,9 @@ fn leave_out(faults: Vec<Fault>, merged: &mut Merged, left_out: &mut Vec<String>
 fn parse_item(key: &str) -> Option<(&'static str, usize)> {
     let (list, rest) = key.split_once('[')?;
     let (index, _) = rest.split_once(']')?;
-    let list = ["access", "role-alias"].into_iter().find(|name| *name == list)?;
+    let list = ["access", "role-alias", "credentials-file"]
+        .into_iter()
+        .find(|name| *name == list)?;
     Some((list, index.parse().ok()?))
 }
 

@@ -6,6 +6,7 @@
 mod access_rule;
 mod aws_name;
 mod check;
+mod credentials_file;
 mod endpoint;
 mod endpoints;
 mod enrolment;
@@ -36,6 +37,7 @@ mod values;
 
 pub use access_rule::{AccessRule, Aliases, Selectors};
 pub use aws_name::{AwsName, Partition, Service};
+pub use credentials_file::{CredentialsFile, FileFormat, FileOwner, default_folder};
 pub use endpoint::Endpoint;
 pub use enrolment::{Enrolment, EnrolmentMethod, EstConfig};
 pub use error::ConfigError;

@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) identity: RawIdentity,
     pub(super) role_alias: Vec<RawRoleAlias>,
     pub(super) access: Vec<RawAccess>,
+    pub(super) credentials_file: Vec<RawCredentialsFile>,
     pub(super) mqtt: RawMqtt,
     pub(super) loopback: RawLoopback,
     pub(super) enrolment: RawEnrolment,
@@ -100,6 +101,16 @@ pub(super) struct RawAccess {
     pub(super) publish: Vec<String>,
     pub(super) subscribe: Vec<String>,
     pub(super) token_file: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawCredentialsFile {
+    pub(super) path: Option<String>,
+    pub(super) role_alias: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) format: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_rule::AccessRule;
+use super::credentials_file::CredentialsFile;
 use super::endpoint::Endpoint;
 use super::enrolment::Enrolment;
 use super::folders::Folders;
@@ -26,6 +27,8 @@ pub struct Config {
     pub role_aliases: Vec<RoleAlias>,
     /// The access rules. Anything that no rule grants is denied.
     pub access: Vec<AccessRule>,
+    /// The files of credentials for programs that can only read a file.
+    pub credentials_files: Vec<CredentialsFile>,
     /// The MQTT session.
     pub mqtt: Mqtt,
     /// `[loopback]`: the address of the listener for SDKs' container providers; `None` if it is off.

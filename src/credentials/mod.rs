@@ -5,7 +5,9 @@ mod alias;
 mod cache;
 pub mod sealed_snapshot;
 mod set;
+mod set_changes;
 
 pub use alias::{AliasDetails, AliasPart, AliasPhase, AliasReader, AliasReporter, CachedAlias, ReceivedSet, Refreshes};
 pub use cache::{AliasChanges, CredentialCache, CredentialCacheEditor};
 pub use set::{Credentials, Keys, LONGEST_LIFETIME, USABLE_MARGIN};
+pub use set_changes::SetChanges;

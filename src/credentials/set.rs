@@ -116,6 +116,11 @@ impl Credentials {
         }
     }
 
+    /// Returns the expiration to show to programs, which compare it with this machine's clock.
+    pub fn shown_expiration(&self, clock: &dyn Clock) -> SystemTime {
+        expiration_by_wall_clock(self.expiration, clock)
+    }
+
     /// Returns the keys for signing.
     pub fn keys(&self) -> &Keys {
         &self.keys

@@ -18,8 +18,8 @@ use crate::credentials::CredentialCacheEditor;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReporter, IdentityTask};
 use crate::local::{
-    AccessRules, AckWaiters, ApiContext, Audit, Connections, Inherited, LoopbackSlot, RateLimiter, RequestCounts,
-    ThingName,
+    AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot, RateLimiter,
+    RequestCounts, ThingName,
 };
 use crate::logging::LogLevel;
 use crate::messages::{self, SessionEvent};
@@ -94,7 +94,9 @@ impl Parts {
         let reporters = Reporters::new(&hub, path, &config, &*clock);
         let token_files = config.folders.runtime.join("loopback");
         let loopback = LoopbackSlot::new(config.loopback, token_files, hub.clone(), loopback);
-        let board = reporters.board(&loopback);
+        let credentials_files = CredentialsFiles::new(config.credentials_files.clone(), &config.folders.runtime, &hub);
+        let credentials_files = Rc::new(credentials_files);
+        let board = reporters.board(&loopback, &credentials_files);
 
         let cache_editor = CredentialCacheEditor::new(hub.clone());
         let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
@@ -144,6 +146,7 @@ impl Parts {
             connections: Connections::default(),
             drop_ins: drop_in_folder(path),
             loopback,
+            credentials_files,
             rate_limiter: RateLimiter::new(clock.clone()),
             ack_waiters: AckWaiters::default(),
             request_counts: RequestCounts::default(),
@@ -251,7 +254,7 @@ impl Reporters {
     }
 
     /// Returns the reading ends of all parts.
-    fn board(&self, loopback: &LoopbackSlot) -> StatusBoard {
+    fn board(&self, loopback: &LoopbackSlot, credentials_files: &CredentialsFiles) -> StatusBoard {
         StatusBoard {
             configuration: self.configuration.watch(),
             token: self.token.watch(),
@@ -261,6 +264,7 @@ impl Reporters {
             session: self.session.session.watch(),
             messages: self.messages.watch(),
             loopback: loopback.part(),
+            credentials_files: credentials_files.part(),
             network: self.network.watch(),
         }
     }

@@ -165,6 +165,7 @@ impl Reloader {
         if let Some(loopback) = context.loopback.get() {
             loopback.rewrite_files(&context.access).await;
         }
+        context.credentials_files.configure(effective.credentials_files.clone());
         self.running.replace(effective);
         self.fallback.replace(None);
         let changed = match changes.at_reload.as_slice() {

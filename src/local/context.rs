@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::access::{AccessDeniedError, AccessRules, Audit, Permission};
 use super::caller::Caller;
+use super::credentials_files::CredentialsFiles;
 use super::limits::{AckWaiters, RateLimiter, RequestCounts};
 use super::listeners::Connections;
 use super::loopback::LoopbackSlot;
@@ -46,6 +47,8 @@ pub struct ApiContext {
     pub drop_ins: PathBuf,
     /// The loopback listener, if one is configured.
     pub loopback: LoopbackSlot,
+    /// The files of credentials for programs that can only read a file.
+    pub credentials_files: Rc<CredentialsFiles>,
     /// Messages to AWS.
     pub outbox: Outbox,
     /// Messages from AWS.

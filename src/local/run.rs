@@ -35,6 +35,8 @@ pub fn run<T>(
             spawn_local(accept_connections(Rc::new(listener), connections.clone())),
             spawn_local(listen_on_loopback(context.clone(), connections.clone())),
         ];
+        let credentials_files = context.credentials_files.clone();
+        spawn_local(credentials_files.keep(context.cache.clone(), context.clock.clone()));
         let inbox = context.inbox.clone();
         let identity = context.board.identity.clone();
         let thing_name = context.thing_name.clone();

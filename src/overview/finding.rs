@@ -57,6 +57,7 @@ identifiers! {
     SUBSCRIPTIONS_SUSPENDED = "subscriptions-suspended";
     LOOPBACK_DOWN = "loopback-down";
     LOOPBACK_PROBLEM = "loopback-problem";
+    CREDENTIALS_FILE_PROBLEM = "credentials-file-problem";
 }
 
 /// The severity of a finding. The worst is the greatest.

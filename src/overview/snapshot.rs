@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN};
 use crate::status::{
-    ClockPart, ConfigurationPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, NetworkPhase,
-    ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
+    ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart,
+    NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
 };
 
 /// The input of the verdict: the status of each part.
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub messages: MessagesPart,
     /// The loopback listener, if it is configured.
     pub loopback: Option<LoopbackPart>,
+    /// The credentials files.
+    pub credentials_files: CredentialsFilesPart,
     /// Time until the first credentials are no longer handed out.
     pub credentials_end_in: Option<Duration>,
     /// AWS's time, as far as it is known.
@@ -57,6 +59,7 @@ impl Snapshot {
             aliases: cached.into_iter().map(|alias| alias.status).collect(),
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),
+            credentials_files: board.credentials_files.borrow().clone(),
             credentials_end_in,
             now: clock.aws_now(),
             boot: clock.boot(),

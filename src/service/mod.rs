@@ -7,6 +7,6 @@ mod reload;
 mod unit;
 
 pub use account::Account;
-pub use reading::{closed_files, unusable_token_files};
+pub use reading::{closed_files, unusable_credentials_files, unusable_token_files};
 pub use reload::{Reloaded, reload};
 pub use unit::{config_path, take_environment, taken_variables};

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{self, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Account;
-use crate::config::{self, Config, Folders, STATE_FOLDER};
-use crate::local::{examine_token_files, give_token_file_to};
+use crate::config::{self, Config, CredentialsFile, Folders, STATE_FOLDER};
+use crate::local::{examine_credentials_files, examine_token_files, give_token_file_to};
 use crate::problem::Problem;
 use crate::token::give_pin_file_to;
 
@@ -63,6 +64,33 @@ pub fn unusable_token_files(config: &Config) -> Vec<Problem> {
     account.run_as(examine).unwrap_or_default()
 }
 
+/// Returns a problem for each credentials file that the service could not write.
+pub fn unusable_credentials_files(config: &Config) -> Vec<Problem> {
+    let Some(account) = Account::of_service(&config.folders) else {
+        let own = rustix::process::geteuid().as_raw();
+        // Another user cannot tell what the service may write.
+        let is_service = own == 0 || fs::metadata(&config.folders.state).is_ok_and(|state| state.uid() == own);
+        return match is_service {
+            true => examine_credentials_files(config),
+            false => Vec::new(),
+        };
+    };
+    let (hidden, others) = config
+        .credentials_files
+        .iter()
+        .cloned()
+        .partition::<Vec<_>, _>(|file| is_hidden(&file.path, &config.folders));
+    let mut reduced = config.clone();
+    reduced.credentials_files = others;
+    let mut problems: Vec<Problem> = hidden.iter().map(hidden_credentials_file).collect();
+    problems.extend(
+        account
+            .run_as(|| examine_credentials_files(&reduced))
+            .unwrap_or_default(),
+    );
+    problems
+}
+
 fn named(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.token.module.clone(), config.identity.certificate.clone()];
     let optional = [&config.aws.root_ca, &config.identity.ca_chain, &config.token.pin_file];
@@ -83,6 +111,17 @@ fn hidden_problem(file: &Path) -> Problem {
         HIDDEN.join(", ")
     );
     Problem::configuration(message).next(format!("move the file to {SUGGESTED_FOLDER}"))
+}
+
+fn hidden_credentials_file(file: &CredentialsFile) -> Problem {
+    let message = format!(
+        "{}: {} cannot be written by the service, whose unit hides {}",
+        file.place,
+        file.path.display(),
+        HIDDEN.join(", ")
+    );
+    let step = "leave the path out, and let the program's setting or a symbolic link lead to the file below /run/gatepost/files";
+    Problem::configuration(message).next(step)
 }
 
 /// Returns why a file cannot be read for lack of permission. A missing file is reported elsewhere.

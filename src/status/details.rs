@@ -63,6 +63,7 @@ impl Details for SessionDetails {
     }
 }
 impl Details for LoopbackDetails {}
+impl Details for CredentialsFilesDetails {}
 impl Details for NetworkDetails {}
 
 /// Status fields of the token besides its phase.
@@ -240,6 +241,30 @@ pub struct LoopbackDetails {
     pub listen: String,
     /// The token files that were written.
     pub token_files: Vec<PathBuf>,
+}
+
+/// Status fields of the credentials files besides their phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CredentialsFilesDetails {
+    /// Each configured file.
+    pub files: Vec<CredentialsFileDetails>,
+}
+
+/// A configured credentials file.
+#[derive(Clone, Debug, Serialize)]
+pub struct CredentialsFileDetails {
+    /// Its path.
+    pub path: PathBuf,
+    /// The role alias of its credentials.
+    pub role_alias: String,
+    /// The user or the group that can read it, such as `user camera`.
+    pub owner: String,
+    /// Its format.
+    pub format: &'static str,
+    /// Expiration of the credentials in it, RFC 3339; `None` if there are none.
+    pub expiration: Option<String>,
+    /// Why it was not written.
+    pub problem: Option<String>,
 }
 
 /// Status fields of this machine's network besides its phase: none.

@@ -116,6 +116,16 @@ phases! {
 }
 
 phases! {
+    /// The state of the credentials files.
+    CredentialsFilesPhase {
+        /// A file has not been written yet, or there are no valid credentials for it.
+        Waiting = "waiting", CredentialsFilesWaiting;
+        /// All files hold valid credentials.
+        Written = "written", CredentialsFilesWritten;
+    }
+}
+
+phases! {
     /// The state of this machine's own network, as the kernel reports it.
     NetworkPhase {
         /// No default route has been seen since the start.

@@ -3,18 +3,15 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::rc::Rc;
 
 use log::Level;
 use sd_notify::NotifyState;
-use tokio::sync::Notify;
-use tokio::task::spawn_local;
 
 use super::notification::{is_present, notify};
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::Config;
 use crate::credentials::sealed_snapshot::{self, Entry, Purpose};
-use crate::credentials::{AliasPhase, AliasReader, AliasReporter, CachedAlias, CredentialCache, ReceivedSet};
+use crate::credentials::{AliasPhase, AliasReporter, CachedAlias, CredentialCache, ReceivedSet, SetChanges};
 use crate::event::{Event, journal};
 use crate::identity;
 
@@ -100,25 +97,15 @@ impl FdStore {
     }
 
     /// Stores the credentials whenever they are refreshed. Runs for as long as the daemon.
-    pub async fn keep(mut self, mut cache: CredentialCache, clock: SharedClock) {
+    pub async fn keep(mut self, cache: CredentialCache, clock: SharedClock) {
         if !is_present() {
             return;
         }
-        let refreshed = Rc::new(Notify::new());
-        let mut followed: Vec<AliasReader> = Vec::new();
+        let mut changes = SetChanges::new(cache.clone());
         loop {
-            let readers = cache.readers();
-            for reader in &readers {
-                if !followed.iter().any(|known| known.is_same(reader)) {
-                    spawn_local(notify_of_sets(reader.clone(), refreshed.clone()));
-                }
-            }
-            followed = readers;
-            tokio::select! {
-                () = refreshed.notified() => {}
-                // The credentials of a role alias that was removed are not kept any longer.
-                () = cache.changed() => {}
-            }
+            // The credentials of a role alias that was removed are not kept any longer. Sets that were taken over are stored again, in the
+            // format of this version.
+            changes.changed().await;
             let aliases = cache.aliases(&*clock).into_iter();
             let entries: Vec<_> = aliases.filter_map(|alias| entry(alias, &*clock)).collect();
             let sealed = sealed_snapshot::seal(&entries, &self.endpoint, &*clock);
@@ -170,16 +157,4 @@ fn entry(alias: CachedAlias, clock: &dyn Clock) -> Option<Entry> {
         role_alias: alias.status.details.name,
         refreshed: set.refreshed,
     })
-}
-
-/// Notifies `refreshed` whenever the role alias gets another set. A set that is there from the start counts as well: it was taken
-/// over, and is stored again in the format of this version.
-async fn notify_of_sets(alias: AliasReader, refreshed: Rc<Notify>) {
-    let mut sets = alias.watch_set();
-    if sets.borrow_and_update().is_some() {
-        refreshed.notify_one();
-    }
-    while sets.changed().await.is_ok() {
-        refreshed.notify_one();
-    }
 }

@@ -21,7 +21,8 @@ pub use inherited_fds::{Descriptors, InheritedFds};
 pub use loopback::keep_loopback;
 pub use watchdog::feed;
 
-use self::notification::{is_present, notify, one_line};
+pub use self::notification::is_present;
+use self::notification::{notify, one_line};
 use crate::clock::Clock;
 use crate::credentials::CredentialCache;
 use crate::event::{Event, journal};

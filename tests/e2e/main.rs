@@ -11,6 +11,7 @@ mod clock;
 mod cloud_view;
 mod command;
 mod credentials;
+mod credentials_files;
 mod dashboard;
 mod demo;
 mod enrolment;

@@ -35,6 +35,7 @@ step "A user with a rule gets credentials: %" user_gets_credentials
 step "A user without one is told which rule is missing: %" stranger_is_refused
 step "A unit with a dynamic user is known by its name: %" unit_gets_credentials
 step "A token file of the loopback listener is its reader's alone: %" loopback_token
+step "A credentials file is its owner's alone: %" file_is_its_owners
 
 heading "Restarts: a program asks all the time, and the cloud cannot be reached"
 start_asking
@@ -55,6 +56,7 @@ step "After a version that did not start, programs have their credentials at onc
 plug_in
 stop_asking
 step "The edited file is as it was, and the session comes back: %" still_configured
+step "Stopped, it leaves no credentials file: %" file_goes_at_a_stop
 give_own_token
 step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
 step "A token of the administrator's own opens after the reboot what it opened before: %" own_token_opens

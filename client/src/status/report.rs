@@ -54,6 +54,7 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     if loopback.is_object() {
         screen.part("Loopback", "", loopback, &[named("at", loopback.get("listen"))]);
     }
+    credentials_files(&mut screen, document.get("credentials_files"));
 
     screen.blank();
     let version = document.get("version").text().map(|version| {
@@ -218,6 +219,15 @@ fn messages(screen: &mut Screen, messages: &Value) {
         named("a broken database was moved to", messages.get("set_aside")),
     ];
     screen.part("Messages", "", messages, &details);
+}
+
+fn credentials_files(screen: &mut Screen, files: &Value) {
+    if !files.is_object() {
+        return;
+    }
+    let path = |file: &Value| file.get("path").text().map(str::to_owned);
+    let details: Vec<Option<String>> = files.get("files").items().iter().map(path).collect();
+    screen.part("Credentials files", "", files, &details);
 }
 
 fn role_alias(screen: &mut Screen, alias: &Value, clock: &Value) {

@@ -137,13 +137,21 @@ impl PresenceReport {
     /// Creates the report of a healthy gateway without role aliases.
     pub(super) fn for_test(hub: &crate::status::StatusHub, clock: &SharedClock) -> Self {
         use crate::status::{
-            ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityDetails, IdentityPhase,
-            MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase,
-            SessionDetails, SessionPhase, TokenDetails, TokenPhase,
+            ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails,
+            CredentialsFilesPhase, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase, NetworkDetails,
+            NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails,
+            TokenPhase,
         };
 
         let board = StatusBoard {
             loopback: watch::channel(None).1,
+            credentials_files: hub
+                .reporter(
+                    "credentials files",
+                    CredentialsFilesPhase::Written,
+                    CredentialsFilesDetails::default(),
+                )
+                .watch(),
             network: hub
                 .reporter("network", NetworkPhase::Up, NetworkDetails::default())
                 .watch(),

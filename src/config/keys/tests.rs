@@ -45,6 +45,10 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("identity.subject.dn-qualifier", "\"batch-7\""),
         ("role-alias", "[{ name = \"video\" }]"),
         ("access", "[{ uid = 1 }]"),
+        (
+            "credentials-file",
+            "[{ role-alias = \"telemetry\", owner = \"camera\", format = \"aws\" }]",
+        ),
         ("loopback.listen", "\"127.0.0.1:9922\""),
         ("mqtt.keep-alive", "\"5min\""),
         ("mqtt.session-expiry", "\"1h\""),

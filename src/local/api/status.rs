@@ -10,8 +10,8 @@ use crate::local::context::ApiContext;
 use crate::local::http::{self, Response};
 use crate::overview::{Finding, Overview, State};
 use crate::status::{
-    ClockDetails, ConfigurationDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails,
-    PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
+    ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LoopbackDetails, MessagesDetails,
+    NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 
 /// The response's body.
@@ -37,6 +37,8 @@ struct Document {
     role_aliases: Vec<PartDocument<AliasDetails>>,
     messages: PartDocument<MessagesDetails>,
     loopback: Option<PartDocument<LoopbackDetails>>,
+    /// `None` if no credentials file is configured.
+    credentials_files: Option<PartDocument<CredentialsFilesDetails>>,
     log_level: log_level::Document,
 }
 
@@ -78,6 +80,12 @@ pub fn get(context: &ApiContext) -> Response {
             .collect(),
         messages: board.messages.borrow().document(clock),
         loopback: board.loopback().map(|part| part.document(clock)),
+        credentials_files: credentials_files(context),
         log_level: log_level::document(context),
     })
+}
+
+fn credentials_files(context: &ApiContext) -> Option<PartDocument<CredentialsFilesDetails>> {
+    let part = context.board.credentials_files.borrow().clone();
+    (!part.details.files.is_empty()).then(|| part.document(&*context.clock))
 }

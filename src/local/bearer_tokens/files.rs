@@ -2,19 +2,19 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use log::Level;
 use zeroize::Zeroizing;
 
-use super::acl;
 use super::secret_file;
 use super::token::{BearerToken, BearerTokens};
 use crate::config::Selectors;
 use crate::event::{Event, journal};
 use crate::foreign_text::clean;
-use crate::local::access::{TokenReader, TokenRecipient};
+use crate::local::access::TokenRecipient;
+use crate::local::grant::grant_read;
 use crate::problem::Problem;
 use crate::secret::ExposeSecret;
 
@@ -217,29 +217,13 @@ fn write_file(token: &BearerToken) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o400).open(&draft)?;
     let outcome = file
         .write_all(token.value().expose_secret().as_bytes())
-        .and_then(|()| grant_access(&file, token.reader))
+        .and_then(|()| grant_read(&file, token.reader))
         .and_then(|()| fs::rename(&draft, &token.file));
     if outcome.is_err() {
         // The caller reports the error; an incomplete file is of no use.
         let _ = fs::remove_file(&draft);
     }
     outcome
-}
-
-/// Makes the reader the file's owner, which needs a privilege, or gives it read access by an access control list.
-fn grant_access(file: &File, reader: TokenReader) -> io::Result<()> {
-    let chowned = match reader {
-        TokenReader::Nobody => return Ok(()),
-        TokenReader::User(uid) if uid == rustix::process::geteuid().as_raw() => return Ok(()),
-        TokenReader::User(uid) => fchown(file, Some(uid), None),
-        TokenReader::Group(gid) => {
-            fchown(file, None, Some(gid)).and_then(|()| file.set_permissions(Permissions::from_mode(0o440)))
-        }
-    };
-    match chowned {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => acl::grant_read(file, reader),
-        chowned => chowned,
-    }
 }
 
 /// Returns the file's name, such as `user-camera` or `uid-1000+unit-camera.service`.

@@ -1,6 +1,5 @@
 //! The bearer tokens of the loopback listener, and the files that programs read them from.
 
-mod acl;
 mod examine;
 mod files;
 mod sealed_snapshot;

@@ -7,9 +7,9 @@ use crate::overview::expiry::{Expiry, expiry_problem};
 use crate::overview::finding::{
     CERTIFICATE_AWAITED, CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, CERTIFICATE_PROBLEM, CERTIFICATE_REFUSED,
     CERTIFICATE_REQUEST, CLOCK_SKEWED, CLOCK_UNSET, CONFIGURATION_DIFFERS, CONFIGURATION_LAST_GOOD,
-    CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, Finding, LOOPBACK_DOWN, LOOPBACK_PROBLEM,
-    MESSAGES_PARKED, MESSAGES_PROBLEM, MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE, SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED,
-    TOKEN_OTHER_KEYS, TOKEN_PIN, TOKEN_PROBLEM, TOKEN_WAITING,
+    CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, CREDENTIALS_FILE_PROBLEM, Finding,
+    LOOPBACK_DOWN, LOOPBACK_PROBLEM, MESSAGES_PARKED, MESSAGES_PROBLEM, MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE,
+    SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED, TOKEN_OTHER_KEYS, TOKEN_PIN, TOKEN_PROBLEM, TOKEN_WAITING,
 };
 use crate::overview::snapshot::Snapshot;
 use crate::status::{ClockPhase, ConfigurationPhase, IdentityPhase, LoopbackPhase, MessagesPhase, TokenPhase};
@@ -154,4 +154,15 @@ pub(super) fn loopback(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         LoopbackPhase::Listening => LOOPBACK_PROBLEM,
     };
     found.push(Finding::reported(id, "loopback", part, problem));
+}
+
+pub(super) fn credentials_files(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.credentials_files;
+    let Some(problem) = part.problem.clone() else { return };
+    found.push(Finding::reported(
+        CREDENTIALS_FILE_PROBLEM,
+        "credentials_files",
+        part,
+        problem,
+    ));
 }

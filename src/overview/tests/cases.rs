@@ -247,6 +247,11 @@ cases! {
         loopback.problem = Some(problem.next("write a token into it").about(Event::LoopbackTokenFile));
         gateway.loopback = Some(loopback);
     };
+    "a credentials file cannot be written" => |gateway| {
+        gateway.credentials_files.phase = CredentialsFilesPhase::Waiting;
+        let problem = Problem::configuration("PATH cannot be written: disk full").next("free space");
+        gateway.credentials_files.problem = Some(problem.about(Event::CredentialsFileProblem));
+    };
     "the certificate ends in 20 days, the link is down, and the disk is full" => |gateway| {
         certificate(gateway, 365 * DAY, 20 * DAY);
         gateway.network.phase = NetworkPhase::Down;

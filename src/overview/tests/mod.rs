@@ -14,10 +14,10 @@ use crate::clock::{Clock, rfc3339};
 use crate::credentials::{AliasDetails, AliasPart, AliasPhase, CredentialCache};
 use crate::problem::{Exit, Problem};
 use crate::status::{
-    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, EnrolmentDetails, IdentityDetails,
-    IdentityPhase, LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part,
-    ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails, SessionPhase, StatusBoard, StatusHub,
-    TokenDetails, TokenPhase,
+    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails, CredentialsFilesPhase,
+    EnrolmentDetails, IdentityDetails, IdentityPhase, LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails,
+    NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails, SessionPhase, StatusBoard,
+    StatusHub, TokenDetails, TokenPhase,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -59,6 +59,7 @@ fn healthy() -> Snapshot {
         aliases: vec![alias("telemetry")],
         messages: part::<_, MessagesDetails>(MessagesPhase::Ready),
         loopback: None,
+        credentials_files: part::<_, CredentialsFilesDetails>(CredentialsFilesPhase::Written),
         credentials_end_in: None,
         now: now(),
         boot: 10 * DAY,
@@ -186,6 +187,7 @@ fn board(gateway: &Snapshot) -> StatusBoard {
         session: reading_end(&gateway.session),
         messages: reading_end(&gateway.messages),
         loopback: watch::channel(None).1,
+        credentials_files: reading_end(&gateway.credentials_files),
         network: reading_end(&gateway.network),
         configuration: reading_end(&gateway.configuration),
     }

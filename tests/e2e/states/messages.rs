@@ -16,6 +16,7 @@ fn change(observed: &mut Observed, old: &str, new: &str) {
     reload(&mut observed.world.gateway);
 }
 
+const CREDENTIALS_FILE: &str = "\n[[credentials-file]]\nrole-alias = \"telemetry\"\nowner = \"root\"\nformat = \"aws\"\npath = \"/nonexistent/keys\"\n";
 const WITH_TOKEN_FILE: &str = "role-aliases = [\"*\"]\ntoken-file = \"/nonexistent/token\"\n";
 
 const CASES: &[Case] = &[
@@ -71,6 +72,15 @@ const CASES: &[Case] = &[
         words: "but there is no token for uid",
         provoke: |observed| change(observed, "role-aliases = [\"*\"]\n", WITH_TOKEN_FILE),
         heal: |observed| change(observed, WITH_TOKEN_FILE, "role-aliases = [\"*\"]\n"),
+    },
+    Case {
+        name: "a credentials file cannot be written",
+        words: "but credentials-file[0] of ",
+        provoke: |observed| {
+            observed.world.gateway.config.push_str(CREDENTIALS_FILE);
+            reload(&mut observed.world.gateway);
+        },
+        heal: |observed| change(observed, CREDENTIALS_FILE, ""),
     },
 ];
 

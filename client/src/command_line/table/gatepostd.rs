@@ -40,6 +40,10 @@ const PREPARE_TOKEN: CommandOption = CommandOption::value(
     "what gatepost-tpm-setup does with a token: print the labels, make one, or try its PIN once; the PIN is read from stdin",
 )
 .choices(&["list", "make", "prove"]);
+const REMOVE_CREDENTIALS_FILES: CommandOption = CommandOption::flag(
+    "--remove-credentials-files",
+    "remove the credentials files that a run has left, and end; the unit runs this when it is stopped",
+);
 const MODULE: CommandOption = CommandOption::value("--module", "FILE", "with --prepare-token: the PKCS#11 module");
 const TOKEN: CommandOption = CommandOption::value("--token", "LABEL", "with --prepare-token: the token's label");
 const CONFIG: CommandOption = CommandOption::value(
@@ -75,6 +79,7 @@ on /run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
         PREPARE_TOKEN,
         MODULE,
         TOKEN,
+        REMOVE_CREDENTIALS_FILES,
         HELP,
         VERSION,
     ],
@@ -113,5 +118,9 @@ pub static GATEPOSTD_MODES: &[Mode] = &[
     Mode {
         option: PREPARE_TOKEN,
         options: &[MODULE, TOKEN],
+    },
+    Mode {
+        option: REMOVE_CREDENTIALS_FILES,
+        options: &[],
     },
 ];

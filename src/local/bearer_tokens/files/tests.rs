@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::local::access::TokenReader;
 
 fn recipients() -> Vec<TokenRecipient> {
     let uid = rustix::process::geteuid().as_raw();

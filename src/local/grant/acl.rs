@@ -24,7 +24,7 @@ const NOBODY: u32 = u32::MAX;
 ///
 /// # Errors
 /// If the file system does not support access control lists.
-pub fn grant_read(file: &File, reader: TokenReader) -> io::Result<()> {
+pub(super) fn grant_read(file: &File, reader: TokenReader) -> io::Result<()> {
     // The kernel requires the order of the tags.
     let entries = match reader {
         TokenReader::User(uid) => vec![(USER, READ, uid), (GROUP_OBJ, 0, NOBODY)],

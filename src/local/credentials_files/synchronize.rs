@@ -1,0 +1,155 @@
+//! Makes the files on the disk what they should be: written, replaced or removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::account::{Account, Reader};
+use super::file::{self, Found};
+use super::folder;
+use super::problems;
+use super::record::Record;
+use crate::config::{CredentialsFile, default_folder};
+use crate::problem::Problem;
+
+/// A file as it should be now.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The configured file.
+    pub file: CredentialsFile,
+    /// The content, or why the format cannot hold the keys; `None` while there are no valid credentials.
+    pub content: Option<Result<Zeroizing<String>, String>>,
+    /// The access key in the content, by which it is recognised.
+    pub access_key_id: String,
+}
+
+/// The files that gatepost has written.
+#[derive(Debug)]
+pub struct Files {
+    runtime: PathBuf,
+    record: Record,
+    writer: Account,
+    /// What this run has written: key, reader and format.
+    written: BTreeMap<PathBuf, String>,
+}
+
+impl Files {
+    /// Finds the files of an earlier run by its record in the folder `runtime`.
+    pub fn of_earlier_run(runtime: &Path) -> Self {
+        Self {
+            runtime: runtime.to_owned(),
+            record: Record::read(runtime),
+            writer: Account::current(),
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// Writes and removes files until they are as `wanted`. Returns the problem with each of them, in the same order. A file that cannot
+    /// be written does not affect the others.
+    pub fn synchronize(&mut self, wanted: &[Wanted]) -> Vec<Option<Problem>> {
+        let paths: Vec<&Path> = wanted.iter().map(|wanted| wanted.file.path.as_path()).collect();
+        for stale in self.record.others(&paths) {
+            // What cannot be removed stays in the record. The keys in it expire.
+            let _ = self.remove(&stale, None);
+        }
+        self.remove_unknown(&paths);
+        wanted.iter().map(|wanted| self.apply(wanted).err()).collect()
+    }
+
+    /// Removes all files in the record.
+    pub fn remove_all(&mut self) {
+        self.synchronize(&[]);
+    }
+
+    fn apply(&mut self, wanted: &Wanted) -> Result<(), Problem> {
+        let path = &wanted.file.path;
+        let reader = Reader::look_up(&wanted.file.owner);
+        let reader_uid = reader.as_ref().ok().and_then(|reader| reader.uid);
+        let content = match &wanted.content {
+            None => return self.remove(path, reader_uid),
+            Some(Err(reason)) => {
+                self.remove(path, reader_uid)?;
+                return Err(Problem::configuration(reason.clone()).next("choose another format"));
+            }
+            Some(Ok(content)) => content,
+        };
+        let reader = reader?;
+        let (folder, name) = self.open_folder(path)?;
+        folder::check_entry(path.parent().unwrap_or(path), &reader)?;
+        let is_recorded = self.record.contains(path);
+        let found = file::find(&folder, name, &self.writer, reader.uid, is_recorded);
+        let found = found.map_err(|error| problems::unwritable(path, &error))?;
+        let version = format!(
+            "{} {} {}",
+            wanted.access_key_id,
+            reader.token_reader,
+            wanted.file.format.word()
+        );
+        let is_current = self.written.get(path) == Some(&version);
+        match found {
+            Found::Own if is_current => return Ok(()),
+            Found::Own | Found::Nothing => {}
+            other => return Err(problems::occupied(path, other)),
+        }
+        let outcome = self
+            .record
+            .add(path)
+            .and_then(|()| file::replace(&folder, name, content, reader.token_reader));
+        outcome.map_err(|error| problems::unwritable(path, &error))?;
+        self.written.insert(path.clone(), version);
+        Ok(())
+    }
+
+    /// Removes a file, if it is gatepost's.
+    fn remove(&mut self, path: &Path, reader: Option<u32>) -> Result<(), Problem> {
+        self.written.remove(path);
+        if !path.parent().is_some_and(Path::exists) {
+            // The folder was removed with the file.
+            self.record.remove(path);
+            return Ok(());
+        }
+        let (folder, name) = self.open_folder(path)?;
+        let found = file::find(&folder, name, &self.writer, reader, self.record.contains(path));
+        let removed = match found {
+            Ok(Found::Own) => file::remove(&folder, name),
+            // Somebody has put something else there.
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        removed.map_err(|error| problems::not_removed(path, &error))?;
+        self.record.remove(path);
+        Ok(())
+    }
+
+    /// Removes what is in gatepost's own folder and not among `wanted`.
+    fn remove_unknown(&self, wanted: &[&Path]) {
+        let entries = fs::read_dir(default_folder(&self.runtime)).into_iter().flatten();
+        for entry in entries.flatten() {
+            if !wanted.contains(&entry.path().as_path()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Opens the folder of a file, and makes it if it is gatepost's own.
+    fn open_folder<'a>(&self, path: &'a Path) -> Result<(std::os::fd::OwnedFd, &'a std::ffi::OsStr), Problem> {
+        let default = default_folder(&self.runtime);
+        let folder = path.parent().unwrap_or(path);
+        if folder == default {
+            let made = DirBuilder::new().mode(0o755).create(&default);
+            match made {
+                // Independent of the umask.
+                Ok(()) => fs::set_permissions(&default, Permissions::from_mode(0o755)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                Err(error) => Err(error),
+            }
+            .map_err(|error| problems::unwritable(&default, &error))?;
+        }
+        let opened = folder::open(folder, &self.writer, &default)?;
+        Ok((opened, path.file_name().unwrap_or_default()))
+    }
+}
