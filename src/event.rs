@@ -217,6 +217,8 @@ events! {
     TopicRefused = "topic-refused", "5a3d0f6be1c94d7c9d0a1c2f7e48b653";
     /// A message from AWS was too large.
     MessageSkipped = "message-skipped", "e0aeb081580147d4a990b565ce4dfb88";
+    /// Nobody has taken a message from AWS.
+    InboxNotTaken = "inbox-not-taken", "f69946cc8eb94616a494ea78882030ca";
     /// The session was discarded, because something in it ended every connection.
     SessionDiscarded = "session-discarded", "ebd5b305f8304520bdf42168ddfad5c9";
     /// A message for a durable subscription was lost.

@@ -144,7 +144,7 @@ impl Connection {
             }
             Step::Acknowledge => {
                 if let Some(id) = self.received.pop() {
-                    self.client.acknowledge(id, &mut self.output);
+                    self.client.acknowledge(id, ReasonCode::SUCCESS, &mut self.output);
                 }
             }
         }

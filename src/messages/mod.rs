@@ -28,7 +28,7 @@ use std::path::Path;
 pub use bounds::{Bounds, WhenFull};
 pub use handles::{Handles, prepare, spawn};
 pub use inbox::Inbox;
-pub use inbox::ack::AckGuard;
+pub use inbox::ack::{AckGuard, AckOutcome};
 pub use inbox::delivery::{Delivery, StreamEnd, StreamItem};
 pub use inbox::durable::subscription::{
     AcknowledgeOutcome, DurableSubscription, DurableSubscriptionError, SubscriptionStatus,

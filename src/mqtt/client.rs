@@ -36,8 +36,8 @@ pub enum NotSent {
 pub enum Incoming {
     /// A message; with a packet identifier it wants an acknowledgement.
     Message(Option<u16>, Received),
-    /// A message was skipped, where it was published and why; with a packet identifier it wants an acknowledgement, which
-    /// will say that it was refused.
+    /// A message was skipped, where it was published and why; with a packet identifier it wants an acknowledgement that
+    /// refuses it.
     Skipped(Option<u16>, String, String),
     /// A message was answered.
     Acknowledged(u16, Reason),
@@ -69,8 +69,6 @@ pub struct Client {
     publishes: usize,
     last_id: u16,
     unacknowledged: BTreeSet<u16>,
-    /// Those of them that were skipped.
-    skipped: BTreeSet<u16>,
     ignored: u64,
 }
 
@@ -83,7 +81,6 @@ impl Client {
             publishes: 0,
             last_id: 0,
             unacknowledged: BTreeSet::new(),
-            skipped: BTreeSet::new(),
             ignored: 0,
         }
     }
@@ -185,14 +182,10 @@ impl Client {
         self.publishes < usize::from(self.limits.receive_maximum)
     }
 
-    /// Writes PUBACK for a message that was received or skipped. The caller keeps the order in which they came (MQTT-4.6.0-2).
-    pub fn acknowledge(&mut self, packet_id: u16, to: &mut BytesMut) {
+    /// Writes PUBACK with this code for a message that was received or skipped. A message that is refused with a code from
+    /// 0x80 on is not sent again (MQTT-4.4.0-2). The caller keeps the order in which they came (MQTT-4.6.0-2).
+    pub fn acknowledge(&mut self, packet_id: u16, code: ReasonCode, to: &mut BytesMut) {
         if self.unacknowledged.remove(&packet_id) {
-            // A message that is refused with a code from 0x80 on is not sent again (MQTT-4.4.0-2).
-            let code = match self.skipped.remove(&packet_id) {
-                true => ReasonCode::QUOTA_EXCEEDED,
-                false => ReasonCode::SUCCESS,
-            };
             let puback = Packet::Puback(Acknowledgement {
                 packet_id,
                 code,

@@ -176,6 +176,8 @@ pub struct SessionDetails {
     pub connects: u64,
     /// Attempts to connect since start that have ended, accepted or not.
     pub attempts: u64,
+    /// Messages of AWS at QoS 1 that no program and no durable subscription has taken, since start.
+    pub not_taken: u64,
     /// Losses of the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<Repeats>,

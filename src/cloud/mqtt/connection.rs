@@ -104,9 +104,9 @@ impl Connection {
         Ok((connection, terms))
     }
 
-    /// Acknowledges a message that was received or skipped.
-    pub fn acknowledge(&mut self, packet_id: u16) {
-        self.client.acknowledge(packet_id, &mut self.pipe.output);
+    /// Acknowledges a message that was received or skipped, or refuses it with a code from 0x80 on.
+    pub fn acknowledge(&mut self, packet_id: u16, code: ReasonCode) {
+        self.client.acknowledge(packet_id, code, &mut self.pipe.output);
     }
 
     /// Sends PINGREQ because this machine's network has changed. If nothing is received soon, the connection ends as

@@ -13,7 +13,7 @@ pub enum Event {
         /// The message.
         message: Received,
     },
-    /// A message was skipped. At QoS 1 it must be acknowledged; the acknowledgement will report a failure.
+    /// A message was skipped. At QoS 1 it must be acknowledged with a failure.
     Skipped {
         /// Packet identifier of the acknowledgement; `None` at QoS 0.
         packet_id: Option<u16>,

@@ -80,9 +80,12 @@ pub(super) async fn use_connection(
             next = publisher::next::next(&mut session.traffic.publisher) => {
                 session.traffic.send(next, &mut connection).await
             }
-            taken = session.traffic.subscriber.ready() => for packet_id in taken {
-                connection.acknowledge(packet_id);
-            },
+            due = session.traffic.subscriber.ready() => {
+                for (packet_id, code) in due {
+                    connection.acknowledge(packet_id, code);
+                }
+                session.reporters.not_taken(session.traffic.subscriber.inbound.not_taken.total());
+            }
             () = session.traffic.presence.due() => session.traffic.announce_online(&mut connection, thing_name),
             () = session.takeovers.calm() => {
                 session.takeovers.forget();

@@ -1,4 +1,7 @@
 //! Passes messages from AWS to the inbox, and returns their acknowledgements in order.
+//!
+//! A message that no program and no durable subscription has taken is refused. AWS does not send it again (MQTT-4.4.0-2), and
+//! need not tell the sender of a direct message that it was delivered.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -7,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::not_taken::NotTakenCount;
 use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
-use crate::messages::{AckGuard, Received, SessionEvent};
+use crate::messages::{AckGuard, AckOutcome, Received, SessionEvent};
+use crate::mqtt::ReasonCode;
 
 /// Number of unacknowledged messages at which AWS IoT sends no more (quotas, "Maximum inbound unacknowledged QoS 1 publish
 /// requests", which applies in both directions).
@@ -20,20 +25,35 @@ const MAX_WAITING: usize = 256;
 /// Bytes of waiting messages at which messages at QoS 0 are dropped.
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
+/// Answer to a message that nobody has taken: "The PUBLISH is valid but the receiver is not willing to accept it" (MQTT 5.0, table
+/// 3-4). Only a server may answer that there is no matching subscriber.
+const NOT_TAKEN: ReasonCode = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
+
 /// The queue of events for the inbox, and the acknowledgements of their messages.
 #[derive(Debug)]
 pub(super) struct Inbound {
     events: mpsc::Sender<SessionEvent>,
     /// Events that the inbox has no room for. The number of messages at QoS 1 is limited by [`MAX_UNACKNOWLEDGED`].
     waiting: VecDeque<SessionEvent>,
-    /// Packet identifiers in the order of arrival, in which they must be acknowledged (MQTT 5.0, 4.6), and whether each is due.
-    unacknowledged: VecDeque<(u16, bool)>,
+    /// Messages in the order of arrival, in which they must be acknowledged (MQTT 5.0, 4.6).
+    unacknowledged: VecDeque<Unacknowledged>,
     /// Whether AWS waits for an acknowledgement before it sends more.
     is_full: Arc<AtomicBool>,
-    /// Packet identifiers of messages that the inbox has taken.
-    taken: (mpsc::UnboundedSender<u16>, mpsc::UnboundedReceiver<u16>),
+    /// What became of messages in the inbox.
+    outcomes: (mpsc::UnboundedSender<AckOutcome>, mpsc::UnboundedReceiver<AckOutcome>),
+    /// Number of messages that nobody has taken.
+    pub(super) not_taken: NotTakenCount,
     /// Limits journal entries about lost messages.
     log_limiter: LogLimiter,
+}
+
+/// A message that is not acknowledged yet.
+#[derive(Debug)]
+struct Unacknowledged {
+    packet_id: u16,
+    topic: String,
+    /// The code of its acknowledgement, once it is due.
+    code: Option<ReasonCode>,
 }
 
 impl Inbound {
@@ -44,7 +64,8 @@ impl Inbound {
             waiting: VecDeque::new(),
             unacknowledged: VecDeque::new(),
             is_full: Arc::default(),
-            taken: mpsc::unbounded_channel(),
+            outcomes: mpsc::unbounded_channel(),
+            not_taken: NotTakenCount::default(),
             log_limiter: LogLimiter::default(),
         }
     }
@@ -54,7 +75,7 @@ impl Inbound {
         self.unacknowledged.clear();
         self.update_is_full();
         // Packet identifiers of this connection are not valid on the next one.
-        self.taken = mpsc::unbounded_channel();
+        self.outcomes = mpsc::unbounded_channel();
         // Messages at QoS 0 are kept, because AWS does not send them again.
         self.waiting
             .retain(|event| !matches!(event, SessionEvent::Message(_, guard) if guard.connection_lost()));
@@ -64,9 +85,8 @@ impl Inbound {
     pub(super) fn received(&mut self, packet_id: Option<u16>, message: Received) {
         let guard = match packet_id {
             Some(packet_id) => {
-                self.unacknowledged.push_back((packet_id, false));
-                self.update_is_full();
-                AckGuard::new(packet_id, self.taken.0.clone(), self.is_full.clone())
+                self.add_unacknowledged(packet_id, &message.topic, None);
+                AckGuard::new(packet_id, self.outcomes.0.clone(), self.is_full.clone())
             }
             None => AckGuard::none(),
         };
@@ -113,10 +133,22 @@ impl Inbound {
     pub(super) fn skipped(&mut self, packet_id: Option<u16>, topic: &str, why: &str) {
         self.log_lost(topic, why);
         if let Some(packet_id) = packet_id {
-            self.unacknowledged.push_back((packet_id, false));
-            self.update_is_full();
-            let _ = self.taken.0.send(packet_id);
+            self.add_unacknowledged(packet_id, topic, Some(ReasonCode::QUOTA_EXCEEDED));
+            // If it is the oldest one, it is due now.
+            let _ = self.outcomes.0.send(AckOutcome {
+                packet_id,
+                is_taken: false,
+            });
         }
+    }
+
+    fn add_unacknowledged(&mut self, packet_id: u16, topic: &str, code: Option<ReasonCode>) {
+        self.unacknowledged.push_back(Unacknowledged {
+            packet_id,
+            topic: topic.to_owned(),
+            code,
+        });
+        self.update_is_full();
     }
 
     fn log_lost(&mut self, topic: &str, why: &str) {
@@ -134,10 +166,11 @@ impl Inbound {
         self.send_waiting();
     }
 
-    /// Sends waiting events as the inbox gets room, and returns the packet identifiers of messages to acknowledge. Cancel safe.
-    pub(super) async fn acknowledgements(&mut self) -> Vec<u16> {
+    /// Sends waiting events as the inbox gets room, and returns the messages to acknowledge, with the code of each. Cancel
+    /// safe.
+    pub(super) async fn acknowledgements(&mut self) -> Vec<(u16, ReasonCode)> {
         loop {
-            let taken = tokio::select! {
+            let outcome = tokio::select! {
                 permit = self.events.reserve(), if !self.waiting.is_empty() => match (permit, self.waiting.pop_front()) {
                     (Ok(permit), Some(event)) => {
                         permit.send(event);
@@ -146,23 +179,37 @@ impl Inbound {
                     // The daemon shuts down.
                     _ => pending().await,
                 },
-                Some(packet_id) = self.taken.1.recv() => packet_id,
+                Some(outcome) = self.outcomes.1.recv() => outcome,
             };
-            let due = self.due(taken);
+            let due = self.due(outcome);
             if !due.is_empty() {
                 return due;
             }
         }
     }
 
-    /// Records that the inbox has taken a message, and returns the acknowledgements that are due.
-    fn due(&mut self, packet_id: u16) -> Vec<u16> {
-        for (waiting, is_taken) in &mut self.unacknowledged {
-            *is_taken |= *waiting == packet_id;
+    /// Records what became of a message, and returns the acknowledgements that are due.
+    fn due(&mut self, outcome: AckOutcome) -> Vec<(u16, ReasonCode)> {
+        let waiting = self
+            .unacknowledged
+            .iter_mut()
+            .find(|message| message.packet_id == outcome.packet_id && message.code.is_none());
+        if let Some(message) = waiting {
+            message.code = Some(match outcome.is_taken {
+                true => ReasonCode::SUCCESS,
+                false => {
+                    self.not_taken.add(&message.topic);
+                    NOT_TAKEN
+                }
+            });
         }
         let mut due = Vec::new();
-        while let Some((packet_id, true)) = self.unacknowledged.front() {
-            due.push(*packet_id);
+        while let Some((packet_id, code)) = self
+            .unacknowledged
+            .front()
+            .and_then(|message| Some((message.packet_id, message.code?)))
+        {
+            due.push((packet_id, code));
             self.unacknowledged.pop_front();
         }
         self.update_is_full();
@@ -241,7 +288,49 @@ mod tests {
             () = std::future::ready(()) => {}
         }
         drop(first);
-        assert_eq!(inbound.acknowledgements().await, [1, 2]);
+        let due = [(1, NOT_TAKEN), (2, ReasonCode::QUOTA_EXCEEDED)];
+        assert_eq!(inbound.acknowledgements().await, due);
+        assert_eq!(
+            inbound.not_taken.total(),
+            1,
+            "a skipped message has its own line in the journal"
+        );
+    }
+
+    /// Takes the next message out of the queue.
+    async fn next_guard(events: &mut mpsc::Receiver<SessionEvent>) -> AckGuard {
+        match events.recv().await {
+            Some(SessionEvent::Message(_, guard)) => guard,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_refused_unless_a_program_or_the_disk_has_it() {
+        let (sender, mut events) = mpsc::channel(8);
+        let mut inbound = Inbound::new(sender);
+        // Whether each of the holders of a message takes it, and the code of the acknowledgement.
+        let cases: [(&[bool], ReasonCode); 6] = [
+            (&[], NOT_TAKEN),
+            (&[true], ReasonCode::SUCCESS),
+            (&[false], NOT_TAKEN),
+            (&[false, true], ReasonCode::SUCCESS),
+            (&[true, false], ReasonCode::SUCCESS),
+            (&[false, false], NOT_TAKEN),
+        ];
+        for (packet_id, (holders, code)) in (1..).zip(cases) {
+            inbound.received(Some(packet_id), message());
+            let guard = next_guard(&mut events).await;
+            for takes in holders {
+                let clone = guard.clone();
+                if *takes {
+                    clone.mark_taken();
+                }
+            }
+            drop(guard);
+            assert_eq!(inbound.acknowledgements().await, [(packet_id, code)], "{holders:?}");
+        }
+        assert_eq!(inbound.not_taken.total(), 3);
     }
 
     #[tokio::test]
@@ -256,17 +345,21 @@ mod tests {
             tokio::select! {
                 biased;
                 _ = inbound.acknowledgements() => panic!("nothing was taken"),
-                event = events.recv() => taken.push(event),
+                guard = next_guard(&mut events) => {
+                    guard.mark_taken();
+                    taken.push(guard);
+                }
             }
         }
         drop(taken.remove(1));
         drop(taken.remove(0));
-        assert_eq!(inbound.acknowledgements().await, [1, 2]);
+        let success = |packet_id| (packet_id, ReasonCode::SUCCESS);
+        assert_eq!(inbound.acknowledgements().await, [1, 2].map(success));
         // Messages of a lost connection are never acknowledged, because AWS sends them again.
         inbound.disconnected();
         taken.clear();
         inbound.received(Some(9), message());
-        drop(events.recv().await);
-        assert_eq!(inbound.acknowledgements().await, [9]);
+        next_guard(&mut events).await.mark_taken();
+        assert_eq!(inbound.acknowledgements().await, [success(9)]);
     }
 }

@@ -10,6 +10,7 @@ mod connecting;
 mod filter_breaches;
 mod inbound;
 mod incoming_poison;
+mod not_taken;
 mod outage;
 mod poison_detector;
 mod presence;

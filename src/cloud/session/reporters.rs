@@ -67,6 +67,13 @@ impl SessionReporters {
         self.session.details(|known| known.filters_set_aside = details);
     }
 
+    /// Reports the number of messages that nobody has taken, if it has changed.
+    pub(super) fn not_taken(&self, total: u64) {
+        if self.session.watch().borrow().details.not_taken != total {
+            self.session.details(|details| details.not_taken = total);
+        }
+    }
+
     /// Reports takeovers by other clients.
     pub(super) fn taken_over(&self, takeovers: Option<TakeoverDetails>) {
         self.session.details(|details| details.taken_over = takeovers);

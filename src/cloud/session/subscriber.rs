@@ -29,7 +29,7 @@ use super::problems;
 use crate::clock::SharedClock;
 use crate::cloud::mqtt::Lost;
 use crate::messages::{DesiredFilter, DesiredFilters, Outbox, SessionEvent, StoreError, SubscriptionState};
-use crate::mqtt::{LATEST_ANSWER, ProtocolError, ServerLimits};
+use crate::mqtt::{LATEST_ANSWER, ProtocolError, ReasonCode, ServerLimits};
 use crate::problem::Problem;
 
 pub(super) use self::refusals::SetAside;
@@ -215,8 +215,8 @@ impl Subscriber {
         Problem::joined(self.all_set_aside().into_iter().map(|filter| filter.why).collect())
     }
 
-    /// Returns when a request may be due, or messages are to be acknowledged; their packet identifiers are returned. Cancel safe.
-    pub(super) async fn ready(&mut self) -> Vec<u16> {
+    /// Returns when a request may be due, or messages are to be acknowledged, which are returned with the code of each. Cancel safe.
+    pub(super) async fn ready(&mut self) -> Vec<(u16, ReasonCode)> {
         let next = self.next_time();
         let writing = &mut self.writing;
         tokio::select! {
@@ -233,7 +233,7 @@ impl Subscriber {
                 self.has_changed |= self.refusals.has_ended(Instant::now());
                 Vec::new()
             }
-            packet_ids = self.inbound.acknowledgements() => packet_ids,
+            due = self.inbound.acknowledgements() => due,
         }
     }
 

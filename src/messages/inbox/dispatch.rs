@@ -21,6 +21,10 @@ use crate::topic;
 /// Passes a message to all subscriptions that match it.
 pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: AckGuard) {
     let message = Arc::new(message);
+    // AWS repeats retained messages for every new subscriber. The others have them, and AWS keeps them.
+    if message.retained && state.is_subscribed(&message.topic) {
+        ack.mark_taken();
+    }
     push_to_streams(state, &message, &ack);
     let names = state.durable_loaded.get().then(|| state.durable_matching(&message));
     if names.as_ref().is_some_and(Vec::is_empty) {
@@ -39,8 +43,11 @@ pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: Ack
     let Ok(outcome) = stored.await else { return };
     let state = state.clone();
     spawn_local(async move {
-        if let Err(why) = outcome.await.unwrap_or_else(|_| Err(store_ended())) {
-            queue_or_lose(&state, pending, &why).await;
+        match outcome.await.unwrap_or_else(|_| Err(store_ended())) {
+            Ok(true) => pending.mark_taken(),
+            // The subscriptions were deleted meanwhile.
+            Ok(false) => {}
+            Err(why) => queue_or_lose(&state, pending, &why).await,
         }
     });
 }

@@ -41,7 +41,10 @@ pub(super) async fn run(state: Rc<InboxState>) {
             continue;
         };
         match store(&state, &pending).await {
-            Ok(()) => {
+            Ok(stored) => {
+                if stored {
+                    pending.mark_taken();
+                }
                 state.unstored.remove(&pending);
                 report_lost(&state).await;
             }
@@ -54,7 +57,8 @@ pub(super) async fn run(state: Rc<InboxState>) {
     }
 }
 
-async fn store(state: &InboxState, pending: &PendingMessage) -> Result<(), Problem> {
+/// Stores a message; returns whether any durable subscription still exists for it.
+async fn store(state: &InboxState, pending: &PendingMessage) -> Result<bool, Problem> {
     let Some(names) = pending.names.clone() else {
         return Err(Problem::wait("which durable subscriptions there are cannot be read"));
     };

@@ -128,6 +128,16 @@ impl InboxState {
         matching.map(|subscription| subscription.name.clone()).collect()
     }
 
+    /// Whether any program subscribes to this topic.
+    pub(super) fn is_subscribed(&self, topic: &str) -> bool {
+        let (streams, durable, suspended) = (self.streams.borrow(), self.durable.borrow(), self.suspended.borrow());
+        let is_streamed = |stream: &Rc<Stream>| !stream.has_ended() && topic::matches(&stream.filter, topic);
+        streams.iter().any(is_streamed)
+            || durable.iter().any(|subscription| {
+                !suspended.contains(&subscription.name) && topic::matches(&subscription.filter, topic)
+            })
+    }
+
     /// Whether a retained message is new to the durable subscription: it has just started, and this is the first message of
     /// the topic. AWS sends retained messages again whenever another program subscribes to the filter.
     fn is_new_retained(&self, name: &str, topic: &str, now: Duration) -> bool {

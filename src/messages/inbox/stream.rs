@@ -232,7 +232,9 @@ impl Subscription {
 
     /// Returns the next item; `None` after the last one.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<StreamItem>> {
-        self.in_delivery = None;
+        if let Some(ack) = self.in_delivery.take() {
+            ack.mark_taken();
+        }
         let next = self.stream.waiting.borrow_mut().pop_front();
         if let Some(Waiting { delivery, ack, .. }) = next {
             if !ack.is_required() {

@@ -35,6 +35,11 @@ impl PendingMessage {
     pub(super) fn can_wait(&self) -> bool {
         self.ack.is_required()
     }
+
+    /// Records that the disk has the message.
+    pub(super) fn mark_taken(&self) {
+        self.ack.mark_taken();
+    }
 }
 
 /// Queue of messages that are not stored yet, in the order of their arrival.

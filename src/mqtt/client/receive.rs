@@ -76,12 +76,11 @@ impl Client {
         Ok(Incoming::Message(message.packet_id, received))
     }
 
-    /// Leaves a message out that cannot be accepted, and remembers to refuse it.
+    /// Leaves a message out that cannot be accepted.
     fn skip(&mut self, packet_id: Option<u16>, topic: String, why: String) -> Result<Incoming, ProtocolError> {
         if !self.is_new(packet_id)? {
             return Ok(Incoming::Nothing);
         }
-        self.skipped.extend(packet_id);
         Ok(Incoming::Skipped(packet_id, topic, why))
     }
 

@@ -52,7 +52,7 @@ proptest! {
                     let packet_id = Some(id + 1);
                     client.receive(Packet::Publish(Publish { packet_id, ..Publish::default() })).is_ok()
                 }
-                _ => { client.acknowledge(id, &mut output); true }
+                _ => { client.acknowledge(id, ReasonCode::SUCCESS, &mut output); true }
             };
             prop_assert!(client.has_room() || client.oldest().is_some());
         }

@@ -87,7 +87,7 @@ fn a_message_that_is_too_large_is_skipped_and_refused_in_its_turn() {
     };
     let mut output = BytesMut::new();
     client.receive(skipped).unwrap();
-    client.acknowledge(8, &mut output);
-    client.acknowledge(8, &mut output);
-    assert_eq!(&output[..], b"\x40\x03\x00\x08\x97", "once, as quota exceeded");
+    client.acknowledge(8, ReasonCode::QUOTA_EXCEEDED, &mut output);
+    client.acknowledge(8, ReasonCode::QUOTA_EXCEEDED, &mut output);
+    assert_eq!(&output[..], b"\x40\x03\x00\x08\x97", "once, with this code");
 }

@@ -4,6 +4,7 @@ use tokio::time::{Instant, pause, timeout};
 
 use super::super::{Event, Farewell, Lost, PacketSink as _};
 use super::*;
+use crate::mqtt::ReasonCode;
 
 /// Cases `server_keep_alive` and `silent_broker`: CONNECT says 60 s, CONNACK says 10 s, and the server never speaks again. The clock stands
 /// still but where everybody waits.
@@ -79,7 +80,7 @@ async fn a_cancelled_wait_loses_no_byte_of_a_message() {
                 biased;
                 event = connection.next() => match event {
                     Ok(Event::Received { packet_id: Some(id), .. }) => {
-                        connection.acknowledge(id);
+                        connection.acknowledge(id, ReasonCode::SUCCESS);
                         came.push(id);
                     }
                     other => panic!("{other:?}"),

@@ -39,7 +39,7 @@ async fn a_message_is_acknowledged_when_it_is_said_and_comes_again_until_then() 
     let packet = publish(9, &large);
     let ((), again) = join!(peer.send(&packet), received(&mut connection));
     assert_eq!(again, (Some(9), large));
-    connection.acknowledge(9);
+    connection.acknowledge(9, ReasonCode::SUCCESS);
     assert_eq!(read(&mut connection, &mut peer).await, puback(9));
 }
 

@@ -147,6 +147,11 @@ fn cloud(context: &ApiContext, page: &mut Page) {
         "Connections of the MQTT session that AWS has accepted.",
         [unlabelled(count(session.details.connects))],
     );
+    page.counter(
+        "gatepost_inbox_not_taken_total",
+        "Messages of AWS at QoS 1 that no program and no durable subscription has taken, which AWS was told.",
+        [unlabelled(count(session.details.not_taken))],
+    );
     page.gauge(
         "gatepost_session_filters_set_aside",
         "Topic filters whose subscriptions are set aside, because what came with them ended every connection.",

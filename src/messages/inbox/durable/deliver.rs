@@ -4,12 +4,13 @@ use super::quota::make_room;
 use crate::messages::database::Database;
 use crate::messages::message::{Received, stored_size};
 
-/// Stores a message for each of these subscriptions that still exists. The oldest messages make room.
+/// Stores a message for each of these subscriptions that still exists. The oldest messages make room. Returns whether the
+/// message was stored for any of them.
 pub(in crate::messages) fn deliver(
     database: &mut Database,
     names: &[String],
     message: &Received,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let properties = message.properties.to_json();
     let bytes = stored_size(
         &message.topic,
@@ -30,7 +31,7 @@ pub(in crate::messages) fn deliver(
         database.durable.set(subscription);
     }
     if with_room.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let id = insert_message(database, message, properties.as_deref())?;
     for name in with_room {
@@ -46,7 +47,7 @@ pub(in crate::messages) fn deliver(
         database.durable.set(subscription);
     }
     database.count_added(bytes);
-    Ok(())
+    Ok(true)
 }
 
 fn insert_message(database: &Database, message: &Received, properties: Option<&str>) -> rusqlite::Result<i64> {

@@ -153,7 +153,9 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
         matches!(&incoming[..], [Incoming::Message(Some(_), received), Incoming::Message(Some(_), _)]
         if received.properties == one.properties && received.payload == one.payload)
     );
-    first.client.acknowledge(ids[0], &mut first.to_server);
+    first
+        .client
+        .acknowledge(ids[0], ReasonCode::SUCCESS, &mut first.to_server);
     assert_eq!(
         first.server_reads(),
         Some(Action::Acknowledged(ids[0], ReasonCode::SUCCESS))
@@ -187,7 +189,9 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
         matches!(&second.client_reads()[..], [Incoming::Message(Some(id), received)]
         if *id == ids[1] && received.payload == two.payload)
     );
-    second.client.acknowledge(ids[1], &mut second.to_server);
+    second
+        .client
+        .acknowledge(ids[1], ReasonCode::SUCCESS, &mut second.to_server);
     assert!(matches!(second.server_reads(), Some(Action::Acknowledged(..))));
     assert_eq!(second.link.server.in_flight().count(), 0);
     let id = second
