@@ -13,7 +13,7 @@ use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
 use crate::fleet_provisioning::{DeviceAuthority, KeysAndCertificate, OwnershipTokens};
-use crate::front::{Connections, Lifecycle};
+use crate::front::{Connections, Lifecycle, ServicePublisher};
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
 use crate::switches::{FirstContact, SwitchBoard};
@@ -59,6 +59,7 @@ pub(crate) struct Cloud {
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) publisher: ServicePublisher,
     pub(crate) connection_counts: Mutex<HashMap<String, u64>>,
     pub(crate) last_connect: Mutex<HashMap<String, Instant>>,
 }

@@ -16,7 +16,7 @@ use crate::api::Objects;
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
-use crate::front::{Connections, Lifecycle};
+use crate::front::{Connections, Lifecycle, ServicePublisher};
 use crate::listener::Listener;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
@@ -71,7 +71,7 @@ impl Cloudlet {
             options.credentials_port,
         )?;
         let api = Listener::bind(&runtime, "the API", options.listen, options.api_port)?;
-        let (lifecycle, lifecycle_queue) = Lifecycle::new();
+        let (publisher, service_queue) = ServicePublisher::new();
         let access_keys = AccessKeys::new();
         account.read(|account| access_keys.add_administrator(account.administrator()));
         let cloud = Arc::new(Cloud {
@@ -94,14 +94,15 @@ impl Cloudlet {
             credential_requests: Mutex::default(),
             handshakes: Mutex::default(),
             provisioning: Mutex::default(),
-            lifecycle,
+            lifecycle: Lifecycle::new(publisher.clone()),
+            publisher,
             connection_counts: Mutex::default(),
             last_connect: Mutex::new(HashMap::new()),
         });
         let api_address = SocketAddr::new(options.listen, api.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
-        runtime.spawn(front::publish_lifecycle(cloud.clone(), lifecycle_queue));
+        runtime.spawn(front::run_service_publisher(cloud.clone(), service_queue));
         runtime.spawn(api::serve(cloud.clone(), api));
         Ok(Self {
             runtime: Some(runtime),

@@ -3,6 +3,7 @@
 mod bounds;
 mod broken;
 mod command;
+mod direct;
 mod durable;
 mod health;
 mod held;

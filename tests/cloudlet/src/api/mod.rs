@@ -5,6 +5,7 @@ mod caller;
 mod failure;
 mod iam;
 mod iot;
+mod iot_data;
 mod objects;
 mod query;
 mod s3;

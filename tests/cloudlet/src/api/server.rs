@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::failure::Failure;
-use super::{iam, iot, s3, sts};
+use super::{iam, iot, iot_data, s3, sts};
 use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::listener::Listener;
@@ -32,6 +32,7 @@ enum Service {
     Sts,
     Iam,
     Iot,
+    IotData,
     S3,
 }
 
@@ -61,7 +62,7 @@ async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<Full
     let service = Service::of(&head);
     let request_id = cloud.random_uuid().to_string();
     let answer = match Limited::new(body, service.body_limit()).collect().await {
-        Ok(body) => service.answer(cloud, &head, &body.to_bytes(), &request_id),
+        Ok(body) => service.answer(cloud, &head, body.to_bytes(), &request_id).await,
         Err(_) => Err(Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
@@ -87,6 +88,7 @@ impl Service {
             Some("iam") => Self::Iam,
             // Older SDKs sign for `execute-api` (botocore before 1.29, service model iot/2015-05-28).
             Some("iot" | "execute-api") => Self::Iot,
+            Some("iotdata") => Self::IotData,
             Some("s3") => Self::S3,
             _ => Self::Sts,
         }
@@ -94,7 +96,8 @@ impl Service {
 
     fn body_limit(self) -> usize {
         match self {
-            Self::S3 => OBJECT_LIMIT,
+            // A payload above AWS's limit is refused by its operation.
+            Self::S3 | Self::IotData => OBJECT_LIMIT,
             _ => BODY_LIMIT,
         }
     }
@@ -104,22 +107,24 @@ impl Service {
             Self::Sts => "sts",
             Self::Iam => "iam",
             Self::Iot => "iot",
+            Self::IotData => "iotdata",
             Self::S3 => "s3",
         }
     }
 
-    fn answer(
+    async fn answer(
         self,
         cloud: &Arc<Cloud>,
         head: &Parts,
-        body: &Bytes,
+        body: Bytes,
         request_id: &str,
     ) -> Result<Response<Full<Bytes>>, Failure> {
         match self {
-            Self::Sts => sts::answer(cloud, head, body, request_id),
-            Self::Iam => iam::answer(cloud, head, body, request_id),
-            Self::Iot => iot::answer(cloud, head, body, request_id),
-            Self::S3 => s3::answer(cloud, head, body, request_id),
+            Self::Sts => sts::answer(cloud, head, &body, request_id),
+            Self::Iam => iam::answer(cloud, head, &body, request_id),
+            Self::Iot => iot::answer(cloud, head, &body, request_id),
+            Self::IotData => iot_data::answer(cloud, head, body, request_id).await,
+            Self::S3 => s3::answer(cloud, head, &body, request_id),
         }
     }
 
@@ -127,7 +132,7 @@ impl Service {
         match self {
             Self::Sts => sts::PROTOCOL.refuse(failure, request_id),
             Self::Iam => iam::PROTOCOL.refuse(failure, request_id),
-            Self::Iot => iot::refuse(failure, request_id),
+            Self::Iot | Self::IotData => iot::refuse(failure, request_id),
             Self::S3 => s3::refuse(failure, request_id),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use super::direct::DirectMessage;
 use crate::account::CertificateId;
 
 /// A live connection.
@@ -25,12 +26,14 @@ pub struct Connection {
 }
 
 /// An order to a connection from outside of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Order {
     /// End without a word.
     Cut(&'static str),
     /// Say DISCONNECT with this code where MQTT 5 allows it, then end.
     Disconnect(u8, &'static str),
+    /// Send this message to the client.
+    Deliver(DirectMessage),
 }
 
 /// The live connections.
@@ -68,28 +71,35 @@ impl Connections {
 
     /// Cuts every connection of a certificate: "connection interrupted" without a reason (cpp-v2 issue 247).
     pub(crate) fn cut_certificate(&self, id: &CertificateId) -> usize {
-        self.order(&Order::Cut("the certificate was deactivated"), |connection| {
-            connection.certificate == *id
-        })
+        let order = || Order::Cut("the certificate was deactivated");
+        self.order(order, |connection| connection.certificate == *id)
     }
 
     /// Disconnects a client as DeleteConnection and maintenance do.
     pub(crate) fn disconnect(&self, client_id: &str) -> usize {
-        let order = Order::Disconnect(crate::mqtt::reason::ADMINISTRATIVE_ACTION, "server-initiated");
-        self.order(&order, |connection| connection.client_id == client_id)
+        let order = || Order::Disconnect(crate::mqtt::reason::ADMINISTRATIVE_ACTION, "server-initiated");
+        self.order(order, |connection| connection.client_id == client_id)
     }
 
     /// Ends the older connections of a client ID (developer guide, life-cycle-events: DUPLICATE_CLIENTID). mosquitto
     /// 2.0.11 ends them too, but closes before its DISCONNECT has left.
     pub(super) fn take_over(&self, client_id: &str) {
-        let order = Order::Disconnect(crate::mqtt::reason::SESSION_TAKEN_OVER, "DUPLICATE_CLIENTID");
-        self.order(&order, |connection| connection.client_id == client_id);
+        let order = || Order::Disconnect(crate::mqtt::reason::SESSION_TAKEN_OVER, "DUPLICATE_CLIENTID");
+        self.order(order, |connection| connection.client_id == client_id);
     }
 
-    fn order(&self, order: &Order, of: impl Fn(&Connection) -> bool) -> usize {
+    /// Sends a message to a client; returns whether it is connected. The newest of its connections gets the message.
+    pub(crate) fn deliver(&self, client_id: &str, message: DirectMessage) -> bool {
+        let live = self.0.lock();
+        let mut newest_first = live.connections.values().rev();
+        let found = newest_first.find(|(connection, _)| connection.client_id == client_id);
+        found.is_some_and(|(_, orders)| orders.send(Order::Deliver(message)).is_ok())
+    }
+
+    fn order(&self, order: impl Fn() -> Order, of: impl Fn(&Connection) -> bool) -> usize {
         let live = self.0.lock();
         let ordered = live.connections.values().filter(|(connection, _)| of(connection));
-        ordered.filter(|(_, orders)| orders.send(order.clone()).is_ok()).count()
+        ordered.filter(|(_, orders)| orders.send(order()).is_ok()).count()
     }
 }
 

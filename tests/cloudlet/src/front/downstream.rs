@@ -39,6 +39,10 @@ pub(super) async fn run(
             // developer guide, mqtt: AWS IoT does not set DUP.
             Packet::Publish(publish) => Packet::Publish(Publish {
                 duplicate: false,
+                packet_id: match publish.qos {
+                    QoS::AtMostOnce => 0,
+                    _ => session.state.lock().packet_ids.add_broker(publish.packet_id),
+                },
                 ..publish
             }),
             Packet::Suback(suback) => Packet::Suback(with_refused(session, suback)),

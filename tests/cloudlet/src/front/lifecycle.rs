@@ -3,21 +3,19 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::connections::Connection;
 use super::end::Cause;
+use super::service_publisher::ServicePublisher;
 use crate::json::joined;
 
-/// Takes events; they are published in their order, when the broker is there.
+/// Publishes lifecycle events.
 #[derive(Debug, Clone)]
-pub(crate) struct Lifecycle(mpsc::UnboundedSender<(String, Value)>);
+pub(crate) struct Lifecycle(ServicePublisher);
 
 impl Lifecycle {
-    /// Creates the queue of lifecycle events: its sender, and its receiver for `lifecycle_publisher`.
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<(String, Value)>) {
-        let (events, queue) = mpsc::unbounded_channel();
-        (Self(events), queue)
+    pub(crate) fn new(publisher: ServicePublisher) -> Self {
+        Self(publisher)
     }
 
     pub(super) fn connected(&self, connection: &Connection, session: &str, version: u64) {
@@ -62,9 +60,7 @@ impl Lifecycle {
             "sessionIdentifier": session,
             "principalIdentifier": connection.certificate,
         });
-        // The receiver ends with the cloudlet.
-        let _ = self
-            .0
-            .send((format!("$aws/events/{family}/{kind}/{client_id}"), joined(event, more)));
+        let topic = format!("$aws/events/{family}/{kind}/{client_id}");
+        self.0.publish_json(topic, &joined(event, more));
     }
 }

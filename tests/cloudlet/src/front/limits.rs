@@ -2,55 +2,55 @@
 //! 2020 unless another source is named.
 
 /// The longest payload: "Maximum publish and connect payload 128 KB".
-pub(super) const MAX_PAYLOAD: usize = 128 * 1024;
+pub(crate) const MAX_PAYLOAD: usize = 128 * 1024;
 
 /// MaximumPacketSize in CONNACK. The developer guide says "cannot exceed 128 KB"; what AWS sends was seen to be this (js-v2
 /// #535, mosquitto #3503): the longest payload, and room for topic and properties.
-pub(super) const MAX_PACKET_SIZE: u32 = 149_504;
+pub(crate) const MAX_PACKET_SIZE: u32 = 149_504;
 
 /// The longest packet that is read: the longest payload and ample space for the header, so that a packet above the limits
 /// gets a response.
-pub(super) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 24 * 1024;
+pub(crate) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 24 * 1024;
 
 /// The longest topic, in bytes of UTF-8.
-pub(super) const MAX_TOPIC_BYTES: usize = 256;
+pub(crate) const MAX_TOPIC_BYTES: usize = 256;
 
 /// The most slashes in a topic.
-pub(super) const MAX_TOPIC_SLASHES: usize = 7;
+pub(crate) const MAX_TOPIC_SLASHES: usize = 7;
 
 /// Basic Ingest's prefix does not count (developer guide, iot-basic-ingest).
-pub(super) const BASIC_INGEST_PREFIX: &str = "$aws/rules/";
+pub(crate) const BASIC_INGEST_PREFIX: &str = "$aws/rules/";
 
 /// The longest client ID, in bytes of UTF-8.
-pub(super) const MAX_CLIENT_ID_BYTES: usize = 128;
+pub(crate) const MAX_CLIENT_ID_BYTES: usize = 128;
 
 /// The most filters in one SUBSCRIBE.
-pub(super) const MAX_FILTERS_PER_SUBSCRIBE: usize = 8;
+pub(crate) const MAX_FILTERS_PER_SUBSCRIBE: usize = 8;
 
 /// The most subscriptions of one connection.
-pub(super) const MAX_SUBSCRIPTIONS: usize = 50;
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 50;
 
 /// The most messages that one connection may publish in a second ("inbound publish requests per second per connection
 /// 100", excess is discarded).
 pub(crate) const MAX_PUBLISHES_PER_SECOND: u32 = 100;
 
 /// The most bytes of payload that one connection may publish in a second (excess is delayed).
-pub(super) const MAX_BYTES_PER_SECOND: usize = 512 * 1024;
+pub(crate) const MAX_BYTES_PER_SECOND: usize = 512 * 1024;
 
 /// Message expiry in seconds (developer guide, mqtt); what is outside is put to the nearest end.
-pub(super) const MESSAGE_EXPIRY: std::ops::RangeInclusive<u32> = 1..=604_800;
+pub(crate) const MESSAGE_EXPIRY: std::ops::RangeInclusive<u32> = 1..=604_800;
 
 /// Keep-alive in seconds: shorter becomes 30, longer and none become 1200.
-pub(super) const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
+pub(crate) const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
 
 /// The most unacknowledged QoS 1 messages, in either direction.
-pub(super) const MAX_UNACKNOWLEDGED: u16 = 100;
+pub(crate) const MAX_UNACKNOWLEDGED: u16 = 100;
 
 /// The most topic aliases of one connection (developer guide, mqtt).
-pub(super) const MAX_TOPIC_ALIASES: u16 = 8;
+pub(crate) const MAX_TOPIC_ALIASES: u16 = 8;
 
 /// Returns the keep-alive that AWS uses in place of the client's.
-pub(super) fn clamp_keep_alive(asked: u16) -> u16 {
+pub(crate) fn clamp_keep_alive(asked: u16) -> u16 {
     if asked == 0 {
         *KEEP_ALIVE.end()
     } else {
@@ -59,7 +59,7 @@ pub(super) fn clamp_keep_alive(asked: u16) -> u16 {
 }
 
 /// Whether a topic or filter keeps to the limits.
-pub(super) fn topic_fits(topic: &str) -> bool {
+pub(crate) fn topic_fits(topic: &str) -> bool {
     let topic = match topic
         .strip_prefix(BASIC_INGEST_PREFIX)
         .and_then(|rest| rest.split_once('/'))

@@ -6,14 +6,16 @@
 mod admission;
 mod connect;
 mod connections;
+mod direct;
 mod downstream;
 mod end;
 mod lifecycle;
-mod lifecycle_publisher;
 pub(crate) mod limits;
 mod listener;
 mod pace;
+mod packet_ids;
 mod relay;
+mod service_publisher;
 mod session;
 mod streams;
 mod upstream;
@@ -21,6 +23,7 @@ mod writer;
 
 pub use connections::Connection;
 pub(crate) use connections::Connections;
+pub(crate) use direct::{DirectMessage, DirectOutcome};
 pub(crate) use lifecycle::Lifecycle;
-pub(crate) use lifecycle_publisher::publish as publish_lifecycle;
 pub(crate) use listener::serve;
+pub(crate) use service_publisher::{ServiceMessage, ServicePublisher, publish as run_service_publisher};

@@ -14,7 +14,7 @@ use super::connections::{Connection, Order};
 use super::end::{Cause, End};
 use super::session::{Session, State};
 use super::streams::{BrokerReader, ClientReader, ClientWriter, refuse};
-use super::{downstream, upstream, writer};
+use super::{direct, downstream, upstream, writer};
 use crate::broker;
 use crate::cloud::Cloud;
 use crate::events::Event;
@@ -88,11 +88,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
 
     let end = tokio::select! {
         biased;
-        order = orders.recv() => match order {
-            Some(Order::Disconnect(code, reason)) => End::telling(code, reason),
-            Some(Order::Cut(reason)) => End::silent(Cause::AuthError, reason),
-            None => End::silent(Cause::ServerError, "the cloudlet ends"),
-        },
+        end = obey(&session, &mut orders, &to_client) => end,
         _ = std::future::ready(()), if sent.is_err() => End::client_gone(),
         end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
         end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
@@ -113,6 +109,26 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         client_id: session.client_id.clone(),
         reason: end.reason,
     });
+}
+
+/// Carries out orders until one of them ends the connection.
+async fn obey(
+    session: &Session,
+    orders: &mut mpsc::UnboundedReceiver<Order>,
+    to_client: &mpsc::Sender<writer::Outgoing>,
+) -> End {
+    loop {
+        match orders.recv().await {
+            Some(Order::Deliver(message)) => {
+                if let Err(end) = direct::deliver(session, message, to_client).await {
+                    return end;
+                }
+            }
+            Some(Order::Disconnect(code, reason)) => return End::telling(code, reason),
+            Some(Order::Cut(reason)) => return End::silent(Cause::AuthError, reason),
+            None => return End::silent(Cause::ServerError, "the cloudlet ends"),
+        }
+    }
 }
 
 /// Reads until the broker has closed: a Unix socket closed with something unread resets the other side, and mosquitto

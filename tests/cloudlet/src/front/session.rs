@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::connections::Connection;
 use super::pace::Pace;
+use super::packet_ids::PacketIds;
 use crate::account::CertificateId;
 use crate::cloud::Cloud;
 use crate::mqtt::{Protocol, topic};
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub(super) unacknowledged: HashSet<u16>,
     /// Topic and payload of those whose acknowledgement is to be told.
     pub(super) to_tell: HashMap<u16, (String, Bytes)>,
+    /// Packet identifiers of messages to the client.
+    pub(super) packet_ids: PacketIds,
     pub(super) aliases: HashMap<u16, String>,
     pub(super) subscriptions: HashSet<String>,
     /// Each SUBSCRIBE under way.

@@ -20,10 +20,10 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
-    /// The server's own connection: MQTT 3.1.1, with nothing kept.
+    /// The server's own connection: MQTT 5, with nothing kept.
     pub(crate) fn of_server(client_id: &str) -> Self {
         Self {
-            protocol: Protocol::V311,
+            protocol: Protocol::V5,
             clean_start: true,
             keep_alive: 0,
             properties: Properties::default(),

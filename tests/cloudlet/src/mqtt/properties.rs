@@ -7,8 +7,12 @@ use super::wire::{Put, Reader};
 
 /// Property identifiers.
 pub(crate) mod property {
-    pub(crate) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
+    pub(crate) const PAYLOAD_FORMAT_INDICATOR: u8 = 0x01;
     pub(crate) const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
+    pub(crate) const CONTENT_TYPE: u8 = 0x03;
+    pub(crate) const RESPONSE_TOPIC: u8 = 0x08;
+    pub(crate) const CORRELATION_DATA: u8 = 0x09;
+    pub(crate) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
     pub(crate) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
     pub(crate) const ASSIGNED_CLIENT_IDENTIFIER: u8 = 0x12;
     pub(crate) const SERVER_KEEP_ALIVE: u8 = 0x13;
@@ -69,11 +73,11 @@ use Place::{Acknowledgement, Connack, Connect, Disconnect, Publish, Suback, Subs
 
 /// Every property: its identifier, type, and the places it may stand. UNSUBACK is listed as SUBACK: it has the same.
 pub(super) const TABLE: [(u8, Kind, &[Place]); 27] = [
-    (0x01, Kind::Flag, &[Publish, Will]),
-    (0x02, Kind::U32, &[Publish, Will]),
-    (0x03, Kind::Text, &[Publish, Will]),
-    (0x08, Kind::Text, &[Publish, Will]),
-    (0x09, Kind::Binary, &[Publish, Will]),
+    (property::PAYLOAD_FORMAT_INDICATOR, Kind::Flag, &[Publish, Will]),
+    (property::MESSAGE_EXPIRY_INTERVAL, Kind::U32, &[Publish, Will]),
+    (property::CONTENT_TYPE, Kind::Text, &[Publish, Will]),
+    (property::RESPONSE_TOPIC, Kind::Text, &[Publish, Will]),
+    (property::CORRELATION_DATA, Kind::Binary, &[Publish, Will]),
     (
         property::SUBSCRIPTION_IDENTIFIER,
         Kind::NonZeroVarint,
@@ -201,6 +205,11 @@ impl Properties {
     pub(crate) fn set(&mut self, id: u8, value: Value) {
         self.remove(id);
         self.0.push((id, value));
+    }
+
+    /// Adds a user property, which may occur more than once.
+    pub(crate) fn add_user_property(&mut self, name: String, value: String) {
+        self.0.push((property::USER_PROPERTY, Value::Pair(name, value)));
     }
 
     pub(crate) fn remove(&mut self, id: u8) {

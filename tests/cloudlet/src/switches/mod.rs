@@ -55,6 +55,16 @@ pub enum DeniedConnect {
     Connack,
 }
 
+/// What SendDirectMessage makes of a PUBACK that reports a failure. The developer guide (direct-messaging) speaks of PUBACK only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RefusedDirectMessage {
+    /// It is no confirmation: 504 after the timeout.
+    #[default]
+    Unconfirmed,
+    /// It is a confirmation as any PUBACK.
+    Confirmed,
+}
+
 /// The TLS versions that are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsVersions {
@@ -95,6 +105,8 @@ pub struct Switches {
     pub denied_connect: DeniedConnect,
     /// The response to a denied MQTT 3.1.1 SUBSCRIBE.
     pub denied_subscribe: DeniedSubscribe,
+    /// What SendDirectMessage makes of a PUBACK that reports a failure.
+    pub refused_direct_message: RefusedDirectMessage,
     /// The longest session expiry that is granted.
     pub session_expiry_limit: Duration,
     /// The most messages that a connection may publish in a second. AWS's quota is 100; a test that needs many messages in
@@ -136,6 +148,7 @@ impl Default for Switches {
             refuse_connect: None,
             denied_connect: DeniedConnect::default(),
             denied_subscribe: DeniedSubscribe::default(),
+            refused_direct_message: RefusedDirectMessage::default(),
             // developer guide, mqtt: one hour unless the account's limit was raised.
             session_expiry_limit: Duration::from_secs(3600),
             publishes_per_second: limits::MAX_PUBLISHES_PER_SECOND,

@@ -14,7 +14,7 @@ use crate::api::failure::Failure;
 use crate::sigv4;
 
 /// An operation's result.
-pub(super) fn success(result: &Value, request_id: &str) -> Response<Full<Bytes>> {
+pub(in crate::api) fn success(result: &Value, request_id: &str) -> Response<Full<Bytes>> {
     respond(StatusCode::OK, result, request_id)
 }
 
@@ -32,13 +32,13 @@ pub(in crate::api) fn refuse(failure: &Failure, request_id: &str) -> Response<Fu
 }
 
 /// No operation has this method and path.
-pub(super) fn unknown_operation(method: &Method, path: &str) -> Failure {
+pub(in crate::api) fn unknown_operation(method: &Method, path: &str) -> Failure {
     let message = format!("{method} {path} is no operation that is known here");
     Failure::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
 }
 
 /// A signature's refusal under the names that services with JSON use (API Reference, "Common Errors").
-pub(super) fn unsigned(refusal: sigv4::Refusal) -> Failure {
+pub(in crate::api) fn unsigned(refusal: sigv4::Refusal) -> Failure {
     let code = match refusal.code {
         sigv4::Code::MissingAuthenticationToken => "MissingAuthenticationTokenException",
         sigv4::Code::IncompleteSignature => "IncompleteSignatureException",

@@ -20,7 +20,7 @@ use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use std::sync::Arc;
 
-pub(super) use answer::refuse;
+pub(super) use answer::{refuse, success, unknown_operation, unsigned};
 use call::Call;
 
 use super::caller::Caller;

@@ -12,11 +12,13 @@ use forwarder::Forwarder;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::direct::DirectOutcome;
 use super::end::{Cause, End};
+use super::packet_ids::Sender;
 use super::session::Session;
 use super::streams::ClientReader;
 use super::writer::Outgoing;
-use crate::mqtt::{Disconnect, FrameError, Packet, Protocol, Value, property, reason};
+use crate::mqtt::{Acknowledgement, Disconnect, FrameError, Packet, Protocol, Value, property, reason};
 
 pub(super) async fn run(
     session: &Arc<Session>,
@@ -64,6 +66,26 @@ fn cut(session: &Session) -> Result<(), End> {
     }
 }
 
+/// Passes PUBACK to the sender of the message: the broker or a service. One that answers nothing is left to the broker.
+async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Result<(), End> {
+    let sender = forwarder.session.state.lock().packet_ids.acknowledged(puback.packet_id);
+    match sender {
+        Some(Sender::Service(waiting)) => {
+            if let Some(waiting) = waiting {
+                // The caller may have stopped waiting.
+                let _ = waiting.send(DirectOutcome::Acknowledged(puback.code));
+            }
+            Ok(())
+        }
+        Some(Sender::Broker(packet_id)) => {
+            forwarder
+                .forward(Packet::Puback(Acknowledgement { packet_id, ..puback }))
+                .await
+        }
+        None => forwarder.forward(Packet::Puback(puback)).await,
+    }
+}
+
 async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
     match packet {
         Packet::Publish(publish) => publish::handle(forwarder, publish).await,
@@ -80,7 +102,8 @@ async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
             }
             forwarder.forward(Packet::Unsubscribe(unsubscribe)).await
         }
-        Packet::Puback(_) | Packet::Pingreq => forwarder.forward(packet).await,
+        Packet::Puback(puback) => acknowledge(forwarder, puback).await,
+        Packet::Pingreq => forwarder.forward(packet).await,
         Packet::Disconnect(disconnect) => {
             forwarder
                 .forward(Packet::Disconnect(capped(forwarder.session, disconnect)))

@@ -1,0 +1,83 @@
+//! The AWS IoT data plane (AWS IoT API Reference, "AWS IoT data").
+
+mod call;
+mod direct_message;
+mod message;
+mod publish;
+
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::failure::Failure;
+use super::iot;
+use crate::cloud::Cloud;
+use crate::events::Event;
+use crate::sigv4::{self, Endpoint};
+use call::Call;
+
+pub(super) async fn answer(
+    cloud: &Arc<Cloud>,
+    head: &Parts,
+    body: Bytes,
+    request_id: &str,
+) -> Result<Response<Full<Bytes>>, Failure> {
+    let endpoint = Endpoint {
+        service: sigv4::service_of(head).unwrap_or_default(),
+        region: Some(cloud.account.read(|account| account.region().to_owned())),
+    };
+    let key = sigv4::verify(head, &body, &endpoint, &cloud.access_keys, cloud.now()).map_err(iot::unsigned)?;
+    let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
+    let call = Call::read(cloud, head, body).map_err(|failure| failure.of(Some(caller.access_key_id.clone())))?;
+    let (operation, resource) = operation(&call)
+        .ok_or_else(|| iot::unknown_operation(&head.method, head.uri.path()))
+        .map_err(|failure| failure.of(Some(caller.access_key_id.clone())))?;
+    let of_caller = |failure: Failure| failure.of(Some(caller.access_key_id.clone())).in_operation(operation);
+    if !caller.is_administrator {
+        let message = format!("User: {} is not authorized to perform: iot:{operation}", caller.arn);
+        return Err(of_caller(Failure::new(
+            StatusCode::FORBIDDEN,
+            "ForbiddenException",
+            message,
+        )));
+    }
+    let result = carry_out(operation, &call, request_id).await.map_err(of_caller)?;
+    cloud.events.push(Event::ApiCalled {
+        service: "iotdata",
+        operation,
+        access_key_id: caller.access_key_id,
+        caller: caller.arn,
+        resource,
+    });
+    Ok(iot::success(&result, request_id))
+}
+
+/// The operation that a request is for, and its resource.
+fn operation(call: &Call) -> Option<(&'static str, String)> {
+    Some(match (call.method.as_str(), call.segments().as_slice()) {
+        ("POST", ["connections", client_id, "messages"]) => ("SendDirectMessage", (*client_id).to_owned()),
+        ("POST", ["topics", topic]) => ("Publish", (*topic).to_owned()),
+        _ => return None,
+    })
+}
+
+async fn carry_out(operation: &str, call: &Call, request_id: &str) -> Result<Value, Failure> {
+    match operation {
+        "SendDirectMessage" => direct_message::send(call, request_id).await,
+        _ => publish::publish(call, request_id),
+    }
+}
+
+/// The answer to a message that was sent.
+fn sent(request_id: &str) -> Value {
+    json!({ "message": "OK", "traceId": request_id })
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "InvalidRequestException", message)
+}

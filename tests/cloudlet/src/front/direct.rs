@@ -1,0 +1,68 @@
+//! Messages to one client, past the broker: it need not have subscribed (developer guide, direct-messaging and jobs-mqtt-api).
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::end::End;
+use super::session::Session;
+use super::writer::Outgoing;
+use crate::mqtt::{Packet, Properties, Publish, QoS};
+
+/// A message to one client.
+#[derive(Debug)]
+pub(crate) struct DirectMessage {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) properties: Properties,
+    /// Gets what becomes of the message. If the connection ends first, it is dropped.
+    pub(crate) outcome: Option<oneshot::Sender<DirectOutcome>>,
+}
+
+/// What became of a message to one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DirectOutcome {
+    /// No policy allows iot:Receive.
+    Forbidden,
+    /// It was sent at QoS 0.
+    Sent,
+    /// The client has answered with this reason code.
+    Acknowledged(u8),
+}
+
+/// Sends a message to the client of this session.
+pub(super) async fn deliver(
+    session: &Session,
+    message: DirectMessage,
+    to_client: &mpsc::Sender<Outgoing>,
+) -> Result<(), End> {
+    let tell = |waiting: Option<oneshot::Sender<DirectOutcome>>, outcome| {
+        // The caller may have stopped waiting.
+        waiting.map(|waiting| waiting.send(outcome))
+    };
+    if !session.decide("iot:Receive", "topic", &message.topic).allowed {
+        tell(message.outcome, DirectOutcome::Forbidden);
+        return Ok(());
+    }
+    let packet_id = match message.qos {
+        QoS::AtMostOnce => {
+            tell(message.outcome, DirectOutcome::Sent);
+            0
+        }
+        _ => session.state.lock().packet_ids.add_service(message.outcome),
+    };
+    let publish = Packet::Publish(Publish {
+        duplicate: false,
+        qos: message.qos,
+        retain: false,
+        topic: message.topic,
+        packet_id,
+        properties: message.properties,
+        payload: message.payload,
+    });
+    let bytes = publish.encode(session.protocol);
+    to_client
+        .send(Outgoing::Packet(bytes))
+        .await
+        .map_err(|_| End::client_gone())
+}

@@ -1,0 +1,115 @@
+//! Publishes the messages of AWS's own services (lifecycle events, shadows, jobs, the Publish API), on a connection to the broker of
+//! its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::broker;
+use crate::cloud::Cloud;
+use crate::mqtt::{Connect, FrameReader, Packet, Properties, Protocol, Publish, QoS};
+
+/// Between two attempts to reach a broker that was killed.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest packet that the broker sends to a publisher.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A message of a service.
+#[derive(Debug)]
+pub(crate) struct ServiceMessage {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) properties: Properties,
+}
+
+/// Takes messages. They are published in their order, when the broker is there.
+#[derive(Debug, Clone)]
+pub(crate) struct ServicePublisher(mpsc::UnboundedSender<ServiceMessage>);
+
+/// The messages that are to be published.
+pub(crate) type ServiceQueue = mpsc::UnboundedReceiver<ServiceMessage>;
+
+struct BrokerConnection {
+    reader: FrameReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl ServicePublisher {
+    /// Creates the queue of messages: its sender, and its receiver for [`publish`].
+    pub(crate) fn new() -> (Self, ServiceQueue) {
+        let (messages, queue) = mpsc::unbounded_channel();
+        (Self(messages), queue)
+    }
+
+    pub(crate) fn publish(&self, message: ServiceMessage) {
+        // The receiver ends with the cloudlet.
+        let _ = self.0.send(message);
+    }
+
+    /// Publishes JSON at QoS 1.
+    pub(crate) fn publish_json(&self, topic: String, payload: &Value) {
+        self.publish(ServiceMessage {
+            topic,
+            payload: payload.to_string().into(),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            properties: Properties::default(),
+        });
+    }
+}
+
+/// Publishes messages for ever, in their order.
+pub(crate) async fn publish(cloud: Arc<Cloud>, mut queue: ServiceQueue) {
+    let mut broker = None;
+    while let Some(message) = queue.recv().await {
+        let packet_id = match message.qos {
+            QoS::AtMostOnce => 0,
+            _ => 1,
+        };
+        let packet = Packet::Publish(Publish {
+            duplicate: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            packet_id,
+            properties: message.properties,
+            payload: message.payload,
+        })
+        .encode(Protocol::V5);
+        while send(&cloud, &mut broker, &packet, packet_id > 0).await.is_none() {
+            broker = None;
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Sends one packet, and waits for its answer if there is one; `None` if the broker is not there.
+async fn send(cloud: &Cloud, broker: &mut Option<BrokerConnection>, packet: &[u8], has_answer: bool) -> Option<()> {
+    let broker = match broker {
+        Some(broker) => broker,
+        None => broker.insert(connect(cloud).await?),
+    };
+    broker.writer.write_all(packet).await.ok()?;
+    if has_answer {
+        broker.reader.read().await.ok()?;
+    }
+    Some(())
+}
+
+async fn connect(cloud: &Cloud) -> Option<BrokerConnection> {
+    let stream = broker::connect(&cloud.broker_socket).await.ok()?;
+    let (read, mut writer) = stream.into_split();
+    let mut reader = FrameReader::new(read, MAX_ANSWER);
+    let connect = Packet::Connect(Connect::of_server("$aws-services")).encode(Protocol::V5);
+    writer.write_all(&connect).await.ok()?;
+    reader.read().await.ok()?;
+    Some(BrokerConnection { reader, writer })
+}
