@@ -149,7 +149,7 @@ async fn outcome_of(readers: &[Reader], message: Received) -> bool {
         StatusHub::new(clock.clone()).reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
     let handles = spawn(folder.path(), Bounds::default(), clock, reporter).unwrap();
     let inbox = handles.inbox.clone();
-    spawn_local(inbox.clone().run(handles.arrivals));
+    spawn_local(inbox.clone().run(handles.session_events));
     let mut streams = Vec::new();
     for (number, reader) in readers.iter().enumerate() {
         let name = format!("name-{number}");
@@ -169,19 +169,27 @@ async fn outcome_of(readers: &[Reader], message: Received) -> bool {
     }
     let (session, mut outcomes) = mpsc::unbounded_channel();
     let ack = AckGuard::new(1, session, Arc::default());
-    handles.arrive.send(SessionEvent::Message(message, ack)).await.unwrap();
+    handles
+        .event_sender
+        .send(SessionEvent::Message(message, ack))
+        .await
+        .unwrap();
     // The inbox has taken the message out of its queue and into the streams once this event is taken.
-    handles.arrive.send(SessionEvent::Subscribed("t".into())).await.unwrap();
-    while handles.arrive.capacity() < handles.arrive.max_capacity() {
+    handles
+        .event_sender
+        .send(SessionEvent::Subscribed("t".into()))
+        .await
+        .unwrap();
+    while handles.event_sender.capacity() < handles.event_sender.max_capacity() {
         tokio::task::yield_now().await;
     }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     for (reader, mut stream) in streams {
         if matches!(reader, Reader::Takes | Reader::LeavesWithIt) {
-            let _ = stream.poll_line(&mut context);
+            let _ = stream.poll_next(&mut context);
         }
         if matches!(reader, Reader::Takes) {
-            let _ = stream.poll_line(&mut context);
+            let _ = stream.poll_next(&mut context);
         }
     }
     outcomes.recv().await.unwrap().is_taken
