@@ -7,7 +7,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
-use super::invalid;
+use super::answer::invalid;
 use crate::api::failure::Failure;
 use crate::cloud::Cloud;
 

@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::answer::{invalid, sent};
 use super::call::Call;
-use super::{invalid, message, sent};
+use super::message;
 use crate::api::failure::Failure;
 use crate::front::{DirectMessage, DirectOutcome, limits};
 use crate::mqtt::{QoS, reason};

@@ -5,8 +5,8 @@ use data_encoding::BASE64;
 use hyper::StatusCode;
 use serde_json::Value as Json;
 
+use super::answer::invalid;
 use super::call::Call;
-use super::invalid;
 use crate::api::failure::Failure;
 use crate::front::limits;
 use crate::mqtt::{Properties, Value, property, topic};

@@ -1,5 +1,6 @@
 //! The AWS IoT data plane (AWS IoT API Reference, "AWS IoT data").
 
+mod answer;
 mod call;
 mod direct_message;
 mod message;
@@ -11,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::caller::Caller;
 use super::failure::Failure;
@@ -71,13 +72,4 @@ async fn carry_out(operation: &str, call: &Call, request_id: &str) -> Result<Val
         "SendDirectMessage" => direct_message::send(call, request_id).await,
         _ => publish::publish(call, request_id),
     }
-}
-
-/// The answer to a message that was sent.
-fn sent(request_id: &str) -> Value {
-    json!({ "message": "OK", "traceId": request_id })
-}
-
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "InvalidRequestException", message)
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::answer::sent;
 use super::call::Call;
-use super::{message, sent};
+use super::message;
 use crate::api::failure::Failure;
 use crate::front::ServiceMessage;
 use crate::mqtt::QoS;
