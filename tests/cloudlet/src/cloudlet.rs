@@ -102,7 +102,7 @@ impl Cloudlet {
         let api_address = SocketAddr::new(options.listen, api.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
-        runtime.spawn(front::run_service_publisher(cloud.clone(), service_queue));
+        runtime.spawn(front::run_service_publisher(cloud.broker_socket.clone(), service_queue));
         runtime.spawn(api::serve(cloud.clone(), api));
         Ok(Self {
             runtime: Some(runtime),

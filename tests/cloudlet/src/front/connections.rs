@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::direct::DirectMessage;
+use super::direct_message::DirectMessage;
 use crate::account::CertificateId;
 
 /// A live connection.

@@ -1,34 +1,12 @@
-//! Messages to one client, past the broker: it need not have subscribed (developer guide, direct-messaging and jobs-mqtt-api).
+//! Sends messages of services to a client.
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::direct_message::{DirectMessage, DirectOutcome};
 use super::end::End;
 use super::session::Session;
 use super::writer::Outgoing;
-use crate::mqtt::{Packet, Properties, Publish, QoS};
-
-/// A message to one client.
-#[derive(Debug)]
-pub(crate) struct DirectMessage {
-    pub(crate) topic: String,
-    pub(crate) payload: Bytes,
-    pub(crate) qos: QoS,
-    pub(crate) properties: Properties,
-    /// Gets what becomes of the message. If the connection ends first, it is dropped.
-    pub(crate) outcome: Option<oneshot::Sender<DirectOutcome>>,
-}
-
-/// What became of a message to one client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DirectOutcome {
-    /// No policy allows iot:Receive.
-    Forbidden,
-    /// It was sent at QoS 0.
-    Sent,
-    /// The client has answered with this reason code.
-    Acknowledged(u8),
-}
+use crate::mqtt::{Packet, Publish, QoS};
 
 /// Sends a message to the client of this session.
 pub(super) async fn deliver(

@@ -7,6 +7,7 @@ mod admission;
 mod connect;
 mod connections;
 mod direct;
+mod direct_message;
 mod downstream;
 mod end;
 mod lifecycle;
@@ -23,7 +24,7 @@ mod writer;
 
 pub use connections::Connection;
 pub(crate) use connections::Connections;
-pub(crate) use direct::{DirectMessage, DirectOutcome};
+pub(crate) use direct_message::{DirectMessage, DirectOutcome};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use listener::serve;
 pub(crate) use service_publisher::{ServiceMessage, ServicePublisher, publish as run_service_publisher};

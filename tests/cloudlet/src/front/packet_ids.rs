@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::direct::DirectOutcome;
+use super::direct_message::DirectOutcome;
 
 /// The sender of a message that the client has not acknowledged.
 #[derive(Debug)]

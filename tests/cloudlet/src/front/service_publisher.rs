@@ -1,7 +1,7 @@
 //! Publishes the messages of AWS's own services (lifecycle events, shadows, jobs, the Publish API), on a connection to the broker of
 //! its own.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::broker;
-use crate::cloud::Cloud;
 use crate::mqtt::{Connect, FrameReader, Packet, Properties, Protocol, Publish, QoS};
 
 /// Between two attempts to reach a broker that was killed.
@@ -67,7 +66,7 @@ impl ServicePublisher {
 }
 
 /// Publishes messages for ever, in their order.
-pub(crate) async fn publish(cloud: Arc<Cloud>, mut queue: ServiceQueue) {
+pub(crate) async fn publish(broker_socket: PathBuf, mut queue: ServiceQueue) {
     let mut broker = None;
     while let Some(message) = queue.recv().await {
         let packet_id = match message.qos {
@@ -84,7 +83,10 @@ pub(crate) async fn publish(cloud: Arc<Cloud>, mut queue: ServiceQueue) {
             payload: message.payload,
         })
         .encode(Protocol::V5);
-        while send(&cloud, &mut broker, &packet, packet_id > 0).await.is_none() {
+        while send(&broker_socket, &mut broker, &packet, packet_id > 0)
+            .await
+            .is_none()
+        {
             broker = None;
             sleep(PAUSE).await;
         }
@@ -92,10 +94,10 @@ pub(crate) async fn publish(cloud: Arc<Cloud>, mut queue: ServiceQueue) {
 }
 
 /// Sends one packet, and waits for its answer if there is one; `None` if the broker is not there.
-async fn send(cloud: &Cloud, broker: &mut Option<BrokerConnection>, packet: &[u8], has_answer: bool) -> Option<()> {
+async fn send(socket: &Path, broker: &mut Option<BrokerConnection>, packet: &[u8], has_answer: bool) -> Option<()> {
     let broker = match broker {
         Some(broker) => broker,
-        None => broker.insert(connect(cloud).await?),
+        None => broker.insert(connect(socket).await?),
     };
     broker.writer.write_all(packet).await.ok()?;
     if has_answer {
@@ -104,8 +106,8 @@ async fn send(cloud: &Cloud, broker: &mut Option<BrokerConnection>, packet: &[u8
     Some(())
 }
 
-async fn connect(cloud: &Cloud) -> Option<BrokerConnection> {
-    let stream = broker::connect(&cloud.broker_socket).await.ok()?;
+async fn connect(socket: &Path) -> Option<BrokerConnection> {
+    let stream = broker::connect(socket).await.ok()?;
     let (read, mut writer) = stream.into_split();
     let mut reader = FrameReader::new(read, MAX_ANSWER);
     let connect = Packet::Connect(Connect::of_server("$aws-services")).encode(Protocol::V5);

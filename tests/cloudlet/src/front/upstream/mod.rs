@@ -12,7 +12,7 @@ use forwarder::Forwarder;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::direct::DirectOutcome;
+use super::direct_message::DirectOutcome;
 use super::end::{Cause, End};
 use super::packet_ids::Sender;
 use super::session::Session;
