@@ -10,8 +10,10 @@ const CAPACITY: usize = 64;
 pub enum RetryTarget {
     /// The MQTT session.
     Session,
-    /// Enrolment.
+    /// Enrolment, if a certificate is due.
     Enrolment,
+    /// Enrolment, whether a certificate is due or not.
+    Renewal,
     /// The task that refreshes the credentials of this role alias.
     RoleAlias(String),
 }

@@ -86,7 +86,7 @@ fn install(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     output::print(said.as_bytes())?;
     match (matches.flag("--wait"), certificate_id(&said)) {
         (false, _) => Ok(Exit::Ok),
-        (true, Some(id)) => wait(socket, id, Duration::from_secs(seconds)),
+        (true, Some(id)) => wait_until_accepted(socket, id, Duration::from_secs(seconds)),
         (true, None) => Err(Failure::new(
             Exit::Protocol,
             "gatepostd has not said which certificate it is",
@@ -100,7 +100,8 @@ fn certificate_id(said: &str) -> Option<&str> {
     said.split_whitespace().find(is_id)
 }
 
-fn wait(socket: &Path, id: &str, patience: Duration) -> Result<Exit, Failure> {
+/// Waits until AWS has accepted a connection with the certificate `id`.
+pub(crate) fn wait_until_accepted(socket: &Path, id: &str, patience: Duration) -> Result<Exit, Failure> {
     let until = Instant::now().checked_add(patience);
     let mut told = String::new();
     loop {

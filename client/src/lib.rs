@@ -24,6 +24,7 @@ mod percent;
 mod printable;
 mod publish;
 mod reload;
+mod renew;
 mod retry;
 mod setup_profile;
 mod sign;

@@ -77,9 +77,9 @@ pub async fn check(
 }
 
 /// Reports when the certificate expires.
-pub fn check_expiry(certificate: &Certificate, clock: &SharedClock, report: &mut Report) {
+pub fn check_expiry(certificate: &Certificate, config: &Config, clock: &SharedClock, report: &mut Report) {
     let (now, start, end) = (clock.aws_now(), certificate.not_before, certificate.not_after);
-    match expiry_problem(now, start, end) {
+    match expiry_problem(now, start, end, config.enrolment.automatic_method()) {
         Some(problem) => report.failed(EXPIRY, &problem),
         None => {
             let left = remaining_text(now, end);
@@ -94,8 +94,12 @@ fn refusal_problem(refusal: CertificateError, config: &Config) -> Problem {
         CertificateError::NotYetValid(_, problem) | CertificateError::Unusable(problem) => problem,
         CertificateError::Missing => {
             let message = format!("there is none at {}", config.identity.certificate.display());
-            let step = "start the daemon, have its signing request signed (gatepost csr) and put the certificate there";
-            Problem::wait(message).next(step)
+            Problem::wait(message).next(match config.enrolment.automatic_method() {
+                None => {
+                    "start the daemon, have its signing request signed (gatepost csr) and put the certificate there"
+                }
+                Some(_) => "start the daemon, which asks for one by itself",
+            })
         }
     }
 }

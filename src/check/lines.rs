@@ -64,6 +64,7 @@ checks! {
     OTHER_KEYS = "other-keys", "other keys";
     CERTIFICATE = "certificate", "certificate";
     EXPIRY = "expiry", "expiry";
+    ENROLMENT = "enrolment", "enrolment";
     MESSAGES = "messages", "messages";
     ROOT_CA = "root-ca", "root CA";
     PROVISIONING = "provisioning", "provisioning";

@@ -9,6 +9,7 @@ mod aws_files;
 mod call;
 mod clock;
 mod daemon;
+mod enrolment;
 mod identity;
 mod lines;
 mod messages;

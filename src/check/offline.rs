@@ -99,7 +99,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     // Checked late, because AWS's time is known only now.
     if let Some(identity) = certified {
         report.insert(expiry_position, |report| {
-            identity::check_expiry(&identity.certificate, clock, report)
+            identity::check_expiry(&identity.certificate, config, clock, report)
         });
     }
     drop(lock);

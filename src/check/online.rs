@@ -13,7 +13,7 @@ use super::lines::{
 use super::network::Trust;
 use super::report::{Outcome, Report};
 use super::verdict::{Verdict, not_yet};
-use super::{call, messages, network};
+use super::{call, enrolment, messages, network};
 use crate::clock::{SharedClock, Skew, is_set};
 use crate::config::{Config, Folders};
 use crate::credentials::Credentials;
@@ -64,6 +64,7 @@ pub async fn check(
         report,
     );
     report_certificate(&status, &mut verdict, clock, report);
+    enrolment::check(&status, report);
     report_part_findings(&mut verdict, "provisioning", PROVISIONING, report);
     let client = format!(
         "connected to {} as {}",

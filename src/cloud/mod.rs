@@ -139,6 +139,7 @@ impl Cloud {
             identity: self.identity.clone(),
             identity_part: self.identity_part.clone(),
             retry: self.retries.listen(RetryTarget::Enrolment),
+            renewal: self.retries.listen(RetryTarget::Renewal),
             recovery: recovery.listen(),
         };
         let enrolment = EnrolmentTask::new(&self.config, inputs);

@@ -53,6 +53,11 @@ impl EnrolmentMethod {
 }
 
 impl Enrolment {
+    /// Returns the method's name in the configuration; `None` where a person brings the certificate.
+    pub fn automatic_method(&self) -> Option<&'static str> {
+        (self.method != EnrolmentMethod::File).then(|| self.method.name())
+    }
+
     /// Returns the settings of EST if that is the method in use.
     pub fn est(&self) -> Option<&EstConfig> {
         self.est.as_ref().filter(|_| self.method == EnrolmentMethod::Est)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clock::{Clock, rfc3339};
-use crate::config::{Config, EnrolmentMethod};
+use crate::config::Config;
 use crate::identity::request_path;
 use crate::status::{ConfigurationDetails, EnrolmentDetails, IdentityDetails, SessionDetails, TokenDetails};
 
@@ -27,8 +27,8 @@ pub(super) fn identity_details(config: &Config) -> IdentityDetails {
     IdentityDetails {
         certificate_path: config.identity.certificate.display().to_string(),
         csr_path: request_path(&config.folders).display().to_string(),
-        enrolment: (config.enrolment.method != EnrolmentMethod::File).then(|| EnrolmentDetails {
-            method: config.enrolment.method.name(),
+        enrolment: config.enrolment.automatic_method().map(|method| EnrolmentDetails {
+            method,
             ..EnrolmentDetails::default()
         }),
         ..IdentityDetails::default()

@@ -52,9 +52,14 @@ impl Expiry {
     }
 }
 
-/// Returns the problem of a certificate that expires soon or has expired.
-pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: SystemTime) -> Option<Problem> {
-    const STEP: &str = "have the signing request signed again (gatepost csr) and put the certificate in its place";
+/// Returns the problem of a certificate that expires soon or has expired. `method` is the method of enrolment that renews it; `None`
+/// where that is done by hand.
+pub fn expiry_problem(
+    now: SystemTime,
+    not_before: SystemTime,
+    not_after: SystemTime,
+    method: Option<&str>,
+) -> Option<Problem> {
     let (end, left) = (rfc3339(not_after), remaining_text(now, not_after));
     let message = match Expiry::at(now, not_before, not_after) {
         Expiry::Far => return None,
@@ -64,7 +69,17 @@ pub fn expiry_problem(now: SystemTime, not_before: SystemTime, not_after: System
         }
         Expiry::Over => format!("the certificate ended at {end}"),
     };
-    Some(Problem::configuration(message).next(STEP))
+    Some(Problem::configuration(message).next(next_step(method)))
+}
+
+/// Returns what to do about a certificate that ends.
+fn next_step(method: Option<&str>) -> &'static str {
+    match method {
+        None => "have the signing request signed again (gatepost csr) and put the certificate in its place",
+        Some("est") => "find out why the EST server has not renewed it: gatepost renew --wait",
+        Some("helper") => "find out why the enrolment program has not renewed it: gatepost renew --wait",
+        Some(_) => "find out why it has not been renewed: gatepost renew --wait",
+    }
 }
 
 /// Returns the remaining validity as text.
@@ -142,6 +157,25 @@ mod tests {
         }
         assert_eq!(Expiry::at(start + DAY, start, start), Expiry::Over);
         assert_eq!(Expiry::at(start - DAY, start, start), Expiry::Far, "no lifetime at all");
+    }
+
+    #[test]
+    fn the_next_step_belongs_to_the_method_that_renews() {
+        let end = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        for (method, words) in [
+            (None, "gatepost csr"),
+            (Some("est"), "EST server"),
+            (Some("helper"), "enrolment program"),
+            (Some("claim"), "gatepost renew --wait"),
+        ] {
+            for now in [end - DAY, end + DAY] {
+                let problem = expiry_problem(now, end - 90 * DAY, end, method).unwrap();
+                let step = problem.next_step.unwrap();
+                assert!(step.contains(words), "{method:?}: {step}");
+                assert_eq!(method.is_some(), !step.contains("gatepost csr"), "{method:?}: {step}");
+            }
+            assert_eq!(expiry_problem(end - 80 * DAY, end - 90 * DAY, end, method), None);
+        }
     }
 
     #[test]

@@ -128,6 +128,10 @@ pub struct EnrolmentDetails {
     pub method: &'static str,
     /// Attempts since the daemon was started.
     pub attempts: u64,
+    /// Attempts since then that brought a certificate.
+    pub issued: u64,
+    /// Attempts since then that failed. The others were told to wait.
+    pub failed: u64,
     /// Since when a certificate is being asked for, RFC 3339; `None` while none is due.
     pub since: Option<String>,
     /// When it is asked for next, or when the renewal is due, RFC 3339.

@@ -105,8 +105,18 @@ fn identity(screen: &mut Screen, identity: &Value) {
         screen.expiry(identity.get("not_after")),
         request,
         place.flatten(),
+        enrolment(screen, identity.get("enrolment")),
     ];
     screen.part("Identity", "", identity, &details);
+}
+
+/// When the next certificate is asked for, where gatepost does that by itself.
+fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
+    let next = enrolment.get("next_attempt");
+    match enrolment.get("since").text() {
+        Some(_) => screen.at("a new certificate is asked for again", next),
+        None => screen.at("renewal", next),
+    }
 }
 
 /// What the verdict says of a part beyond the part's own problem.

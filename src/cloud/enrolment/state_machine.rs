@@ -122,7 +122,8 @@ impl Enrolment {
             return Step::WaitForClock;
         };
         let skip_wait = std::mem::take(&mut self.skip_wait);
-        let (purpose, credential) = match self.purpose(situation, now) {
+        let renew_early = std::mem::take(&mut self.renew_early);
+        let (purpose, credential) = match self.purpose(situation, now, renew_early) {
             Ok(found) => found,
             Err(step) => return step,
         };
@@ -137,7 +138,12 @@ impl Enrolment {
         }
     }
 
-    fn purpose(&mut self, situation: &Situation, now: SystemTime) -> Result<(Purpose, Credential), Step> {
+    fn purpose(
+        &mut self,
+        situation: &Situation,
+        now: SystemTime,
+        renew_early: bool,
+    ) -> Result<(Purpose, Credential), Step> {
         let texts = situation.texts;
         let with = |purpose, credential: Option<Credential>, missing: fn(&MethodTexts) -> Problem| match credential {
             Some(credential) => Ok((purpose, credential)),
@@ -153,7 +159,7 @@ impl Enrolment {
         let has_begun = self.record.as_ref().is_some_and(|record| {
             record.purpose == Purpose::Renewal && record.certificate.as_deref() == Some(current.id)
         });
-        if now >= renewal || std::mem::take(&mut self.renew_early) || has_begun {
+        if now >= renewal || renew_early || has_begun {
             return with(Purpose::Renewal, situation.renewal, no_renewal);
         }
         // Whatever was asked for before is there.

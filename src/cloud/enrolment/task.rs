@@ -43,6 +43,7 @@ pub struct EnrolmentTask {
     identity: IdentityReceiver,
     identity_part: watch::Receiver<IdentityPart>,
     retry: RetryListener,
+    renewal: RetryListener,
     recovery: RecoveryListener,
     machine: Enrolment,
     report: watch::Sender<Option<EnrolmentDetails>>,
@@ -62,8 +63,10 @@ pub struct EnrolmentInputs {
     pub identity: IdentityReceiver,
     /// Whether the token has shown its key.
     pub identity_part: watch::Receiver<IdentityPart>,
-    /// Receives an operator's request for an attempt.
+    /// Receives an operator's request for an attempt, if one is waited for.
     pub retry: RetryListener,
+    /// Receives an operator's request for a new certificate.
+    pub renewal: RetryListener,
     /// Receives changes of the network.
     pub recovery: RecoveryListener,
 }
@@ -93,6 +96,7 @@ impl EnrolmentTask {
             identity: inputs.identity,
             identity_part: inputs.identity_part,
             retry: inputs.retry,
+            renewal: inputs.renewal,
             recovery: inputs.recovery,
             machine: Enrolment::load(config.folders.state.join("enrolment.json"), fastrand::Rng::new()),
             report,
@@ -123,6 +127,10 @@ impl EnrolmentTask {
                 Ok(()) = self.identity_part.changed() => {}
                 Ok(()) = self.steps.changed() => {}
                 () = self.retry.requested() => self.retry_now().await,
+                () = self.renewal.requested() => {
+                    self.retry_now().await;
+                    self.machine.ask_now();
+                }
                 () = self.recovery.network_changed(), if self.was_unreachable => self.retry_now().await,
                 () = tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LOOK_AGAIN)) => {}
             }
@@ -170,7 +178,11 @@ impl EnrolmentTask {
         self.last_attempt = Some(Instant::now());
         self.machine.begin_attempt();
         let outcome = self.obtain(purpose, credential, installed).await;
-        self.count_attempt();
+        self.count(|details| match outcome {
+            Ok(Obtained::Installed(_)) => details.issued += 1,
+            Ok(Obtained::Wait(_)) => {}
+            Err(_) => details.failed += 1,
+        });
         let now = self.clock.aws_now();
         self.was_unreachable = matches!(&outcome, Err(failure) if failure.kind == FailureKind::Unreachable);
         self.recovery.mark_heard();
@@ -219,10 +231,13 @@ impl EnrolmentTask {
         }
     }
 
-    fn count_attempt(&self) {
+    /// Counts an attempt that is over. It answers all requests for one that have come meanwhile.
+    fn count(&mut self, outcome: impl FnOnce(&mut EnrolmentDetails)) {
+        self.renewal.forget();
         self.report.send_if_modified(|known| {
             if let Some(known) = known {
-                known.attempts = known.attempts.saturating_add(1);
+                known.attempts += 1;
+                outcome(known);
             }
             // Told with what came of it.
             false

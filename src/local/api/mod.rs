@@ -8,6 +8,7 @@ mod message_fields;
 mod metrics;
 mod outbox;
 mod reload;
+mod renew;
 mod retry;
 mod router;
 mod routes;

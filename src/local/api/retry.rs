@@ -18,7 +18,7 @@ use crate::status::{SessionPhase, TokenPhase};
 /// Result of a retry request for a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Outcome {
+pub(super) enum Outcome {
     /// The next attempt starts now.
     Woken,
     /// An attempt is in progress.
@@ -31,26 +31,22 @@ enum Outcome {
 
 /// The outcome for one part.
 #[derive(Debug, Serialize)]
-struct Line {
-    part: &'static str,
-    name: Option<String>,
-    outcome: Outcome,
-    message: String,
+pub(super) struct Line {
+    pub(super) part: &'static str,
+    pub(super) name: Option<String>,
+    pub(super) outcome: Outcome,
+    pub(super) message: String,
 }
 
 /// The response's body.
 #[derive(Serialize)]
-struct Document {
-    parts: Vec<Line>,
+pub(super) struct Document {
+    pub(super) parts: Vec<Line>,
 }
 
 /// Requests immediate attempts of the parts that the path names.
 pub fn post(context: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Response, ApiError> {
-    if !context.may_do_everything(caller) {
-        context.authorize_root(caller, "have gatepost try again").map_err(|error| {
-            ApiError::from(error).hint("it is for root, and for those who may publish and subscribe to everything (#): group gatepost, as shipped")
-        })?;
-    }
+    authorize(context, caller, "have gatepost try again")?;
     let parts = match path {
         ["all"] => {
             let mut parts = vec![retry_token(context), retry_session(context)];
@@ -85,6 +81,18 @@ pub fn post(context: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Resp
         journal!(level, Event::Retry; "retry: {} is tried again now, because {caller} asks for it{end}", target.escape_debug());
     });
     Ok(http::json(&Document { parts }))
+}
+
+/// Checks that the caller is an operator: root, or somebody who may do everything.
+pub(super) fn authorize(context: &ApiContext, caller: &Caller, what: &str) -> Result<(), ApiError> {
+    if context.may_do_everything(caller) {
+        return Ok(());
+    }
+    context.authorize_root(caller, what).map_err(|error| {
+        ApiError::from(error).hint(
+            "it is for root, and for those who may publish and subscribe to everything (#): group gatepost, as shipped",
+        )
+    })
 }
 
 fn retry_token(context: &ApiContext) -> Line {

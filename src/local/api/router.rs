@@ -7,7 +7,8 @@ use hyper::body::Incoming;
 
 use super::routes::{Handler, Route, Surface, find_route, has_resource};
 use super::{
-    credentials, csr, log_level, loopback_env, metrics, outbox, reload, retry, sign, status, subscriptions, topics,
+    credentials, csr, log_level, loopback_env, metrics, outbox, reload, renew, retry, sign, status, subscriptions,
+    topics,
 };
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
@@ -90,6 +91,7 @@ async fn respond(
         Handler::LogLevel => Ok(log_level::get(context)),
         Handler::SetLogLevel => log_level::post(context, caller, request.into_body()).await,
         Handler::Retry => retry::post(context, caller, &values),
+        Handler::Renew => renew::post(context, caller),
         Handler::Reload => reload::post(context, caller).await,
         Handler::ListOutbox => {
             let is_parked = segments.last() == Some(&"parked");

@@ -23,6 +23,8 @@ pub enum Handler {
     SetLogLevel,
     /// Requests immediate attempts.
     Retry,
+    /// Requests a new certificate.
+    Renew,
     /// Reloads the configuration.
     Reload,
     /// Lists the messages of one state.
@@ -94,6 +96,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/v1/log-level", Handler::LogLevel, OnLoopback::No),
     route("POST", "/v1/log-level", Handler::SetLogLevel, OnLoopback::No),
     route("POST", "/v1/retry/{part...}", Handler::Retry, OnLoopback::No),
+    route("POST", "/v1/renew", Handler::Renew, OnLoopback::No),
     route("POST", "/v1/reload", Handler::Reload, OnLoopback::No),
     route("GET", "/v1/outbox/queued", Handler::ListOutbox, OnLoopback::No),
     route("GET", "/v1/outbox/parked", Handler::ListOutbox, OnLoopback::No),

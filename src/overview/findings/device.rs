@@ -74,12 +74,14 @@ pub(super) fn expiry(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let Some((not_before, not_after)) = validity(snapshot) else {
         return;
     };
-    let Some(problem) = expiry_problem(snapshot.now, not_before, not_after) else {
+    let enrolment = snapshot.identity.details.enrolment.as_ref();
+    let method = enrolment.map(|enrolment| enrolment.method);
+    let Some(problem) = expiry_problem(snapshot.now, not_before, not_after, method) else {
         return;
     };
     let stage = Expiry::at(snapshot.now, not_before, not_after);
     // Renewal begins at the first stage, and reports its own problems until the urgent one.
-    if stage == Expiry::Near && snapshot.identity.details.enrolment.is_some() {
+    if stage == Expiry::Near && enrolment.is_some() {
         return;
     }
     let is_over = stage == Expiry::Over;

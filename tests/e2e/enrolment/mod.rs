@@ -168,6 +168,75 @@ fn promise_11_a_new_ca_is_followed_by_the_certificates_that_connect_it() {
     assert!(!chain.contains(newest), "the new root is not trusted for itself");
 }
 
+/// Returns the exit code, stdout and stderr of `gatepost renew`.
+fn renew(enrolling: &Enrolling, words: &[&str]) -> (i32, String, String) {
+    run(&mut client(&enrolling.world.gateway, &[&["renew"], words].concat()))
+}
+
+#[test]
+fn promise_11_a_renewal_that_is_asked_for_now_is_proven_before_it_replaces_the_certificate() {
+    let mut enrolling = Enrolling::new(true, est_server::Options::default());
+    enrolling.world.gateway.start();
+    enrolling.world.gateway.wait_online();
+    let first = enrolling.world.certificate_id().to_string();
+    let renewal = enrolling.world.gateway.status()["identity"]["enrolment"]["next_attempt"].clone();
+    assert!(renewal.as_str().is_some_and(|due| due.starts_with("20")), "{renewal}");
+
+    let (code, said, noted) = renew(&enrolling, &["--wait"]);
+    assert_eq!(code, 0, "{said}{noted}");
+    assert!(
+        said.contains("asked for now") && said.contains("AWS has accepted it"),
+        "{said}"
+    );
+    let second = enrolling.world.gateway.status()["session"]["certificate_id"].clone();
+    assert!(said.contains(second.as_str().unwrap()) && second != first, "{said}");
+    let is_renewal = |event: &&Event| matches!(event, Event::Issued { renewal: true, .. });
+    assert_eq!(enrolling.server.events().iter().filter(is_renewal).count(), 1);
+
+    // A server that refuses costs nothing but the request.
+    let refusing = est_server::AnswerFault::Status(403).times(1);
+    enrolling
+        .server
+        .switch(|switches| switches.enrolment_faults = [refusing].into());
+    let (code, said, noted) = renew(&enrolling, &["--wait"]);
+    assert_eq!(code, 78, "{said}{noted}");
+    assert!(
+        noted.contains("no certificate was issued") && noted.contains("403"),
+        "{noted}"
+    );
+    let gateway = &enrolling.world.gateway;
+    assert_eq!(gateway.status()["session"]["certificate_id"], second);
+    let page = crate::metrics::metrics(gateway);
+    for sample in [
+        r#"gatepost_enrolment_attempts_total{result="issued"} 2"#,
+        r#"gatepost_enrolment_attempts_total{result="failed"} 1"#,
+        "gatepost_enrolment_pending 1",
+    ] {
+        assert!(page.contains(sample), "{page}");
+    }
+    let (_, said, _) = run(&mut client(gateway, &["check"]));
+    assert!(said.contains("method est: a certificate is asked for since"), "{said}");
+    let (_, said, _) = run(&mut client(gateway, &["status"]));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("a new certificate is asked for again in"), "{said}");
+}
+
+#[test]
+fn a_certificate_that_a_person_brings_is_not_renewed_by_the_gateway() {
+    let mut world = World::new();
+    world.gateway.start();
+    world.certify();
+    world.gateway.wait_online();
+    let (code, _, noted) = run(&mut client(&world.gateway, &["renew", "--wait"]));
+    assert_eq!(code, 78, "{noted}");
+    assert!(
+        noted.contains("enrolment.method is \"file\"") && noted.contains("gatepost csr"),
+        "{noted}"
+    );
+    let (code, _, noted) = run(&mut client(&world.gateway, &["renew", "--timeout", "5"]));
+    assert_eq!(code, 64, "{noted}");
+}
+
 #[test]
 fn an_operator_who_has_mended_the_server_does_not_wait() {
     let mut enrolling = Enrolling::new(true, est_server::Options::default());

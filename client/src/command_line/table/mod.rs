@@ -31,6 +31,7 @@ pub static COMMANDS: &[Command] = &[
     messages::SUBSCRIPTIONS,
     messages::OUTBOX,
     operator::RETRY,
+    operator::RENEW,
     operator::CERTIFICATE,
     operator::ALLOW,
     operator::LOG_LEVEL,

@@ -2,7 +2,7 @@
 
 use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
-use crate::{certificate, gatepostd, log_level, retry};
+use crate::{certificate, gatepostd, log_level, renew, retry};
 
 pub(super) const RETRY: Command = Command {
     name: "retry",
@@ -46,6 +46,39 @@ For root, and for those who may publish and subscribe to everything.",
         (78, "a person must act"),
     ],
     run: Some(retry::run),
+};
+
+pub(super) const RENEW: Command = Command {
+    name: "renew",
+    summary: "ask for a new device certificate now",
+    forms: &[Form::plain(&[], &["--wait", "--timeout"], "a new certificate")],
+    description: "\
+Has the daemon ask for a new certificate by the method that enrolment.method
+names, even if none is due yet. The certificate in use stays in use until AWS
+has accepted a connection with the new one; --wait waits for that.
+
+  sudo gatepost renew --wait
+
+However often this is called, there are 10 s between two requests. A
+certificate that a person brings (method file) is put into its place by
+gatepost certificate install.
+
+For root, and for those who may publish and subscribe to everything.",
+    options: &[
+        CommandOption::flag("--wait", "wait until AWS has accepted the new certificate"),
+        CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 300)"),
+    ],
+    notes: "",
+    exit_codes: &[
+        (0, "asked for; with --wait: AWS has accepted it"),
+        (
+            69,
+            "the daemon is not running, or there is no key or clock yet; with --wait: no certificate was issued, or not accepted in time",
+        ),
+        NOT_ALLOWED,
+        (78, "a person must act"),
+    ],
+    run: Some(renew::run),
 };
 
 pub(super) const LOG_LEVEL: Command = Command {

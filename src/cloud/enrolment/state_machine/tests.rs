@@ -215,6 +215,17 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
     assert_eq!(first.next(&fresh), RENEWAL, "even during a wait");
     first.retry_now();
     assert_eq!(first.next(&fresh), RENEWAL, "what waits is tried");
+    let due = situation(Some(issued("a", 70)), None);
+    first.ask_now();
+    assert_eq!(first.next(&due), RENEWAL);
+    first.succeed();
+    assert!(
+        matches!(first.next(&situation(Some(issued("b", 0)), None)), Step::Sleep(_)),
+        "a request for one that was due anyway renews it once"
+    );
+    first.ask_now();
+    assert_eq!(first.next(&fresh), RENEWAL);
+    first.begin_attempt();
     drop(first);
     let mut again = machine(&folder);
     let later = Situation {

@@ -1,8 +1,7 @@
 //! GET /metrics: the status as Prometheus metrics. Every local user may read it, as the status.
 
+mod identity;
 mod page;
-
-use std::time::SystemTime;
 
 use hyper::StatusCode;
 
@@ -11,15 +10,15 @@ use crate::credentials::CachedAlias;
 use crate::local::context::ApiContext;
 use crate::local::http::{self, ApiError, Response};
 use crate::overview::{Overview, State};
-use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase, TokenPhase};
-use page::{Page, Sample};
+use crate::status::{ClockPhase, ConfigurationPhase, MessagesPhase, ProvisioningPhase, SessionPhase};
+use page::{Page, count, number_of, since_1970, unlabelled};
 
 /// Returns the metrics.
 pub fn get(context: &ApiContext) -> Result<Response, ApiError> {
     let mut page = Page::default();
     daemon(context, &mut page);
     state(&context.overview(), &mut page);
-    identity(context, &mut page);
+    identity::add(context, &mut page);
     cloud(context, &mut page);
     credentials(context, &mut page);
     messages(context, &mut page);
@@ -96,36 +95,6 @@ fn state(overview: &Overview, page: &mut Page) {
             ];
             (labels, 1.0)
         }),
-    );
-}
-
-fn identity(context: &ApiContext, page: &mut Page) {
-    let token = context.board.token.borrow();
-    page.gauge(
-        "gatepost_token_ready",
-        "Whether the token is open and has the key.",
-        [unlabelled(number_of(token.phase == TokenPhase::Ready))],
-    );
-    page.histogram(
-        "gatepost_token_signature_seconds",
-        "How long the token took for a signature.",
-        &token.details.latencies,
-    );
-    let identity = context.board.identity.borrow();
-    let end = identity.details.not_after.as_deref();
-    let end = end.and_then(|end| humantime::parse_rfc3339(end).ok());
-    let now = since_1970(context.clock.aws_now());
-    let end = end.and_then(since_1970);
-    page.gauge(
-        "gatepost_certificate_expiry_timestamp_seconds",
-        "When the device certificate ends, in seconds since 1970.",
-        end.map(unlabelled),
-    );
-    let left = end.zip(now).map(|(end, now)| end - now);
-    page.gauge(
-        "gatepost_certificate_expiry_seconds",
-        "How long the device certificate is still valid; negative once it is not.",
-        left.map(unlabelled),
     );
 }
 
@@ -262,26 +231,4 @@ fn requests(context: &ApiContext, page: &mut Page) {
             (vec![("code", status.as_str()), ("listener", *listener)], count(*number))
         }),
     );
-}
-
-/// Creates a sample without labels.
-fn unlabelled<'a>(value: f64) -> Sample<'a> {
-    (Vec::new(), value)
-}
-
-/// Returns 1 for true.
-fn number_of(flag: bool) -> f64 {
-    f64::from(u8::from(flag))
-}
-
-/// Converts a count. Prometheus's numbers are all f64, which is exact up to 2^53.
-#[allow(clippy::cast_precision_loss)]
-fn count(number: u64) -> f64 {
-    number as f64
-}
-
-/// Returns the seconds since 1970.
-fn since_1970(time: SystemTime) -> Option<f64> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(since.as_secs_f64())
 }

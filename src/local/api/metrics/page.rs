@@ -1,5 +1,7 @@
 //! Writes a page in the Prometheus text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
+use std::time::SystemTime;
+
 use prometheus::TextEncoder;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -85,4 +87,26 @@ fn metric_with_labels(labels: &[(&str, &str)]) -> Metric {
         pair
     });
     Metric::from_label(pairs.collect())
+}
+
+/// Creates a sample without labels.
+pub fn unlabelled<'a>(value: f64) -> Sample<'a> {
+    (Vec::new(), value)
+}
+
+/// Returns 1 for true.
+pub fn number_of(flag: bool) -> f64 {
+    f64::from(u8::from(flag))
+}
+
+/// Converts a count. Prometheus's numbers are all f64, which is exact up to 2^53.
+#[allow(clippy::cast_precision_loss)]
+pub fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// Returns the seconds since 1970.
+pub fn since_1970(time: SystemTime) -> Option<f64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_secs_f64())
 }
