@@ -131,6 +131,19 @@ events! {
     NetworkUp = "network-up", "d8296ba458b241fdb11afb03132b52f9";
     /// Changes of this machine's network cannot be detected.
     NetworkChangesUnnoticed = "network-changes-unnoticed", "a319bb10c41e48748971b69e5bfd54f6";
+    // Programs that speak MQTT
+    /// Programs that speak MQTT can connect.
+    MqttListening = "mqtt-listening", "0344e2486258440aad56930a3c510cc1";
+    /// The MQTT listener cannot bind its socket or address.
+    MqttNotListening = "mqtt-not-listening", "7343cba0a84c47fd831acd80f40974fb";
+    /// A program's CONNECT was refused.
+    MqttClientRefused = "mqtt-client-refused", "dffb1b29721e43e1a6c54973906b37ad";
+    /// The MQTT connection of a program was ended.
+    MqttClientCut = "mqtt-client-cut", "826a9bbfe6a8490abb949d5385c7b4cc";
+    /// A message or a subscription of an MQTT program was refused.
+    MqttRequestRefused = "mqtt-request-refused", "f01fe876a9c7469480c08e022b762532";
+    /// A message from or to an MQTT program was dropped.
+    MqttMessageDropped = "mqtt-message-dropped", "ae25fa4762c1429eb08d0798673cab68";
     // Identity
     /// The token has not provided its key yet.
     IdentityNoKey = "identity-no-key", "3261ff6151c34b5886ff88c213af51af";

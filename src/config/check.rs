@@ -1,5 +1,6 @@
 //! Checks the content of the files and turns it into a [`Config`]. All faults are reported at once.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::values::{
     check_account_name, check_alias_name, check_granted_topics, check_unit_name, parse_absolute_path,
     parse_loopback_address,
 };
-use super::{AccessRule, Aliases, Config, Folders, RoleAlias, Selectors};
+use super::{AccessRule, Aliases, Config, Folders, LocalMqtt, RoleAlias, Selectors};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
@@ -43,6 +44,11 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let credentials_files = check_credentials_files(raw.credentials_file, &names, folders, &mut findings);
     let mqtt = check_mqtt(raw.mqtt, &mut findings);
     let loopback = findings.parse_optional("loopback.listen", raw.loopback.listen, parse_loopback_address);
+    let local_mqtt = LocalMqtt {
+        socket: raw.local_mqtt.socket.unwrap_or_default(),
+        listen: findings.parse_optional("local-mqtt.listen", raw.local_mqtt.listen, parse_loopback_address),
+    };
+    check_ports(loopback, local_mqtt.listen, &mut findings);
     let enrolment = check_enrolment(raw.enrolment, &mut findings);
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
@@ -61,12 +67,23 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
             credentials_files,
             mqtt,
             loopback,
+            local_mqtt,
             enrolment,
             folders: folders.clone(),
             notes,
             merged: Arc::new(merged),
         }),
         _ => Err(faults),
+    }
+}
+
+/// Two listeners cannot have one address.
+fn check_ports(loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>, findings: &mut Findings) {
+    if mqtt.is_some() && mqtt == loopback {
+        findings.add_fault(
+            "local-mqtt.listen",
+            "is the address of loopback.listen; give it another port",
+        );
     }
 }
 

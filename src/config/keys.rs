@@ -100,6 +100,8 @@ pub const KEYS: &[Key] = keys! {
     "access", AtReload, part(|config| config.access.iter().map(without_place).collect::<Vec<_>>());
     "credentials-file", AtReload, part(|config| config.credentials_files.iter().map(file_without_place).collect::<Vec<_>>());
     "loopback.listen", AtReload, part(|config| config.loopback);
+    "local-mqtt.socket", AtReload, part(|config| config.local_mqtt.socket);
+    "local-mqtt.listen", AtReload, part(|config| config.local_mqtt.listen);
     "mqtt.keep-alive", AtReload, part(|config| config.mqtt.keep_alive);
     "mqtt.session-expiry", AtReload, part(|config| config.mqtt.session_expiry);
     "mqtt.presence-topic", AtReload, part(|config| config.mqtt.presence_topic.clone());

@@ -17,7 +17,7 @@ const fn table(name: &'static str, is_list: bool, keys: &'static [&'static str])
     KnownTable { name, is_list, keys }
 }
 
-pub(super) const TABLES: [KnownTable; 11] = [
+pub(super) const TABLES: [KnownTable; 12] = [
     table("aws", false, &["mqtt-endpoint", "credentials-endpoint", "root-ca"]),
     table("token", false, &["module", "key", "pin-file", "generate"]),
     table("identity", false, &["certificate", "ca-chain", "thing-name", "subject"]),
@@ -74,6 +74,7 @@ pub(super) const TABLES: [KnownTable; 11] = [
         ],
     ),
     table("loopback", false, &["listen"]),
+    table("local-mqtt", false, &["socket", "listen"]),
     table("enrolment", false, &["method", "est"]),
     table("enrolment.est", false, &["url", "server-ca", "user", "secret-file"]),
 ];

@@ -1,7 +1,7 @@
 //! Checks a configuration that another version accepted, and leaves out what this version does not accept. The gateway keeps its
 //! identity, and no caller gets more rights than the rules gave.
 //!
-//! Unknown keys and invalid values of `[mqtt]` and `[loopback]` are left out. An invalid role alias or access rule is left out
+//! Unknown keys and invalid values of `[mqtt]`, `[loopback]` and `[local-mqtt]` are left out. An invalid role alias or access rule is left out
 //! as a whole, because a rule without one of its conditions would apply to more callers. Known keys of `[aws]`, `[token]` and
 //! `[identity]` are never left out, because their defaults would mean another gateway or another cloud.
 
@@ -15,7 +15,7 @@ use super::toml_fault;
 use super::{Config, Folders};
 
 /// The tables in which an invalid value may be replaced by the default.
-const WITH_HARMLESS_DEFAULTS: [&str; 2] = ["mqtt", "loopback"];
+const WITH_HARMLESS_DEFAULTS: [&str; 3] = ["mqtt", "loopback", "local-mqtt"];
 
 /// Checks `merged`, and returns the configuration and the parts that were left out, a line each.
 ///

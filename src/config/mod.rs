@@ -47,7 +47,7 @@ pub use folders::{Folders, RUNTIME_FOLDER, STATE_FOLDER};
 pub use keys::{Changes, KEYS, Key, TakesEffect};
 pub use load::{examine, examine_with, load};
 pub use rule_text::RuleText;
-pub use settings::{Aws, Config, IdentityConfig, Mqtt, RoleAlias, Subject};
+pub use settings::{Aws, Config, IdentityConfig, LocalMqtt, Mqtt, RoleAlias, Subject};
 pub use shown::show;
 pub use subject::check_thing_name;
 pub use values::{is_account_name, is_alias_name, is_unit_name, may_be_granted};

@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) credentials_file: Vec<RawCredentialsFile>,
     pub(super) mqtt: RawMqtt,
     pub(super) loopback: RawLoopback,
+    pub(super) local_mqtt: RawLocalMqtt,
     pub(super) enrolment: RawEnrolment,
 }
 
@@ -39,6 +40,13 @@ pub(super) struct RawEst {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawLoopback {
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawLocalMqtt {
+    pub(super) socket: Option<bool>,
     pub(super) listen: Option<String>,
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// `[loopback]`: the address of the listener for SDKs' container providers; `None` if it is off.
     pub loopback: Option<SocketAddr>,
+    /// `[local-mqtt]`: the listeners for programs that speak MQTT.
+    pub local_mqtt: LocalMqtt,
     /// `[enrolment]`: how the certificate is obtained.
     pub enrolment: Enrolment,
     /// The daemon's own folders.
@@ -68,6 +70,15 @@ impl Config {
             ..new
         }
     }
+}
+
+/// `[local-mqtt]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalMqtt {
+    /// Whether programs can connect to a Unix socket.
+    pub socket: bool,
+    /// The loopback address that programs can connect to; `None` if it is off.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[aws]`

@@ -18,8 +18,8 @@ use crate::credentials::CredentialCacheEditor;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReporter, IdentityTask};
 use crate::local::{
-    AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot, RateLimiter,
-    RequestCounts, ThingName,
+    AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot, MqttState,
+    RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
 };
 use crate::logging::LogLevel;
 use crate::messages::{self, SessionEvent};
@@ -147,6 +147,7 @@ impl Parts {
             drop_ins: drop_in_folder(path),
             loopback,
             credentials_files,
+            mqtt: MqttState::new(config.local_mqtt, mqtt_socket_path(&config.folders.runtime)),
             rate_limiter: RateLimiter::new(clock.clone()),
             ack_waiters: AckWaiters::default(),
             request_counts: RequestCounts::default(),

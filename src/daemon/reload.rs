@@ -166,6 +166,10 @@ impl Reloader {
             loopback.rewrite_files(&context.access).await;
         }
         context.credentials_files.configure(effective.credentials_files.clone());
+        context.mqtt.configure(effective.local_mqtt);
+        if effective.local_mqtt.listen.is_some() {
+            context.mqtt.tokens.read(&context.access).await;
+        }
         self.running.replace(effective);
         self.fallback.replace(None);
         let changed = match changes.at_reload.as_slice() {

@@ -14,6 +14,7 @@ use super::credentials_files::CredentialsFiles;
 use super::limits::{AckWaiters, RateLimiter, RequestCounts};
 use super::listeners::Connections;
 use super::loopback::LoopbackSlot;
+use super::mqtt::MqttState;
 use super::thing_name::ThingName;
 use crate::clock::SharedClock;
 use crate::credentials::CredentialCache;
@@ -49,6 +50,8 @@ pub struct ApiContext {
     pub loopback: LoopbackSlot,
     /// The files of credentials for programs that can only read a file.
     pub credentials_files: Rc<CredentialsFiles>,
+    /// The listeners for programs that speak MQTT, and their connections.
+    pub mqtt: MqttState,
     /// Messages to AWS.
     pub outbox: Outbox,
     /// Messages from AWS.

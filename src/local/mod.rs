@@ -1,4 +1,5 @@
-//! Serves local programs: on the Unix socket and, for SDKs that cannot use one, on the loopback listener.
+//! Serves local programs: on the Unix socket, for SDKs that cannot use one on the loopback listener, and for programs
+//! that speak MQTT on listeners of their own (`mqtt`).
 //!
 //! Everything here runs on one thread with one runtime. Nothing waits for the cloud thread or the token; only a publish
 //! at QoS 1 and a durable subscription wait for the disk.
@@ -16,6 +17,7 @@ mod http;
 mod limits;
 mod listeners;
 mod loopback;
+mod mqtt;
 mod run;
 mod thing_name;
 
@@ -25,7 +27,8 @@ pub use caller::{Caller, Peer};
 pub use context::ApiContext;
 pub use credentials_files::{CredentialsFiles, examine_credentials_files, remove_recorded_files};
 pub use limits::{AckWaiters, RateLimiter, RequestCounts};
-pub use listeners::{Connections, bind_socket, socket_path};
+pub use listeners::{Connections, bind_socket, mqtt_socket_path, socket_path};
 pub use loopback::{Inherited, Loopback, LoopbackSlot, PortHolder};
+pub use mqtt::MqttState;
 pub use run::run;
 pub use thing_name::ThingName;

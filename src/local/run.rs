@@ -11,7 +11,8 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::context::ApiContext;
-use super::listeners::{UnixSocketListener, accept_connections, listen_on_loopback};
+use super::limits::MQTT_SLOTS;
+use super::listeners::{Connections, UnixSocketListener, accept_connections, listen_for_mqtt, listen_on_loopback};
 use crate::messages::SessionEvent;
 
 /// Maximum time for open requests at the end. Requests that are delayed by the rate limit need the longest.
@@ -31,12 +32,16 @@ pub fn run<T>(
     LocalSet::new().block_on(runtime, async move {
         let listener = UnixSocketListener::new(listener, context.clone())?;
         let connections = context.connections.clone();
+        let mqtt_connections = Connections::new(&MQTT_SLOTS);
         let listeners = [
             spawn_local(accept_connections(Rc::new(listener), connections.clone())),
             spawn_local(listen_on_loopback(context.clone(), connections.clone())),
+            spawn_local(listen_for_mqtt(context.clone(), mqtt_connections.clone())),
         ];
         let credentials_files = context.credentials_files.clone();
         spawn_local(credentials_files.keep(context.cache.clone(), context.clock.clone()));
+        let publishing = context.clone();
+        spawn_local(async move { publishing.mqtt.run(publishing.outbox.clone()).await });
         let inbox = context.inbox.clone();
         let identity = context.board.identity.clone();
         let thing_name = context.thing_name.clone();
@@ -58,7 +63,8 @@ pub fn run<T>(
         // With socket activation systemd keeps listening, and later connections are for the next run.
         listeners.iter().for_each(JoinHandle::abort);
         inbox.close();
-        if timeout(SHUTDOWN_TIMEOUT, connections.finish()).await.is_err() {
+        let finish = async { tokio::join!(connections.finish(), mqtt_connections.finish()) };
+        if timeout(SHUTDOWN_TIMEOUT, finish).await.is_err() {
             log::debug!("socket: connections that did not end in time were closed");
         }
         Ok(output)

@@ -29,6 +29,8 @@ pub use bounds::{Bounds, WhenFull};
 pub use handles::{Handles, prepare, spawn};
 pub use inbox::Inbox;
 pub use inbox::ack::{AckGuard, AckOutcome};
+pub use inbox::client_queue::{ClientInbox, FilterEvent, QueuedMessage};
+pub use inbox::clients::Client;
 pub use inbox::delivery::{Delivery, StreamEnd, StreamItem};
 pub use inbox::durable::subscription::{
     AcknowledgeOutcome, DurableSubscription, DurableSubscriptionError, SubscriptionStatus,

@@ -115,6 +115,12 @@ impl Dashboard {
             .collect()
     }
 
+    /// Waits until a message has come: `TOPIC RETAINED PAYLOAD`.
+    pub fn expect(&self, message: &str) {
+        let expected = format!("message {message}");
+        self.process.wait_for_line(SOON, |line| line == expected).unwrap();
+    }
+
     /// Publishes at quality of service 1, with further arguments of mosquitto_pub's.
     pub fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
         let mut client = client(

@@ -94,6 +94,22 @@ pub fn write_token_files(
     }
 }
 
+/// Reads the files of the administrator that `recipients` have, and writes none.
+pub fn read_administrator_tokens(recipients: &[TokenRecipient]) -> TokenFiles {
+    let (mut tokens, mut problems): (Vec<BearerToken>, Vec<Problem>) = (Vec::new(), Vec::new());
+    for recipient in recipients {
+        let Some(path) = &recipient.token_file else { continue };
+        match administrator_token(path, recipient, &tokens) {
+            Ok(token) => tokens.push(token),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    TokenFiles {
+        tokens: BearerTokens::new(tokens),
+        problems,
+    }
+}
+
 /// Removes every token file. Another user who had the port meanwhile may have been shown the tokens in them.
 pub fn remove_token_files(folder: &Path) {
     match fs::remove_dir_all(folder) {

@@ -7,7 +7,7 @@ mod secret_file;
 mod token;
 
 pub use examine::examine_token_files;
-pub use files::{TokenFiles, WriteReason, remove_token_files, write_token_files};
+pub use files::{TokenFiles, WriteReason, read_administrator_tokens, remove_token_files, write_token_files};
 pub use sealed_snapshot::{seal, unseal};
 pub use secret_file::give_token_file_to;
 pub use token::BearerTokens;

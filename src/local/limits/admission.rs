@@ -8,13 +8,47 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Maximum number of connections of one user or token holder.
+/// Maximum number of HTTP connections of one user or token holder.
 pub const PER_ORIGIN: usize = 64;
-/// Slots of the named pool that are reserved for origins with fewer than [`GUARANTEED`] connections, so that seven busy users
-/// cannot lock out an eighth.
-const RESERVED: usize = 96;
-/// Connections that each origin named by a rule is guaranteed.
-const GUARANTEED: usize = 8;
+
+/// The slots for the connections of one protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots {
+    trusted: usize,
+    named: usize,
+    strangers: usize,
+    unproven: usize,
+    /// Slots of one user or token holder.
+    per_origin: usize,
+    /// Slots of the named pool that are reserved for origins with fewer than `guaranteed` connections, so that busy users cannot
+    /// lock out another one.
+    reserved: usize,
+    /// Connections that each origin named by a rule is guaranteed.
+    guaranteed: usize,
+}
+
+/// Slots for HTTP. All together stay well below the 1024 descriptors that a service has by default.
+pub const HTTP_SLOTS: Slots = Slots {
+    trusted: PER_ORIGIN,
+    named: 448,
+    strangers: 32,
+    unproven: 192,
+    per_origin: PER_ORIGIN,
+    reserved: 96,
+    guaranteed: 8,
+};
+
+/// Slots for MQTT, whose connections stay open: one user may run everything on a gateway, a bridge and hundreds of sensors. The
+/// daemon raises its limit of descriptors for them.
+pub const MQTT_SLOTS: Slots = Slots {
+    trusted: 512,
+    named: 1024,
+    strangers: 16,
+    unproven: 64,
+    per_origin: 512,
+    reserved: 256,
+    guaranteed: 16,
+};
 
 /// The user or token holder that a connection is counted under, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,29 +106,28 @@ impl Origin {
     }
 }
 
-impl Pool {
-    /// Returns the number of slots. All pools together stay well below the 1024 descriptors that a service has by default.
-    fn slots(self) -> usize {
-        match self {
-            Self::Trusted => PER_ORIGIN,
-            Self::Named => 448,
-            Self::Strangers => 32,
-            Self::Unproven => 192,
+impl Slots {
+    fn of(&self, pool: Pool) -> usize {
+        match pool {
+            Pool::Trusted => self.trusted,
+            Pool::Named => self.named,
+            Pool::Strangers => self.strangers,
+            Pool::Unproven => self.unproven,
         }
     }
 
     /// Returns the number of slots of one origin. Each of the last two pools is a single origin.
-    fn slots_per_origin(self) -> usize {
-        match self {
-            Self::Trusted | Self::Named => PER_ORIGIN,
-            Self::Strangers | Self::Unproven => self.slots(),
+    fn per_origin(&self, pool: Pool) -> usize {
+        match pool {
+            Pool::Trusted | Pool::Named => self.per_origin,
+            Pool::Strangers | Pool::Unproven => self.of(pool),
         }
     }
 }
 
 /// Decides about a new connection of `newcomer`, given the connections that have a slot.
-pub fn admit<'a>(occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer: &Origin) -> Admission {
-    let pool = newcomer.pool();
+pub fn admit<'a>(slots: &Slots, occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer: &Origin) -> Admission {
+    let (pool, guaranteed) = (newcomer.pool(), slots.guaranteed);
     let in_pool = || {
         occupants
             .clone()
@@ -103,11 +136,11 @@ pub fn admit<'a>(occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer
     };
     let count_of = |origin: &Origin| in_pool().filter(|(_, one)| one.origin == origin).count();
     let own = count_of(newcomer);
-    let slots = match pool {
-        Pool::Named if own >= GUARANTEED => pool.slots() - RESERVED,
-        Pool::Trusted | Pool::Named | Pool::Strangers | Pool::Unproven => pool.slots(),
+    let available = match pool {
+        Pool::Named if own >= guaranteed => slots.named - slots.reserved,
+        Pool::Trusted | Pool::Named | Pool::Strangers | Pool::Unproven => slots.of(pool),
     };
-    if own < pool.slots_per_origin() && in_pool().count() < slots {
+    if own < slots.per_origin(pool) && in_pool().count() < available {
         return Admission::Enter;
     }
     let idlest = |from: &dyn Fn(&Origin) -> bool| {
@@ -119,7 +152,7 @@ pub fn admit<'a>(occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer
     let others_idlest = || {
         let mut counts: HashMap<&Origin, usize> = HashMap::new();
         in_pool().for_each(|(_, one)| *counts.entry(one.origin).or_default() += 1);
-        idlest(&|origin| own < GUARANTEED && counts.get(origin).is_some_and(|count| *count > GUARANTEED))
+        idlest(&|origin| own < guaranteed && counts.get(origin).is_some_and(|count| *count > guaranteed))
     };
     own_idlest()
         .or_else(others_idlest)

@@ -31,6 +31,12 @@ const CONNECTIONS: Limit = Limit {
     burst: 5 * BURST,
     max_delay: Duration::ZERO,
 };
+/// Limit of a caller's MQTT packets, which cost a few microseconds each. A connection above it is read more slowly.
+const PACKETS: Limit = Limit {
+    rate: 10_000,
+    burst: 5_000,
+    max_delay: Duration::MAX,
+};
 /// Maximum delay. A request that would be delayed longer is rejected.
 const MAX_DELAY: Duration = Duration::from_millis(100);
 /// Minimum delay of a rejection; short enough for an SDK whose timeout is one second.
@@ -51,6 +57,10 @@ enum Bucket {
     UserConnections(u32),
     /// New connections of users whom no rule names.
     StrangerConnections,
+    /// MQTT packets of a user.
+    UserPackets(u32),
+    /// MQTT packets of a token holder.
+    BearerPackets(TokenHolder),
 }
 
 /// A rate with its burst.
@@ -145,6 +155,18 @@ impl RateLimiter {
                     who: caller.to_string(),
                 })
             }
+        }
+    }
+
+    /// Returns how long to wait before more MQTT packets of `caller` are read, after `count` of them.
+    pub fn packet_delay(&self, caller: &Caller, count: u32) -> Duration {
+        let bucket = match caller {
+            Caller::Peer(peer) if self.is_exempt(peer.uid) => return Duration::ZERO,
+            Caller::Peer(peer) => Bucket::UserPackets(peer.account),
+            Caller::Bearer(holder) => Bucket::BearerPackets(holder.clone()),
+        };
+        match self.decide(bucket, count, PACKETS) {
+            Decision::Accept(delay) | Decision::Reject(delay) => delay,
         }
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::local::limits::{Admission, Occupant, Origin, admit};
+use crate::local::limits::{Admission, HTTP_SLOTS, Occupant, Origin, Slots, admit};
 
 /// An open connection.
 #[derive(Debug)]
@@ -38,9 +38,10 @@ impl Connection {
     }
 }
 
-/// The open connections of all listeners.
-#[derive(Clone, Debug, Default)]
+/// The open connections of all listeners of one protocol.
+#[derive(Clone, Debug)]
 pub struct Connections {
+    slots: &'static Slots,
     all: Rc<RefCell<Vec<Rc<Connection>>>>,
     request_count: Rc<Cell<u64>>,
     /// Becomes true at the end of the daemon.
@@ -48,12 +49,30 @@ pub struct Connections {
     closed: Rc<Notify>,
 }
 
+impl Default for Connections {
+    /// Connections of HTTP.
+    fn default() -> Self {
+        Self::new(&HTTP_SLOTS)
+    }
+}
+
 impl Connections {
+    /// Creates a set of connections without any.
+    pub fn new(slots: &'static Slots) -> Self {
+        Self {
+            slots,
+            all: Rc::default(),
+            request_count: Rc::default(),
+            shutdown: watch::Sender::default(),
+            closed: Rc::default(),
+        }
+    }
+
     /// Takes a slot for a connection from `origin`. At a limit the connection that was idle longest is evicted; `None` if all of
     /// them are busy.
     pub fn enter(&self, origin: Origin) -> Option<ConnectionSlot> {
         let mut connections = self.all.borrow_mut();
-        evict_idlest(&mut connections, &origin).then_some(())?;
+        evict_idlest(self.slots, &mut connections, &origin).then_some(())?;
         let connection = Rc::new(Connection {
             origin: RefCell::new(origin),
             last_request: Cell::new(self.next_number()),
@@ -90,7 +109,7 @@ impl Connections {
 }
 
 /// Makes room for one more connection from `origin`, if need be by an eviction. Returns whether there is room.
-fn evict_idlest(connections: &mut Vec<Rc<Connection>>, origin: &Origin) -> bool {
+fn evict_idlest(slots: &Slots, connections: &mut Vec<Rc<Connection>>, origin: &Origin) -> bool {
     let origins: Vec<_> = connections
         .iter()
         .map(|connection| connection.origin.borrow())
@@ -100,7 +119,7 @@ fn evict_idlest(connections: &mut Vec<Rc<Connection>>, origin: &Origin) -> bool 
         last_request: connection.last_request.get(),
         is_busy: connection.is_busy.get(),
     });
-    let admission = admit(occupants, origin);
+    let admission = admit(slots, occupants, origin);
     drop(origins);
     match admission {
         Admission::Enter => true,
@@ -141,7 +160,7 @@ impl ConnectionSlot {
             return Ok(());
         };
         let connection = all.swap_remove(own);
-        let has_room = evict_idlest(&mut all, &origin);
+        let has_room = evict_idlest(self.connections.slots, &mut all, &origin);
         connection.origin.replace(origin);
         all.push(connection);
         has_room.then_some(()).ok_or(NoSlotError)
@@ -156,6 +175,14 @@ impl ConnectionSlot {
             .subscribe()
             .wait_for(|shutdown| *shutdown)
             .await;
+    }
+
+    /// As [`shutting_down`](Self::shutting_down), without a borrow of the slot.
+    pub fn shutdown(&self) -> impl Future<Output = ()> + use<> {
+        let mut shutdown = self.connections.shutdown.subscribe();
+        async move {
+            let _ = shutdown.wait_for(|shutdown| *shutdown).await;
+        }
     }
 
     /// Marks the connection as busy until the guard is dropped.
@@ -197,90 +224,4 @@ impl Drop for ConnectionSlot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::local::limits::PER_ORIGIN;
-
-    fn is_in(connections: &Connections, slot: &ConnectionSlot) -> bool {
-        connections
-            .all
-            .borrow()
-            .iter()
-            .any(|connection| Rc::ptr_eq(connection, &slot.connection))
-    }
-
-    #[test]
-    fn the_connection_that_was_idle_longest_is_evicted_and_other_users_keep_theirs() {
-        let connections = Connections::default();
-        let other = connections.enter(Origin::Unproven).unwrap();
-        let mut mine: Vec<ConnectionSlot> = (0..PER_ORIGIN)
-            .map(|_| connections.enter(Origin::User(1)).unwrap())
-            .collect();
-        mine[0].record_request();
-        mine.push(connections.enter(Origin::User(1)).unwrap());
-        assert!(is_in(&connections, &mine[0]) && !is_in(&connections, &mine[1]) && is_in(&connections, &other));
-        drop(mine);
-        drop(other);
-        assert!(connections.all.borrow().is_empty(), "slots are released");
-    }
-
-    #[test]
-    fn busy_connections_are_not_evicted() {
-        let connections = Connections::default();
-        let mine: Vec<ConnectionSlot> = (0..PER_ORIGIN)
-            .map(|_| connections.enter(Origin::User(1)).unwrap())
-            .collect();
-        let mut busy: Vec<BusyGuard> = mine.iter().map(ConnectionSlot::mark_busy).collect();
-        assert!(connections.enter(Origin::User(1)).is_none());
-        assert!(connections.enter(Origin::User(2)).is_some());
-        busy.pop();
-        assert!(connections.enter(Origin::User(1)).is_some());
-        assert!(!is_in(&connections, &mine[PER_ORIGIN - 1]));
-    }
-
-    #[test]
-    fn a_connection_moves_to_the_slots_of_its_origin() {
-        let connections = Connections::default();
-        let camera = || Origin::Bearer("camera".into());
-        let known: Vec<ConnectionSlot> = (0..PER_ORIGIN)
-            .map(|_| {
-                let slot = connections.enter(Origin::Unproven).unwrap();
-                assert_eq!(slot.move_to(camera()), Ok(()));
-                slot
-            })
-            .collect();
-        // However many come without a token, those that have shown one stay.
-        let strangers: Vec<ConnectionSlot> = (0..1000)
-            .map(|_| connections.enter(Origin::Unproven).unwrap())
-            .collect();
-        assert!(known.iter().all(|slot| is_in(&connections, slot)));
-        let _busy: Vec<BusyGuard> = known.iter().map(ConnectionSlot::mark_busy).collect();
-        let last = strangers.last().unwrap();
-        assert_eq!(last.move_to(camera()), Err(NoSlotError));
-        assert_eq!(last.move_to(Origin::Bearer("other".into())), Ok(()));
-        assert_eq!(last.move_to(Origin::Bearer("other".into())), Ok(()), "once is enough");
-        assert_eq!(
-            strangers[0].move_to(camera()),
-            Ok(()),
-            "it was evicted, and ends by itself"
-        );
-    }
-
-    #[tokio::test]
-    async fn renewed_connections_are_evicted_once() {
-        let connections = Connections::default();
-        let (quiet, busy) = (
-            connections.enter(Origin::User(1)).unwrap(),
-            connections.enter(Origin::User(2)).unwrap(),
-        );
-        let _working = busy.mark_busy();
-        connections.renew();
-        let later = connections.enter(Origin::User(3)).unwrap();
-        for asked in [&quiet, &busy] {
-            asked.connection.evicted().await;
-        }
-        let waiting = later.connection.evicted();
-        let outcome = tokio::time::timeout(std::time::Duration::ZERO, waiting).await;
-        assert!(outcome.is_err(), "a later connection stays");
-    }
-}
+mod tests;

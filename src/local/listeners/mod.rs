@@ -1,16 +1,18 @@
 //! Accepts connections and identifies the callers at their other ends.
 //!
 //! `server` accepts for every [`Listener`](server::Listener), whatever is spoken on its connections; `http` speaks HTTP/1.1
-//! for the two listeners that there are.
+//! for two of them, and `mqtt` has the two whose connections speak MQTT.
 
 mod connections;
 mod host_header;
 mod http;
 mod loopback;
+mod mqtt;
 mod server;
 mod unix;
 
-pub use connections::Connections;
+pub use connections::{ConnectionSlot, Connections};
 pub use loopback::listen_on_loopback;
+pub use mqtt::{listen_for_mqtt, mqtt_socket_path};
 pub use server::accept_connections;
 pub use unix::{UnixSocketListener, bind_socket, socket_path};

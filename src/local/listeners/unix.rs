@@ -78,15 +78,6 @@ impl UnixSocketListener {
         Ok(Self { listener, context })
     }
 
-    /// Returns the origin of a peer. `is_named` says whether an access rule names it.
-    fn origin_of(&self, peer: &Peer, is_named: bool) -> Origin {
-        match is_named {
-            _ if self.context.rate_limiter.is_exempt(peer.uid) => Origin::Trusted,
-            true => Origin::User(peer.account),
-            false => Origin::Stranger,
-        }
-    }
-
     async fn limit_rate(&self, caller: &Caller) -> Result<(), ApiError> {
         let limiter = &self.context.rate_limiter;
         let is_exempt = matches!(caller, Caller::Peer(peer) if limiter.is_exempt(peer.uid));
@@ -110,19 +101,13 @@ impl Listener for UnixSocketListener {
     }
 
     fn identify(&self, stream: &Self::Stream) -> io::Result<Option<(Origin, Caller)>> {
-        let mut peer = Peer::from_stream(stream)?;
-        let access = self.context.access.borrow();
-        peer.account = access.accounts().account_uid(peer.uid);
-        let origin = self.origin_of(&peer, access.may_name(peer.uid, peer.gid));
+        let (origin, peer) = identify_peer(&self.context, stream)?;
         if !self.context.rate_limiter.admits_connection(&origin) {
             // A response that cannot be sent at once is not sent at all.
             let _ = stream.try_write(TOO_MANY_CONNECTIONS);
             return Ok(None);
         }
-        if !socket_holds_process() && access.has_units() {
-            peer.look_up_unit(stream);
-        }
-        Ok(Some((origin, Caller::Peer(peer))))
+        Ok(Some((origin, look_up_early(&self.context, stream, peer))))
     }
 
     async fn serve_connection(listener: Rc<Self>, stream: Self::Stream, peer: Caller, slot: ConnectionSlot) {
@@ -141,15 +126,7 @@ impl HttpListener for UnixSocketListener {
         caller: &mut Caller,
         slot: &ConnectionSlot,
     ) -> Result<(), NoSlotError> {
-        let access = self.context.access.borrow();
-        let Caller::Peer(peer) = caller else { return Ok(()) };
-        // The rules need the unit, and so does the hint for a caller with a dynamic user.
-        if socket_holds_process() && (access.has_units() || is_dynamic_user(peer.uid)) {
-            peer.look_up_unit(stream);
-        }
-        let peer = peer.clone();
-        let origin = self.origin_of(&peer, access.has_rule_for(caller));
-        slot.move_to(origin)
+        slot.move_to(complete_peer(&self.context, stream, caller))
     }
 
     async fn respond(&self, caller: &Caller, _: &ConnectionSlot, request: Request<Incoming>) -> Response {
@@ -163,4 +140,47 @@ impl HttpListener for UnixSocketListener {
             .count(Self::NAME, response.status().as_u16());
         response
     }
+}
+
+/// Returns the origin of a peer. `is_named` says whether an access rule names it.
+fn origin_of(context: &ApiContext, peer: &Peer, is_named: bool) -> Origin {
+    match is_named {
+        _ if context.rate_limiter.is_exempt(peer.uid) => Origin::Trusted,
+        true => Origin::User(peer.account),
+        false => Origin::Stranger,
+    }
+}
+
+/// Asks the kernel who is at the other end of a new connection, as far as that costs next to nothing.
+///
+/// # Errors
+/// If the kernel does not know.
+pub fn identify_peer(context: &ApiContext, stream: &tokio::net::UnixStream) -> io::Result<(Origin, Peer)> {
+    let mut peer = Peer::from_stream(stream)?;
+    let access = context.access.borrow();
+    peer.account = access.accounts().account_uid(peer.uid);
+    let origin = origin_of(context, &peer, access.may_name(peer.uid, peer.gid));
+    Ok((origin, peer))
+}
+
+/// Looks up the unit of a new peer where the socket does not hold the process, which may be gone later.
+pub fn look_up_early(context: &ApiContext, stream: &tokio::net::UnixStream, mut peer: Peer) -> Caller {
+    if !socket_holds_process() && context.access.borrow().has_units() {
+        peer.look_up_unit(stream);
+    }
+    Caller::Peer(peer)
+}
+
+/// Completes the identity of a peer that has sent something, and returns its origin.
+pub fn complete_peer(context: &ApiContext, stream: &tokio::net::UnixStream, caller: &mut Caller) -> Origin {
+    let access = context.access.borrow();
+    let Caller::Peer(peer) = caller else {
+        return Origin::Unproven;
+    };
+    // The rules need the unit, and so does the hint for a caller with a dynamic user.
+    if socket_holds_process() && (access.has_units() || is_dynamic_user(peer.uid)) {
+        peer.look_up_unit(stream);
+    }
+    let peer = peer.clone();
+    origin_of(context, &peer, access.has_rule_for(caller))
 }

@@ -8,6 +8,7 @@ mod port_holder;
 mod slot;
 mod state;
 
+pub use port::bind;
 pub use port_holder::PortHolder;
 pub use slot::LoopbackSlot;
 pub use state::{Inherited, Loopback};

@@ -57,7 +57,7 @@ impl AckGuard {
     }
 
     /// Whether AWS expects an acknowledgement. The number of such messages is bounded by AWS.
-    pub(in crate::messages) fn is_required(&self) -> bool {
+    pub fn is_required(&self) -> bool {
         self.acknowledge.is_some()
     }
 
@@ -69,7 +69,7 @@ impl AckGuard {
     }
 
     /// Whether AWS sends no further message to any program until this or another one is acknowledged.
-    pub(in crate::messages) fn blocks_others(&self) -> bool {
+    pub fn blocks_others(&self) -> bool {
         self.acknowledge
             .as_ref()
             .is_some_and(|acknowledge| acknowledge.is_window_full.load(Ordering::Relaxed))

@@ -9,8 +9,9 @@ use tokio::task::spawn_local;
 use super::ack::AckGuard;
 use super::delivery::Delivery;
 use super::durable::deliver::deliver;
+use super::filters::RETAINED_TIME;
 use super::retry_unstored::queue_or_lose;
-use super::state::{InboxState, RETAINED_TIME};
+use super::state::InboxState;
 use super::stream::Stream;
 use crate::messages::message::Received;
 use crate::messages::store::error::StoreError;
@@ -26,6 +27,7 @@ pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: Ack
         ack.mark_taken();
     }
     push_to_streams(state, &message, &ack);
+    push_to_clients(state, &message, &ack);
     let names = state.durable_loaded.get().then(|| state.durable_matching(&message));
     if names.as_ref().is_some_and(Vec::is_empty) {
         return;
@@ -73,6 +75,13 @@ fn push_to_streams(state: &Rc<InboxState>, message: &Arc<Received>, ack: &AckGua
     }
     for stream in too_slow {
         state.cut_off(&stream);
+    }
+}
+
+fn push_to_clients(state: &InboxState, message: &Arc<Received>, ack: &AckGuard) {
+    let now = state.clock.boot();
+    for client in state.clients.borrow().iter() {
+        client.offer(message, ack, now);
     }
 }
 

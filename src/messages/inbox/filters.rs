@@ -1,12 +1,16 @@
 //! Computes the filters that the gateway subscribes to at AWS, so that every program receives what it subscribed to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::qos::Qos;
 use crate::topic;
 
 /// AWS IoT allows at most 50 subscriptions per connection (quotas, "Subscriptions per connection").
 pub const MAX_FILTERS: usize = 50;
+
+/// After AWS has accepted a subscription, its retained messages arrive within this time.
+pub(super) const RETAINED_TIME: Duration = Duration::from_secs(10);
 
 /// The filters that the gateway should be subscribed to, each with its subscription.
 pub type DesiredFilters = BTreeMap<String, DesiredFilter>;

@@ -1,6 +1,8 @@
 //! The inbox: messages from AWS on their way to programs. [`Inbox`] is its handle in the local thread.
 
 pub(in crate::messages) mod ack;
+pub(in crate::messages) mod client_queue;
+pub(in crate::messages) mod clients;
 pub(in crate::messages) mod delivery;
 mod dispatch;
 pub(in crate::messages) mod durable;
@@ -27,6 +29,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use self::client_queue::ClientInbox;
+use self::clients::Client;
 use self::delivery::StreamEnd;
 use self::durable::subscription::{AcknowledgeOutcome, SubscriptionStatus};
 use self::filters::DesiredFilters;
@@ -94,6 +98,38 @@ impl Inbox {
         }
     }
 
+    /// Opens the queue of an MQTT client, which has no filters yet.
+    pub fn open_client(&self, client: Client) -> ClientInbox {
+        clients::open(&self.state, client)
+    }
+
+    /// Adds a filter to an MQTT client, or changes its quality of service. A [`FilterEvent`](client_queue::FilterEvent) follows
+    /// once AWS has answered.
+    ///
+    /// # Errors
+    /// If a limit is reached.
+    pub fn add_client_filter(
+        &self,
+        client: &ClientInbox,
+        subscriber: &Subscriber,
+        wants_retained: bool,
+    ) -> Result<(), SubscribeError> {
+        clients::add_filter(&self.state, client, subscriber, wants_retained)
+    }
+
+    /// Removes a filter of an MQTT client; returns whether it was there.
+    pub fn remove_client_filter(&self, client: &ClientInbox, filter: &str) -> bool {
+        clients::remove_filter(&self.state, client, filter)
+    }
+
+    /// Bans an MQTT client that was cut off because it did not read or acknowledge.
+    pub fn ban_client(&self, client: &ClientInbox) {
+        self.state
+            .bans
+            .borrow_mut()
+            .add(&client.queue.name, self.state.clock.boot());
+    }
+
     /// Opens a stream of the durable subscription `name`: its stored messages, then new ones. A second reader replaces the
     /// first.
     ///
@@ -154,6 +190,7 @@ impl Inbox {
             stream.end(StreamEnd::NotAllowed);
         }
         state.remove_ended_streams();
+        clients::recheck_permissions(state);
         permissions::update_suspended(state);
         state.update_desired_filters();
     }

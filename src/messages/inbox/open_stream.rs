@@ -82,6 +82,10 @@ pub(super) fn check_filter_share(
     });
     let mut filters: BTreeSet<&str> = of_reader.map(|stream| stream.filter.as_str()).collect();
     filters.extend(of_account.map(|subscription| subscription.filter.as_str()));
+    let clients = state.clients.borrow();
+    let of_clients = clients.iter().filter(|client| client.reader == subscriber.reader);
+    let of_clients: Vec<_> = of_clients.map(|client| client.filters.borrow()).collect();
+    filters.extend(of_clients.iter().flat_map(|filters| filters.keys()).map(String::as_str));
     filters.insert(&subscriber.filter);
     match filters.len() > subscriber.max_filters {
         true => Err(SubscribeError::TooManyOfReader(subscriber.max_filters)),

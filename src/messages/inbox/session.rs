@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::clients;
 use super::delivery::StreamEnd;
 use super::filters::has_wildcard;
 use super::state::InboxState;
@@ -13,7 +14,9 @@ use crate::topic;
 /// again.
 pub(super) fn start_session(state: &InboxState) {
     state.session_is_new.set(true);
+    state.granted.borrow_mut().clear();
     state.restart_durable();
+    clients::start_session(state);
     for stream in state.streams.borrow().iter() {
         stream.confirmed.set(None);
     }
@@ -24,6 +27,7 @@ pub(super) fn start_session(state: &InboxState) {
 pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
     let now = state.clock.boot();
     state.refused.borrow_mut().remove(filter);
+    state.granted.borrow_mut().insert(filter.to_owned());
     // AWS sends retained messages only for filters without wildcards. A filter with wildcards that this one covers receives
     // none, so it is confirmed as well.
     let is_confirmed = |stream: &&Rc<Stream>| {
@@ -39,6 +43,7 @@ pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
         }
     }
     drop(durable);
+    clients::confirm(state, filter);
     state.update_desired_filters();
 }
 
@@ -46,6 +51,8 @@ pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
 /// are requested individually from now on.
 pub(super) fn refuse_filter(state: &InboxState, filter: &str, why: &Problem) {
     state.refused.borrow_mut().insert(filter.to_owned());
+    state.granted.borrow_mut().remove(filter);
+    clients::refuse(state, filter, why);
     for stream in state.streams.borrow().iter().filter(|stream| stream.filter == filter) {
         stream.end(StreamEnd::Refused(why.clone()));
     }

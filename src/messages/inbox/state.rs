@@ -8,8 +8,9 @@ use std::time::Duration;
 use log::Level;
 use tokio::sync::watch;
 
+use super::client_queue::ClientQueue;
 use super::durable::subscription::DurableSubscription;
-use super::filters::{DesiredFilters, Interest, minimal_cover};
+use super::filters::{DesiredFilters, Interest, RETAINED_TIME, minimal_cover};
 use super::reader_bans::ReaderBans;
 use super::stream::Stream;
 use super::subscriber::Subscriber;
@@ -21,9 +22,6 @@ use crate::messages::owner::Owner;
 use crate::messages::thread::Store;
 use crate::topic;
 
-/// After AWS has accepted a subscription, its retained messages arrive within this time.
-pub(super) const RETAINED_TIME: Duration = Duration::from_secs(10);
-
 /// Whether the current rules allow a filter to an owner.
 pub(super) type PermissionCheck = dyn Fn(&Owner, &str) -> bool;
 
@@ -34,6 +32,8 @@ pub(super) struct InboxState {
     pub(super) desired: watch::Sender<DesiredFilters>,
     pub(super) durable_changed: watch::Receiver<()>,
     pub(super) streams: RefCell<Vec<Rc<Stream>>>,
+    /// Queues of MQTT clients.
+    pub(super) clients: RefCell<Vec<Rc<ClientQueue>>>,
     /// Durable subscriptions, as far as they are known.
     pub(super) durable: RefCell<Vec<DurableSubscription>>,
     /// Whether the durable subscriptions of earlier starts were read from the database.
@@ -49,6 +49,8 @@ pub(super) struct InboxState {
     pub(super) started: RefCell<BTreeMap<String, StartedSubscription>>,
     /// Whether AWS has started a new session since the start of the daemon.
     pub(super) session_is_new: Cell<bool>,
+    /// Filters that AWS has granted since the start of the daemon or of its session.
+    pub(super) granted: RefCell<BTreeSet<String>>,
     /// Filters that AWS has refused.
     pub(super) refused: RefCell<BTreeSet<String>>,
     pub(super) opened_streams: Cell<u64>,
@@ -82,6 +84,7 @@ impl InboxState {
             desired,
             durable_changed,
             streams: RefCell::default(),
+            clients: RefCell::default(),
             durable: RefCell::default(),
             durable_loaded: Cell::new(false),
             bans: RefCell::default(),
@@ -90,6 +93,7 @@ impl InboxState {
             unstored: Unstored::default(),
             started: RefCell::default(),
             session_is_new: Cell::new(false),
+            granted: RefCell::default(),
             refused: RefCell::default(),
             opened_streams: Cell::new(0),
         }
@@ -132,7 +136,9 @@ impl InboxState {
     pub(super) fn is_subscribed(&self, topic: &str) -> bool {
         let (streams, durable, suspended) = (self.streams.borrow(), self.durable.borrow(), self.suspended.borrow());
         let is_streamed = |stream: &Rc<Stream>| !stream.has_ended() && topic::matches(&stream.filter, topic);
-        streams.iter().any(is_streamed)
+        let clients = self.clients.borrow();
+        clients.iter().any(|client| client.is_subscribed(topic))
+            || streams.iter().any(is_streamed)
             || durable.iter().any(|subscription| {
                 !suspended.contains(&subscription.name) && topic::matches(&subscription.filter, topic)
             })
@@ -210,6 +216,19 @@ impl InboxState {
             newest_stream: 0,
             refused: false,
         });
-        minimal_cover(of_streams.chain(of_durable).chain(of_replacement))
+        let clients = self.clients.borrow();
+        let clients: Vec<_> = clients.iter().map(|client| client.filters.borrow()).collect();
+        let of_clients = clients
+            .iter()
+            .flat_map(|filters| filters.iter())
+            .map(|(filter, known)| Interest {
+                filter,
+                qos: known.qos,
+                needs_retained: known.wants_retained && known.confirmed.is_none(),
+                newest_live_stream: known.sequence,
+                newest_stream: known.sequence,
+                refused: refused.contains(filter),
+            });
+        minimal_cover(of_streams.chain(of_durable).chain(of_replacement).chain(of_clients))
     }
 }

@@ -4,6 +4,7 @@ pub(in crate::messages) mod admin;
 mod make_room;
 pub(in crate::messages) mod message_ref;
 pub(in crate::messages) mod outcome;
+mod pipelined;
 pub(in crate::messages) mod qos0;
 mod rows;
 mod schedule;

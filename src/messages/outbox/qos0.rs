@@ -33,6 +33,17 @@ impl Qos0Queue {
         (Self(sender), receiver)
     }
 
+    /// Waits for room, and passes a message to the session.
+    pub(in crate::messages) async fn start(
+        &self,
+        message: Message,
+    ) -> Result<oneshot::Receiver<Result<(), Problem>>, Problem> {
+        let (sent, outcome) = oneshot::channel();
+        let ended = |_| Problem::wait("gatepost is ending");
+        self.0.send(Qos0Message { message, sent }).await.map_err(ended)?;
+        Ok(outcome)
+    }
+
     /// Passes a message to the session, and waits until it is sent.
     pub(in crate::messages) async fn send(&self, message: Message) -> Result<(), Problem> {
         let (sent, outcome) = oneshot::channel();

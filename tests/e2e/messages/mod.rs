@@ -55,7 +55,7 @@ pub fn configure(world: &mut World) {
 }
 
 /// Cuts the gateway off from AWS; others stay connected.
-fn take_offline(world: &World) {
+pub fn take_offline(world: &World) {
     world
         .cloud
         .switches()

@@ -16,7 +16,7 @@ fn decide(there: &[(Origin, usize, bool)], newcomer: &Origin) -> Admission {
         last_request,
         is_busy: *is_busy,
     });
-    admit(occupants, newcomer)
+    admit(&HTTP_SLOTS, occupants, newcomer)
 }
 
 fn bearer(name: &str) -> Origin {
@@ -131,5 +131,5 @@ fn six_greedy_users_leave_eight_places_to_each_of_a_dozen_others() {
 #[test]
 fn all_pools_together_leave_descriptors_for_the_rest() {
     let pools = [Pool::Trusted, Pool::Named, Pool::Strangers, Pool::Unproven];
-    assert!(pools.iter().map(|pool| pool.slots()).sum::<usize>() <= 800);
+    assert!(pools.iter().map(|pool| HTTP_SLOTS.of(*pool)).sum::<usize>() <= 800);
 }

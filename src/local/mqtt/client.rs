@@ -1,0 +1,92 @@
+//! The state of one MQTT connection besides its socket.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use super::identity::Identity;
+use super::mailbox::Mailbox;
+use super::pending_suback::PendingSuback;
+use super::refusal::Refusal;
+use super::registry::ClientKey;
+use crate::local::caller::Caller;
+use crate::local::context::ApiContext;
+use crate::local::listeners::ConnectionSlot;
+use crate::messages::{Account, AckGuard, ClientInbox};
+use crate::mqtt::{Server, ServerOptions, Subscriptions};
+
+/// One connection.
+pub(super) struct Client {
+    pub(super) context: Rc<ApiContext>,
+    pub(super) server: Server,
+    pub(super) identity: Identity,
+    pub(super) slot: ConnectionSlot,
+    pub(super) mailbox: Rc<Mailbox>,
+    /// Set once CONNECT is accepted.
+    pub(super) session: Option<Session>,
+}
+
+/// The session of a client whose CONNECT was accepted.
+pub(super) struct Session {
+    pub(super) caller: Caller,
+    pub(super) account: Account,
+    /// The account as the limits have it.
+    pub(super) reader: Rc<str>,
+    pub(super) key: ClientKey,
+    /// The client in messages.
+    pub(super) name: Rc<str>,
+    /// This gateway's thing name.
+    pub(super) thing: String,
+    pub(super) inbox: ClientInbox,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) subacks: Vec<PendingSuback>,
+    /// Messages that were sent and not acknowledged, by packet identifier.
+    pub(super) in_flight: HashMap<u16, InFlight>,
+    /// Until when no packet is read, because the client sends too many.
+    pub(super) pause: Option<Instant>,
+    /// Messages that the inbox had dropped when they were last counted.
+    pub(super) dropped: u64,
+}
+
+/// A message that was sent and not acknowledged.
+pub(super) struct InFlight {
+    pub(super) ack: AckGuard,
+    pub(super) since: Instant,
+}
+
+impl Client {
+    pub(super) fn new(context: Rc<ApiContext>, identity: Identity, slot: ConnectionSlot) -> Self {
+        Self {
+            context,
+            server: Server::new(ServerOptions::default(), Instant::now()),
+            identity,
+            slot,
+            mailbox: Rc::default(),
+            session: None,
+        }
+    }
+
+    /// Names the client in messages.
+    pub(super) fn name(&self) -> String {
+        match &self.session {
+            Some(session) => session.name.to_string(),
+            None => self.identity.to_string(),
+        }
+    }
+}
+
+impl Session {
+    /// Returns the thing name as it is now.
+    pub(super) fn thing(&self, context: &ApiContext) -> String {
+        context.thing_name.known().unwrap_or_else(|| self.thing.clone())
+    }
+}
+
+/// The error of a client without a session; the protocol lets no such request through.
+pub(super) fn no_session() -> Refusal {
+    Refusal::new(
+        crate::mqtt::ReasonCode::UNSPECIFIED_ERROR,
+        "the client is not connected",
+    )
+}

@@ -1,0 +1,190 @@
+//! Decides about CONNECT: who the client is, and whether it may connect.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::client::{Client, Session};
+use super::counts::count;
+use super::identity::Identity;
+use super::refusal::Refusal;
+use super::registry::ClientKey;
+use super::will::check_will;
+use crate::local::access::Permission;
+use crate::local::caller::Caller;
+use crate::local::limits::Origin;
+use crate::messages;
+use crate::mqtt::packet::Connect;
+use crate::mqtt::{Acceptance, ProtocolVersion, ReasonCode, Subscriptions};
+use crate::topic;
+
+/// AWS IoT accepts client identifiers of at most 128 bytes.
+const MAX_CLIENT_ID: usize = 128;
+
+impl Client {
+    /// Answers CONNECT; false if it is refused.
+    pub(super) async fn connect(&mut self, connect: &Connect) -> bool {
+        match self.accept(connect).await {
+            Ok(acceptance) => {
+                count(&self.context.mqtt.log.counts.connected);
+                self.server.accept(acceptance, tokio::time::Instant::now());
+                true
+            }
+            Err(refusal) => {
+                let name = describe(&self.identity, &connect.client_id);
+                self.context.mqtt.log.refuse_client(&name, &refusal.words);
+                self.server.refuse(refusal.code, Some(&refusal.words));
+                false
+            }
+        }
+    }
+
+    async fn accept(&mut self, connect: &Connect) -> Result<Acceptance, Refusal> {
+        let caller = self.authenticate(connect)?;
+        check_client_id(&connect.client_id)?;
+        let context = self.context.clone();
+        if !context.access.borrow().has_rule_for(&caller) {
+            // The error names the rule that is missing, and the journal gets the decision.
+            let topic = context.thing_name.known().unwrap_or_else(|| topic::THING.to_owned()) + "/#";
+            context.authorize(&caller, Permission::Publish(&topic), "")?;
+        }
+        let thing = context.thing_name.get().await.ok_or_else(|| {
+            let words = "this gateway's thing name is not known yet; gatepost status says what it waits for";
+            Refusal::new(ReasonCode::SERVER_UNAVAILABLE, words)
+        })?;
+        if let Some(will) = &connect.will {
+            check_will(&context, &caller, will, &thing)?;
+        }
+        let assigned = connect.client_id.is_empty().then(assign_client_id);
+        let client_id = assigned.clone().unwrap_or_else(|| connect.client_id.clone());
+        let key = ClientKey {
+            account: caller.message_account().as_str().to_owned(),
+            client_id,
+        };
+        let name: Rc<str> = describe(&self.identity_of(&caller), &key.client_id).into();
+        context.mqtt.registry.connect(&key, &self.mailbox, false);
+        context.mqtt.registry.end_will(&key, connect.clean_start);
+        let reader = caller.account();
+        let (weak_context, permitted, own_thing) = (Rc::downgrade(&context), caller.clone(), thing.clone());
+        let is_allowed = move |topic: &str| {
+            weak_context.upgrade().is_some_and(|context| {
+                let thing = context.thing_name.known().unwrap_or_else(|| own_thing.clone());
+                let access = context.access.borrow();
+                access
+                    .find_rule(&permitted, Permission::Subscribe(topic), &thing)
+                    .is_some()
+            })
+        };
+        let inbox = context.inbox.open_client(messages::Client {
+            reader: reader.clone(),
+            name: name.to_string(),
+            durable_name: None,
+            signal: self.mailbox.signal.clone(),
+            is_allowed: Box::new(is_allowed),
+        });
+        // A client that is connected keeps its slot.
+        self.slot.mark_busy().keep();
+        self.session = Some(Session {
+            account: caller.message_account(),
+            reader: reader.into(),
+            caller,
+            key,
+            name,
+            thing,
+            inbox,
+            subscriptions: Subscriptions::default(),
+            subacks: Vec::new(),
+            in_flight: HashMap::new(),
+            pause: None,
+            dropped: 0,
+        });
+        Ok(Acceptance {
+            assigned_client_id: assigned.filter(|_| connect.version == ProtocolVersion::V5),
+            session_expiry: Some(0),
+            ..Acceptance::default()
+        })
+    }
+
+    /// Returns who the client is.
+    fn authenticate(&self, connect: &Connect) -> Result<Caller, Refusal> {
+        if let Identity::Peer(caller) = &self.identity {
+            return Ok(caller.clone());
+        }
+        let refuse = |words: &str| Refusal::new(ReasonCode::BAD_USER_NAME_OR_PASSWORD, words);
+        let Some(password) = &connect.password else {
+            return Err(refuse(
+                "CONNECT has no password: it must be the token of an access rule",
+            ));
+        };
+        let context = &self.context;
+        let Some(holder) = context.mqtt.tokens.holder_of(&password.expose(), &context.loopback) else {
+            context.audit.log_unknown_token();
+            return Err(refuse("the password is none of the tokens that gatepost accepts"));
+        };
+        let caller = Caller::Bearer(holder);
+        if self.slot.move_to(Origin::Bearer(caller.account().into())).is_err() {
+            return Err(Refusal::new(
+                ReasonCode::QUOTA_EXCEEDED,
+                format!("{caller} has as many MQTT connections as one account may have"),
+            ));
+        }
+        Ok(caller)
+    }
+
+    fn identity_of(&self, caller: &Caller) -> Identity {
+        match &self.identity {
+            Identity::Peer(_) => self.identity.clone(),
+            Identity::Password(_) => Identity::Peer(caller.clone()),
+        }
+    }
+}
+
+/// Refuses a client identifier that AWS IoT would not accept, or that cannot be shown.
+fn check_client_id(client_id: &str) -> Result<(), Refusal> {
+    let words = if client_id.len() > MAX_CLIENT_ID {
+        format!(
+            "the client identifier has {} bytes, more than {MAX_CLIENT_ID}",
+            client_id.len()
+        )
+    } else if let Some(character) = topic::not_allowed(client_id) {
+        format!("the client identifier has the character {character}")
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(ReasonCode::CLIENT_ID_NOT_VALID, words))
+}
+
+fn assign_client_id() -> String {
+    format!("gatepost-{:016x}", fastrand::u64(..))
+}
+
+/// Names a client in messages.
+fn describe(identity: &Identity, client_id: &str) -> String {
+    match client_id.get(..MAX_CLIENT_ID).unwrap_or(client_id) {
+        "" => identity.to_string(),
+        shown => format!("{identity}, client ID {}", shown.escape_debug()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_identifiers_that_aws_would_not_take_are_refused() {
+        let longest = "ä".repeat(64);
+        let too_long = "c".repeat(129);
+        for (client_id, is_accepted) in [
+            ("", true),
+            ("zigbee2mqtt", true),
+            ("a/b +#", true),
+            (longest.as_str(), true),
+            (too_long.as_str(), false),
+            ("a\nb", false),
+            ("a\u{85}", false),
+            ("\u{fdd0}", false),
+        ] {
+            assert_eq!(check_client_id(client_id).is_ok(), is_accepted, "{client_id:?}");
+        }
+        assert_ne!(assign_client_id(), assign_client_id());
+    }
+}

@@ -1,0 +1,86 @@
+//! Counts and journal lines about MQTT clients. A client in a loop cannot fill the journal with them.
+
+use std::cell::RefCell;
+
+use super::counts::{MqttCounts, count};
+use crate::event::{Event, journal};
+use crate::log_limiter::LogLimiter;
+
+/// Counts and journal lines.
+#[derive(Debug, Default)]
+pub struct MqttLog {
+    /// Counts since the start.
+    pub counts: MqttCounts,
+    refused: RefCell<LogLimiter>,
+    cut: RefCell<LogLimiter>,
+    requests: RefCell<LogLimiter>,
+    dropped: RefCell<LogLimiter>,
+}
+
+impl MqttLog {
+    /// Records a CONNECT that was refused.
+    pub(super) fn refuse_client(&self, client: &str, why: &str) {
+        count(&self.counts.refused);
+        self.refused.borrow_mut().write(|level, more| {
+            journal!(
+                level, Event::MqttClientRefused;
+                "local-mqtt: {client} was refused: {why}{more}"
+            );
+        });
+    }
+
+    /// Records a connection that gatepost has ended.
+    pub(super) fn cut_client(&self, client: &str, why: &str) {
+        count(&self.counts.cut);
+        self.cut.borrow_mut().write(|level, more| {
+            journal!(
+                level, Event::MqttClientCut;
+                "local-mqtt: the connection of {client} was ended: {why}{more}"
+            );
+        });
+    }
+
+    /// Records a message that was refused.
+    pub(super) fn refuse_message(&self, client: &str, topic: &str, why: &str) {
+        count(&self.counts.messages_refused);
+        self.log_refusal(client, "message to", topic, why);
+    }
+
+    /// Records a topic filter that was refused.
+    pub(super) fn refuse_filter(&self, client: &str, filter: &str, why: &str) {
+        self.log_refusal(client, "subscription to", filter, why);
+    }
+
+    fn log_refusal(&self, client: &str, what: &str, topic: &str, why: &str) {
+        let shown = topic.get(..256).unwrap_or(topic).escape_debug();
+        self.requests.borrow_mut().write(|level, more| {
+            journal!(
+                level, Event::MqttRequestRefused, TOPIC = topic;
+                "local-mqtt: {client}: a {what} {shown} was refused: {why}{more}"
+            );
+        });
+    }
+
+    /// Records a message of a client at QoS 0 that was dropped.
+    pub(super) fn drop_qos0(&self, why: &str) {
+        count(&self.counts.qos0_dropped);
+        self.dropped.borrow_mut().write(|level, more| {
+            journal!(
+                level, Event::MqttMessageDropped;
+                "local-mqtt: a message at quality of service 0 was dropped: {why}; {} since the start; next: publish at quality of service 1 what must not be lost{more}",
+                self.counts.qos0_dropped.get()
+            );
+        });
+    }
+
+    /// Records a message to a client that was dropped.
+    pub(super) fn drop_delivery(&self, client: &str, why: &str) {
+        count(&self.counts.delivery_dropped);
+        self.dropped.borrow_mut().write(|level, more| {
+            journal!(
+                level, Event::MqttMessageDropped;
+                "local-mqtt: a message to {client} was dropped: {why}{more}"
+            );
+        });
+    }
+}

@@ -1,0 +1,30 @@
+//! Serves programs that speak MQTT. To a program gatepost looks like AWS IoT Core's own endpoint; behind it are the outbox, the
+//! inbox and the one session with AWS.
+//!
+//! `listeners/mqtt` accepts connections and identifies their peers. `connection` drives the protocol (`crate::mqtt::Server`) of one
+//! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe`
+//! and `deliver` bring messages from the inbox, `will` publishes wills. `state` is what the connections share.
+
+mod client;
+mod connect;
+mod connection;
+mod counts;
+mod deliver;
+mod identity;
+mod log;
+mod mailbox;
+mod pending_suback;
+mod publish;
+mod publish_queue;
+mod qos0_queue;
+mod refusal;
+mod registry;
+mod state;
+mod subscribe;
+mod tokens;
+mod topics;
+mod will;
+
+pub use connection::serve;
+pub use identity::Identity;
+pub use state::MqttState;

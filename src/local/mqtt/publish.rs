@@ -1,0 +1,127 @@
+//! PUBLISH of clients: checked as over HTTP, then passed to the outbox or, at QoS 0, to the session.
+
+use super::client::Client;
+use super::publish_queue::Submission;
+use super::refusal::Refusal;
+use super::topics::resolve_topic;
+use crate::local::access::Permission;
+use crate::local::caller::Caller;
+use crate::local::context::ApiContext;
+use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, SubmitError};
+use crate::mqtt::ReasonCode;
+use crate::mqtt::packet::Publish;
+use crate::status::SessionPhase;
+use crate::topic;
+
+impl Client {
+    /// Handles a message of the client. Its PUBACK follows once it is on the disk.
+    pub(super) fn publish(&mut self, publish: Publish) {
+        let Some(session) = &self.session else { return };
+        let thing = session.thing(&self.context);
+        let (packet_id, topic) = (publish.packet_id, publish.topic.clone());
+        let message = match check_message(&self.context, &session.caller, publish, &thing) {
+            Ok(message) => message,
+            Err(refusal) => return self.refuse_message(packet_id, &topic, &refusal),
+        };
+        let mqtt = &self.context.mqtt;
+        match packet_id {
+            Some(packet_id) => mqtt.publish_queue.push(Submission {
+                message,
+                account: session.account.clone(),
+                answer_to: Some((self.mailbox.clone(), packet_id)),
+            }),
+            None if self.context.board.session.borrow().phase != SessionPhase::Connected => {
+                mqtt.log.drop_qos0("the MQTT session with AWS is not connected");
+            }
+            None => {
+                if !mqtt.qos0_queue.push(message, &session.reader) {
+                    mqtt.log.drop_qos0("too many wait for the session");
+                }
+            }
+        }
+    }
+
+    /// Sends PUBACK for the messages whose outcome is known.
+    pub(super) fn answer_stored(&mut self) {
+        for (packet_id, outcome) in self.mailbox.take_stored() {
+            match outcome {
+                Ok(()) => self.server.puback(packet_id, ReasonCode::SUCCESS, None),
+                Err(error) => self.refuse_stored(packet_id, error),
+            }
+        }
+    }
+
+    fn refuse_stored(&mut self, packet_id: u16, error: SubmitError) {
+        let refusal = Refusal::from(error);
+        self.refuse_message(Some(packet_id), "", &refusal);
+    }
+
+    /// Refuses a message: with the reason code in MQTT 5, by the end of the connection in MQTT 3.1.1. One at QoS 0 has no answer.
+    fn refuse_message(&mut self, packet_id: Option<u16>, topic: &str, refusal: &Refusal) {
+        let name = self.name();
+        self.context.mqtt.log.refuse_message(&name, topic, &refusal.words);
+        if let Some(packet_id) = packet_id {
+            self.server.puback(packet_id, refusal.code, Some(&refusal.words));
+        }
+    }
+}
+
+/// Returns the message that is to be published.
+///
+/// # Errors
+/// If no rule allows its topic, or AWS would not take it.
+pub(super) fn check_message(
+    context: &ApiContext,
+    caller: &Caller,
+    publish: Publish,
+    thing: &str,
+) -> Result<Message, Refusal> {
+    let presence = context.presence_topic.borrow().clone();
+    let topic = resolve_topic(&publish.topic, thing, presence.as_deref())?;
+    context.authorize(caller, Permission::Publish(&topic), thing)?;
+    let mut properties = publish.properties;
+    if let Some(response) = &properties.response_topic {
+        topic::check_publish(response)
+            .map_err(|reason| Refusal::new(ReasonCode::TOPIC_NAME_INVALID, format!("the response topic: {reason}")))?;
+    }
+    // AWS keeps no message longer, and a message that expires at once was worth sending.
+    properties.message_expiry = properties
+        .message_expiry
+        .map(|seconds| seconds.clamp(*EXPIRY_RANGE.start(), *EXPIRY_RANGE.end()));
+    let texts = [&properties.content_type, &properties.response_topic];
+    let users = properties
+        .user_properties
+        .iter()
+        .flat_map(|(name, value)| [name, value]);
+    if let Some(character) = texts
+        .into_iter()
+        .flatten()
+        .chain(users)
+        .find_map(|text| topic::not_allowed(text))
+    {
+        let words = format!("a property has the character {character}, over which a broker may end the connection");
+        return Err(Refusal::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, words));
+    }
+    let message = Message {
+        topic,
+        payload: publish.payload,
+        retain: publish.retain,
+        properties,
+    };
+    check_size(&message, context.outbox.packet_limit())?;
+    Ok(message)
+}
+
+fn check_size(message: &Message, packet_limit: u32) -> Result<(), Refusal> {
+    let (payload, properties, packet) = (message.payload.len(), message.properties.size(), message.packet_size());
+    let words = if payload > MAX_PAYLOAD {
+        format!("its payload has {payload} bytes, and AWS IoT takes {MAX_PAYLOAD}")
+    } else if properties > MAX_PROPERTIES {
+        format!("its properties have {properties} bytes, more than {MAX_PROPERTIES}")
+    } else if packet > usize::try_from(packet_limit).unwrap_or(usize::MAX) {
+        format!("it makes a packet of {packet} bytes, and the broker takes packets of at most {packet_limit} bytes")
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(ReasonCode::QUOTA_EXCEEDED, words))
+}

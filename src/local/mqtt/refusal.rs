@@ -1,0 +1,77 @@
+//! Why a request of an MQTT client is refused.
+
+use crate::local::access::AccessDeniedError;
+use crate::messages::{DurableSubscriptionError, SubmitError, SubscribeError};
+use crate::mqtt::ReasonCode;
+use crate::problem::Problem;
+
+/// Why a request is refused: the code for the program, and words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason code.
+    pub code: ReasonCode,
+    /// The reason string of MQTT 5, and the cause in the journal.
+    pub words: String,
+}
+
+impl Refusal {
+    /// Creates a refusal.
+    pub fn new(code: ReasonCode, words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self { code, words }
+    }
+}
+
+impl From<AccessDeniedError> for Refusal {
+    fn from(error: AccessDeniedError) -> Self {
+        Self::new(ReasonCode::NOT_AUTHORIZED, error.message)
+    }
+}
+
+impl From<SubmitError> for Refusal {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Full(problem) | SubmitError::DiskFull(problem) => {
+                Self::new(ReasonCode::QUOTA_EXCEEDED, problem.message)
+            }
+            SubmitError::Unusable(problem) => Self::new(ReasonCode::UNSPECIFIED_ERROR, problem.message),
+        }
+    }
+}
+
+impl From<&Problem> for Refusal {
+    fn from(problem: &Problem) -> Self {
+        Self::new(ReasonCode::NOT_AUTHORIZED, problem.message.clone())
+    }
+}
+
+impl From<SubscribeError> for Refusal {
+    fn from(error: SubscribeError) -> Self {
+        let quota = |words: String| Self::new(ReasonCode::QUOTA_EXCEEDED, words);
+        match error {
+            SubscribeError::Banned(remaining) => quota(format!(
+                "this client was cut off because it did not read or acknowledge; it may subscribe again in {} s",
+                remaining.as_secs() + 1
+            )),
+            SubscribeError::TooManyStreams(limit) => {
+                quota(format!("one user may have {limit} subscriptions open at once"))
+            }
+            SubscribeError::TooManyFilters(limit) => quota(format!(
+                "AWS IoT takes {limit} subscriptions of a gateway, and the programs on it have as many filters"
+            )),
+            SubscribeError::TooManyOfReader(limit) => quota(format!(
+                "one user may have {limit} topic filters, half of what AWS IoT takes of a gateway"
+            )),
+            SubscribeError::Durable(DurableSubscriptionError::TooMany(limit)) => quota(format!(
+                "a gateway has at most {limit} durable subscriptions and sessions"
+            )),
+            SubscribeError::Durable(DurableSubscriptionError::TooManyOfAccount(limit)) => quota(format!(
+                "one user or unit may have {limit} durable subscriptions and sessions"
+            )),
+            SubscribeError::Durable(DurableSubscriptionError::Owned) => {
+                Self::new(ReasonCode::NOT_AUTHORIZED, "the session belongs to somebody else")
+            }
+            SubscribeError::Unusable(problem) => Self::new(ReasonCode::UNSPECIFIED_ERROR, problem.message),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The MQTT clients that are connected, and the wills that wait for their delay.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::task::JoinHandle;
+
+use super::mailbox::Mailbox;
+
+/// A client: its account and its client identifier. Two accounts may use the same client identifier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKey {
+    /// The account.
+    pub account: String,
+    /// The client identifier.
+    pub client_id: String,
+}
+
+/// A will that waits for its delay.
+struct PendingWill {
+    waiting: JoinHandle<()>,
+    publish_now: Box<dyn FnOnce()>,
+}
+
+impl std::fmt::Debug for PendingWill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingWill").finish_non_exhaustive()
+    }
+}
+
+/// The clients by their keys.
+#[derive(Debug, Default)]
+pub struct Registry {
+    connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
+    wills: RefCell<HashMap<ClientKey, PendingWill>>,
+}
+
+impl Registry {
+    /// Registers a connection of the client. An earlier one ends; `resumes` says whether this one goes on with its session.
+    pub fn connect(&self, key: &ClientKey, mailbox: &Rc<Mailbox>, resumes: bool) {
+        let before = self.connected.borrow_mut().insert(key.clone(), mailbox.clone());
+        if let Some(before) = before {
+            before.take_over(resumes);
+        }
+    }
+
+    /// Removes a connection, unless another one has taken its place; returns whether it was there.
+    pub fn disconnect(&self, key: &ClientKey, mailbox: &Rc<Mailbox>) -> bool {
+        let mut connected = self.connected.borrow_mut();
+        let is_current = connected.get(key).is_some_and(|known| Rc::ptr_eq(known, mailbox));
+        if is_current {
+            connected.remove(key);
+        }
+        is_current
+    }
+
+    /// The connected clients.
+    pub fn count(&self) -> usize {
+        self.connected.borrow().len()
+    }
+
+    /// Remembers a will that waits for its delay. `publish_now` publishes it before that.
+    pub fn add_will(&self, key: ClientKey, waiting: JoinHandle<()>, publish_now: Box<dyn FnOnce()>) {
+        let mut wills = self.wills.borrow_mut();
+        wills.retain(|_, will| !will.waiting.is_finished());
+        wills.insert(key, PendingWill { waiting, publish_now });
+    }
+
+    /// Ends the wait of the client's will: it is not published if the session goes on, and at once if it ends.
+    pub fn end_will(&self, key: &ClientKey, session_ends: bool) {
+        let Some(will) = self.wills.borrow_mut().remove(key) else {
+            return;
+        };
+        if will.waiting.is_finished() {
+            return;
+        }
+        will.waiting.abort();
+        if session_ends {
+            (will.publish_now)();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_connection_of_the_same_client_takes_over_and_others_stay() {
+        let registry = Registry::default();
+        let key = |account: &str| ClientKey {
+            account: account.into(),
+            client_id: "c".into(),
+        };
+        let [first, second, other] = [0; 3].map(|_| Rc::new(Mailbox::default()));
+        registry.connect(&key("a"), &first, false);
+        registry.connect(&key("b"), &other, false);
+        registry.connect(&key("a"), &second, true);
+        assert_eq!(first.taken_over(), Some(true));
+        assert_eq!((second.taken_over(), other.taken_over()), (None, None));
+        assert_eq!(registry.count(), 2);
+        assert!(!registry.disconnect(&key("a"), &first), "it has been replaced");
+        assert!(registry.disconnect(&key("a"), &second));
+        assert_eq!(registry.count(), 1);
+    }
+}

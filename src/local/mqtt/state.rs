@@ -1,0 +1,92 @@
+//! What the MQTT connections share.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use super::log::MqttLog;
+use super::publish_queue::{self, PublishQueue};
+use super::qos0_queue::{self, Qos0Queue};
+use super::registry::Registry;
+use super::tokens::MqttTokens;
+use crate::config::LocalMqtt;
+use crate::messages::Outbox;
+
+/// The state of the MQTT listeners and their connections.
+#[derive(Debug)]
+pub struct MqttState {
+    configured: watch::Sender<LocalMqtt>,
+    socket_path: PathBuf,
+    /// The secrets of the administrator.
+    pub tokens: MqttTokens,
+    /// The clients that are connected.
+    pub(super) registry: Registry,
+    /// Messages on their way to the outbox.
+    pub(super) publish_queue: PublishQueue,
+    /// Messages at QoS 0 on their way to the session.
+    pub(super) qos0_queue: Rc<Qos0Queue>,
+    /// Counts and journal lines.
+    pub log: Rc<MqttLog>,
+}
+
+impl MqttState {
+    /// Creates the state of listeners as configured. The Unix socket is at `socket_path`.
+    pub fn new(config: LocalMqtt, socket_path: PathBuf) -> Self {
+        Self {
+            configured: watch::Sender::new(config),
+            socket_path,
+            tokens: MqttTokens::default(),
+            registry: Registry::default(),
+            publish_queue: PublishQueue::new(),
+            qos0_queue: Rc::default(),
+            log: Rc::default(),
+        }
+    }
+
+    /// Configures the listeners.
+    pub fn configure(&self, config: LocalMqtt) {
+        self.configured.send_if_modified(|known| {
+            let has_changed = *known != config;
+            *known = config;
+            has_changed
+        });
+    }
+
+    /// The path of the Unix socket.
+    pub fn socket_path(&self) -> &Path {
+        &self.socket_path
+    }
+
+    /// Whether programs can connect to the Unix socket.
+    pub fn has_socket(&self) -> bool {
+        self.configured.borrow().socket
+    }
+
+    /// The address that programs can connect to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.configured.borrow().listen
+    }
+
+    /// Subscribes to changes of the configuration.
+    pub fn watch(&self) -> watch::Receiver<LocalMqtt> {
+        self.configured.subscribe()
+    }
+
+    /// The clients that are connected.
+    pub fn client_count(&self) -> usize {
+        self.registry.count()
+    }
+
+    /// Passes messages of clients to the outbox and to the session until the daemon ends.
+    pub async fn run(&self, outbox: Outbox) {
+        let Some(receiver) = self.publish_queue.take_receiver() else {
+            return;
+        };
+        tokio::join!(
+            publish_queue::run(receiver, self.log.clone(), outbox.clone()),
+            qos0_queue::run(self.qos0_queue.clone(), self.log.clone(), outbox),
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! The secrets that identify a program on the TCP listener: the password of its CONNECT.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use log::Level;
+use tokio::task::spawn_blocking;
+
+use crate::event::{Event, journal};
+use crate::local::access::AccessRules;
+use crate::local::bearer_tokens::{BearerTokens, read_administrator_tokens};
+use crate::local::caller::TokenHolder;
+use crate::local::loopback::LoopbackSlot;
+
+/// The administrator's own secrets (`token-file`). They are valid here whether or not there is a loopback listener.
+#[derive(Debug, Default)]
+pub struct MqttTokens(RefCell<Rc<BearerTokens>>);
+
+impl MqttTokens {
+    /// Reads the files that the rules name.
+    pub async fn read(&self, access: &RefCell<AccessRules>) {
+        let recipients: Vec<_> = access.borrow().token_recipients().collect();
+        let Ok(read) = spawn_blocking(move || read_administrator_tokens(&recipients)).await else {
+            return;
+        };
+        for problem in read.problems {
+            journal!(Level::Warn, Event::LoopbackTokenFile; "local-mqtt: {problem}");
+        }
+        self.0.replace(Rc::new(read.tokens));
+    }
+
+    /// Finds the holder of a password: a secret of the administrator, or a token of the loopback listener.
+    pub fn holder_of(&self, password: &[u8], loopback: &LoopbackSlot) -> Option<TokenHolder> {
+        // Both are looked at in any case, so that the time does not tell where it was found.
+        let own = self.0.borrow().holder_of(password);
+        let generated = loopback
+            .get()
+            .and_then(|loopback| loopback.tokens().holder_of(password));
+        own.or(generated)
+    }
+}

@@ -1,0 +1,104 @@
+//! Wills: the messages that gatepost publishes for clients whose connection is lost.
+
+use std::rc::Rc;
+
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use super::client::Session;
+use super::publish::check_message;
+use super::publish_queue::Submission;
+use super::refusal::Refusal;
+use crate::local::caller::Caller;
+use crate::local::context::ApiContext;
+use crate::messages::{Account, Message};
+use crate::mqtt::DueWill;
+use crate::mqtt::packet::{Publish, Will};
+use crate::qos::Qos;
+
+/// A will whose time has come, or will come.
+#[derive(Clone)]
+struct Publication {
+    context: Rc<ApiContext>,
+    caller: Caller,
+    account: Account,
+    reader: Rc<str>,
+    name: Rc<str>,
+    thing: String,
+    will: Will,
+}
+
+/// Checks a will when the client connects.
+///
+/// # Errors
+/// If no rule allows its topic, or AWS would not take it.
+pub(super) fn check_will(context: &ApiContext, caller: &Caller, will: &Will, thing: &str) -> Result<(), Refusal> {
+    check_message(context, caller, as_message(will), thing)
+        .map(drop)
+        .map_err(|refusal| Refusal::new(refusal.code, format!("its will: {}", refusal.words)))
+}
+
+/// Publishes a will after its delay, unless the session goes on before.
+pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueWill) {
+    let publication = Publication {
+        context: context.clone(),
+        caller: session.caller.clone(),
+        account: session.account.clone(),
+        reader: session.reader.clone(),
+        name: session.name.clone(),
+        thing: session.thing(context),
+        will: due.will,
+    };
+    if due.delay.is_zero() {
+        return publish(&publication);
+    }
+    let at_once = publication.clone();
+    let waiting = spawn_local(async move {
+        sleep(due.delay).await;
+        publish(&publication);
+    });
+    let publish_now = Box::new(move || publish(&at_once));
+    context
+        .mqtt
+        .registry
+        .add_will(session.key.clone(), waiting, publish_now);
+}
+
+/// Publishes a will, if the rules allow its topic now.
+fn publish(publication: &Publication) {
+    let Publication {
+        context,
+        caller,
+        account,
+        reader,
+        name,
+        thing,
+        will,
+    } = publication;
+    let message: Message = match check_message(context, caller, as_message(will), thing) {
+        Ok(message) => message,
+        Err(refusal) => return context.mqtt.log.refuse_message(name, &will.topic, &refusal.words),
+    };
+    if will.qos == Qos::AtMostOnce {
+        if !context.mqtt.qos0_queue.push(message, reader) {
+            context.mqtt.log.drop_qos0("too many wait for the session");
+        }
+        return;
+    }
+    context.mqtt.publish_queue.push(Submission {
+        message,
+        account: account.clone(),
+        answer_to: None,
+    });
+}
+
+fn as_message(will: &Will) -> Publish {
+    Publish {
+        qos: will.qos,
+        retain: will.retain,
+        topic: will.topic.clone(),
+        properties: will.properties.clone(),
+        payload: will.payload.clone(),
+        ..Publish::default()
+    }
+}

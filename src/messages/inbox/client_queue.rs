@@ -1,0 +1,295 @@
+//! Messages of the inbox on their way to one MQTT client of the local listener.
+//!
+//! A client has one queue for all its topic filters, because it gets one copy of a message, however many of its filters match.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::ack::AckGuard;
+use super::filters::RETAINED_TIME;
+use crate::messages::message::Received;
+use crate::problem::Problem;
+use crate::qos::Qos;
+use crate::topic;
+
+/// Messages at QoS 0 that may wait for a client; further ones are dropped. Messages at QoS 1 are bounded by what AWS sends before
+/// they are acknowledged.
+const MAX_QOS0_MESSAGES: usize = 1024;
+/// Bytes of the same.
+const MAX_QOS0_BYTES: usize = 2 * 1024 * 1024;
+
+/// Whether the rules allow a topic or filter to the client now.
+pub(super) type PermissionCheck = Box<dyn Fn(&str) -> bool>;
+
+/// Called when the client drops its end of the queue.
+pub(super) type OnDrop = Box<dyn Fn(&Rc<ClientQueue>)>;
+
+/// A message that waits for its client.
+#[derive(Clone, Debug)]
+pub struct QueuedMessage {
+    /// The message.
+    pub message: Arc<Received>,
+    /// Kept until the client has the message.
+    pub ack: AckGuard,
+    /// The number under which a durable subscription has stored it.
+    pub stored: Option<i64>,
+    /// When it was queued.
+    pub since: Instant,
+}
+
+/// What has become of a filter of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterEvent {
+    /// AWS has granted it.
+    Granted(String),
+    /// AWS has refused it.
+    Refused(String, Problem),
+    /// No rule gives it any more.
+    NotAllowed(String),
+    /// The session was deleted, by an operator or because the store lost it.
+    Deleted,
+}
+
+/// A filter of the client, as the inbox needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientFilter {
+    pub(super) qos: Qos,
+    /// As [`Stream::sequence`](super::stream::Stream).
+    pub(super) sequence: u64,
+    /// When AWS accepted the subscription, by the boottime clock.
+    pub(super) confirmed: Option<Duration>,
+    /// Whether the client wants the retained messages that AWS has at the time of the subscription.
+    pub(super) wants_retained: bool,
+}
+
+/// The inbox's end of a client's queue.
+pub(in crate::messages) struct ClientQueue {
+    /// Account for the limits.
+    pub(super) reader: String,
+    /// The client in messages, and for bans.
+    pub(super) name: String,
+    /// The durable subscription that stores its messages at QoS 1.
+    pub(super) durable_name: Option<String>,
+    pub(super) filters: RefCell<BTreeMap<String, ClientFilter>>,
+    pub(super) permission_check: PermissionCheck,
+    messages: RefCell<VecDeque<QueuedMessage>>,
+    qos0_messages: Cell<usize>,
+    qos0_bytes: Cell<usize>,
+    stored_messages: Cell<usize>,
+    events: RefCell<VecDeque<FilterEvent>>,
+    dropped: Cell<u64>,
+    ended: Cell<bool>,
+    /// Notifies the client's connection.
+    signal: Rc<Notify>,
+    /// Notifies the feed of stored messages.
+    taken: Notify,
+}
+
+impl std::fmt::Debug for ClientQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientQueue")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientQueue {
+    pub(super) fn new(
+        reader: String,
+        name: String,
+        durable_name: Option<String>,
+        signal: Rc<Notify>,
+        permission_check: PermissionCheck,
+    ) -> Self {
+        Self {
+            reader,
+            name,
+            durable_name,
+            filters: RefCell::default(),
+            permission_check,
+            messages: RefCell::default(),
+            qos0_messages: Cell::new(0),
+            qos0_bytes: Cell::new(0),
+            stored_messages: Cell::new(0),
+            events: RefCell::default(),
+            dropped: Cell::new(0),
+            ended: Cell::new(false),
+            signal,
+            taken: Notify::new(),
+        }
+    }
+
+    /// Queues a message from AWS if a filter matches it and nothing stores it for the client.
+    pub(super) fn offer(&self, message: &Arc<Received>, ack: &AckGuard, now: Duration) {
+        let filters = self.filters.borrow();
+        let matching = filters
+            .iter()
+            .filter(|(filter, _)| topic::matches(filter, &message.topic));
+        let wanted = matching.filter(|(_, filter)| !message.retained || filter.expects_retained(now));
+        let Some(granted) = wanted.map(|(_, filter)| filter.qos).max() else {
+            return;
+        };
+        let qos = granted.min(message.qos);
+        if self.durable_name.is_some() && qos > Qos::AtMostOnce {
+            return;
+        }
+        let ack = match self.durable_name {
+            Some(_) => AckGuard::none(),
+            None => ack.clone(),
+        };
+        self.push(QueuedMessage {
+            message: message.clone(),
+            ack,
+            stored: None,
+            since: Instant::now(),
+        });
+    }
+
+    /// Whether a filter of the client matches the topic.
+    pub(super) fn is_subscribed(&self, topic: &str) -> bool {
+        self.filters.borrow().keys().any(|filter| topic::matches(filter, topic))
+    }
+
+    fn push(&self, queued: QueuedMessage) {
+        if self.ended.get() {
+            return;
+        }
+        if queued.is_unbounded() {
+            let (messages, bytes) = (self.qos0_messages.get() + 1, self.qos0_bytes.get() + queued.size());
+            if messages > MAX_QOS0_MESSAGES || (messages > 1 && bytes > MAX_QOS0_BYTES) {
+                return self.dropped.set(self.dropped.get() + 1);
+            }
+            self.qos0_messages.set(messages);
+            self.qos0_bytes.set(bytes);
+        }
+        self.stored_messages
+            .set(self.stored_messages.get() + usize::from(queued.stored.is_some()));
+        self.messages.borrow_mut().push_back(queued);
+        self.signal.notify_one();
+    }
+
+    pub(super) fn tell(&self, event: FilterEvent) {
+        self.events.borrow_mut().push_back(event);
+        self.signal.notify_one();
+    }
+
+    /// Records that AWS has granted a filter, and tells the client that it is waiting for that.
+    pub(super) fn confirm(&self, filter: &str, now: Duration) {
+        if let Some(known) = self.filters.borrow_mut().get_mut(filter)
+            && known.confirmed.is_none()
+        {
+            known.confirmed = Some(now);
+            self.tell(FilterEvent::Granted(filter.to_owned()));
+        }
+    }
+
+    /// Ends the queue; what waits in it is dropped.
+    pub(super) fn close(&self) {
+        self.ended.set(true);
+        self.messages.borrow_mut().clear();
+        self.filters.borrow_mut().clear();
+        self.taken.notify_one();
+    }
+
+    fn pop(&self) -> Option<QueuedMessage> {
+        let queued = self.messages.borrow_mut().pop_front()?;
+        if queued.is_unbounded() {
+            self.qos0_messages.set(self.qos0_messages.get() - 1);
+            self.qos0_bytes.set(self.qos0_bytes.get() - queued.size());
+        }
+        if queued.stored.is_some() {
+            self.stored_messages.set(self.stored_messages.get() - 1);
+            self.taken.notify_one();
+        }
+        Some(queued)
+    }
+}
+
+impl ClientFilter {
+    /// Whether the retained messages for this filter may still arrive.
+    fn expects_retained(&self, now: Duration) -> bool {
+        self.wants_retained
+            && self
+                .confirmed
+                .is_none_or(|then| now.saturating_sub(then) < RETAINED_TIME)
+    }
+}
+
+impl QueuedMessage {
+    /// Whether nothing else bounds how many of these there are.
+    fn is_unbounded(&self) -> bool {
+        self.stored.is_none() && !self.ack.is_required()
+    }
+
+    fn size(&self) -> usize {
+        self.message.topic.len() + self.message.payload.len() + self.message.properties.size()
+    }
+}
+
+/// The client's end of its queue. Dropping it ends the queue.
+pub struct ClientInbox {
+    pub(super) queue: Rc<ClientQueue>,
+    pub(super) on_drop: OnDrop,
+}
+
+impl std::fmt::Debug for ClientInbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientInbox")
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientInbox {
+    /// Takes the next message.
+    pub fn next_message(&self) -> Option<QueuedMessage> {
+        self.queue.pop()
+    }
+
+    /// Puts a message back that could not be sent yet.
+    pub fn put_back(&self, queued: QueuedMessage) {
+        if queued.is_unbounded() {
+            self.queue.qos0_messages.set(self.queue.qos0_messages.get() + 1);
+            self.queue.qos0_bytes.set(self.queue.qos0_bytes.get() + queued.size());
+        }
+        self.queue
+            .stored_messages
+            .set(self.queue.stored_messages.get() + usize::from(queued.stored.is_some()));
+        self.queue.messages.borrow_mut().push_front(queued);
+    }
+
+    /// Takes the next event about a filter.
+    pub fn next_event(&self) -> Option<FilterEvent> {
+        self.queue.events.borrow_mut().pop_front()
+    }
+
+    /// The oldest message that waits: when it was queued, and whether AWS sends nothing to any program until it is acknowledged.
+    pub fn oldest(&self) -> Option<(Instant, bool)> {
+        let messages = self.queue.messages.borrow();
+        let oldest = messages.front()?;
+        Some((oldest.since, oldest.ack.blocks_others()))
+    }
+
+    /// Messages at QoS 0 that were dropped because the client did not read.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped.get()
+    }
+
+    /// The name of the durable subscription behind it.
+    pub fn durable_name(&self) -> Option<&str> {
+        self.queue.durable_name.as_deref()
+    }
+}
+
+impl Drop for ClientInbox {
+    fn drop(&mut self) {
+        self.queue.close();
+        (self.on_drop)(&self.queue);
+    }
+}

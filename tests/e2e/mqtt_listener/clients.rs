@@ -1,0 +1,143 @@
+//! mosquitto_pub and mosquitto_sub, on the Unix socket and on the loopback address.
+
+use std::process::Command;
+
+use rig::command;
+use rig::process::Process;
+
+use super::packets::{Client, Connect, V3_1_1, V5};
+use super::{SECRET, socket, switch_on, world};
+use crate::dashboard::Dashboard;
+use crate::messages::subscribed;
+use crate::registry::bring_online_known;
+use crate::support::{SOON, THING, World};
+
+/// The options that connect to one of the listeners.
+fn transports(world: &World, address: std::net::SocketAddr) -> [Vec<String>; 2] {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let (port, path) = (address.port().to_string(), socket(&world.gateway).display().to_string());
+    [
+        words(&["--unix", &path]),
+        words(&["-h", "127.0.0.1", "-p", &port, "-u", "any", "-P", SECRET]),
+    ]
+}
+
+/// mosquitto_sub that prints each message in a line, subscribed.
+fn mosquitto_sub(options: &[String], more: &[&str]) -> Process {
+    let mut unbuffered = command::command("stdbuf");
+    unbuffered.args(["-oL", "mosquitto_sub", "-d", "-F", "message %t %r %q %p"]);
+    unbuffered.args(options).args(more);
+    let process = Process::spawn(&mut unbuffered, "mosquitto-clients").unwrap();
+    process
+        .wait_for_line(SOON, |line| line.contains("Subscribed (mid"))
+        .unwrap();
+    process
+}
+
+fn mosquitto_pub(options: &[String], more: &[&str]) -> std::process::Output {
+    Command::new("mosquitto_pub").args(options).args(more).output().unwrap()
+}
+
+#[test]
+fn promise_12_mosquittos_clients_publish_and_subscribe_without_a_certificate() {
+    let (world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    for (number, options) in transports(&world, address).iter().enumerate() {
+        for version in ["311", "5"] {
+            let topic = format!("{{thing}}/up/{number}/{version}");
+            let sent = mosquitto_pub(options, &["-V", version, "-q", "1", "-t", &topic, "-m", "hello"]);
+            assert!(sent.status.success(), "{options:?} {version}: {sent:?}");
+            dashboard.expect(&format!("{THING}/up/{number}/{version} 0 hello"));
+
+            let filter = format!("{{thing}}/down/{number}/{version}");
+            let resolved = filter.replace("{thing}", THING);
+            let program = mosquitto_sub(options, &["-V", version, "-q", "1", "-t", &filter]);
+            subscribed(&world, &resolved);
+            dashboard.publish(&resolved, "command", &["-q", "1"]);
+            let expected = format!("message {resolved} 0 1 command");
+            program.wait_for_line(SOON, |line| line == expected).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_message_at_qos_0_goes_out_and_one_that_is_retained_stays() {
+    let (world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    let [options, _] = transports(&world, address);
+    assert!(
+        mosquitto_pub(&options, &["-t", &format!("{THING}/zero"), "-m", "now"])
+            .status
+            .success()
+    );
+    dashboard.expect(&format!("{THING}/zero 0 now"));
+    let retained = format!("{THING}/kept");
+    dashboard.publish(&retained, "state", &["-r"]);
+    // Each program that subscribes gets it, also one on a filter that another one has already.
+    for _ in 0..2 {
+        let program = mosquitto_sub(&options, &["-q", "1", "-t", &retained]);
+        let expected = format!("message {retained} 1 1 state");
+        program.wait_for_line(SOON, |line| line == expected).unwrap();
+    }
+}
+
+#[test]
+fn promise_5_what_has_its_puback_reaches_aws_after_a_kill() {
+    let mut world = World::new();
+    let address = switch_on(&mut world);
+    bring_online_known(&mut world);
+    world.gateway.wait_for_log(&format!("listens at {address}"));
+    let dashboard = Dashboard::start(&world);
+    crate::messages::take_offline(&world);
+    let mut client = Client::on_address(address, V5);
+    let mut connect = Connect::new("meter");
+    connect.password = Some(SECRET.into());
+    assert_eq!(client.connect(&connect)[1], 0);
+    // All are sent before the first PUBACK is read.
+    for number in 1..=50 {
+        client.publish(&format!("{THING}/meter"), Some(number), number.to_string().as_bytes());
+    }
+    for number in 1..=50 {
+        assert_eq!(client.puback(number), 0);
+    }
+    world.gateway.kill();
+    world.cloud.switches().set(|switches| switches.refuse_connect = None);
+    world.gateway.start();
+    for number in 1..=50 {
+        dashboard.expect(&format!("{THING}/meter 0 {number}"));
+    }
+}
+
+#[test]
+fn off_unless_it_is_configured_and_switched_by_a_reload() {
+    let mut world = World::new();
+    world.gateway.start();
+    world.gateway.wait_for_csr();
+    assert!(!socket(&world.gateway).exists());
+    let address = switch_on(&mut world);
+    world.gateway.write_config();
+    world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    world.gateway.wait_for_log(&format!("listens at {address}"));
+    world.gateway.wait_for_log("mqtt.sock");
+    let off = format!("[local-mqtt]\nsocket = true\nlisten = \"{address}\"");
+    world.gateway.configure(&off, "");
+    world.gateway.write_config();
+    world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    rig::wait::until(SOON, "the socket and the port are closed", || {
+        !socket(&world.gateway).exists() && std::net::TcpStream::connect(address).is_err()
+    })
+    .unwrap();
+}
+
+#[test]
+fn empty_client_identifiers_are_assigned_and_pings_are_answered() {
+    let (world, _) = world();
+    let mut client = Client::on_socket(&world.gateway, V5);
+    let connack = client.connect(&Connect::new(""));
+    assert!(String::from_utf8_lossy(&connack).contains("gatepost-"), "{connack:?}");
+    client.send(0xc0, &[]);
+    assert_eq!(client.receive().unwrap().first, 0xd0);
+    let mut client = Client::connected(&world.gateway, V3_1_1, "");
+    client.send(0xc0, &[]);
+    assert_eq!(client.receive().unwrap().first, 0xd0);
+}
