@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
+use http_body_util::Full;
+use hyper::Request;
 use rustls::ClientConfig;
 
 use super::lines::AWS_CALL;
 use super::report::Report;
 use crate::clock::SharedClock;
-use crate::cloud::https::{self, BodyError};
+use crate::cloud::connector::Connector;
+use crate::cloud::https::{HttpsClient, Origin, RequestError, TimeLimits};
 use crate::config::{Config, Partition};
 use crate::credentials::Credentials;
 use crate::identity::roots;
@@ -17,7 +19,10 @@ use crate::problem::{Problem, quoted, with_causes};
 use crate::sigv4;
 
 const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
-const TIMEOUT: Duration = Duration::from_secs(30);
+const LIMITS: TimeLimits = TimeLimits {
+    connect: Duration::from_secs(30),
+    total: Duration::from_secs(30),
+};
 /// Maximum size of an answer. One of STS has about 500 bytes.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -26,15 +31,24 @@ pub async fn check(config: &Config, alias: &str, credentials: &Credentials, cloc
     let Some(region) = config.aws.region().or_else(region_from_environment) else {
         return report.skip(AWS_CALL, "the endpoints' names tell no Region; AWS_REGION can name one");
     };
-    match call(&region, credentials, clock).await {
+    match call(config, &region, credentials, clock).await {
         Ok(arn) => report.ok(AWS_CALL, format!("sts:GetCallerIdentity with {alias}: {arn}")),
         Err(problem) => report.failed(AWS_CALL, &problem),
     }
 }
 
-async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> Result<String, Problem> {
+async fn call(
+    config: &Config,
+    region: &str,
+    credentials: &Credentials,
+    clock: &SharedClock,
+) -> Result<String, Problem> {
     let endpoint = endpoint(region);
-    let url = format!("{}/?{QUERY}", endpoint.trim_end_matches('/'));
+    let origin = Origin::parse(&endpoint).map_err(|why| {
+        Problem::configuration(format!("{}: {why}", quoted(&endpoint))).next("check AWS_ENDPOINT_URL")
+    })?;
+    let target = format!("/?{QUERY}");
+    let url = format!("{origin}{target}");
     let request = sigv4::Request {
         service: "sts",
         region,
@@ -48,18 +62,22 @@ async fn call(region: &str, credentials: &Credentials, clock: &SharedClock) -> R
         .map_err(|sigv4::SigningError(why)| {
             Problem::configuration(format!("{endpoint}: {why}")).next("check AWS_ENDPOINT_URL")
         })?;
-    let failed = |error: reqwest::Error| Problem::wait(format!("{endpoint}: {}", with_causes(&error.without_url())));
-    let client = client()?;
-    let mut get = client.get(&url);
+    let mut get = Request::get(target);
     for (name, value) in headers {
         get = get.header(name, value);
     }
-    let mut answer = get.send().await.map_err(failed)?;
-    let status = answer.status();
-    let body = https::read_body(&mut answer, MAX_BODY).await.map_err(|why| match why {
-        BodyError::Broken(error) => failed(error),
-        BodyError::TooLarge => Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes, and STS does not")),
+    let get = get.body(Full::default()).map_err(RequestError::Invalid);
+    let answer = match get {
+        Ok(get) => client(config, origin)?.send(get, MAX_BODY).await,
+        Err(error) => Err(error),
+    };
+    let answer = answer.map_err(|error| match error {
+        RequestError::TooLarge => {
+            Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes, and STS does not"))
+        }
+        error => Problem::wait(format!("{endpoint}: {}", with_causes(&error))),
     })?;
+    let (status, body) = (answer.status, answer.body);
     let body = String::from_utf8_lossy(&body);
     let between = |start, end| {
         body.split_once(start)?
@@ -93,7 +111,7 @@ fn region_from_environment() -> Option<String> {
     variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
 }
 
-fn client() -> Result<Client, Problem> {
+fn client(config: &Config, origin: Origin) -> Result<HttpsClient, Problem> {
     // STS uses Amazon's certificates; aws.root-ca only applies to the IoT endpoints.
     let roots = roots::load(None)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -102,8 +120,5 @@ fn client() -> Result<Client, Problem> {
         .map_err(|error| Problem::wait(format!("no TLS: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    https::client_builder(tls)
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| Problem::wait(with_causes(&error)))
+    Ok(HttpsClient::new(Connector::new(config), origin, Arc::new(tls), LIMITS))
 }

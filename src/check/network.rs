@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::lines::Check;
 use super::report::Report;
 use crate::clock::SharedClock;
-use crate::cloud;
+use crate::cloud::{self, connector::Connector};
 use crate::config::Endpoint;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
@@ -21,8 +21,26 @@ const DNS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of a connection to one address.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looks up the name and connects; returns whether both succeed.
-pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Report) -> bool {
+/// Looks up the name and connects, or has the proxy do both; returns whether both succeed.
+pub async fn check(
+    (dns, tcp): (Check, Check),
+    endpoint: &Endpoint,
+    connector: &Connector,
+    report: &mut Report,
+) -> bool {
+    if let Some(outcome) = connector.try_tunnel(&endpoint.host, endpoint.port).await {
+        report.skip(dns, "the proxy looks the name up");
+        return match outcome {
+            Ok(()) => {
+                report.ok(tcp, format!("the proxy connects to {endpoint}"));
+                true
+            }
+            Err(problem) => {
+                report.failed(tcp, &problem);
+                false
+            }
+        };
+    }
     let addresses = match look_up(endpoint).await {
         Ok(addresses) => addresses,
         Err(why) => {
@@ -59,6 +77,8 @@ pub async fn check(dns: Check, tcp: Check, endpoint: &Endpoint, report: &mut Rep
 
 /// Root certificates and clock for verifying server certificates.
 pub struct Trust {
+    /// Makes TCP connections.
+    pub connector: Connector,
     /// The root certificates.
     pub roots: Arc<RootCertStore>,
     /// The clock.
@@ -67,8 +87,16 @@ pub struct Trust {
 
 /// Verifies a server without a device certificate, so that an intercepting proxy or a wrong root CA is found on the day of the
 /// installation.
-pub async fn verify_server(name: Check, endpoint: &Endpoint, is_mqtt: bool, trust: &Trust, report: &mut Report) {
-    match cloud::prove_server(endpoint, is_mqtt, trust.roots.clone(), trust.clock.clone()).await {
+pub async fn verify_server(name: Check, endpoint: &Endpoint, alpn: &[&str], trust: &Trust, report: &mut Report) {
+    match cloud::prove_server(
+        &trust.connector,
+        endpoint,
+        alpn,
+        trust.roots.clone(),
+        trust.clock.clone(),
+    )
+    .await
+    {
         Ok(()) => report.ok(
             name,
             format!("{endpoint} proved who it is; it was asked without a device certificate"),

@@ -11,6 +11,7 @@ use super::report::Report;
 use super::{call, identity, messages, network};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Probe;
+use crate::cloud::connector::Connector;
 use crate::config::{Config, Endpoint};
 use crate::identity::roots;
 use crate::instance_lock;
@@ -36,7 +37,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
         Err(_) => None,
     };
     why.report_to(report);
-    check_environment(report);
+    check_environment(config, report);
     // Before switching to the service's user: only root sees the processes of other users.
     check_loopback(config, report);
     // Files that the token's module writes must belong to the user of the service, or the daemon could not use them.
@@ -58,14 +59,17 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
         (_, Err(_)) => "there are no root certificates",
         _ => "the endpoint cannot be reached",
     };
+    let connector = Connector::new(config);
     let trust = roots.as_ref().ok().filter(|_| clock_set).map(|roots| Trust {
+        connector: connector.clone(),
         roots: roots.clone(),
         clock: clock.clone(),
     });
     let probe = match (identity, roots) {
         (Some((identity, thread)), Ok(roots)) if clock_set => {
-            let (config, clock) = (config.clone(), clock.clone());
+            let (config, clock, connector) = (config.clone(), clock.clone(), connector.clone());
             let probe = Probe {
+                connector,
                 config,
                 roots,
                 clock,
@@ -77,16 +81,16 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     };
     let probe = probe.as_ref().map(|(probe, _thread)| probe);
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
-    let there = network::check(MQTT_DNS, MQTT_TCP, mqtt, report).await;
+    let there = network::check((MQTT_DNS, MQTT_TCP), mqtt, &connector, report).await;
     if let (true, None, Some(trust)) = (there, probe, &trust) {
-        network::verify_server(MQTT_TLS, mqtt, true, trust, report).await;
+        network::verify_server(MQTT_TLS, mqtt, config.aws.mqtt_alpn, trust, report).await;
         report.skip(MQTT_CONNECT, why_not);
     } else {
         check_session(probe.filter(|_| there), why_not, report).await;
     }
-    let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
+    let there = network::check((CREDENTIALS_DNS, CREDENTIALS_TCP), provider, &connector, report).await;
     if let (true, None, Some(trust)) = (there, probe, &trust) {
-        network::verify_server(CREDENTIALS_TLS, provider, false, trust, report).await;
+        network::verify_server(CREDENTIALS_TLS, provider, &[], trust, report).await;
     }
     check_credentials(
         config,
@@ -106,7 +110,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
 }
 
 /// Takes over the environment variables of the unit, by which PKCS#11 modules find their store, configuration and device.
-fn check_environment(report: &mut Report) {
+fn check_environment(config: &Config, report: &mut Report) {
     if let Err(error) = take_environment() {
         let problem = Problem::wait(format!(
             "this goes on without the variables of gatepost.service: {error}"
@@ -119,6 +123,20 @@ fn check_environment(report: &mut Report) {
     let taken = taken_variables();
     if !taken.is_empty() {
         report.ok(ENVIRONMENT, format!("from gatepost.service: {}", taken.join(", ")));
+    }
+    warn_of_unread_proxy(config, report);
+}
+
+/// Warns of a proxy in the environment, which other programs use. Its value may hold a password.
+fn warn_of_unread_proxy(config: &Config, report: &mut Report) {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if let (None, Some(name)) = (&config.network.proxy, names.into_iter().find(is_set)) {
+        let message = format!("{name} is set, and gatepost takes no proxy from the environment");
+        report.warn(
+            ENVIRONMENT,
+            &Problem::configuration(message).next("if AWS is only reached through it, set network.proxy"),
+        );
     }
 }
 

@@ -15,6 +15,7 @@ use super::report::{Outcome, Report};
 use super::verdict::{Verdict, not_yet};
 use super::{call, enrolment, messages, network};
 use crate::clock::{SharedClock, Skew, is_set};
+use crate::cloud::connector::Connector;
 use crate::config::{Config, Folders};
 use crate::credentials::Credentials;
 use crate::identity::roots;
@@ -81,7 +82,8 @@ pub async fn check(
     if phase("session") != "connected"
         && let Some(config) = config
     {
-        let there = network::check(MQTT_DNS, MQTT_TCP, &config.aws.mqtt_endpoint, report).await;
+        let connector = Connector::new(config);
+        let there = network::check((MQTT_DNS, MQTT_TCP), &config.aws.mqtt_endpoint, &connector, report).await;
         if phase("identity") != "ready" {
             check_without_certificate(config, clock, there, report).await;
         }
@@ -103,8 +105,10 @@ pub async fn check(
 
 /// Checks both endpoints as far as possible without a certificate.
 async fn check_without_certificate(config: &Config, clock: &SharedClock, mqtt_is_there: bool, report: &mut Report) {
+    let connector = Connector::new(config);
     let trust = match roots::load(config.aws.root_ca.as_deref()) {
         Ok(roots) if is_set(&**clock) => Some(Trust {
+            connector: connector.clone(),
             roots,
             clock: clock.clone(),
         }),
@@ -116,11 +120,11 @@ async fn check_without_certificate(config: &Config, clock: &SharedClock, mqtt_is
     };
     let (mqtt, provider) = (&config.aws.mqtt_endpoint, &config.aws.credentials_endpoint);
     if let (true, Some(trust)) = (mqtt_is_there, &trust) {
-        network::verify_server(MQTT_TLS, mqtt, true, trust, report).await;
+        network::verify_server(MQTT_TLS, mqtt, config.aws.mqtt_alpn, trust, report).await;
     }
-    let there = network::check(CREDENTIALS_DNS, CREDENTIALS_TCP, provider, report).await;
+    let there = network::check((CREDENTIALS_DNS, CREDENTIALS_TCP), provider, &connector, report).await;
     if let (true, Some(trust)) = (there, &trust) {
-        network::verify_server(CREDENTIALS_TLS, provider, false, trust, report).await;
+        network::verify_server(CREDENTIALS_TLS, provider, &[], trust, report).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error as TlsError};
 
+use super::https::RequestError;
 use crate::clock::rfc3339;
 use crate::config::Endpoint;
 use crate::foreign_text::clean;
@@ -48,7 +49,10 @@ impl Server {
 
 /// Returns the problem behind `error`, which occurred while connecting to `endpoint`.
 pub(super) fn problem(server: Server, endpoint: &Endpoint, error: &(dyn StdError + 'static)) -> Problem {
-    let Some(tls) = tls_error(error) else {
+    if let Some(problem) = find::<Problem>(error) {
+        return problem.clone();
+    }
+    let Some(tls) = find::<TlsError>(error) else {
         return Problem::wait(format!("{endpoint} {}", describe_failure(error)));
     };
     if let Some(token) = token_problem(tls) {
@@ -70,6 +74,10 @@ pub(super) fn problem(server: Server, endpoint: &Endpoint, error: &(dyn StdError
                 _ => server.name_step(endpoint),
             };
             Problem::configuration(message).next(step)
+        }
+        TlsError::InvalidMessage(_) => {
+            let message = format!("{endpoint} answers with something other than TLS");
+            Problem::wait(message).next("find out who answers there: a sign-in page of the network, or a proxy")
         }
         _ => Problem::wait(message),
     }
@@ -107,9 +115,9 @@ fn shown(time: UnixTime) -> String {
 
 /// Describes how far a request came, and the cause of its failure.
 fn describe_failure(error: &(dyn StdError + 'static)) -> String {
-    let how_far = match error.downcast_ref::<reqwest::Error>() {
-        Some(error) if error.is_timeout() => return "did not answer in time".into(),
-        Some(error) if !error.is_connect() => "gave no answer",
+    let how_far = match error.downcast_ref::<RequestError>() {
+        Some(RequestError::TimedOut) => return "did not answer in time".into(),
+        Some(error) if !error.is_unsent() => "gave no answer",
         _ => "cannot be reached",
     };
     format!("{how_far}: {}", root_cause(error))
@@ -129,7 +137,7 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
 
 /// Returns the TLS alert with which the peer closed the connection, if `error` is about one.
 pub(super) fn alert(error: &(dyn StdError + 'static)) -> Option<String> {
-    match tls_error(error)? {
+    match find::<TlsError>(error)? {
         TlsError::AlertReceived(alert) => Some(format!("TLS alert {alert:?}")),
         _ => None,
     }
@@ -143,15 +151,15 @@ fn token_problem(error: &TlsError) -> Option<Problem> {
     }
 }
 
-/// Finds the rustls error inside `error`. `source()` does not return an error that an `io::Error` wraps.
-fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a TlsError> {
-    if let Some(found) = error.downcast_ref::<TlsError>() {
+/// Finds an error of this type inside `error`. `source()` does not return an error that an `io::Error` wraps.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    if let Some(found) = error.downcast_ref::<T>() {
         return Some(found);
     }
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     wrapped
-        .and_then(|inner| tls_error(inner as &'a (dyn StdError + 'static)))
-        .or_else(|| error.source().and_then(tls_error))
+        .and_then(|inner| find(inner as &'a (dyn StdError + 'static)))
+        .or_else(|| error.source().and_then(find))
 }
 
 #[cfg(test)]

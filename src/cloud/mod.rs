@@ -4,6 +4,7 @@
 //! for runs here.
 
 mod connect_errors;
+pub mod connector;
 pub mod credentials;
 pub mod enrolment;
 pub mod https;
@@ -12,6 +13,7 @@ mod mqtt;
 mod network;
 mod probe;
 mod recovery;
+mod secret_file;
 mod session;
 
 use std::io;
@@ -25,6 +27,7 @@ use tokio::time::Instant;
 pub use probe::{Probe, prove_server};
 pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
+use self::connector::Connector;
 use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
 use self::enrolment::{EnrolmentInputs, EnrolmentTask};
 use self::jitp::Provisioning;
@@ -121,8 +124,10 @@ impl Cloud {
         let (accepted, accepted_identity) = watch::channel(None);
         let (provider_accepts, provider_accepted) = watch::channel(None);
         let recovery = Recovery::new();
+        let connector = Connector::new(&self.config);
         let success = SuccessRecord::load(self.config.folders.state.join("role-aliases.json"));
         let provider = Provider {
+            connector: connector.clone(),
             endpoint: self.config.aws.credentials_endpoint.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
@@ -134,6 +139,7 @@ impl Cloud {
         tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
         let mut identity_task = self.identity_task;
         let inputs = EnrolmentInputs {
+            connector: connector.clone(),
             clock: self.clock.clone(),
             steps: enrolment_steps,
             identity: self.identity.clone(),
@@ -148,7 +154,11 @@ impl Cloud {
             tokio::spawn(task.run());
         }
         tokio::spawn(identity_task.run());
-        tokio::spawn(network::watch(recovery.clone(), self.network_reporter));
+        tokio::spawn(network::watch(
+            recovery.clone(),
+            self.network_reporter,
+            self.config.network.proxy.is_some(),
+        ));
         let triggers = Triggers {
             clock: self.clock.clone(),
             steps,
@@ -189,7 +199,9 @@ impl Cloud {
         );
         let record = jitp::record_path(&self.config.folders);
         let session = Session {
+            connector,
             endpoint: self.config.aws.mqtt_endpoint,
+            alpn: self.config.aws.mqtt_alpn,
             mqtt: self.config.mqtt,
             roots: self.roots,
             clock: self.clock,

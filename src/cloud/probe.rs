@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use tokio::time::{sleep, timeout};
 
+use super::connector::Connector;
 use super::credentials::{Provider, Source};
 use super::jitp::{Provisioning, record_path};
 use super::mqtt::{self, ConnectError, ConnectOptions, Connection, Farewell};
@@ -27,6 +28,8 @@ const TRIES: u32 = 3;
 pub struct Probe {
     /// Configuration.
     pub config: Config,
+    /// Makes TCP connections.
+    pub connector: Connector,
     /// Trusted root certificates.
     pub roots: Arc<RootCertStore>,
     /// Clock.
@@ -36,13 +39,15 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Makes a TLS handshake with `endpoint`, for which the token makes a signature.
+    /// Makes a TLS handshake with one of the endpoints, for which the token makes a signature.
     ///
     /// # Errors
     /// With the problem that prevented the handshake.
     pub async fn handshake(&self, endpoint: &Endpoint) -> Result<(), Problem> {
-        let tls = session::tls_config(endpoint, &self.identity, &self.roots, SendChain::Leaf, &self.clock)?;
-        mqtt::handshake(endpoint, tls).await
+        let is_mqtt = *endpoint == self.config.aws.mqtt_endpoint;
+        let alpn = if is_mqtt { self.config.aws.mqtt_alpn } else { &[] };
+        let tls = session::tls_config(alpn, &self.identity, &self.roots, SendChain::Leaf, &self.clock)?;
+        mqtt::handshake(&self.connector, endpoint, tls).await
     }
 
     /// Makes an MQTT connection as the session does, and closes it at once. AWS keeps the session.
@@ -72,7 +77,13 @@ impl Probe {
         }
         let chain = provisioning.send_chain();
         let was_accepted = provisioning.was_accepted();
-        let tls = session::tls_config(endpoint, &self.identity, &self.roots, chain, &self.clock);
+        let tls = session::tls_config(
+            self.config.aws.mqtt_alpn,
+            &self.identity,
+            &self.roots,
+            chain,
+            &self.clock,
+        );
         let tls = tls.map_err(|problem| (ConnectError::Unreachable(problem), was_accepted))?;
         let options = ConnectOptions {
             client_id: self.identity.certificate.thing_name.clone(),
@@ -81,7 +92,7 @@ impl Probe {
             session_expiry: self.config.mqtt.session_expiry,
             will: None,
         };
-        match Connection::open(endpoint, tls, &options).await {
+        match Connection::open(&self.connector, endpoint, tls, &options).await {
             Ok((connection, _)) => {
                 let _ = timeout(CLOSE_TIMEOUT, connection.close(Farewell::DiscardWill)).await;
                 Ok(())
@@ -96,6 +107,7 @@ impl Probe {
     /// With AWS's message.
     pub async fn credentials(&self, alias: &str) -> Result<Credentials, Problem> {
         let provider = Provider {
+            connector: self.connector.clone(),
             endpoint: self.config.aws.credentials_endpoint.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
@@ -111,15 +123,15 @@ impl Probe {
 /// # Errors
 /// With the problem that prevented the verification: a proxy that intercepts TLS, another root certificate, or a wrong clock.
 pub async fn prove_server(
+    connector: &Connector,
     endpoint: &Endpoint,
-    is_mqtt: bool,
+    alpn: &[&str],
     roots: Arc<RootCertStore>,
     clock: SharedClock,
 ) -> Result<(), Problem> {
-    let alpn = if is_mqtt { session::alpn(endpoint) } else { &[] };
     let (proof, tls) = ServerProof::new(roots, alpn, clock)
         .map_err(|error| Problem::wait(format!("no TLS: {}", with_causes(&error))))?;
-    match mqtt::handshake(endpoint, tls).await {
+    match mqtt::handshake(connector, endpoint, tls).await {
         Err(problem) if !proof.is_proven() => Err(problem),
         _ => Ok(()),
     }

@@ -12,6 +12,7 @@ use super::files::Loaded;
 pub(super) use super::findings::Fault;
 use super::findings::Findings;
 use super::mqtt::check_mqtt;
+use super::network::check_network;
 use super::raw::{RawAccess, RawRoleAlias, RawToken};
 use super::subject::check_identity;
 use super::values::{
@@ -50,6 +51,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     };
     check_ports(loopback, local_mqtt.listen, &mut findings);
     let enrolment = check_enrolment(raw.enrolment, &mut findings);
+    let network = check_network(raw.network, &mut findings);
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
@@ -69,6 +71,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
             loopback,
             local_mqtt,
             enrolment,
+            network,
             folders: folders.clone(),
             notes,
             merged: Arc::new(merged),

@@ -27,12 +27,28 @@ const CREDENTIALS: Purpose = Purpose {
     ports: &[443],
 };
 
+/// On port 443 AWS IoT tells MQTT from HTTPS by this protocol name (developer guide, "Device communication protocols").
+const ALPN_MQTT: &[&str] = &["x-amzn-mqtt-ca"];
+
 /// Checks `[aws]`.
 pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     let mqtt = check_endpoint(&MQTT, raw.mqtt_endpoint, findings);
     let credentials = check_endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
     let root_ca = findings.parse_optional("aws.root-ca", raw.root_ca, parse_absolute_path);
+    let alpn = findings.parse_optional("aws.mqtt-alpn", raw.mqtt_alpn, parse_alpn);
     let (mqtt_endpoint, credentials_endpoint) = (mqtt?, credentials?);
+    let mqtt_alpn = match alpn {
+        Some(alpn) => alpn,
+        None if mqtt_endpoint.port == 443 => ALPN_MQTT,
+        None => &[],
+    };
+    if mqtt_endpoint.port == 443 && mqtt_alpn.is_empty() && mqtt_endpoint.region().is_some() {
+        findings.add_note(
+            "aws.mqtt-alpn",
+            "is \"none\", and on port 443 AWS takes MQTT without ALPN only where the domain configuration's application protocol \
+             is SECURE_MQTT",
+        );
+    }
     let partition = |endpoint: &Endpoint| endpoint.aws_name().ok().flatten().map(|name| name.partition);
     if let (Some(one), Some(other)) = (partition(&mqtt_endpoint), partition(&credentials_endpoint))
         && one != other
@@ -60,7 +76,20 @@ pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
         mqtt_endpoint,
         credentials_endpoint,
         root_ca,
+        mqtt_alpn,
     })
+}
+
+/// Parses the protocol to offer.
+fn parse_alpn(text: &str) -> Result<&'static [&'static str], String> {
+    match text {
+        "x-amzn-mqtt-ca" => Ok(ALPN_MQTT),
+        "none" => Ok(&[]),
+        _ => Err(format!(
+            "{} is neither \"x-amzn-mqtt-ca\" nor \"none\"",
+            foreign_text::value(text)
+        )),
+    }
 }
 
 fn check_endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {

@@ -48,6 +48,14 @@ impl EstUrl {
         };
         Ok(Self { endpoint, label })
     }
+
+    /// Returns the path under which the operations are.
+    pub fn path(&self) -> String {
+        match &self.label {
+            Some(label) => format!("{WELL_KNOWN}/{label}"),
+            None => WELL_KNOWN.to_owned(),
+        }
+    }
 }
 
 /// Parses a label: one path segment of letters, digits and `-._~`, which need no escaping (RFC 3986, 2.3). The name of an
@@ -63,11 +71,7 @@ fn parse_label(path: &str) -> Option<String> {
 
 impl fmt::Display for EstUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "https://{}{WELL_KNOWN}", self.endpoint)?;
-        match &self.label {
-            Some(label) => write!(f, "/{label}"),
-            None => Ok(()),
-        }
+        write!(f, "https://{}{}", self.endpoint, self.path())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The daemon uses this table, and tests compare it with docs/configuration.md.
 
-use super::{AccessRule, Config, CredentialsFile, EstConfig};
+use super::{AccessRule, Config, CredentialsFile, EstConfig, Proxy};
 
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,11 @@ fn est<T>(config: &Config, value: impl FnOnce(&EstConfig) -> T) -> Option<T> {
     config.enrolment.est.as_ref().map(value)
 }
 
+/// Returns a setting of the proxy.
+fn proxy<T>(config: &Config, value: impl FnOnce(&Proxy) -> T) -> Option<T> {
+    config.network.proxy.as_ref().map(value)
+}
+
 fn attribute(config: &Config, name: &str) -> Option<String> {
     let mut attributes = config.identity.subject.attributes.iter();
     attributes.find(|(key, _)| *key == name).map(|(_, value)| value.clone())
@@ -81,6 +86,7 @@ pub const KEYS: &[Key] = keys! {
     "aws.mqtt-endpoint", AtRestart, part(|config| config.aws.mqtt_endpoint.clone());
     "aws.credentials-endpoint", AtRestart, part(|config| config.aws.credentials_endpoint.clone());
     "aws.root-ca", AtRestart, part(|config| config.aws.root_ca.clone());
+    "aws.mqtt-alpn", AtRestart, part(|config| config.aws.mqtt_alpn);
     "token.module", AtRestart, part(|config| config.token.module.clone());
     "token.key", AtRestart, part(|config| config.token.key.clone());
     "token.pin-file", AtRestart, part(|config| config.token.pin_file.clone());
@@ -118,6 +124,10 @@ pub const KEYS: &[Key] = keys! {
     "enrolment.est.server-ca", AtRestart, part(|config| est(config, |est| est.server_ca.clone()));
     "enrolment.est.user", AtRestart, part(|config| est(config, |est| est.user.clone()));
     "enrolment.est.secret-file", AtRestart, part(|config| est(config, |est| est.secret_file.clone()));
+    "network.proxy", AtRestart, part(|config| proxy(config, |proxy| proxy.address.clone()));
+    "network.proxy-user", AtRestart, part(|config| proxy(config, |proxy| proxy.user.clone()));
+    "network.proxy-secret-file", AtRestart, part(|config| proxy(config, |proxy| proxy.secret_file.clone()));
+    "network.no-proxy", AtRestart, part(|config| proxy(config, |proxy| proxy.no_proxy.clone()));
 };
 
 impl Changes {

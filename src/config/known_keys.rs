@@ -17,8 +17,12 @@ const fn table(name: &'static str, is_list: bool, keys: &'static [&'static str])
     KnownTable { name, is_list, keys }
 }
 
-pub(super) const TABLES: [KnownTable; 12] = [
-    table("aws", false, &["mqtt-endpoint", "credentials-endpoint", "root-ca"]),
+pub(super) const TABLES: [KnownTable; 13] = [
+    table(
+        "aws",
+        false,
+        &["mqtt-endpoint", "credentials-endpoint", "root-ca", "mqtt-alpn"],
+    ),
     table("token", false, &["module", "key", "pin-file", "generate"]),
     table("identity", false, &["certificate", "ca-chain", "thing-name", "subject"]),
     table(
@@ -77,6 +81,11 @@ pub(super) const TABLES: [KnownTable; 12] = [
     table("local-mqtt", false, &["socket", "listen"]),
     table("enrolment", false, &["method", "est"]),
     table("enrolment.est", false, &["url", "server-ca", "user", "secret-file"]),
+    table(
+        "network",
+        false,
+        &["proxy", "proxy-user", "proxy-secret-file", "no-proxy"],
+    ),
 ];
 
 /// Words that the keys of other programs consist of, and that someone may try here.

@@ -19,6 +19,16 @@ pub(super) struct Raw {
     pub(super) loopback: RawLoopback,
     pub(super) local_mqtt: RawLocalMqtt,
     pub(super) enrolment: RawEnrolment,
+    pub(super) network: RawNetwork,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawNetwork {
+    pub(super) proxy: Option<String>,
+    pub(super) proxy_user: Option<String>,
+    pub(super) proxy_secret_file: Option<String>,
+    pub(super) no_proxy: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,6 +66,7 @@ pub(super) struct RawAws {
     pub(super) mqtt_endpoint: Option<String>,
     pub(super) credentials_endpoint: Option<String>,
     pub(super) root_ca: Option<String>,
+    pub(super) mqtt_alpn: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::enrolment::Enrolment;
 use super::folders::Folders;
 use super::merged::Merged;
+use super::network::Network;
 use crate::messages::Bounds;
 use crate::token::TokenConfig;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub local_mqtt: LocalMqtt,
     /// `[enrolment]`: how the certificate is obtained.
     pub enrolment: Enrolment,
+    /// `[network]`: how servers are reached.
+    pub network: Network,
     /// The daemon's own folders.
     pub folders: Folders,
     /// Notes about values that are probably mistakes, a line each: file, key, reason.
@@ -62,10 +65,11 @@ impl Config {
             token: self.token.clone(),
             identity: self.identity.clone(),
             enrolment: self.enrolment.clone(),
+            network: self.network.clone(),
             folders: self.folders.clone(),
             merged: Arc::new(
                 new.merged
-                    .with_tables_of(&self.merged, &["aws", "token", "identity", "enrolment"]),
+                    .with_tables_of(&self.merged, &["aws", "token", "identity", "enrolment", "network"]),
             ),
             ..new
         }
@@ -90,6 +94,8 @@ pub struct Aws {
     pub credentials_endpoint: Endpoint,
     /// A PEM file of trusted roots; `None` for the Amazon roots in Debian's ca-certificates.
     pub root_ca: Option<PathBuf>,
+    /// The protocols that are offered to the MQTT endpoint by ALPN.
+    pub mqtt_alpn: &'static [&'static str],
 }
 
 impl Aws {

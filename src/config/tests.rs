@@ -270,3 +270,31 @@ fn a_missing_file_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn alpn_follows_the_port_unless_it_is_configured() {
+    const ALPN: &[&str] = &["x-amzn-mqtt-ca"];
+    for (port, key, alpn, notes) in [
+        ("8883", "", &[][..], 0),
+        ("443", "", ALPN, 0),
+        ("8883", "mqtt-alpn = \"x-amzn-mqtt-ca\"", ALPN, 0),
+        ("443", "mqtt-alpn = \"x-amzn-mqtt-ca\"", ALPN, 0),
+        ("8883", "mqtt-alpn = \"none\"", &[], 0),
+        ("443", "mqtt-alpn = \"none\"", &[], 1),
+    ] {
+        let text = format!("[aws]\nmqtt-endpoint = \"a1b2c3-ats.iot.us-east-2.amazonaws.com:{port}\"\n{key}\n");
+        let config = load(MINIMUM, &[("port.toml", &text)]).unwrap();
+        let found = config.notes.iter().filter(|note| note.contains("SECURE_MQTT")).count();
+        assert_eq!(
+            (config.aws.mqtt_alpn, found),
+            (alpn, notes),
+            "{text}: {:?}",
+            config.notes
+        );
+    }
+    for value in ["mqtt", "http/1.1", "", "None"] {
+        let text = format!("[aws]\nmqtt-alpn = \"{value}\"\n");
+        let why = load(MINIMUM, &[("x.toml", &text)]).unwrap_err();
+        assert!(why.contains("neither \"x-amzn-mqtt-ca\" nor \"none\""), "{why}");
+    }
+}

@@ -69,6 +69,18 @@ pub(super) fn parse_loopback_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// RFC 7617 sets no limit, but servers accept a few hundred characters at most.
+const MAX_USER: usize = 255;
+
+/// Checks a user name of HTTP Basic. A colon would end it in the header (RFC 7617, 2).
+pub(super) fn check_basic_user(text: &str) -> Result<String, String> {
+    let is_legal = (1..=MAX_USER).contains(&text.len()) && !text.contains(':') && !text.contains(char::is_control);
+    match is_legal {
+        true => Ok(text.to_owned()),
+        false => Err("must have 1 to 255 characters, and no colon or control character".to_owned()),
+    }
+}
+
 /// Parses a duration such as "60s", and checks that it is between `low` and `high`.
 pub(super) fn parse_duration(text: &str, low: Duration, high: Duration) -> Result<Duration, String> {
     let shown = foreign_text::value(text);

@@ -36,8 +36,13 @@ pub(super) fn identity_details(config: &Config) -> IdentityDetails {
 }
 
 pub(super) fn session_details(config: &Config) -> SessionDetails {
+    let endpoint = &config.aws.mqtt_endpoint;
+    let proxy = config.network.proxy.as_ref();
     SessionDetails {
-        endpoint: config.aws.mqtt_endpoint.to_string(),
+        endpoint: endpoint.to_string(),
+        proxy: proxy
+            .filter(|proxy| proxy.applies_to(&endpoint.host))
+            .map(|proxy| proxy.address.to_string()),
         ..SessionDetails::default()
     }
 }

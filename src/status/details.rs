@@ -154,6 +154,9 @@ pub struct ProvisioningDetails {
 pub struct SessionDetails {
     /// The MQTT endpoint.
     pub endpoint: String,
+    /// The proxy through which it is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// The client ID: the thing name.
     pub client_id: Option<String>,
     /// The certificate ID of the certificate that AWS accepted at the last CONNACK.

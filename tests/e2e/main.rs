@@ -27,6 +27,7 @@ mod mqtt_listener;
 mod operator;
 mod policy;
 mod provisioning;
+mod proxy;
 mod recovery;
 mod registry;
 mod relay;

@@ -174,6 +174,7 @@ fn session(screen: &mut Screen, session: &Value) {
     });
     let details = [
         session.get("endpoint").text().map(str::to_owned),
+        named("through the proxy", session.get("proxy")),
         named("client ID", session.get("client_id")),
         resumed,
         length("kept when offline for", session.get("session_expiry_seconds")),

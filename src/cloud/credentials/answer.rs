@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use serde::Deserialize;
 
 use super::date;

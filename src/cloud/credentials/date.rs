@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap};
+use hyper::header::{DATE, HeaderMap};
 
 use crate::clock::build_date;
 use crate::credentials::LONGEST_LIFETIME;
@@ -39,7 +39,7 @@ pub(super) fn agrees(date: SystemTime, expiration: SystemTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use hyper::header::HeaderValue;
 
     use super::*;
 

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Client;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Builder;
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
@@ -15,63 +18,52 @@ use super::est::{Answer, Operation};
 use super::failure::{Failure, FailureKind};
 use super::pkcs7::MAX_BODY;
 use crate::cloud::connect_errors::{self, Server};
-use crate::cloud::https::{self, BodyError};
+use crate::cloud::connector::Connector;
+use crate::cloud::https::{HttpsClient, Origin, RequestError, Response, TimeLimits};
 use crate::config::EstUrl;
 use crate::pem_file;
-use crate::problem::{Problem, with_causes};
+use crate::problem::Problem;
 use crate::secret::{ExposeSecret, SecretString};
 
 /// For a whole exchange. A handshake alone may take a TPM several seconds when signatures queue, and a CA may take its time.
-const PATIENCE: Duration = Duration::from_secs(90);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
+const LIMITS: TimeLimits = TimeLimits {
+    connect: Duration::from_secs(30),
+    total: Duration::from_secs(90),
+};
 
 /// A client for the requests of one attempt.
 pub(super) struct EstClient {
-    http: Client,
+    http: HttpsClient,
     url: EstUrl,
     authorization: Option<HeaderValue>,
 }
 
-/// An answer as it came.
-pub(super) struct Response {
-    status: u16,
-    headers: HeaderMap,
-    body: Zeroizing<Vec<u8>>,
-}
-
-impl Response {
-    /// The answer as its meaning is read from it.
-    pub(super) fn answer(&self) -> Answer<'_> {
-        let text = |name: HeaderName| self.headers.get(name).and_then(|value| value.to_str().ok());
-        Answer {
-            status: self.status,
-            content_type: text(CONTENT_TYPE),
-            retry_after: text(RETRY_AFTER),
-            date: text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()),
-            body: &self.body,
-        }
+/// Returns the parts of a response from which its meaning is read.
+pub(super) fn answer(response: &Response) -> Answer<'_> {
+    let text = |name: HeaderName| response.headers.get(name).and_then(|value| value.to_str().ok());
+    Answer {
+        status: response.status.as_u16(),
+        content_type: text(CONTENT_TYPE),
+        retry_after: text(RETRY_AFTER),
+        date: text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()),
+        body: &response.body,
     }
 }
 
 impl EstClient {
     /// A client with this TLS configuration. A secret is sent only over a connection on which the server has proven itself.
     pub(super) fn new(
+        connector: &Connector,
         url: &EstUrl,
-        tls: &Arc<ClientConfig>,
+        tls: Arc<ClientConfig>,
         secret: Option<(&str, &SecretString)>,
     ) -> Result<Self, Failure> {
-        let http = https::client_builder(tls.as_ref().clone())
-            .https_only(true)
-            .connect_timeout(CONNECT_PATIENCE)
-            .timeout(PATIENCE)
-            .build()
-            .map_err(|error| unreachable(Problem::wait(format!("no HTTPS client: {}", with_causes(&error)))))?;
         let authorization = match secret {
             Some((user, secret)) => Some(basic(user, secret)?),
             None => None,
         };
         Ok(Self {
-            http,
+            http: HttpsClient::new(connector.clone(), Origin::from(&url.endpoint), tls, LIMITS),
             url: url.clone(),
             authorization,
         })
@@ -79,57 +71,50 @@ impl EstClient {
 
     /// Asks for something that changes nothing at the server.
     pub(super) async fn get(&self, operation: Operation) -> Result<Response, Failure> {
-        self.send(self.http.get(self.address(operation)), FailureKind::Unreachable)
-            .await
+        let request = Request::get(self.path(operation));
+        self.send(request, Bytes::new(), FailureKind::Unreachable).await
     }
 
     /// Sends a signing request in DER.
     pub(super) async fn post(&self, operation: Operation, request: &[u8]) -> Result<Response, Failure> {
-        let post = self
-            .http
-            .post(self.address(operation))
+        let mut post = Request::post(self.path(operation))
             .header(CONTENT_TYPE, "application/pkcs10")
             // RFC 7030 asks for it, and RFC 8951 has servers ignore it.
-            .header("content-transfer-encoding", "base64")
-            .body(STANDARD.encode(request));
-        let post = match &self.authorization {
-            Some(value) => post.header(AUTHORIZATION, value),
-            None => post,
-        };
-        self.send(post, FailureKind::AnswerLost).await
+            .header("content-transfer-encoding", "base64");
+        if let Some(value) = &self.authorization {
+            post = post.header(AUTHORIZATION, value);
+        }
+        let body = Bytes::from(STANDARD.encode(request));
+        self.send(post, body, FailureKind::AnswerLost).await
     }
 
-    fn address(&self, operation: Operation) -> String {
-        format!("{}/{}", self.url, operation.path())
+    fn path(&self, operation: Operation) -> String {
+        format!("{}/{}", self.url.path(), operation.path())
     }
 
-    /// `lost` is the kind of a failure after the request may have reached the server.
-    async fn send(&self, request: reqwest::RequestBuilder, lost: FailureKind) -> Result<Response, Failure> {
+    /// Sends a request. `lost` is the kind of a failure after the request may have reached the server.
+    async fn send(&self, request: Builder, body: Bytes, lost: FailureKind) -> Result<Response, Failure> {
         let endpoint = &self.url.endpoint;
-        let failed = |error: reqwest::Error| Failure {
-            kind: match error.is_connect() || error.is_builder() {
-                true => FailureKind::Unreachable,
-                false => lost,
-            },
-            problem: connect_errors::problem(Server::Est, endpoint, &error.without_url()),
-            not_before: None,
+        let request = request.body(Full::new(body)).map_err(RequestError::Invalid);
+        let sent = match request {
+            Ok(request) => self.http.send(request, MAX_BODY).await,
+            Err(error) => Err(error),
         };
-        let mut response = request.send().await.map_err(failed)?;
-        let body = https::read_body(&mut response, MAX_BODY)
-            .await
-            .map_err(|why| match why {
-                BodyError::Broken(error) => failed(error),
-                BodyError::TooLarge => Failure {
-                    kind: FailureKind::Unavailable,
-                    problem: Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes"))
-                        .next("look whether enrolment.est.url is an EST server"),
-                    not_before: None,
+        sent.map_err(|error| match error {
+            RequestError::TooLarge => Failure {
+                kind: FailureKind::Unavailable,
+                problem: Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes"))
+                    .next("look whether enrolment.est.url is an EST server"),
+                not_before: None,
+            },
+            error => Failure {
+                kind: match error.is_unsent() {
+                    true => FailureKind::Unreachable,
+                    false => lost,
                 },
-            })?;
-        Ok(Response {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body,
+                problem: connect_errors::problem(Server::Est, endpoint, &error),
+                not_before: None,
+            },
         })
     }
 }

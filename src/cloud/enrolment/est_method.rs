@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 
-use super::client::{EstClient, server_roots};
+use super::client::{EstClient, answer, server_roots};
 use super::credential::Credential;
 use super::est::{Answer, Operation, Reply, interpret};
 use super::failure::{Failure, FailureKind};
 use super::method::{Issued, Method, Outcome, Request, Requesting};
 use super::record::Purpose;
-use super::secret::SecretFile;
 use super::texts::MethodTexts;
 use super::{RequestAttributes, UnsignedRequest, pkcs7};
 use crate::clock::SharedClock;
+use crate::cloud::connector::Connector;
+use crate::cloud::secret_file::SecretFile;
 use crate::config::{Config, EstConfig, IdentityConfig};
 use crate::identity::{Identity, SendChain, client_config, server_config};
+use crate::problem::Problem;
 
 const TEXTS: MethodTexts = MethodTexts {
     issuer: "the EST server",
@@ -23,8 +25,12 @@ const TEXTS: MethodTexts = MethodTexts {
     after_expiry: "issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand",
 };
 
+/// The name under which systemd hands the secret over (`LoadCredential=enrolment-secret:...`).
+const SYSTEMD_CREDENTIAL: &str = "enrolment-secret";
+
 /// The method EST.
 pub(super) struct EstMethod {
+    connector: Connector,
     est: EstConfig,
     identity_config: IdentityConfig,
     secret: SecretFile,
@@ -39,9 +45,14 @@ struct Prepared {
 }
 
 impl EstMethod {
-    pub(super) fn new(est: &EstConfig, config: &Config, clock: SharedClock) -> Self {
+    pub(super) fn new(est: &EstConfig, config: &Config, connector: Connector, clock: SharedClock) -> Self {
         Self {
-            secret: SecretFile::new(est.secret_file.as_deref(), config.folders.credentials.as_deref()),
+            connector,
+            secret: SecretFile::new(
+                est.secret_file.as_deref(),
+                config.folders.credentials.as_deref(),
+                SYSTEMD_CREDENTIAL,
+            ),
             est: est.clone(),
             identity_config: config.identity.clone(),
             clock,
@@ -63,18 +74,18 @@ impl EstMethod {
                 Ok(Prepared {
                     operation: Operation::Reenrol,
                     csr: renewal_request(identity, request.key_info)?,
-                    client: EstClient::new(&self.est.url, &tls, None)?,
+                    client: EstClient::new(&self.connector, &self.est.url, tls, None)?,
                 })
             }
             Purpose::First | Purpose::Replacement => {
                 let tls = server_config(roots, self.clock.clone()).map_err(no_tls)?;
-                let secret = self.secret.read()?;
+                let secret = self.secret.read().map_err(|why| unusable_secret(&why))?;
                 let subject = &self.identity_config.subject.common_name;
                 let user = self.est.user.as_deref().unwrap_or(subject);
                 Ok(Prepared {
                     operation: Operation::Enrol,
                     csr: request.csr.clone(),
-                    client: EstClient::new(&self.est.url, &tls, Some((user, &secret)))?,
+                    client: EstClient::new(&self.connector, &self.est.url, tls, Some((user, &secret)))?,
                 })
             }
         }
@@ -88,7 +99,7 @@ impl EstMethod {
         }
         let published = self.published(client).await?;
         let response = client.post(prepared.operation, &prepared.csr).await?;
-        match interpret(prepared.operation, credential, &server, &response.answer()) {
+        match interpret(prepared.operation, credential, &server, &answer(&response)) {
             Reply::Certificates(certificates) => Ok(Outcome::Issued(Issued {
                 certificates,
                 published,
@@ -102,7 +113,7 @@ impl EstMethod {
     /// Asks for the attributes that the server wants in a request. A server that does not answer wants none.
     async fn demands(&self, client: &EstClient) -> Result<RequestAttributes, Failure> {
         let response = client.get(Operation::RequestAttributes).await?;
-        Ok(match response.answer() {
+        Ok(match answer(&response) {
             Answer { status: 200, body, .. } => RequestAttributes::parse(body).unwrap_or_default(),
             _ => RequestAttributes::default(),
         })
@@ -114,7 +125,7 @@ impl EstMethod {
             return Ok(Vec::new());
         }
         let response = client.get(Operation::CaCertificates).await?;
-        Ok(match response.answer() {
+        Ok(match answer(&response) {
             Answer { status: 200, body, .. } => pkcs7::certificates(body).unwrap_or_default(),
             _ => Vec::new(),
         })
@@ -140,6 +151,12 @@ impl Method for EstMethod {
             self.exchange(&prepared, request.credential).await
         })
     }
+}
+
+fn unusable_secret(why: &str) -> Failure {
+    let problem = Problem::configuration(format!("the secret for the EST server cannot be used: {why}"))
+        .next("write the secret, and nothing else, into the file that enrolment.est.secret-file names");
+    Failure::refused(problem)
 }
 
 fn renewal_request(

@@ -21,7 +21,6 @@ mod problems;
 mod record;
 mod request_attributes;
 pub mod schedule;
-mod secret;
 mod state_machine;
 mod task;
 mod texts;

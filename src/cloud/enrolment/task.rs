@@ -17,6 +17,7 @@ use super::method::{Method, Outcome, Request};
 use super::methods::method_of;
 use super::{Enrolment, Purpose, Situation, Step};
 use crate::clock::{SharedClock, is_set, rfc3339};
+use crate::cloud::connector::Connector;
 use crate::cloud::recovery::RecoveryListener;
 use crate::config::Config;
 use crate::event::{Event, journal};
@@ -57,6 +58,8 @@ pub struct EnrolmentTask {
 pub struct EnrolmentInputs {
     /// The clock.
     pub clock: SharedClock,
+    /// Makes TCP connections.
+    pub connector: Connector,
     /// Counts the steps of the clock.
     pub steps: watch::Receiver<u64>,
     /// The identity in use.
@@ -80,7 +83,7 @@ enum Obtained {
 impl EnrolmentTask {
     /// Prepares the task; how far it has come appears in the returned channel. `None` where nothing is enrolled.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
-        let method = method_of(config, &inputs.clock)?;
+        let method = method_of(config, inputs.connector, &inputs.clock)?;
         let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
         let details = EnrolmentDetails {
             method: config.enrolment.method.name(),

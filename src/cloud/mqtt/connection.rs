@@ -14,6 +14,7 @@ use super::event::{self, Event, Farewell, Lost};
 use super::packet_sink::PacketSink;
 use super::pipe::Pipe;
 use crate::cloud::connect_errors::{self, Server};
+use crate::cloud::connector::Connector;
 use crate::config::Endpoint;
 use crate::messages::Message;
 use crate::mqtt::packet::Disconnect;
@@ -57,11 +58,12 @@ impl Connection {
     /// # Errors
     /// The variant tells how far the attempt came: before CONNACK, AWS gives no other reason.
     pub async fn open(
+        connector: &Connector,
         endpoint: &Endpoint,
         tls: Arc<ClientConfig>,
         options: &ConnectOptions,
     ) -> Result<(Self, Terms), ConnectError> {
-        let pipe = Pipe::open(endpoint, tls, options.keep_alive * 3 / 2)
+        let pipe = Pipe::open(connector, endpoint, tls, options.keep_alive * 3 / 2)
             .await
             .map_err(|error| match connect_errors::alert(&error) {
                 Some(alert) => ConnectError::LostBeforeConnack(alert),

@@ -23,6 +23,7 @@ pub use event::{Event, Farewell, Lost};
 pub use packet_sink::PacketSink;
 
 use super::connect_errors::{self, Server};
+use super::connector::Connector;
 use crate::config::Endpoint;
 pub use crate::mqtt::{Granted, NotSent, Reason, ReasonCode};
 use crate::problem::Problem;
@@ -37,8 +38,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// With the problem that prevented the handshake.
-pub async fn handshake(endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<(), Problem> {
-    let pipe = pipe::Pipe::open(endpoint, tls, HANDSHAKE_TIMEOUT).await;
+pub async fn handshake(connector: &Connector, endpoint: &Endpoint, tls: Arc<ClientConfig>) -> Result<(), Problem> {
+    let pipe = pipe::Pipe::open(connector, endpoint, tls, HANDSHAKE_TIMEOUT).await;
     pipe.map(drop)
         .map_err(|error| connect_errors::problem(Server::Aws, endpoint, &error))
 }

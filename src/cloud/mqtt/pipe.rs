@@ -7,16 +7,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::cloud::connector::Connector;
 use crate::config::Endpoint;
 
-/// Time for a TCP connection to one address. A host may have several addresses, and one that hangs must not use up the time of
-/// the others.
-const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the TLS handshake. A TPM takes up to 600 ms for a signature, and longer if requests queue.
 const TLS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes read at once.
@@ -40,19 +38,17 @@ impl Pipe {
     /// Connects to `endpoint`, always with SNI. The kernel drops the connection if sent data stays unacknowledged for
     /// `unacknowledged`.
     pub(super) async fn open(
+        connector: &Connector,
         endpoint: &Endpoint,
         tls: Arc<ClientConfig>,
         unacknowledged: Duration,
     ) -> io::Result<Self> {
-        let tcp = connect(endpoint).await?;
-        tcp.set_nodelay(true)?;
+        let tcp = connector.connect(&endpoint.host, endpoint.port).await?;
         let unacknowledged = u32::try_from(unacknowledged.as_millis()).unwrap_or(u32::MAX);
         rustix::net::sockopt::set_tcp_user_timeout(&tcp, unacknowledged)?;
         let name = endpoint.server_name().map_err(io::Error::other)?;
         let handshake = TlsConnector::from(tls).connect(name, tcp);
-        let stream = timeout(TLS_TIMEOUT, handshake)
-            .await
-            .map_err(|_| timeout_error("the TLS handshake", TLS_TIMEOUT))??;
+        let stream = timeout(TLS_TIMEOUT, handshake).await.map_err(|_| timeout_error())??;
         let (reader, writer) = split(stream);
         Ok(Self {
             reader,
@@ -114,21 +110,7 @@ impl Pipe {
     }
 }
 
-async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the name has no address");
-    for address in lookup_host((endpoint.host.as_str(), endpoint.port)).await? {
-        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = timeout_error("the TCP connection", TCP_TIMEOUT),
-        }
-    }
-    Err(last)
-}
-
-fn timeout_error(what: &str, limit: Duration) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        format!("{what} took more than {} s", limit.as_secs()),
-    )
+fn timeout_error() -> io::Error {
+    let words = format!("the TLS handshake took more than {} s", TLS_TIMEOUT.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, words)
 }

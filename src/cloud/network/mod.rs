@@ -32,9 +32,10 @@ const BURST: u32 = 5;
 /// aws-greengrass-nucleus PR #1003).
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Watches the network for as long as the daemon runs.
-pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter) {
-    if let Err(error) = announce_changes(&recovery, WayOut::new(reporter)).await {
+/// Watches the network for as long as the daemon runs. With a proxy, which may be in this machine's own network, a default route does
+/// not decide whether AWS can be reached.
+pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter, has_proxy: bool) {
+    if let Err(error) = announce_changes(&recovery, WayOut::new(reporter, has_proxy)).await {
         journal!(
             Level::Warn, Event::NetworkChangesUnnoticed;
             "network: changes of this machine's network are not noticed ({error}); after an outage gatepost may be back up to \

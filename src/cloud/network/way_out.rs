@@ -17,6 +17,7 @@ const REJECT: u32 = 0x200;
 #[derive(Debug)]
 pub(super) struct WayOut {
     reporter: NetworkReporter,
+    has_proxy: bool,
     had_one: bool,
 }
 
@@ -25,22 +26,23 @@ pub type NetworkReporter = Reporter<NetworkPhase, NetworkDetails>;
 
 impl WayOut {
     /// Creates the state before the first look.
-    pub(super) fn new(reporter: NetworkReporter) -> Self {
+    pub(super) fn new(reporter: NetworkReporter, has_proxy: bool) -> Self {
         Self {
             reporter,
+            has_proxy,
             had_one: false,
         }
     }
 
-    /// Reads the routes, reports changes, and returns whether AWS may be reachable. A machine that never had a default route may reach
-    /// AWS in another way.
+    /// Reads the routes, reports changes, and returns whether AWS may be reachable. A machine that never had a default route, or
+    /// that has a proxy, may reach AWS in another way.
     pub(super) fn look(&mut self, changes: &mut Changes) -> bool {
         let links = default_links();
         for index in links.iter().filter_map(|link| index(link)) {
             changes.add_way(index);
         }
         let up = links_up(&links, changes);
-        if up.is_empty() && !self.had_one {
+        if self.has_proxy || up.is_empty() && !self.had_one {
             return true;
         }
         self.had_one = true;

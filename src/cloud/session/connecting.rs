@@ -53,8 +53,8 @@ pub(super) fn open(
         true => session.provisioning.send_chain(),
         false => SendChain::Leaf,
     };
-    let tls = tls_config(&session.endpoint, identity, &session.roots, chain, &session.clock);
-    let endpoint = session.endpoint.clone();
+    let tls = tls_config(session.alpn, identity, &session.roots, chain, &session.clock);
+    let (connector, endpoint) = (session.connector.clone(), session.endpoint.clone());
     let options = ConnectOptions {
         client_id: identity.certificate.thing_name.clone(),
         clean_start: session.traffic.subscriber.wants_clean_start(),
@@ -62,7 +62,7 @@ pub(super) fn open(
         session_expiry: session.mqtt.session_expiry,
         will,
     };
-    async move { Connection::open(&endpoint, tls.map_err(ConnectError::Unreachable)?, &options).await }
+    async move { Connection::open(&connector, &endpoint, tls.map_err(ConnectError::Unreachable)?, &options).await }
 }
 
 /// Records and reports that AWS has accepted a connection as `identity`.

@@ -44,5 +44,5 @@ pub use subscriber::Subscriber;
 pub use takeovers::Takeovers;
 pub use task::run;
 pub(super) use timing::{CLOSE_TIMEOUT, CONNECT_INTERVAL};
-pub(super) use tls::{alpn, tls_config};
+pub(super) use tls::tls_config;
 pub use traffic::Traffic;

@@ -15,6 +15,7 @@ use super::timing::CONNECT_INTERVAL;
 use super::traffic::Traffic;
 use crate::backoff::{Backoff, LONGEST_WAIT};
 use crate::clock::SharedClock;
+use crate::cloud::connector::Connector;
 use crate::cloud::jitp::Provisioning;
 use crate::cloud::recovery::{Recovery, RecoveryListener};
 use crate::config::{Endpoint, Mqtt};
@@ -53,8 +54,12 @@ pub(super) async fn wait_for_shutdown(shutdown: &mut watch::Receiver<bool>) {
 /// State of the session task.
 #[derive(Debug)]
 pub struct Session {
+    /// Makes TCP connections.
+    pub connector: Connector,
     /// MQTT endpoint.
     pub endpoint: Endpoint,
+    /// Protocols that are offered to it by ALPN.
+    pub alpn: &'static [&'static str],
     /// Settings of `[mqtt]` that are in use.
     pub mqtt: Mqtt,
     /// Trusted root certificates.

@@ -7,11 +7,12 @@ use std::path::Path;
 use super::*;
 use crate::config::test_files::{self, MINIMUM};
 
-/// Returns a configuration with a role alias, a rule and EST.
+/// Returns a configuration with a role alias, a rule, EST and a proxy.
 fn base() -> String {
     format!(
         "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n\
-         [enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/gatepost/est.pem\"\n"
+         [enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/gatepost/est.pem\"\n\
+         [network]\nproxy = \"http://proxy.example:3128\"\nproxy-user = \"base\"\n"
     )
 }
 
@@ -28,6 +29,7 @@ fn a_change_of_each_key_is_named_and_no_other() {
             "\"d5.credentials.iot.us-east-2.amazonaws.com\"",
         ),
         ("aws.root-ca", "\"/etc/gatepost/roots.pem\""),
+        ("aws.mqtt-alpn", "\"x-amzn-mqtt-ca\""),
         ("token.module", "\"/opt/other.so\""),
         ("token.key", "\"pkcs11:token=other;object=device\""),
         ("token.pin-file", "\"/etc/gatepost/pin\""),
@@ -66,6 +68,10 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
         ("enrolment.est.user", "\"gw\""),
         ("enrolment.est.secret-file", "\"/etc/gatepost/secret\""),
+        ("network.proxy", "\"http://other.example:3128\""),
+        ("network.proxy-user", "\"gw\""),
+        ("network.proxy-secret-file", "\"/etc/gatepost/proxy-secret\""),
+        ("network.no-proxy", "[\"est.example\"]"),
     ];
     let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
     assert_eq!(names, values.map(|(name, _)| name));

@@ -1,10 +1,10 @@
 //! Port 443, where AWS tells MQTT from HTTPS by ALPN.
 
-use cloudlet::{Cloudlet, Options};
+use cloudlet::{Cloudlet, Event, Options};
 use rig::token::SoftHsm;
 
 use crate::registry::bring_online_known;
-use crate::support::{PIN, World, options};
+use crate::support::{PIN, SOON, World, options};
 
 #[test]
 fn port_443_is_spoken_with_alpn() {
@@ -22,6 +22,11 @@ fn port_443_is_spoken_with_alpn() {
     let mut world = World::with(Box::new(token), on_443);
     bring_online_known(&mut world);
     assert_eq!(world.gateway.status()["session"]["endpoint"], "localhost:443");
+    // A domain configuration of SECURE_MQTT needs none; this endpoint does.
+    world.gateway.stop();
+    world.gateway.configure("[token]", "mqtt-alpn = \"none\"\n[token]");
+    world.gateway.start();
+    world.cloud.wait_for(SOON, is_without_alpn).unwrap();
 }
 
 #[test]
@@ -29,9 +34,23 @@ fn no_alpn_is_offered_elsewhere() {
     let mut world = World::new();
     world.cloud.switches().set(|switches| switches.require_alpn = true);
     crate::registry::start_known(&mut world);
-    let without = |event: &cloudlet::Event| matches!(event, cloudlet::Event::TlsRefused { reason, .. } if reason == "no ALPN x-amzn-mqtt-ca");
-    world.cloud.wait_for(crate::support::SOON, without).unwrap();
+    world.cloud.wait_for(SOON, is_without_alpn).unwrap();
     world.gateway.wait_for_text("session.phase", "waiting");
     world.cloud.switches().set(|switches| switches.require_alpn = false);
     world.gateway.wait_online();
+}
+
+#[test]
+fn alpn_is_offered_on_any_port_if_it_is_configured() {
+    let mut world = World::new();
+    world.cloud.switches().set(|switches| switches.require_alpn = true);
+    world
+        .gateway
+        .configure("[token]", "mqtt-alpn = \"x-amzn-mqtt-ca\"\n[token]");
+    bring_online_known(&mut world);
+    world.gateway.wait_for_text("session.phase", "connected");
+}
+
+fn is_without_alpn(event: &Event) -> bool {
+    matches!(event, Event::TlsRefused { reason, .. } if reason == "no ALPN x-amzn-mqtt-ca")
 }

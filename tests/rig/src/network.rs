@@ -6,7 +6,9 @@
 
 mod cable;
 mod host;
+mod proxy;
 mod standby;
 
 pub use cable::{CLOUD, CLOUD_NAME, End, Network};
+pub use proxy::{Demand, Program, Proxy};
 pub use standby::{FAR_CLOUD, Loss, Standby};

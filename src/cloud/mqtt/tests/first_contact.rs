@@ -11,6 +11,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::{ConnectError, ConnectOptions, Connection};
+use crate::cloud::connector::Connector;
 use crate::config::Endpoint;
 
 /// The behaviour of the server once it has read CONNECT.
@@ -81,7 +82,7 @@ async fn outcome_of(script: &Script) -> Result<(), ConnectError> {
     };
     let followed = script.clone();
     let serving = tokio::task::spawn_blocking(move || serve(&listener, Arc::new(server), &followed));
-    let outcome = Connection::open(&endpoint, Arc::new(client), &options).await;
+    let outcome = Connection::open(&Connector::default(), &endpoint, Arc::new(client), &options).await;
     serving.await.unwrap();
     outcome.map(drop)
 }

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::{ConnectError, ConnectOptions, Connection, Terms};
+use crate::cloud::connector::Connector;
 use crate::config::Endpoint;
 use crate::messages::Message;
 
@@ -85,7 +86,13 @@ impl Server {
     async fn connect(&self) -> Result<(Connection, Terms), ConnectError> {
         let port = self.listener.local_addr().unwrap().port();
         let endpoint = Endpoint::parse("localhost", port).unwrap();
-        Connection::open(&endpoint, Arc::new(self.tls.clone()), &self.options).await
+        Connection::open(
+            &Connector::default(),
+            &endpoint,
+            Arc::new(self.tls.clone()),
+            &self.options,
+        )
+        .await
     }
 
     /// Accepts a connection, and reads CONNECT.

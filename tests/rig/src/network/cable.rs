@@ -1,6 +1,6 @@
 //! The gateway's host, the cloud's host, and the cable between them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::thread;
@@ -86,12 +86,34 @@ impl Network {
     /// A command prefix that runs a program at the gateway's host, under the process ID of the prefix.
     #[must_use]
     pub fn at_gateway(&self) -> Vec<String> {
-        let namespace = format!("--net={}", self.gateway.namespace());
-        let names = self.names.path().display().to_string();
-        let bind = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
-        ["nsenter", &namespace, "unshare", "--mount", "sh", "-c", bind, &names]
-            .map(str::to_owned)
-            .to_vec()
+        self.gateway.prefix(self.names.path())
+    }
+
+    /// Sets the names that the gateway knows, in the form of `/etc/hosts`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn set_names(&self, lines: &str) -> Result<()> {
+        // The file is bound to /etc/hosts in another mount namespace, so it must stay the same file.
+        Ok(fs::write(self.names.path(), format!("127.0.0.1 localhost\n{lines}\n"))?)
+    }
+
+    /// Gives the cloud's name addresses that swallow everything, before its real one: `count` of IPv6 that the gateway prefers.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn add_black_holes(&self, count: u8) -> Result<()> {
+        let address = ["address", "add", "2001:db8::ff/64", "dev", "cable", "nodad"];
+        self.gateway.run("ip", address)?;
+        let mut names = String::new();
+        for number in 1..=count {
+            let hole = format!("2001:db8::{number:x}");
+            // Nobody has this hardware address, so the packets reach the cable and nobody answers.
+            let neighbour = ["neighbour", "add", &hole, "lladdr", "02:00:00:00:00:01", "dev", "cable"];
+            self.gateway.run("ip", neighbour)?;
+            names += &format!("{hole} {CLOUD_NAME}\n");
+        }
+        self.set_names(&format!("{names}{CLOUD} {CLOUD_NAME}"))
     }
 
     /// Disconnects the cable at the cloud's end, or connects it again.

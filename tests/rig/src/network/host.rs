@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -48,6 +49,17 @@ impl Host {
     /// The namespace's file, as `nsenter` and setns(2) take it.
     pub fn namespace(&self) -> String {
         format!("/proc/{}/ns/net", self.holder.id())
+    }
+
+    /// Returns a command prefix that runs a program in the namespace, with this file as `/etc/hosts`, under the process ID of the
+    /// prefix.
+    pub fn prefix(&self, names: &Path) -> Vec<String> {
+        let namespace = format!("--net={}", self.namespace());
+        let names = names.display().to_string();
+        let bind = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        ["nsenter", &namespace, "unshare", "--mount", "sh", "-c", bind, &names]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// Runs a program in the namespace.

@@ -1,7 +1,5 @@
 //! A second cable between gateway and cloud, which takes over when the first one fails, as a modem does.
 
-use std::fs;
-
 use anyhow::Result;
 
 use super::cable::{CLOUD, CLOUD_NAME, Network};
@@ -48,11 +46,7 @@ impl<'a> Standby<'a> {
         let standby = Self { network };
         standby.add_path(STANDBY_CLOUD, "standby", "200")?;
         standby.add_first_path()?;
-        // The file is bound to /etc/hosts in another mount namespace, so it must stay the same file.
-        fs::write(
-            network.names.path(),
-            format!("127.0.0.1 localhost\n{FAR_CLOUD} {CLOUD_NAME}\n"),
-        )?;
+        network.set_names(&format!("{FAR_CLOUD} {CLOUD_NAME}"))?;
         Ok(standby)
     }
 

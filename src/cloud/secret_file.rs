@@ -1,4 +1,4 @@
-//! The secret for the first enrolment: read when it is sent, wiped afterwards.
+//! Files with one secret for a server: read when the secret is sent, wiped afterwards.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -6,12 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::failure::{Failure, FailureKind};
-use crate::problem::Problem;
 use crate::secret::SecretString;
 
-/// The name under which systemd hands the secret over (`LoadCredential=enrolment-secret:...`).
-const SYSTEMD_CREDENTIAL: &str = "enrolment-secret";
 /// Longer secrets do not fit into the header of some servers.
 const MAX_SECRET: usize = 1024;
 
@@ -20,9 +16,9 @@ const MAX_SECRET: usize = 1024;
 pub(super) struct SecretFile(Option<PathBuf>);
 
 impl SecretFile {
-    /// `configured`, or else the systemd credential in the folder `credentials`.
-    pub(super) fn new(configured: Option<&Path>, credentials: Option<&Path>) -> Self {
-        let credential = || credentials.map(|folder| folder.join(SYSTEMD_CREDENTIAL));
+    /// Returns `configured`, or else the systemd credential with this name in the folder `credentials`.
+    pub(super) fn new(configured: Option<&Path>, credentials: Option<&Path>, name: &str) -> Self {
+        let credential = || credentials.map(|folder| folder.join(name));
         Self(configured.map(Path::to_owned).or_else(credential))
     }
 
@@ -34,19 +30,17 @@ impl SecretFile {
     /// Reads the secret, which one line break may follow.
     ///
     /// # Errors
-    /// When the file has nothing that can be a secret.
-    pub(super) fn read(&self) -> Result<SecretString, Failure> {
-        let path = self
-            .0
-            .as_deref()
-            .ok_or_else(|| unusable("there is no secret for the EST server".to_owned()))?;
+    /// If the file has nothing that can be a secret; with the reason.
+    pub(super) fn read(&self) -> Result<SecretString, String> {
+        let path = self.0.as_deref().ok_or_else(|| "there is none".to_owned())?;
         let shown = path.display();
-        let file = File::open(path).map_err(|error| unusable(format!("the secret {shown} cannot be read: {error}")))?;
+        let cannot_read = |error| format!("{shown} cannot be read: {error}");
+        let file = File::open(path).map_err(cannot_read)?;
         // All of it at once: a buffer that grows would leave copies behind.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
         file.take(MAX_SECRET as u64 + 3)
             .read_to_end(&mut content)
-            .map_err(|error| unusable(format!("the secret {shown} cannot be read: {error}")))?;
+            .map_err(cannot_read)?;
         let line = content.strip_suffix(b"\n").unwrap_or(&content);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = str::from_utf8(line)
@@ -54,19 +48,8 @@ impl SecretFile {
             .filter(|text| !text.contains(char::is_control));
         match text {
             Some(text) if (1..=MAX_SECRET).contains(&text.len()) => Ok(SecretString::from(text)),
-            _ => Err(unusable(format!(
-                "the secret {shown} is not one line of 1 to {MAX_SECRET} characters"
-            ))),
+            _ => Err(format!("{shown} is not one line of 1 to {MAX_SECRET} characters")),
         }
-    }
-}
-
-fn unusable(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Refused,
-        problem: Problem::configuration(message)
-            .next("write the secret, and nothing else, into the file that enrolment.est.secret-file names"),
-        not_before: None,
     }
 }
 
@@ -74,6 +57,8 @@ fn unusable(message: String) -> Failure {
 mod tests {
     use super::*;
     use crate::secret::ExposeSecret as _;
+
+    const NAME: &str = "a-secret";
 
     #[test]
     fn one_line_is_a_secret_and_nothing_else_is_repeated() {
@@ -94,23 +79,23 @@ mod tests {
             (long.as_str(), None),
         ] {
             std::fs::write(&path, content).unwrap();
-            let secret = SecretFile::new(Some(&path), None);
+            let secret = SecretFile::new(Some(&path), None, NAME);
             assert!(secret.exists());
             match (secret.read(), expected) {
                 (Ok(found), Some(expected)) => assert_eq!(found.expose_secret(), expected),
-                (Err(failure), None) => assert!(!failure.problem.to_string().contains("hunter"), "{content}"),
+                (Err(why), None) => assert!(!why.contains("hunter"), "{content}"),
                 (found, _) => panic!("{content:?}: {}", found.is_ok()),
             }
         }
         std::fs::write(&path, b"\xff\xfe").unwrap();
-        assert!(SecretFile::new(Some(&path), None).read().is_err());
-        let credential = folder.path().join(SYSTEMD_CREDENTIAL);
+        assert!(SecretFile::new(Some(&path), None, NAME).read().is_err());
+        let credential = folder.path().join(NAME);
         std::fs::write(&credential, "handed over").unwrap();
-        let handed_over = SecretFile::new(None, Some(folder.path()));
+        let handed_over = SecretFile::new(None, Some(folder.path()), NAME);
         assert_eq!(handed_over.read().unwrap().expose_secret(), "handed over");
         for none in [
-            SecretFile::new(None, None),
-            SecretFile::new(Some(&folder.path().join("none")), None),
+            SecretFile::new(None, None, NAME),
+            SecretFile::new(Some(&folder.path().join("none")), None, NAME),
         ] {
             assert!(!none.exists() && none.read().is_err());
         }
