@@ -14,8 +14,10 @@ use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
 use crate::fleet_provisioning::{DeviceAuthority, KeysAndCertificate, OwnershipTokens};
 use crate::front::{Connections, Lifecycle, ServicePublisher};
+use crate::jobs::Jobs;
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
+use crate::shadow::Shadows;
 use crate::switches::{FirstContact, SwitchBoard};
 use crate::tls::ServerConfigs;
 use crate::x509::ParsedCertificate;
@@ -60,6 +62,8 @@ pub(crate) struct Cloud {
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) publisher: ServicePublisher,
+    pub(crate) shadows: Shadows,
+    pub(crate) jobs: Jobs,
     pub(crate) connection_counts: Mutex<HashMap<String, u64>>,
     pub(crate) last_connect: Mutex<HashMap<String, Instant>>,
 }

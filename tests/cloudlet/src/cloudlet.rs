@@ -17,7 +17,9 @@ use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
 use crate::front::{Connections, Lifecycle, ServicePublisher};
+use crate::jobs::{self, Jobs, NewJob};
 use crate::listener::Listener;
+use crate::shadow::Shadows;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
 use crate::{
@@ -96,6 +98,8 @@ impl Cloudlet {
             provisioning: Mutex::default(),
             lifecycle: Lifecycle::new(publisher.clone()),
             publisher,
+            shadows: Shadows::default(),
+            jobs: Jobs::default(),
             connection_counts: Mutex::default(),
             last_connect: Mutex::new(HashMap::new()),
         });
@@ -171,6 +175,26 @@ impl Cloudlet {
             account.put_role(role);
             Ok(())
         })
+    }
+
+    /// CreateJob for these things, with a document in JSON.
+    pub fn create_job(&self, id: &str, document: &str, things: &[&str]) -> Result<(), Error> {
+        jobs::create(
+            &self.cloud,
+            NewJob {
+                id: id.to_owned(),
+                document: serde_json::from_str(document).unwrap_or_else(|_| document.into()),
+                things: things.iter().map(|thing| (*thing).to_owned()).collect(),
+                timeout_minutes: None,
+            },
+        )
+    }
+
+    /// The status of a job's latest execution on a thing, as in `IN_PROGRESS`.
+    pub fn job_status(&self, id: &str, thing: &str) -> Option<&'static str> {
+        let statuses = self.cloud.jobs.statuses(id)?;
+        let of_thing = statuses.into_iter().find(|(name, _)| name == thing);
+        of_thing.map(|(_, status)| status.name())
     }
 
     /// All things.

@@ -1,6 +1,14 @@
-//! JSON objects put together.
+//! JSON objects put together, and times in them.
+
+use std::time::SystemTime;
 
 use serde_json::Value;
+
+/// Seconds since 1970, as documents have them.
+pub(crate) fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
 
 /// An object with the members of another added.
 pub(crate) fn joined(mut object: Value, more: Value) -> Value {

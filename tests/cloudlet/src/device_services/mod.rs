@@ -1,7 +1,8 @@
 //! Services of AWS IoT that devices use over MQTT: a request is a message on a reserved topic, and the replies come on topics below it.
 //!
 //! A service is a module of its own, with a row in [`find`]. Requests do not reach the broker. Replies go to the connection that made the
-//! request and to no other one, so that devices which enrol at the same time do not see each other's certificates.
+//! request and to no other one, so that devices which enrol at the same time do not see each other's certificates. Shadows publish their
+//! answers through the broker instead, to all who have subscribed.
 
 mod request;
 
@@ -9,7 +10,7 @@ use std::pin::Pin;
 
 pub(crate) use request::{Reply, Request};
 
-use crate::fleet_provisioning;
+use crate::{fleet_provisioning, jobs, shadow};
 
 /// A request that is being answered.
 type Answering = Pin<Box<dyn Future<Output = Vec<Reply>> + Send>>;
@@ -23,6 +24,12 @@ pub(crate) fn find(topic: &str) -> Option<Service> {
     }
     if fleet_provisioning::Operation::of(topic).is_some() {
         return Some(|request| Box::pin(fleet_provisioning::answer(request)));
+    }
+    if shadow::operation(topic).is_some() {
+        return Some(|request| Box::pin(shadow::answer(request)));
+    }
+    if jobs::operation(topic).is_some() {
+        return Some(|request| Box::pin(jobs::answer(request)));
     }
     None
 }

@@ -126,6 +126,8 @@ pub struct Switches {
     /// The seconds by which AWS's clock is ahead of this machine's, for credentials, signatures and the Date header. A gateway
     /// on this machine then has a clock that is behind. Certificates are checked by this machine's clock.
     pub clock_ahead: i64,
+    /// How long a minute of the timers of jobs lasts.
+    pub job_minute: Duration,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,
     /// Switches of fleet provisioning.
@@ -158,6 +160,7 @@ impl Default for Switches {
             cut_after_packets: None,
             hang_up_on: None,
             clock_ahead: 0,
+            job_minute: Duration::from_secs(60),
             credentials: CredentialSwitches::default(),
             fleet: FleetProvisioningSwitches::default(),
         }

@@ -7,6 +7,7 @@ mod call;
 mod certificate;
 mod endpoint;
 mod group;
+mod job;
 mod page;
 mod policy;
 mod role_alias;

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::call::Call;
-use super::{attachment, ca, certificate, endpoint, group, policy, role_alias, template, thing};
+use super::{attachment, ca, certificate, endpoint, group, job, policy, role_alias, template, thing};
 use crate::Error;
 
 /// An operation.
@@ -21,6 +21,7 @@ pub(super) fn find(method: &Method, segments: &[&str]) -> Option<Route> {
     let method = method.as_str();
     let found = certificates(method, segments)
         .or_else(|| things(method, segments))
+        .or_else(|| jobs(method, segments))
         .or_else(|| policies(method, segments))
         .or_else(|| roles_and_templates(method, segments));
     found.map(|(operation, carry_out)| Route { operation, carry_out })
@@ -74,6 +75,16 @@ fn things(method: &str, segments: &[&str]) -> Option<Operation> {
         ("GET", ["thing-groups", _]) => ("DescribeThingGroup", group::describe),
         ("DELETE", ["thing-groups", _]) => ("DeleteThingGroup", group::delete),
         ("GET", ["thing-groups", _, "things"]) => ("ListThingsInThingGroup", group::things),
+        _ => return None,
+    })
+}
+
+fn jobs(method: &str, segments: &[&str]) -> Option<Operation> {
+    Some(match (method, segments) {
+        ("PUT", ["jobs", _]) => ("CreateJob", job::create),
+        ("GET", ["jobs", _]) => ("DescribeJob", job::describe),
+        ("PUT", ["jobs", _, "cancel"]) => ("CancelJob", job::cancel),
+        ("GET", ["things", _, "jobs", _]) => ("DescribeJobExecution", job::describe_execution),
         _ => return None,
     })
 }

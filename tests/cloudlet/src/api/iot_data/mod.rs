@@ -5,6 +5,7 @@ mod call;
 mod direct_message;
 mod message;
 mod publish;
+mod shadow;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use super::failure::Failure;
 use super::iot;
 use crate::cloud::Cloud;
 use crate::events::Event;
+use crate::shadow::Operation;
 use crate::sigv4::{self, Endpoint};
 use call::Call;
 
@@ -47,7 +49,9 @@ pub(super) async fn answer(
             message,
         )));
     }
-    let result = carry_out(operation, &call, request_id).await.map_err(of_caller)?;
+    let result = carry_out(operation, &call, &resource, request_id)
+        .await
+        .map_err(of_caller)?;
     cloud.events.push(Event::ApiCalled {
         service: "iotdata",
         operation,
@@ -62,14 +66,24 @@ pub(super) async fn answer(
 fn operation(call: &Call) -> Option<(&'static str, String)> {
     Some(match (call.method.as_str(), call.segments().as_slice()) {
         ("POST", ["connections", client_id, "messages"]) => ("SendDirectMessage", (*client_id).to_owned()),
+        ("GET", ["things", thing, "shadow"]) => ("GetThingShadow", (*thing).to_owned()),
+        ("POST", ["things", thing, "shadow"]) => ("UpdateThingShadow", (*thing).to_owned()),
+        ("DELETE", ["things", thing, "shadow"]) => ("DeleteThingShadow", (*thing).to_owned()),
+        ("GET", ["api", "things", "shadow", "ListNamedShadowsForThing", thing]) => {
+            ("ListNamedShadowsForThing", (*thing).to_owned())
+        }
         ("POST", ["topics", topic]) => ("Publish", (*topic).to_owned()),
         _ => return None,
     })
 }
 
-async fn carry_out(operation: &str, call: &Call, request_id: &str) -> Result<Value, Failure> {
+async fn carry_out(operation: &str, call: &Call, resource: &str, request_id: &str) -> Result<Value, Failure> {
     match operation {
         "SendDirectMessage" => direct_message::send(call, request_id).await,
+        "GetThingShadow" => shadow::call(call, Operation::Get),
+        "UpdateThingShadow" => shadow::call(call, Operation::Update),
+        "DeleteThingShadow" => shadow::call(call, Operation::Delete),
+        "ListNamedShadowsForThing" => Ok(shadow::list_names(call, resource)),
         _ => publish::publish(call, request_id),
     }
 }

@@ -1,0 +1,12 @@
+//! The outcome of an operation.
+
+use serde_json::Value;
+
+/// What an operation has led to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The answer to the request.
+    pub(crate) accepted: Value,
+    /// Messages to all who follow the shadow: the end of each topic, and its payload.
+    pub(crate) news: Vec<(&'static str, Value)>,
+}

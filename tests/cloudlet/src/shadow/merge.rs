@@ -1,0 +1,63 @@
+//! Merges a request into a section: objects member by member, null removes, everything else replaces.
+
+use serde_json::{Map, Value, json};
+
+/// Merges `change` into `section`, and notes the time of each changed value in `metadata`.
+pub(super) fn merge(
+    section: &mut Map<String, Value>,
+    metadata: &mut Map<String, Value>,
+    change: &Map<String, Value>,
+    now: u64,
+) {
+    for (name, value) in change {
+        match value {
+            Value::Null => {
+                section.remove(name);
+                metadata.remove(name);
+            }
+            Value::Object(change) => {
+                let mut known = take_object(section, name);
+                let mut known_metadata = match known.is_empty() {
+                    true => Map::new(),
+                    false => take_object(metadata, name),
+                };
+                merge(&mut known, &mut known_metadata, change, now);
+                // An object that has no members left is removed.
+                if !known.is_empty() {
+                    section.insert(name.clone(), Value::Object(known));
+                    metadata.insert(name.clone(), Value::Object(known_metadata));
+                } else {
+                    section.remove(name);
+                    metadata.remove(name);
+                }
+            }
+            other => {
+                section.insert(name.clone(), other.clone());
+                metadata.insert(name.clone(), metadata_of(other, now));
+            }
+        }
+    }
+}
+
+/// The metadata of a section that a request has set, for its answer.
+pub(super) fn metadata_of(value: &Value, now: u64) -> Value {
+    match value {
+        Value::Object(object) => {
+            let members = object.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), metadata_of(value, now)))
+                    .collect(),
+            )
+        }
+        Value::Array(list) => Value::Array(list.iter().map(|value| metadata_of(value, now)).collect()),
+        _ => json!({ "timestamp": now }),
+    }
+}
+
+fn take_object(parent: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+    match parent.remove(name) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
