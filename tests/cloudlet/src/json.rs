@@ -17,3 +17,10 @@ pub(crate) fn joined(mut object: Value, more: Value) -> Value {
     }
     object
 }
+
+/// Sets a member of an object.
+pub(crate) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}

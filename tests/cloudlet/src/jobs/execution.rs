@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::json::set;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -104,7 +105,7 @@ impl Execution {
             "executionNumber": self.number, "versionNumber": self.version,
         });
         if let Some(started) = self.started_at {
-            summary["startedAt"] = started.into();
+            set(&mut summary, "startedAt", started);
         }
         summary
     }
@@ -112,17 +113,17 @@ impl Execution {
     /// JobExecution.
     pub(super) fn json(&self, thing: &str, with_document: bool) -> Value {
         let mut execution = self.summary();
-        execution["thingName"] = thing.into();
-        execution["status"] = self.status.name().into();
+        set(&mut execution, "thingName", thing);
+        set(&mut execution, "status", self.status.name());
         if !self.details.is_empty() {
-            execution["statusDetails"] = json!(self.details);
+            set(&mut execution, "statusDetails", json!(self.details));
         }
         if with_document {
-            execution["jobDocument"] = self.document.clone();
+            set(&mut execution, "jobDocument", self.document.clone());
         }
         if let Some(timer) = self.timer() {
             let left = timer.saturating_duration_since(Instant::now());
-            execution["approximateSecondsBeforeTimedOut"] = left.as_secs().into();
+            set(&mut execution, "approximateSecondsBeforeTimedOut", left.as_secs());
         }
         execution
     }

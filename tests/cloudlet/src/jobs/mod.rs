@@ -22,6 +22,7 @@ use crate::Error;
 use crate::cloud::Cloud;
 use crate::device_services::{Reply, Request};
 use crate::front::DirectMessage;
+use crate::json::set;
 use crate::mqtt::{Properties, QoS};
 use notification::Notification;
 use rejection::Rejection;
@@ -69,9 +70,9 @@ fn carry_out(cloud: &Arc<Cloud>, thing: &str, operation: &Operation, payload: &[
     let (mut answer, news) = answered.map_err(|rejection| rejection.with_token(token.clone()))?;
     publish_all(cloud, news);
     watch_timer(cloud, thing);
-    answer["timestamp"] = json!(crate::json::unix_seconds());
+    set(&mut answer, "timestamp", json!(crate::json::unix_seconds()));
     if let Some(token) = token {
-        answer["clientToken"] = token;
+        set(&mut answer, "clientToken", token);
     }
     Ok(answer)
 }

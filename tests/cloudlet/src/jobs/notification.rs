@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::execution::{Execution, Status};
 use super::queue::Queue;
+use crate::json::set;
 
 /// Executions in a list.
 const MAX_LISTED: usize = 15;
@@ -55,7 +56,7 @@ pub(super) fn notifications(thing: &str, queue: &Queue, before: &Next) -> Vec<No
         let next: Option<&&Execution> = pending.first();
         let mut payload = json!({ "timestamp": now });
         if let Some(next) = next {
-            payload["execution"] = next.json(thing, true);
+            set(&mut payload, "execution", next.json(thing, true));
         }
         notifications.push(Notification {
             topic: format!("$aws/things/{thing}/jobs/notify-next"),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::account::{Refusal, RefusalKind};
+use crate::json::set;
 
 /// A request that was not carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,10 +47,10 @@ impl Rejection {
             "code": self.code, "message": self.message, "timestamp": crate::json::unix_seconds(),
         });
         if let Some(state) = &self.execution_state {
-            document["executionState"] = state.clone();
+            set(&mut document, "executionState", state.clone());
         }
         if let Some(token) = &self.client_token {
-            document["clientToken"] = token.clone();
+            set(&mut document, "clientToken", token.clone());
         }
         document
     }

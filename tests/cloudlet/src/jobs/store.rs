@@ -12,6 +12,7 @@ use super::notification::{Notification, next_of, notifications};
 use super::queue::Queue;
 use super::rejection::Rejection;
 use super::request::{JobRequest, StepTimer};
+use crate::json::set;
 
 /// An answer, and the notifications that it has led to.
 type Answered = Result<(Value, Vec<Notification>), Rejection>;
@@ -193,10 +194,10 @@ impl Jobs {
         }
         let mut answer = json!({});
         if request.include_job_execution_state {
-            answer["executionState"] = execution.state();
+            set(&mut answer, "executionState", execution.state());
         }
         if request.includes_document(false) {
-            answer["jobDocument"] = execution.document.clone();
+            set(&mut answer, "jobDocument", execution.document.clone());
         }
         Ok((answer, notifications(thing, queue, &before)))
     }

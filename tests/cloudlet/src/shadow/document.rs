@@ -45,7 +45,7 @@ impl Document {
         let nothing = Map::new();
         let reported = self.reported.as_ref().map_or(&nothing, |reported| &reported.state);
         let (state, metadata) = delta(&desired.state, &desired.metadata, reported);
-        (!state.is_empty()).then(|| (Value::Object(state), Value::Object(metadata)))
+        (!state.is_empty()).then_some((Value::Object(state), Value::Object(metadata)))
     }
 
     /// State and metadata, as in `previous` and `current` of the topic `documents`.

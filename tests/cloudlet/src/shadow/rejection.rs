@@ -1,5 +1,6 @@
 //! Errors, with the words of the developer guide (device-shadow-error-messages).
 
+use crate::json::set;
 use serde_json::{Value, json};
 
 /// A request that was not carried out.
@@ -37,7 +38,7 @@ impl Rejection {
             "code": self.code, "message": self.message, "timestamp": crate::json::unix_seconds(),
         });
         if let Some(token) = &self.client_token {
-            document["clientToken"] = token.clone();
+            set(&mut document, "clientToken", token.clone());
         }
         document
     }

@@ -10,6 +10,7 @@ use super::done::Done;
 use super::merge::metadata_of;
 use super::rejection::Rejection;
 use super::request::{Section, ShadowRequest, State};
+use crate::json::set;
 
 /// The name of a shadow: its thing's, and its own unless it is the classic one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +66,8 @@ impl Shadows {
         let shadows = self.0.lock();
         let document = live(&shadows, name, request)?;
         let mut accepted = document.json();
-        if let Some((delta, _)) = document.delta() {
-            accepted["state"]["delta"] = delta;
+        if let (Some((delta, _)), Some(state)) = (document.delta(), accepted.get_mut("state")) {
+            set(state, "delta", delta);
         }
         Ok(Done {
             accepted: stamped(accepted, request, now),
@@ -164,9 +165,9 @@ fn section_value(section: &Section) -> Value {
 
 /// A document with the time and the request's token.
 fn stamped(mut document: Value, request: &ShadowRequest, now: u64) -> Value {
-    document["timestamp"] = now.into();
+    set(&mut document, "timestamp", now);
     if let Some(token) = &request.client_token {
-        document["clientToken"] = token.clone();
+        set(&mut document, "clientToken", token.clone());
     }
     document
 }

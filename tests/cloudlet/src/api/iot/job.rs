@@ -7,6 +7,7 @@ use super::call::Call;
 use crate::Error;
 use crate::account::Refusal;
 use crate::jobs::{self, NewJob};
+use crate::json::set;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,11 +85,13 @@ pub(super) fn describe_execution(call: &Call<'_>) -> Result<Value, Error> {
     let execution = call.cloud.jobs.execution(call.resource(), job);
     let mut execution = execution.ok_or_else(|| Refusal::not_found(format!("There is no execution of job {job}")))?;
     // The control plane has the thing's ARN, and the details one level lower (API Reference, JobExecution).
-    execution["thingArn"] = call
-        .read_account(|account| account.iot_arn("thing", call.resource()))
-        .into();
+    set(
+        &mut execution,
+        "thingArn",
+        call.read_account(|account| account.iot_arn("thing", call.resource())),
+    );
     if let Some(details) = execution.get("statusDetails").cloned() {
-        execution["statusDetails"] = json!({ "detailsMap": details });
+        set(&mut execution, "statusDetails", json!({ "detailsMap": details }));
     }
     Ok(json!({ "execution": execution }))
 }
