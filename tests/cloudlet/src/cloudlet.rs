@@ -17,7 +17,7 @@ use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
 use crate::front::{Connections, Lifecycle, ServicePublisher};
-use crate::jobs::{self, Jobs, NewJob};
+use crate::jobs::Jobs;
 use crate::listener::Listener;
 use crate::shadow::Shadows;
 use crate::switches::SwitchBoard;
@@ -32,7 +32,7 @@ pub struct Cloudlet {
     // Dropped in this order: the endpoints, the broker, the folders.
     runtime: Option<Runtime>,
     broker: Broker,
-    cloud: Arc<Cloud>,
+    pub(crate) cloud: Arc<Cloud>,
     authority: Authority,
     policy: Policy,
     api_address: SocketAddr,
@@ -175,26 +175,6 @@ impl Cloudlet {
             account.put_role(role);
             Ok(())
         })
-    }
-
-    /// CreateJob for these things, with a document in JSON.
-    pub fn create_job(&self, id: &str, document: &str, things: &[&str]) -> Result<(), Error> {
-        jobs::create(
-            &self.cloud,
-            NewJob {
-                id: id.to_owned(),
-                document: serde_json::from_str(document).unwrap_or_else(|_| document.into()),
-                things: things.iter().map(|thing| (*thing).to_owned()).collect(),
-                timeout_minutes: None,
-            },
-        )
-    }
-
-    /// The status of a job's latest execution on a thing, as in `IN_PROGRESS`.
-    pub fn job_status(&self, id: &str, thing: &str) -> Option<&'static str> {
-        let statuses = self.cloud.jobs.statuses(id)?;
-        let of_thing = statuses.into_iter().find(|(name, _)| name == thing);
-        of_thing.map(|(_, status)| status.name())
     }
 
     /// All things.

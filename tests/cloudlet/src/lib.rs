@@ -14,6 +14,7 @@ mod api;
 mod broker;
 mod cloud;
 mod cloudlet;
+mod cloudlet_jobs;
 mod credentials;
 mod device_services;
 mod endpoint;

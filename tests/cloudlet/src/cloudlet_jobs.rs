@@ -1,0 +1,26 @@
+//! Jobs, as a test that has the handle creates and follows them.
+
+use crate::jobs::{self, NewJob};
+use crate::{Cloudlet, Error};
+
+impl Cloudlet {
+    /// CreateJob for these things, with a document in JSON.
+    pub fn create_job(&self, id: &str, document: &str, things: &[&str]) -> Result<(), Error> {
+        jobs::create(
+            &self.cloud,
+            NewJob {
+                id: id.to_owned(),
+                document: serde_json::from_str(document).unwrap_or_else(|_| document.into()),
+                things: things.iter().map(|thing| (*thing).to_owned()).collect(),
+                timeout_minutes: None,
+            },
+        )
+    }
+
+    /// The status of a job's latest execution on a thing, as in `IN_PROGRESS`.
+    pub fn job_status(&self, id: &str, thing: &str) -> Option<&'static str> {
+        let statuses = self.cloud.jobs.statuses(id)?;
+        let of_thing = statuses.into_iter().find(|(name, _)| name == thing);
+        of_thing.map(|(_, status)| status.name())
+    }
+}
