@@ -40,8 +40,7 @@ pub struct Cloudlet {
 }
 
 impl Cloudlet {
-    /// Starts a cloudlet and returns when all its endpoints accept connections. It blocks, so it must not be called in a
-    /// runtime.
+    /// Starts a cloudlet; returns when its endpoints accept connections. It blocks, so it must not be called in a runtime.
     pub fn start(options: Options) -> Result<Self, Error> {
         // A socket's path has 108 bytes at most (unix(7)), so it is not placed in the caller's folder.
         let runtime_folder = temporary_folder()?;
