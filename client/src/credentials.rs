@@ -15,7 +15,13 @@ const REQUIRED: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "
 
 /// Prints the credentials of a role alias, or of the default one.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
-    let body = daemon::get(socket, &target("/v1/credentials", matches.operand(0)))?;
+    let (body, _) = ask(socket, matches.operand(0))?;
+    output::print(&one_line(&body))
+}
+
+/// Asks for the credentials of a role alias, and returns the answer as it came and parsed.
+pub(crate) fn ask(socket: &Path, alias: Option<&OsStr>) -> Result<(Vec<u8>, Value), Failure> {
+    let body = daemon::get(socket, &target("/v1/credentials", alias))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     if document.get("Version").whole_number() != Some(1) {
         return Err(daemon::not_gatepost("\"Version\" is not the number 1"));
@@ -26,7 +32,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     {
         return Err(daemon::not_gatepost(format!("{missing:?} is missing")));
     }
-    output::print(&one_line(&body))
+    Ok((body, document))
 }
 
 /// The same JSON in one line: a line end inside a string would not have been read, so all others are mere space.

@@ -1,6 +1,8 @@
 //! `gatepost env`: what an SDK's container provider must find in its environment.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::aws_files::{self, AwsFiles, Found};
@@ -11,27 +13,50 @@ use crate::json::Value;
 use crate::{daemon, output};
 
 /// The daemon's names and the SDKs' (AWS SDKs and Tools Reference Guide, "Container credential provider").
-const SETTINGS: [(&str, &str); 2] = [
-    ("uri", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-    ("token_file", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
-];
+const SETTINGS: [(&str, &str); 2] = [("uri", "AWS_CONTAINER_CREDENTIALS_FULL_URI"), TOKEN_FILE];
+const TOKEN_FILE: (&str, &str) = ("token_file", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+/// No token file is longer.
+const LONGEST_TOKEN: u64 = 4096;
 
 /// Prints the settings as a shell takes them.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
+    let gives_token = matches.flag("--token");
     let body = daemon::get(socket, &target("/v1/loopback", matches.operand(0)))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
     let mut lines = String::new();
     for (name, variable) in SETTINGS {
         let value = document.get(name).text();
         let value = value.ok_or_else(|| daemon::not_gatepost(format!("{name:?} is missing")))?;
-        lines.push_str(&format!("export {variable}={}\n", quoted(value)));
+        match gives_token && name == TOKEN_FILE.0 {
+            true => lines.push_str(&token_lines(Path::new(value))?),
+            false => lines.push_str(&format!("export {variable}={}\n", quoted(value))),
+        }
     }
     let found = AwsFiles::of_environment(aws_files::home()).sources();
     let profile = aws_files::profile_of_environment();
-    for note in shadows(|name| std::env::var_os(name), &found, &profile) {
+    let is_own = |name: &str| gives_token && name == TOKEN;
+    let variable = |name: &str| std::env::var_os(name).filter(|_| !is_own(name));
+    for note in shadows(variable, &found, &profile) {
         output::note(&note);
     }
     output::print(lines.as_bytes())
+}
+
+/// The lines that give a program the token itself. SDKs that know both variables differ in which of them they prefer, so the other one
+/// is removed.
+fn token_lines(file: &Path) -> Result<String, Failure> {
+    let mut token = String::new();
+    let read = File::open(file).and_then(|file| file.take(LONGEST_TOKEN).read_to_string(&mut token));
+    read.map_err(|error| {
+        let message = format!("the token in {} cannot be read: {error}", file.display());
+        Failure::new(Exit::NotAllowed, message).with_hint("run this as the user of the [[access]] rule")
+    })?;
+    Ok(format!(
+        "unset {}\nexport {TOKEN}={}\n",
+        TOKEN_FILE.1,
+        quoted(token.trim_end())
+    ))
 }
 
 /// The variable that gives programs keys, if one does: every SDK looks there first.

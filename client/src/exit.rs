@@ -32,6 +32,10 @@ pub(crate) enum Exit {
     NotAllowed = 77,
     /// EX_CONFIG: the daemon runs and waits for a person: its configuration or the factory's must change.
     Attention = 78,
+    /// As a shell: the program is there and cannot be executed.
+    NotExecutable = 126,
+    /// As a shell: there is no such program.
+    NoProgram = 127,
 }
 
 impl Exit {

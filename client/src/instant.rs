@@ -29,6 +29,11 @@ impl Instant {
         sound.then(|| Self(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
+    /// The seconds from `now` until this moment; 0 if it is over.
+    pub(crate) fn seconds_after(self, now: Self) -> u64 {
+        self.0.saturating_sub(now.0).max(0).unsigned_abs()
+    }
+
     /// So many seconds later; earlier where they are negative.
     pub(crate) fn moved_by(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))

@@ -12,6 +12,7 @@ mod csr;
 mod daemon;
 pub mod edit_distance;
 mod env;
+mod exec;
 mod exit;
 mod gatepostd;
 pub mod http;

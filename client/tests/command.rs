@@ -3,6 +3,7 @@
 
 mod messages;
 mod operator;
+mod programs;
 mod support;
 mod unusable_daemon;
 

@@ -19,7 +19,7 @@ impl Given {
             let mode_options = GATEPOSTD_MODES.iter().flat_map(|mode| mode.options);
             GATEPOSTD.options.iter().chain(mode_options)
         };
-        let Words { options, words } = Words::split(words, known)?;
+        let Words { options, words, .. } = Words::split(words, known)?;
         match words.first() {
             Some(word) => Err(format!("unexpected argument {word:?}")),
             None => Ok(Self(options)),

@@ -35,6 +35,11 @@ impl Matches {
         self.operands.get(index).map(OsString::as_os_str)
     }
 
+    /// The words from an operand on.
+    pub(crate) fn operands_from(&self, index: usize) -> &[OsString] {
+        self.operands.get(index..).unwrap_or_default()
+    }
+
     /// An operand that the form requires, so that the parser has found it.
     pub(crate) fn required(&self, index: usize) -> &OsStr {
         self.operand(index).unwrap_or_default()

@@ -37,7 +37,12 @@ pub(crate) fn parse(
         let of_commands = COMMANDS.iter().flat_map(|command| command.options);
         GLOBAL_OPTIONS.iter().chain(of_commands)
     };
-    let Words { mut options, words } = Words::split(arguments, known).map_err(|message| usage(None, message))?;
+    let split = Words::split(arguments, known).map_err(|message| usage(None, message))?;
+    let Words {
+        mut options,
+        words,
+        words_before_dashes,
+    } = split;
     let mut take = |name: &str| {
         let place = options.iter().rposition(|(given, _)| *given == name)?;
         let (_, value) = options.remove(place);
@@ -55,7 +60,12 @@ pub(crate) fn parse(
         Some(name) => match command(&name)? {
             command if help => Action::Help(command.run.map(|_| command)),
             command => match command.run {
-                Some(run) => Action::Run(run, matches(command, words, options)?),
+                Some(run) => {
+                    // Without the command itself.
+                    let operands_before_dashes = words_before_dashes.map(|count| count.saturating_sub(1));
+                    check_dashes(command, operands_before_dashes, words.len())?;
+                    Action::Run(run, matches(command, words, options)?)
+                }
                 None => Action::Help(help_topic(&mut words)?),
             },
         },
@@ -123,7 +133,8 @@ fn matches(
             None => {}
         }
     }
-    if let Some(extra) = operands.get(form.operands.len()) {
+    let takes_program = form.operands.last().is_some_and(|operand| operand.is_program);
+    if let Some(extra) = operands.get(form.operands.len()).filter(|_| !takes_program) {
         return Err(usage(Some(command.name), format!("unexpected argument {extra:?}")));
     }
     Ok(Matches {
@@ -132,6 +143,19 @@ fn matches(
         operands,
         options,
     })
+}
+
+/// Checks that a program to be run follows `--`: otherwise its options would be taken for options of this command.
+fn check_dashes(command: &Command, before_dashes: Option<usize>, count: usize) -> Result<(), Failure> {
+    let place = |form: &Form| form.operands.iter().position(|operand| operand.is_program);
+    let Some(place) = command.forms.iter().find_map(place) else {
+        return Ok(());
+    };
+    match before_dashes {
+        Some(before) if before != place => Err(usage(Some(command.name), "-- stands in the wrong place")),
+        None if count > place => Err(usage(Some(command.name), "-- is missing before the program")),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a word that is not among the choices, if there are any.

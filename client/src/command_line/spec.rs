@@ -85,6 +85,8 @@ pub struct Operand {
     pub may_be_empty: bool,
     /// The only words that it takes; empty if it takes others.
     pub choices: &'static [&'static str],
+    /// Whether it is a program, which follows `--` together with its arguments.
+    pub is_program: bool,
 }
 
 /// An option.
@@ -157,12 +159,21 @@ impl Operand {
             is_required: true,
             may_be_empty: false,
             choices: &[],
+            is_program: false,
         }
     }
 
     pub(super) const fn optional(name: &'static str, description: &'static str) -> Self {
         Self {
             is_required: false,
+            ..Self::required(name, description)
+        }
+    }
+
+    /// A program and its arguments.
+    pub(super) const fn program(name: &'static str, description: &'static str) -> Self {
+        Self {
+            is_program: true,
             ..Self::required(name, description)
         }
     }

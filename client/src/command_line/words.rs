@@ -13,6 +13,8 @@ pub struct Words {
     pub options: Vec<(&'static str, OsString)>,
     /// The other words, in order.
     pub words: Vec<OsString>,
+    /// The number of words before `--`, if there is one: no word after it is an option.
+    pub words_before_dashes: Option<usize>,
 }
 
 impl Words {
@@ -26,6 +28,7 @@ impl Words {
         known: impl Fn() -> I,
     ) -> Result<Self, String> {
         let (mut options, mut words) = (Vec::new(), Vec::new());
+        let mut words_before_dashes = None;
         while let Some(argument) = arguments.next() {
             // A value may be a path, which need not be UTF-8.
             let bytes = argument.as_bytes();
@@ -34,6 +37,7 @@ impl Words {
                 None => (bytes, None),
             };
             if name == b"--" && value.is_none() {
+                words_before_dashes = Some(words.len());
                 words.extend(arguments.by_ref());
                 break;
             }
@@ -57,7 +61,11 @@ impl Words {
             }
             options.push((option.name, value));
         }
-        Ok(Self { options, words })
+        Ok(Self {
+            options,
+            words,
+            words_before_dashes,
+        })
     }
 }
 

@@ -104,7 +104,7 @@ impl LoopbackListener {
 
     /// Finds the holder of the token in the header that the SDKs' container providers send.
     fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names";
+        let hint = "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that `gatepost env` names; for a program that knows no token file, `gatepost env --token` prints the token";
         let unauthorized = |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).hint(hint);
         let token = single_header(headers, &AUTHORIZATION)
             // An SDK's own client for the data plane signs its requests. Its session token is then the token.

@@ -24,6 +24,7 @@ pub static COMMANDS: &[Command] = &[
     identity::RELOAD,
     programs::SETUP_PROFILE,
     programs::ENV,
+    programs::EXEC,
     programs::SIGN,
     identity::POLICY,
     messages::PUBLISH,

@@ -2,7 +2,7 @@
 
 use super::exit_codes::{NO_ALIAS, NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
-use crate::{credentials, env, setup_profile, sign};
+use crate::{credentials, env, exec, setup_profile, sign};
 
 const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
 /// The meaning of exit code 69 where credentials are needed.
@@ -69,7 +69,11 @@ daemon does not have.",
 pub(super) const ENV: Command = Command {
     name: "env",
     summary: "environment variables for an SDK's container provider",
-    forms: &[Form::plain(ALIAS, &[], "for SDKs that get credentials over HTTP")],
+    forms: &[Form::plain(
+        ALIAS,
+        &["--token"],
+        "for SDKs that get credentials over HTTP",
+    )],
     description: "\
 Prints, for a shell, the environment variables with which an SDK's container
 provider gets the role alias ALIAS, or the default one, from the daemon's
@@ -80,7 +84,10 @@ loopback listener:
 Only the user or group of the caller's [[access]] rule can read the token file
 that is named there. Credentials that an SDK finds before these win
 (AWS_ACCESS_KEY_ID, keys in a profile): they are named on standard error.",
-    options: &[],
+    options: &[CommandOption::flag(
+        "--token",
+        "print the token itself, for SDKs that know no token file; it changes when gatepost is stopped and started, and at a boot",
+    )],
     notes: "",
     exit_codes: &[
         NO_ALIAS,
@@ -92,6 +99,52 @@ that is named there. Credentials that an SDK finds before these win
         ),
     ],
     run: Some(env::run),
+};
+
+pub(super) const EXEC: Command = Command {
+    name: "exec",
+    summary: "run a program with credentials in its environment",
+    forms: &[Form::plain(
+        &[
+            Operand::required("ALIAS", "the role alias"),
+            Operand::program("-- PROGRAM [ARGUMENT...]", "the program, after --"),
+        ],
+        &["--region", "--at-least", "--quiet"],
+        "with keys",
+    )],
+    description: "\
+Becomes PROGRAM, with the credentials of the role alias ALIAS in its
+environment, for programs that ask nobody for credentials:
+
+  gatepost exec telemetry -- s3cmd put reading.json s3://BUCKET/
+
+Variables that would give the program other credentials are removed. It gets no
+new ones while it runs: how long these are valid is said on standard error, and
+is in AWS_CREDENTIAL_EXPIRATION. Other users of this machine cannot see them,
+except root; the program's own children can.",
+    options: &[
+        CommandOption::value(
+            "--region",
+            "REGION",
+            "the AWS Region (default: that of the environment, else of the gateway's endpoint)",
+        ),
+        CommandOption::value(
+            "--at-least",
+            "SECONDS",
+            "fail (75) unless the credentials are valid for so long",
+        ),
+        CommandOption::flag("--quiet", "say nothing about how long the credentials are valid"),
+    ],
+    notes: "Otherwise the exit code is that of the program.",
+    exit_codes: &[
+        NO_ALIAS,
+        NOTHING_VALID,
+        (75, "temporary"),
+        NOT_ALLOWED,
+        (126, "the program cannot be executed"),
+        (127, "there is no such program"),
+    ],
+    run: Some(exec::run),
 };
 
 pub(super) const SIGN: Command = Command {
