@@ -32,6 +32,8 @@ pub use inbox::ack::{AckGuard, AckOutcome};
 pub use inbox::client_queue::{ClientInbox, FilterEvent, QueuedMessage};
 pub use inbox::clients::Client;
 pub use inbox::delivery::{Delivery, StreamEnd, StreamItem};
+pub use inbox::durable::session_record::SessionFilter;
+pub use inbox::durable::sessions::{OpenedSession, SessionRequest};
 pub use inbox::durable::subscription::{
     AcknowledgeOutcome, DurableSubscription, DurableSubscriptionError, SubscriptionStatus,
 };

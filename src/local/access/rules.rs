@@ -177,6 +177,13 @@ impl AccessRules {
             .is_some_and(|rule| rule.process_selectors.unit.is_some())
     }
 
+    /// Returns whether a rule that selects a unit matches `caller`. What it owns then belongs to the unit, and not to every process
+    /// of the same user.
+    pub fn is_selected_by_unit(&self, caller: &Caller) -> bool {
+        let by_unit = |rule: &&Rule| rule.process_selectors.unit.is_some();
+        self.rules.iter().filter(by_unit).any(|rule| rule.matches(caller))
+    }
+
     /// Returns whether a rule lets the owner of a durable subscription subscribe to the filter. Its program need not be connected.
     pub fn owner_may_subscribe(&self, owner: &Owner, filter: &str, thing: &str) -> bool {
         self.rules

@@ -1,5 +1,7 @@
 //! /subscriptions: lists, acknowledges and deletes durable subscriptions.
 
+use std::borrow::Cow;
+
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
@@ -27,8 +29,12 @@ struct Document<'a> {
 struct SubscriptionDocument<'a> {
     name: &'a str,
     owner: String,
-    filter: &'a str,
+    /// Several filters of a session are separated by commas.
+    filter: Cow<'a, str>,
     qos: Qos,
+    /// The client identifier, if it is the session of an MQTT client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
     waiting: u64,
     waiting_bytes: u64,
     dropped: u64,
@@ -42,8 +48,15 @@ impl<'a> From<&'a SubscriptionStatus> for SubscriptionDocument<'a> {
         Self {
             name: &subscription.name,
             owner: subscription.owner.to_string(),
-            filter: &subscription.filter,
+            filter: match &subscription.session {
+                None => Cow::Borrowed(&subscription.filter),
+                Some(_) => {
+                    let filters: Vec<&str> = subscription.filters().map(|(filter, _)| filter).collect();
+                    Cow::Owned(filters.join(", "))
+                }
+            },
             qos: subscription.qos,
+            client_id: subscription.session.as_ref().map(|session| session.client_id.as_str()),
             waiting: subscription.total.messages,
             waiting_bytes: subscription.total.bytes,
             dropped: subscription.dropped,

@@ -10,6 +10,7 @@ use super::mailbox::Mailbox;
 use super::pending_suback::PendingSuback;
 use super::refusal::Refusal;
 use super::registry::ClientKey;
+use super::stored::StoredMessages;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::listeners::ConnectionSlot;
@@ -43,6 +44,8 @@ pub(super) struct Session {
     pub(super) subacks: Vec<PendingSuback>,
     /// Messages that were sent and not acknowledged, by packet identifier.
     pub(super) in_flight: HashMap<u16, InFlight>,
+    /// Messages that the session has stored.
+    pub(super) stored: StoredMessages,
     /// Until when no packet is read, because the client sends too many.
     pub(super) pause: Option<Instant>,
     /// Messages that the inbox had dropped when they were last counted.
@@ -52,6 +55,8 @@ pub(super) struct Session {
 /// A message that was sent and not acknowledged.
 pub(super) struct InFlight {
     pub(super) ack: AckGuard,
+    /// The number of a stored message.
+    pub(super) stored: Option<i64>,
     pub(super) since: Instant,
 }
 

@@ -6,15 +6,17 @@ use std::rc::Rc;
 use super::client::{Client, Session};
 use super::counts::count;
 use super::identity::Identity;
+use super::options::options_of;
 use super::refusal::Refusal;
-use super::registry::ClientKey;
+use super::registry::{ClientKey, session_name};
+use super::stored::StoredMessages;
 use super::will::check_will;
 use crate::local::access::Permission;
 use crate::local::caller::Caller;
 use crate::local::limits::Origin;
-use crate::messages;
+use crate::messages::{self, SessionRequest};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::{Acceptance, ProtocolVersion, ReasonCode, Subscriptions};
+use crate::mqtt::{Acceptance, Property, ProtocolVersion, ReasonCode, ServerOptions, Subscriptions};
 use crate::topic;
 
 /// AWS IoT accepts client identifiers of at most 128 bytes.
@@ -61,8 +63,27 @@ impl Client {
             client_id,
         };
         let name: Rc<str> = describe(&self.identity_of(&caller), &key.client_id).into();
-        context.mqtt.registry.connect(&key, &self.mailbox, false);
+        context.mqtt.registry.connect(&key, &self.mailbox, !connect.clean_start);
         context.mqtt.registry.end_will(&key, connect.clean_start);
+        let opened = context
+            .inbox
+            .open_session(self.session_request(&caller, &key, connect))
+            .await;
+        let opened = opened.map_err(|error| {
+            context.mqtt.registry.disconnect(&key, &self.mailbox);
+            let refusal = Refusal::from(error);
+            match refusal.code {
+                ReasonCode::UNSPECIFIED_ERROR => Refusal::new(ReasonCode::SERVER_UNAVAILABLE, refusal.words),
+                _ => refusal,
+            }
+        })?;
+        if self.mailbox.taken_over().is_some() {
+            return Err(Refusal::new(
+                ReasonCode::SERVER_BUSY,
+                "the same client has connected again",
+            ));
+        }
+        let watermark = context.mqtt.registry.begin_session(&key, opened.is_present);
         let reader = caller.account();
         let (weak_context, permitted, own_thing) = (Rc::downgrade(&context), caller.clone(), thing.clone());
         let is_allowed = move |topic: &str| {
@@ -77,10 +98,15 @@ impl Client {
         let inbox = context.inbox.open_client(messages::Client {
             reader: reader.clone(),
             name: name.to_string(),
-            durable_name: None,
+            durable_name: opened.is_durable.then(|| session_name(&key)),
             signal: self.mailbox.signal.clone(),
             is_allowed: Box::new(is_allowed),
         });
+        let mut subscriptions = Subscriptions::default();
+        for filter in &opened.filters {
+            context.inbox.restore_client_filter(&inbox, filter);
+            subscriptions.insert(filter.filter.clone(), options_of(filter), filter.identifier);
+        }
         // A client that is connected keeps its slot.
         self.slot.mark_busy().keep();
         self.session = Some(Session {
@@ -91,17 +117,30 @@ impl Client {
             name,
             thing,
             inbox,
-            subscriptions: Subscriptions::default(),
+            subscriptions,
             subacks: Vec::new(),
             in_flight: HashMap::new(),
+            stored: StoredMessages::new(watermark, opened.last),
             pause: None,
             dropped: 0,
         });
         Ok(Acceptance {
+            session_present: opened.is_present,
             assigned_client_id: assigned.filter(|_| connect.version == ProtocolVersion::V5),
-            session_expiry: Some(0),
             ..Acceptance::default()
         })
+    }
+
+    fn session_request(&self, caller: &Caller, key: &ClientKey, connect: &Connect) -> SessionRequest {
+        let access = self.context.access.borrow();
+        SessionRequest {
+            name: session_name(key),
+            owner: caller.owner(access.is_selected_by_unit(caller)),
+            accounts: access.accounts().clone(),
+            client_id: key.client_id.clone(),
+            clean_start: connect.clean_start,
+            expiry: requested_expiry(connect).min(ServerOptions::default().session_expiry_maximum),
+        }
     }
 
     /// Returns who the client is.
@@ -136,6 +175,19 @@ impl Client {
             Identity::Password(_) => Identity::Peer(caller.clone()),
         }
     }
+}
+
+/// How many seconds the client wants its session to be kept after the connection.
+fn requested_expiry(connect: &Connect) -> u32 {
+    if connect.version == ProtocolVersion::V3_1_1 {
+        // A session of MQTT 3.1.1 has no end of its own unless it is clean (MQTT-3.1.2-6).
+        return if connect.clean_start { 0 } else { u32::MAX };
+    }
+    let expiry = connect.properties.iter().find_map(|property| match property {
+        Property::SessionExpiryInterval(seconds) => Some(*seconds),
+        _ => None,
+    });
+    expiry.unwrap_or(0)
 }
 
 /// Refuses a client identifier that AWS IoT would not accept, or that cannot be shown.

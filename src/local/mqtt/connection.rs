@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::task::yield_now;
+use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::Client;
@@ -139,6 +139,7 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
         let now = Instant::now();
         client.answer_subscribes(now);
         client.deliver();
+        client.delete_stored().await;
         if client.is_paused(now) {
             return Turn::Idle;
         }
@@ -169,8 +170,8 @@ async fn handle(client: &mut Client, action: Action) -> Option<Turn> {
         }
         Action::Publish(publish) => client.publish(publish),
         Action::Acknowledged(packet_id, code) => client.acknowledged(packet_id, code),
-        Action::Subscribe(subscribe) => client.subscribe(subscribe),
-        Action::Unsubscribe(unsubscribe) => client.unsubscribe(&unsubscribe),
+        Action::Subscribe(subscribe) => client.subscribe(subscribe).await,
+        Action::Unsubscribe(unsubscribe) => client.unsubscribe(&unsubscribe).await,
         Action::Close(close) => return Some(Turn::End(Some(close))),
     }
     None
@@ -251,11 +252,27 @@ fn end(mut client: Client, close: Option<Close>) {
         cause => log::debug!("local-mqtt: {name}: {cause}"),
     }
     let Some(session) = client.session.take() else { return };
-    client.context.mqtt.registry.disconnect(&session.key, &client.mailbox);
+    let is_current = client.context.mqtt.registry.disconnect(&session.key, &client.mailbox);
     // Programs connect again at once when gatepost is restarted, so that their wills would say what is not so.
     let is_ending = matches!(close.cause, CloseCause::ByServer(ReasonCode::SERVER_SHUTTING_DOWN));
     if let Some(due) = close.will.filter(|_| !is_ending) {
         will::publish_due(&client.context, &session, due);
+    }
+    // A later connection of the same client has the session already.
+    if let Some(name) = session.inbox.durable_name().filter(|_| is_current) {
+        if close.session_expiry > 0 {
+            let registry = &client.context.mqtt.registry;
+            registry.keep_sent(session.key.clone(), session.stored.watermark());
+        }
+        let (context, name) = (client.context.clone(), name.to_owned());
+        let (key, done) = (session.key.clone(), session.stored.done.clone());
+        spawn_local(async move {
+            context.inbox.acknowledge_stored(&name, done).await;
+            // The client may be back.
+            if !context.mqtt.registry.is_connected(&key) {
+                context.inbox.leave_session(&name, close.session_expiry).await;
+            }
+        });
     }
 }
 

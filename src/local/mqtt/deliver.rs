@@ -1,12 +1,16 @@
 //! Messages to clients, and clients that do not take them.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::client::{Client, InFlight};
-use super::counts::count;
-use crate::mqtt::{Close, Delivery, NotDelivered, ReasonCode};
+use super::client::{Client, InFlight, Session};
+use super::counts::{add, count};
+use super::stored::packet_id;
+use crate::messages::QueuedMessage;
+use crate::mqtt::{Close, Delivery, NotDelivered, ReasonCode, Server};
+use crate::qos::Qos;
 
 /// A client is cut off if it has not acknowledged a message for this long: AWS gets its acknowledgements in the order of the
 /// messages, so that those of other programs wait for this one.
@@ -19,37 +23,20 @@ pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 impl Client {
     /// Sends messages from the inbox, as many as the client accepts now.
     pub(super) fn deliver(&mut self) {
+        let now = self.context.inbox.now();
+        let log = &self.context.mqtt.log;
         let Some(session) = &mut self.session else { return };
         while let Some(queued) = session.inbox.next_message() {
-            let message = &queued.message;
-            let found = session
-                .subscriptions
-                .matching(&message.topic, message.qos, false, false);
-            // The subscription may have ended since the message was queued.
-            let Some(found) = found else { continue };
-            let delivery = Delivery {
-                topic: &message.topic,
-                qos: found.qos,
-                // AWS clears the flag of what it sends because of an earlier subscription.
-                retain: message.retained,
-                subscription_identifiers: &found.identifiers,
-                properties: &message.properties,
-                payload: &message.payload,
-            };
-            match self.server.deliver(&delivery) {
-                Ok(packet_id) => {
-                    count(&self.context.mqtt.log.counts.delivered);
-                    match packet_id {
-                        Some(packet_id) => {
-                            let (ack, since) = (queued.ack, Instant::now());
-                            session.in_flight.insert(packet_id, InFlight { ack, since });
-                        }
-                        None => queued.ack.mark_taken(),
+            match send(&mut self.server, session, &queued, now) {
+                Ok(sent) => {
+                    if sent.is_some() {
+                        count(&log.counts.delivered);
                     }
+                    session.record(queued, sent);
                 }
                 Err(NotDelivered::TooLarge) => {
-                    let why = "it accepts no packet of that size";
-                    self.context.mqtt.log.drop_delivery(&session.name, why);
+                    log.drop_delivery(&session.name, "it accepts no packet of that size");
+                    session.record(queued, None);
                 }
                 Err(NotDelivered::WindowFull | NotDelivered::BufferFull | NotDelivered::NotConnected) => {
                     session.inbox.put_back(queued);
@@ -60,11 +47,8 @@ impl Client {
         let dropped = session.inbox.dropped();
         if dropped > session.dropped {
             let why = "it does not read as fast as messages at quality of service 0 come";
-            self.context.mqtt.log.drop_delivery(&session.name, why);
-            super::counts::add(
-                &self.context.mqtt.log.counts.delivery_dropped,
-                dropped - session.dropped - 1,
-            );
+            log.drop_delivery(&session.name, why);
+            add(&log.counts.delivery_dropped, dropped - session.dropped - 1);
             session.dropped = dropped;
         }
     }
@@ -75,8 +59,22 @@ impl Client {
             .session
             .as_mut()
             .and_then(|session| session.in_flight.remove(&packet_id));
-        if let Some(in_flight) = in_flight.filter(|_| !code.is_failure()) {
+        let Some(in_flight) = in_flight else { return };
+        if !code.is_failure() {
             in_flight.ack.mark_taken();
+        }
+        // A message that the client refuses is not sent again either (MQTT-4.4.0-2).
+        if let Some(session) = &mut self.session {
+            session.stored.done.extend(in_flight.stored);
+        }
+    }
+
+    /// Deletes the stored messages that the client has.
+    pub(super) async fn delete_stored(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let done = std::mem::take(&mut session.stored.done);
+        if let Some(name) = session.inbox.durable_name().filter(|_| !done.is_empty()) {
+            self.context.inbox.acknowledge_stored(name, done).await;
         }
     }
 
@@ -107,5 +105,70 @@ impl Client {
         self.context.inbox.ban_client(&session.inbox);
         self.context.mqtt.log.cut_client(&self.name(), words);
         Some(self.server.disconnect(ReasonCode::QUOTA_EXCEEDED, Some(words)))
+    }
+}
+
+/// How a message was sent: under a packet identifier at QoS 1.
+type Sent = Option<Option<u16>>;
+
+/// Sends a message; `None` if the client is not to get it.
+fn send(server: &mut Server, session: &Session, queued: &QueuedMessage, now: SystemTime) -> Result<Sent, NotDelivered> {
+    let message = &queued.message;
+    let found = session
+        .subscriptions
+        .matching(&message.topic, message.qos, false, false);
+    // The subscription may have ended since the message was queued.
+    let Some(found) = found else { return Ok(None) };
+    let mut properties = Cow::Borrowed(&message.properties);
+    if let (Some((_, received)), Some(expiry)) = (queued.stored, message.properties.message_expiry) {
+        let age = now.duration_since(received).unwrap_or_default().as_secs();
+        let left = u64::from(expiry).saturating_sub(age);
+        if left == 0 {
+            return Ok(None);
+        }
+        properties.to_mut().message_expiry = u32::try_from(left).ok();
+    }
+    let delivery = Delivery {
+        topic: &message.topic,
+        qos: found.qos,
+        // AWS clears the flag of what it sends because of an earlier subscription.
+        retain: message.retained,
+        subscription_identifiers: &found.identifiers,
+        properties: &properties,
+        payload: &message.payload,
+    };
+    let Some((number, _)) = queued.stored.filter(|_| found.qos > Qos::AtMostOnce) else {
+        return server.deliver(&delivery).map(Some);
+    };
+    let packet_id = packet_id(number);
+    match session.stored.is_sent(number) {
+        true => server.redeliver(packet_id, &delivery)?,
+        false => server.deliver_as(packet_id, &delivery)?,
+    }
+    Ok(Some(Some(packet_id)))
+}
+
+impl Session {
+    /// Records what has become of a message: it was sent, or is not sent at all.
+    fn record(&mut self, queued: QueuedMessage, sent: Sent) {
+        let number = queued.stored.map(|(number, _)| number);
+        match (sent, number) {
+            (Some(Some(packet_id)), _) => {
+                if let Some(number) = number {
+                    self.stored.record_sent(number);
+                }
+                let in_flight = InFlight {
+                    ack: queued.ack,
+                    stored: number,
+                    since: Instant::now(),
+                };
+                self.in_flight.insert(packet_id, in_flight);
+            }
+            (Some(None), _) => {
+                queued.ack.mark_taken();
+                self.stored.done.extend(number);
+            }
+            (None, _) => self.stored.done.extend(number),
+        }
     }
 }

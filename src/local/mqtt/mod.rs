@@ -3,7 +3,8 @@
 //!
 //! `listeners/mqtt` accepts connections and identifies their peers. `connection` drives the protocol (`crate::mqtt::Server`) of one
 //! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe`
-//! and `deliver` bring messages from the inbox, `will` publishes wills. `state` is what the connections share.
+//! and `deliver` bring messages from the inbox, `will` publishes wills. Sessions that
+//! outlive their connection are durable subscriptions of the inbox; `stored` has the packet identifiers of their messages. `state` is what the connections share.
 
 mod client;
 mod connect;
@@ -13,6 +14,7 @@ mod deliver;
 mod identity;
 mod log;
 mod mailbox;
+mod options;
 mod pending_suback;
 mod publish;
 mod publish_queue;
@@ -20,6 +22,7 @@ mod qos0_queue;
 mod refusal;
 mod registry;
 mod state;
+mod stored;
 mod subscribe;
 mod tokens;
 mod topics;

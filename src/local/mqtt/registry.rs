@@ -17,6 +17,14 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
+/// Sessions whose last message is remembered; more than the database keeps.
+const MAX_KEPT: usize = 1024;
+
+/// Returns the name of the durable subscription with the session of a client. Programs that speak HTTP cannot choose such a name.
+pub fn session_name(key: &ClientKey) -> String {
+    format!("mqtt:{}:{}", key.account, key.client_id)
+}
+
 /// A will that waits for its delay.
 struct PendingWill {
     waiting: JoinHandle<()>,
@@ -34,6 +42,8 @@ impl std::fmt::Debug for PendingWill {
 pub struct Registry {
     connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
+    /// By sessions that are kept: the number of the last stored message that was sent.
+    sent: RefCell<HashMap<ClientKey, i64>>,
 }
 
 impl Registry {
@@ -53,6 +63,28 @@ impl Registry {
             connected.remove(key);
         }
         is_current
+    }
+
+    /// Returns the number of the last stored message that was sent to the client, if its session goes on and this run knows it.
+    pub fn begin_session(&self, key: &ClientKey, is_present: bool) -> Option<i64> {
+        let sent = self.sent.borrow_mut().remove(key);
+        match is_present {
+            true => sent,
+            false => Some(0),
+        }
+    }
+
+    /// Remembers the number of the last stored message that was sent, for as long as the session is kept.
+    pub fn keep_sent(&self, key: ClientKey, sent: i64) {
+        let mut known = self.sent.borrow_mut();
+        if known.len() < MAX_KEPT {
+            known.insert(key, sent);
+        }
+    }
+
+    /// Whether the client is connected.
+    pub fn is_connected(&self, key: &ClientKey) -> bool {
+        self.connected.borrow().contains_key(key)
     }
 
     /// The connected clients.

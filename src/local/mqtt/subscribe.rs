@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::options::stored_filter;
 use super::pending_suback::{Answer, PendingSuback};
 use super::refusal::Refusal;
 use super::topics::resolve_filter;
 use crate::local::access::Permission;
-use crate::messages::{FilterEvent, MAX_FILTERS, Subscriber};
+use crate::messages::{FilterEvent, MAX_FILTERS, StoreError, Subscriber};
 use crate::mqtt::packet::{Subscribe, Subscription, Unsubscribe};
 use crate::mqtt::{Close, Granted, Property, ReasonCode};
 use crate::qos::Qos;
@@ -21,7 +22,7 @@ const AWS_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Handles SUBSCRIBE.
-    pub(super) fn subscribe(&mut self, subscribe: Subscribe) {
+    pub(super) async fn subscribe(&mut self, subscribe: Subscribe) {
         let identifier = subscribe.properties.iter().find_map(|property| match property {
             Property::SubscriptionIdentifier(identifier) => Some(*identifier),
             _ => None,
@@ -48,6 +49,15 @@ impl Client {
                     Answer::Known(Err(refusal.code))
                 }
             });
+        }
+        if let Err(error) = self.store_session().await {
+            // Without the disk the session would forget its subscriptions.
+            let code = ReasonCode::UNSPECIFIED_ERROR;
+            pending
+                .answers
+                .iter_mut()
+                .for_each(|answer| *answer = Answer::Known(Err(code)));
+            pending.words = Some(error.problem.message);
         }
         if let Some(session) = &mut self.session {
             session.subacks.push(pending);
@@ -82,15 +92,16 @@ impl Client {
         // A refusal leaves an earlier subscription to the filter as it was.
         let mut subscriptions = session.subscriptions.clone();
         let wants_retained = subscriptions.insert(filter.clone(), options, identifier);
+        let stored = stored_filter(&filter, options, identifier);
         context
             .inbox
-            .add_client_filter(&session.inbox, &subscriber, wants_retained)?;
+            .add_client_filter(&session.inbox, &subscriber, &stored, wants_retained)?;
         session.subscriptions = subscriptions;
         Ok(filter)
     }
 
     /// Handles UNSUBSCRIBE.
-    pub(super) fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) {
+    pub(super) async fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) {
         let Some(session) = &mut self.session else { return };
         let thing = session.thing(&self.context);
         let mut answers = Vec::new();
@@ -103,7 +114,19 @@ impl Client {
                 false => ReasonCode::NO_SUBSCRIPTION_EXISTED,
             });
         }
+        if self.store_session().await.is_err() {
+            answers.fill(ReasonCode::UNSPECIFIED_ERROR);
+        }
         self.server.unsuback(unsubscribe.packet_id, &answers);
+    }
+
+    /// Stores the subscriptions of a session that outlives its connection.
+    async fn store_session(&self) -> Result<(), StoreError> {
+        let name = self.session.as_ref().and_then(|session| session.inbox.durable_name());
+        match name {
+            Some(name) => self.context.inbox.store_session(name).await,
+            None => Ok(()),
+        }
     }
 
     /// Handles what has become of the filters; returns the end of the connection if the client lacks one that it was granted.
@@ -132,6 +155,7 @@ impl Client {
                     let words = format!("no access rule gives the subscription to {filter} any more");
                     (ReasonCode::NOT_AUTHORIZED, words)
                 }
+                FilterEvent::Unusable(problem) => (ReasonCode::UNSPECIFIED_ERROR, problem.message),
                 FilterEvent::Deleted => {
                     let words = "the session was deleted".to_owned();
                     (ReasonCode::ADMINISTRATIVE_ACTION, words)

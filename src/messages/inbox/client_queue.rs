@@ -6,12 +6,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ack::AckGuard;
+use super::delivery::{Delivery, StreamEnd};
+use super::durable::feed::Reader;
 use super::filters::RETAINED_TIME;
 use crate::messages::message::Received;
 use crate::problem::Problem;
@@ -23,6 +25,9 @@ use crate::topic;
 const MAX_QOS0_MESSAGES: usize = 1024;
 /// Bytes of the same.
 const MAX_QOS0_BYTES: usize = 2 * 1024 * 1024;
+
+/// Stored messages that wait for a client; the rest stays in the database.
+const MAX_STORED: usize = 64;
 
 /// Whether the rules allow a topic or filter to the client now.
 pub(super) type PermissionCheck = Box<dyn Fn(&str) -> bool>;
@@ -37,8 +42,8 @@ pub struct QueuedMessage {
     pub message: Arc<Received>,
     /// Kept until the client has the message.
     pub ack: AckGuard,
-    /// The number under which a durable subscription has stored it.
-    pub stored: Option<i64>,
+    /// The number under which the session has stored it, and when that was.
+    pub stored: Option<(i64, SystemTime)>,
     /// When it was queued.
     pub since: Instant,
 }
@@ -54,6 +59,8 @@ pub enum FilterEvent {
     NotAllowed(String),
     /// The session was deleted, by an operator or because the store lost it.
     Deleted,
+    /// The database cannot be read.
+    Unusable(Problem),
 }
 
 /// A filter of the client, as the inbox needs it.
@@ -208,6 +215,44 @@ impl ClientQueue {
             self.taken.notify_one();
         }
         Some(queued)
+    }
+}
+
+impl Reader for ClientQueue {
+    fn allows(&self, topic: &str) -> bool {
+        (self.permission_check)(topic)
+    }
+
+    fn push_stored(&self, delivery: Delivery) {
+        self.push(QueuedMessage {
+            message: delivery.message,
+            ack: AckGuard::none(),
+            stored: delivery.id.map(|id| (id, delivery.received)),
+            since: Instant::now(),
+        });
+    }
+
+    async fn wait_for_room(&self) {
+        while !self.ended.get() && self.stored_messages.get() >= MAX_STORED {
+            self.taken.notified().await;
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    async fn wait_until_ended(&self) {
+        while !self.ended.get() {
+            self.taken.notified().await;
+        }
+    }
+
+    fn end_feed(&self, why: StreamEnd) {
+        self.tell(match why {
+            StreamEnd::Unusable(problem) => FilterEvent::Unusable(problem),
+            _ => FilterEvent::Deleted,
+        });
     }
 }
 

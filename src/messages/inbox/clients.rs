@@ -3,11 +3,15 @@
 use std::rc::Rc;
 
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
 
 use super::client_queue::{ClientFilter, ClientInbox, ClientQueue, FilterEvent};
+use super::durable::feed::feed;
+use super::durable::session_record::SessionFilter;
+use super::durable::sessions;
 use super::filters::MAX_FILTERS;
 use super::open_stream::check_filter_share;
-use super::state::InboxState;
+use super::state::{InboxState, StartedSubscription};
 use super::subscriber::{SubscribeError, Subscriber};
 use crate::topic;
 
@@ -42,7 +46,11 @@ pub(super) fn open(state: &Rc<InboxState>, client: Client) -> ClientInbox {
         signal,
         is_allowed,
     } = client;
-    let queue = Rc::new(ClientQueue::new(reader, name, durable_name, signal, is_allowed));
+    let queue = Rc::new(ClientQueue::new(reader, name, durable_name.clone(), signal, is_allowed));
+    if let Some(name) = durable_name {
+        let changed = state.durable_changed.clone();
+        spawn_local(feed(state.store.clone(), changed, queue.clone(), name));
+    }
     state.clients.borrow_mut().push(queue.clone());
     let weak = Rc::downgrade(state);
     let on_drop = move |queue: &Rc<ClientQueue>| {
@@ -62,6 +70,7 @@ pub(super) fn add_filter(
     state: &InboxState,
     client: &ClientInbox,
     subscriber: &Subscriber,
+    filter: &SessionFilter,
     wants_retained: bool,
 ) -> Result<(), SubscribeError> {
     let queue = &client.queue;
@@ -71,19 +80,27 @@ pub(super) fn add_filter(
     check_filter_share(state, subscriber, queue.durable_name.as_deref())?;
     let sequence = state.opened_streams.get() + 1;
     state.opened_streams.set(sequence);
-    let filter = ClientFilter {
+    let known = ClientFilter {
         qos: subscriber.qos,
         sequence,
         confirmed: None,
         wants_retained,
     };
-    let before = queue.filters.borrow_mut().insert(subscriber.filter.clone(), filter);
+    let before = queue.filters.borrow_mut().insert(subscriber.filter.clone(), known);
     let wanted = state.minimal_filters(None);
     if wanted.len() > MAX_FILTERS && !state.desired.borrow().contains_key(&subscriber.filter) {
         let mut filters = queue.filters.borrow_mut();
         filters.remove(&subscriber.filter);
         filters.extend(before.map(|before| (subscriber.filter.clone(), before)));
         return Err(SubscribeError::TooManyFilters(MAX_FILTERS));
+    }
+    // The inbox stores messages of the filter from now on, and the caller stores the session.
+    if let Some(name) = &queue.durable_name {
+        sessions::set_filter(state, name, filter.clone());
+        if wants_retained {
+            let mut started = state.started.borrow_mut();
+            started.insert(name.clone(), StartedSubscription::default());
+        }
     }
     // AWS is not asked for a filter that another one covers, so no answer will come for it.
     let is_covered = !wanted.contains_key(&subscriber.filter);
@@ -96,9 +113,28 @@ pub(super) fn add_filter(
     Ok(())
 }
 
+/// Restores a filter of a session that goes on: AWS has been asked for it before.
+pub(super) fn restore_filter(state: &InboxState, client: &ClientInbox, filter: &SessionFilter) {
+    if !(client.queue.permission_check)(&filter.filter) {
+        // The filter is suspended: it goes on once a rule gives it again and the client connects.
+        return;
+    }
+    let restored = ClientFilter {
+        qos: filter.qos(),
+        sequence: 0,
+        confirmed: Some(state.clock.boot()),
+        wants_retained: false,
+    };
+    let mut filters = client.queue.filters.borrow_mut();
+    filters.insert(filter.filter.clone(), restored);
+}
+
 /// Removes a filter of a client; returns whether it was there.
 pub(super) fn remove_filter(state: &InboxState, client: &ClientInbox, filter: &str) -> bool {
     let existed = client.queue.filters.borrow_mut().remove(filter).is_some();
+    if let Some(name) = &client.queue.durable_name {
+        sessions::remove_filter(state, name, filter);
+    }
     state.update_desired_filters();
     existed
 }
@@ -124,6 +160,9 @@ pub(super) fn confirm(state: &InboxState, filter: &str) {
 pub(super) fn refuse(state: &InboxState, filter: &str, why: &crate::problem::Problem) {
     for client in state.clients.borrow().iter() {
         if client.filters.borrow_mut().remove(filter).is_some() {
+            if let Some(name) = &client.durable_name {
+                sessions::remove_filter(state, name, filter);
+            }
             client.tell(FilterEvent::Refused(filter.to_owned(), why.clone()));
         }
     }

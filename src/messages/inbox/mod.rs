@@ -22,7 +22,7 @@ mod unstored;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use log::Level;
 use tokio::sync::{mpsc, watch};
@@ -32,6 +32,8 @@ use tokio::time::sleep;
 use self::client_queue::ClientInbox;
 use self::clients::Client;
 use self::delivery::StreamEnd;
+use self::durable::session_record::SessionFilter;
+use self::durable::sessions::{self, OpenedSession, SessionRequest};
 use self::durable::subscription::{AcknowledgeOutcome, SubscriptionStatus};
 use self::filters::DesiredFilters;
 use self::session_event::SessionEvent;
@@ -72,6 +74,7 @@ impl Inbox {
         let state = &self.state;
         spawn_local(load_durable(state.clone()));
         spawn_local(retry_unstored::run(state.clone()));
+        spawn_local(sessions::expire(state.clone()));
         while let Some(event) = events.recv().await {
             match event {
                 SessionEvent::Message(message, ack) => dispatch::dispatch(state, message, ack).await,
@@ -112,9 +115,46 @@ impl Inbox {
         &self,
         client: &ClientInbox,
         subscriber: &Subscriber,
+        filter: &SessionFilter,
         wants_retained: bool,
     ) -> Result<(), SubscribeError> {
-        clients::add_filter(&self.state, client, subscriber, wants_retained)
+        clients::add_filter(&self.state, client, subscriber, filter, wants_retained)
+    }
+
+    /// Restores the filter of a session that goes on.
+    pub fn restore_client_filter(&self, client: &ClientInbox, filter: &SessionFilter) {
+        clients::restore_filter(&self.state, client, filter);
+    }
+
+    /// Resumes or creates the session of an MQTT client.
+    ///
+    /// # Errors
+    /// If it belongs to somebody else, a limit is reached, or the database cannot be used.
+    pub async fn open_session(&self, request: SessionRequest) -> Result<OpenedSession, SubscribeError> {
+        sessions::open(&self.state, request).await
+    }
+
+    /// Stores the subscriptions of a session.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn store_session(&self, name: &str) -> Result<(), StoreError> {
+        sessions::store(&self.state, name).await
+    }
+
+    /// Records that the client of a session has gone. An expiry of 0 seconds ends the session.
+    pub async fn leave_session(&self, name: &str, expiry: u32) {
+        sessions::leave(&self.state, name, expiry).await;
+    }
+
+    /// Deletes messages of a session that its client has acknowledged.
+    pub async fn acknowledge_stored(&self, name: &str, ids: Vec<i64>) {
+        sessions::acknowledge(&self.state, name, ids).await;
+    }
+
+    /// The time of the wall clock, by which messages expire.
+    pub fn now(&self) -> SystemTime {
+        self.state.clock.wall()
     }
 
     /// Removes a filter of an MQTT client; returns whether it was there.
@@ -212,13 +252,15 @@ impl Inbox {
 async fn load_durable(state: Rc<InboxState>) {
     loop {
         let load = state.store.run(Durability::ReadOnly, |database| {
-            Ok(database.durable.all().cloned().collect())
+            Ok(database.durable.all().cloned().collect::<Vec<_>>())
         });
-        let Ok(durable) = load.await else {
+        let Ok(mut durable) = load.await else {
             sleep(RETRY).await;
             continue;
         };
+        sessions::mark_left(&mut durable, state.clock.wall());
         state.durable.replace(durable);
+        state.sessions_changed.notify_one();
         state.durable_loaded.set(true);
         permissions::update_suspended(&state);
         if state.session_is_new.get() {

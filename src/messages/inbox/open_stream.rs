@@ -81,7 +81,11 @@ pub(super) fn check_filter_share(
             && Some(subscription.name.as_str()) != name
     });
     let mut filters: BTreeSet<&str> = of_reader.map(|stream| stream.filter.as_str()).collect();
-    filters.extend(of_account.map(|subscription| subscription.filter.as_str()));
+    filters.extend(
+        of_account
+            .flat_map(|subscription| subscription.filters())
+            .map(|(filter, _)| filter),
+    );
     let clients = state.clients.borrow();
     let of_clients = clients.iter().filter(|client| client.reader == subscriber.reader);
     let of_clients: Vec<_> = of_clients.map(|client| client.filters.borrow()).collect();

@@ -3,6 +3,8 @@
 //! For a suspended subscription no messages are stored, and its filter is not requested from AWS. Its stored messages are
 //! neither delivered nor deleted, within its limits, so that nothing is lost if the rule returns.
 
+use std::collections::BTreeSet;
+
 use log::Level;
 use tokio::task::spawn_local;
 
@@ -17,21 +19,29 @@ pub(super) fn update_suspended(state: &InboxState) {
     let mut suspended = state.suspended.borrow_mut();
     let before = suspended.len();
     let durable = state.durable.borrow();
-    suspended.retain(|name| durable.iter().any(|subscription| subscription.name == *name));
-    for subscription in durable.iter() {
-        let (name, owner, filter) = (&subscription.name, &subscription.owner, &subscription.filter);
-        match (is_allowed(owner, filter), suspended.contains(name)) {
+    let has = |name: &str, filter: &str| {
+        let mut durable = durable.iter().filter(|subscription| subscription.name == name);
+        durable.any(|subscription| subscription.filters().any(|(other, _)| other == filter))
+    };
+    suspended.retain(|(name, filter)| has(name, filter));
+    let filters = durable
+        .iter()
+        .flat_map(|subscription| subscription.filters().map(move |(filter, _)| (subscription, filter)));
+    for (subscription, filter) in filters {
+        let (name, owner) = (&subscription.name, &subscription.owner);
+        let key = (name.clone(), filter.to_owned());
+        match (is_allowed(owner, filter), suspended.contains(&key)) {
             (true, true) => {
-                suspended.remove(name);
+                suspended.remove(&key);
                 journal!(
-                    Level::Info, Event::SubscriptionResumed, TOPIC = filter.as_str();
+                    Level::Info, Event::SubscriptionResumed, TOPIC = filter;
                     "inbox: the durable subscription {name} of {owner} to {filter} goes on: a rule gives it again"
                 );
             }
             (false, false) => {
-                suspended.insert(name.clone());
+                suspended.insert(key);
                 journal!(
-                    Level::Warn, Event::SubscriptionSuspended, TOPIC = filter.as_str();
+                    Level::Warn, Event::SubscriptionSuspended, TOPIC = filter;
                     "inbox: the durable subscription {name} of {owner} to {filter} is suspended, because no rule gives it any more; next: give it a rule, or: gatepost subscriptions delete {name}"
                 );
             }
@@ -39,7 +49,8 @@ pub(super) fn update_suspended(state: &InboxState) {
         }
     }
     if suspended.len() != before {
-        report_suspended(state, suspended.len());
+        let names: BTreeSet<&String> = suspended.iter().map(|(name, _)| name).collect();
+        report_suspended(state, names.len());
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) fn confirm_filter(state: &InboxState, filter: &str) {
         stream.confirmed.set(stream.confirmed.get().or(Some(now)));
     }
     let durable = state.durable.borrow();
-    for subscription in durable.iter().filter(|subscription| subscription.filter == filter) {
+    for subscription in durable
+        .iter()
+        .filter(|subscription| subscription.filters().any(|(other, _)| other == filter))
+    {
         if let Some(started) = state.started.borrow_mut().get_mut(&subscription.name) {
             started.confirmed = started.confirmed.or(Some(now));
         }

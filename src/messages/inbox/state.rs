@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use log::Level;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::client_queue::ClientQueue;
 use super::durable::subscription::DurableSubscription;
@@ -20,6 +20,7 @@ use crate::event::{Event, journal};
 use crate::messages::message::Received;
 use crate::messages::owner::Owner;
 use crate::messages::thread::Store;
+use crate::qos::Qos;
 use crate::topic;
 
 /// Whether the current rules allow a filter to an owner.
@@ -41,8 +42,8 @@ pub(super) struct InboxState {
     /// Readers that were cut off and may not open a new stream yet.
     pub(super) bans: RefCell<ReaderBans>,
     pub(super) permission_check: RefCell<Option<Box<PermissionCheck>>>,
-    /// Names of the durable subscriptions that no rule allows any more.
-    pub(super) suspended: RefCell<BTreeSet<String>>,
+    /// Durable subscriptions that no rule allows any more, by name and filter.
+    pub(super) suspended: RefCell<BTreeSet<(String, String)>>,
     /// Messages that the disk has not accepted yet.
     pub(super) unstored: Unstored,
     /// Durable subscriptions that started since the last start of the daemon or of AWS's session.
@@ -54,6 +55,8 @@ pub(super) struct InboxState {
     /// Filters that AWS has refused.
     pub(super) refused: RefCell<BTreeSet<String>>,
     pub(super) opened_streams: Cell<u64>,
+    /// Notified when a session of an MQTT client begins or ends.
+    pub(super) sessions_changed: Notify,
 }
 
 /// A durable subscription that has just started and still receives retained messages.
@@ -96,6 +99,7 @@ impl InboxState {
             granted: RefCell::default(),
             refused: RefCell::default(),
             opened_streams: Cell::new(0),
+            sessions_changed: Notify::new(),
         }
     }
 
@@ -124,9 +128,11 @@ impl InboxState {
     pub(super) fn durable_matching(&self, message: &Received) -> Vec<String> {
         let (durable, suspended, now) = (self.durable.borrow(), self.suspended.borrow(), self.clock.boot());
         let stores = |subscription: &&DurableSubscription| {
-            !suspended.contains(&subscription.name)
-                && topic::matches(&subscription.filter, &message.topic)
-                && (!message.retained || self.is_new_retained(&subscription.name, &message.topic, now))
+            active_filters(subscription, &suspended).any(|(filter, qos)| {
+                // A session gets messages at QoS 0 while it is connected, and never from the disk.
+                let is_stored = subscription.session.is_none() || qos.min(message.qos) > Qos::AtMostOnce;
+                is_stored && topic::matches(filter, &message.topic)
+            }) && (!message.retained || self.is_new_retained(&subscription.name, &message.topic, now))
         };
         let matching = durable.iter().filter(stores);
         matching.map(|subscription| subscription.name.clone()).collect()
@@ -140,7 +146,7 @@ impl InboxState {
         clients.iter().any(|client| client.is_subscribed(topic))
             || streams.iter().any(is_streamed)
             || durable.iter().any(|subscription| {
-                !suspended.contains(&subscription.name) && topic::matches(&subscription.filter, topic)
+                active_filters(subscription, &suspended).any(|(filter, _)| topic::matches(filter, topic))
             })
     }
 
@@ -199,14 +205,15 @@ impl InboxState {
         let suspended = self.suspended.borrow();
         let of_durable = durable
             .iter()
-            .filter(|subscription| stays(Some(&subscription.name)) && !suspended.contains(&subscription.name));
-        let of_durable = of_durable.map(|subscription| Interest {
-            filter: &subscription.filter,
-            qos: subscription.qos,
+            .filter(|subscription| stays(Some(&subscription.name)))
+            .flat_map(|subscription| active_filters(subscription, &suspended));
+        let of_durable = of_durable.map(|(filter, qos)| Interest {
+            filter,
+            qos,
             needs_retained: false,
             newest_live_stream: 0,
             newest_stream: 0,
-            refused: refused.contains(&subscription.filter),
+            refused: refused.contains(filter),
         });
         let of_replacement = replacement.map(|(_, subscriber)| Interest {
             filter: &subscriber.filter,
@@ -231,4 +238,16 @@ impl InboxState {
             });
         minimal_cover(of_streams.chain(of_durable).chain(of_replacement).chain(of_clients))
     }
+}
+
+/// The filters of a durable subscription that a rule allows.
+fn active_filters<'a>(
+    subscription: &'a DurableSubscription,
+    suspended: &'a BTreeSet<(String, String)>,
+) -> impl Iterator<Item = (&'a str, Qos)> {
+    let is_suspended = |filter: &str| {
+        let mut suspended = suspended.iter();
+        suspended.any(|(name, other)| *name == subscription.name && other == filter)
+    };
+    subscription.filters().filter(move |(filter, _)| !is_suspended(filter))
 }

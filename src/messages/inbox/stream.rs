@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::ack::AckGuard;
 use super::delivery::{Delivery, StreamEnd, StreamItem};
+use super::durable::feed::Reader;
 use crate::qos::Qos;
 
 /// Messages that may wait for a program. A program that is further behind is cut off.
@@ -164,36 +165,47 @@ impl Stream {
 
     /// Whether the rules still allow the stream's filter to its program.
     pub(super) fn is_allowed(&self) -> bool {
-        self.allows(&self.filter)
-    }
-
-    /// Whether the rules allow messages on this topic to its program.
-    pub(super) fn allows(&self, topic: &str) -> bool {
-        self.permission_check.borrow().as_ref().is_none_or(|check| check(topic))
+        Reader::allows(self, &self.filter)
     }
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended.get()
     }
 
-    /// Waits until all messages are read, or the stream has ended.
-    pub(super) async fn wait_until_drained(&self) {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Reader for Stream {
+    fn allows(&self, topic: &str) -> bool {
+        self.permission_check.borrow().as_ref().is_none_or(|check| check(topic))
+    }
+
+    fn push_stored(&self, delivery: Delivery) {
+        self.push(delivery, AckGuard::none());
+    }
+
+    async fn wait_for_room(&self) {
         while !self.ended.get() && !self.waiting.borrow().is_empty() {
             self.changed.notified().await;
         }
     }
 
-    /// Waits until the stream has ended.
-    pub(super) async fn wait_until_ended(&self) {
+    fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    async fn wait_until_ended(&self) {
         while !self.ended.get() {
             self.changed.notified().await;
         }
     }
 
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
+    fn end_feed(&self, why: StreamEnd) {
+        self.end(why);
     }
 }
 

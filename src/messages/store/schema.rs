@@ -107,6 +107,12 @@ pub(in crate::messages) const STEPS: &[Step] = &[
         sql: "ALTER TABLE delivery ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;",
         finish: None,
     },
+    // The session of an MQTT client is a durable subscription with several filters.
+    Step {
+        prepare: None,
+        sql: "ALTER TABLE subscription ADD COLUMN session TEXT;",
+        finish: None,
+    },
 ];
 
 /// Takes the steps from `version` to the newest schema.

@@ -30,7 +30,10 @@ fn restore_subscriptions(database: &mut Database) -> rusqlite::Result<()> {
         // All are restored, even if they exceed today's limit of an account.
         let mut restored = match database.durable.pending(&lost.name) {
             Some(known) => known.clone(),
-            None => table::insert(database, &lost.name, &lost.owner, &lost.filter, lost.qos)?,
+            None => {
+                let session = lost.session.clone();
+                table::insert(database, &lost.name, &lost.owner, &lost.filter, lost.qos, session)?
+            }
         };
         restored.last = restored.last.max(lost.last);
         deliveries::store_counters(database, &restored)?;

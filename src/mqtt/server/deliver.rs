@@ -24,6 +24,20 @@ impl Server {
         Ok(Some(id))
     }
 
+    /// Sends a message at quality of service 1 for the first time, under a packet identifier of the driver's choice.
+    ///
+    /// # Errors
+    /// When it cannot be sent, or not now: the packet identifier is in use, too.
+    pub fn deliver_as(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
+        if packet_id == 0 || self.sent.contains(&packet_id) || self.reserved.contains(&packet_id) {
+            return Err(NotDelivered::WindowFull);
+        }
+        self.check_window()?;
+        self.send(delivery, Some(packet_id), false)?;
+        self.sent.insert(packet_id);
+        Ok(())
+    }
+
     /// Sends a message of the resumed session again, under the packet identifier that it had (MQTT-4.4.0-1).
     ///
     /// # Errors

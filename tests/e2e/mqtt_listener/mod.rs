@@ -3,6 +3,7 @@
 mod clients;
 mod packets;
 mod refusals;
+mod sessions;
 mod takeover;
 mod wills;
 

@@ -198,6 +198,34 @@ pub(in crate::messages) fn acknowledge(
     })
 }
 
+/// Deletes these messages, which their program has acknowledged one by one.
+pub(in crate::messages) fn remove(database: &mut Database, name: &str, ids: &[i64]) -> rusqlite::Result<()> {
+    let Some(mut subscription) = database.durable.pending(name).cloned() else {
+        return Ok(());
+    };
+    let mut deleted = Vec::new();
+    {
+        let mut select = database.connection.prepare_cached(
+            "SELECT delivery.id, topic, length(payload), length(CAST(properties AS BLOB)), message, withheld
+             FROM delivery JOIN message ON message.id = delivery.message WHERE subscription = ?1 AND delivery.id = ?2",
+        )?;
+        for id in ids {
+            let mut rows = select.query((subscription.number, id))?;
+            if let Some(row) = rows.next()? {
+                subscription.total.subtract(row_size(row)?);
+                subscription.withheld = subscription.withheld.saturating_sub(u64::from(row.get::<_, bool>(5)?));
+                deleted.push((*id, row.get(4)?));
+            }
+        }
+    }
+    delete_rows(database, subscription.number, &deleted)?;
+    if !deleted.is_empty() {
+        store_counters(database, &subscription)?;
+        database.durable.set(subscription);
+    }
+    Ok(())
+}
+
 fn parse_stored(row: &Row) -> rusqlite::Result<StoredMessage> {
     let received = u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0);
     Ok(StoredMessage {

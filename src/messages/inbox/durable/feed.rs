@@ -8,9 +8,7 @@ use tokio::sync::watch;
 use super::deliveries;
 use super::subscription::StoredMessage;
 use crate::messages::database::Database;
-use crate::messages::inbox::ack::AckGuard;
 use crate::messages::inbox::delivery::{Delivery, StreamEnd};
-use crate::messages::inbox::stream::Stream;
 use crate::messages::store::error::StoreError;
 use crate::messages::thread::Store;
 use crate::messages::thread::job::Durability;
@@ -20,19 +18,40 @@ const PAGE_MESSAGES: usize = 32;
 /// Bytes that are read from the database at once.
 const PAGE_BYTES: usize = 128 * 1024;
 
-/// Reads a durable subscription from the database as fast as its program reads the stream.
-pub(super) async fn feed(store: Store, mut changed: watch::Receiver<()>, stream: Rc<Stream>, name: String) {
+/// The inbox's end of what a program reads.
+pub(in crate::messages) trait Reader {
+    /// Whether the rules allow messages on this topic to the program.
+    fn allows(&self, topic: &str) -> bool;
+    /// Appends a stored message.
+    fn push_stored(&self, delivery: Delivery);
+    /// Waits until the program has read enough for more to be appended, or the end.
+    async fn wait_for_room(&self);
+    /// Whether the program reads no more.
+    fn has_ended(&self) -> bool;
+    /// Waits until the program reads no more.
+    async fn wait_until_ended(&self);
+    /// Ends with a reason.
+    fn end_feed(&self, why: StreamEnd);
+}
+
+/// Reads a durable subscription from the database as fast as its program reads.
+pub(in crate::messages) async fn feed<R: Reader>(
+    store: Store,
+    mut changed: watch::Receiver<()>,
+    stream: Rc<R>,
+    name: String,
+) {
     let mut position = 0;
     while !stream.has_ended() {
         changed.borrow_and_update();
         match read_page(&store, &name, position).await {
-            Ok(Some(page)) if !page.is_empty() => deliver_page(&store, &stream, &name, page, &mut position).await,
+            Ok(Some(page)) if !page.is_empty() => deliver_page(&store, &*stream, &name, page, &mut position).await,
             Ok(Some(_)) => tokio::select! {
                 changed = changed.changed() => if changed.is_err() { return },
                 () = stream.wait_until_ended() => {}
             },
-            Ok(None) => return stream.end(StreamEnd::Deleted),
-            Err(StoreError { problem, .. }) => return stream.end(StreamEnd::Unusable(problem)),
+            Ok(None) => return stream.end_feed(StreamEnd::Deleted),
+            Err(StoreError { problem, .. }) => return stream.end_feed(StreamEnd::Unusable(problem)),
         }
     }
 }
@@ -43,7 +62,7 @@ async fn read_page(store: &Store, name: &str, after: i64) -> Result<Option<Vec<S
     store.run(Durability::ReadOnly, read).await
 }
 
-async fn deliver_page(store: &Store, stream: &Stream, name: &str, page: Vec<StoredMessage>, position: &mut i64) {
+async fn deliver_page<R: Reader>(store: &Store, stream: &R, name: &str, page: Vec<StoredMessage>, position: &mut i64) {
     let mut withheld = Vec::new();
     for stored in page {
         *position = stored.id;
@@ -65,8 +84,8 @@ async fn deliver_page(store: &Store, stream: &Stream, name: &str, page: Vec<Stor
             message: Arc::new(stored.message),
             received: stored.received,
         };
-        stream.push(delivery, AckGuard::none());
-        stream.wait_until_drained().await;
+        stream.push_stored(delivery);
+        stream.wait_for_room().await;
     }
     set_withheld(store, name, withheld, true).await;
 }

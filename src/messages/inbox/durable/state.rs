@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row};
 
+use super::session_record::SessionRecord;
 use super::subscription::DurableSubscription;
 use crate::messages::message::stored_size;
 use crate::messages::owner::Owner;
@@ -24,7 +25,7 @@ impl DurableState {
     pub(in crate::messages) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut committed = BTreeMap::new();
         let mut subscriptions =
-            connection.prepare("SELECT number, name, owner, filter, qos, dropped, last FROM subscription")?;
+            connection.prepare("SELECT number, name, owner, filter, qos, dropped, last, session FROM subscription")?;
         let mut rows = subscriptions.query(())?;
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
@@ -35,6 +36,7 @@ impl DurableState {
                 owner: Owner::from_text(row.get_ref(2)?.as_str()?),
                 filter: row.get(3)?,
                 qos: row.get(4)?,
+                session: row.get_ref(7)?.as_str_or_null()?.map(SessionRecord::from_json),
                 dropped: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
                 total: stored.total,
                 withheld: stored.withheld,

@@ -8,6 +8,7 @@ use super::feed::feed;
 use super::subscription::{AcknowledgeOutcome, DurableSubscription, SubscriptionStatus};
 use super::{deliveries, table};
 use crate::messages::database::Database;
+use crate::messages::inbox::client_queue::FilterEvent;
 use crate::messages::inbox::delivery::StreamEnd;
 use crate::messages::inbox::filters::MAX_FILTERS;
 use crate::messages::inbox::open_stream::{MAX_STREAMS, MAX_STREAMS_PER_READER, check_filter_share, open_stream};
@@ -120,7 +121,7 @@ pub(in crate::messages::inbox) async fn list(state: &InboxState) -> Result<Vec<S
     let all = state.store.run(Durability::ReadOnly, list).await?;
     let suspended = state.suspended.borrow();
     let with_status = all.into_iter().map(|subscription| SubscriptionStatus {
-        is_suspended: suspended.contains(&subscription.name),
+        is_suspended: suspended.iter().any(|(name, _)| *name == subscription.name),
         subscription,
     });
     Ok(with_status.collect())
@@ -152,6 +153,11 @@ pub(in crate::messages::inbox) async fn delete(state: &InboxState, name: &str) -
         .borrow_mut()
         .retain(|subscription| subscription.name != name);
     end_streams(state, name, &StreamEnd::Deleted);
+    for client in state.clients.borrow().iter() {
+        if client.durable_name.as_deref() == Some(name) {
+            client.tell(FilterEvent::Deleted);
+        }
+    }
     update_suspended(state);
     state.update_desired_filters();
     Ok(existed)

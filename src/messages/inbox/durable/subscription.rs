@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::session_record::SessionRecord;
 use crate::messages::message::Received;
 use crate::messages::owner::Owner;
 use crate::messages::total::Total;
@@ -16,10 +17,12 @@ pub struct DurableSubscription {
     pub(in crate::messages) number: i64,
     /// Owner of the subscription.
     pub owner: Owner,
-    /// Topic filter.
+    /// Topic filter; empty if it is the session of an MQTT client, which may have several.
     pub filter: String,
     /// Quality of service.
     pub qos: Qos,
+    /// The session of an MQTT client, if it is one.
+    pub session: Option<SessionRecord>,
     /// Messages that are stored for it.
     pub total: Total,
     /// Number of the last message.
@@ -31,6 +34,15 @@ pub struct DurableSubscription {
 }
 
 impl DurableSubscription {
+    /// Its topic filters.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, Qos)> {
+        let single = self.session.is_none().then_some((self.filter.as_str(), self.qos));
+        let of_session = self.session.iter().flat_map(|session| &session.filters);
+        single
+            .into_iter()
+            .chain(of_session.map(|filter| (filter.filter.as_str(), filter.qos())))
+    }
+
     /// Whether `owner` may read it: its owner may, and a unit that runs as the user who owns it.
     pub(in crate::messages) fn may_be_used_by(&self, owner: &Owner) -> bool {
         let is_of_same_user = match (&self.owner, owner) {

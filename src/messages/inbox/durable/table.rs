@@ -1,5 +1,6 @@
 //! The table of durable subscriptions: created, changed and deleted.
 
+use super::session_record::SessionRecord;
 use super::subscription::{DurableSubscription, DurableSubscriptionError};
 use crate::messages::database::Database;
 use crate::messages::owner::Owner;
@@ -38,15 +39,25 @@ pub(in crate::messages) fn create_or_resume(
         }
         return Ok(Ok(resumed));
     }
-    let all = database.durable.all_pending();
+    if let Some(error) = check_limits(database, owner, accounts) {
+        return Ok(Err(error));
+    }
+    insert(database, name, owner, filter, qos, None).map(Ok)
+}
+
+/// Checks that one more subscription or session of this owner is within the limits.
+pub(super) fn check_limits(
+    database: &Database,
+    owner: &Owner,
+    accounts: &UserAccounts,
+) -> Option<DurableSubscriptionError> {
+    let all = || database.durable.all_pending();
     let of_account = |other: &&DurableSubscription| other.owner.shares_account_with(owner, accounts);
-    if all.count() >= MAX_SUBSCRIPTIONS {
-        return Ok(Err(DurableSubscriptionError::TooMany(MAX_SUBSCRIPTIONS)));
+    if all().count() >= MAX_SUBSCRIPTIONS {
+        return Some(DurableSubscriptionError::TooMany(MAX_SUBSCRIPTIONS));
     }
-    if database.durable.all_pending().filter(of_account).count() >= MAX_PER_ACCOUNT {
-        return Ok(Err(DurableSubscriptionError::TooManyOfAccount(MAX_PER_ACCOUNT)));
-    }
-    insert(database, name, owner, filter, qos).map(Ok)
+    let is_full = all().filter(of_account).count() >= MAX_PER_ACCOUNT;
+    is_full.then_some(DurableSubscriptionError::TooManyOfAccount(MAX_PER_ACCOUNT))
 }
 
 /// Restores owner, filter and quality of service from before a subscription was resumed.
@@ -63,18 +74,25 @@ pub(in crate::messages) fn undo_resume(database: &mut Database, before: &Durable
     update(database, restored)
 }
 
-fn update(database: &mut Database, subscription: DurableSubscription) -> rusqlite::Result<()> {
+pub(super) fn update(database: &mut Database, subscription: DurableSubscription) -> rusqlite::Result<()> {
     let DurableSubscription {
         number,
         owner,
         filter,
         qos,
+        session,
         ..
     } = &subscription;
     database
         .connection
-        .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4 WHERE number = ?1")?
-        .execute((number, owner.to_text(), filter, qos))?;
+        .prepare_cached("UPDATE subscription SET owner = ?2, filter = ?3, qos = ?4, session = ?5 WHERE number = ?1")?
+        .execute((
+            number,
+            owner.to_text(),
+            filter,
+            qos,
+            session.as_ref().map(SessionRecord::to_json),
+        ))?;
     database.durable.set(subscription);
     Ok(())
 }
@@ -86,6 +104,7 @@ pub(in crate::messages) fn insert(
     owner: &Owner,
     filter: &str,
     qos: Qos,
+    session: Option<SessionRecord>,
 ) -> rusqlite::Result<DurableSubscription> {
     // A number is not reused while rows of an ended subscription have it.
     let number = database.connection.query_row(
@@ -98,15 +117,25 @@ pub(in crate::messages) fn insert(
     database
         .connection
         .prepare_cached(
-            "INSERT INTO subscription (number, name, owner, filter, qos, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO subscription (number, name, owner, filter, qos, last, session)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute((number, name, owner.to_text(), filter, qos, last))?;
+        .execute((
+            number,
+            name,
+            owner.to_text(),
+            filter,
+            qos,
+            last,
+            session.as_ref().map(SessionRecord::to_json),
+        ))?;
     let subscription = DurableSubscription {
         name: name.to_owned(),
         number,
         owner: owner.clone(),
         filter: filter.to_owned(),
         qos,
+        session,
         total: Total::default(),
         last,
         dropped: 0,
