@@ -6,17 +6,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ack::AckGuard;
+use super::client_items::{ClientFilter, FilterEvent, QueuedMessage};
 use super::delivery::{Delivery, StreamEnd};
 use super::durable::feed::Reader;
-use super::filters::RETAINED_TIME;
 use crate::messages::message::Received;
-use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::topic;
 
@@ -34,46 +33,6 @@ pub(super) type PermissionCheck = Box<dyn Fn(&str) -> bool>;
 
 /// Called when the client drops its end of the queue.
 pub(super) type OnDrop = Box<dyn Fn(&Rc<ClientQueue>)>;
-
-/// A message that waits for its client.
-#[derive(Clone, Debug)]
-pub struct QueuedMessage {
-    /// The message.
-    pub message: Arc<Received>,
-    /// Kept until the client has the message.
-    pub ack: AckGuard,
-    /// The number under which the session has stored it, and when that was.
-    pub stored: Option<(i64, SystemTime)>,
-    /// When it was queued.
-    pub since: Instant,
-}
-
-/// What has become of a filter of the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FilterEvent {
-    /// AWS has granted it.
-    Granted(String),
-    /// AWS has refused it.
-    Refused(String, Problem),
-    /// No rule gives it any more.
-    NotAllowed(String),
-    /// The session was deleted, by an operator or because the store lost it.
-    Deleted,
-    /// The database cannot be read.
-    Unusable(Problem),
-}
-
-/// A filter of the client, as the inbox needs it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClientFilter {
-    pub(super) qos: Qos,
-    /// As [`Stream::sequence`](super::stream::Stream).
-    pub(super) sequence: u64,
-    /// When AWS accepted the subscription, by the boottime clock.
-    pub(super) confirmed: Option<Duration>,
-    /// Whether the client wants the retained messages that AWS has at the time of the subscription.
-    pub(super) wants_retained: bool,
-}
 
 /// The inbox's end of a client's queue.
 pub(in crate::messages) struct ClientQueue {
@@ -253,27 +212,6 @@ impl Reader for ClientQueue {
             StreamEnd::Unusable(problem) => FilterEvent::Unusable(problem),
             _ => FilterEvent::Deleted,
         });
-    }
-}
-
-impl ClientFilter {
-    /// Whether the retained messages for this filter may still arrive.
-    fn expects_retained(&self, now: Duration) -> bool {
-        self.wants_retained
-            && self
-                .confirmed
-                .is_none_or(|then| now.saturating_sub(then) < RETAINED_TIME)
-    }
-}
-
-impl QueuedMessage {
-    /// Whether nothing else bounds how many of these there are.
-    fn is_unbounded(&self) -> bool {
-        self.stored.is_none() && !self.ack.is_required()
-    }
-
-    fn size(&self) -> usize {
-        self.message.topic.len() + self.message.payload.len() + self.message.properties.size()
     }
 }
 

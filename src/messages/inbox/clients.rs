@@ -5,7 +5,8 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use super::client_queue::{ClientFilter, ClientInbox, ClientQueue, FilterEvent};
+use super::client_items::{ClientFilter, FilterEvent};
+use super::client_queue::{ClientInbox, ClientQueue};
 use super::durable::feed::feed;
 use super::durable::session_record::SessionFilter;
 use super::durable::sessions;

@@ -1,6 +1,7 @@
 //! The inbox: messages from AWS on their way to programs. [`Inbox`] is its handle in the local thread.
 
 pub(in crate::messages) mod ack;
+pub(in crate::messages) mod client_items;
 pub(in crate::messages) mod client_queue;
 pub(in crate::messages) mod clients;
 pub(in crate::messages) mod delivery;
@@ -106,7 +107,7 @@ impl Inbox {
         clients::open(&self.state, client)
     }
 
-    /// Adds a filter to an MQTT client, or changes its quality of service. A [`FilterEvent`](client_queue::FilterEvent) follows
+    /// Adds a filter to an MQTT client, or changes its quality of service. A [`FilterEvent`](client_items::FilterEvent) follows
     /// once AWS has answered.
     ///
     /// # Errors

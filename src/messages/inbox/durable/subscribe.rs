@@ -8,7 +8,7 @@ use super::feed::feed;
 use super::subscription::{AcknowledgeOutcome, DurableSubscription, SubscriptionStatus};
 use super::{deliveries, table};
 use crate::messages::database::Database;
-use crate::messages::inbox::client_queue::FilterEvent;
+use crate::messages::inbox::client_items::FilterEvent;
 use crate::messages::inbox::delivery::StreamEnd;
 use crate::messages::inbox::filters::MAX_FILTERS;
 use crate::messages::inbox::open_stream::{MAX_STREAMS, MAX_STREAMS_PER_READER, check_filter_share, open_stream};
