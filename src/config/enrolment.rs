@@ -24,6 +24,8 @@ pub enum EnrolmentMethod {
     File,
     /// An EST server issues the certificate.
     Est,
+    /// The operator's enrolment program asks for it.
+    Helper,
 }
 
 /// `[enrolment.est]`
@@ -45,6 +47,7 @@ impl EnrolmentMethod {
         match self {
             Self::File => "file",
             Self::Est => "est",
+            Self::Helper => "helper",
         }
     }
 }
@@ -66,14 +69,18 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
     let method = match raw.method.as_deref() {
         None | Some("file") => EnrolmentMethod::File,
         Some("est") => EnrolmentMethod::Est,
+        Some("helper") => EnrolmentMethod::Helper,
         Some(other) => {
-            let reason = format!("{} is neither \"file\" nor \"est\"", foreign_text::value(other));
+            let reason = format!(
+                "{} is none of \"file\", \"est\" and \"helper\"",
+                foreign_text::value(other)
+            );
             findings.add_fault("enrolment.method", reason);
             return None;
         }
     };
     let has_table = raw.est != RawEst::default();
-    if has_table && method == EnrolmentMethod::File {
+    if has_table && method != EnrolmentMethod::Est {
         findings.add_note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
     }
     let est = match has_table || method == EnrolmentMethod::Est {
@@ -111,7 +118,7 @@ mod tests {
         for (table, part) in [
             (
                 "[enrolment]\nmethod = \"scep\"\n".to_owned(),
-                "neither \"file\" nor \"est\"",
+                "none of \"file\", \"est\"",
             ),
             ("[enrolment]\nmethod = \"est\"\n".to_owned(), "enrolment.est.url"),
             (

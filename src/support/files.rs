@@ -16,11 +16,12 @@ const DEPTH: u32 = 3;
 /// Maximum number of files that are listed. A tpm2-pkcs11 store has a dozen, a SoftHSM store a few more.
 const MAX_FILES: usize = 500;
 /// Paths outside gatepost's folders that the package or its administrator may have created, and the TPM's devices.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "/etc/credstore.encrypted/gatepost.pin",
     "/etc/credstore/gatepost.pin",
     "/etc/systemd/system/gatepost.service.d",
     "/etc/systemd/system/gatepost-pin@.service.d",
+    "/etc/systemd/system/gatepost-enrol@.service.d",
     "/etc/apparmor.d/local/usr.sbin.gatepostd",
     "/dev/tpm0",
     "/dev/tpmrm0",

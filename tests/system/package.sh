@@ -22,8 +22,8 @@ make_neighbours() {
 # with_the_pin_in_the_unit FOLDER: systemd decrypts the PIN as a credential of the service.
 with_the_pin_in_the_unit() {
     local units="$1/usr/lib/systemd/system"
-    rm "$units"/gatepost-pin*
-    sed -i 's/ gatepost-pin.socket//; s/^\[Service\]$/&\nLoadCredentialEncrypted=pin:gatepost.pin/' "$units/gatepost.service"
+    rm "$units"/gatepost-pin* "$units"/gatepost-enrol*
+    sed -i 's/ gatepost-pin.socket//; s/ gatepost-enrol.socket//; s/^\[Service\]$/&\nLoadCredentialEncrypted=pin:gatepost.pin/' "$units/gatepost.service"
     grep -q '^LoadCredentialEncrypted=' "$units/gatepost.service"
 }
 

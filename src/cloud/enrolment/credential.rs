@@ -11,6 +11,8 @@ pub enum Credential {
     BootstrapCertificate,
     /// The certificate that is being renewed.
     CurrentCertificate,
+    /// The enrolment program has its own.
+    Program,
 }
 
 impl fmt::Display for Credential {
@@ -19,6 +21,7 @@ impl fmt::Display for Credential {
             Self::Secret => "the secret",
             Self::BootstrapCertificate => "the bootstrap certificate",
             Self::CurrentCertificate => "the certificate that is to be renewed",
+            Self::Program => "the enrolment program's credential",
         })
     }
 }

@@ -149,6 +149,7 @@ fn next_step(credential: Credential) -> &'static str {
         Credential::CurrentCertificate => {
             "look whether the EST server trusts the CA of the certificate in use and has not revoked it"
         }
+        Credential::Program => "look at the credential of the enrolment program",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The methods of enrolment.
 
 use super::est_method::EstMethod;
+use super::helper_method::HelperMethod;
 use super::method::Method;
 use crate::clock::SharedClock;
 use crate::cloud::connector::Connector;
@@ -16,5 +17,6 @@ pub(super) fn method_of(config: &Config, connector: Connector, clock: &SharedClo
             connector,
             clock.clone(),
         ))),
+        EnrolmentMethod::Helper => Some(Box::new(HelperMethod::new(&config.folders.runtime))),
     }
 }

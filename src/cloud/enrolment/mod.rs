@@ -12,6 +12,8 @@ mod csr_from_certificate;
 pub mod est;
 mod est_method;
 mod failure;
+mod helper_method;
+mod helper_reply;
 mod installation;
 mod installed;
 mod method;

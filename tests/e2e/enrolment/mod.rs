@@ -1,5 +1,6 @@
 //! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and says what is in the way.
 
+mod helper;
 mod misbehaviour;
 
 use std::fs;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use est_server::{EstServer, Event, User};
 use rig::token::SoftHsm;
 use rig::wait;
+use tempfile::TempDir;
 
 use crate::command::{client, run};
 use crate::support::{self, PIN, SOON, THING, World};
