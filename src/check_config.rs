@@ -63,7 +63,6 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         print(&format!("warning: {problem}\n"))?;
     }
     let aliases: Vec<&str> = config.role_aliases.iter().map(|alias| alias.name.as_str()).collect();
-    let thing_name = config.identity.thing_name.as_ref();
     print(&format!(
         "{}: {}\n  thing name   {}\n  MQTT         {}\n  credentials  {}\n  key          {}\n  role aliases {}\n",
         path.display(),
@@ -72,7 +71,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             1 => "can be used, with 1 warning".to_owned(),
             count => format!("can be used, with {count} warnings"),
         },
-        thing_name.unwrap_or(&config.identity.subject.common_name),
+        thing_name(&config),
         config.aws.mqtt_endpoint,
         config.aws.credentials_endpoint,
         config.token.key,
@@ -82,6 +81,15 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             aliases.join(", ")
         },
     ))
+}
+
+/// Describes the thing name, which AWS has yet to assign before the first enrolment by a claim certificate.
+fn thing_name(config: &Config) -> String {
+    match (config.identity.own_thing_name(), config.enrolment.claim()) {
+        (Some(name), _) => name,
+        (None, Some(claim)) => format!("(from the provisioning template {})", claim.template),
+        (None, None) => config.identity.subject.common_name.clone(),
+    }
 }
 
 /// Loads the configuration for the daemon.

@@ -157,8 +157,10 @@ events! {
     CsrWritten = "csr-written", "9617a4db184b471f9d5ac4902de5e62c";
     /// A certificate is in use.
     CertificateTaken = "certificate-taken", "43981266db0b47fa9bbcb94c0d45751e";
-    /// A certificate was issued by the EST server and installed.
+    /// A certificate was issued by enrolment and installed.
     CertificateEnrolled = "certificate-enrolled", "8641fd3bac864e1892337f19adf111ac";
+    /// A certificate that AWS may have registered is not used.
+    CertificateAbandoned = "certificate-abandoned", "e59e86cf3a9548f2a68ef083ca799d0b";
     /// An enrolment attempt has failed.
     EnrolmentFailed = "enrolment-failed", "35ae1468a1d04f75a93b0d639d2781c3";
     /// The certificate expires soon, or has expired; logged once per stage.

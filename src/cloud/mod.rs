@@ -140,6 +140,7 @@ impl Cloud {
         let mut identity_task = self.identity_task;
         let inputs = EnrolmentInputs {
             connector: connector.clone(),
+            roots: self.roots.clone(),
             clock: self.clock.clone(),
             steps: enrolment_steps,
             identity: self.identity.clone(),

@@ -19,7 +19,9 @@ use super::values::{
     check_account_name, check_alias_name, check_granted_topics, check_unit_name, parse_absolute_path,
     parse_loopback_address,
 };
-use super::{AccessRule, Aliases, Config, Folders, LocalMqtt, RoleAlias, Selectors};
+use super::{
+    AccessRule, Aliases, AssignedName, Config, Enrolment, Folders, IdentityConfig, LocalMqtt, RoleAlias, Selectors,
+};
 use crate::foreign_text;
 use crate::token::{Generate, KeyUri, TokenConfig};
 
@@ -58,6 +60,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
         // The module runs in this process, and the roots decide which server is trusted as AWS.
         findings.check(key, path.map_or(Ok(()), |path| file_permissions::check_named(path)));
     }
+    let identity = identity.map(|identity| with_assigned_name(identity, enrolment.as_ref(), folders));
     let (faults, notes) = findings.into_parts();
     match (aws, token, identity, mqtt, enrolment) {
         (Some(aws), Some(token), Some(identity), Some(mqtt), Some(enrolment)) if faults.is_empty() => Ok(Config {
@@ -87,6 +90,15 @@ fn check_ports(loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>, findings:
             "local-mqtt.listen",
             "is the address of loopback.listen; give it another port",
         );
+    }
+}
+
+/// With fleet provisioning the thing name comes from AWS, and is kept in the state folder.
+fn with_assigned_name(identity: IdentityConfig, enrolment: Option<&Enrolment>, folders: &Folders) -> IdentityConfig {
+    let is_assigned = enrolment.is_some_and(|enrolment| enrolment.claim().is_some());
+    IdentityConfig {
+        assigned_name: is_assigned.then(|| AssignedName::new(folders.state.join("thing-name.json"))),
+        ..identity
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::claim::{ClaimConfig, check_claim};
 use super::est_url::EstUrl;
 use super::findings::Findings;
-use super::raw::{RawEnrolment, RawEst};
+use super::raw::{RawClaim, RawEnrolment, RawEst};
 use super::values::{check_basic_user, parse_absolute_path};
 use crate::foreign_text;
 
@@ -15,6 +16,8 @@ pub struct Enrolment {
     pub method: EnrolmentMethod,
     /// `[enrolment.est]`, which may be configured while another method is in use.
     pub(super) est: Option<EstConfig>,
+    /// `[enrolment.claim]`, likewise.
+    pub(super) claim: Option<ClaimConfig>,
 }
 
 /// How the certificate is obtained.
@@ -26,6 +29,8 @@ pub enum EnrolmentMethod {
     Est,
     /// The operator's enrolment program asks for it.
     Helper,
+    /// AWS IoT issues the certificate by fleet provisioning.
+    Claim,
 }
 
 /// `[enrolment.est]`
@@ -48,6 +53,7 @@ impl EnrolmentMethod {
             Self::File => "file",
             Self::Est => "est",
             Self::Helper => "helper",
+            Self::Claim => "claim",
         }
     }
 }
@@ -62,6 +68,11 @@ impl Enrolment {
     pub fn est(&self) -> Option<&EstConfig> {
         self.est.as_ref().filter(|_| self.method == EnrolmentMethod::Est)
     }
+
+    /// Returns the settings of fleet provisioning if that is the method in use.
+    pub fn claim(&self) -> Option<&ClaimConfig> {
+        self.claim.as_ref().filter(|_| self.method == EnrolmentMethod::Claim)
+    }
 }
 
 /// Checks `[enrolment]`.
@@ -70,9 +81,10 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
         None | Some("file") => EnrolmentMethod::File,
         Some("est") => EnrolmentMethod::Est,
         Some("helper") => EnrolmentMethod::Helper,
+        Some("claim") => EnrolmentMethod::Claim,
         Some(other) => {
             let reason = format!(
-                "{} is none of \"file\", \"est\" and \"helper\"",
+                "{} is none of \"file\", \"est\", \"helper\" and \"claim\"",
                 foreign_text::value(other)
             );
             findings.add_fault("enrolment.method", reason);
@@ -80,6 +92,7 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
         }
     };
     let has_table = raw.est != RawEst::default();
+    let has_claim = raw.claim != RawClaim::default();
     if has_table && method != EnrolmentMethod::Est {
         findings.add_note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
     }
@@ -87,7 +100,17 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
         true => Some(check_est(raw.est, findings)?),
         false => None,
     };
-    Some(Enrolment { method, est })
+    if has_claim && method != EnrolmentMethod::Claim {
+        findings.add_note(
+            "enrolment.claim",
+            "is not used, because enrolment.method is not \"claim\"",
+        );
+    }
+    let claim = match has_claim || method == EnrolmentMethod::Claim {
+        true => Some(check_claim(raw.claim, findings)?),
+        false => None,
+    };
+    Some(Enrolment { method, est, claim })
 }
 
 fn check_est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {

@@ -2,7 +2,7 @@
 //!
 //! The daemon uses this table, and tests compare it with docs/configuration.md.
 
-use super::{AccessRule, Config, CredentialsFile, EstConfig, Proxy};
+use super::{AccessRule, ClaimConfig, Config, CredentialsFile, EstConfig, Proxy};
 
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,11 @@ fn est<T>(config: &Config, value: impl FnOnce(&EstConfig) -> T) -> Option<T> {
 /// Returns a setting of the proxy.
 fn proxy<T>(config: &Config, value: impl FnOnce(&Proxy) -> T) -> Option<T> {
     config.network.proxy.as_ref().map(value)
+}
+
+/// Returns a setting of fleet provisioning.
+fn claim<T>(config: &Config, value: impl FnOnce(&ClaimConfig) -> T) -> Option<T> {
+    config.enrolment.claim.as_ref().map(value)
 }
 
 fn attribute(config: &Config, name: &str) -> Option<String> {
@@ -124,6 +129,10 @@ pub const KEYS: &[Key] = keys! {
     "enrolment.est.server-ca", AtRestart, part(|config| est(config, |est| est.server_ca.clone()));
     "enrolment.est.user", AtRestart, part(|config| est(config, |est| est.user.clone()));
     "enrolment.est.secret-file", AtRestart, part(|config| est(config, |est| est.secret_file.clone()));
+    "enrolment.claim.template", AtRestart, part(|config| claim(config, |claim| claim.template.clone()));
+    "enrolment.claim.certificate", AtRestart, part(|config| claim(config, |claim| claim.certificate.clone()));
+    "enrolment.claim.key-file", AtRestart, part(|config| claim(config, |claim| claim.key_file.clone()));
+    "enrolment.claim.parameters", AtRestart, part(|config| claim(config, |claim| claim.parameters.clone()));
     "network.proxy", AtRestart, part(|config| proxy(config, |proxy| proxy.address.clone()));
     "network.proxy-user", AtRestart, part(|config| proxy(config, |proxy| proxy.user.clone()));
     "network.proxy-secret-file", AtRestart, part(|config| proxy(config, |proxy| proxy.secret_file.clone()));

@@ -17,7 +17,7 @@ const fn table(name: &'static str, is_list: bool, keys: &'static [&'static str])
     KnownTable { name, is_list, keys }
 }
 
-pub(super) const TABLES: [KnownTable; 13] = [
+pub(super) const TABLES: [KnownTable; 14] = [
     table(
         "aws",
         false,
@@ -79,8 +79,13 @@ pub(super) const TABLES: [KnownTable; 13] = [
     ),
     table("loopback", false, &["listen"]),
     table("local-mqtt", false, &["socket", "listen"]),
-    table("enrolment", false, &["method", "est"]),
+    table("enrolment", false, &["method", "est", "claim"]),
     table("enrolment.est", false, &["url", "server-ca", "user", "secret-file"]),
+    table(
+        "enrolment.claim",
+        false,
+        &["template", "certificate", "key-file", "parameters"],
+    ),
     table(
         "network",
         false,

@@ -4,8 +4,10 @@
 //! needs no further checks anywhere.
 
 mod access_rule;
+mod assigned_name;
 mod aws_name;
 mod check;
+mod claim;
 mod credentials_file;
 mod endpoint;
 mod endpoints;
@@ -37,7 +39,9 @@ mod toml_words;
 mod values;
 
 pub use access_rule::{AccessRule, Aliases, Selectors};
+pub use assigned_name::AssignedName;
 pub use aws_name::{AwsName, Partition, Service};
+pub use claim::{COMMON_NAME, ClaimConfig};
 pub use credentials_file::{CredentialsFile, FileFormat, FileOwner, default_folder};
 pub use endpoint::Endpoint;
 pub use enrolment::{Enrolment, EnrolmentMethod, EstConfig};

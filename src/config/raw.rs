@@ -3,6 +3,8 @@
 //! A single file is rarely complete, because a drop-in may set one key only. Missing keys are therefore found by the checks,
 //! after the merge.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// A whole file, or all files merged.
@@ -36,6 +38,16 @@ pub(super) struct RawNetwork {
 pub(super) struct RawEnrolment {
     pub(super) method: Option<String>,
     pub(super) est: RawEst,
+    pub(super) claim: RawClaim,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawClaim {
+    pub(super) template: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) parameters: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]

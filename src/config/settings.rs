@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_rule::AccessRule;
+use super::assigned_name::AssignedName;
 use super::credentials_file::CredentialsFile;
 use super::endpoint::Endpoint;
 use super::enrolment::Enrolment;
@@ -113,10 +114,21 @@ pub struct IdentityConfig {
     pub certificate: PathBuf,
     /// A file of CA certificates (PEM) that are sent after the device certificate, its issuer first.
     pub ca_chain: Option<PathBuf>,
-    /// The thing name, if it is not the certificate's common name.
+    /// The thing name, if it is configured.
     pub thing_name: Option<String>,
+    /// The thing name that AWS has assigned, where the enrolment lets AWS choose it.
+    pub assigned_name: Option<AssignedName>,
     /// The subject of the signing request.
     pub subject: Subject,
+}
+
+impl IdentityConfig {
+    /// Returns the thing name if it is not the certificate's common name: the configured one, or the one that AWS has assigned.
+    pub fn own_thing_name(&self) -> Option<String> {
+        self.thing_name
+            .clone()
+            .or_else(|| self.assigned_name.as_ref().and_then(AssignedName::read))
+    }
 }
 
 /// The subject of the certificate signing request.

@@ -48,6 +48,7 @@ pub(super) fn check_identity(raw: RawIdentity, folders: &Folders, findings: &mut
         certificate,
         ca_chain,
         thing_name,
+        assigned_name: None,
         subject: subject?,
     })
 }

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 /// A certificate chain that belongs to the key and is currently valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The thing name, from identity.thing-name or else from the common name.
+    /// The thing name: configured, assigned by AWS, or else the common name.
     pub thing_name: String,
     /// AWS's certificate ID, which is SHA-256 of the DER in 64 lowercase hex digits.
     pub id: String,
@@ -39,7 +39,7 @@ pub struct Certificate {
 }
 
 /// The source of a certificate, and the thing name that overrides its common name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Source<'a> {
     /// The device certificate's file.
     pub path: &'a Path,
@@ -48,7 +48,7 @@ pub struct Source<'a> {
     /// The file of CA certificates.
     pub ca_chain: Option<&'a Path>,
     /// The thing name, if it is not the common name.
-    pub thing_name: Option<&'a str>,
+    pub thing_name: Option<String>,
 }
 
 /// A certificate that can be used, and a warning about it.
@@ -66,7 +66,7 @@ impl<'a> From<&'a IdentityConfig> for Source<'a> {
             path: &config.certificate,
             content: None,
             ca_chain: config.ca_chain.as_deref(),
-            thing_name: config.thing_name.as_deref(),
+            thing_name: config.own_thing_name(),
         }
     }
 }
@@ -93,8 +93,8 @@ impl Certificate {
                 "have the request signed again with SHA-256",
             ));
         }
-        let thing_name = match source.thing_name {
-            Some(name) => name.to_owned(),
+        let thing_name = match &source.thing_name {
+            Some(name) => name.clone(),
             None => extract_thing_name(source.path, &device)?,
         };
         let now = is_set(clock).then(|| to_unix_seconds(clock.aws_now()));
@@ -143,8 +143,8 @@ impl Certificate {
 /// Determines the thing name from the configuration or the certificate, without the key: the certificate is the first in its
 /// file that is not a CA certificate, as in [`Certificate::load`]. `None` if there is no usable certificate.
 pub fn find_thing_name(config: &IdentityConfig) -> Option<String> {
-    if config.thing_name.is_some() {
-        return config.thing_name.clone();
+    if let Some(name) = config.own_thing_name() {
+        return Some(name);
     }
     let file = pem_file::read(&config.certificate).ok()?;
     let parsed = parse(&config.certificate, &file.certificates).ok()?;

@@ -5,12 +5,13 @@ use std::path::Path;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
+use super::bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES};
 use super::certificate::{Certificate, Source};
 use super::error::CertificateError;
 use super::validity::to_unix_seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
-use crate::config::Config;
+use crate::config::{ClaimConfig, Config};
 use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
 
@@ -45,6 +46,11 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
             .faults
             .push(Problem::configuration(message).next(error.next_step()));
     }
+    if let Some(claim) = config.enrolment.claim() {
+        let (faults, warnings) = examine_claim(claim, config, clock);
+        found.faults.extend(faults);
+        found.warnings.extend(warnings);
+    }
     let source = Source::from(&config.identity);
     if let Some(path) = source.ca_chain
         && let Err(error) = pem_file::read(path)
@@ -72,6 +78,26 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
         }
     }
     found
+}
+
+/// Checks the claim certificate and its key, which may be removed once there is a certificate.
+fn examine_claim(claim: &ClaimConfig, config: &Config, clock: &dyn Clock) -> (Option<Problem>, Option<Problem>) {
+    let Some(key) = claim
+        .key_path(&config.folders)
+        .filter(|key| key.exists() || claim.key_file.is_some())
+    else {
+        return (None, None);
+    };
+    let is_enrolled = config.identity.certificate.exists();
+    if !key.exists() && is_enrolled {
+        return (None, None);
+    }
+    match BootstrapCertificate::load(&claim.certificate, &key, CLAIM_NAMES) {
+        Err(problem) if is_enrolled => (None, Some(problem)),
+        Err(problem) => (Some(problem), None),
+        Ok(_) if !is_set(clock) => (None, None),
+        Ok(loaded) => (None, loaded.expired(clock.aws_now(), "the claim certificate")),
+    }
 }
 
 /// Whether the file is a private key without a certificate.

@@ -19,8 +19,8 @@ use crate::event::{Event, journal};
 #[derive(Clone, Debug)]
 pub struct LastAccepted {
     path: PathBuf,
-    /// The thing name, if it is not the certificate's common name.
-    thing_name: Option<String>,
+    /// Knows the thing name, if it is not the certificate's common name.
+    config: IdentityConfig,
 }
 
 impl LastAccepted {
@@ -28,7 +28,7 @@ impl LastAccepted {
     pub fn new(folders: &Folders, config: &IdentityConfig) -> Self {
         Self {
             path: folders.state.join("proven.pem"),
-            thing_name: config.thing_name.clone(),
+            config: config.clone(),
         }
     }
 
@@ -54,7 +54,7 @@ impl LastAccepted {
             path: &self.path,
             content: None,
             ca_chain: None,
-            thing_name: self.thing_name.as_deref(),
+            thing_name: self.config.own_thing_name(),
         };
         let loaded = Certificate::load(&source, Some(&info), clock).ok()?;
         Some(Identity {

@@ -1,5 +1,6 @@
 //! The gateway's identity: its certificate, the key in the token that belongs to it, and TLS with both.
 
+mod bootstrap_certificate;
 mod certificate;
 mod chain;
 mod device;
@@ -22,6 +23,7 @@ mod tls;
 mod usage;
 mod validity;
 
+pub use bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES};
 pub use certificate::{Certificate, Loaded, Source, find_thing_name};
 pub use device_identity::Identity;
 pub use error::CertificateError;
@@ -32,7 +34,7 @@ pub use offered::{Offered, key_of_request};
 pub use server_proof::ServerProof;
 pub use signing_key::TokenKey;
 pub use task::{IdentityReceiver, IdentityReporter, IdentityTask, request_path};
-pub use tls::{SendChain, client_config, server_config};
+pub use tls::{SendChain, bootstrap_config, client_config, server_config};
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, SignatureScheme};
 
+use super::bootstrap_certificate::BootstrapCertificate;
 use super::device_identity::Identity;
 use crate::clock::SharedClock;
 
@@ -46,6 +47,26 @@ pub fn client_config(
         .with_client_cert_resolver(Arc::new(FixedCertificate(certified)));
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     // AWS IoT never resumes a session (developer guide, "Transport security": SessionTicket is not supported).
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Creates the configuration for one endpoint with a bootstrap certificate in the place of the device's own.
+///
+/// # Errors
+/// If the provider lacks a protocol version, which ring never does.
+pub fn bootstrap_config(
+    certificate: &BootstrapCertificate,
+    roots: Arc<RootCertStore>,
+    alpn: &[&str],
+    clock: SharedClock,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(FixedCertificate(certificate.certified())));
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }

@@ -95,6 +95,9 @@ fn named(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.token.module.clone(), config.identity.certificate.clone()];
     let optional = [&config.aws.root_ca, &config.identity.ca_chain, &config.token.pin_file];
     files.extend(optional.into_iter().flatten().cloned());
+    let claim = config.enrolment.claim();
+    files.extend(claim.map(|claim| claim.certificate.clone()));
+    files.extend(claim.and_then(|claim| claim.key_file.clone()));
     files.extend(config.access.iter().filter_map(|rule| rule.token_file.clone()));
     files
 }

@@ -63,6 +63,14 @@ impl Installation {
         issuer: &str,
     ) -> Result<Offered, Failure> {
         let offered = self.choose(issued, request, issuer).await?;
+        if let (Some(file), Some(name)) = (&self.config.assigned_name, &issued.thing_name) {
+            file.write(name).map_err(|error| {
+                let message = format!("the thing name that {issuer} has assigned cannot be stored: {error}");
+                Failure::refused(
+                    Problem::configuration(message).next("check the owner and free space of the state folder"),
+                )
+            })?;
+        }
         let path = &self.config.certificate;
         atomic_file::replace(path, offered.pem.as_bytes()).map_err(|error| {
             let message = format!("the new certificate cannot be written to {}: {error}", path.display());
@@ -78,9 +86,19 @@ impl Installation {
     }
 
     async fn choose(&self, issued: &Issued, request: &Request<'_>, issuer: &str) -> Result<Offered, Failure> {
-        let configured = self.config.thing_name.as_ref();
         let in_use = request.in_use.as_ref().map(|identity| &identity.certificate.thing_name);
-        let known = issued.thing_name.as_ref().or(in_use).or(configured);
+        // A gateway that has a name keeps it, and otherwise an issuer that assigns names decides.
+        let known = self
+            .config
+            .thing_name
+            .as_ref()
+            .or(in_use)
+            .or(issued.thing_name.as_ref());
+        let config = IdentityConfig {
+            thing_name: issued.thing_name.clone().or_else(|| self.config.thing_name.clone()),
+            assigned_name: None,
+            ..self.config.clone()
+        };
         let expected = Expected {
             server: issuer,
             key_info: request.key_info,
@@ -93,7 +111,7 @@ impl Installation {
                 &issued.certificates,
                 &issued.published,
                 &expected,
-                &self.config,
+                &config,
                 &*self.clock,
             ) {
                 Ok(offered) => return Ok(offered),

@@ -47,10 +47,8 @@ pub(super) fn installed(config: &IdentityConfig, key_info: &[u8]) -> Option<Inst
     Some(InstalledCertificate {
         id: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
         name: config
-            .thing_name
-            .as_ref()
-            .unwrap_or(&config.subject.common_name)
-            .clone(),
+            .own_thing_name()
+            .unwrap_or_else(|| config.subject.common_name.clone()),
         validity,
     })
 }

@@ -1,5 +1,10 @@
 //! The methods of enrolment.
 
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+
+use super::claim_method::ClaimMethod;
 use super::est_method::EstMethod;
 use super::helper_method::HelperMethod;
 use super::method::Method;
@@ -8,9 +13,21 @@ use crate::cloud::connector::Connector;
 use crate::config::{Config, EnrolmentMethod};
 
 /// Returns the method that is configured; `None` where gatepost asks for nothing.
-pub(super) fn method_of(config: &Config, connector: Connector, clock: &SharedClock) -> Option<Box<dyn Method>> {
+pub(super) fn method_of(
+    config: &Config,
+    connector: Connector,
+    roots: &Arc<RootCertStore>,
+    clock: &SharedClock,
+) -> Option<Box<dyn Method>> {
     match config.enrolment.method {
         EnrolmentMethod::File => None,
+        EnrolmentMethod::Claim => Some(Box::new(ClaimMethod::new(
+            config.enrolment.claim()?,
+            config,
+            connector,
+            roots.clone(),
+            clock.clone(),
+        ))),
         EnrolmentMethod::Est => Some(Box::new(EstMethod::new(
             config.enrolment.est()?,
             config,

@@ -6,6 +6,10 @@
 
 mod ber;
 pub mod choose;
+pub mod claim;
+mod claim_connection;
+mod claim_method;
+mod claim_progress;
 mod client;
 mod credential;
 mod csr_from_certificate;

@@ -3,9 +3,11 @@
 //! From there on it goes the way of any certificate file: the identity's task takes it, and a renewed one is proven on a connection
 //! of its own before it replaces the one in use.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::Level;
+use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -56,6 +58,8 @@ pub struct EnrolmentTask {
 
 /// The channels that enrolment receives from.
 pub struct EnrolmentInputs {
+    /// The roots that AWS's servers are verified with.
+    pub roots: Arc<RootCertStore>,
     /// The clock.
     pub clock: SharedClock,
     /// Makes TCP connections.
@@ -83,7 +87,7 @@ enum Obtained {
 impl EnrolmentTask {
     /// Prepares the task; how far it has come appears in the returned channel. `None` where nothing is enrolled.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
-        let method = method_of(config, inputs.connector, &inputs.clock)?;
+        let method = method_of(config, inputs.connector, &inputs.roots, &inputs.clock)?;
         let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
         let details = EnrolmentDetails {
             method: config.enrolment.method.name(),

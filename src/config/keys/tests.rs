@@ -12,6 +12,7 @@ fn base() -> String {
     format!(
         "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n\
          [enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/gatepost/est.pem\"\n\
+         [enrolment.claim]\ntemplate = \"gateways\"\ncertificate = \"/etc/gatepost/claim.pem\"\n\
          [network]\nproxy = \"http://proxy.example:3128\"\nproxy-user = \"base\"\n"
     )
 }
@@ -52,6 +53,8 @@ fn a_change_of_each_key_is_named_and_no_other() {
             "[{ role-alias = \"telemetry\", owner = \"camera\", format = \"aws\" }]",
         ),
         ("loopback.listen", "\"127.0.0.1:9922\""),
+        ("local-mqtt.socket", "true"),
+        ("local-mqtt.listen", "\"127.0.0.1:1883\""),
         ("mqtt.keep-alive", "\"5min\""),
         ("mqtt.session-expiry", "\"1h\""),
         ("mqtt.presence-topic", "\"\""),
@@ -68,6 +71,10 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
         ("enrolment.est.user", "\"gw\""),
         ("enrolment.est.secret-file", "\"/etc/gatepost/secret\""),
+        ("enrolment.claim.template", "\"others\""),
+        ("enrolment.claim.certificate", "\"/etc/gatepost/other.pem\""),
+        ("enrolment.claim.key-file", "\"/etc/gatepost/claim.key\""),
+        ("enrolment.claim.parameters", "{ SerialNumber = \"7\" }"),
         ("network.proxy", "\"http://other.example:3128\""),
         ("network.proxy-user", "\"gw\""),
         ("network.proxy-secret-file", "\"/etc/gatepost/proxy-secret\""),
@@ -121,7 +128,10 @@ fn the_documentation_says_when_each_key_takes_effect() {
             }
         } else if section.starts_with("`[[") && first.starts_with('`') {
             documented.insert(table.to_owned());
-        } else if section.starts_with("`[") && first.starts_with('`') && !["`subject`", "`est`"].contains(first) {
+        } else if section.starts_with("`[")
+            && first.starts_with('`')
+            && !["`subject`", "`est`", "`claim`"].contains(first)
+        {
             documented.insert(format!("{table}.{}", first.trim_matches('`')));
         }
     }

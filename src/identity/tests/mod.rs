@@ -99,7 +99,7 @@ fn load_named(
         content: None,
         path: &path,
         ca_chain: ca_chain.map(|_| chain.as_path()),
-        thing_name,
+        thing_name: thing_name.map(str::to_owned),
     };
     let clock: Arc<ManualClock> = ManualClock::at(NOW);
     Certificate::load(&source, Some(&key.subject_public_key_info()), &*clock)

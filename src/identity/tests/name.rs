@@ -80,6 +80,7 @@ fn promise_3_the_thing_name_before_the_token_is_open_is_the_devices_wherever_it_
             certificate: certificate.clone(),
             ca_chain: None,
             thing_name: configured.map(str::to_owned),
+            assigned_name: None,
             subject: Subject {
                 common_name: "gw-1".to_owned(),
                 attributes: Vec::new(),

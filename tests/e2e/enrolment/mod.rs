@@ -1,5 +1,6 @@
 //! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and says what is in the way.
 
+mod claim;
 mod helper;
 mod misbehaviour;
 

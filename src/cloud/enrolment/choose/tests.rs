@@ -74,6 +74,7 @@ impl Stage {
             certificate: self.folder.path().join("device.pem"),
             ca_chain: anchors.map(|_| path),
             thing_name: None,
+            assigned_name: None,
             subject: Subject {
                 common_name: "gw-1".to_owned(),
                 attributes: Vec::new(),

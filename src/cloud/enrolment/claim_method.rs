@@ -1,0 +1,216 @@
+//! The method claim: AWS fleet provisioning, on a connection with the claim certificate.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use log::Level;
+use rustls::{ClientConfig, RootCertStore};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+
+use super::claim::{self, Created, Step};
+use super::claim_connection::{Answer, ClaimConnection};
+use super::claim_progress::{Progress, ProgressFile};
+use super::credential::Credential;
+use super::failure::{Failure, FailureKind};
+use super::method::{Issued, Method, Outcome, Request, Requesting};
+use super::texts::MethodTexts;
+use crate::clock::SharedClock;
+use crate::cloud::connector::Connector;
+use crate::config::{COMMON_NAME, ClaimConfig, Config, Endpoint};
+use crate::event::{Event, journal};
+use crate::identity::{BootstrapCertificate, CLAIM_NAMES, bootstrap_config};
+use crate::problem::Problem;
+
+const TEXTS: MethodTexts = MethodTexts {
+    issuer: "AWS IoT",
+    without_credential: "put the claim certificate and its key where enrolment.claim.certificate and enrolment.claim.key-file say",
+    after_expiry: "put the claim certificate and its key where enrolment.claim.certificate and enrolment.claim.key-file say",
+};
+
+/// The method claim.
+pub(super) struct ClaimMethod {
+    claim: ClaimConfig,
+    key_file: Option<PathBuf>,
+    endpoint: Endpoint,
+    alpn: &'static [&'static str],
+    connector: Connector,
+    roots: Arc<RootCertStore>,
+    clock: SharedClock,
+    /// The client ID of the connection. It differs from the thing's, whose session goes on during a renewal.
+    client_id: String,
+    parameters: BTreeMap<String, String>,
+    progress: ProgressFile,
+}
+
+impl ClaimMethod {
+    pub(super) fn new(
+        claim: &ClaimConfig,
+        config: &Config,
+        connector: Connector,
+        roots: Arc<RootCertStore>,
+        clock: SharedClock,
+    ) -> Self {
+        let common_name = &config.identity.subject.common_name;
+        let parameters = claim.parameters.iter();
+        let fill_in = |(name, value): (&String, &String)| (name.clone(), value.replace(COMMON_NAME, common_name));
+        Self {
+            key_file: claim.key_path(&config.folders),
+            endpoint: config.aws.mqtt_endpoint.clone(),
+            alpn: config.aws.mqtt_alpn,
+            connector,
+            roots,
+            clock,
+            client_id: format!("{common_name}-claim"),
+            parameters: parameters.map(fill_in).collect(),
+            progress: ProgressFile::new(config.folders.state.join("claim.json")),
+            claim: claim.clone(),
+        }
+    }
+
+    async fn obtain(&self, request: &Request<'_>) -> Result<Issued, Failure> {
+        let template = self.claim.template.as_str();
+        let now = self.clock.aws_now();
+        let kept = self.progress.read(template, request.key_info, now);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_registered) {
+            return Ok(issued(kept));
+        }
+        let steps = [Step::Create, Step::Register(template)];
+        let mut connection =
+            ClaimConnection::open(&self.connector, &self.endpoint, self.tls()?, &self.client_id, &steps).await?;
+        let outcome = self.exchange(&mut connection, kept, request).await;
+        connection.close().await;
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut ClaimConnection,
+        kept: Option<Progress>,
+        request: &Request<'_>,
+    ) -> Result<Issued, Failure> {
+        if let Some(mut kept) = kept {
+            match self.register(connection, &mut kept).await? {
+                Answer::Accepted(payload) => return self.accept(kept, &payload),
+                Answer::Rejected(payload) if claim::is_token_rejected(&payload) => self.abandon(&kept),
+                Answer::Rejected(payload) => return Err(self.rejected(&payload)),
+            }
+        }
+        let created = self.create(connection, request).await?;
+        let mut progress = Progress::new(&self.claim.template, request.key_info, created, self.clock.aws_now());
+        self.progress.write(&progress);
+        match self.register(connection, &mut progress).await? {
+            Answer::Accepted(payload) => self.accept(progress, &payload),
+            Answer::Rejected(payload) => Err(self.rejected(&payload)),
+        }
+    }
+
+    /// Asks for a certificate. A lost answer costs nothing: AWS deletes a certificate that is not registered within an hour.
+    async fn create(&self, connection: &mut ClaimConnection, request: &Request<'_>) -> Result<Created, Failure> {
+        let payload = Bytes::from(claim::create_payload(&request.csr)?);
+        let created = match connection.ask(Step::Create, payload, FailureKind::Unavailable).await? {
+            Answer::Accepted(payload) => claim::read_created(&payload)?,
+            Answer::Rejected(payload) => return Err(claim::read_rejection(Step::Create, &payload)),
+        };
+        let is_ours = |der: &rustls::pki_types::CertificateDer| {
+            X509Certificate::from_der(der).is_ok_and(|(_, one)| one.public_key().raw == request.key_info)
+        };
+        match claim::certificates(&created.certificate_pem).iter().any(is_ours) {
+            true => Ok(created),
+            false => Err(Failure::refused(
+                Problem::configuration("AWS sent a certificate for another key than the one that was asked for")
+                    .next("look at the account's certificate provider: it must sign the public key of the request"),
+            )),
+        }
+    }
+
+    async fn register(&self, connection: &mut ClaimConnection, progress: &mut Progress) -> Result<Answer, Failure> {
+        let payload = claim::register_payload(&progress.created, &self.parameters);
+        progress.was_sent = true;
+        self.progress.write(progress);
+        let step = Step::Register(&self.claim.template);
+        connection
+            .ask(
+                step,
+                Bytes::copy_from_slice(payload.as_bytes()),
+                FailureKind::AnswerLost,
+            )
+            .await
+    }
+
+    fn accept(&self, mut progress: Progress, payload: &[u8]) -> Result<Issued, Failure> {
+        progress.thing_name = claim::read_registered(payload, &self.claim.template)?;
+        progress.is_registered = true;
+        self.progress.write(&progress);
+        Ok(issued(&progress))
+    }
+
+    fn rejected(&self, payload: &[u8]) -> Failure {
+        claim::read_rejection(Step::Register(&self.claim.template), payload)
+    }
+
+    /// Gives a certificate up whose token AWS does not take any more. If RegisterThing was sent, it may be registered all the same.
+    fn abandon(&self, kept: &Progress) {
+        self.progress.remove();
+        if kept.was_sent {
+            journal!(
+                Level::Warn, Event::CertificateAbandoned;
+                "enrolment: the answer of AWS about certificate {} was lost, and another one is asked for; next: if it is attached to the \
+                 thing, revoke it",
+                crate::foreign_text::clean(&kept.created.certificate_id)
+            );
+        }
+    }
+
+    fn tls(&self) -> Result<Arc<ClientConfig>, Failure> {
+        let key_file = self.key_file.as_deref().ok_or_else(|| {
+            Failure::refused(
+                Problem::configuration("there is no key of the claim certificate").next(TEXTS.without_credential),
+            )
+        })?;
+        let certificate =
+            BootstrapCertificate::load(&self.claim.certificate, key_file, CLAIM_NAMES).map_err(Failure::refused)?;
+        if let Some(problem) = certificate.expired(self.clock.aws_now(), "the claim certificate") {
+            return Err(Failure::refused(problem));
+        }
+        bootstrap_config(&certificate, self.roots.clone(), self.alpn, self.clock.clone())
+            .map_err(|error| Failure::not_ready(&format!("no TLS: {}", crate::problem::with_causes(&error))))
+    }
+}
+
+impl Method for ClaimMethod {
+    fn texts(&self) -> &'static MethodTexts {
+        &TEXTS
+    }
+
+    fn issuer(&self) -> String {
+        format!("AWS IoT ({})", self.endpoint)
+    }
+
+    fn bootstrap_credential(&self) -> Option<Credential> {
+        let key_exists = self.key_file.as_ref().is_some_and(|path| path.exists());
+        (key_exists && self.claim.certificate.exists()).then_some(Credential::BootstrapCertificate)
+    }
+
+    fn renewal_credential(&self) -> Option<Credential> {
+        self.bootstrap_credential()
+    }
+
+    fn request<'a>(&'a self, request: &'a Request<'a>) -> Requesting<'a> {
+        Box::pin(async move { self.obtain(request).await.map(Outcome::Issued) })
+    }
+
+    fn finish(&self) {
+        self.progress.remove();
+    }
+}
+
+fn issued(progress: &Progress) -> Issued {
+    Issued {
+        certificates: claim::certificates(&progress.created.certificate_pem),
+        published: Vec::new(),
+        thing_name: progress.thing_name.clone(),
+    }
+}

@@ -1,0 +1,171 @@
+//! How far fleet provisioning has come, on disk: a certificate that was created is registered after a restart, and not created again.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use log::Level;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::claim::Created;
+use crate::atomic_file;
+use crate::event::{Event, journal};
+
+/// AWS takes an ownership token for an hour (developer guide, "Provisioning by claim"). A request with it must come before the end.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(55 * 60);
+
+/// What is kept between two attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Progress {
+    /// The template that is to register the certificate.
+    pub(super) template: String,
+    /// The public key that the certificate is for (SubjectPublicKeyInfo in hex).
+    key_info: String,
+    /// When it was created, in seconds since 1970.
+    created_at: u64,
+    /// The certificate and its token.
+    pub(super) created: Created,
+    /// Whether RegisterThing was sent, so that AWS may have carried it out.
+    pub(super) was_sent: bool,
+    /// Whether AWS has registered the certificate.
+    pub(super) is_registered: bool,
+    /// The thing name that AWS has answered.
+    pub(super) thing_name: Option<String>,
+}
+
+impl Progress {
+    pub(super) fn new(template: &str, key_info: &[u8], created: Created, now: SystemTime) -> Self {
+        Self {
+            template: template.to_owned(),
+            key_info: hex(key_info),
+            created_at: seconds(now),
+            created,
+            was_sent: false,
+            is_registered: false,
+            thing_name: None,
+        }
+    }
+
+    /// Whether the attempt for this template and key can go on from here. A token of another clock counts as too old.
+    fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
+        let age = seconds(now).checked_sub(self.created_at);
+        let is_fresh = age.is_some_and(|age| age < TOKEN_LIFETIME.as_secs());
+        self.template == template && self.key_info == hex(key_info) && (self.is_registered || is_fresh)
+    }
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct ProgressFile(PathBuf);
+
+impl ProgressFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Reads what can be gone on with.
+    pub(super) fn read(&self, template: &str, key_info: &[u8], now: SystemTime) -> Option<Progress> {
+        let text = Zeroizing::new(fs::read(&self.0).ok()?);
+        let progress: Progress = serde_json::from_slice(&text)
+            .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "enrolment: {} is damaged in line {} and is begun anew", self.0.display(), error.line()))
+            .ok()?;
+        progress.can_go_on(template, key_info, now).then_some(progress)
+    }
+
+    pub(super) fn write(&self, progress: &Progress) {
+        let written = serde_json::to_vec(progress)
+            .map(Zeroizing::new)
+            .map_err(std::io::Error::other)
+            .and_then(|text| atomic_file::replace_private(&self.0, &text));
+        if let Err(error) = written {
+            journal!(
+                Level::Warn, Event::StateUnwritable;
+                "enrolment: {} cannot be written; after a restart AWS is asked for another certificate: {error}",
+                self.0.display()
+            );
+        }
+    }
+
+    pub(super) fn remove(&self) {
+        if let Err(error) = fs::remove_file(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            journal!(Level::Warn, Event::StateUnwritable; "enrolment: {} cannot be removed: {error}", self.0.display());
+        }
+    }
+}
+
+fn seconds(moment: SystemTime) -> u64 {
+    moment
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+    }
+
+    fn progress() -> Progress {
+        let created = Created {
+            certificate_pem: "pem".to_owned(),
+            certificate_id: "id".to_owned(),
+            certificate_ownership_token: "hunter2".to_owned(),
+        };
+        Progress::new("t", b"key", created, at(0))
+    }
+
+    #[test]
+    fn only_a_fresh_token_for_the_same_request_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claim.json");
+        let file = ProgressFile::new(path.clone());
+        assert_eq!(file.read("t", b"key", at(0)), None);
+        file.write(&progress());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        for (template, key, now, expected) in [
+            ("t", b"key", 1, true),
+            ("t", b"key", 3200, true),
+            ("t", b"key", 3300, false),
+            ("t", b"key", 400_000, false),
+            ("u", b"key", 1, false),
+            ("t", b"kez", 1, false),
+        ] {
+            assert_eq!(
+                file.read(template, key, at(now)).is_some(),
+                expected,
+                "{template} {now}"
+            );
+        }
+        // A clock that went back proves nothing.
+        assert_eq!(file.read("t", b"key", at(0) - Duration::from_secs(60)), None);
+        // What is registered stays so.
+        let registered = Progress {
+            is_registered: true,
+            thing_name: Some("gw".to_owned()),
+            ..progress()
+        };
+        file.write(&registered);
+        assert_eq!(file.read("t", b"key", at(400_000)), Some(registered));
+        for damaged in ["", "{", "[]", "{\"template\":\"t\"}"] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(file.read("t", b"key", at(1)), None);
+        }
+        file.remove();
+        file.remove();
+        assert!(!path.exists() && !format!("{:?}", progress()).contains("hunter2"));
+        ProgressFile::new(folder.path().join("none/claim.json")).write(&progress());
+    }
+}

@@ -1,0 +1,185 @@
+//! Enrolment by AWS fleet provisioning: a claim certificate is all that the image has.
+
+mod faults;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cloudlet::account::{PreProvisioningHook, ProvisioningTemplate, TemplateType};
+use cloudlet::switches::IssuedSubject;
+use cloudlet::{CertificateId, CertificateStatus, Event, Policy, Role, Template};
+use rig::token::SoftHsm;
+use serde_json::Value;
+
+use crate::bad_input::check_config;
+use crate::support::{self, PIN, SOON, World};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/Provisioning";
+/// The thing name that the template gives.
+const NAME: &str = "SN-4711";
+
+/// A gateway with a claim certificate, and AWS with the template, the policies and the role of config/aws.
+struct Claiming {
+    world: World,
+    claim: CertificateId,
+}
+
+fn shipped(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/aws").join(name);
+    fs::read_to_string(path)
+        .unwrap()
+        .replace("REGION", "us-east-1")
+        .replace("ACCOUNT", "123456789012")
+        .replace("TEMPLATE", "gateways")
+        .replace("ROLE_ALIAS", "telemetry")
+}
+
+impl Claiming {
+    fn new() -> Self {
+        Self::with(&shipped("fleet-provisioning-template.json"), None)
+    }
+
+    fn with(template: &str, hook: Option<&str>) -> Self {
+        let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), support::options());
+        let claim = world.cloud.create_keys_and_certificate().unwrap();
+        let made = world.cloud.account().change(|account| {
+            account.put_role(Role::provisioning(ROLE));
+            account.create_policy(Policy::new("claim", &shipped("claim-policy.json"))?)?;
+            account.create_policy(Policy::new("gatepost", &shipped("policy.json"))?)?;
+            account.attach_policy(&claim.id, "claim")?;
+            account.create_template(ProvisioningTemplate {
+                name: "gateways".to_owned(),
+                description: None,
+                enabled: true,
+                kind: TemplateType::FleetProvisioning,
+                role_arn: ROLE.to_owned(),
+                pre_provisioning_hook: hook.map(|name| PreProvisioningHook {
+                    payload_version: "2020-04-01".to_owned(),
+                    target_arn: format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"),
+                }),
+                versions: BTreeMap::from([(1, (Template::parse(template)?, 0))]),
+                default_version: 1,
+                created: 0,
+                modified: 0,
+            })
+        });
+        made.unwrap();
+        let folder = world.gateway.folder.path().to_owned();
+        fs::write(folder.join("claim.pem"), &claim.certificate).unwrap();
+        fs::write(folder.join("claim.key"), &claim.private_key).unwrap();
+        let folder = folder.display();
+        let chain = format!("ca-chain = \"{}\"\n", world.ca.ca_pem_path().display());
+        world.gateway.configure(&chain, "");
+        world.gateway.config += &format!(
+            "[enrolment]\nmethod = \"claim\"\n[enrolment.claim]\ntemplate = \"gateways\"\ncertificate = \"{folder}/claim.pem\"\n\
+             key-file = \"{folder}/claim.key\"\nparameters = {{ SerialNumber = \"{NAME}\" }}\n"
+        );
+        Self { world, claim: claim.id }
+    }
+
+    /// A function of the account that runs this script.
+    fn function(&self, name: &str, script: &str) {
+        let path = self.world.gateway.folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self.world.cloud.switches().set(|switches| {
+            switches.fleet.functions.insert(name.to_owned(), path);
+        });
+    }
+
+    /// The certificates at AWS besides the claim certificate.
+    fn certificates(&self) -> Vec<cloudlet::Certificate> {
+        let is_own = |known: &&cloudlet::Certificate| known.id != self.claim;
+        self.world
+            .cloud
+            .account()
+            .read(|account| account.certificates().filter(is_own).cloned().collect())
+    }
+
+    /// Waits for a problem of the identity with these words.
+    fn wait_for_problem(&self, words: &str) -> String {
+        let says = |problem: &Value| problem.to_string().contains(words);
+        self.world.gateway.wait_for("identity.problem", says).to_string()
+    }
+}
+
+#[test]
+fn promise_11_an_empty_gateway_claims_its_certificate_and_its_name() {
+    for subject in [IssuedSubject::OfRequest, IssuedSubject::Default] {
+        let mut claiming = Claiming::new();
+        let world = &mut claiming.world;
+        world
+            .cloud
+            .switches()
+            .set(|switches| switches.fleet.issued_subject = subject);
+        let said = check_config(&world.gateway);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(
+            said.contains("thing name   (from the provisioning template gateways)\n"),
+            "{said}"
+        );
+        world.gateway.start();
+        world.gateway.wait_online();
+        let status = world.gateway.status();
+        assert_eq!(status["identity"]["thing_name"], NAME, "{subject:?}");
+        assert_eq!(status["identity"]["enrolment"]["method"], "claim");
+        assert_eq!(status["session"]["client_id"], NAME);
+        assert_eq!(world.gateway.credentials().status, 200);
+        let announced = |event: &Event| matches!(event, Event::Published { topic, .. } if *topic == format!("{NAME}/gatepost/status"));
+        world.cloud.wait_for(SOON, announced).unwrap();
+
+        // A restart knows the name, and asks for nothing. The claim is not needed any more.
+        world.gateway.stop();
+        for file in ["claim.pem", "claim.key"] {
+            fs::remove_file(world.gateway.folder.path().join(file)).unwrap();
+        }
+        let checked = check_config(&world.gateway);
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(
+            checked.status.success() && said.contains(&format!("thing name   {NAME}\n")),
+            "{checked:?}"
+        );
+        world.gateway.start();
+        world.gateway.wait_online();
+        assert_eq!(world.gateway.status()["session"]["client_id"], NAME);
+        let log = world.gateway.log();
+        assert!(!log.contains("PRIVATE KEY") && !log.contains("error:"), "{log}");
+        assert!(!world.gateway.state("claim.json").exists());
+        let [certificate] = claiming.certificates().try_into().unwrap();
+        assert_eq!(certificate.status, CertificateStatus::Active);
+        assert!(certificate.things.contains(NAME) && certificate.policies.contains("gatepost"));
+        claiming.world.gateway.stop();
+    }
+}
+
+#[test]
+fn promise_11_a_claimed_certificate_is_renewed_by_the_claim_while_the_session_goes_on() {
+    let mut claiming = Claiming::new();
+    let switches = claiming.world.cloud.switches();
+    switches.set(|switches| switches.fleet.certificate_lifetime = Some(Duration::from_secs(60)));
+    claiming.world.gateway.start();
+    claiming.world.gateway.wait_for_text("identity.phase", "ready");
+    let switches = claiming.world.cloud.switches();
+    switches.set(|switches| switches.fleet.certificate_lifetime = None);
+    claiming.world.gateway.wait_online();
+    let first = claiming.world.certificate_id();
+    let gateway = &claiming.world.gateway;
+    let renewed = gateway.wait_for("identity.certificate_id", |id| {
+        id.is_string() && *id != first.to_string()
+    });
+    let is_connected = |event: &Event| match event {
+        Event::Connected {
+            certificate, client_id, ..
+        } => renewed == certificate.to_string() && client_id == NAME,
+        _ => false,
+    };
+    claiming.world.cloud.wait_for(SOON, is_connected).unwrap();
+    gateway.wait_online();
+    assert_eq!(claiming.certificates().len(), 2);
+    let log = gateway.log();
+    assert!(!log.contains("error:") && !log.contains("took over"), "{log}");
+    claiming.world.gateway.stop();
+}
