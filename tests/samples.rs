@@ -228,7 +228,8 @@ fn the_examples_of_all_keys_are_one_good_configuration() {
     for (table, keys) in documented() {
         text.push_str(&format!("{}\n", header(&table)));
         // Tables such as [identity.subject] follow with every key; both forms of one table cannot stand in one file.
-        let is_table = |example: &&String| example.starts_with("subject = ") || example.starts_with("est = ");
+        let tables = ["subject = ", "est = ", "claim = "];
+        let is_table = |example: &&String| tables.iter().any(|table| example.starts_with(table));
         // A credentials file has either an owner or a group.
         let is_other = |example: &&String| table == "credentials-file" && example.starts_with("group = ");
         let examples = keys.values().filter(|example| !is_table(example) && !is_other(example));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::check_thing_name;
+use super::thing_name::check_thing_name;
 use crate::atomic_file;
 
 /// The file with the assigned thing name.

@@ -34,6 +34,7 @@ mod settings;
 mod shown;
 mod spelling;
 mod subject;
+mod thing_name;
 mod toml_fault;
 mod toml_words;
 mod values;
@@ -55,7 +56,7 @@ pub use network::{HostPattern, Network, Proxy, ProxyAddress};
 pub use rule_text::RuleText;
 pub use settings::{Aws, Config, IdentityConfig, LocalMqtt, Mqtt, RoleAlias, Subject};
 pub use shown::show;
-pub use subject::check_thing_name;
+pub use thing_name::check_thing_name;
 pub use values::{is_account_name, is_alias_name, is_unit_name, may_be_granted};
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs;
 use super::findings::Findings;
 use super::placeholders::check_placeholders;
 use super::raw::{RawIdentity, RawSubject};
+use super::thing_name::check_thing_name;
 use super::values::parse_absolute_path;
 use super::{Folders, IdentityConfig, Subject};
 use crate::foreign_text;
@@ -16,22 +17,6 @@ const PLACEHOLDERS: [(&str, &str); 2] = [
     ("{machine-id}", "/etc/machine-id"),
     ("{hostname}", "/proc/sys/kernel/hostname"),
 ];
-
-/// Checks a thing name. CreateThing accepts 1 to 128 of `[a-zA-Z0-9:_-]`; with any other character just-in-time provisioning fails
-/// silently.
-///
-/// # Errors
-/// With the reason if `name` is not a thing name.
-pub fn check_thing_name(name: &str) -> Result<(), String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":_-".contains(&byte);
-    match (1..=128).contains(&name.len()) && name.bytes().all(legal) {
-        true => Ok(()),
-        false => Err(format!(
-            "{} cannot be a thing name: AWS allows 1 to 128 letters, digits and : _ -",
-            foreign_text::value(name)
-        )),
-    }
-}
 
 /// Checks `[identity]`.
 pub(super) fn check_identity(raw: RawIdentity, folders: &Folders, findings: &mut Findings) -> Option<IdentityConfig> {
