@@ -57,14 +57,22 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
     let Some(start) = hold::choose_configuration(path, &runtime, &descriptors, &mut signals, &*clock)? else {
         return Ok(());
     };
-    let inherited = InheritedFds::sorted(descriptors, start.config.loopback);
+    let inherited = InheritedFds::sorted(descriptors, start.config.loopback, start.config.local_mqtt.listen);
     let folders = &start.config.folders;
     instance_lock::create_folders(folders)?;
     let lock = instance_lock::lock(folders)?;
     let listener = local::bind_socket(folders, inherited.listener)?;
     last_end::forget(folders);
     journal!(Level::Info, Event::Start; "gatepostd {VERSION_AND_COMMIT} starts with {}", path.display());
-    let parts = Parts::start(path, start, clock, inherited.stored, inherited.loopback).map_err(system_error)?;
+    let parts = Parts::start(
+        path,
+        start,
+        clock,
+        inherited.stored,
+        inherited.loopback,
+        inherited.local_mqtt,
+    )
+    .map_err(system_error)?;
     let outcome = serve(&runtime, listener, signals, parts)?;
     drop(lock);
     journal!(Level::Info, Event::Stop; "gatepostd has stopped");

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
@@ -73,7 +74,8 @@ pub(super) struct CloudThread {
 
 impl Parts {
     /// Creates all parts and starts their threads. `stored` are descriptors with credentials of the previous run, `loopback` is
-    /// what that run has left of the loopback listener.
+    /// what that run has left of the loopback listener, `local_mqtt` the socket that a socket unit holds for the MQTT
+    /// listener.
     ///
     /// # Errors
     /// When the system does not provide a thread.
@@ -83,6 +85,7 @@ impl Parts {
         clock: SharedClock,
         stored: Vec<(String, OwnedFd)>,
         loopback: Inherited,
+        local_mqtt: Option<TcpListener>,
     ) -> io::Result<Self> {
         let Start {
             config,
@@ -147,7 +150,7 @@ impl Parts {
             drop_ins: drop_in_folder(path),
             loopback,
             credentials_files,
-            mqtt: MqttState::new(config.local_mqtt, mqtt_socket_path(&config.folders.runtime)),
+            mqtt: MqttState::new(config.local_mqtt, mqtt_socket_path(&config.folders.runtime), local_mqtt),
             rate_limiter: RateLimiter::new(clock.clone()),
             ack_waiters: AckWaiters::default(),
             request_counts: RequestCounts::default(),

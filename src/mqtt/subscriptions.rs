@@ -49,6 +49,12 @@ impl Subscriptions {
         self.0.keys().map(String::as_str)
     }
 
+    /// Whether a subscription that matches the topic leaves out the client's own messages.
+    pub fn has_no_local(&self, topic: &str) -> bool {
+        let mut entries = self.0.iter().filter(|(_, entry)| entry.options.no_local);
+        entries.any(|(filter, _)| topic::matches(filter, topic))
+    }
+
     /// Returns how the session receives a message; `None` where no subscription matches, or only those that want no messages of the
     /// client's own.
     pub fn matching(&self, topic: &str, qos: Qos, retain: bool, is_own: bool) -> Option<Match> {

@@ -1,6 +1,6 @@
 //! The file descriptors that the service manager passes at the start: its listening sockets, and what the previous run has stored.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
@@ -22,6 +22,8 @@ pub struct InheritedFds {
     pub stored: Vec<(String, OwnedFd)>,
     /// The socket and the tokens of the loopback listener, as far as there are any.
     pub loopback: Inherited,
+    /// The socket of the MQTT listener, if a socket unit holds it.
+    pub local_mqtt: Option<TcpListener>,
 }
 
 /// The file descriptors as passed, with their names. What they are for depends on the configuration, which is not read yet.
@@ -61,17 +63,17 @@ impl Descriptors {
 }
 
 impl InheritedFds {
-    /// Sorts the file descriptors by their use. `loopback` is the configured address of the loopback listener. Any other descriptor
-    /// is logged and closed.
-    pub fn sorted(descriptors: Descriptors, loopback: Option<SocketAddr>) -> Self {
+    /// Sorts the file descriptors by their use. `loopback` and `mqtt` are the configured addresses of the loopback listener and of
+    /// the MQTT listener. Any other descriptor is logged and closed.
+    pub fn sorted(descriptors: Descriptors, loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>) -> Self {
         let mut sorted = Self::default();
         for (name, descriptor) in descriptors.0 {
-            sorted.sort(name, descriptor, loopback);
+            sorted.sort(name, descriptor, loopback, mqtt);
         }
         sorted
     }
 
-    fn sort(&mut self, name: String, descriptor: OwnedFd, loopback: Option<SocketAddr>) {
+    fn sort(&mut self, name: String, descriptor: OwnedFd, loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>) {
         // Programs that the daemon starts must not inherit the descriptor in turn.
         if let Err(error) = fcntl_setfd(&descriptor, FdFlags::CLOEXEC) {
             journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is none: {error}");
@@ -87,10 +89,12 @@ impl InheritedFds {
             // The socket stays in the store: a socket of a socket unit is the manager's own anyway.
             self.loopback.is_kept = true;
             self.loopback.listener = Some(descriptor.into());
+        } else if self.local_mqtt.is_none() && mqtt.is_some_and(|address| listens_at(&descriptor, address)) {
+            self.local_mqtt = Some(descriptor.into());
         } else {
             journal!(
                 Level::Warn, Event::DescriptorRefused;
-                "systemd: the descriptor {name:?} is neither the listening Unix socket, nor one at loopback.listen, nor anything stored, and is closed"
+                "systemd: the descriptor {name:?} is neither the listening Unix socket, nor one at loopback.listen or local-mqtt.listen, nor anything stored, and is closed"
             );
             // A stored descriptor would be passed again at each start. For a socket's name this removes nothing.
             fd_store::remove(&name);

@@ -55,6 +55,7 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
         screen.part("Loopback", "", loopback, &[named("at", loopback.get("listen"))]);
     }
     credentials_files(&mut screen, document.get("credentials_files"));
+    local_mqtt(&mut screen, document.get("local_mqtt"));
 
     screen.blank();
     let version = document.get("version").text().map(|version| {
@@ -239,6 +240,19 @@ fn credentials_files(screen: &mut Screen, files: &Value) {
     let path = |file: &Value| file.get("path").text().map(str::to_owned);
     let details: Vec<Option<String>> = files.get("files").items().iter().map(path).collect();
     screen.part("Credentials files", "", files, &details);
+}
+
+fn local_mqtt(screen: &mut Screen, mqtt: &Value) {
+    if !mqtt.is_object() {
+        return;
+    }
+    let clients = mqtt.get("clients").whole_number();
+    let details = [
+        named("at", mqtt.get("socket")),
+        named("at", mqtt.get("listen")),
+        clients.map(|clients| format!("{clients} clients")),
+    ];
+    screen.part("MQTT programs", "", mqtt, &details);
 }
 
 fn role_alias(screen: &mut Screen, alias: &Value, clock: &Value) {

@@ -9,6 +9,7 @@ use crate::credentials::AliasDetails;
 use crate::local::context::ApiContext;
 use crate::local::http::{self, Response};
 use crate::overview::{Finding, Overview, State};
+use crate::problem::Problem;
 use crate::status::{
     ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LoopbackDetails, MessagesDetails,
     NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
@@ -39,7 +40,20 @@ struct Document {
     loopback: Option<PartDocument<LoopbackDetails>>,
     /// `None` if no credentials file is configured.
     credentials_files: Option<PartDocument<CredentialsFilesDetails>>,
+    /// `None` if no MQTT listener is configured.
+    local_mqtt: Option<LocalMqttDocument>,
     log_level: log_level::Document,
+}
+
+/// The listeners for programs that speak MQTT.
+#[derive(Serialize)]
+struct LocalMqttDocument {
+    phase: &'static str,
+    problem: Option<Problem>,
+    socket: Option<String>,
+    listen: Option<String>,
+    /// Programs that are connected.
+    clients: usize,
 }
 
 /// Returns the status.
@@ -81,6 +95,7 @@ pub fn get(context: &ApiContext) -> Response {
         messages: board.messages.borrow().document(clock),
         loopback: board.loopback().map(|part| part.document(clock)),
         credentials_files: credentials_files(context),
+        local_mqtt: local_mqtt(context),
         log_level: log_level::document(context),
     })
 }
@@ -88,4 +103,16 @@ pub fn get(context: &ApiContext) -> Response {
 fn credentials_files(context: &ApiContext) -> Option<PartDocument<CredentialsFilesDetails>> {
     let part = context.board.credentials_files.borrow().clone();
     (!part.details.files.is_empty()).then(|| part.document(&*context.clock))
+}
+
+fn local_mqtt(context: &ApiContext) -> Option<LocalMqttDocument> {
+    let mqtt = &context.mqtt;
+    let document = LocalMqttDocument {
+        phase: if mqtt.is_listening() { "listening" } else { "waiting" },
+        problem: mqtt.problem(),
+        socket: mqtt.has_socket().then(|| mqtt.socket_path().display().to_string()),
+        listen: mqtt.address().map(|address| address.to_string()),
+        clients: mqtt.client_count(),
+    };
+    (document.socket.is_some() || document.listen.is_some()).then_some(document)
 }

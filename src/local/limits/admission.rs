@@ -39,7 +39,7 @@ pub const HTTP_SLOTS: Slots = Slots {
 };
 
 /// Slots for MQTT, whose connections stay open: one user may run everything on a gateway, a bridge and hundreds of sensors. The
-/// daemon raises its limit of descriptors for them.
+/// unit's LimitNOFILE= has descriptors for all of them.
 pub const MQTT_SLOTS: Slots = Slots {
     trusted: 512,
     named: 1024,

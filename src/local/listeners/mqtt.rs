@@ -24,10 +24,13 @@ use crate::local::context::ApiContext;
 use crate::local::limits::Origin;
 use crate::local::loopback::bind;
 use crate::local::mqtt::{Identity, serve};
+use crate::problem::Problem;
 
 /// Time between two attempts to bind.
 const BIND_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The next step where a listener cannot be bound.
+const BIND_STEP: &str = "end the program that has it (ss -xlp, ss -tlnp), or change [local-mqtt]";
 /// How long a connection may be silent before its CONNECT.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,6 +56,7 @@ pub async fn listen_for_mqtt(context: Rc<ApiContext>, connections: Connections) 
             return;
         }
         listening.shutdown().await;
+        context.mqtt.forget_listeners();
         if config.socket {
             let _ = fs::remove_file(&path);
         }
@@ -61,7 +65,7 @@ pub async fn listen_for_mqtt(context: Rc<ApiContext>, connections: Connections) 
 
 async fn listen_on_socket(context: Rc<ApiContext>, connections: Connections, path: PathBuf) {
     let shown = path.display().to_string();
-    let listener = bind_patiently(&shown, || {
+    let listener = bind_patiently(&context, &shown, || {
         let path = path.clone();
         async move { bind_unix(&path).map_err(|error| error.to_string()) }
     });
@@ -72,33 +76,50 @@ async fn listen_on_socket(context: Rc<ApiContext>, connections: Connections, pat
 async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, address: SocketAddr) {
     context.mqtt.tokens.read(&context.access).await;
     let bind_once = || async {
-        let bound = spawn_blocking(move || bind(address)).await;
-        let listener = bound.unwrap_or_else(|error| Err(error.to_string()))?;
+        let listener = match context
+            .mqtt
+            .take_inherited()
+            .filter(|socket| socket.local_addr().ok() == Some(address))
+        {
+            Some(socket) => socket,
+            None => {
+                let bound = spawn_blocking(move || bind(address)).await;
+                bound.unwrap_or_else(|error| Err(error.to_string()))?
+            }
+        };
         listener
             .set_nonblocking(true)
             .and_then(|()| TcpListener::from_std(listener))
             .map_err(|error| error.to_string())
     };
-    let listener = bind_patiently(&address.to_string(), bind_once).await;
+    let listener = bind_patiently(&context, &address.to_string(), bind_once).await;
     accept_connections(Rc::new(MqttAddress { listener, context }), connections).await;
 }
 
 /// Binds, trying again while that fails.
-async fn bind_patiently<T, F: Future<Output = Result<T, String>>>(shown: &str, bind: impl Fn() -> F) -> T {
+async fn bind_patiently<T, F: Future<Output = Result<T, String>>>(
+    context: &ApiContext,
+    shown: &str,
+    bind: impl Fn() -> F,
+) -> T {
     let mut is_failing = false;
     loop {
         match bind().await {
             Ok(listener) => {
                 journal!(Level::Info, Event::MqttListening; "local-mqtt: listens at {shown}");
+                context.mqtt.report_listener(shown, None);
                 return listener;
             }
             Err(reason) => {
+                let problem = Problem::configuration(format!("MQTT programs cannot connect at {shown}: {reason}"));
+                let problem = problem.next(BIND_STEP).about(Event::MqttNotListening);
                 if !std::mem::replace(&mut is_failing, true) {
                     journal!(
                         Level::Error, Event::MqttNotListening;
-                        "local-mqtt: cannot listen at {shown}, and tries again: {reason}; next: end the program that has it (ss -xlp, ss -tlnp), or change [local-mqtt]"
+                        "local-mqtt: cannot listen at {shown}, and tries again: {reason}; next: {BIND_STEP}"
                     );
                 }
+                context.mqtt.report_listener(shown, Some(problem));
                 sleep(BIND_INTERVAL).await;
             }
         }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::identity::Identity;
 use super::mailbox::Mailbox;
+use super::own::OwnMessages;
 use super::pending_suback::PendingSuback;
 use super::refusal::Refusal;
 use super::registry::ClientKey;
@@ -24,6 +25,8 @@ pub(super) struct Client {
     pub(super) identity: Identity,
     pub(super) slot: ConnectionSlot,
     pub(super) mailbox: Rc<Mailbox>,
+    /// Work that was done for the client beyond one unit for each packet, since it was last counted.
+    pub(super) cost: u32,
     /// Set once CONNECT is accepted.
     pub(super) session: Option<Session>,
 }
@@ -44,6 +47,8 @@ pub(super) struct Session {
     pub(super) subacks: Vec<PendingSuback>,
     /// Messages that were sent and not acknowledged, by packet identifier.
     pub(super) in_flight: HashMap<u16, InFlight>,
+    /// Messages of the client that may come back.
+    pub(super) own: OwnMessages,
     /// Messages that the session has stored.
     pub(super) stored: StoredMessages,
     /// Until when no packet is read, because the client sends too many.
@@ -68,6 +73,7 @@ impl Client {
             identity,
             slot,
             mailbox: Rc::default(),
+            cost: 0,
             session: None,
         }
     }

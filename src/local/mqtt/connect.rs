@@ -8,7 +8,7 @@ use super::counts::count;
 use super::identity::Identity;
 use super::options::options_of;
 use super::refusal::Refusal;
-use super::registry::{ClientKey, session_name};
+use super::registry::{ClientKey, Kept, session_name};
 use super::stored::StoredMessages;
 use super::will::check_will;
 use crate::local::access::Permission;
@@ -83,7 +83,7 @@ impl Client {
                 "the same client has connected again",
             ));
         }
-        let watermark = context.mqtt.registry.begin_session(&key, opened.is_present);
+        let Kept { sent, own } = context.mqtt.registry.begin_session(&key, opened.is_present);
         let reader = caller.account();
         let (weak_context, permitted, own_thing) = (Rc::downgrade(&context), caller.clone(), thing.clone());
         let is_allowed = move |topic: &str| {
@@ -120,7 +120,8 @@ impl Client {
             subscriptions,
             subacks: Vec::new(),
             in_flight: HashMap::new(),
-            stored: StoredMessages::new(watermark, opened.last),
+            own,
+            stored: StoredMessages::new(sent, opened.last),
             pause: None,
             dropped: 0,
         });

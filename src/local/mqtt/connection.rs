@@ -11,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::Client;
+use super::client::{Client, Session};
 use super::deliver::CHECK_INTERVAL;
 use super::identity::Identity;
+use super::registry::Kept;
 use super::will;
 use crate::local::context::ApiContext;
 use crate::local::listeners::ConnectionSlot;
@@ -150,6 +151,7 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
         if let Some(turn) = handle(client, action).await {
             return turn;
         }
+        packets += std::mem::take(&mut client.cost);
         if packets >= PACKETS_PER_TURN {
             client.pace(packets, now);
             return Turn::More;
@@ -258,22 +260,23 @@ fn end(mut client: Client, close: Option<Close>) {
     if let Some(due) = close.will.filter(|_| !is_ending) {
         will::publish_due(&client.context, &session, due);
     }
-    // A later connection of the same client has the session already.
-    if let Some(name) = session.inbox.durable_name().filter(|_| is_current) {
-        if close.session_expiry > 0 {
-            let registry = &client.context.mqtt.registry;
-            registry.keep_sent(session.key.clone(), session.stored.watermark());
-        }
-        let (context, name) = (client.context.clone(), name.to_owned());
-        let (key, done) = (session.key.clone(), session.stored.done.clone());
-        spawn_local(async move {
-            context.inbox.acknowledge_stored(&name, done).await;
-            // The client may be back.
-            if !context.mqtt.registry.is_connected(&key) {
-                context.inbox.leave_session(&name, close.session_expiry).await;
-            }
-        });
+    let Some(name) = session.inbox.durable_name().map(str::to_owned) else {
+        return;
+    };
+    let Session { key, stored, own, .. } = session;
+    let (context, expiry, sent) = (client.context.clone(), close.session_expiry, Some(stored.watermark()));
+    if is_current && expiry > 0 {
+        context.mqtt.registry.keep(key.clone(), Kept { sent, own });
     }
+    spawn_local(async move {
+        if !stored.done.is_empty() {
+            context.inbox.acknowledge_stored(&name, stored.done).await;
+        }
+        // A later connection of the same client may have the session already.
+        if is_current && !context.mqtt.registry.is_connected(&key) {
+            context.inbox.leave_session(&name, expiry).await;
+        }
+    });
 }
 
 impl Client {

@@ -27,8 +27,12 @@ impl Client {
         let log = &self.context.mqtt.log;
         let Some(session) = &mut self.session else { return };
         while let Some(queued) = session.inbox.next_message() {
-            match send(&mut self.server, session, &queued, now) {
+            let is_own = session.is_own(&queued);
+            match send(&mut self.server, session, &queued, is_own, now) {
                 Ok(sent) => {
+                    if is_own {
+                        session.own.take(&queued.message.topic, &queued.message.payload);
+                    }
                     if sent.is_some() {
                         count(&log.counts.delivered);
                     }
@@ -112,11 +116,16 @@ impl Client {
 type Sent = Option<Option<u16>>;
 
 /// Sends a message; `None` if the client is not to get it.
-fn send(server: &mut Server, session: &Session, queued: &QueuedMessage, now: SystemTime) -> Result<Sent, NotDelivered> {
+fn send(
+    server: &mut Server,
+    session: &Session,
+    queued: &QueuedMessage,
+    is_own: bool,
+    now: SystemTime,
+) -> Result<Sent, NotDelivered> {
     let message = &queued.message;
-    let found = session
-        .subscriptions
-        .matching(&message.topic, message.qos, false, false);
+    let topic = message.topic.as_str();
+    let found = session.subscriptions.matching(topic, message.qos, false, is_own);
     // The subscription may have ended since the message was queued.
     let Some(found) = found else { return Ok(None) };
     let mut properties = Cow::Borrowed(&message.properties);
@@ -149,6 +158,14 @@ fn send(server: &mut Server, session: &Session, queued: &QueuedMessage, now: Sys
 }
 
 impl Session {
+    /// Whether the message is one of the client's own that AWS sends back. That matters to subscriptions with No Local alone.
+    fn is_own(&mut self, queued: &QueuedMessage) -> bool {
+        let message = &queued.message;
+        !message.retained
+            && self.subscriptions.has_no_local(&message.topic)
+            && self.own.contains(&message.topic, &message.payload, Instant::now())
+    }
+
     /// Records what has become of a message: it was sent, or is not sent at all.
     fn record(&mut self, queued: QueuedMessage, sent: Sent) {
         let number = queued.stored.map(|(number, _)| number);

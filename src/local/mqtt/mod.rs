@@ -15,6 +15,7 @@ mod identity;
 mod log;
 mod mailbox;
 mod options;
+mod own;
 mod pending_suback;
 mod publish;
 mod publish_queue;

@@ -1,5 +1,7 @@
 //! PUBLISH of clients: checked as over HTTP, then passed to the outbox or, at QoS 0, to the session.
 
+use tokio::time::Instant;
+
 use super::client::Client;
 use super::publish_queue::Submission;
 use super::refusal::Refusal;
@@ -16,7 +18,7 @@ use crate::topic;
 impl Client {
     /// Handles a message of the client. Its PUBACK follows once it is on the disk.
     pub(super) fn publish(&mut self, publish: Publish) {
-        let Some(session) = &self.session else { return };
+        let Some(session) = &mut self.session else { return };
         let thing = session.thing(&self.context);
         let (packet_id, topic) = (publish.packet_id, publish.topic.clone());
         let message = match check_message(&self.context, &session.caller, publish, &thing) {
@@ -24,13 +26,18 @@ impl Client {
             Err(refusal) => return self.refuse_message(packet_id, &topic, &refusal),
         };
         let mqtt = &self.context.mqtt;
+        let is_online = self.context.board.session.borrow().phase == SessionPhase::Connected;
+        if (packet_id.is_some() || is_online) && session.subscriptions.has_no_local(&message.topic) {
+            let (topic, payload) = (&message.topic, &message.payload);
+            session.own.add(topic, payload, packet_id.is_none(), Instant::now());
+        }
         match packet_id {
             Some(packet_id) => mqtt.publish_queue.push(Submission {
                 message,
                 account: session.account.clone(),
                 answer_to: Some((self.mailbox.clone(), packet_id)),
             }),
-            None if self.context.board.session.borrow().phase != SessionPhase::Connected => {
+            None if !is_online => {
                 mqtt.log.drop_qos0("the MQTT session with AWS is not connected");
             }
             None => {

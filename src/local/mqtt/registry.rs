@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::task::JoinHandle;
 
 use super::mailbox::Mailbox;
+use super::own::OwnMessages;
 
 /// A client: its account and its client identifier. Two accounts may use the same client identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +18,16 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
-/// Sessions whose last message is remembered; more than the database keeps.
+/// What is remembered of a session while its client is away. It is lost with the process, and not needed for the promises.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Number of the last stored message that was sent; `None` if that is unknown.
+    pub(super) sent: Option<i64>,
+    /// Messages of the client that may come back.
+    pub(super) own: OwnMessages,
+}
+
+/// Sessions of which something is remembered; more than the database keeps.
 const MAX_KEPT: usize = 1024;
 
 /// Returns the name of the durable subscription with the session of a client. Programs that speak HTTP cannot choose such a name.
@@ -42,8 +52,8 @@ impl std::fmt::Debug for PendingWill {
 pub struct Registry {
     connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
-    /// By sessions that are kept: the number of the last stored message that was sent.
-    sent: RefCell<HashMap<ClientKey, i64>>,
+    /// What is remembered of sessions whose clients are away.
+    kept: RefCell<HashMap<ClientKey, Kept>>,
 }
 
 impl Registry {
@@ -65,20 +75,23 @@ impl Registry {
         is_current
     }
 
-    /// Returns the number of the last stored message that was sent to the client, if its session goes on and this run knows it.
-    pub fn begin_session(&self, key: &ClientKey, is_present: bool) -> Option<i64> {
-        let sent = self.sent.borrow_mut().remove(key);
+    /// Returns what is remembered of the session if it goes on.
+    pub(super) fn begin_session(&self, key: &ClientKey, is_present: bool) -> Kept {
+        let kept = self.kept.borrow_mut().remove(key);
         match is_present {
-            true => sent,
-            false => Some(0),
+            true => kept.unwrap_or_default(),
+            false => Kept {
+                sent: Some(0),
+                ..Kept::default()
+            },
         }
     }
 
-    /// Remembers the number of the last stored message that was sent, for as long as the session is kept.
-    pub fn keep_sent(&self, key: ClientKey, sent: i64) {
-        let mut known = self.sent.borrow_mut();
+    /// Remembers this of a session, until its client is back.
+    pub(super) fn keep(&self, key: ClientKey, kept: Kept) {
+        let mut known = self.kept.borrow_mut();
         if known.len() < MAX_KEPT {
-            known.insert(key, sent);
+            known.insert(key, kept);
         }
     }
 

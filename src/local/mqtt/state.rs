@@ -1,6 +1,8 @@
 //! What the MQTT connections share.
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -13,12 +15,17 @@ use super::registry::Registry;
 use super::tokens::MqttTokens;
 use crate::config::LocalMqtt;
 use crate::messages::Outbox;
+use crate::problem::Problem;
 
 /// The state of the MQTT listeners and their connections.
 #[derive(Debug)]
 pub struct MqttState {
     configured: watch::Sender<LocalMqtt>,
     socket_path: PathBuf,
+    /// The socket of the address, if a socket unit holds it.
+    inherited: RefCell<Option<TcpListener>>,
+    /// The sockets and addresses that are configured: whether each is bound, or what keeps it from that.
+    listeners: RefCell<BTreeMap<String, Option<Problem>>>,
     /// The secrets of the administrator.
     pub tokens: MqttTokens,
     /// The clients that are connected.
@@ -32,11 +39,14 @@ pub struct MqttState {
 }
 
 impl MqttState {
-    /// Creates the state of listeners as configured. The Unix socket is at `socket_path`.
-    pub fn new(config: LocalMqtt, socket_path: PathBuf) -> Self {
+    /// Creates the state of listeners as configured. The Unix socket is at `socket_path`. A socket unit may hold the
+    /// one of the address.
+    pub fn new(config: LocalMqtt, socket_path: PathBuf, inherited: Option<TcpListener>) -> Self {
         Self {
             configured: watch::Sender::new(config),
             socket_path,
+            inherited: RefCell::new(inherited),
+            listeners: RefCell::default(),
             tokens: MqttTokens::default(),
             registry: Registry::default(),
             publish_queue: PublishQueue::new(),
@@ -67,6 +77,34 @@ impl MqttState {
     /// The address that programs can connect to.
     pub fn address(&self) -> Option<SocketAddr> {
         self.configured.borrow().listen
+    }
+
+    /// Records that programs can connect at this socket or address, or what keeps them from that.
+    pub fn report_listener(&self, place: &str, problem: Option<Problem>) {
+        self.listeners.borrow_mut().insert(place.to_owned(), problem);
+    }
+
+    /// Forgets what was recorded, because the configuration has changed.
+    pub fn forget_listeners(&self) {
+        self.listeners.borrow_mut().clear();
+    }
+
+    /// Whether programs can connect at all that is configured.
+    pub fn is_listening(&self) -> bool {
+        let configured = *self.configured.borrow();
+        let expected = usize::from(configured.socket) + usize::from(configured.listen.is_some());
+        let listeners = self.listeners.borrow();
+        listeners.len() == expected && listeners.values().all(Option::is_none)
+    }
+
+    /// Returns what keeps programs from connecting.
+    pub fn problem(&self) -> Option<Problem> {
+        Problem::joined(self.listeners.borrow().values().flatten().cloned().collect())
+    }
+
+    /// Takes the socket of the address that a socket unit holds.
+    pub fn take_inherited(&self) -> Option<TcpListener> {
+        self.inherited.borrow_mut().take()
     }
 
     /// Subscribes to changes of the configuration.

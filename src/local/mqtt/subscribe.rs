@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::client::Client;
@@ -20,6 +21,9 @@ use crate::topic::THING;
 /// How long SUBACK waits for AWS's answer. After that the filter is granted; AWS is asked for it in any case.
 const AWS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Filters that are handled in a row before other connections and HTTP requests get their turn: one packet may have a thousand.
+const FILTERS_PER_TURN: usize = 16;
+
 impl Client {
     /// Handles SUBSCRIBE.
     pub(super) async fn subscribe(&mut self, subscribe: Subscribe) {
@@ -34,7 +38,11 @@ impl Client {
             words: None,
             deadline: Instant::now() + AWS_TIMEOUT,
         };
-        for subscription in subscribe.subscriptions {
+        self.cost += u32::try_from(subscribe.subscriptions.len()).unwrap_or(u32::MAX);
+        for (index, subscription) in subscribe.subscriptions.into_iter().enumerate() {
+            if index % FILTERS_PER_TURN == FILTERS_PER_TURN - 1 {
+                yield_now().await;
+            }
             let shown = subscription.filter.clone();
             let qos = subscription.options.qos.min(Qos::AtLeastOnce);
             pending.answers.push(match self.add_filter(subscription, identifier) {
@@ -105,7 +113,11 @@ impl Client {
         let Some(session) = &mut self.session else { return };
         let thing = session.thing(&self.context);
         let mut answers = Vec::new();
-        for filter in &unsubscribe.filters {
+        self.cost += u32::try_from(unsubscribe.filters.len()).unwrap_or(u32::MAX);
+        for (index, filter) in unsubscribe.filters.iter().enumerate() {
+            if index % FILTERS_PER_TURN == FILTERS_PER_TURN - 1 {
+                yield_now().await;
+            }
             let filter = filter.replace(THING, &thing);
             let existed = session.subscriptions.remove(&filter);
             self.context.inbox.remove_client_filter(&session.inbox, &filter);

@@ -1,5 +1,6 @@
 //! Programs that speak MQTT: to them gatepost looks like AWS IoT Core's own endpoint.
 
+mod bounds;
 mod clients;
 mod packets;
 mod refusals;

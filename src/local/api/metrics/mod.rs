@@ -1,6 +1,7 @@
 //! GET /metrics: the status as Prometheus metrics. Every local user may read it, as the status.
 
 mod identity;
+mod mqtt;
 mod page;
 
 use hyper::StatusCode;
@@ -23,6 +24,7 @@ pub fn get(context: &ApiContext) -> Result<Response, ApiError> {
     credentials(context, &mut page);
     messages(context, &mut page);
     requests(context, &mut page);
+    mqtt::add(context, &mut page);
     let text = page
         .text()
         .map_err(|reason| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", reason))?;
