@@ -25,6 +25,7 @@ check: setup-check ## format, clippy and unit tests: the quick round while editi
 test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (with CI set: system-test too)
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/sdks/rust/Cargo.toml --target-dir target/programs/rust --locked
+	@tests/sdks/build
 	cargo test --workspace --locked
 	$(if $(CI),$(MAKE) system-test)
 

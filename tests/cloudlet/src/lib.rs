@@ -25,6 +25,7 @@ mod front;
 mod jobs;
 mod json;
 mod listener;
+mod md5;
 mod mqtt;
 mod options;
 mod policy;

@@ -19,6 +19,19 @@ found = s3.list_objects_v2(Bucket="bucket", Prefix="a")["Contents"]
 assert [entry["Key"] for entry in found] == ["a b/../ü", "a//b"], found
 s3.delete_object(Bucket="bucket", Key="plain")
 
+tag = s3.put_object(Bucket="bucket", Key="in/a", Body=b"0123456789", Metadata={"mode": "33188"})["ETag"]
+assert tag == '"781e5e245d69b566979b86e28d23f2c7"', tag
+head = s3.head_object(Bucket="bucket", Key="in/a")
+assert head["Metadata"] == {"mode": "33188"} and head["ETag"] == tag and head["LastModified"].year >= 2026, head
+for part, body in [("bytes=0-3", b"0123"), ("bytes=8-", b"89"), ("bytes=8-99", b"89")]:
+    assert s3.get_object(Bucket="bucket", Key="in/a", Range=part)["Body"].read() == body, part
+s3.copy_object(Bucket="bucket", Key="in/b", CopySource="bucket/in/a")
+assert s3.get_object(Bucket="bucket", Key="in/b")["Body"].read() == b"0123456789"
+found = s3.list_objects_v2(Bucket="bucket", Delimiter="/")
+assert [entry["Prefix"] for entry in found["CommonPrefixes"]] == ["a b/", "a/", "in/"], found
+assert [entry["Key"] for entry in found["Contents"]] == ["x:y@z=1,2+3"], found
+s3.head_bucket(Bucket="bucket")
+
 
 def code(act):
     try:

@@ -2,6 +2,7 @@
 
 mod containers;
 mod examples;
+mod files;
 mod page;
 mod refusals;
 mod rotations;
@@ -157,6 +158,25 @@ fn rust_program(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// The long-running programs of the SDKs that `make test` builds only where their toolchains are: language and command.
+fn optional_programs() -> Vec<(&'static str, String)> {
+    let folder = Path::new(REPOSITORY).join("target/programs");
+    let go = folder.join("go/programs").display().to_string();
+    let java = folder.join("java");
+    let java_command = format!("java -cp '{0}/lib/*:{0}/classes' LongRunning", java.display());
+    let all = [
+        ("go", go.clone(), Path::new(&go).exists()),
+        ("java", java_command, java.join("classes/LongRunning.class").exists()),
+    ];
+    let there = all.into_iter().filter(|(language, _, is_there)| {
+        if !is_there {
+            eprintln!("NOT TESTED: {language}, which tests/sdks/build has not built");
+        }
+        *is_there
+    });
+    there.map(|(language, command, _)| (language, command)).collect()
 }
 
 /// The two ways by which an SDK gets credentials, as lines before the program.

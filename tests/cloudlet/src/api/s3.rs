@@ -2,23 +2,29 @@
 //! signature is verified (S3 API Reference; errors by its "Error responses"). Every bucket name exists, all valid
 //! credentials may use it, and objects are lost when the cloudlet stops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, LAST_MODIFIED, RANGE};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use quick_xml::escape::escape;
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use super::caller::Caller;
 use super::failure::Failure;
+use super::objects::Object;
 use super::query::element;
 use crate::cloud::Cloud;
 use crate::events::Event;
-use crate::sha256;
 use crate::sigv4::{self, Code, Endpoint, Refusal};
+
+/// What a copy is answered with; nobody reads the tag and the time that S3 adds.
+const COPIED: &[u8] =
+    b"<CopyObjectResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ETag>copied</ETag></CopyObjectResult>";
 
 pub(super) fn answer(
     cloud: &Cloud,
@@ -38,8 +44,15 @@ pub(super) fn answer(
     let mut objects = cloud.objects.lock();
     let (operation, answer) = match (head.method.as_str(), is_object) {
         ("PUT", true) => {
-            objects.insert(name.clone(), body.clone());
-            ("PutObject", tagged(body, Bytes::new()))
+            let source = head.headers.get("x-amz-copy-source");
+            let (operation, content, answer) = match source.and_then(|source| copied(&objects, source)) {
+                Some(content) => ("CopyObject", content, Bytes::from_static(COPIED)),
+                None => ("PutObject", body.clone(), Bytes::new()),
+            };
+            let object = Object::put(content, &head.headers, cloud.now());
+            let answer = tagged(&object, answer);
+            objects.insert(name.clone(), object);
+            (operation, answer)
         }
         ("GET" | "HEAD", true) => {
             let operation = if head.method == Method::HEAD {
@@ -51,12 +64,13 @@ pub(super) fn answer(
                 let message = "The specified key does not exist.";
                 of_caller(Failure::new(StatusCode::NOT_FOUND, "NoSuchKey", message).in_operation(operation))
             })?;
-            (operation, tagged(object, object.clone()))
+            (operation, content(object, head))
         }
         ("DELETE", true) => {
             objects.remove(&name);
             ("DeleteObject", response(StatusCode::NO_CONTENT, Bytes::new()))
         }
+        ("HEAD", false) => ("HeadBucket", response(StatusCode::OK, Bytes::new())),
         ("GET", false) => (
             "ListObjectsV2",
             response(StatusCode::OK, list(&objects, &name, head).into()),
@@ -90,34 +104,58 @@ fn object_name(head: &Parts) -> String {
     }
 }
 
-fn list(objects: &BTreeMap<String, Bytes>, name: &str, head: &Parts) -> String {
+/// The content of the object that a copy names as its source.
+fn copied(objects: &BTreeMap<String, Object>, source: &HeaderValue) -> Option<Bytes> {
+    let source = percent_decode_str(source.to_str().ok()?).decode_utf8_lossy();
+    objects
+        .get(source.trim_start_matches('/'))
+        .map(|object| object.body.clone())
+}
+
+fn list(objects: &BTreeMap<String, Object>, name: &str, head: &Parts) -> String {
     let bucket = name.trim_end_matches('/');
-    let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    let prefix = query
-        .filter(|(name, _)| name == "prefix")
-        .map(|(_, value)| value)
-        .next();
-    let prefix = prefix.unwrap_or_default();
-    let found = objects.iter().filter_map(|(name, body)| {
-        let key = name.strip_prefix(bucket)?.strip_prefix('/')?;
-        key.starts_with(&*prefix).then_some((key, body.len()))
-    });
-    let contents: Vec<String> = found
-        .map(|(key, size)| {
-            let when = "2026-01-01T00:00:00.000Z";
-            format!(
-                "<Contents>{}<LastModified>{when}</LastModified><Size>{size}</Size></Contents>",
-                element("Key", key)
-            )
-        })
-        .collect();
+    let query = |wanted: &str| {
+        let mut pairs = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+        pairs
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.into_owned())
+    };
+    let prefix = query("prefix").unwrap_or_default();
+    let delimiter = query("delimiter").filter(|delimiter| !delimiter.is_empty());
+    let mut contents = Vec::new();
+    let mut folders = BTreeSet::new();
+    for (name, object) in objects {
+        let key = name.strip_prefix(bucket).and_then(|key| key.strip_prefix('/'));
+        let Some((key, rest)) = key.and_then(|key| Some((key, key.strip_prefix(&*prefix)?))) else {
+            continue;
+        };
+        if let Some((folder, delimiter)) = delimiter
+            .as_deref()
+            .and_then(|delimiter| Some((rest.split_once(delimiter)?.0, delimiter)))
+        {
+            folders.insert(format!("{prefix}{folder}{delimiter}"));
+            continue;
+        }
+        let modified = OffsetDateTime::from(object.modified)
+            .format(&Rfc3339)
+            .unwrap_or_default();
+        contents.push(format!(
+            "<Contents>{}{}{}<Size>{}</Size></Contents>",
+            element("Key", key),
+            element("LastModified", &modified),
+            element("ETag", &object.tag),
+            object.body.len()
+        ));
+    }
+    let count = contents.len() + folders.len();
+    let folder = |folder: &String| format!("<CommonPrefixes>{}</CommonPrefixes>", element("Prefix", folder));
     format!(
-        "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}{}<KeyCount>{}</KeyCount>\
-         <IsTruncated>false</IsTruncated>{}</ListBucketResult>",
+        "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}{}<KeyCount>{count}</KeyCount>\
+         <IsTruncated>false</IsTruncated>{}{}</ListBucketResult>",
         element("Name", bucket),
         element("Prefix", &prefix),
-        contents.len(),
-        contents.concat()
+        contents.concat(),
+        folders.iter().map(folder).collect::<String>()
     )
 }
 
@@ -150,16 +188,53 @@ fn response(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-/// An answer about an object; S3 does not say how a tag is made, only that it changes with the object.
-fn tagged(object: &Bytes, body: Bytes) -> Response<Full<Bytes>> {
+/// An answer about an object.
+fn tagged(object: &Object, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = response(StatusCode::OK, body);
-    let tag = format!("\"{}\"", sha256::hex(object));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("binary/octet-stream"));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
+    if let Ok(tag) = HeaderValue::try_from(&object.tag) {
         headers.insert(ETAG, tag);
     }
     response
+}
+
+/// An object with everything that it was put with, or the part of it that a request asks for.
+fn content(object: &Object, head: &Parts) -> Response<Full<Bytes>> {
+    let length = object.body.len();
+    let wanted = head
+        .headers
+        .get(RANGE)
+        .and_then(|range| part(range.to_str().ok()?, length));
+    let body = match wanted {
+        Some((first, last)) => object.body.slice(first..=last),
+        None => object.body.clone(),
+    };
+    let mut response = tagged(object, body);
+    if let Some((first, last)) = wanted {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        if let Ok(value) = HeaderValue::try_from(format!("bytes {first}-{last}/{length}")) {
+            response.headers_mut().insert(CONTENT_RANGE, value);
+        }
+    }
+    let headers = response.headers_mut();
+    headers.extend(object.headers.clone());
+    let modified = OffsetDateTime::from(object.modified)
+        .format(&Rfc2822)
+        .unwrap_or_default();
+    if let Ok(modified) = HeaderValue::try_from(modified.replace("+0000", "GMT")) {
+        headers.insert(LAST_MODIFIED, modified);
+    }
+    response
+}
+
+/// The first and the last byte of a range such as `bytes=0-99` or `bytes=100-`.
+fn part(range: &str, length: usize) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let first: usize = first.parse().ok()?;
+    let end = length.checked_sub(1)?;
+    let last = last.parse().map_or(end, |last: usize| last.min(end));
+    (first <= last).then_some((first, last))
 }
 
 fn identified(mut response: Response<Full<Bytes>>, request_id: &str) -> Response<Full<Bytes>> {
