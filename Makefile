@@ -26,6 +26,7 @@ test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (w
 	cargo build --workspace --bins --locked
 	cargo build --manifest-path tests/sdks/rust/Cargo.toml --target-dir target/programs/rust --locked
 	@tests/sdks/build
+	cargo build --manifest-path tests/mqtt_clients/rust/Cargo.toml --target-dir target/programs/mqtt-rust --locked
 	cargo test --workspace --locked
 	$(if $(CI),$(MAKE) system-test)
 

@@ -23,6 +23,7 @@ mod loopback;
 mod messages;
 mod metrics;
 mod misplaced_key;
+mod mqtt_clients;
 mod mqtt_listener;
 mod operator;
 mod policy;

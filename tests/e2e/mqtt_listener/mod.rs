@@ -18,15 +18,15 @@ use crate::registry::bring_online_known;
 use crate::support::{Gateway, World};
 
 /// The administrator's secret for this user's rule.
-const SECRET: &str = "0123456789abcdef0123456789abcdef-secret";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef-secret";
 
 /// The Unix socket.
-fn socket(gateway: &Gateway) -> PathBuf {
+pub fn socket(gateway: &Gateway) -> PathBuf {
     gateway.folder.path().join("run/mqtt.sock")
 }
 
 /// Switches both listeners on. The rule of this user has a secret of the administrator's, which is the password on TCP.
-fn switch_on(world: &mut World) -> SocketAddr {
+pub fn switch_on(world: &mut World) -> SocketAddr {
     let address = SocketAddr::from(([127, 0, 0, 1], rig::port::free_pair().unwrap()));
     let secret = world.gateway.folder.path().join("secret");
     fs::write(&secret, SECRET).unwrap();
@@ -42,7 +42,7 @@ fn switch_on(world: &mut World) -> SocketAddr {
 }
 
 /// A world with both listeners, online.
-fn world() -> (World, SocketAddr) {
+pub fn world() -> (World, SocketAddr) {
     let mut world = World::new();
     let address = switch_on(&mut world);
     bring_online_known(&mut world);

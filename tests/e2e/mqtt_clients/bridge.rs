@@ -1,0 +1,139 @@
+//! A mosquitto with sensors behind it that bridges to gatepost, which mosquitto cannot do to AWS with a key in a token.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rig::command;
+use rig::process::Process;
+
+use crate::dashboard::Dashboard;
+use crate::messages::subscribed;
+use crate::mqtt_listener::{SECRET, world};
+use crate::support::{SOON, THING};
+
+/// A mosquitto for local sensors, with a bridge to gatepost.
+struct Bridge {
+    process: Process,
+    port: String,
+    folder: tempfile::TempDir,
+}
+
+impl Bridge {
+    fn start(gatepost: SocketAddr, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = rig::port::free_pair().unwrap();
+        let file = folder.path().join("mosquitto.conf");
+        // Without `user root` it could not write its database into this folder, where the test runs as root.
+        let text = format!(
+            "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nautosave_interval 1\n\
+             autosave_on_changes true\nconnection gatepost\naddress {gatepost}\nremote_username bridge\nremote_password {SECRET}\n\
+             remote_clientid bridge\ncleansession false\nbridge_protocol_version mqttv311\nrestart_timeout 1\n\
+             topic # out 1 sensors/ {THING}/sensors/\ntopic # in 1 commands/ {THING}/commands/\n{more}\n",
+            folder.path().display()
+        );
+        fs::write(&file, text).unwrap();
+        let process = spawn(&file);
+        Self {
+            process,
+            port: port.to_string(),
+            folder,
+        }
+    }
+
+    fn restart(&mut self) {
+        self.process.signal(rig::process::Signal::KILL).unwrap();
+        self.process.wait(SOON).unwrap();
+        self.process = spawn(&self.folder.path().join("mosquitto.conf"));
+    }
+
+    /// A sensor publishes.
+    fn publish(&self, topic: &str, payload: &str) {
+        let mut client = command::command("mosquitto_pub");
+        client.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port,
+            "-q",
+            "1",
+            "-t",
+            topic,
+            "-m",
+            payload,
+        ]);
+        command::run(&mut client, "mosquitto-clients").unwrap();
+    }
+
+    /// A program that sees what comes in.
+    fn subscribe(&self, topic: &str) -> Process {
+        let mut client = command::command("stdbuf");
+        client.args([
+            "-oL",
+            "mosquitto_sub",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port,
+            "-q",
+            "1",
+            "-d",
+            "-t",
+            topic,
+        ]);
+        let process = Process::spawn(&mut client, "mosquitto-clients").unwrap();
+        process
+            .wait_for_line(SOON, |line| line.contains("Subscribed (mid"))
+            .unwrap();
+        process
+    }
+}
+
+fn spawn(file: &Path) -> Process {
+    let mut mosquitto = command::command("mosquitto");
+    mosquitto.arg("-v").arg("-c").arg(file);
+    let process = Process::spawn(&mut mosquitto, "mosquitto").unwrap();
+    process.wait_for_line(SOON, |line| line.contains("running")).unwrap();
+    process
+}
+
+#[test]
+fn promise_5_a_bridge_loses_nothing_through_crashes_of_gatepost_and_its_own() {
+    let (mut world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    let mut bridge = Bridge::start(address, "notifications false");
+    subscribed(&world, &format!("{THING}/commands/#"));
+    let topic = format!("{THING}/sensors/hall/temperature");
+    bridge.publish("sensors/hall/temperature", "20");
+    dashboard.wait_for(&topic, "20");
+    let commands = bridge.subscribe("commands/#");
+    dashboard.publish(&format!("{THING}/commands/valve"), "open", &[]);
+    commands.wait_for_line(SOON, |line| line == "open").unwrap();
+
+    // What sensors publish while gatepost is away waits in the bridge. It loses what it had not saved when it is killed, which
+    // is the last reading at most.
+    world.gateway.kill();
+    for reading in 21..32 {
+        bridge.publish("sensors/hall/temperature", &reading.to_string());
+    }
+    bridge.restart();
+    world.gateway.start();
+    dashboard.wait_for(&topic, "30");
+    let mut seen = dashboard.payloads(&topic);
+    seen.dedup();
+    let expected: Vec<String> = (20..31).map(|reading| reading.to_string()).collect();
+    assert!(expected.iter().all(|reading| seen.contains(reading)), "{seen:?}");
+    let commands = bridge.subscribe("commands/#");
+    rig::wait::until(SOON, "a command arrives", || {
+        dashboard.publish(&format!("{THING}/commands/valve"), "close", &[]);
+        commands.log().lines().any(|line| line == "close")
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_bridge_with_notifications_is_refused_and_the_journal_says_why() {
+    let (mut world, address) = world();
+    let _bridge = Bridge::start(address, "notifications true");
+    world.gateway.wait_for_log("set `notifications false`");
+}

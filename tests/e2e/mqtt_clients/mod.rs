@@ -1,0 +1,27 @@
+//! Programs with MQTT libraries as they are published (tests/mqtt_clients), connected to gatepost. None of them knows of it.
+
+mod bridge;
+mod libraries;
+mod node_red;
+mod program;
+mod sdk;
+
+use std::net::SocketAddr;
+
+use crate::mqtt_listener::{SECRET, socket};
+use crate::support::World;
+
+/// Where a program connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Tcp,
+    Unix,
+}
+
+/// The arguments that every program takes first: address and password.
+fn address_and_password(world: &World, address: SocketAddr, transport: Transport) -> [String; 2] {
+    match transport {
+        Transport::Tcp => [address.to_string(), SECRET.to_owned()],
+        Transport::Unix => [socket(&world.gateway).display().to_string(), "unused".to_owned()],
+    }
+}

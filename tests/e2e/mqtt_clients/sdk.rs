@@ -1,0 +1,58 @@
+//! The shadow and jobs clients of the AWS IoT Device SDK, through the gateway's identity.
+
+use cloudlet::Policy;
+use serde_json::json;
+
+use super::program::{Program, python};
+use super::{Transport, address_and_password};
+use crate::mqtt_listener::switch_on;
+use crate::registry::certificate_with;
+use crate::support::{SOON, THING, World, shell};
+
+#[test]
+fn promise_12_the_shadow_and_jobs_clients_of_awss_sdk_work_unchanged() {
+    let mut world = World::new();
+    let address = switch_on(&mut world);
+    world
+        .gateway
+        .configure("publish = [\"#\"]", "publish = [\"#\", \"$aws/things/{thing}/#\"]");
+    world.gateway.start();
+    let everything = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iot:*", "Resource": "*" },
+    ]});
+    let policy = Policy::new("everything", &everything.to_string()).unwrap();
+    let csr = world.gateway.wait_for_csr();
+    let (pem, _) = certificate_with(&world, &csr, &policy);
+    world.gateway.install(&pem);
+    world.gateway.wait_online();
+
+    let mut arguments = address_and_password(&world, address, Transport::Tcp).to_vec();
+    arguments.extend(["sdk".to_owned(), THING.to_owned()]);
+    let program = Program::start(&python("shadow_and_jobs.py"), &arguments);
+    program.wait_for(0, "no shadow 404");
+    program.wait_for(0, "ready 0");
+    let shell = shell(&world.cloud);
+    let aws = |arguments: &str| {
+        let printed = shell.try_step(&format!("aws {arguments}"), "");
+        assert!(printed.success, "{}", printed.both);
+        printed.out
+    };
+    aws(&format!(
+        "iot-data update-thing-shadow --thing-name {THING} --payload '{{\"state\":{{\"desired\":{{\"led\":\"on\"}}}}}}' /dev/stdout"
+    ));
+    program.wait_for(0, "delta {'led': 'on'}");
+    program.wait_for(0, "reported 2");
+    let shadow = aws(&format!("iot-data get-thing-shadow --thing-name {THING} /dev/stdout"));
+    assert!(shadow.contains("\"reported\":{\"led\":\"on\"}"), "{shadow}");
+    assert!(!shadow.contains("delta"), "{shadow}");
+    world.cloud.create_job("first", "{\"do\":\"this\"}", &[THING]).unwrap();
+    program.wait_for(0, "job {'do': 'this'}");
+    world.cloud.create_job("second", "{\"last\":true}", &[THING]).unwrap();
+    program.wait_for(0, "job {'last': True}");
+    for job in ["first", "second"] {
+        rig::wait::until(SOON, "the job is done", || {
+            world.cloud.job_status(job, THING) == Some("SUCCEEDED")
+        })
+        .unwrap();
+    }
+}
