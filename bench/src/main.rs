@@ -1,6 +1,7 @@
 //! Measures gatepost and prints rows of the table. `bench/run` puts them together.
 
 mod fairness;
+mod mqtt;
 mod outbox;
 mod report;
 mod slow_signer;
@@ -26,6 +27,8 @@ usage: bench socket SOCKET            answers, beside the floor
        bench outbox SOCKET MESSAGES FOLDER FILLING SENDING CLOUDLOG THING DAEMON...
                                       durable publishes, an outbox with so many messages, and their replay: the daemon with each of two
                                       configurations as its last word
+       bench mqtt SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
+                                      programs that speak MQTT: messages in, latency and idle memory, beside Mosquitto
        bench fairness SOCKET          answers beside another user's loop (as root)
        bench storm SOCKET CONNECTIONS keep|anew
                                       be the loop: ask as fast as possible, over kept connections or new ones
@@ -69,6 +72,17 @@ fn main() -> Result<ExitCode> {
                 daemon,
             };
             outbox.rows()?
+        }
+        ["mqtt", socket, mqtt_socket, folder, configuration, thing, daemon @ ..] => {
+            let mqtt = mqtt::Mqtt {
+                socket: Path::new(socket),
+                mqtt_socket: Path::new(mqtt_socket),
+                folder: Path::new(folder),
+                configuration,
+                thing,
+                daemon,
+            };
+            mqtt.rows()?
         }
         ["fairness", socket] => fairness::rows(Path::new(socket))?,
         ["storm", socket, connections, manner @ ("keep" | "anew")] => {

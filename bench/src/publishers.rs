@@ -24,23 +24,41 @@ pub fn run<'a>(
     messages: usize,
     connect: impl Fn(usize) -> Result<Publish<'a>> + Sync,
 ) -> Result<Duration> {
+    Ok(run_timed(callers, messages, connect)?.0)
+}
+
+/// The same, with the time of each message as its caller saw it.
+///
+/// # Errors
+/// If a single message is not taken.
+pub fn run_timed<'a>(
+    callers: usize,
+    messages: usize,
+    connect: impl Fn(usize) -> Result<Publish<'a>> + Sync,
+) -> Result<(Duration, Vec<Duration>)> {
     let start = Barrier::new(callers + 1);
     let call = |caller| {
         // Whether it succeeds is looked at after the barrier: the others wait there.
         let publish = connect(caller);
         start.wait();
         let mut publish = publish?;
-        (0..messages / callers).try_for_each(|_| publish())
+        let timed = |_| {
+            let began = Instant::now();
+            publish()?;
+            anyhow::Ok(began.elapsed())
+        };
+        (0..messages / callers).map(timed).collect::<Result<Vec<_>>>()
     };
     thread::scope(|scope| {
         let call = &call;
         let threads: Vec<_> = (0..callers).map(|caller| scope.spawn(move || call(caller))).collect();
         start.wait();
         let began = Instant::now();
+        let mut times = Vec::new();
         for thread in threads {
-            thread.join().map_err(|_| anyhow!("a caller panicked"))??;
+            times.extend(thread.join().map_err(|_| anyhow!("a caller panicked"))??);
         }
-        Ok(began.elapsed())
+        Ok((began.elapsed(), times))
     })
 }
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use rig::process::Signal;
+
 use super::program::{Program, compiled, java, node, python};
 use super::{Transport, address_and_password};
 use crate::dashboard::Dashboard;
@@ -100,4 +102,36 @@ fn promise_12_programs_with_any_mqtt_library_publish_receive_and_survive_a_resta
     world.gateway.kill();
     world.gateway.start();
     exchange(&dashboard, &mut programs, &seen, "after a crash");
+}
+#[test]
+fn promise_13_a_program_with_a_persistent_session_gets_what_came_while_it_was_away() {
+    let (mut world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    let start = |library: Library| {
+        let program = library.start(&world, address);
+        (library, program)
+    };
+    let mut programs: Vec<_> = libraries().into_iter().map(start).collect();
+    let none = vec![0; programs.len()];
+    exchange(&dashboard, &mut programs, &none, "first");
+    let libraries: Vec<_> = programs
+        .into_iter()
+        .map(|(library, mut program)| {
+            program.process.signal(Signal::KILL).unwrap();
+            library
+        })
+        .collect();
+    for library in &libraries {
+        dashboard.publish(&library.topic("in"), "while away", &[]);
+    }
+    // What has come is on the disk.
+    world
+        .gateway
+        .wait_for("session.not_taken", |count| count.as_u64() == Some(0));
+    world.gateway.kill();
+    world.gateway.start();
+    for library in libraries {
+        let program = library.start(&world, address);
+        program.wait_for(0, "received while away");
+    }
 }

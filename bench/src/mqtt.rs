@@ -1,0 +1,262 @@
+//! Programs that speak MQTT: messages a second, from PUBLISH to PUBACK, and idle connections, beside a Mosquitto that saves at each
+//! change (which is the same promise), one that saves every half an hour (which is not), and SQLite's group commit alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bench::group_commit::GroupCommit;
+use bench::mosquitto::{Mosquitto, Saves};
+use bench::mqtt_client::MqttClient;
+use bench::publishers::{Publish, run_timed};
+use bench::sample::Sample;
+use bench::table::{Budget, Figure, Row};
+use bench::{idle, start};
+use rig::process::Process;
+use rig::{unix_http, wait};
+
+use crate::report::STATUS;
+
+/// Programs, and messages of a round.
+const LOADS: [(usize, usize); 3] = [(1, 500), (8, 4_000), (64, 16_000)];
+/// Messages of one program that does not wait for each acknowledgement, and of one that asks for none.
+const PIPELINED: usize = 8_000;
+const QOS_0: usize = 40_000;
+/// Idle connections.
+const IDLE: [usize; 3] = [1, 100, 500];
+/// In turns; the middle of the rounds counts.
+const ROUNDS: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A measurement and its setup.
+pub(crate) struct Mqtt<'a> {
+    /// The socket that speaks HTTP, and the one that speaks MQTT.
+    pub(crate) socket: &'a Path,
+    pub(crate) mqtt_socket: &'a Path,
+    /// On the same disk as the state folder.
+    pub(crate) folder: &'a Path,
+    /// Under which next to nothing is sent to AWS.
+    pub(crate) configuration: &'a str,
+    pub(crate) thing: &'a str,
+    pub(crate) daemon: &'a [&'a str],
+}
+
+/// How many messages, in how long, and how long each took.
+struct Round {
+    messages: usize,
+    took: Duration,
+    times: Vec<Duration>,
+}
+
+/// The rounds of each server.
+#[derive(Default)]
+struct Servers {
+    ours: Vec<Round>,
+    at_changes: Vec<Round>,
+    seldom: Vec<Round>,
+    alone: Vec<Round>,
+}
+
+impl Mqtt<'_> {
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let mut daemon = self.start()?;
+        // Memory first: what many messages leave behind is not what a connection takes.
+        let mut rows = self.idle(daemon.pid())?;
+        for (programs, messages) in LOADS {
+            let servers = self.rounds(|server| {
+                let (took, times) = run_timed(programs, messages, |program| server.publisher(self, program))?;
+                Ok(Round { messages, took, times })
+            })?;
+            rows.extend(servers.rates(&format!("QoS 1 in, {programs} at a time"))?);
+            rows.extend(servers.latencies(&format!("PUBLISH to PUBACK, {programs} at a time"))?);
+        }
+        let servers = self.rounds(|server| {
+            let Some(mut client) = server.client(self)? else {
+                return server.pipelined(self);
+            };
+            let took = client.publish_in_a_window(&self.topic(0), PIPELINED)?;
+            Ok(Round::new(PIPELINED, took))
+        })?;
+        rows.extend(servers.rates("QoS 1 in, 100 in flight")?);
+        let mut servers = self.rounds(|server| {
+            let Some(mut client) = server.client(self)? else {
+                return Ok(Round::new(0, Duration::ZERO));
+            };
+            let took = client.publish_at_qos_0(&self.topic(0), QOS_0)?;
+            Ok(Round::new(QOS_0, took))
+        })?;
+        servers.alone.clear();
+        rows.extend(servers.rates("QoS 0 in")?);
+        start::stop(&mut daemon)?;
+        Ok(rows)
+    }
+
+    fn start(&self) -> Result<Process> {
+        let mut command = start::daemon(self.daemon)?;
+        let daemon = start::until_answered(command.arg(self.configuration), self.socket, STATUS)?;
+        wait::until(PATIENCE, "the session and the MQTT socket", || {
+            let status = unix_http::get(self.socket, STATUS)
+                .ok()
+                .and_then(|answer| answer.json().ok());
+            let is_connected = status.is_some_and(|status| {
+                status
+                    .pointer("/session/phase")
+                    .is_some_and(|phase| phase == "connected")
+            });
+            is_connected && MqttClient::connect(self.mqtt_socket, "first", true).is_ok()
+        })?;
+        Ok(daemon)
+    }
+
+    /// Runs the same rounds on each server, in turns.
+    fn rounds(&self, round: impl Fn(&Server) -> Result<Round>) -> Result<Servers> {
+        let mut servers = Servers::default();
+        for _ in 0..ROUNDS {
+            servers.ours.push(round(&Server::Gatepost)?);
+            let folder = tempfile::tempdir_in(self.folder)?;
+            servers.at_changes.push(round(&Server::Mosquitto(Mosquitto::start(
+                folder.path(),
+                Saves::AtChanges,
+            )?))?);
+            let folder = tempfile::tempdir_in(self.folder)?;
+            servers.seldom.push(round(&Server::Mosquitto(Mosquitto::start(
+                folder.path(),
+                Saves::Seldom,
+            )?))?);
+            let folder = tempfile::tempdir_in(self.folder)?;
+            servers
+                .alone
+                .push(round(&Server::GroupCommit(GroupCommit::new(folder.path())?))?);
+        }
+        Ok(servers)
+    }
+
+    fn topic(&self, program: usize) -> String {
+        format!("{}/data/{program}", self.thing)
+    }
+
+    /// What idle connections take, each.
+    fn idle(&self, pid: u32) -> Result<Vec<Row>> {
+        let folder = tempfile::tempdir_in(self.folder)?;
+        let mosquitto = Mosquitto::start(folder.path(), Saves::Seldom)?;
+        let weigh = |pid: u32, socket: &Path, count: usize| {
+            let before = idle::memory(pid)?.own;
+            let clients: Vec<_> = (0..count)
+                .map(|client| MqttClient::connect(socket, &format!("idle-{client}"), true))
+                .collect::<Result<_>>()?;
+            let taken = idle::memory(pid)?.own.saturating_sub(before);
+            drop(clients);
+            anyhow::Ok(Figure::Bytes(taken / u64::try_from(count)?))
+        };
+        idle::settle(pid)?;
+        let row = |count| {
+            Ok(Row {
+                what: format!("memory of an idle connection, {count} of them"),
+                value: weigh(pid, self.mqtt_socket, count)?,
+                floor: Some(weigh(mosquitto.pid(), mosquitto.socket(), count)?),
+                budget: match count {
+                    500 => Budget::TimesFloor(1.0),
+                    _ => Budget::None,
+                },
+            })
+        };
+        IDLE.into_iter().map(row).collect()
+    }
+}
+
+/// A server of one round.
+enum Server {
+    Gatepost,
+    Mosquitto(Mosquitto),
+    GroupCommit(GroupCommit),
+}
+
+impl Server {
+    fn socket<'a>(&'a self, mqtt: &'a Mqtt<'_>) -> Option<&'a Path> {
+        match self {
+            Self::Gatepost => Some(mqtt.mqtt_socket),
+            Self::Mosquitto(mosquitto) => Some(mosquitto.socket()),
+            Self::GroupCommit(_) => None,
+        }
+    }
+
+    fn client(&self, mqtt: &Mqtt<'_>) -> Result<Option<MqttClient>> {
+        let socket = self.socket(mqtt);
+        socket
+            .map(|socket| MqttClient::connect(socket, "one", true))
+            .transpose()
+    }
+
+    fn publisher(&self, mqtt: &Mqtt<'_>, program: usize) -> Result<Publish<'static>> {
+        let topic = mqtt.topic(program);
+        match self {
+            Self::GroupCommit(alone) => Ok(alone.caller(topic)),
+            server => {
+                let socket = server.socket(mqtt).context("no socket")?;
+                Ok(MqttClient::connect(socket, &format!("program-{program}"), true)?.publisher(&topic))
+            }
+        }
+    }
+
+    /// As many callers as there are messages in a window are the same work for the database.
+    fn pipelined(&self, mqtt: &Mqtt<'_>) -> Result<Round> {
+        let (took, _) = run_timed(100, PIPELINED, |program| self.publisher(mqtt, program))?;
+        Ok(Round::new(PIPELINED, took))
+    }
+}
+
+impl Round {
+    fn new(messages: usize, took: Duration) -> Self {
+        Self {
+            messages,
+            took,
+            times: Vec::new(),
+        }
+    }
+}
+
+impl Servers {
+    /// Messages a second.
+    fn rates(&self, what: &str) -> Result<Vec<Row>> {
+        let rate = |rounds: &[Round]| {
+            let middle = Sample::new(rounds.iter().map(|round| round.took).collect());
+            let messages = rounds.first().map_or(0, |round| round.messages);
+            let a_second = |middle: &Sample| {
+                f64::from(u32::try_from(messages).unwrap_or(u32::MAX)) / middle.median().as_secs_f64()
+            };
+            middle.as_ref().map(|middle| Figure::PerSecond(a_second(middle)))
+        };
+        self.table(what, rate)
+    }
+
+    /// The middle and the slowest hundredth.
+    fn latencies(&self, what: &str) -> Result<Vec<Row>> {
+        let percentile = |percent| {
+            move |rounds: &[Round]| {
+                let times = rounds.iter().flat_map(|round| round.times.iter().copied()).collect();
+                Sample::new(times).map(|sample| Figure::Time(sample.percentile(percent)))
+            }
+        };
+        let mut rows = self.table(&format!("{what}, p50"), percentile(50))?;
+        rows.extend(self.table(&format!("{what}, p99"), percentile(99))?);
+        Ok(rows)
+    }
+
+    /// A row for each server; the floor is SQLite alone.
+    fn table(&self, what: &str, figure: impl Fn(&[Round]) -> Option<Figure>) -> Result<Vec<Row>> {
+        let floor = figure(&self.alone);
+        let row = |what: String, rounds: &[Round]| {
+            anyhow::Ok(Row {
+                what,
+                value: figure(rounds).context("no rounds")?,
+                floor,
+                budget: Budget::None,
+            })
+        };
+        Ok(vec![
+            row(what.to_owned(), &self.ours)?,
+            row("  mosquitto, saved at changes".to_owned(), &self.at_changes)?,
+            row("  mosquitto, saved every 30 min".to_owned(), &self.seldom)?,
+        ])
+    }
+}

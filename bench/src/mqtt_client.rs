@@ -1,0 +1,150 @@
+//! A program that speaks MQTT 3.1.1 on a Unix socket: the same one for gatepost and for Mosquitto.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::publishers::{PAYLOAD, Publish};
+
+/// How long a server may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Unacknowledged messages of a program that does not wait for each. AWS takes 100.
+const WINDOW: usize = 100;
+
+/// A connected program.
+#[derive(Debug)]
+pub struct MqttClient {
+    stream: UnixStream,
+}
+
+impl MqttClient {
+    /// Connects, with a clean session or one that stays.
+    ///
+    /// # Errors
+    /// If the server does not let it in.
+    pub fn connect(socket: &Path, client_id: &str, clean: bool) -> Result<Self> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        // 3.1: protocol level 4, clean session or not, keep-alive off.
+        let mut body = text("MQTT");
+        body.extend([4, if clean { 2 } else { 0 }, 0, 0]);
+        body.extend(text(client_id));
+        stream.write_all(&packet(0x10, &body))?;
+        let mut client = Self { stream };
+        client.expect([0x20, 2, 0, 0])?;
+        Ok(client)
+    }
+
+    /// Subscribes to everything at QoS 1, and disconnects.
+    ///
+    /// # Errors
+    /// If the server refuses it.
+    pub fn subscribe_and_leave(mut self) -> Result<()> {
+        let mut body = vec![0, 1];
+        body.extend(text("#"));
+        body.push(1);
+        self.stream.write_all(&packet(0x82, &body))?;
+        self.expect([0x90, 3, 0, 1])?;
+        self.stream.write_all(&[0xe0, 0])?;
+        Ok(())
+    }
+
+    /// Publishes at QoS 1 on `topic`, one message after the other.
+    #[must_use]
+    pub fn publisher(mut self, topic: &str) -> Publish<'static> {
+        // 3.3: the packet identifier may be the same each time, for the answer has come before.
+        let publish = publish(topic, Some(1));
+        Box::new(move || {
+            self.stream.write_all(&publish)?;
+            self.expect([0x40, 2, 0, 1])
+        })
+    }
+
+    /// Publishes so many messages at QoS 1 without waiting for each; returns how long it took until all were acknowledged.
+    ///
+    /// # Errors
+    /// If one is not acknowledged.
+    pub fn publish_in_a_window(&mut self, topic: &str, messages: usize) -> Result<Duration> {
+        let began = Instant::now();
+        let (mut sent, mut acknowledged) = (0, 0);
+        while acknowledged < messages {
+            while sent < messages && sent - acknowledged < WINDOW {
+                let packet_id = u16::try_from(sent % WINDOW + 1)?;
+                self.stream.write_all(&publish(topic, Some(packet_id)))?;
+                sent += 1;
+            }
+            let mut answer = [0; 4];
+            self.stream.read_exact(&mut answer)?;
+            ensure!(answer.starts_with(&[0x40, 2]), "the server answers {answer:02x?}");
+            acknowledged += 1;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Publishes so many messages at QoS 0; returns how long it took until the server has read the last.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn publish_at_qos_0(&mut self, topic: &str, messages: usize) -> Result<Duration> {
+        let publish = publish(topic, None);
+        let began = Instant::now();
+        for _ in 0..messages {
+            self.stream.write_all(&publish)?;
+        }
+        self.ping()?;
+        Ok(began.elapsed())
+    }
+
+    /// Waits until the server has read everything.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn ping(&mut self) -> Result<()> {
+        self.stream.write_all(&[0xc0, 0])?;
+        let mut answer = [0; 2];
+        self.stream.read_exact(&mut answer)?;
+        ensure!(answer == [0xd0, 0], "the server answers PINGREQ with {answer:02x?}");
+        Ok(())
+    }
+
+    fn expect(&mut self, expected: [u8; 4]) -> Result<()> {
+        let mut answer = [0; 4];
+        self.stream.read_exact(&mut answer)?;
+        // SUBACK has one byte more.
+        if answer[0] == 0x90 {
+            let mut granted = [0];
+            self.stream.read_exact(&mut granted)?;
+        }
+        ensure!(answer == expected, "the server answers {answer:02x?}");
+        Ok(())
+    }
+}
+
+/// PUBLISH, at QoS 1 where it has a packet identifier.
+fn publish(topic: &str, packet_id: Option<u16>) -> Vec<u8> {
+    let mut body = text(topic);
+    body.extend(packet_id.map(u16::to_be_bytes).into_iter().flatten());
+    body.extend([b'x'; PAYLOAD]);
+    packet(if packet_id.is_some() { 0x32 } else { 0x30 }, &body)
+}
+
+/// A UTF-8 string with its length (1.5.3).
+fn text(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes(), text.as_bytes()].concat()
+}
+
+/// A packet with its remaining length (2.2.3): two bytes are enough for what is sent here.
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let mut packet = vec![first];
+    if length >= 128 {
+        packet.push(u8::try_from(length % 128).unwrap_or(0) | 0x80);
+    }
+    packet.push(u8::try_from(if length >= 128 { length / 128 } else { length }).unwrap_or(0));
+    packet.extend(body);
+    packet
+}
