@@ -49,7 +49,7 @@ system-test: setup-system-test $(if $(PACKAGED),,deb) ## the package on Debians 
 newcomer: setup-newcomer ## what a bare Debian says to somebody new, as root or with sudo (FULL=1: with everything installed)
 	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=FULL) tests/newcomer/run $(RELEASE)
 
-demo: setup-demo ## from an empty token to a signed AWS call (KEEP=1 leaves it running)
+demo: setup-demo ## from an empty token to a signed AWS call and a renewal (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" demo/run
 
 fleet-ca: ## the CA of your fleet, for AWS or the local cloud (OUT=, MODE=; config/aws/fleet-ca lists them)

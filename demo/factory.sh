@@ -9,7 +9,7 @@ bin=$(realpath -m "${PROGRAMS:-${CARGO_TARGET_DIR:-target}/$profile}")
 # On a terminal cargo shows how far it is; in a log only what went wrong is of interest.
 build() {
     current_step="the build"
-    local flags=(--locked --package gatepost --package gatepost-client --package cloudlet --bins)
+    local flags=(--locked --package gatepost --package gatepost-client --package cloudlet --package est-server --bins)
     [[ $profile == debug ]] || flags+=(--release)
     [[ -t 2 ]] || flags+=(--quiet)
     cargo build "${flags[@]}"
@@ -17,7 +17,7 @@ build() {
 
 programs_exist() {
     local program
-    for program in gatepostd gatepost cloudlet; do
+    for program in gatepostd gatepost cloudlet est-server; do
         [[ -x $bin/$program ]] || give_up "no $program in $bin"
     done
     echo "$bin"

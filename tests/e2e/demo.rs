@@ -17,7 +17,7 @@ use crate::support::SOON;
 /// `folder`, in a folder with a space in its name; `path` is looked through before PATH.
 fn start_demo(folder: &TempDir, path: &Path) -> Process {
     let programs = Path::new(env!("CARGO_BIN_EXE_gatepostd")).parent().unwrap();
-    for program in ["gatepost", "cloudlet"] {
+    for program in ["gatepost", "cloudlet", "est-server"] {
         assert!(
             programs.join(program).exists(),
             "{program} is missing: `make test` builds it first"
@@ -61,6 +61,9 @@ fn promise_2_the_demo_leads_from_an_empty_token_to_a_signed_call() {
         "AWS has dropped the first connection",
         "phase is now: provisioned",
         "AWS knows it as arn:aws:sts::123456789012:assumed-role/telemetry/",
+        "The EST server renews it",
+        "the session moves to it",
+        "The secret was used once: 1 request",
         "neither PIN nor secret",
     ] {
         assert!(said.contains(line), "no {line:?} in:\n{said}");
@@ -104,7 +107,7 @@ fn the_demo_leaves_nothing_behind_when_it_is_interrupted() {
         ("gatepost: a gateway gets its identity", Signal::INT, 130),
         ("It has an empty token", Signal::HUP, 129),
         ("The local AWS knows that CA", Signal::TERM, 143),
-        ("the certificate is laid beside it", Signal::HUP, 129),
+        ("The EST server has issued the certificate", Signal::HUP, 129),
         ("It asks over the Unix socket", Signal::INT, 130),
         ("AWS knows it as", Signal::INT, 130),
     ];

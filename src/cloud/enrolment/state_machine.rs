@@ -261,4 +261,6 @@ impl Enrolment {
 }
 
 #[cfg(test)]
+mod fleet_tests;
+#[cfg(test)]
 mod tests;
