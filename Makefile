@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(CURDIR)/target/awscli/bin:/usr/sbin:/sbin
 
 # The tests of the whole daemon wait rather than compute, each in a world of its own.
-RUST_TEST_THREADS ?= $(shell echo $$((4 * $$(nproc))))
+RUST_TEST_THREADS ?= $(shell echo $$((6 * $$(nproc))))
 export RUST_TEST_THREADS
 
 help: ## list the targets

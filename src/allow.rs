@@ -49,7 +49,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     let present = check_config::examine(&path)?;
     if let Some(topic) = rule.publish.iter().find(|topic| is_reserved(topic, &present)) {
         let message = format!(
-            "publish: {} is gatepost's own topic, which no rule gives",
+            "publish: {} is gatepost's own topic, which no rule can grant",
             foreign_text::value(topic)
         );
         return Err(Fatal::new(Exit::Usage, Problem::configuration(message)));
@@ -59,7 +59,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     }
     let missing = match missing(rule, &present.access) {
         Some(missing) => missing,
-        None => return print("nothing changed: the rules give this already\n"),
+        None => return print("nothing changed: the rules grant this already\n"),
     };
     let folder = config::drop_in_folder(&path);
     let draft = draft(&folder, &missing)?;
@@ -76,11 +76,11 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     print(&format!("this is now in {}:\n\n{missing}\n\n", placed.display()))?;
     // Another gatepostd than the service's, or none, uses a configuration that was named.
     if config.is_some() && std::env::var_os("GATEPOST_SOCKET").is_none() && service::config_path() != *config {
-        return print("next: have the gatepostd that uses this configuration read it (SIGHUP)\n");
+        return print("next: send SIGHUP to the gatepostd that uses this configuration\n");
     }
     print(match service::reload(&present.folders) {
-        Reloaded::Done => "gatepostd has read it\n",
-        Reloaded::NotRunning => "gatepostd does not run; it reads the rule when it is started\n",
+        Reloaded::Done => "gatepostd has loaded it\n",
+        Reloaded::NotRunning => "gatepostd is not running; it loads the rule at its next start\n",
         Reloaded::Refused => "next: systemctl reload gatepost\n",
     })
 }
@@ -194,7 +194,7 @@ fn place(folder: &Path, draft: &Draft, rule: &RuleText) -> Result<PathBuf, Fatal
 
 fn unwritable(path: &Path, why: &str) -> Fatal {
     let step = match rustix::process::geteuid().is_root() {
-        true => "mend that; nothing was changed",
+        true => "fix that; nothing was changed",
         false => "run it as root; nothing was changed",
     };
     let message = format!("{}: cannot be written: {why}", path.display());

@@ -62,8 +62,7 @@ pub enum Command {
 /// When it has an unknown option or a wrong value.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Fatal> {
     parse_words(words.into_iter().skip(1)).map_err(|message| {
-        let problem = Problem::configuration(format!("command line: {}", clean(message)))
-            .next("gatepostd --help shows what it understands");
+        let problem = Problem::configuration(format!("command line: {}", clean(message))).next("see gatepostd --help");
         Fatal::new(Exit::Usage, problem)
     })
 }

@@ -13,7 +13,7 @@ use crate::stdout::print;
 use crate::subordinate;
 
 /// The next step for a user who lacks permission to read the files.
-pub const AS_ROOT: &str = "run it as root: begin the same command with sudo";
+pub const AS_ROOT: &str = "run it as root: repeat the command with sudo";
 /// The sample configuration of the package.
 const SAMPLE: &str = "/usr/share/gatepost/gatepost.toml";
 
@@ -30,11 +30,11 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         let _ = take_environment();
     }
     let files = identity::examine(&config, &SystemClock::default());
-    let mut findings: Vec<String> = files.faults.iter().map(Problem::to_string).collect();
-    findings.extend(crate::token::check(&config.token).iter().map(Problem::to_string));
-    findings.extend(closed_files(path, &config).iter().map(Problem::to_string));
-    findings.extend(unusable_token_files(&config).iter().map(Problem::to_string));
-    findings.extend(unusable_credentials_files(&config).iter().map(Problem::to_string));
+    let mut faults = files.faults;
+    faults.extend(crate::token::check(&config.token));
+    faults.extend(closed_files(path, &config));
+    faults.extend(unusable_token_files(&config));
+    faults.extend(unusable_credentials_files(&config));
     let warnings = config
         .notes
         .iter()
@@ -50,13 +50,12 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         count += 1;
         eprintln!("gatepostd: warning: {}", one_line(&warning));
     }
-    if !findings.is_empty() {
-        return Err(match lack_permission(&findings) {
-            true => Fatal::new(
-                Exit::NO_PERMISSION,
-                Problem::configuration(findings.join("\n")).next(AS_ROOT),
-            ),
-            false => Fatal::new(Exit::Configuration, Problem::configuration(findings.join("\n"))),
+    if !faults.is_empty() {
+        let findings: Vec<String> = faults.iter().map(Problem::to_string).collect();
+        let problem = Problem::configuration(findings.join("\n"));
+        return Err(match should_be_root(faults.iter().all(|fault| fault.is_denied)) {
+            true => Fatal::new(Exit::NO_PERMISSION, problem.next(AS_ROOT)),
+            false => Fatal::new(Exit::Configuration, problem),
         });
     }
     for problem in subordinate::problems(&config) {
@@ -108,10 +107,9 @@ pub fn load_for_user(path: &Path) -> Result<Config, Fatal> {
     config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
 
-/// Whether all of these findings are about missing permissions. Then nothing is known about the configuration itself.
-pub fn lack_permission(findings: &[String]) -> bool {
-    let denied = |finding: &String| finding.to_ascii_lowercase().contains("permission denied");
-    !rustix::process::geteuid().is_root() && !findings.is_empty() && findings.iter().all(denied)
+/// Whether the caller should repeat the command as root: it is another user, who was denied every file that has a finding.
+pub fn should_be_root(is_denied: bool) -> bool {
+    is_denied && !rustix::process::geteuid().is_root()
 }
 
 /// Loads the configuration on a machine where the daemon may never have run. What depends on a running machine, such as account
@@ -124,7 +122,7 @@ pub fn examine(path: &Path) -> Result<Config, Fatal> {
 }
 
 fn fatal_for_user(path: &Path, error: &ConfigError) -> Fatal {
-    match lack_permission(error.findings()) {
+    match should_be_root(error.is_denied()) {
         true => Fatal::new(
             Exit::NO_PERMISSION,
             Problem::configuration(error.to_string()).next(AS_ROOT),
@@ -148,7 +146,7 @@ fn fatal(path: &Path, error: &ConfigError) -> Fatal {
 fn missing_step(path: &Path) -> String {
     let sample = Path::new(SAMPLE);
     match sample.exists() {
-        true => format!("begin with the sample: cp {SAMPLE} {}", path.display()),
+        true => format!("start from the sample: cp {SAMPLE} {}", path.display()),
         false => "write it (gatepost.toml(5), docs/configuration.md), or name another file by --config".to_owned(),
     }
 }

@@ -93,9 +93,9 @@ impl Outlook {
         };
         Problem {
             remedy: Remedy::Configuration,
-            message: format!("{}; this has never succeeded yet", problem.message),
+            message: format!("{}; this has never succeeded", problem.message),
             next_step: Some(next_step),
-            event: problem.event,
+            ..problem
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         let judged = Outlook::NeverSucceeded.judge(waiting, suspects);
         assert_eq!(
             judged,
-            Problem::configuration("no route to host; this has never succeeded yet").next(suspects)
+            Problem::configuration("no route to host; this has never succeeded").next(suspects)
         );
         let with_step = Outlook::NeverSucceeded.judge(Problem::wait("no answer").next("wait a minute"), suspects);
         assert_eq!(

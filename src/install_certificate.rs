@@ -125,7 +125,7 @@ fn read(request: &InstallRequest) -> Result<(Vec<u8>, PathBuf), Fatal> {
     let why = match regular_file::read(file, MAX_SIZE) {
         Ok(content) => return Ok((content, file.to_owned())),
         Err(FileError::Io(error)) => format!("cannot be read: {}", foreign_text::clean(error)),
-        Err(FileError::NotAFile) => "is no regular file; `-` reads stdin".to_owned(),
+        Err(FileError::NotAFile) => "is not a regular file; `-` reads stdin".to_owned(),
         Err(FileError::TooLarge) => "has more than 1 MiB, which no certificate has".to_owned(),
     };
     Err(refused(&Problem::configuration(format!("{} {why}", file.display()))))

@@ -51,7 +51,7 @@ pub fn already_running(evidence: &str) -> Fatal {
 pub fn cannot_create(path: &Path, error: &io::Error) -> Fatal {
     Fatal::new(
         Exit::CannotCreate,
-        Problem::configuration(format!("{} cannot be made or written: {error}", path.display()))
+        Problem::configuration(format!("{} cannot be created or written: {error}", path.display()))
             .next("check the owner of the folder, and that its disk is neither full nor read-only"),
     )
 }

@@ -27,7 +27,7 @@ pub fn run(path: &Path, account: Option<&str>) -> Result<(), Fatal> {
     let length = text.chars().filter(|character| !character.is_whitespace()).count();
     if length > MAX_CHARACTERS {
         let problem = Problem::configuration(format!(
-            "the policy has {length} characters, and AWS takes {MAX_CHARACTERS}: there are too many role aliases"
+            "the policy has {length} characters, and AWS allows {MAX_CHARACTERS}: there are too many role aliases"
         ));
         let step = "give the certificate several policies, each with a part of the role aliases";
         return Err(Fatal::new(Exit::Configuration, problem.next(step)));

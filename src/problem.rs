@@ -35,6 +35,9 @@ pub struct Problem {
     /// Its event in the journal, if the event of the phase is not specific enough.
     #[serde(skip)]
     pub event: Option<Event>,
+    /// Whether the cause is that this process may not read a file.
+    #[serde(skip)]
+    pub is_denied: bool,
 }
 
 impl Problem {
@@ -72,6 +75,13 @@ impl Problem {
         self
     }
 
+    /// Records whether `error`, the cause, is that this process lacks a permission of the file system.
+    #[must_use]
+    pub fn caused_by(mut self, error: &std::io::Error) -> Self {
+        self.is_denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+        self
+    }
+
     /// Joins several problems into one. The first one decides who can fix it.
     pub fn joined(problems: Vec<Self>) -> Option<Self> {
         problems.into_iter().reduce(|all, one| {
@@ -83,6 +93,7 @@ impl Problem {
                 message: format!("{}; {}", all.message, one.message),
                 next_step: Some(steps.join("; ")).filter(|steps| !steps.is_empty()),
                 event: all.event.or(one.event),
+                is_denied: all.is_denied && one.is_denied,
             }
         })
     }
@@ -93,6 +104,7 @@ impl Problem {
             message: message.into(),
             next_step: None,
             event: None,
+            is_denied: false,
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn seal(name: &CStr, content: &[u8]) -> io::Result<OwnedFd> {
 /// # Errors
 /// With the reason why the file is not such a file.
 pub fn read(file: impl AsFd) -> Result<Zeroizing<Vec<u8>>, String> {
-    let seals = fcntl_get_seals(&file).map_err(|_| "it is no file in memory".to_owned())?;
+    let seals = fcntl_get_seals(&file).map_err(|_| "it is not a file in memory".to_owned())?;
     if !seals.contains(SEALED) {
         return Err("it is not sealed, so that anybody may have changed it".into());
     }

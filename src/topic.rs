@@ -27,7 +27,7 @@ pub fn check_publish(topic: &str) -> Result<(), String> {
 pub fn check_filter(filter: &str) -> Result<(), String> {
     check_size(filter, "topic filter")?;
     if filter.starts_with("$share/") {
-        return Err("the topic filter is a shared subscription, which a gateway does not take part in".to_owned());
+        return Err("the topic filter is a shared subscription, which gatepost does not support".to_owned());
     }
     let levels = filter.split('/').count();
     let misplaced = filter.split('/').enumerate().find(|(index, level)| {
@@ -58,9 +58,9 @@ fn check_size(topic: &str, what: &str) -> Result<(), String> {
     let reason = if topic.is_empty() {
         "is empty".to_owned()
     } else if topic.len() > MAX_BYTES {
-        format!("has {} bytes, AWS IoT takes at most {MAX_BYTES}", topic.len())
+        format!("has {} bytes, AWS IoT allows at most {MAX_BYTES}", topic.len())
     } else if slashes > MAX_SLASHES {
-        format!("has {slashes} slashes, AWS IoT takes at most {MAX_SLASHES}")
+        format!("has {slashes} slashes, AWS IoT allows at most {MAX_SLASHES}")
     } else if let Some(character) = not_allowed(topic) {
         format!("has the character {character}")
     } else {

@@ -89,7 +89,7 @@ fn install(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         (true, Some(id)) => wait_until_accepted(socket, id, Duration::from_secs(seconds)),
         (true, None) => Err(Failure::new(
             Exit::Protocol,
-            "gatepostd has not said which certificate it is",
+            "gatepostd did not return the certificate's ID",
         )),
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn wait_until_accepted(socket: &Path, id: &str, patience: Duration) -
         if let Ok((_, document)) = &seen {
             let session = document.get("session");
             if session.get("certificate_id").text() == Some(id) && session.get("phase").text() == Some("connected") {
-                return output::print(b"AWS has accepted it: the session goes on with it\n");
+                return output::print(b"AWS has accepted it: the session continues with it\n");
             }
         }
         if until.is_some_and(|until| Instant::now() + INTERVAL > until) {

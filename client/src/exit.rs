@@ -28,7 +28,7 @@ pub(crate) enum Exit {
     Temporary = 75,
     /// EX_PROTOCOL: what came back is no answer of a gatepost daemon.
     Protocol = 76,
-    /// EX_NOPERM: the access rules or the socket's permissions say no.
+    /// EX_NOPERM: the access rules or the permissions of the socket deny it, or the token has rejected the PIN.
     NotAllowed = 77,
     /// EX_CONFIG: the daemon runs and waits for a person: its configuration or the factory's must change.
     Attention = 78,
@@ -39,9 +39,10 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The one of two that is more urgent: what a person must do comes before what comes by itself.
+    /// Returns the more urgent of two: first a rejected PIN, then what an administrator must fix, then what resolves itself.
     pub(crate) fn worse(self, other: Self) -> Self {
         match (self, other) {
+            (Self::NotAllowed, _) | (_, Self::NotAllowed) => Self::NotAllowed,
             (Self::Attention, _) | (_, Self::Attention) => Self::Attention,
             (Self::Ok, other) => other,
             (other, _) => other,

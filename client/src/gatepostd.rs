@@ -54,7 +54,7 @@ pub(crate) fn support(socket: &Path, matches: &Matches) -> Result<Exit, Failure>
             // Half of it would be taken for the whole.
             let _ = std::fs::remove_file(path);
             outcome?;
-            Err(Failure::new(Exit::Temporary, "gatepostd has not come to the end of it"))
+            Err(Failure::new(Exit::Temporary, "gatepostd did not finish"))
         }
     }
 }
@@ -67,10 +67,10 @@ pub(crate) fn allow(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         ["--role-alias", "--publish", "--subscribe"],
     );
     if !given(&who) {
-        return Err(matches.usage_error("say whom to allow it: --user, --group, --uid, --gid or --unit"));
+        return Err(matches.usage_error("name who is to be allowed: --user, --group, --uid, --gid or --unit"));
     }
     if !given(&what) {
-        return Err(matches.usage_error("say what to allow: --role-alias, --publish or --subscribe"));
+        return Err(matches.usage_error("name what to allow: --role-alias, --publish or --subscribe"));
     }
     let values = [&["--config"][..], &who, &what].concat();
     exec_gatepostd("--allow", matches, &values, &["--dry-run"], socket)

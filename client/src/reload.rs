@@ -20,8 +20,8 @@ fn text(document: &Value) -> String {
         items.filter_map(|name| name.text().map(str::to_owned)).collect()
     };
     let mut text = match names("changed").as_slice() {
-        [] => "read again; no key has changed that a reload puts into effect\n".to_owned(),
-        changed => format!("read again; in use now: {}\n", changed.join(", ")),
+        [] => "reloaded; no changed key takes effect by a reload\n".to_owned(),
+        changed => format!("reloaded; in use now: {}\n", changed.join(", ")),
     };
     let waiting = names("takes_effect_at_restart");
     if !waiting.is_empty() {
@@ -42,17 +42,17 @@ mod tests {
         for (document, said) in [
             (
                 r#"{"changed":[],"takes_effect_at_restart":[]}"#,
-                "read again; no key has changed that a reload puts into effect\n",
+                "reloaded; no changed key takes effect by a reload\n",
             ),
             (
                 r#"{"changed":["access","role-alias"],"takes_effect_at_restart":[]}"#,
-                "read again; in use now: access, role-alias\n",
+                "reloaded; in use now: access, role-alias\n",
             ),
             (
                 r#"{"changed":["access"],"takes_effect_at_restart":["aws.credentials-endpoint"]}"#,
-                "read again; in use now: access\nchanged, takes effect at a restart: aws.credentials-endpoint\nnext: systemctl restart gatepost\n",
+                "reloaded; in use now: access\nchanged, takes effect at a restart: aws.credentials-endpoint\nnext: systemctl restart gatepost\n",
             ),
-            ("{}", "read again; no key has changed that a reload puts into effect\n"),
+            ("{}", "reloaded; no changed key takes effect by a reload\n"),
         ] {
             assert_eq!(text(&Value::parse(document.as_bytes()).unwrap()), said);
         }

@@ -41,7 +41,12 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     output::print(text.as_bytes())?;
     let is = |line: &Value, outcome: &str| line.get("outcome").text() == Some(outcome);
     let impossible = lines.iter().any(|line| is(line, "impossible"));
-    let exit = if impossible { Exit::Attention } else { Exit::Ok };
+    let exit = match (impossible, has_rejected_pin(&before)) {
+        (false, _) => Exit::Ok,
+        // The only attempt that is never repeated is the one of a token.
+        (true, true) => Exit::NotAllowed,
+        (true, false) => Exit::Attention,
+    };
     if !matches.flag("--wait") {
         return Ok(exit);
     }
@@ -55,6 +60,12 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         return Ok(exits.fold(exit, Exit::worse));
     }
     wait(socket, &before, &mut pending, Duration::from_secs(seconds)).map(|waited| exit.worse(waited))
+}
+
+/// Whether the daemon reports that the token has rejected the PIN, or that it is locked.
+fn has_rejected_pin(status: &Value) -> bool {
+    let mut problems = status.get("problems").items().iter();
+    problems.any(|problem| problem.get("id").text() == Some("token-pin"))
 }
 
 fn is_alias(line: &Value) -> bool {
@@ -112,6 +123,8 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
             let has_ended = attempts(part_now) > attempts(part(before, line));
             if has_ended {
                 let (said, worst) = outcome(part_now, is_alias(line));
+                let is_pin = line.get("part").text() == Some("token") && has_rejected_pin(&now);
+                let worst = if is_pin { Exit::NotAllowed } else { worst };
                 text.push_str(&format!("{}: {}\n", printable(&title(line)), printable(&said)));
                 exit = exit.worse(worst);
             }
@@ -150,7 +163,7 @@ fn outcome(part: &Value, is_alias: bool) -> (String, Exit) {
     };
     // "valid" would be read as a success.
     let state = match is_alias && is_best && exit != Exit::Ok {
-        true => "not refreshed, the present credentials stay valid",
+        true => "not refreshed; the current credentials stay valid",
         false => phase,
     };
     let message = problem.get("message").text().map(|message| format!(": {message}"));
@@ -191,7 +204,7 @@ mod tests {
         let waits = r#""problem":{"remedy":"wait","message":"no route","next_step":"wait"}"#;
         let refused = r#""problem":{"remedy":"configuration","message":"AWS says no","next_step":null}"#;
         let lock = r#""problem":{"remedy":"factory","message":"the PIN is locked","next_step":null}"#;
-        let stays = "not refreshed, the present credentials stay valid";
+        let stays = "not refreshed; the current credentials stay valid";
         for (is_alias, part, said, exit) in [
             (
                 false,

@@ -126,7 +126,7 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     let own = std::env::current_exe().map_err(|error| {
         Failure::new(
             Exit::Unavailable,
-            format!("where this command is cannot be found out: {error}"),
+            format!("the path of this command cannot be determined: {error}"),
         )
     })?;
     let mut words = vec![quoted(text(own.as_os_str())?)];
@@ -137,7 +137,7 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     }
     if is_passing(&own) {
         output::note(&format!(
-            "the profile runs {}, which may be gone one day: install the package, and run this again",
+            "the profile runs {}, which may be removed one day: install the package, and run this again",
             own.display()
         ));
     }

@@ -36,7 +36,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
 /// The JSON document that the daemon takes.
 fn request_document(matches: &Matches) -> Result<String, Failure> {
     if matches.flag("--unsigned-payload") && matches.value("--payload-hash").is_some() {
-        return Err(matches.usage_error("--payload-hash and --unsigned-payload exclude each other"));
+        return Err(matches.usage_error("--payload-hash and --unsigned-payload cannot be combined"));
     }
     let payload_hash = match matches.flag("--unsigned-payload") {
         true => Some(OsStr::new("UNSIGNED-PAYLOAD")),

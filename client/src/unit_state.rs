@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 const UNIT: &str = "gatepost.service";
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,StatusText";
 const START: &str = "systemctl start gatepost; after an installation: man gatepostd, First steps";
-const MEND: &str = "mend that, then: systemctl restart gatepost.socket gatepost.service";
+const MEND: &str = "fix that, then: systemctl restart gatepost.socket gatepost.service";
 
 /// The properties of gatepost.service.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl UnitState {
             }
             ("activating", "auto-restart") => Some(NotRunning {
                 exit_code: 69,
-                message: format!("gatepostd is about to be started again: it ended: {why}"),
+                message: format!("systemd is about to restart gatepostd, which ended: {why}"),
                 next_step: "journalctl -u gatepost",
                 starts_by_itself: true,
             }),

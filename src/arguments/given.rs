@@ -32,7 +32,7 @@ impl Given {
         let mode = modes.next();
         if let (Some(mode), Some(other)) = (mode, modes.next()) {
             return Err(format!(
-                "{} and {} exclude each other",
+                "{} and {} cannot be combined",
                 mode.option.name, other.option.name
             ));
         }

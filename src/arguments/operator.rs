@@ -24,10 +24,10 @@ pub(super) fn allow(given: &Given, config: Option<PathBuf>) -> Result<AllowReque
     rule.publish = given.texts("--publish")?;
     rule.subscribe = given.texts("--subscribe")?;
     if rule.who == Selectors::default() {
-        return Err("say whom to allow it: --user, --group, --uid, --gid or --unit".to_owned());
+        return Err("name who is to be allowed: --user, --group, --uid, --gid or --unit".to_owned());
     }
     if rule.is_empty() {
-        return Err("say what to allow: --role-alias, --publish or --subscribe".to_owned());
+        return Err("name what to allow: --role-alias, --publish or --subscribe".to_owned());
     }
     Ok(request)
 }

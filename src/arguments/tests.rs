@@ -133,7 +133,7 @@ fn a_mistake_is_named_and_help_lists_every_option() {
     for (words, says) in [
         (&["--chek-config"][..], "did you mean --check-config?"),
         (&["--config=/x", "--config", "/y"], "--config is given twice"),
-        (&["--check", "--support"], "--check and --support exclude each other"),
+        (&["--check", "--support"], "--check and --support cannot be combined"),
         (&["--json"], "--json belongs to --check"),
         (&["--user=a", "--check"], "--user belongs to --allow"),
         (&["extra"], "unexpected argument"),

@@ -51,7 +51,7 @@ fn report_role_aliases(
     for alias in &config.role_aliases {
         let (name, permission) = (ROLE_ALIAS.of(&alias.name), Permission::RoleAlias(&alias.name));
         if let Some(rule) = access.find_rule(&account.within(None), permission, "") {
-            report.ok(name, format!("{account} may have it by {rule}"));
+            report.ok(name, format!("{account} is allowed by {rule}"));
             continue;
         }
         let in_unit = |unit: &&str| {
@@ -64,7 +64,7 @@ fn report_role_aliases(
             true => report.add(
                 name,
                 Outcome::Warn,
-                format!("{account} may not have it: no rule gives it"),
+                format!("{account} is not allowed: no rule grants it"),
                 None,
             ),
         }
@@ -103,7 +103,7 @@ fn report_topics(
         true => report.add(
             check,
             Outcome::Warn,
-            format!("{account} may {} to nothing: no rule gives it a topic", check.name),
+            format!("{account} may {} to no topic: no rule grants one", check.name),
             None,
         ),
     }
@@ -137,7 +137,7 @@ impl Account {
             (Ok(None), None) => format!("there is no user {user:?}"),
             (Err(error), _) => format!("the user {user:?} cannot be looked up: {error}"),
         };
-        let step = "getent passwd shows those there are; a number is taken as well";
+        let step = "getent passwd lists the users; a number is accepted as well";
         Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
     }
 

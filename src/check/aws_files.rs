@@ -20,8 +20,8 @@ pub fn check(user: &str, home: &Path, config: &Config, report: &mut Report) {
     let files = AwsFiles::of_environment(Some(home.to_owned()));
     let found = files.sources();
     for why in &found.unread {
-        let problem = Problem::configuration(format!("{why}, so what programs find there is not known"));
-        report.warn(AWS_FILES, &problem.next("look at it, or let this user read it"));
+        let problem = Problem::configuration(format!("{why}, so it is unknown what programs find there"));
+        report.warn(AWS_FILES, &problem.next("check it, or make it readable for this user"));
     }
     let own: BTreeSet<&str> = found
         .sources
@@ -45,7 +45,7 @@ pub fn check(user: &str, home: &Path, config: &Config, report: &mut Report) {
                 format!("profiles that use gatepost: {}", names.join(", "))
             }
         };
-        report.ok(AWS_FILES, format!("nothing in them is in the way; {profiles}"));
+        report.ok(AWS_FILES, format!("nothing in them gets in the way; {profiles}"));
     }
 }
 
@@ -189,12 +189,12 @@ mod tests {
             (
                 "",
                 String::new(),
-                "ok    AWS files  nothing in them is in the way; no profile there uses gatepost",
+                "ok    AWS files  nothing in them gets in the way; no profile there uses gatepost",
             ),
             (
                 process,
                 String::new(),
-                "ok    AWS files  nothing in them is in the way; profiles that use gatepost: t",
+                "ok    AWS files  nothing in them gets in the way; profiles that use gatepost: t",
             ),
             (process, keys("other"), "ok    AWS files"),
             (

@@ -29,7 +29,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// Makes the call with `credentials`, and reports the caller that AWS returns.
 pub async fn check(config: &Config, alias: &str, credentials: &Credentials, clock: &SharedClock, report: &mut Report) {
     let Some(region) = config.aws.region().or_else(region_from_environment) else {
-        return report.skip(AWS_CALL, "the endpoints' names tell no Region; AWS_REGION can name one");
+        return report.skip(AWS_CALL, "the endpoints' names contain no Region; set AWS_REGION");
     };
     match call(config, &region, credentials, clock).await {
         Ok(arn) => report.ok(AWS_CALL, format!("sts:GetCallerIdentity with {alias}: {arn}")),
@@ -72,9 +72,9 @@ async fn call(
         Err(error) => Err(error),
     };
     let answer = answer.map_err(|error| match error {
-        RequestError::TooLarge => {
-            Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes, and STS does not"))
-        }
+        RequestError::TooLarge => Problem::wait(format!(
+            "{endpoint} sent more than {MAX_BODY} bytes, which STS never does"
+        )),
         error => Problem::wait(format!("{endpoint}: {}", with_causes(&error))),
     })?;
     let (status, body) = (answer.status, answer.body);
@@ -88,7 +88,7 @@ async fn call(
     match (status.is_success(), between("<Arn>", "</Arn>")) {
         (true, Some(arn)) => Ok(arn),
         (true, None) => Err(Problem::wait(format!(
-            "{endpoint} answered {status}, and not as STS does"
+            "{endpoint} answered {status}, but not in the form of STS"
         ))),
         (false, _) => {
             let words = between("<Message>", "</Message>").unwrap_or_else(|| status.to_string());

@@ -24,7 +24,7 @@ pub fn check_clock(clock: &SharedClock, report: &mut Report) -> bool {
 /// Reports the skew of the clock, if AWS's time is known.
 pub fn check_skew(clock: &SharedClock, report: &mut Report) {
     match clock.skew() {
-        None => report.skip(CLOCK_SKEW, "AWS has not said it"),
+        None => report.skip(CLOCK_SKEW, "AWS's time is not known yet"),
         Some(skew) if skew.is_serious() => report.failed(CLOCK_SKEW, &timekeeper::skew_problem(skew)),
         Some(skew) => report.ok(CLOCK_SKEW, format!("this machine's clock is {skew}")),
     }

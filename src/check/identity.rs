@@ -34,7 +34,7 @@ pub async fn check(
         for check in [MODULE, TOKEN, PIN, KEY, CERTIFICATE, EXPIRY] {
             report.skip(
                 check,
-                "the token has rejected the PIN, and is left alone until gatepost is started again",
+                "the token has rejected the PIN; gatepost does not try it again before its next start",
             );
         }
         return None;
@@ -42,7 +42,7 @@ pub async fn check(
     let pin_file = config.token.pin_file.as_deref();
     let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
     if !token::check(config, &pin, report) {
-        report.skip(CERTIFICATE, "there is no key that it could belong to");
+        report.skip(CERTIFICATE, "there is no key to compare it with");
         report.skip(EXPIRY, "as above");
         return None;
     }

@@ -32,10 +32,7 @@ pub fn oldest_waiting_since(page: &Value, clock: &SharedClock) -> Option<SystemT
 
 /// Reports a message that has been waiting for long.
 pub fn report_waiting(since: SystemTime, counts: &str, report: &mut Report) {
-    let message = format!(
-        "{counts}\nthe first of those that wait was accepted at {}",
-        rfc3339(since)
-    );
+    let message = format!("{counts}\nthe oldest of them was accepted at {}", rfc3339(since));
     let step = "gatepost status, gatepost outbox list";
     report.add(MESSAGES, Outcome::Warn, message, Some(step));
 }
@@ -46,7 +43,7 @@ pub fn check_offline(config: &Config, report: &mut Report) {
         Ok(None) => report.ok(MESSAGES, "there are none yet"),
         Ok(Some(counts)) if counts.parked > 0 => {
             let message = format!(
-                "queued: {}, parked: {}\nAWS did not take {} of them, which are kept aside",
+                "queued: {}, parked: {}\nAWS rejected {} of them, which are parked",
                 counts.queued, counts.parked, counts.parked
             );
             report.add(MESSAGES, Outcome::Warn, message, Some("gatepost outbox list --parked"));

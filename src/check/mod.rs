@@ -24,7 +24,7 @@ mod verdict;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::check_config::lack_permission;
+use crate::check_config::should_be_root;
 use crate::clock::{SharedClock, SystemClock, is_set};
 use crate::config::{self, ConfigError, Folders};
 use crate::identity::roots;
@@ -110,7 +110,7 @@ async fn check_without_configuration(folders: &Folders, clock: SharedClock, repo
         Answer::Status(status) => online::check(folders, None, &clock, status, report).await,
         Answer::NotRunning(why) => {
             why.report_to(report);
-            report.skip(REST, "without a configuration nothing is known");
+            report.skip(REST, "nothing can be checked without a configuration");
         }
     }
 }
@@ -135,7 +135,7 @@ fn with_clock<F: Future<Output = ()>>(check: impl FnOnce(SharedClock) -> F) -> R
 /// Reports a configuration that cannot be read. If the caller lacks permission, suggests sudo.
 fn report_config_error(error: &ConfigError, report: &mut Report) {
     let problem = Problem::configuration(error.to_string());
-    match lack_permission(error.findings()) {
+    match should_be_root(error.is_denied()) {
         true => report.fail(
             CONFIGURATION,
             Exit::NO_PERMISSION,

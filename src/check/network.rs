@@ -60,7 +60,7 @@ pub async fn check(
     for address in addresses {
         match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {
-                report.ok(tcp, format!("{address} takes connections"));
+                report.ok(tcp, format!("{address} accepts connections"));
                 return true;
             }
             Ok(Err(error)) => why = format!("{address}: {}", clean(error)),
@@ -70,7 +70,7 @@ pub async fn check(
     let problem = Problem::wait(format!("{endpoint} cannot be reached: {why}"));
     report.failed(
         tcp,
-        &problem.next("check the route and the firewall: AWS IoT needs 8883 and 443 outwards"),
+        &problem.next("check the route and the firewall: AWS IoT needs the outbound ports 8883 and 443"),
     );
     false
 }
@@ -99,7 +99,7 @@ pub async fn verify_server(name: Check, endpoint: &Endpoint, alpn: &[&str], trus
     {
         Ok(()) => report.ok(
             name,
-            format!("{endpoint} proved who it is; it was asked without a device certificate"),
+            format!("{endpoint} has authenticated itself; no device certificate was sent to it"),
         ),
         Err(problem) => report.failed(name, &problem),
     }
@@ -107,10 +107,10 @@ pub async fn verify_server(name: Check, endpoint: &Endpoint, alpn: &[&str], trus
 
 async fn look_up(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, String> {
     let found = timeout(DNS_TIMEOUT, lookup_host((endpoint.host.as_str(), endpoint.port))).await;
-    let found = found.map_err(|_| format!("the name service gave no answer in {} s", DNS_TIMEOUT.as_secs()))?;
+    let found = found.map_err(|_| format!("the name service did not answer within {} s", DNS_TIMEOUT.as_secs()))?;
     let addresses: Vec<SocketAddr> = found.map_err(clean)?.collect();
     match addresses.is_empty() {
-        true => Err("the name service knows none".to_owned()),
+        true => Err("the name service has none".to_owned()),
         false => Ok(addresses),
     }
 }

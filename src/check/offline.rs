@@ -26,12 +26,12 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     let lock = match instance_lock::lock(&config.folders) {
         Ok(lock) => Some(lock),
         Err(fatal) if fatal.exit == Exit::Busy => {
-            let problem = Problem::wait("it does not answer on its socket, but runs: its lock is held");
+            let problem = Problem::wait("it is running (its lock is held), but does not answer on its socket");
             report.failed(
                 DAEMON,
                 &problem.next("systemctl status gatepost, journalctl -u gatepost"),
             );
-            return report.skip(REST, "the token is the running daemon's");
+            return report.skip(REST, "the running daemon uses the token");
         }
         // The daemon creates its folder when it starts. A lack of permission is reported with the first file that cannot be read.
         Err(_) => None,
@@ -42,7 +42,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     check_loopback(config, report);
     // Files that the token's module writes must belong to the user of the service, or the daemon could not use them.
     if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.switch_process()) {
-        report.warn(USER, &Problem::wait(format!("this goes on as root: {why}")));
+        report.warn(USER, &Problem::wait(format!("the checks continue as root: {why}")));
     }
     let clock_set = check_clock(clock, report);
     let identity = identity::check(config, clock, &why, report).await;
@@ -113,7 +113,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
 fn check_environment(config: &Config, report: &mut Report) {
     if let Err(error) = take_environment() {
         let problem = Problem::wait(format!(
-            "this goes on without the variables of gatepost.service: {error}"
+            "the checks continue without the variables of gatepost.service: {error}"
         ));
         return report.warn(
             ENVIRONMENT,
@@ -150,7 +150,7 @@ fn check_loopback(config: &Config, report: &mut Report) {
         }
         Some(holder) => report.failed(
             LOOPBACK,
-            &Problem::configuration(format!("loopback.listen: at {address} listens {holder}"))
+            &Problem::configuration(format!("loopback.listen: {holder} listens at {address}"))
                 .next("stop that program, and find out why it is there; or choose another port"),
         ),
     }
@@ -195,7 +195,7 @@ async fn check_credentials(
     for alias in &config.role_aliases {
         let name = ROLE_ALIAS.of(&alias.name);
         let Some(probe) = probe.filter(|_| there) else {
-            report.skip(name, "the credentials endpoint was not asked");
+            report.skip(name, "the credentials endpoint was not queried");
             continue;
         };
         match probe.credentials(&alias.name).await {
@@ -217,7 +217,7 @@ async fn check_credentials(
 async fn handshake(probe: &Probe, endpoint: &Endpoint, name: Check, report: &mut Report) -> bool {
     match probe.handshake(endpoint).await {
         Ok(()) => {
-            report.ok(name, format!("{endpoint} proved who it is"));
+            report.ok(name, format!("{endpoint} has authenticated itself"));
             true
         }
         Err(problem) => {

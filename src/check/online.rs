@@ -36,13 +36,16 @@ pub async fn check(
     let phase = |part: &str| text(&format!("/{part}/phase")).to_owned();
     let Some(mut verdict) = Verdict::read(&status) else {
         let problem = Problem::configuration(format!(
-            "gatepostd {} runs, which is older than this check",
+            "gatepostd {} is running, which is older than this check",
             text("/version")
         ));
         return report.failed(DAEMON, &problem.next("systemctl restart gatepost"));
     };
     let version = text("/version");
-    report.ok(DAEMON, format!("gatepostd {version} runs since {}", text("/started")));
+    report.ok(
+        DAEMON,
+        format!("gatepostd {version} has been running since {}", text("/started")),
+    );
     verdict.report_state(report);
     report_part_findings(&mut verdict, "configuration", CONFIGURATION, report);
     check_clock(clock, report);
@@ -246,7 +249,7 @@ async fn request_credentials(
         }
         (403, _) => {
             // This may be intended. Root gets all credentials.
-            let message = text("message").unwrap_or("no access rule gives it").to_owned();
+            let message = text("message").unwrap_or("no access rule grants it").to_owned();
             report.add(check.clone(), Outcome::Warn, message, text("hint"));
             if verdict.has_alias(alias) {
                 verdict.report_alias(alias, check, String::new(), report);
@@ -256,7 +259,7 @@ async fn request_credentials(
             verdict.report_alias(alias, check, String::new(), report);
         }
         _ => {
-            let message = text("message").unwrap_or("the daemon's answer is not understood");
+            let message = text("message").unwrap_or("the daemon's answer cannot be parsed");
             report.fail(check, Exit::Unavailable, &Problem::wait(message));
         }
     }

@@ -21,8 +21,10 @@ pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> bool {
             (Err((_, error)), Some(Step::Pin)) if step == Step::Pin && is_pin_only_for_service(error, config) => report
                 .warn(
                     name,
-                    &Problem::wait("systemd hands the PIN to the service alone, so what needs the key was not tried")
-                        .next("systemctl start gatepost, then check again"),
+                    &Problem::wait(
+                        "systemd passes the PIN only to the service, so nothing that needs the key was checked",
+                    )
+                    .next("systemctl start gatepost, then check again"),
                 ),
             (Err((_, error)), Some(at)) if at == step => report_failure(name, error, report),
             (_, Some(at)) if step > at => report.skip(name, "because of the failure above"),
@@ -61,10 +63,10 @@ fn report_success(step: Step, name: Check, config: &Config, examined: &Examined,
         (Step::Module, ..) => report.ok(name, passed_message(step, config)),
         (Step::Token, ..) => report.ok(name, format!("\"{}\"", examined.label)),
         (Step::Pin, ..) if examined.login && examined.protected_path => {
-            report.ok(name, "the token took it by its own reader");
+            report.ok(name, "the token accepted it from its own reader");
         }
         (Step::Pin, ..) if examined.login => report.ok(name, "the token has accepted it"),
-        (Step::Pin, ..) => report.ok(name, "the token wants none"),
+        (Step::Pin, ..) => report.ok(name, "the token requires none"),
         (Step::Key, Some(algorithm), _) => report.ok(
             name,
             format!("{uri}, {algorithm}; a signature of it was made and verified"),

@@ -27,10 +27,10 @@ impl Server {
     fn root_step(self) -> &'static str {
         match self {
             Self::Aws => {
-                "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that opens TLS cannot be used"
+                "check aws.root-ca, and that the endpoint is one of data type iot:Data-ATS; a proxy that intercepts TLS cannot be used"
             }
             Self::Est => {
-                "check that enrolment.est.server-ca has the root of the EST server; a proxy that opens TLS cannot be used"
+                "check that enrolment.est.server-ca has the root of the EST server; a proxy that intercepts TLS cannot be used"
             }
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn problem(server: Server, endpoint: &Endpoint, error: &(dyn StdError
     {
         return Problem::configuration(format!("TLS with {endpoint} failed: {what}")).next(
             "check this machine's clock: timedatectl; if it is right, the endpoint's certificate is not: check the endpoint's name, \
-             and that no proxy opens TLS",
+             and that no proxy intercepts TLS",
         );
     }
     let message = format!("TLS with {endpoint} failed: {}", clean(tls));

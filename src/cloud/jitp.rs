@@ -78,7 +78,7 @@ impl Provisioning {
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let record = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged in line {} and is begun anew", path.display(), error.line()))
+                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged in line {} and is recreated", path.display(), error.line()))
                 .ok(),
             Err(_) => None,
         };
@@ -239,7 +239,7 @@ impl Provisioning {
         }
         if is_active {
             return Some(Problem::wait(format!(
-                "AWS takes no connection now ({seen}); the certificate is active, because the credentials provider accepts it"
+                "AWS accepts no connection now ({seen}); the certificate is active, because the credentials provider accepts it"
             )));
         }
         let message = format!(
@@ -265,7 +265,7 @@ impl Provisioning {
         if let Err(error) = self.write(&record) {
             journal!(
                 Level::Warn, Event::StateUnwritable;
-                "provisioning: {} cannot be written; after a restart provisioning begins anew: {error}",
+                "provisioning: {} cannot be written; after a restart provisioning starts over: {error}",
                 self.path.display()
             );
         }

@@ -19,7 +19,7 @@ use crate::identity::{Identity, SendChain, ServerProof};
 use crate::problem::{Problem, with_causes};
 
 /// Next step for a server that does not speak MQTT.
-const SUSPECTS: &str = "find out who answers at this address: a proxy that opens TLS, or another broker";
+const SUSPECTS: &str = "find out who answers at this address: a proxy that intercepts TLS, or another broker";
 /// Number of attempts with a server that does not speak MQTT. If it gives the same answer each time, the cause is lasting.
 const TRIES: u32 = 3;
 

@@ -178,7 +178,7 @@ fn check_access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findi
             unit,
         };
         if who == Selectors::default() {
-            findings.add_fault(&key, "says nobody: it needs user, group, uid, gid or unit");
+            findings.add_fault(&key, "selects nobody: it needs user, group, uid, gid or unit");
         }
         for name in &item.role_aliases {
             if name != "*" && !aliases.iter().any(|alias| alias.name == *name) {
@@ -199,7 +199,7 @@ fn check_access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findi
             |rule: &&AccessRule| rule.who == who && rule.token_file.is_some() && rule.token_file != token_file;
         if let (Some(_), Some(other)) = (&token_file, rules.iter().find(conflicts)) {
             let why = format!(
-                "is another than in {}, which is for the same: one token is for both",
+                "differs from the one in {}, which selects the same programs: they share one token",
                 other.place
             );
             findings.add_fault(&format!("{key}.token-file"), why);

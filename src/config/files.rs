@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::error::FileFault;
 use super::file_permissions;
 use super::merged::{Merged, Sources};
 use super::raw::Raw;
 use super::toml_fault;
-use crate::foreign_text::{clean, one_line};
 use crate::regular_file::{self, FileError};
 
 /// Where the configuration is, unless the command line names another file.
@@ -43,32 +43,34 @@ pub struct Draft {
 ///
 /// # Errors
 /// With a line for each file that cannot be used.
-pub(super) fn load(main: &Path, draft: Option<&Draft>) -> Result<Loaded, Vec<String>> {
-    let mut messages = Vec::new();
+pub(super) fn load(main: &Path, draft: Option<&Draft>) -> Result<Loaded, Vec<FileFault>> {
+    let mut faults = Vec::new();
     let mut merged = Table::new();
     let mut sources = Sources::new(main);
-    let mut files = find_files(main, &mut messages);
+    let mut files = find_files(main, &mut faults);
     files.extend(draft.map(|draft| draft.path.clone()));
     for file in files {
         let content = match draft.filter(|draft| draft.path == file) {
-            Some(draft) => parse(&file, &draft.text),
+            Some(draft) => parse(&file, &draft.text).map_err(FileFault::from),
             None => read(&file),
         };
         match content {
             Ok(table) => merge(&mut merged, table, "", &file, &mut sources.keys),
-            Err(message) => messages.push(message),
+            Err(fault) => faults.push(fault),
         }
     }
-    if !messages.is_empty() {
-        // The names of the files are untrusted text as well.
-        return Err(messages.iter().map(|message| one_line(message)).collect());
+    if !faults.is_empty() {
+        return Err(faults);
     }
     match merged.clone().try_into::<Raw>() {
         Ok(raw) => Ok(Loaded {
             raw,
             merged: Merged { table: merged, sources },
         }),
-        Err(error) => Err(vec![format!("{}: {}", main.display(), toml_fault::describe(&error))]),
+        Err(error) => {
+            let message = format!("{}: {}", main.display(), toml_fault::describe(&error));
+            Err(vec![message.into()])
+        }
     }
 }
 
@@ -85,13 +87,13 @@ pub fn drop_in_folder(main: &Path) -> PathBuf {
 }
 
 /// Lists the main file and the drop-ins, in the order of their names.
-fn find_files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
+fn find_files(main: &Path, faults: &mut Vec<FileFault>) -> Vec<PathBuf> {
     let mut files = vec![main.to_owned()];
-    messages.extend(main.parent().and_then(find_folder_fault));
+    faults.extend(main.parent().and_then(find_folder_fault).map(FileFault::from));
     let folder = drop_in_folder(main);
     match fs::read_dir(&folder) {
         Ok(entries) => {
-            messages.extend(find_folder_fault(&folder));
+            faults.extend(find_folder_fault(&folder).map(FileFault::from));
             let mut dropped: Vec<PathBuf> = entries
                 .filter_map(|entry| entry.ok().map(|entry| entry.path()))
                 .filter(|path| is_drop_in(path))
@@ -100,7 +102,7 @@ fn find_files(main: &Path, messages: &mut Vec<String>) -> Vec<PathBuf> {
             files.append(&mut dropped);
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => messages.push(format!("{}: cannot be listed: {}", folder.display(), clean(error))),
+        Err(error) => faults.push(FileFault::unreadable(&folder, "listed", &error)),
     }
     files
 }
@@ -127,18 +129,18 @@ fn is_drop_in(path: &Path) -> bool {
 }
 
 /// Reads one file. It is checked on its own, so that a wrong key or type is reported with its file and line.
-pub(super) fn read(file: &Path) -> Result<Table, String> {
+pub(super) fn read(file: &Path) -> Result<Table, FileFault> {
     let name = file.display();
-    let unreadable = |error: std::io::Error| format!("{name}: cannot be read: {}", clean(error));
+    let unreadable = |error: std::io::Error| FileFault::unreadable(file, "read", &error);
     let found = fs::metadata(file).map_err(unreadable)?;
     file_permissions::check(file, &found)?;
     let bytes = regular_file::read(file, MAX_SIZE).map_err(|error| match error {
         FileError::Io(error) => unreadable(error),
-        FileError::NotAFile => format!("{name}: cannot be read: it is no regular file"),
-        FileError::TooLarge => format!("{name}: is larger than 1 MiB, which no configuration is"),
+        FileError::NotAFile => format!("{name}: cannot be read: it is not a regular file").into(),
+        FileError::TooLarge => format!("{name}: is larger than 1 MiB, which no configuration is").into(),
     })?;
     let text = decode(bytes).map_err(|what| format!("{name}: {what}: save it as UTF-8"))?;
-    parse(file, &text)
+    parse(file, &text).map_err(FileFault::from)
 }
 
 fn parse(file: &Path, text: &str) -> Result<Table, String> {
@@ -214,8 +216,8 @@ mod tests {
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         for (path, words) in [
-            (pipe, "it is no regular file"),
-            (folder.path().to_owned(), "it is no regular file"),
+            (pipe, "it is not a regular file"),
+            (folder.path().to_owned(), "it is not a regular file"),
             (folder.path().join("nothing"), "cannot be read: "),
             (at("large", &[b'#'; 1024 * 1024 + 1]), "larger than 1 MiB"),
             (at("utf-16le", &utf16(u16::to_le_bytes)), "is UTF-16"),
@@ -231,7 +233,7 @@ mod tests {
             (at("binary", b"\x7fELF\xff"), "is not UTF-8"),
             (at("cut", b"[aws"), ":1:5: unclosed table"),
         ] {
-            let said = read(&path).expect_err(words);
+            let said = read(&path).expect_err(words).to_string();
             assert!(
                 said.starts_with(&path.display().to_string()) && said.contains(words),
                 "{said}"

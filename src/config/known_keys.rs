@@ -187,8 +187,8 @@ pub(super) fn suggest(name: &str, expected: &[&str]) -> Option<String> {
     let has_it = |table: &&KnownTable| table.keys.iter().any(|key| normalize(key) == normalize(name));
     let table = TABLES.iter().find(has_it)?;
     Some(match table.is_list {
-        true => format!("it belongs into [[{}]]", table.name),
-        false => format!("it belongs into [{}]", table.name),
+        true => format!("it belongs in [[{}]]", table.name),
+        false => format!("it belongs in [{}]", table.name),
     })
 }
 
@@ -277,13 +277,13 @@ mod tests {
             ("mqqt", &top, Some("did you mean `mqtt`?")),
             ("loopbak", &top, Some("did you mean `loopback`?")),
             ("tokens", &top, Some("did you mean `token`?")),
-            ("mqtt-endpoint", &top, Some("it belongs into [aws]")),
+            ("mqtt-endpoint", &top, Some("it belongs in [aws]")),
             ("role-alias", rule, Some("did you mean `role-aliases`?")),
             ("users", rule, Some("did you mean `user`?")),
             ("publich", rule, Some("did you mean `publish`?")),
             ("subscribes", rule, Some("did you mean `subscribe`?")),
-            ("module", aws, Some("it belongs into [token]")),
-            ("common_name", aws, Some("it belongs into [identity.subject]")),
+            ("module", aws, Some("it belongs in [token]")),
+            ("common_name", aws, Some("it belongs in [identity.subject]")),
             ("root-cas", aws, Some("did you mean `root-ca`?")),
             ("colour", aws, None),
             ("pin", aws, None),

@@ -171,7 +171,7 @@ fn read(path: &Path) -> Result<Document, String> {
     check_owner(found.is_file(), found.uid(), own, found.mode())?;
     let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| match error {
         FileError::Io(error) => format!("it cannot be read: {}", error.kind()),
-        FileError::NotAFile => "it is no regular file".to_owned(),
+        FileError::NotAFile => "it is not a regular file".to_owned(),
         FileError::TooLarge => "it is larger than 8 MiB".to_owned(),
     })?;
     // serde_json's errors are not shown, because they may quote a value.
@@ -192,7 +192,7 @@ fn read(path: &Path) -> Result<Document, String> {
 /// Refuses a file that someone else could have written, because access rules in it could grant them anything.
 fn check_owner(is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), String> {
     if !is_file {
-        return Err("it is no regular file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     if owner != own && owner != 0 {
         return Err(format!("it belongs to uid {owner}, and not to gatepost's user"));

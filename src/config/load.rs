@@ -39,7 +39,7 @@ fn load_with(
     folders: &Folders,
     is_only_examined: bool,
 ) -> Result<Config, ConfigError> {
-    let loaded = files::load(path, draft).map_err(ConfigError::new)?;
+    let loaded = files::load(path, draft).map_err(|faults| ConfigError::of_files(&faults))?;
     let messages = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.message).collect();
     check::check(loaded, folders, is_only_examined).map_err(|faults| ConfigError::new(messages(faults)))
 }

@@ -61,7 +61,7 @@ impl ProxyAddress {
         // This check comes first, so that a password is never repeated in a message.
         if text.contains('@') {
             return Err(
-                "has a user name in it; the name belongs into network.proxy-user, and the password into a file of its own \
+                "has a user name in it; the name belongs in network.proxy-user, and the password into a file of its own \
                  (network.proxy-secret-file) or the systemd credential proxy-secret"
                     .to_owned(),
             );

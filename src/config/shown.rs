@@ -18,7 +18,7 @@ pub fn show(file: &Path) -> String {
     let mut lines = Vec::new();
     match read(file) {
         Ok(table) => add_table(&table, "", &mut lines),
-        Err(fault) => lines.push(format!("(its values are not shown: {})", one_line(&fault))),
+        Err(fault) => lines.push(format!("(its values are not shown: {})", one_line(&fault.to_string()))),
     }
     Redaction::of(&lines.join("\n"))
 }

@@ -149,7 +149,7 @@ fn every_message_names_file_key_and_reason() {
         ),
         (
             "[[access]]\nrole-aliases = [\"*\"]",
-            "conf.d/x.toml: access[0]: says nobody",
+            "conf.d/x.toml: access[0]: selects nobody",
         ),
         (
             "[[access]]\nuid = 1\nrole-aliases = [\"b\"]",

@@ -237,7 +237,7 @@ impl ReadSet {
             && *thing_name != self.thing_name
         {
             return refused(format!(
-                "its credentials are thing {}'s, and this is {thing_name}",
+                "its credentials belong to thing {}, and this is {thing_name}",
                 quoted(&self.thing_name)
             ));
         }
@@ -246,7 +246,7 @@ impl ReadSet {
             return refused("a part of its credentials is empty".into());
         }
         let Ok(expiration) = humantime::parse_rfc3339(&self.expiration) else {
-            return refused("its expiration is no time".into());
+            return refused("its expiration is not a time".into());
         };
         let credentials = Credentials::received(
             &self.access_key_id,
@@ -258,10 +258,10 @@ impl ReadSet {
         .for_thing(&self.thing_name)
         .expiring_at_boot(Duration::from_millis(self.expires_at_boot_ms));
         if credentials.expires_at_boot().saturating_sub(clock.boot()) > LONGEST_LIFETIME {
-            return refused("its credentials claim to live longer than AWS lets any".into());
+            return refused("its credentials claim a longer lifetime than AWS allows".into());
         }
         if !credentials.usable(clock) {
-            return refused(format!("its credentials live only until {}", rfc3339(expiration)));
+            return refused(format!("its credentials are valid only until {}", rfc3339(expiration)));
         }
         Ok(Entry {
             role_alias: self.role_alias,

@@ -94,7 +94,7 @@ async fn hold(
             }
             match start::begin(path) {
                 Ok(start) => {
-                    journal!(Level::Info, Event::ConfigurationLoaded; "configuration: the files can be used, and the start goes on");
+                    journal!(Level::Info, Event::ConfigurationLoaded; "configuration: the files are valid, and the start continues");
                     return Ok(Some(start));
                 }
                 // Other faults may be temporary: systemd starts the service again.

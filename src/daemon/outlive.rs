@@ -33,7 +33,7 @@ pub(super) fn announce(fatal: &Fatal) {
     );
     journal!(
         Level::Warn, Event::CredentialsOutlive;
-        "gatepostd goes on to hand out the credentials that it has, and ends with {} when the last ones have expired; next: when it is mended, systemctl restart gatepost",
+        "gatepostd keeps serving the credentials that it has, and exits with {} once the last of them have expired; next: fix the cause, then: systemctl restart gatepost",
         fatal.exit as u8
     );
 }

@@ -229,7 +229,7 @@ impl Reloader {
         if let Err(error) = saved.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             journal!(
                 Level::Warn, Event::ConfigurationNotKept;
-                "configuration: it is not kept for a start that finds the files wrong: {error}; next: see that the state folder can be written"
+                "configuration: it is not saved as the last good configuration: {error}; next: see that the state folder can be written"
             );
         }
     }

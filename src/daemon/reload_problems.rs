@@ -23,7 +23,7 @@ pub(super) fn difference_problem(changes: &Changes) -> (ConfigurationPhase, Opti
     );
     let next_step = match changes.at_restart.is_empty() {
         true => "systemctl reload gatepost",
-        false => "systemctl restart gatepost, because a reload does not take all of it",
+        false => "systemctl restart gatepost, because a reload does not apply all of it",
     };
     (
         ConfigurationPhase::Differs,
@@ -34,7 +34,7 @@ pub(super) fn difference_problem(changes: &Changes) -> (ConfigurationPhase, Opti
 /// Returns the problem for files that are invalid while the previous configuration is in use.
 pub(super) fn fault_problem(error: &ConfigError) -> Problem {
     let message = format!(
-        "the configuration files are wrong, and what they said before is in use: {}",
+        "the configuration files are wrong, and the configuration that was loaded before is in use: {}",
         error.brief()
     );
     Problem::configuration(message).next("correct them; `gatepostd --check-config` says what is still wrong")
@@ -65,7 +65,7 @@ mod tests {
             (
                 changes(&["access"], &["token.key"]),
                 ConfigurationPhase::Differs,
-                "the configuration files differ from what is in use: access, token.key; next: systemctl restart gatepost, because a reload does not take all of it",
+                "the configuration files differ from what is in use: access, token.key; next: systemctl restart gatepost, because a reload does not apply all of it",
             ),
         ] {
             let (found, problem) = difference_problem(&changes);

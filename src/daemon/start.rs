@@ -75,7 +75,7 @@ fn fall_back(good: LastGood, fatal: Fatal) -> Result<Start, Fatal> {
     for rule in last_good::find_revived_rules(&start.config) {
         journal!(
             Level::Warn, Event::ConfigurationLastGood;
-            "configuration: an access rule that the files do not have any more is in use again: {rule}"
+            "configuration: an access rule that was removed from the files is in use again: {rule}"
         );
     }
     Ok(Start {
@@ -138,7 +138,7 @@ impl Fallback {
     pub(super) fn problem(&self, fault: &str) -> Problem {
         let left_out = match self.left_out.as_slice() {
             [] => String::new(),
-            all => format!(", without what this version does not take ({})", all.join("; ")),
+            all => format!(", without what this version does not accept ({})", all.join("; ")),
         };
         let message = format!(
             "the configuration files are wrong, so the last good configuration, saved at {}, is in use since the start{left_out}: {}",
@@ -181,7 +181,7 @@ mod tests {
         fallback.left_out.push("mqtt.old: unknown field".to_owned());
         let said = fallback.problem("a.toml:1:1: no TOML").to_string();
         assert!(
-            said.contains("without what this version does not take (mqtt.old: unknown field)"),
+            said.contains("without what this version does not accept (mqtt.old: unknown field)"),
             "{said}"
         );
     }

@@ -86,7 +86,7 @@ impl Certificate {
         // Other certificates for the same key are older or newer ones of this gateway, not CA certificates.
         parsed.retain(|other| other.public_key().raw != device.public_key().raw);
         if let Some(algorithm) = find_refused_algorithm(&device) {
-            let fault = format!("is signed with {algorithm}, which AWS IoT does not take");
+            let fault = format!("is signed with {algorithm}, which AWS IoT does not accept");
             return Err(unusable(
                 source.path,
                 &fault,
@@ -206,11 +206,16 @@ fn extract_thing_name(path: &Path, device: &X509Certificate) -> Result<String, C
     let step = "sign the request again without changing its subject, or set identity.thing-name";
     match common_names(device.subject()).as_slice() {
         [Some(name)] => {
-            check_thing_name(name)
-                .map_err(|why| unusable(path, &format!("has a common name that is no thing name: {why}"), step))?;
+            check_thing_name(name).map_err(|why| {
+                unusable(
+                    path,
+                    &format!("has a common name that is not a thing name: {why}"),
+                    step,
+                )
+            })?;
             Ok(name.clone())
         }
-        [None] => Err(unusable(path, "has a common name that is no text", step)),
+        [None] => Err(unusable(path, "has a common name that is not text", step)),
         [] => Err(unusable(
             path,
             "has no common name, and the common name is the thing name",

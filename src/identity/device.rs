@@ -58,6 +58,6 @@ fn report_ca(path: &Path, first: &X509Certificate) -> CertificateError {
     unusable(
         path,
         &format!("begins with a CA certificate ({})", describe(first.subject())),
-        "put the device certificate there; CA certificates belong into identity.ca-chain",
+        "put the device certificate there; CA certificates belong in identity.ca-chain",
     )
 }

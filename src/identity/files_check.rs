@@ -42,9 +42,7 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
             est.server_ca.display(),
             error.describe()
         );
-        found
-            .faults
-            .push(Problem::configuration(message).next(error.next_step()));
+        found.faults.push(error.to_problem(message, error.next_step()));
     }
     if let Some(claim) = config.enrolment.claim() {
         let (faults, warnings) = examine_claim(claim, config, clock);
@@ -56,9 +54,7 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
         && let Err(error) = pem_file::read(path)
     {
         let message = format!("identity.ca-chain: {} {}", path.display(), error.describe());
-        found
-            .faults
-            .push(Problem::configuration(message).next(error.next_step()));
+        found.faults.push(error.to_problem(message, error.next_step()));
         return found;
     }
     match Certificate::load(&source, None, clock) {

@@ -21,7 +21,7 @@ pub(super) fn find_violations(path: &Path, device: &X509Certificate, issuers: &[
             Ok(None) => continue,
             Err(_) => {
                 let message = format!("the CA certificate {ca_name} has nameConstraints twice, or damaged");
-                found.push(Problem::configuration(message).next("make the CA's certificate again"));
+                found.push(Problem::configuration(message).next("reissue the CA certificate"));
                 continue;
             }
         };

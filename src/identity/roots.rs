@@ -38,10 +38,9 @@ pub fn load(root_ca: Option<&Path>) -> Result<Arc<RootCertStore>, Problem> {
     let mut store = RootCertStore::empty();
     match root_ca {
         Some(path) => add(&mut store, path).map_err(|error| {
-            Problem::configuration(format!("aws.root-ca: {} {}", path.display(), error.describe())).next(format!(
-                "give a PEM file of root certificates, or leave aws.root-ca out to trust Amazon's; {}",
-                error.next_step()
-            ))
+            let message = format!("aws.root-ca: {} {}", path.display(), error.describe());
+            let step = "give a PEM file of root certificates, or leave aws.root-ca out to trust Amazon's";
+            error.to_problem(message, format!("{step}; {}", error.next_step()))
         })?,
         None => {
             for name in AMAZON_ROOTS {
@@ -99,7 +98,7 @@ fn is_root(certificate: &X509Certificate) -> bool {
 /// Describes why a certificate cannot verify a server.
 fn find_fault(certificate: &X509Certificate, now: Option<i64>) -> Option<String> {
     if !is_root(certificate) {
-        return Some("is no CA's certificate (basicConstraints CA:TRUE)".to_owned());
+        return Some("is not a CA certificate (basicConstraints CA:TRUE)".to_owned());
     }
     let usage = certificate.key_usage().ok().flatten();
     if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {

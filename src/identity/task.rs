@@ -224,7 +224,10 @@ impl IdentityTask {
         }
         match has_identity {
             false => Problem::wait(format!("waiting for a certificate at {path}")).next(step),
-            true => Problem::configuration(format!("{path} is gone; the one read before is still used")).next(step),
+            true => Problem::configuration(format!(
+                "{path} was removed; the certificate that was read before stays in use"
+            ))
+            .next(step),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn check_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     if !ca.is_ca() {
         warn(
             "is not marked as a CA's (basicConstraints CA:TRUE): AWS IoT does not register it".to_owned(),
-            "make the CA's certificate again with basicConstraints = critical, CA:TRUE",
+            "reissue the CA certificate with basicConstraints = critical, CA:TRUE",
         );
     }
     if ca
@@ -99,7 +99,7 @@ pub(super) fn check_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     {
         warn(
             "may not sign certificates: its key usage lacks keyCertSign".to_owned(),
-            "make the CA's certificate again with keyUsage = critical, keyCertSign, cRLSign",
+            "reissue the CA certificate with keyUsage = critical, keyCertSign, cRLSign",
         );
     }
     if let Some(bits) = rsa_bits(ca).filter(|bits| *bits < MIN_RSA_BITS) {
@@ -110,20 +110,20 @@ pub(super) fn check_ca(ca: &X509Certificate, now: Option<i64>) -> Vec<Problem> {
     }
     if !has_accepted_kind_of_key(ca) {
         warn(
-            "has a key that AWS IoT does not take: it is neither RSA nor EC on P-256, P-384 or P-521".to_owned(),
+            "has a key that AWS IoT does not accept: it is neither RSA nor EC on P-256, P-384 or P-521".to_owned(),
             "make a CA with an EC P-256 key, or RSA with 2048 bits or more",
         );
     }
     for fault in extensions::find_faults(ca) {
         warn(
             fault,
-            "make the CA's certificate again without that extension, or with it once and not critical",
+            "reissue the CA certificate without that extension, or with it once and not critical",
         );
     }
     // Nobody verifies the signature of a root.
     if let Some(algorithm) = find_refused_algorithm(ca).filter(|_| ca.subject().as_raw() != ca.issuer().as_raw()) {
         warn(
-            format!("is signed with {algorithm}, which AWS IoT does not take"),
+            format!("is signed with {algorithm}, which AWS IoT does not accept"),
             "have the CA's certificate signed again with SHA-256",
         );
     }

@@ -154,7 +154,7 @@ impl StoreContext {
         self.overflow_logged = Some(now);
         journal!(
             Level::Warn, Event::OutboxOverflow;
-            "outbox: it is full, and the oldest messages are dropped for new ones, {} since the start; next: gatepost status shows why none are sent",
+            "outbox: full; the oldest messages are dropped to make room for new ones, {} since the start; next: gatepost status shows why none are sent",
             self.counts.dropped
         );
     }
@@ -174,7 +174,7 @@ impl StoreContext {
         };
         journal!(
             Level::Error, Event::DatabaseSetAside;
-            "messages: {} was broken ({}); it is now {}, and a new one was begun: what was accepted and not yet sent is in the old one, and {subscriptions}",
+            "messages: {} was corrupt ({}); it was moved to {} and recreated: messages that were accepted and not yet sent are in the old file, and {subscriptions}",
             path.display(), describe(error), aside.display()
         );
         self.set_aside = Some(aside.display().to_string());
@@ -185,7 +185,7 @@ impl StoreContext {
         self.recovery.pending = true;
         for (_, waiter) in self.waiters.drain() {
             let _ = waiter.send(Outcome::Dropped(
-                "the message database was broken and set aside".to_owned(),
+                "the message database was corrupt and was moved aside".to_owned(),
             ));
         }
     }

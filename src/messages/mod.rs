@@ -71,8 +71,8 @@ pub fn inspect_database(state: &Path) -> Result<Option<QueueCounts>, Problem> {
     file::count_messages(&path).map(Some).map_err(|why| match why {
         OpenError::Unavailable(error) => error.problem,
         OpenError::Corrupt(error) => {
-            let message = format!("{} is broken: {}", path.display(), describe(&error));
-            Problem::wait(message).next("start the daemon: it sets the file aside and begins a new one")
+            let message = format!("{} is corrupt: {}", path.display(), describe(&error));
+            Problem::wait(message).next("start the daemon: it moves the file aside and creates a new one")
         }
     })
 }

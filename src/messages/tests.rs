@@ -341,7 +341,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn promise_5_the_outbox_is_what_its_model_says(steps in prop::collection::vec(step(), 1..120)) {
+    fn promise_5_the_outbox_behaves_as_its_model(steps in prop::collection::vec(step(), 1..120)) {
         let mut both = Both { opened: Opened::new(), model: Model::default(), session: Vec::new() };
         for step in &steps {
             both = both.do_one(step)?;
@@ -391,7 +391,7 @@ fn acknowledged_messages_are_deleted_though_nobody_else_writes() {
 }
 
 #[test]
-fn a_number_is_never_used_again_though_nothing_is_left_that_has_it() {
+fn numbers_are_never_reused() {
     let mut opened = Opened::new();
     let mut model = Model::default();
     let mut numbers = Vec::new();

@@ -120,7 +120,7 @@ impl Client {
         let (size, most) = (message.packet_size(), self.limits.maximum_packet_size);
         if size > usize::try_from(most).unwrap_or(usize::MAX) {
             return Err(NotSent::Never(format!(
-                "its packet has {size} bytes, and the broker takes packets of at most {most} bytes"
+                "its packet has {size} bytes, and the broker accepts at most {most} bytes"
             )));
         }
         if !acknowledged {
@@ -206,7 +206,7 @@ impl Client {
         }
         to.truncate(before);
         Err(NotSent::Never(format!(
-            "the request has {size} bytes, and the broker takes packets of at most {most} bytes"
+            "the request has {size} bytes, and the broker accepts at most {most} bytes"
         )))
     }
 

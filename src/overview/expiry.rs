@@ -65,7 +65,9 @@ pub fn expiry_problem(
         Expiry::Far => return None,
         Expiry::Near => format!("the certificate ends at {end}, in {left}"),
         Expiry::Imminent => {
-            format!("the certificate ends at {end}, in {left}, and AWS accepts nothing of this gateway from then on")
+            format!(
+                "the certificate ends at {end}, in {left}, and AWS accepts no connection of this gateway after that"
+            )
         }
         Expiry::Over => format!("the certificate ended at {end}"),
     };

@@ -163,7 +163,7 @@ impl fmt::Display for Content {
                 );
             }
             Self::OtherBlocks => "is a PEM file without a CERTIFICATE block in it",
-            Self::Binary => "is a binary file, and no certificate",
+            Self::Binary => "is a binary file, not a certificate",
             Self::Text => "has no BEGIN CERTIFICATE line in it",
         })
     }

@@ -24,6 +24,7 @@ pub use certificates::PemFile;
 pub use content::Content;
 
 use crate::foreign_text;
+use crate::problem::Problem;
 use crate::regular_file::{self, FileError};
 
 /// The largest file. Debian's bundle of all roots has a fifth of this size.
@@ -34,7 +35,9 @@ const MAX_SIZE: u64 = 1024 * 1024;
 pub enum ReadError {
     /// There is no file.
     Missing,
-    /// The system refuses to read it.
+    /// The caller may not read it.
+    Denied(String),
+    /// The system cannot read it.
     Unreadable(String),
     /// It is a folder, a pipe, a socket or a device.
     NotAFile,
@@ -47,9 +50,17 @@ impl ReadError {
     pub fn describe(&self) -> String {
         match self {
             Self::Missing => "does not exist".to_owned(),
-            Self::Unreadable(why) => format!("cannot be read: {why}"),
-            Self::NotAFile => "cannot be read: it is no regular file".to_owned(),
+            Self::Denied(why) | Self::Unreadable(why) => format!("cannot be read: {why}"),
+            Self::NotAFile => "cannot be read: it is not a regular file".to_owned(),
             Self::NoCertificates(content) => content.to_string(),
+        }
+    }
+
+    /// Describes it as a problem: `message` ends with [`describe`](Self::describe).
+    pub fn to_problem(&self, message: String, next_step: impl Into<String>) -> Problem {
+        Problem {
+            is_denied: matches!(self, Self::Denied(_)),
+            ..Problem::configuration(message).next(next_step)
         }
     }
 
@@ -57,7 +68,7 @@ impl ReadError {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Missing => "put it there, or correct the path in the configuration",
-            Self::Unreadable(_) => "make it readable for gatepost's user",
+            Self::Denied(_) | Self::Unreadable(_) => "make it readable for gatepost's user",
             Self::NotAFile => "put the certificate there as a plain file",
             Self::NoCertificates(content) => content.next_step(),
         }
@@ -71,6 +82,9 @@ impl ReadError {
 pub fn read(path: &Path) -> Result<PemFile, ReadError> {
     let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| match error {
         FileError::Io(error) if error.kind() == ErrorKind::NotFound => ReadError::Missing,
+        FileError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            ReadError::Denied(foreign_text::clean(error))
+        }
         FileError::Io(error) => ReadError::Unreadable(foreign_text::clean(error)),
         FileError::NotAFile => ReadError::NotAFile,
         FileError::TooLarge => ReadError::NoCertificates(Content::TooLarge),

@@ -99,7 +99,10 @@ pub(super) fn journal() -> String {
 fn own<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
     match std::env::current_exe() {
         Ok(program) => output(Command::new(program).args(words)),
-        Err(error) => format!("gatepostd does not find itself: {}", foreign_text::clean(error)),
+        Err(error) => format!(
+            "gatepostd cannot find its own program file: {}",
+            foreign_text::clean(error)
+        ),
     }
 }
 

@@ -82,13 +82,13 @@ impl FdStore {
                         match entry {
                             Ok(entry) => take_over(entry, reporters, clock),
                             Err(why) => {
-                                journal!(Level::Warn, Event::CredentialsNotTakenOver; "systemd: credentials of the run before are not taken over: {why}");
+                                journal!(Level::Warn, Event::CredentialsNotTakenOver; "systemd: credentials of the previous run are not used: {why}");
                             }
                         }
                     }
                 }
                 Err(why) => {
-                    journal!(Level::Warn, Event::DescriptorRefused; "systemd: the stored descriptor {name:?} is not taken over: {why}");
+                    journal!(Level::Warn, Event::DescriptorRefused; "systemd: the stored descriptor {name:?} is not used: {why}");
                     remove(&name);
                 }
             }
@@ -138,7 +138,7 @@ fn take_over(entry: Entry, reporters: &[AliasReporter], clock: &dyn Clock) {
     let expiration = rfc3339(entry.credentials.expiration());
     journal!(
         Level::Info, Event::CredentialsTakenOver, ROLE_ALIAS = entry.role_alias.as_str();
-        "role alias {}: credentials of the run before, until {expiration}", entry.role_alias
+        "role alias {}: credentials of the previous run, until {expiration}", entry.role_alias
     );
     reporter.store(ReceivedSet {
         credentials: entry.credentials,

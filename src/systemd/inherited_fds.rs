@@ -40,7 +40,7 @@ impl Descriptors {
                 Self(named.collect())
             }
             Err(error) => {
-                journal!(Level::Warn, Event::DescriptorRefused; "systemd: what it passes is not taken: {error}");
+                journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptors that it passes are not used: {error}");
                 Self::default()
             }
         }
@@ -76,7 +76,7 @@ impl InheritedFds {
     fn sort(&mut self, name: String, descriptor: OwnedFd, loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>) {
         // Programs that the daemon starts must not inherit the descriptor in turn.
         if let Err(error) = fcntl_setfd(&descriptor, FdFlags::CLOEXEC) {
-            journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is none: {error}");
+            journal!(Level::Warn, Event::DescriptorRefused; "systemd: the descriptor {name:?} is not valid: {error}");
             return;
         }
         if fd_store::has_credentials(&name) {

@@ -42,10 +42,10 @@ pub async fn feed(cloud: Heartbeat, token: Token) {
 
 fn report(stuck: &[&str]) {
     match stuck {
-        [] => journal!(Level::Warn, Event::WatchdogFed; "watchdog: every thread answers again"),
+        [] => journal!(Level::Warn, Event::WatchdogFed; "watchdog: every thread responds again"),
         _ => journal!(
             Level::Error, Event::WatchdogStarved;
-            "watchdog: no sign of life from the thread {}; unless one comes, systemd restarts gatepost",
+            "watchdog: no heartbeat from the thread {}; unless one comes, systemd restarts gatepost",
             stuck.join(" nor from the thread ")
         ),
     }

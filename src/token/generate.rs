@@ -123,7 +123,7 @@ fn random_id() -> Result<Vec<u8>, TokenError> {
     let mut id = vec![0; 8];
     SystemRandom::new()
         .fill(&mut id)
-        .map_err(|_| TokenError::Device(Problem::wait("the kernel gives no random numbers")))?;
+        .map_err(|_| TokenError::Device(Problem::wait("the kernel provides no random numbers")))?;
     Ok(id)
 }
 

@@ -7,7 +7,7 @@ use cryptoki::error::{Error, RvError};
 
 use super::error::TokenError;
 use super::tpm;
-use crate::problem::{Problem, with_causes};
+use crate::problem::{Problem, quoted, with_causes};
 
 /// Loads and initialises the module.
 pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
@@ -48,19 +48,25 @@ fn find_lost_files(message: &str) -> Option<Problem> {
 /// Loads the library and finds its functions, without touching a token.
 pub(super) fn load_uninitialised(path: &Path) -> Result<Pkcs11, TokenError> {
     let name = path.display();
-    let unusable = |why: String| {
-        TokenError::configuration(
-            Problem::configuration(format!("the PKCS#11 module {name} cannot be loaded: {why}"))
-                .next("install the module's package, or correct token.module"),
-        )
+    let describe = |why: String| {
+        Problem::configuration(format!("the PKCS#11 module {name} cannot be loaded: {why}"))
+            .next("install the module's package, or correct token.module")
     };
+    let unusable = |why: String| TokenError::configuration(describe(why));
     // Loading a pipe would block until there is a writer.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(unusable("it is no regular file".to_owned()));
+        return Err(unusable("it is not a regular file".to_owned()));
+    }
+    // The loader's error does not tell whether this process may read the file.
+    if let Err(error) = std::fs::File::open(path)
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        let problem = describe(quoted(&error)).caused_by(&error);
+        return Err(TokenError::configuration(problem));
     }
     Pkcs11::new(path).map_err(|error| match &error {
         Error::LibraryLoading(cause) => unusable(with_causes(cause)),
-        Error::MissingSymbol(symbol) => unusable(format!("it is no PKCS#11 module (it has no {symbol})")),
+        Error::MissingSymbol(symbol) => unusable(format!("it is not a PKCS#11 module (it has no {symbol})")),
         other => unusable(with_causes(other)),
     })
 }
@@ -83,7 +89,10 @@ mod tests {
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
             let error = load_uninitialised(path).expect_err("it is no module");
-            assert!(error.problem().message.ends_with("it is no regular file"), "{error:?}");
+            assert!(
+                error.problem().message.ends_with("it is not a regular file"),
+                "{error:?}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use super::error::TokenError;
 use super::pin_content::{MAX_PIN, extract_pin};
 use super::pin_helper::{Decrypted, PinHelper};
 use crate::event::{Event, journal};
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use crate::secret::SecretString;
 
 /// The name of the systemd credential with the PIN (`LoadCredential=pin:...`).
@@ -57,8 +57,10 @@ impl PinSource {
             ));
         };
         warn_if_exposed(path);
-        let content = read_bounded(path)
-            .map_err(|error| unreadable(format!("the PIN file {} cannot be read: {error}", path.display())))?;
+        let content = read_bounded(path).map_err(|error| {
+            let message = format!("the PIN file {} cannot be read: {error}", path.display());
+            TokenError::configuration(describe_unreadable(message).caused_by(&error))
+        })?;
         extract(&content, &format!("the PIN file {}", path.display()))
     }
 
@@ -91,9 +93,13 @@ fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn unreadable(message: String) -> TokenError {
+    TokenError::configuration(describe_unreadable(message))
+}
+
+fn describe_unreadable(message: String) -> Problem {
     let step = "write the PIN, and nothing else, into the file that token.pin-file names, or hand it over as the \
                 systemd credential \"pin\"";
-    TokenError::Final(Exit::Configuration, Problem::configuration(message).next(step))
+    Problem::configuration(message).next(step)
 }
 
 fn warn_if_exposed(path: &Path) {

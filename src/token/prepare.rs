@@ -231,7 +231,7 @@ fn random_pin() -> Result<SecretString, TokenError> {
     let mut bytes = [0_u8; 16];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| TokenError::Device(Problem::wait("the kernel gives no random numbers")))?;
+        .map_err(|_| TokenError::Device(Problem::wait("the kernel provides no random numbers")))?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(digits.into())
 }

@@ -106,7 +106,7 @@ impl<Sign: FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>> Signatures<Sign>
         let mut message = [0; 32];
         SystemRandom::new()
             .fill(&mut message)
-            .map_err(|_| TokenError::Device(Problem::wait("the kernel gives no random numbers")))?;
+            .map_err(|_| TokenError::Device(Problem::wait("the kernel provides no random numbers")))?;
         Ok(Self {
             sign,
             message,

@@ -194,7 +194,7 @@ fn find_curve(parameters: &[u8]) -> Result<(KeyAlgorithm, usize), TokenError> {
         _ if parameters == P256_PARAMETERS => Ok((KeyAlgorithm::EcP256, 65)),
         _ if parameters == P384_PARAMETERS => Ok((KeyAlgorithm::EcP384, 97)),
         _ => Err(unusable(
-            "is on a curve other than P-256 and P-384, the ones AWS IoT takes",
+            "is on a curve other than P-256 and P-384, the ones AWS IoT accepts",
         )),
     }
 }
@@ -214,7 +214,7 @@ fn check_rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
     match RSA_BITS.contains(&size) {
         true => Ok(size),
         false => Err(unusable(&format!(
-            "is RSA with {size} bits; AWS IoT takes {} or more, and gatepost up to {}",
+            "is RSA with {size} bits; AWS IoT accepts {} or more, and gatepost up to {}",
             RSA_BITS.start(),
             RSA_BITS.end()
         ))),

@@ -47,7 +47,7 @@ fn absent(device: &Path, waited: Duration) -> Problem {
     let device = device.display();
     match waited < DRIVER_PATIENCE {
         true => Problem::wait(format!("this machine's TPM is not there yet ({device})"))
-            .next("nothing: gatepost goes on as soon as the kernel shows it"),
+            .next("nothing: gatepost continues as soon as the kernel shows it"),
         false => Problem::factory(format!("this machine's TPM is not there ({device})"))
             .next("is it enabled in the firmware, or in config.txt on a Raspberry Pi (dtoverlay=tpm-slb9670)?"),
     }

@@ -12,7 +12,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/aws");
 
 /// The commands that `make fleet-ca` prints, pasted as they are, then a gateway whose request its CA signs.
 #[test]
-fn what_fleet_ca_makes_and_prints_brings_a_gateway_online() {
+fn the_files_and_commands_of_fleet_ca_bring_a_gateway_online() {
     for mode in ["MODE=DEFAULT", "MODE=SNI_ONLY KEY=rsa-2048 ROLE_ALIAS=other"] {
         let cloud = Cloudlet::start(options()).unwrap();
         let shell = support::shell(&cloud);
@@ -116,7 +116,7 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
 
 /// The CloudFormation template holds the policy and the provisioning template again, as it must: they are the same.
 #[test]
-fn cloudformation_says_what_the_files_say() {
+fn the_cloudformation_template_matches_the_policy_files() {
     let cloud = Cloudlet::start(options()).unwrap();
     let compare = r#"
 import json, sys, yaml

@@ -59,7 +59,7 @@ fn provisioned() -> World {
 }
 
 #[test]
-fn all_is_well_with_the_daemon_and_without_it() {
+fn check_succeeds_with_and_without_the_daemon() {
     let mut world = World::new();
     bring_online_known(&mut world);
     let connects = world.gateway.status()["session"]["connects"].clone();
@@ -184,7 +184,7 @@ fn without_the_daemon_its_unit_is_asked_for_the_variables_of_the_module() {
 }
 
 #[test]
-fn what_a_user_may_have_is_explained() {
+fn check_as_user_explains_what_is_allowed() {
     let mut world = World::new();
     world.gateway.config.push_str(
         r#"
@@ -208,14 +208,14 @@ subscribe = ["{thing}/+"]
     for (user, telemetry, video, publish, subscribe) in [
         (
             "nobody",
-            "nobody (uid 65534) may not have it: no rule gives it",
-            "may have it by access[1] of",
+            "nobody (uid 65534) is not allowed: no rule grants it",
+            "is allowed by access[1] of",
             &["{thing}/n, by access[3] of", "all/#, by access[3] of"][..],
             "{thing}/+, by access[3] of",
         ),
         (
             "65534",
-            "nobody (uid 65534) may not have it",
+            "nobody (uid 65534) is not allowed",
             "(user nobody)",
             &["{thing}/n, by access[3] of"],
             "(user nobody)",
@@ -223,16 +223,16 @@ subscribe = ["{thing}/+"]
         (
             "daemon",
             "only in camera.service, by access[2] of",
-            "may not have it",
+            "is not allowed",
             &["{thing}/camera/#, only in camera.service, by access[2] of"],
-            "may subscribe to nothing: no rule gives it a topic",
+            "may subscribe to no topic: no rule grants one",
         ),
         (
             "61001",
-            "a user without a name (uid 61001) may not have it",
-            "may not have it",
-            &["a user without a name (uid 61001) may publish to nothing"],
-            "may subscribe to nothing",
+            "a user without a name (uid 61001) is not allowed",
+            "is not allowed",
+            &["a user without a name (uid 61001) may publish to no topic"],
+            "may subscribe to no topic",
         ),
     ] {
         let (code, text, reason) = explain(user);

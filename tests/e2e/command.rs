@@ -100,7 +100,7 @@ fn the_command_in_every_phase_of_a_gateways_life() {
 
 /// The first commands after `systemctl enable --now gatepost`.
 #[test]
-fn the_signing_request_is_waited_for_while_it_is_being_made() {
+fn csr_waits_until_the_signing_request_exists() {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let token = SlowSigner::new(token, Duration::from_secs(3600)).unwrap();
     let mut world = World::with(Box::new(token), options());
@@ -134,7 +134,7 @@ fn the_signing_request_is_waited_for_while_it_is_being_made() {
 }
 
 #[test]
-fn promise_7_a_refused_user_learns_why() {
+fn promise_7_a_refused_user_gets_the_reason() {
     if !user::is_root() {
         eprintln!("NOT TESTED: the command for a refused user, because only root may act as one");
         return;
@@ -156,7 +156,7 @@ fn promise_7_a_refused_user_learns_why() {
     contains_all(
         &reason,
         &[
-            "no [[access]] rule gives uid 61009 (gid 61009)",
+            "no [[access]] rule grants uid 61009 (gid 61009)",
             "systemctl reload gatepost",
         ],
     );

@@ -95,7 +95,7 @@ fn assert_one_wording(gateway: &Gateway, failure: &Failure) {
 }
 
 #[test]
-fn promise_8_every_first_failure_is_told_and_heals() {
+fn promise_8_each_failure_of_opening_is_reported_and_recovers() {
     let failures = failures::all();
     let mut world = world(&failures);
     for failure in &failures {
@@ -146,7 +146,7 @@ fn promise_8_every_first_failure_is_told_and_heals() {
 }
 
 #[test]
-fn promise_3_failed_refreshes_leave_good_credentials_where_they_are() {
+fn promise_3_failed_refreshes_keep_valid_credentials() {
     let failures: Vec<Failure> = failures::all().into_iter().filter(Failure::fits_a_refresh).collect();
     let mut world = world(&failures);
     world.cloud.add_role_alias(RoleAlias::new("fresh", ROLE)).unwrap();
@@ -189,7 +189,7 @@ fn promise_3_failed_refreshes_leave_good_credentials_where_they_are() {
 }
 
 #[test]
-fn promise_3_a_network_that_is_gone_takes_nothing_away() {
+fn promise_3_a_lost_network_does_not_affect_valid_credentials() {
     let mut world = World::new();
     world.bring_online();
     let World { mut gateway, cloud, .. } = world;

@@ -130,7 +130,7 @@ fn the_demo_leaves_nothing_behind_when_it_is_interrupted() {
 }
 
 #[test]
-fn the_demo_fails_where_a_step_is_not_true() {
+fn the_demo_fails_at_a_step_that_does_not_hold() {
     let folder = tempfile::tempdir().unwrap();
     let broken = tempfile::tempdir().unwrap();
     let openssl = broken.path().join("openssl");

@@ -1,4 +1,4 @@
-//! A start that finds its configuration wrong goes on with the last good one, loudly, and with the credentials of the run before.
+//! A start with a wrong configuration continues with the last good one, reports it, and serves the credentials of the previous run.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -94,7 +94,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
     let before_all = fs::read(world.gateway.state("last-good.json")).unwrap();
     for (said, spoil) in cases {
         spoil(&mut world.gateway);
-        // Nothing new can be had: what programs get is what the run before has left.
+        // No new credentials can be requested, so programs get those of the previous run.
         let token = UnpluggedToken::new(&*world.token);
         world.gateway.start();
         world.gateway.wait_for_text("configuration.phase", "last-good");
@@ -152,7 +152,7 @@ fn a_token_that_cannot_be_opened_by_changed_files_is_opened_by_the_last_good_one
 }
 
 #[test]
-fn rules_that_come_back_are_named_and_what_is_mended_takes_them_away_again() {
+fn rules_of_the_last_good_configuration_are_reported_and_removed_again() {
     let mut world = world();
     let rule = format!(
         "[[access]]\nuid = {}\nrole-aliases = [\"*\"]\n",
@@ -162,7 +162,7 @@ fn rules_that_come_back_are_named_and_what_is_mended_takes_them_away_again() {
     world.gateway.start();
     world
         .gateway
-        .wait_for_log("an access rule that the files do not have any more is in use again: access[0] of ");
+        .wait_for_log("an access rule that was removed from the files is in use again: access[0] of ");
     world.gateway.wait_for_text("configuration.phase", "last-good");
     assert_eq!(world.gateway.credentials().status, 200);
     world.gateway.configure("log-level = 1", "");
@@ -186,7 +186,7 @@ fn without_a_last_good_one_a_wrong_configuration_ends_the_start() {
         ("last-good.json: it is open to others (mode 0666)", |path| {
             fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
         }),
-        ("last-good.json: it is no regular file", |path| {
+        ("last-good.json: it is not a regular file", |path| {
             fs::remove_file(path).unwrap();
             fs::create_dir(path).unwrap();
         }),
@@ -278,7 +278,7 @@ fn a_rejected_pin_costs_no_program_its_credentials_before_they_expire() {
     world.gateway.wait_for_text("token.phase", "failed");
     world
         .gateway
-        .wait_for_log("gatepostd goes on to hand out the credentials that it has, and ends with 77");
+        .wait_for_log("gatepostd keeps serving the credentials that it has, and exits with 77");
     assert_eq!(world.gateway.credentials().status, 200);
     let status = world.gateway.status();
     assert_eq!(status["state"], "attention");

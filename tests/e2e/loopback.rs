@@ -81,7 +81,7 @@ pub fn get(address: SocketAddr, path: &str, token: &str) -> Response {
 }
 
 #[test]
-fn promise_7_a_token_opens_what_its_rule_gives_and_nothing_else() {
+fn promise_7_a_token_has_exactly_the_permissions_of_its_rule() {
     let (mut world, address) = online();
     let (own, other) = (token(&world.gateway, &own()), token(&world.gateway, "uid-61001"));
     let get = |path: &str, token: &str| get(address, path, token);
@@ -199,8 +199,8 @@ fn promise_7_a_token_opens_what_its_rule_gives_and_nothing_else() {
     contains_all(
         &log,
         &[
-            "the holder of the token for uid 61001 was refused role alias telemetry because no rule gives it",
-            "a caller of the loopback listener showed a token that is none of ours",
+            "the holder of the token for uid 61001 was refused role alias telemetry because no rule grants it",
+            "a caller of the loopback listener presented an unknown token",
             "was refused because it addressed another host (evil.example)",
         ],
     );
@@ -210,7 +210,7 @@ fn promise_7_a_token_opens_what_its_rule_gives_and_nothing_else() {
 }
 
 #[test]
-fn off_unless_configured_and_an_address_that_is_taken_is_waited_for() {
+fn the_listener_is_off_by_default_and_waits_for_an_address_in_use() {
     let mut world = World::new();
     world.bring_online();
     assert!(world.gateway.status()["loopback"].is_null());

@@ -123,7 +123,7 @@ fn each_statement_of_the_printed_policy_is_needed() {
 }
 
 #[test]
-fn what_makes_the_policy_wider_is_said_and_too_many_aliases_are_refused() {
+fn a_wider_policy_is_noted_and_too_many_aliases_are_refused() {
     let mut world = World::new();
     let policy = |gateway: &Gateway| {
         let config = gateway.write_config();

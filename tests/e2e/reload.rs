@@ -42,7 +42,7 @@ fn names(status: &Value) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn role_aliases_come_and_go_and_the_others_notice_nothing() {
+fn role_aliases_are_added_and_removed_without_effect_on_the_others() {
     let mut world = World::new();
     add_alias(&world, "video");
     bring_online_known(&mut world);
@@ -100,7 +100,7 @@ fn role_aliases_come_and_go_and_the_others_notice_nothing() {
 }
 
 #[test]
-fn the_session_takes_its_settings_and_connects_anew_only_where_it_must() {
+fn a_reload_reconnects_only_if_necessary() {
     let mut world = World::new();
     world.gateway.configure(
         "role-aliases = [\"*\"]",
@@ -212,7 +212,7 @@ fn the_loopback_listener_is_opened_moved_and_closed() {
 }
 
 #[test]
-fn what_waits_for_a_restart_is_named_until_then() {
+fn changes_that_need_a_restart_are_reported_until_then() {
     let mut world = World::new();
     bring_online_known(&mut world);
     let good = world.gateway.config.clone();
@@ -243,7 +243,7 @@ fn what_waits_for_a_restart_is_named_until_then() {
         (code, said.as_str()),
         (
             0,
-            "read again; no key has changed that a reload puts into effect\nchanged, takes effect at a restart: identity.thing-name\nnext: systemctl restart gatepost\n"
+            "reloaded; no changed key takes effect by a reload\nchanged, takes effect at a restart: identity.thing-name\nnext: systemctl restart gatepost\n"
         )
     );
     assert_eq!(world.gateway.status()["configuration"]["phase"], "restart-needed");

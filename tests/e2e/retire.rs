@@ -111,7 +111,7 @@ fn new_hardware_takes_the_name_of_the_old() {
 }
 
 #[test]
-fn a_leaked_fleet_ca_registers_nobody_any_more() {
+fn a_revoked_fleet_ca_registers_no_further_gateway() {
     let mut world = World::new();
     world.bring_online();
     let shell = shell(&world.cloud);

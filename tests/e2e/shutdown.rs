@@ -27,7 +27,7 @@ fn ends_cleanly(gateway: &mut Gateway, in_this_state: impl Fn(&Gateway)) {
 }
 
 #[test]
-fn before_there_is_anything_to_connect_with() {
+fn a_stop_is_quick_before_the_first_connection() {
     let mut world = World::new();
     let token = UnpluggedToken::new(&*world.token);
     ends_cleanly(&mut world.gateway, |gateway| {
@@ -63,7 +63,7 @@ fn before_there_is_anything_to_connect_with() {
 }
 
 #[test]
-fn while_connecting_to_silence_and_between_two_attempts() {
+fn a_stop_is_quick_while_connecting_and_between_attempts() {
     let mut world = World::new();
     let relay = Relay::to(&world.cloud.mqtt_endpoint());
     world.gateway.configure(&world.cloud.mqtt_endpoint(), &relay.endpoint());
@@ -93,7 +93,7 @@ fn while_connecting_to_silence_and_between_two_attempts() {
 }
 
 #[test]
-fn promise_8_a_connected_gateway_says_goodbye_so_that_no_will_is_published() {
+fn promise_8_a_stop_disconnects_so_that_no_will_is_published() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.gateway.stop();
@@ -120,7 +120,7 @@ fn promise_8_a_connected_gateway_says_goodbye_so_that_no_will_is_published() {
 /// A TPM's signature takes 600 ms, and rustls signs in the middle of the runtime: at the worst moment every keeper is in
 /// a handshake. AWS is told goodbye all the same.
 #[test]
-fn a_slow_token_in_many_handshakes_does_not_cost_the_goodbye() {
+fn a_slow_token_does_not_prevent_the_disconnect_message() {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let token = SlowSigner::new(token, Duration::from_millis(600)).unwrap();
     let mut world = World::with(Box::new(token), options());

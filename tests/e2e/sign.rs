@@ -107,7 +107,7 @@ fn aws_accepts_what_gatepost_has_signed() {
 }
 
 #[test]
-fn what_cannot_be_signed_is_said_and_nothing_is_told() {
+fn unsignable_requests_are_refused_without_showing_secrets() {
     let mut world = World::new();
     world.gateway.config.push_str("\n[[role-alias]]\nname = \"video\"\n");
     world.gateway.start();
@@ -300,7 +300,7 @@ fn many(count: usize) -> Value {
 }
 
 #[test]
-fn promise_7_nobody_signs_with_what_he_may_not_have() {
+fn promise_7_signing_needs_access_to_the_role_alias() {
     if !user::is_root() {
         eprintln!("NOT TESTED: signing as another user, because only root may act as one");
         return;

@@ -167,7 +167,7 @@ fn the_health_report_says_how_wrong_the_clock_is() {
 }
 
 #[test]
-fn an_answer_whose_date_cannot_be_used_is_used_without_it() {
+fn a_response_with_an_unusable_date_is_used_without_it() {
     let now = "Mon, 30 Nov 2026 08:00:00 GMT".to_owned();
     for fields in [
         vec![],

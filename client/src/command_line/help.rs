@@ -132,7 +132,7 @@ fn overview() -> String {
     format!(
         "gatepost: asks the gatepost daemon on this machine\n\nUsage: gatepost [--socket PATH] COMMAND\n\n\
          Commands:\n{commands}\n\nOptions:\n{options}\n\n\
-         On failure stdout stays empty, stderr gives the reason, and the exit code (see\nsysexits.h) gives its kind:\n\
+         On failure stdout stays empty, stderr has the reason, and the exit code (see\nsysexits.h) its kind:\n\
          {codes}\n"
     )
 }

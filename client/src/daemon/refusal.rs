@@ -10,13 +10,13 @@ use crate::exit::{Exit, Failure};
 use crate::http::Response;
 use crate::json::Value;
 
-const HOW_TO_LOOK: &str = "look at: systemctl status gatepost";
+const HOW_TO_LOOK: &str = "see: systemctl status gatepost";
 
 /// The failure of an answer that says 200 and still is not what a gatepost daemon says.
 pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
     Failure::new(
         Exit::Protocol,
-        format!("the answer is not one of a gatepost daemon: {reason}"),
+        format!("the answer is not from a gatepost daemon: {reason}"),
     )
     .with_hint(HOW_TO_LOOK)
 }

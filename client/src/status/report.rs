@@ -185,7 +185,7 @@ fn session(screen: &mut Screen, session: &Value) {
     screen.part("MQTT session", "", session, &details);
 }
 
-/// How often another client has taken the session over: it stays in the status until the session has lasted for an hour.
+/// How often another client has taken over the session: it stays in the status until the session has lasted for an hour.
 fn taken_over(screen: &Screen, takeovers: &Value) -> Option<String> {
     let times = takeovers.get("times").whole_number()?;
     let last = screen.at("last", takeovers.get("last"))?;
@@ -219,16 +219,16 @@ fn messages(screen: &mut Screen, messages: &Value) {
     let details = [
         queued,
         count("parked").map(|count| format!("{count} parked (see: gatepost outbox list --parked)")),
-        since_start("refused", "refused for want of room"),
+        since_start("refused", "refused because the outbox was full"),
         since_start("dropped", "dropped"),
         since_start("expired", "dropped because of their age"),
         since_start("inbox_dropped", "lost by durable subscriptions"),
         count("suspended").map(|count| {
             format!(
-                "{count} durable subscriptions suspended: no rule gives them any more (see: gatepost subscriptions)"
+                "{count} durable subscriptions suspended: no rule allows them any more (see: gatepost subscriptions)"
             )
         }),
-        named("a broken database was moved to", messages.get("set_aside")),
+        named("a corrupt database was moved to", messages.get("set_aside")),
     ];
     screen.part("Messages", "", messages, &details);
 }

@@ -81,9 +81,9 @@ impl Screen {
             return;
         }
         let (colour, otherwise) = match problem.get("remedy").text() {
-            Some("wait") => (Colour::Yellow, Some("wait; this heals by itself")),
+            Some("wait") => (Colour::Yellow, Some("wait; this resolves itself")),
             Some("configuration") => (Colour::Red, Some("correct the configuration (/etc/gatepost)")),
-            Some("factory") => (Colour::Red, Some("this needs hands on the device: see its token")),
+            Some("factory") => (Colour::Red, Some("this needs somebody at the device: check its token")),
             _ => (Colour::Red, None),
         };
         self.lines("", &format!("problem: {message}"), Some(colour));

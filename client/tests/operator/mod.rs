@@ -89,7 +89,7 @@ fn a_refresh_that_fails_is_a_failure_although_the_credentials_are_still_valid() 
         (
             alias(1, 1, problem),
             69,
-            "role alias video: not refreshed, the present credentials stay valid: AWS answered 503\n",
+            "role alias video: not refreshed; the current credentials stay valid: AWS answered 503\n",
         ),
     ] {
         let answers = vec![alias(1, 0, "null"), http("200 OK", woken), alias(1, 0, "null"), last];
@@ -139,12 +139,22 @@ fn targets_of_retry() {
         assert_eq!(daemon.targets().last().unwrap(), target);
     }
     let impossible = r#"{"parts":[{"part":"token","name":null,"outcome":"impossible","message":"the PIN\u001b[2J"}]}"#;
-    let daemon = answering_in_turn(vec![http("200 OK", "{}"), http("200 OK", impossible)]);
-    let output = daemon.run(&["retry", "token", "--wait"]).unwrap();
-    assert_eq!(
-        (output.status.code(), stdout(&output)),
-        (Some(78), "token: the PIN\u{fffd}[2J\n")
-    );
+    for (status, code) in [
+        ("{}", 78),
+        (r#"{"exit_code":78,"problems":[{"id":"token-failed"}]}"#, 78),
+        (
+            r#"{"exit_code":77,"problems":[{"id":"session-down"},{"id":"token-pin"}]}"#,
+            77,
+        ),
+    ] {
+        let daemon = answering_in_turn(vec![http("200 OK", status), http("200 OK", impossible)]);
+        let output = daemon.run(&["retry", "token", "--wait"]).unwrap();
+        assert_eq!(
+            (output.status.code(), stdout(&output)),
+            (Some(code), "token: the PIN\u{fffd}[2J\n"),
+            "as gatepost status: {status}"
+        );
+    }
 }
 
 #[test]
@@ -188,9 +198,9 @@ fn a_certificate_is_shown_or_missed() {
 #[test]
 fn what_lacks_something_needs_no_daemon() {
     for (arguments, says) in [
-        (&["allow"][..], "say whom"),
-        (&["allow", "--user", "app"], "say what"),
-        (&["allow", "--role-alias", "s3"], "say whom"),
+        (&["allow"][..], "name who"),
+        (&["allow", "--user", "app"], "name what"),
+        (&["allow", "--role-alias", "s3"], "name who"),
         (&["allow", "app"], "unexpected argument"),
         (&["certificate", "install"], "the file is missing"),
         (

@@ -61,9 +61,13 @@ fn what_no_gatepost_daemon_says() {
     }
     let daemon = Daemon::answering(http("200 OK", "[]")).unwrap();
     for arguments in [&["status"][..], &["csr"]] {
-        assert_refused(&daemon.run(arguments).unwrap(), 76, "not one of");
+        assert_refused(&daemon.run(arguments).unwrap(), 76, "is not from a gatepost daemon");
     }
-    assert_document(&daemon.run(&["status", "--json"]).unwrap(), 76, "not one of");
+    assert_document(
+        &daemon.run(&["status", "--json"]).unwrap(),
+        76,
+        "is not from a gatepost daemon",
+    );
 }
 
 #[test]

@@ -31,8 +31,7 @@ fn the_exit_code_is_that_of_the_worst_failure() {
 
 #[test]
 fn a_next_step_keeps_its_lines() {
-    let rule =
-        "# to give it, add these lines to access.toml\n\n[[access]]\nuid = 1000\u{1b}[2J\nrole-aliases = [\"video\"]\n";
+    let rule = "# to allow it, add these lines to access.toml\n\n[[access]]\nuid = 1000\u{1b}[2J\nrole-aliases = [\"video\"]\n";
     let mut report = Report::default();
     report.ok(CLOCK, "right");
     report.add(AWS_CALL, Outcome::Warn, "no rule\ngives it".to_owned(), Some(rule));
@@ -41,7 +40,7 @@ fn a_next_step_keeps_its_lines() {
     let indent = " ".repeat(8 + AWS_CALL.name.len());
     let block = [
         "next:",
-        "# to give it, add these lines to access.toml",
+        "# to allow it, add these lines to access.toml",
         "",
         "[[access]]",
         "uid = 1000 [2J",

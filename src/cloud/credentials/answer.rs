@@ -99,14 +99,14 @@ pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credent
     // Messages of serde_json may quote a value, which may be a secret, so only the position is reported.
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         format!(
-            "its body is no set of credentials (line {}, column {})",
+            "its body is not a set of credentials (line {}, column {})",
             error.line(),
             error.column()
         )
     })?;
     let set = answer.credentials;
     let expiration = humantime::parse_rfc3339(&set.expiration)
-        .map_err(|_| format!("its expiration is no time: {:?}", quoted(&set.expiration)))?;
+        .map_err(|_| format!("its expiration is not a time: {:?}", quoted(&set.expiration)))?;
     let measured = arrival
         .date
         .filter(|date| date::agrees(*date, expiration))
@@ -121,7 +121,7 @@ pub fn parse(body: &[u8], arrival: Arrival, clock: &dyn Clock) -> Result<Credent
         let (end, now) = (rfc3339(expiration), rfc3339(now));
         return Err(match lifetime {
             Duration::ZERO => format!("the credentials expired at {end} and it is {now} by {whose}"),
-            _ => format!("the credentials live only until {end} and it is {now} by {whose}"),
+            _ => format!("the credentials are valid only until {end} and it is {now} by {whose}"),
         });
     }
     for (name, value, max) in [
@@ -158,7 +158,7 @@ fn check_part(value: &str, max: usize) -> Result<(), String> {
     let fault = if value.is_empty() {
         "is empty".to_owned()
     } else if value.len() > max {
-        format!("has {} bytes, and no more than {max} are believed", value.len())
+        format!("has {} bytes, and at most {max} are accepted", value.len())
     } else if !value.is_ascii() {
         "has a character that is not ASCII".to_owned()
     } else if value.bytes().any(|byte| byte.is_ascii_control()) {

@@ -74,7 +74,9 @@ impl Provider {
             RequestError::TooLarge => transient(format!("{endpoint} sent more than {MAX_BODY} bytes")),
             RequestError::Broken(error) => {
                 let cause = connect_errors::root_cause(&error);
-                Failure::Unreachable(Problem::wait(format!("{endpoint} broke off in its answer: {cause}")))
+                Failure::Unreachable(Problem::wait(format!(
+                    "{endpoint} closed the connection before its response was complete: {cause}"
+                )))
             }
             error => Failure::Unreachable(connect_errors::problem(Server::Aws, endpoint, &error)),
         })?;

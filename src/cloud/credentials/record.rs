@@ -58,7 +58,7 @@ impl SuccessRecord {
         if let Err(error) = written {
             journal!(
                 Level::Warn, Event::StateUnwritable;
-                "role alias {alias}: {} cannot be written; after a restart it counts as one that never gave credentials: {error}",
+                "role alias {alias}: {} cannot be written; after a restart it counts as one that has never returned credentials: {error}",
                 self.path.display()
             );
         }

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn promise_3_a_refresh_comes_before_callers_stop_to_get_the_set() {
+    fn promise_3_a_refresh_happens_before_the_set_is_withheld() {
         for seed in 0..50 {
             for seconds in [75, 90, 120, 180, 300, 900, 3600, 43_200] {
                 let mut schedule = Schedule::new(fastrand::Rng::with_seed(seed));

@@ -161,7 +161,7 @@ impl<S: Source> Refresher<S> {
         if lifetime < SHORTEST_GOOD_LIFETIME && !std::mem::replace(&mut self.warned_of_lifetime, true) {
             journal!(
                 Level::Warn, Event::ShortLifetime, ROLE_ALIAS = self.alias.as_str();
-                "role alias {}: its credentials live {} s; with less than {} s the AWS CLI and boto3 ask again at every call; next: raise credentialDurationSeconds",
+                "role alias {}: its credentials are valid for {} s; below {} s the AWS CLI and boto3 request new ones for every call; next: raise credentialDurationSeconds",
                 self.alias,
                 lifetime.as_secs(),
                 SHORTEST_GOOD_LIFETIME.as_secs()
@@ -226,7 +226,7 @@ impl<S: Source> Refresher<S> {
         let outlook = self.streak.fail(failure.kind());
         let suspects = match failure {
             Failure::Unreachable(_) => {
-                "check aws.credentials-endpoint, the name service, and that a firewall lets TCP port 443 out"
+                "check aws.credentials-endpoint, the name service, and that the firewall allows outbound TCP port 443"
             }
             Failure::Throttled(_) => "check the account's quotas for AssumeRoleWithCertificate and AssumeRole",
             Failure::Transient(_) | Failure::Refused(_) => {

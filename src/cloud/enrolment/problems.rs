@@ -51,6 +51,6 @@ pub(super) fn late(problem: Problem, not_after: SystemTime, texts: &MethodTexts)
                 .next_step
                 .unwrap_or_else(|| format!("look at {} and at the way to it", texts.issuer)),
         ),
-        event: problem.event,
+        ..problem
     }
 }

@@ -28,7 +28,7 @@ fn promise_2_the_first_drop_is_expected_and_the_second_connection_counts() {
 }
 
 #[test]
-fn tries_keep_aws_limit_then_grow_rare_and_advice_comes() {
+fn attempts_respect_the_limit_then_become_rarer_and_get_advice() {
     let folder = tempfile::tempdir().unwrap();
     let mut machine = machine(folder.path());
     machine.begin("aa");
@@ -180,11 +180,11 @@ fn the_record_decides_the_words_and_no_message_counts() {
     // A 200 of the credentials provider proves more than any number of dropped connections.
     let (remedy, words) = said(machine.explain("end of stream", true));
     assert_eq!(remedy, Remedy::Wait);
-    assert!(words.starts_with("AWS takes no connection now"), "{words}");
+    assert!(words.starts_with("AWS accepts no connection now"), "{words}");
 }
 
 #[test]
-fn a_damaged_record_is_begun_anew() {
+fn a_damaged_record_is_recreated() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("provisioning.json"), "{\"certificate-id\":").unwrap();
     let mut machine = machine(folder.path());

@@ -69,8 +69,9 @@ pub(super) async fn exchange(
         will: options.will.as_ref(),
     };
     let connect = Packet::Connect(Box::new(request.packet()));
-    encode(&mut pipe.output, &connect, ProtocolVersion::V5)
-        .map_err(|_| ConnectError::LostBeforeConnack("CONNECT cannot be made: a field of it is too long".into()))?;
+    encode(&mut pipe.output, &connect, ProtocolVersion::V5).map_err(|_| {
+        ConnectError::LostBeforeConnack("CONNECT cannot be encoded: one of its fields is too long".into())
+    })?;
     let frame = loop {
         heard.fetch_or(!pipe.input.is_empty(), Ordering::Relaxed);
         match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {

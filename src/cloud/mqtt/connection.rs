@@ -133,7 +133,7 @@ impl Connection {
                 return Ok(Event::Room);
             }
             if self.pipe.output.len() > MAX_UNSENT {
-                return Err(Lost::GivenUp("AWS reads nothing of what it is sent".into()));
+                return Err(Lost::GivenUp("AWS does not read what it is sent".into()));
             }
             match self.next_packet() {
                 Ok(Some(incoming)) => match event::convert(incoming) {
@@ -162,7 +162,7 @@ impl Connection {
             Incoming::Pong => self.liveness.answered(Instant::now()),
             Incoming::Nothing => {
                 let so_far = self.client.ignored();
-                log::debug!("session: a packet that answers or repeats nothing is ignored, {so_far} so far");
+                log::debug!("session: a packet that answers no request is ignored, {so_far} so far");
             }
             _ => {}
         }
@@ -199,7 +199,7 @@ impl Connection {
                 Some(Overdue::Stale) => Err(Lost::Stale),
                 Some(Overdue::PingUnanswered) => Err(Lost::GivenUp("PINGREQ is not answered".into())),
                 Some(Overdue::Silent) => Err(Lost::GivenUp(
-                    "nothing was received for one and a half keep-alives, no PINGRESP either".into(),
+                    "nothing was received for one and a half keep-alives, not even PINGRESP".into(),
                 )),
                 Some(Overdue::Unanswered) => Err(Lost::Unanswered),
                 None => Ok(()),

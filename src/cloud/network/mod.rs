@@ -56,7 +56,7 @@ async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Resul
         let way_remains = way_out.look(&mut changes);
         let what = match news {
             News::Appeared => "has appeared",
-            News::Gone if way_remains => "has gone, and a way out remains",
+            News::Gone if way_remains => "has disappeared, and a default route remains",
             News::Gone | News::Nothing => continue,
         };
         sleep_until(limiter.next(Instant::now())).await;

@@ -58,7 +58,7 @@ impl WayOut {
 fn why_down(links: &[String]) -> Problem {
     let message = match links {
         [] => "this machine has lost its default route".to_owned(),
-        links => format!("this machine's way to AWS is cut: no carrier on {}", links.join(", ")),
+        links => format!("this machine has lost its network: no carrier on {}", links.join(", ")),
     };
     Problem::wait(message).next("check the cable, the modem or the wireless network: ip link, ip route")
 }

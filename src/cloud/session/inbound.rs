@@ -155,7 +155,7 @@ impl Inbound {
         self.log_limiter.write(|level, more| {
             journal!(
                 level, Event::MessageSkipped, TOPIC = topic;
-                "inbox: a message on {topic} was not taken, and is lost: {why}{more}"
+                "inbox: a message on {topic} was refused, and is lost: {why}{more}"
             );
         });
     }

@@ -116,7 +116,7 @@ impl Outage {
     pub(super) fn judge(&self, problem: Problem) -> Problem {
         self.streak.outlook().judge(
             problem,
-            "check aws.mqtt-endpoint, the name service, and that a firewall lets its TCP port out",
+            "check aws.mqtt-endpoint, the name service, and that the firewall allows its TCP port outbound",
         )
     }
 
@@ -173,7 +173,7 @@ mod tests {
         };
         for (lost, expected) in [
             (Lost::Broken("reset".into()), true),
-            (Lost::GivenUp("no PINGRESP".into()), true),
+            (Lost::GivenUp("not even PINGRESP".into()), true),
             (Lost::Stale, true),
             (Lost::Unanswered, false),
             (Lost::Disconnected(reason), false),

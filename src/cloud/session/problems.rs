@@ -15,7 +15,7 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
             "the connections to {endpoint} end one after the other: {error}"
         ))
         .next(
-            "find out who publishes what AWS delivers so, and delete the retained message if it is one; look whether a proxy or \
+            "find out who publishes that message, and delete it if it is retained; look whether a proxy or \
              another broker answers in AWS's place",
         ),
         Lost::Unanswered if repeats => Problem::configuration(format!(
@@ -27,7 +27,7 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
             Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
         Lost::Unanswered => Problem::wait(format!(
-            "the connection to {endpoint} was ended: AWS answers PINGREQ, and does not acknowledge what it was sent before"
+            "the connection to {endpoint} was ended: AWS answers PINGREQ, but does not acknowledge what it was sent before"
         )),
         Lost::Stale => Problem::wait(format!(
             "the connection to {endpoint} was lost: nothing was received since this machine's network changed"
@@ -53,7 +53,7 @@ pub(super) fn acknowledges_nothing(endpoint: &Endpoint) -> Problem {
         "{endpoint} acknowledges no messages (Maximum QoS 0): what is in the outbox waits, because nobody could tell whether it \
          has arrived; only messages at qos=0 are sent"
     ))
-    .next("let mqtt-endpoint name AWS IoT Core, or a broker that takes messages at quality of service 1")
+    .next("set mqtt-endpoint to AWS IoT Core, or to a broker that supports quality of service 1")
 }
 
 /// Explains why a session was discarded.
@@ -66,7 +66,7 @@ pub(super) fn discarded(breach: ProtocolError) -> String {
 
 /// Returns the problem of a takeover by another client.
 pub(super) fn taken_over() -> Problem {
-    Problem::configuration("another client has taken the session over: this thing name is in use twice")
+    Problem::configuration("another client has taken over the session: this thing name is in use twice")
         .next("find the other device with this common name; an image cloned with its machine-id or its state folder does this")
         .about(Event::SessionTakenOver)
 }
@@ -133,7 +133,7 @@ pub(super) fn filter_refused(filter: &str, reason: &Reason) -> Problem {
 /// Returns the problem of a topic filter that makes AWS close the connection.
 pub(super) fn filter_drops(filter: &str) -> Problem {
     Problem::configuration(format!(
-        "AWS dropped the connection each time within a second of subscribing to {filter}; it is left alone for an hour"
+        "AWS dropped the connection each time within a second of subscribing to {filter}; it is not requested again for an hour"
     ))
     .next("allow iot:Subscribe on it as a topicfilter in the certificate's policy")
 }
@@ -141,7 +141,7 @@ pub(super) fn filter_drops(filter: &str) -> Problem {
 /// Returns the problem of a topic filter whose SUBSCRIBE AWS never answers.
 pub(super) fn filter_unanswered(filter: &str) -> Problem {
     Problem::wait(format!(
-        "AWS answers everything but the subscription to {filter}; it is left alone for a minute, and each time for twice as long"
+        "AWS answers everything but the subscription to {filter}; it is requested again after a minute, and after twice as long each further time"
     ))
 }
 
@@ -152,7 +152,7 @@ pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
         false => ("messages", "iot:Publish"),
     };
     Problem::configuration(format!(
-        "AWS takes no {what} on {topic}: {why}; those at quality of service 0 are refused for an hour"
+        "AWS accepts no {what} on {topic}: {why}; those at quality of service 0 are refused for an hour"
     ))
     .next(format!("allow {action} on it in the certificate's policy"))
 }
@@ -160,7 +160,7 @@ pub(super) fn topic_refused(topic: &str, retain: bool, why: &str) -> Problem {
 /// Returns the problem of presence messages that AWS never acknowledges.
 pub(super) fn presence_unanswered(topic: &str) -> Problem {
     Problem::configuration(format!(
-        "AWS answers PINGREQ, and does not acknowledge what is published on the presence topic {topic}; the session does without"
+        "AWS answers PINGREQ, but does not acknowledge what is published on the presence topic {topic}; the session continues without presence"
     ))
     .next("look whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
 }
@@ -178,12 +178,12 @@ pub(super) fn filter_breaches(filter: &str, breach: ProtocolError) -> Problem {
 
 /// Reason for parking a message that AWS never acknowledged, although it acknowledged others.
 pub(super) const NEVER_ACKNOWLEDGED: &str =
-    "AWS has not acknowledged it on three connections, each time for a minute, and has acknowledged others on them";
+    "AWS did not acknowledge it within a minute on each of three connections, on which it acknowledged other messages";
 
 /// Returns the problem of a policy that forbids presence.
 pub(super) fn presence_refused(topic: &str) -> Problem {
     Problem::configuration(format!(
-        "AWS refuses the presence topic {topic}; the session does without"
+        "AWS refuses the presence topic {topic}; the session continues without presence"
     ))
     .next("allow iot:Publish on it in the certificate's policy, or set mqtt.presence-topic to \"\"")
 }

@@ -148,13 +148,13 @@ fn a_damaged_foreign_or_exposed_file_is_refused() {
         ("it is open to others (mode 0604)", |path| {
             fs::set_permissions(path, Permissions::from_mode(0o604)).unwrap();
         }),
-        ("it is no regular file", |path| {
+        ("it is not a regular file", |path| {
             replace(path, |path| fs::create_dir(path).unwrap())
         }),
-        ("it is no regular file", |path| {
+        ("it is not a regular file", |path| {
             replace(path, |path| symlink("/etc/passwd", path).unwrap())
         }),
-        ("it is no regular file", |path| {
+        ("it is not a regular file", |path| {
             replace(path, |path| {
                 nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap()
             });
@@ -254,7 +254,7 @@ fn values_of_another_version_are_left_out_and_named() {
         ),
         (unit, "unit = \"meter\"\n", "access[1].unit: "),
         ("publish = [", "publish = [\"#/a\", ", "access[1].publish: "),
-        ("user = \"camera\"\n", "", "access[0]: says nobody"),
+        ("user = \"camera\"\n", "", "access[0]: selects nobody"),
     ] {
         let place = Place::new();
         let good = place.changed(old, new).unwrap_or_else(|why| panic!("{new}: {why}"));

@@ -173,10 +173,10 @@ fn advice_says_what_a_key_or_a_table_takes() {
     for (text, end) in [
         ("[[acess]]\nuser = \"x\"", "; did you mean [[access]]?"),
         ("[[role_alias]]\nname = \"x\"", "; did you mean [[role-alias]]?"),
-        ("[aws]\nmodule = \"x\"", "; it belongs into [token]"),
+        ("[aws]\nmodule = \"x\"", "; it belongs in [token]"),
         ("[[access]]\nrole_alias = \"x\"", "; did you mean `role-aliases`?"),
-        ("[mqtt]\nlisten = \"x\"", "; it belongs into [loopback]"),
-        ("[token]\nuser = \"x\"", "; it belongs into [[access]]"),
+        ("[mqtt]\nlisten = \"x\"", "; it belongs in [loopback]"),
+        ("[token]\nuser = \"x\"", "; it belongs in [[access]]"),
     ] {
         let found = fault(text);
         assert!(found.ends_with(end), "{text}\ngave     {found}\nexpected {end}");

@@ -76,10 +76,10 @@ fn each_set_is_checked_on_its_own() {
     let outcome = seal_and_unseal(&entries, &*clock, &*clock);
     let expected = [
         "role alias gone: it is not configured any more",
-        "role alias video: its credentials are thing gw-2's, and this is gw-1",
-        "role alias video: its credentials claim to live longer than AWS lets any",
+        "role alias video: its credentials belong to thing gw-2, and this is gw-1",
+        "role alias video: its credentials claim a longer lifetime than AWS allows",
         "role alias video: a part of its credentials is empty",
-        "role alias video: its credentials live only until 2027-01-15T08:01:00Z",
+        "role alias video: its credentials are valid only until 2027-01-15T08:01:00Z",
         "telemetry",
     ];
     assert_eq!(outcome, expected);
@@ -93,7 +93,10 @@ fn expired_by_either_clock_is_expired() {
         read.pass(Duration::from_secs(boot));
         read.step_to(std::time::UNIX_EPOCH + Duration::from_secs(NOW + wall));
         let outcome = seal_and_unseal(&[entry("telemetry", 3600, &*made)], &*made, &*read);
-        assert!(outcome[0].contains("live only until"), "{boot} {wall}: {outcome:?}");
+        assert!(
+            outcome[0].contains("are valid only until"),
+            "{boot} {wall}: {outcome:?}"
+        );
     }
 }
 

@@ -38,9 +38,13 @@ fn certificates_that_are_not_roots_are_reported_by_name() {
         (
             "a server's certificate",
             pems(&[&server]),
-            &["CN=a1-ats.iot.example, which is no CA's"],
+            &["CN=a1-ats.iot.example, which is not a CA certificate"],
         ),
-        ("CA:FALSE", pems(&[&no_ca]), &["CN=Marked CA, which is no CA's"]),
+        (
+            "CA:FALSE",
+            pems(&[&no_ca]),
+            &["CN=Marked CA, which is not a CA certificate"],
+        ),
         (
             "an expired root",
             pems(&[&expired]),

@@ -172,12 +172,12 @@ fn refused_algorithms_and_a_ca_with_the_same_name_are_refused() {
         (
             "Ed448",
             include_str!("certificates/issued-ed448.pem"),
-            "AWS IoT does not take",
+            "AWS IoT does not accept",
         ),
         (
             "RSA with SHA-224",
             include_str!("certificates/issued-rsa224.pem"),
-            "AWS IoT does not take",
+            "AWS IoT does not accept",
         ),
         (
             "PSS with the usual salt, by a twin's key",

@@ -14,7 +14,7 @@ fn faults_for_which_aws_refuses_a_certificate_are_reported() {
     assert!(
         problem
             .message
-            .contains("is signed with Ed25519, which AWS IoT does not take"),
+            .contains("is signed with Ed25519, which AWS IoT does not accept"),
         "{problem}"
     );
 

@@ -99,7 +99,7 @@ impl Audit {
         if let Some(suppressed) = self.count(Kind::unidentified("token"), None) {
             journal!(
                 Level::Warn, Event::AccessStranger, ACCESS_DECISION = "refused";
-                "access: a caller of the loopback listener showed a token that is none of ours{}",
+                "access: a caller of the loopback listener presented an unknown token{}",
                 suppressed_remark(suppressed)
             );
         }
@@ -140,7 +140,7 @@ impl Audit {
                 Level::Warn,
                 Event::AccessRefused,
                 "refused",
-                "because no rule gives it".to_owned(),
+                "because no rule grants it".to_owned(),
             ),
         };
         journal!(
@@ -195,7 +195,7 @@ fn describe(key: &str, value: &str) -> String {
 fn suppressed_remark(suppressed: u32) -> String {
     match suppressed {
         0 => String::new(),
-        suppressed => format!(" ({suppressed} more like it before were not logged)"),
+        suppressed => format!(" ({suppressed} similar ones before it were not logged)"),
     }
 }
 

@@ -28,15 +28,14 @@ impl AccessDeniedError {
     ) -> Self {
         let Caller::Peer(peer) = caller else {
             return Self {
-                message: format!("no [[access]] rule gives {caller} the {permission}"),
-                hint: "what the holder of a token may have is what its rule in gatepost's configuration gives"
-                    .to_owned(),
+                message: format!("no [[access]] rule grants {caller} the {permission}"),
+                hint: "the holder of a token has the permissions of its rule in gatepost's configuration".to_owned(),
             };
         };
         let unit = peer.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
         let (uid, gid) = (peer.uid, peer.gid);
         Self {
-            message: format!("no [[access]] rule gives uid {uid} (gid {gid}{unit}) the {permission}"),
+            message: format!("no [[access]] rule grants uid {uid} (gid {gid}{unit}) the {permission}"),
             hint: missing_rule(peer, accounts, permission, thing, drop_ins),
         }
     }

@@ -63,7 +63,7 @@ pub fn missing_rule(
     }
     let file = drop_ins.join(FILE).display().to_string();
     format!(
-        "# to give it, add these lines to {}, then: systemctl reload gatepost\n# (as root, gatepost allow adds such rules \
+        "# to allow it, add these lines to {}, then: systemctl reload gatepost\n# (as root, gatepost allow adds such rules \
          and reloads: gatepost allow --help)\n{rule}",
         file.escape_debug(),
     )
@@ -77,12 +77,12 @@ fn rule_value(permission: Permission, thing: &str) -> Result<String, &'static st
             return Err("name the role alias that you need: /v1/credentials/ALIAS says which rule is missing");
         }
         Permission::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
-        Permission::RoleAlias(_) => return Err("no rule can give it: AWS has no role alias of such a name"),
+        Permission::RoleAlias(_) => return Err("no rule can grant it: AWS has no role alias of such a name"),
         Permission::Publish("#" | "+") | Permission::Subscribe("#" | "+") => {
             return Err("name the topic or filter that you need: /topics/FILTER says which rule is missing");
         }
         Permission::Publish(topic) if topic.contains(['+', '#']) => {
-            return Err("no rule can give it: nothing is published to a wildcard");
+            return Err("no rule can grant it: nothing is published to a wildcard");
         }
         Permission::Publish(value) | Permission::Subscribe(value) => value,
     };
@@ -96,9 +96,9 @@ fn rule_value(permission: Permission, thing: &str) -> Result<String, &'static st
     match (config::may_be_granted(&value), value.starts_with('$')) {
         (true, _) => Ok(value),
         (false, true) => {
-            Err("no rule can give it: of the topics that begin with $ only those of this thing can be given")
+            Err("no rule can grant it: of the topics that begin with $ only those of this thing can be granted")
         }
-        (false, false) => Err("no rule can give it: AWS IoT does not take this topic"),
+        (false, false) => Err("no rule can grant it: AWS IoT does not accept this topic"),
     }
 }
 

@@ -37,9 +37,9 @@ pub fn get(context: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result
     let Some(token_file) = token else {
         return Err(conflict(
             "no_token_file",
-            format!("{caller} may have role alias {name}, by a rule whose token file only root can read"),
+            format!("{caller} is allowed role alias {name} by a rule whose token file only root can read"),
         )
-        .hint("give the rule just a user or just a group, or hand the file over by LoadCredential= in the unit"));
+        .hint("let the rule select only a user or only a group, or pass the file with LoadCredential= in the unit"));
     };
     // Configured aliases have no characters that a path would have to escape.
     let path = alias.map_or_else(|| "/v1/credentials".to_owned(), |_| format!("/v1/credentials/{name}"));

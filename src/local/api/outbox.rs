@@ -114,7 +114,7 @@ pub async fn retry(context: &ApiContext, caller: &Caller, id: &str) -> Result<Re
     let which = parse_which(id)?;
     if matches!(which, Selection::Queued) {
         return Err(ApiError::malformed("the messages in queued are sent anyway")
-            .hint("those that AWS did not take are in /v1/outbox/parked"));
+            .hint("those that AWS rejected are in /v1/outbox/parked"));
     }
     let is_single = matches!(which, Selection::One(_));
     let messages = context.outbox.retry(which).await?;
@@ -127,7 +127,7 @@ fn authorize(context: &ApiContext, caller: &Caller) -> Result<(), ApiError> {
         false => Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "not_allowed",
-            format!("{caller} may not look into the outbox: it holds every program's messages"),
+            format!("{caller} may not read the outbox: it holds the messages of all programs"),
         )
         .hint("it is for those who may publish and subscribe to everything (#): root and group gatepost, as shipped")),
     }

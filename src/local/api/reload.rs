@@ -21,14 +21,14 @@ struct Done {
 
 /// Reloads the configuration, and waits until that is complete.
 pub async fn post(context: &ApiContext, caller: &Caller) -> Result<Response, ApiError> {
-    context.authorize_root(caller, "have the configuration read again")?;
+    context.authorize_root(caller, "reload the configuration")?;
     let (sender, outcome) = oneshot::channel();
     let not_ready = |reason: &str| ApiError::not_ready(&Problem::wait(reason));
     context.reloads.try_send(sender).map_err(|error| match error {
-        TrySendError::Full(_) => not_ready("others have asked for it just now, and it is not done yet"),
-        TrySendError::Closed(_) => not_ready("gatepostd is about to end"),
+        TrySendError::Full(_) => not_ready("another reload has not finished yet"),
+        TrySendError::Closed(_) => not_ready("gatepostd is shutting down"),
     })?;
-    match outcome.await.map_err(|_| not_ready("gatepostd is about to end"))? {
+    match outcome.await.map_err(|_| not_ready("gatepostd is shutting down"))? {
         ReloadOutcome::Loaded(loaded) => Ok(http::json(&Done { reloaded: true, loaded })),
         ReloadOutcome::Refused(faults) => Err(ApiError::new(
             StatusCode::CONFLICT,

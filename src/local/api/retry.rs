@@ -46,7 +46,7 @@ pub(super) struct Document {
 
 /// Requests immediate attempts of the parts that the path names.
 pub fn post(context: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Response, ApiError> {
-    authorize(context, caller, "have gatepost try again")?;
+    authorize(context, caller, "request another attempt")?;
     let parts = match path {
         ["all"] => {
             let mut parts = vec![retry_token(context), retry_session(context)];
@@ -71,9 +71,9 @@ pub fn post(context: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Resp
             return Err(ApiError::new(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "there is nothing of this name to try again",
+                "there is nothing of this name to retry",
             )
-            .hint("there are all, session, credentials, credentials/{alias}, enrolment and token"));
+            .hint("the names are all, session, credentials, credentials/{alias}, enrolment and token"));
         }
     };
     let target = path.join("/");
@@ -105,21 +105,19 @@ fn retry_token(context: &ApiContext) -> Line {
     let (outcome, message) = match part.phase {
         TokenPhase::Ready => {
             context.token.retry();
-            let message = "it is open; whether its key is still there is checked now".to_owned();
+            let message = "it is open; gatepost checks now that its key is still there".to_owned();
             (Outcome::Woken, message)
         }
         TokenPhase::Waiting => {
             context.token.retry();
             (
                 Outcome::Woken,
-                "it is looked for now, at the earliest 5 s after the last time".to_owned(),
+                "gatepost looks for it now, at the earliest 5 s after the last attempt".to_owned(),
             )
         }
         TokenPhase::Failed => (
             Outcome::Impossible,
-            format!(
-                "it is not tried again while gatepost runs, because a PIN might be tried once too often: {problem}"
-            ),
+            format!("it is not tried again before gatepost is restarted, because each try of a PIN counts: {problem}"),
         ),
     };
     Line {
@@ -134,7 +132,7 @@ fn retry_session(context: &ApiContext) -> Line {
     let part = context.board.session.borrow();
     let (outcome, message) = match part.phase {
         SessionPhase::Connected => (Outcome::Nothing, "it is connected".to_owned()),
-        SessionPhase::Connecting => (Outcome::Busy, "a connection is being made at this moment".to_owned()),
+        SessionPhase::Connecting => (Outcome::Busy, "it is connecting already".to_owned()),
         SessionPhase::Waiting => {
             context.retries.request(RetryTarget::Session);
             let planned = part.details.next_attempt.as_deref().unwrap_or("later");
@@ -144,7 +142,7 @@ fn retry_session(context: &ApiContext) -> Line {
         SessionPhase::Idle => {
             let obstacle = context.board.obstacle();
             let why = obstacle.map_or_else(|| "token, certificate and clock".to_owned(), |problem| problem.message);
-            (Outcome::Nothing, format!("there is nothing to connect with yet: {why}"))
+            (Outcome::Nothing, format!("it cannot connect yet: {why}"))
         }
     };
     Line {
@@ -166,8 +164,7 @@ fn retry_enrolment(context: &ApiContext) -> Line {
     let (outcome, message) = match enrolment {
         None => (
             Outcome::Nothing,
-            "nothing is enrolled: enrolment.method is \"file\", and somebody puts the certificate into its place"
-                .to_owned(),
+            "gatepost requests no certificate: enrolment.method is \"file\"".to_owned(),
         ),
         Some(enrolment) if enrolment.since.is_none() => {
             let due = enrolment
@@ -207,18 +204,18 @@ fn retry_alias(context: &ApiContext, part: &AliasPart, even_if_valid: bool) -> L
     let (outcome, message) = match (planned, is_valid && !even_if_valid) {
         (None, _) => (
             Outcome::Nothing,
-            "they are asked for as soon as AWS has accepted the certificate".to_owned(),
+            "they are requested as soon as AWS has accepted the certificate".to_owned(),
         ),
         (Some(_), true) => (
             Outcome::Nothing,
-            "they are valid; name the role alias to refresh them all the same".to_owned(),
+            "they are valid; name the role alias to refresh them anyway".to_owned(),
         ),
         (Some(planned), false) => {
             context
                 .retries
                 .request(RetryTarget::RoleAlias(part.details.name.clone()));
             let message =
-                format!("they are asked for now, not at {planned}; at the earliest 10 s after the last request");
+                format!("they are requested now, not at {planned}; at the earliest 10 s after the last request");
             (Outcome::Woken, message)
         }
     };

@@ -140,7 +140,7 @@ impl SignRequest {
         ] {
             if count > most {
                 return Err(ApiError::malformed(format!(
-                    "the request has {count} {what}, and {most} are the most that is signed"
+                    "the request has {count} {what}, and at most {most} are signed"
                 )));
             }
         }

@@ -98,7 +98,7 @@ pub async fn acknowledge(
     let body = read_body(body, MAX_BODY).await?;
     let Acknowledgement { id } = serde_json::from_slice(&body).map_err(|error| {
         ApiError::malformed(format!("the body does not name a message: {error}"))
-            .hint("{\"id\": N} with the id of the last message that is dealt with")
+            .hint("{\"id\": N} with the id of the last message that was processed")
     })?;
     match context.inbox.acknowledge(name, id).await? {
         AcknowledgeOutcome::Done | AcknowledgeOutcome::More => Ok(success()),
@@ -138,7 +138,7 @@ pub fn not_owned() -> ApiError {
     ApiError::new(
         StatusCode::FORBIDDEN,
         "not_yours",
-        "a durable subscription of this name belongs to somebody else",
+        "a durable subscription of this name belongs to another user",
     )
     .hint("choose another name")
 }
@@ -172,5 +172,5 @@ fn unknown_subscription() -> ApiError {
         "unknown_subscription",
         "there is no durable subscription of this name",
     )
-    .hint("GET /subscriptions shows yours; GET /topics/FILTER?name=NAME makes one")
+    .hint("GET /subscriptions lists yours; GET /topics/FILTER?name=NAME creates one")
 }

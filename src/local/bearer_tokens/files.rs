@@ -51,7 +51,7 @@ pub fn write_token_files(
     let prepared = prepare_folder(folder, known);
     if let Err(error) = &prepared {
         let message = format!(
-            "the folder of the token files cannot be made or written: {}",
+            "the folder of the token files cannot be created or written: {}",
             describe(folder, error)
         );
         problems.push(Problem::configuration(message).next(FOLDER_STEP));
@@ -116,7 +116,7 @@ pub fn remove_token_files(folder: &Path) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             journal!(
                 Level::Error, Event::LoopbackTokenFile;
-                "loopback: old token files in {} cannot be removed, and open nothing: {error}", folder.display()
+                "loopback: old token files in {} cannot be removed; their tokens are not valid any more: {error}", folder.display()
             );
         }
         _ => {}

@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> Result<SecretString, Problem> {
                 "give it to the user of the service, and see that the folders above it can be entered: {}",
                 give_token_file_to(&own_user_name(), path)
             );
-            problem("cannot be read: permission denied".to_owned(), step)
+            problem("cannot be read: permission denied".to_owned(), step).caused_by(&error)
         }
         _ => problem(
             format!("cannot be read: {}", clean(error)),
@@ -95,7 +95,7 @@ fn shell_word(path: &Path) -> String {
 fn check_metadata(path: &Path, is_file: bool, owner: u32, own: u32, mode: u32) -> Result<(), (String, String)> {
     if !is_file {
         let step = "name a file that holds nothing but the token".to_owned();
-        return Err(("is no regular file".to_owned(), step));
+        return Err(("is not a regular file".to_owned(), step));
     }
     if owner != 0 && owner != own {
         let cause = format!(
@@ -205,7 +205,7 @@ mod tests {
         let path = folder.path().join("token");
         let why = |path: &Path| read(path).unwrap_err().to_string();
         assert!(why(&path).contains("does not exist; next: write a token into it: "));
-        assert!(why(folder.path()).contains("is no regular file; next: name a file"));
+        assert!(why(folder.path()).contains("is not a regular file; next: name a file"));
         std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
         let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         mode(0o644);

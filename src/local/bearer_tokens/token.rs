@@ -37,7 +37,7 @@ impl BearerToken {
         let mut bytes = [0; RANDOMNESS];
         SystemRandom::new()
             .fill(&mut bytes)
-            .map_err(|_| "the system gives no random numbers".to_owned())?;
+            .map_err(|_| "the system provides no random numbers".to_owned())?;
         let mut value = String::with_capacity(2 * RANDOMNESS);
         for byte in bytes {
             for digit in [byte >> 4, byte & 15] {

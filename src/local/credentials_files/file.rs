@@ -24,7 +24,7 @@ pub enum Found {
     /// A file that somebody else has written.
     Foreign,
     Link,
-    /// A folder, a pipe or something else that is no regular file.
+    /// A folder, a pipe or something else that is not a regular file.
     Other,
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for TooManyWaitersError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} has {PER_ACCOUNT} requests that wait for an acknowledgement, which is the most",
+            "{} has {PER_ACCOUNT} requests that wait for an acknowledgement, which is the maximum",
             self.account
         )
     }

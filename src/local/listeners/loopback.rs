@@ -95,7 +95,7 @@ impl LoopbackListener {
         // Rejected without delay: a caller without a token must not occupy a connection.
         let caller = self.authenticate(request.headers()).map_err(ApiError::and_close)?;
         if slot.move_to(Origin::Bearer(caller.account().into())).is_err() {
-            let message = format!("{caller} has {PER_ORIGIN} requests that are being answered, which is the most");
+            let message = format!("{caller} has {PER_ORIGIN} requests that are being answered, which is the maximum");
             return Err(ApiError::too_many("too_many_requests", message).and_close());
         }
         limiter.admit(&caller).await?;
@@ -165,12 +165,12 @@ impl HttpListener for LoopbackListener {
 
 /// Returns the message about an unknown token. It may belong to a rule whose token is missing at the moment.
 fn unknown_token(problem: Option<&Problem>) -> String {
-    let message = "the token is none of those that gatepost accepts";
+    let message = "gatepost does not accept this token";
     match problem {
         Some(problem) => format!(
             "{message}; at the moment {} (gatepost status shows what to do)",
             problem.message
         ),
-        None => format!("{message}; it makes new ones when it starts after a stop"),
+        None => format!("{message}; it generates new ones when it starts after a stop"),
     }
 }

@@ -49,7 +49,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     match others(&entries(), address).find(|entry| entry.uid != 0) {
         None => Ok(listener),
         Some(entry) => Err(format!(
-            "{} still has connections at that port, from when it was not gatepost's",
+            "{} still has connections at that port, from before gatepost had it",
             user_name(entry.uid)
         )),
     }

@@ -233,7 +233,7 @@ impl Loopback {
                 Ok(_) => {}
                 Err(reason) => journal!(
                     Level::Warn, Event::DescriptorRefused;
-                    "systemd: the stored descriptor {name:?} is not taken over: {reason}"
+                    "systemd: the stored descriptor {name:?} is not used: {reason}"
                 ),
             }
         }

@@ -106,7 +106,7 @@ pub(super) fn check_message(
         .chain(users)
         .find_map(|text| topic::not_allowed(text))
     {
-        let words = format!("a property has the character {character}, over which a broker may end the connection");
+        let words = format!("a property has the character {character}, for which a broker may close the connection");
         return Err(Refusal::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, words));
     }
     let message = Message {
@@ -126,7 +126,7 @@ fn check_size(message: &Message, packet_limit: u32) -> Result<(), Refusal> {
     } else if properties > MAX_PROPERTIES {
         format!("its properties have {properties} bytes, more than {MAX_PROPERTIES}")
     } else if packet > usize::try_from(packet_limit).unwrap_or(usize::MAX) {
-        format!("it makes a packet of {packet} bytes, and the broker takes packets of at most {packet_limit} bytes")
+        format!("it makes a packet of {packet} bytes, and the broker accepts at most {packet_limit} bytes")
     } else {
         return Ok(());
     };

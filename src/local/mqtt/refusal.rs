@@ -57,10 +57,10 @@ impl From<SubscribeError> for Refusal {
                 quota(format!("one user may have {limit} subscriptions open at once"))
             }
             SubscribeError::TooManyFilters(limit) => quota(format!(
-                "AWS IoT takes {limit} subscriptions of a gateway, and the programs on it have as many filters"
+                "AWS IoT allows a gateway {limit} subscriptions, and its programs use all of them"
             )),
             SubscribeError::TooManyOfReader(limit) => quota(format!(
-                "one user may have {limit} topic filters, half of what AWS IoT takes of a gateway"
+                "one user may have {limit} topic filters, half of what AWS IoT allows a gateway"
             )),
             SubscribeError::Durable(DurableSubscriptionError::TooMany(limit)) => quota(format!(
                 "a gateway has at most {limit} durable subscriptions and sessions"

@@ -164,7 +164,7 @@ impl Client {
                     (refusal.code, refusal.words)
                 }
                 FilterEvent::NotAllowed(filter) => {
-                    let words = format!("no access rule gives the subscription to {filter} any more");
+                    let words = format!("no access rule allows the subscription to {filter} any more");
                     (ReasonCode::NOT_AUTHORIZED, words)
                 }
                 FilterEvent::Unusable(problem) => (ReasonCode::UNSPECIFIED_ERROR, problem.message),

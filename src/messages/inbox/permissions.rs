@@ -35,14 +35,14 @@ pub(super) fn update_suspended(state: &InboxState) {
                 suspended.remove(&key);
                 journal!(
                     Level::Info, Event::SubscriptionResumed, TOPIC = filter;
-                    "inbox: the durable subscription {name} of {owner} to {filter} goes on: a rule gives it again"
+                    "inbox: the durable subscription {name} of {owner} to {filter} continues: a rule allows it again"
                 );
             }
             (false, false) => {
                 suspended.insert(key);
                 journal!(
                     Level::Warn, Event::SubscriptionSuspended, TOPIC = filter;
-                    "inbox: the durable subscription {name} of {owner} to {filter} is suspended, because no rule gives it any more; next: give it a rule, or: gatepost subscriptions delete {name}"
+                    "inbox: the durable subscription {name} of {owner} to {filter} is suspended, because no rule allows it any more; next: add a rule, or: gatepost subscriptions delete {name}"
                 );
             }
             _ => {}

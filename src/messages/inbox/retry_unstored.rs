@@ -60,7 +60,7 @@ pub(super) async fn run(state: Rc<InboxState>) {
 /// Stores a message; returns whether any durable subscription still exists for it.
 async fn store(state: &InboxState, pending: &PendingMessage) -> Result<bool, Problem> {
     let Some(names) = pending.names.clone() else {
-        return Err(Problem::wait("which durable subscriptions there are cannot be read"));
+        return Err(Problem::wait("the list of durable subscriptions cannot be read"));
     };
     let message: Arc<_> = pending.message.clone();
     let stored = state.store.run(Durability::SyncedInsert, move |database| {
@@ -97,7 +97,7 @@ fn lose(state: &InboxState, pending: &PendingMessage, problem: &Problem) {
     let topic = pending.message.topic.as_str();
     journal!(
         Level::Error, Event::InboxLost, TOPIC = topic;
-        "inbox: a message on {topic} was not kept for the durable subscriptions: {problem}"
+        "inbox: a message on {topic} was not stored for the durable subscriptions: {problem}"
     );
     let subscriptions = pending.names.as_ref().map_or(1, |names| names.len());
     state

@@ -28,7 +28,7 @@ fn message() -> Received {
 }
 
 #[tokio::test(start_paused = true)]
-async fn promise_6_what_the_disk_does_not_take_stops_others_for_a_minute_and_is_lost_aloud() {
+async fn promise_6_unstorable_messages_block_others_for_a_minute_and_are_then_logged_as_lost() {
     let folder = tempfile::tempdir().unwrap();
     let set_version = |version: i64| {
         let database = Connection::open(file::path(folder.path())).unwrap();

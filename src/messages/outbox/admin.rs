@@ -178,7 +178,7 @@ fn purge_queued(database: &mut Database, condition: &str, id: i64) -> rusqlite::
         if database.outbox.acknowledged.contains(&message.id) {
             continue;
         }
-        delete(database, message, Outcome::Dropped("somebody purged it".to_owned()))?;
+        delete(database, message, Outcome::Dropped("it was purged".to_owned()))?;
         deleted += 1;
     }
     Ok((deleted, more))

@@ -115,5 +115,5 @@ fn describe_full(bounds: &Bounds, size: u64) -> Problem {
             bounds.max_bytes, bounds.max_messages
         ),
     };
-    Problem::wait(message).next("gatepost status shows why messages are not sent; gatepost outbox list, which they are")
+    Problem::wait(message).next("gatepost status shows why messages are not sent; gatepost outbox list lists them")
 }

@@ -47,13 +47,13 @@ impl Qos0Queue {
     /// Passes a message to the session, and waits until it is sent.
     pub(in crate::messages) async fn send(&self, message: Message) -> Result<(), Problem> {
         let (sent, outcome) = oneshot::channel();
-        let busy = || Problem::wait("more messages at quality of service 0 wait than the session can send");
+        let busy = || Problem::wait("too many messages at quality of service 0 are waiting for the session");
         self.0.try_send(Qos0Message { message, sent }).map_err(|_| busy())?;
         match timeout(SEND_TIMEOUT, outcome).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(_)) => Err(Problem::wait("the MQTT session ended before the message was sent")),
             Err(_) => Err(Problem::wait(format!(
-                "the MQTT session has not sent the message in {} s: others were before it, or AWS takes nothing",
+                "the MQTT session has not sent the message in {} s: others were ahead of it, or AWS accepts nothing",
                 SEND_TIMEOUT.as_secs()
             ))),
         }

@@ -29,11 +29,11 @@ fn exceeds(bounds: &Bounds, all: Total, own: Total, size: u64) -> bool {
 
 fn describe(bounds: &Bounds) -> Problem {
     Problem::wait(format!(
-        "the outbox is nearly full, and this account has its share of it: the rest of {} bytes and {} messages \
-         (mqtt.outbox-max-bytes, mqtt.outbox-max-messages) is left to others",
+        "the outbox is nearly full, and this account has used its share: the rest of {} bytes and {} messages \
+         (mqtt.outbox-max-bytes, mqtt.outbox-max-messages) is reserved for others",
         bounds.max_bytes, bounds.max_messages
     ))
-    .next("gatepost status shows why messages are not sent; gatepost outbox list, which they are")
+    .next("gatepost status shows why messages are not sent; gatepost outbox list lists them")
 }
 
 #[cfg(test)]
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_again_is_shared_again() {
+    fn freed_space_is_shared_again() {
         let bounds = Bounds {
             max_messages: 800,
             ..Bounds::default()

@@ -42,7 +42,7 @@ fn open_or_recreate(path: &Path, context: Box<StoreContext>) -> Result<Database,
         Ok(aside) => context.record_set_aside(path, &aside, &error),
         Err(rename_error) => {
             let message = format!(
-                "{} is broken ({}) and cannot be set aside: {rename_error}",
+                "{} is corrupt ({}) and cannot be moved aside: {rename_error}",
                 path.display(),
                 describe(&error)
             );

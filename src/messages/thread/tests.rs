@@ -49,7 +49,7 @@ async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
+async fn a_corrupt_database_accepts_nothing() {
     let (_folder, handles) = opened();
     let store = handles.inbox.store();
     let outcome = together(store, async {
@@ -76,7 +76,7 @@ async fn nothing_is_accepted_by_a_database_that_has_just_broken() {
 }
 
 #[tokio::test]
-async fn a_waiting_caller_is_told_that_its_message_is_lost_with_the_database() {
+async fn a_waiting_caller_learns_that_its_message_was_lost() {
     let (folder, handles) = opened();
     let outbox: &Outbox = &handles.outbox;
     let (_, outcome) = outbox.accept_with_outcome(message(), Account::default()).await.unwrap();

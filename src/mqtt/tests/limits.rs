@@ -53,10 +53,7 @@ fn what_connack_says_is_kept_to() {
     let Err(NotSent::Never(why)) = client.publish(&message(64, false), false, &mut output) else {
         panic!("larger than the broker takes");
     };
-    assert_eq!(
-        why,
-        "its packet has 72 bytes, and the broker takes packets of at most 64 bytes"
-    );
+    assert_eq!(why, "its packet has 72 bytes, and the broker accepts at most 64 bytes");
     assert!(matches!(
         client.subscribe(&[("x".repeat(64), Qos::AtLeastOnce)], &mut output),
         Err(NotSent::Never(_))

@@ -124,18 +124,18 @@ pub(super) fn messages(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         found.push(Finding::reported(id, "messages", part, problem));
     }
     if details.parked > 0 {
-        let message = format!("AWS did not take messages, which are kept aside: {}", details.parked);
+        let message = format!("AWS rejected messages, which are parked: {}", details.parked);
         let notice = Finding::notice(MESSAGES_PARKED, "messages", Event::MessageParked, message);
         found.push(notice.next("gatepost outbox list --parked"));
     }
     if let Some(path) = &details.set_aside {
-        let message = format!("the message database was broken; what had not been sent is in {path}");
+        let message = format!("the message database was corrupt; messages that had not been sent are in {path}");
         let notice = Finding::notice(MESSAGES_SET_ASIDE, "messages", Event::DatabaseSetAside, message);
         found.push(notice.next("look at the disk of the state folder: dmesg"));
     }
     if details.suspended > 0 {
         let message = format!(
-            "durable subscriptions that no access rule gives any more: {}",
+            "durable subscriptions that no access rule allows any more: {}",
             details.suspended
         );
         let notice = Finding::notice(

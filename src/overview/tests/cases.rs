@@ -71,7 +71,7 @@ cases! {
     "the token works again after faults" => |gateway| {
         token(gateway, TokenPhase::Ready, Problem::wait("signing failed 3 times"));
     };
-    "the token has no key, and gatepost is to make none" => |gateway| {
+    "the token has no key, and gatepost may not generate one" => |gateway| {
         not_identified(gateway, IdentityPhase::NoKey, None);
         token(gateway, TokenPhase::Waiting, Problem::configuration("no private key matches").next("make the key"));
     };
@@ -99,15 +99,15 @@ cases! {
     "the certificate ends in 20 days" => |gateway| certificate(gateway, 365 * DAY, 20 * DAY);
     "the certificate ends in 5 days" => |gateway| certificate(gateway, 365 * DAY, 5 * DAY);
     "a certificate of 10 days ends in 3" => |gateway| certificate(gateway, 10 * DAY, 3 * DAY);
-    "the certificate has ended, and the session goes on" => |gateway| {
+    "the certificate has expired, and the session continues" => |gateway| {
         certificate(gateway, 365 * DAY, Duration::ZERO);
         let problem = Problem::configuration("PATH expired").about(Event::CertificateExpiring);
         gateway.identity.problem = Some(problem.next("sign the request again"));
     };
-    "the certificate has ended a moment ago, and the identity has not looked yet" => |gateway| {
+    "the certificate has just expired, and the identity was not checked yet" => |gateway| {
         certificate(gateway, 365 * DAY, Duration::ZERO);
     };
-    "the certificate has ended, and a file for another key lies in its place" => |gateway| {
+    "the certificate has expired, and its file is for another key" => |gateway| {
         certificate(gateway, 365 * DAY, Duration::ZERO);
         gateway.identity.problem = Some(Problem::configuration("PATH is for another key"));
     };
@@ -140,7 +140,7 @@ cases! {
     };
     "this machine's link is down" => |gateway| {
         gateway.network.phase = NetworkPhase::Down;
-        gateway.network.problem = Some(Problem::wait("this machine's way to AWS is cut: no carrier on eth0"));
+        gateway.network.problem = Some(Problem::wait("this machine has lost its network: no carrier on eth0"));
     };
     "AWS registers the certificate" => |gateway| {
         never_online(gateway, ProvisioningPhase::Pending, Some(Problem::expected("AWS dropped the connection, as it does")));
@@ -148,11 +148,11 @@ cases! {
     "AWS has never accepted the certificate" => |gateway| {
         never_online(gateway, ProvisioningPhase::Pending, Some(Problem::configuration("AWS has never accepted it").next("check the CA")));
     };
-    "AWS has begun to drop a certificate that it has accepted before" => |gateway| {
+    "AWS starts to drop a certificate that it has accepted before" => |gateway| {
         offline(gateway, None);
         gateway.provisioning.problem = Some(Problem::wait("AWS drops every connection").next("is it ACTIVE?"));
     };
-    "AWS goes on dropping a certificate that it has accepted before" => |gateway| {
+    "AWS keeps dropping a certificate that it has accepted before" => |gateway| {
         offline(gateway, None);
         gateway.provisioning.problem = Some(Problem::configuration("AWS drops every connection").next("is it ACTIVE?"));
     };
@@ -170,8 +170,8 @@ cases! {
     "AWS refuses the connection" => |gateway| {
         offline(gateway, Some(Problem::configuration("ENDPOINT refused the connection").next("allow iot:Connect")));
     };
-    "another client has taken the session over, and it is connected again" => |gateway| {
-        let problem = Problem::configuration("another client has taken the session over").about(Event::SessionTakenOver);
+    "another client has taken over the session, and it is connected again" => |gateway| {
+        let problem = Problem::configuration("another client has taken over the session").about(Event::SessionTakenOver);
         gateway.session.problem = Some(problem.next("find the other device"));
         gateway.session.details.taken_over = Some(TakeoverDetails {
             times: 4,
@@ -184,11 +184,11 @@ cases! {
     "AWS refuses the presence topic" => |gateway| {
         gateway.session.problem = Some(Problem::configuration("AWS refuses the presence topic").next("allow iot:Publish"));
     };
-    "the session of before was discarded" => |gateway| {
+    "the previous session was discarded" => |gateway| {
         gateway.session.details.discarded_because = Some("AWS's session was discarded".to_owned());
         gateway.session.details.discarded_at = Some("2027-01-15T07:00:00Z".to_owned());
     };
-    "three connections were lost, and then the session of before was discarded" => |gateway| {
+    "three connections were lost, and then the previous session was discarded" => |gateway| {
         gateway.session.details.losses = repeats(3, gateway);
         gateway.session.details.discarded_because = Some("AWS's session was discarded".to_owned());
         gateway.session.details.discarded_at = Some("2027-01-15T07:00:00Z".to_owned());
@@ -213,7 +213,7 @@ cases! {
     "refreshes have failed three times within an hour, and the last one succeeded" => |gateway| {
         gateway.aliases[0].details.failures = repeats(3, gateway);
     };
-    "no answer for a role alias has come yet" => |gateway| {
+    "no credentials of a role alias have arrived yet" => |gateway| {
         gateway.aliases[0].phase = AliasPhase::Waiting;
         gateway.aliases[0].problem = Some(Problem::wait("ENDPOINT cannot be reached"));
     };
@@ -230,12 +230,12 @@ cases! {
         gateway.messages.problem = Some(Problem::configuration("the database cannot be written: disk full").next("free space"));
     };
     "the message database is being read" => |gateway| gateway.messages.phase = MessagesPhase::Opening;
-    "a subscription is set aside, because what comes with it ends every connection" => |gateway| {
+    "a subscription is set aside, because its messages end every connection" => |gateway| {
         gateway.session.problem = Some(Problem::configuration("the subscription to a/b is set aside").next("gatepost status"));
     };
     "messages are parked" => |gateway| gateway.messages.details.parked = 3;
-    "a broken message database was set aside" => |gateway| gateway.messages.details.set_aside = Some("PATH".to_owned());
-    "no rule gives a durable subscription any more" => |gateway| gateway.messages.details.suspended = 1;
+    "a corrupt message database was set aside" => |gateway| gateway.messages.details.set_aside = Some("PATH".to_owned());
+    "no rule allows a durable subscription any more" => |gateway| gateway.messages.details.suspended = 1;
     "the loopback listener has no address" => |gateway| {
         let mut loopback = part::<_, LoopbackDetails>(LoopbackPhase::Waiting);
         loopback.problem = Some(Problem::configuration("127.0.0.1:9922 is in use").next("ss -ltnp"));

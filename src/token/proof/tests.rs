@@ -103,7 +103,7 @@ fn a_failed_proof_is_described_by_names() {
         ),
         (vec![no_certificate_file("is empty")], "and device.pem is empty"),
         (
-            vec![no_certificate_file("cannot be read: it is no regular file")],
+            vec![no_certificate_file("cannot be read: it is not a regular file")],
             "and device.pem cannot be read",
         ),
         (

@@ -59,7 +59,7 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
             "a CA's",
             root.clone(),
             "begins with a CA certificate (C=IN, O=AMZ)",
-            "CA certificates belong into identity.ca-chain",
+            "CA certificates belong in identity.ca-chain",
         ),
         case(
             "a name that no thing can have",
@@ -94,7 +94,7 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
         case(
             "SHA-1",
             ca.sign_v3_digest(&csr, "-sha1").unwrap(),
-            "is signed with RSA with SHA-1, which AWS IoT does not take",
+            "is signed with RSA with SHA-1, which AWS IoT does not accept",
             "signed again with SHA-256",
         ),
     ]

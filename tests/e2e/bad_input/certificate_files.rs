@@ -16,7 +16,7 @@ fn checked(world: &World) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_ca_chain_or_root_ca_that_is_something_else_is_no_good_configuration() {
+fn a_ca_chain_or_root_ca_without_certificates_is_a_fault() {
     let mut world = World::new();
     let wrong = world.gateway.folder.path().join("wrong.pem");
     let root = world.ca.ca_pem().unwrap();
@@ -75,7 +75,7 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
         ),
         (
             world.ca.sign_v3_digest(&csr, "-sha1").unwrap(),
-            "is signed with RSA with SHA-1, which AWS IoT does not take",
+            "is signed with RSA with SHA-1, which AWS IoT does not accept",
         ),
     ] {
         world.gateway.install(&pem);
@@ -117,7 +117,7 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
 const P521: &str = include_str!("../../../src/identity/tests/certificates/issued-p521.pem");
 
 #[test]
-fn what_gatepost_cannot_verify_and_roots_that_are_none_are_warnings() {
+fn unverifiable_signatures_and_unusable_roots_are_warnings() {
     let mut world = World::new();
     let good = world.gateway.config.clone();
     fs::create_dir_all(world.gateway.folder.path().join("state")).unwrap();
@@ -134,11 +134,14 @@ fn what_gatepost_cannot_verify_and_roots_that_are_none_are_warnings() {
     world.gateway.config = good.replace(&roots, &wrong.display().to_string());
     let (code, output) = checked(&world);
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.contains("has CN=gw-1, which is no CA's certificate"), "{output}");
+    assert!(
+        output.contains("has CN=gw-1, which is not a CA certificate"),
+        "{output}"
+    );
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_meant_is_said() {
+fn an_implausible_endpoint_is_reported() {
     let mut world = World::new();
     let good = world.gateway.config.clone();
     let (mqtt, provider) = (world.cloud.mqtt_endpoint(), world.cloud.credentials_endpoint());

@@ -30,7 +30,7 @@ fn lay(world: &mut World, from: &Path, name: &str) -> PathBuf {
 }
 
 #[test]
-fn what_the_services_user_may_not_read_is_named_to_root() {
+fn files_that_the_service_may_not_read_are_reported_to_root() {
     if !user::is_root() {
         eprintln!("NOT TESTED: what the service's user may not read, because only root sees with another's eyes");
         return;
@@ -120,7 +120,7 @@ fn what_the_services_user_may_not_read_is_named_to_root() {
 
 /// A user's checks of files that only root may read: nothing is known to be wrong with them.
 #[test]
-fn a_user_who_may_not_read_the_files_is_sent_to_sudo() {
+fn a_user_who_may_not_read_the_files_is_advised_to_use_sudo() {
     if !user::is_root() {
         eprintln!("NOT TESTED: a user who may not read the files, because only root may start a check as another user");
         return;

@@ -6,7 +6,7 @@ use super::{CONFIGURATION, check_config, check_says_the_same, ends};
 use crate::support::World;
 
 #[test]
-fn a_mistake_in_the_file_is_named_with_its_place() {
+fn a_fault_in_a_file_is_reported_with_its_position() {
     let mut world = World::new();
     let good = world.gateway.config.clone();
     let mqtt = world.cloud.mqtt_endpoint();
@@ -93,7 +93,7 @@ fn a_mistake_in_the_file_is_named_with_its_place() {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let mut world = World::new();
     world.gateway.configure("country = \"IN\"", "country = \"India\"");
     world.gateway.configure("pkcs11:", "");
@@ -106,7 +106,7 @@ fn several_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn a_configuration_that_is_not_there_is_named() {
+fn a_missing_configuration_is_reported() {
     let mut world = World::new();
     let missing = world.gateway.folder.path().join("none.toml");
     for check in [false, true] {

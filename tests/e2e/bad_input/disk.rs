@@ -23,7 +23,7 @@ pub fn with_state(gateway: &mut Gateway, mount: &str) {
 }
 
 #[test]
-fn a_disk_that_is_read_only_keeps_a_known_gateway_neither_from_starting_nor_from_aws() {
+fn a_known_gateway_starts_and_connects_with_a_read_only_disk() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.gateway.stop();
@@ -38,7 +38,7 @@ fn a_disk_that_is_read_only_keeps_a_known_gateway_neither_from_starting_nor_from
     world.gateway.wait_for_text("session.phase", "connected");
     world.gateway.wait_for("role_aliases.0.phase", |phase| phase == "valid");
     assert_eq!(world.gateway.credentials().status, 200);
-    let said = "provisioning.json cannot be written; after a restart provisioning begins anew: Read-only file system";
+    let said = "provisioning.json cannot be written; after a restart provisioning starts over: Read-only file system";
     assert!(world.gateway.log().contains(said), "{}", world.gateway.log());
     assert!(!world.gateway.state("provisioning.json").exists());
     world
@@ -48,7 +48,7 @@ fn a_disk_that_is_read_only_keeps_a_known_gateway_neither_from_starting_nor_from
 }
 
 #[test]
-fn a_full_disk_at_first_boot_is_named_and_the_socket_answers() {
+fn a_full_disk_at_first_boot_is_reported_and_the_socket_answers() {
     let mut world = World::new();
     fs::create_dir(world.gateway.state("")).unwrap();
     let full = r#"mount -t tmpfs -o size=4k tmpfs "$STATE" && echo full > "$STATE/of something""#;
@@ -66,7 +66,7 @@ fn a_full_disk_at_first_boot_is_named_and_the_socket_answers() {
 }
 
 #[test]
-fn a_host_name_that_has_changed_changes_nothing_about_who_the_gateway_is() {
+fn the_identity_does_not_depend_on_the_host_name() {
     let mut world = World::new();
     let id = bring_online_known(&mut world).to_string();
     world.gateway.stop();

@@ -24,7 +24,7 @@ fn timeless(part: &Value) -> Value {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn an_unwritable_folder_is_reported() {
     let mut world = World::new();
     let good = world.gateway.env.clone();
     let root = world.gateway.folder.path().to_owned();
@@ -51,7 +51,7 @@ fn a_folder_that_cannot_be_written_is_named() {
         set(&mut world, variable, &folder);
         let words = [
             folder.as_str(),
-            "cannot be made or written",
+            "cannot be created or written",
             cause,
             "check the owner of the folder",
         ];

@@ -6,7 +6,7 @@ use super::{CONFIGURATION, ends};
 use crate::support::{PIN, World, options};
 
 #[test]
-fn two_keys_that_match_are_both_named() {
+fn two_matching_keys_are_both_reported() {
     let tokens: [fn() -> Box<dyn Token>; 2] = [
         || Box::new(SoftHsm::new("gateway", PIN).unwrap()),
         || Box::new(Tpm::new(PIN).unwrap()),

@@ -20,7 +20,7 @@ fn libc() -> PathBuf {
 }
 
 #[test]
-fn a_module_that_is_none_is_named() {
+fn a_file_that_is_not_a_module_is_reported() {
     let mut world = World::new();
     let text = world.gateway.folder.path().join("text.so");
     fs::write(&text, "no library at all\n").unwrap();
@@ -28,7 +28,7 @@ fn a_module_that_is_none_is_named() {
     let mut last = world.token.module().display().to_string();
     let cases = [
         (PathBuf::from("/usr/lib/none/pkcs11/libnone.so"), "No such file"),
-        (libc(), "it is no PKCS#11 module (it has no C_GetFunctionList)"),
+        (libc(), "it is not a PKCS#11 module (it has no C_GetFunctionList)"),
         (text, "text.so: file too short"),
         (folder, "cannot be loaded"),
     ];
@@ -46,7 +46,7 @@ fn a_module_that_is_none_is_named() {
 }
 
 #[test]
-fn without_its_token_it_waits_and_says_which_it_sees() {
+fn a_missing_token_is_waited_for_and_the_visible_ones_are_reported() {
     let token = Arc::new(SoftHsm::new("other", PIN).unwrap());
     let mut world = World::with(Box::new(token.clone()), options());
     world.gateway.configure("pkcs11:token=other", "pkcs11:token=gateway");
@@ -72,7 +72,7 @@ fn without_its_token_it_waits_and_says_which_it_sees() {
 }
 
 #[test]
-fn files_of_the_module_that_are_lost_are_named() {
+fn lost_files_of_the_module_are_reported() {
     let mut world = World::new();
     let lost = world.gateway.folder.path().join("lost.conf").display().to_string();
     let variable = world.gateway.env.iter_mut().find(|(name, _)| name == "SOFTHSM2_CONF");
@@ -89,7 +89,7 @@ fn files_of_the_module_that_are_lost_are_named() {
 }
 
 #[test]
-fn two_tokens_that_match_are_both_named() {
+fn two_matching_tokens_are_both_reported() {
     let token = Arc::new(SoftHsm::new("gateway", PIN).unwrap());
     token.add_token("gateway").unwrap();
     let mut world = World::with(Box::new(token), options());

@@ -60,7 +60,7 @@ fn promise_8_a_rejected_pin_is_tried_once_and_a_locked_token_is_left_alone() {
 }
 
 #[test]
-fn a_pin_file_that_gives_no_pin_is_named() {
+fn a_pin_file_without_a_pin_is_reported() {
     let mut world = World::new();
     let pin_file = with_pin_file(&mut world);
     let name = pin_file.display().to_string();
@@ -118,7 +118,7 @@ fn a_pin_file_that_gives_no_pin_is_named() {
 }
 
 #[test]
-fn a_pin_file_open_to_all_is_used_and_warned_of() {
+fn a_pin_file_open_to_all_is_used_with_a_warning() {
     let mut world = World::new();
     let pin_file = with_pin_file(&mut world);
     fs::write(&pin_file, PIN).unwrap();

@@ -186,7 +186,7 @@ fn each_fault_has_its_line_and_its_next_step() {
 }
 
 #[test]
-fn the_servers_prove_who_they_are_before_there_is_a_certificate() {
+fn the_servers_are_authenticated_before_there_is_a_certificate() {
     let mut world = World::new();
     let other_ca = world.ca.ca_pem_path().display().to_string();
     let good = world.gateway.config.clone();
@@ -207,13 +207,13 @@ fn the_servers_prove_who_they_are_before_there_is_a_certificate() {
                 assert_eq!(line(&document, name)["outcome"], "ok", "{versions:?}: {document:#}");
             }
         }
-        // As behind a proxy that opens TLS: somebody else's CA has signed what the servers show.
+        // As behind a proxy that intercepts TLS: somebody else's CA has signed what the servers show.
         world.gateway.configure(&root, &format!("root-ca = \"{other_ca}\""));
         let (code, document) = document(&world);
         for name in ["MQTT endpoint: TLS", "credentials endpoint: TLS"] {
             let line = line(&document, name);
             assert_eq!((code, &line["outcome"]), (78, &Value::from("fail")), "{document:#}");
-            contains_all(&line.to_string(), &["UnknownIssuer", "a proxy that opens TLS"]);
+            contains_all(&line.to_string(), &["UnknownIssuer", "a proxy that intercepts TLS"]);
         }
         world.gateway.config.clone_from(&good);
     }

@@ -16,7 +16,7 @@ use crate::support::{PIN, World, options};
 use super::{document, ended, line};
 
 #[test]
-fn whoever_has_the_loopback_port_is_named() {
+fn the_process_at_the_loopback_port_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let mut world = World::new();
@@ -29,7 +29,7 @@ fn whoever_has_the_loopback_port_is_named() {
     contains_all(
         line(&found, "loopback")["message"].as_str().unwrap(),
         &[
-            &format!("at {address} listens "),
+            &format!("listens at {address}"),
             &format!("uid {}", rustix::process::geteuid().as_raw()),
             &format!("(pid {})", std::process::id()),
         ],
@@ -40,7 +40,7 @@ fn whoever_has_the_loopback_port_is_named() {
 }
 
 #[test]
-fn what_is_wrong_with_certificate_and_account_is_said() {
+fn faults_of_certificate_and_account_are_reported() {
     let mut world = World::new();
     let id = bring_online_known(&mut world);
     world.gateway.stop();
@@ -95,7 +95,7 @@ fn what_is_wrong_with_certificate_and_account_is_said() {
 }
 
 #[test]
-fn a_new_gateway_is_told_what_comes_next() {
+fn a_new_gateway_gets_the_first_steps() {
     let mut world = World::new();
     let (code, document) = document(&world);
     assert_eq!(code, 68, "{document:#}");
@@ -121,7 +121,7 @@ fn a_new_gateway_is_told_what_comes_next() {
     assert_eq!(code, 68, "{document:#}");
     contains_all(
         &line(&document, "PIN").to_string(),
-        &["systemd hands the PIN to the service alone"],
+        &["systemd passes the PIN only to the service"],
     );
     world.gateway.configure("# no PIN", &pin);
 
@@ -155,7 +155,7 @@ fn a_clock_that_is_not_set_is_seen() {
 }
 
 #[test]
-fn messages_that_wait_for_somebody_are_a_warning_with_and_without_the_daemon() {
+fn waiting_messages_are_a_warning_with_and_without_the_daemon() {
     let mut world = World::new();
     world.gateway.configure(
         "role-aliases = [\"*\"]",
@@ -176,7 +176,7 @@ fn messages_that_wait_for_somebody_are_a_warning_with_and_without_the_daemon() {
         assert_eq!(line["next_step"], "gatepost outbox list --parked");
         contains_all(
             line["message"].as_str().unwrap(),
-            &["queued: 0, parked: 1", "AWS did not take"],
+            &["queued: 0, parked: 1", "AWS rejected"],
         );
         if running {
             world.gateway.stop();
@@ -190,13 +190,13 @@ fn messages_that_wait_for_somebody_are_a_warning_with_and_without_the_daemon() {
     );
     contains_all(
         &line(&document, "messages").to_string(),
-        &["messages.db is broken", "sets the file aside"],
+        &["messages.db is corrupt", "moves the file aside"],
     );
     world.gateway.start();
     world.gateway.wait_online();
     let (_, document) = self::document(&world);
     contains_all(
         &line(&document, "messages").to_string(),
-        &["warn", "the message database was broken", ".broken-"],
+        &["warn", "the message database was corrupt", ".broken-"],
     );
 }

@@ -49,7 +49,7 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     let (code, said, noted) = run(client.args(["setup-profile", "telemetry", "--profile", "by-environment"]));
     assert_eq!(code, 0);
     contains_all(&said, &["--socket", &socket]);
-    contains_all(&noted, &["may be gone one day"]);
+    contains_all(&noted, &["may be removed one day"]);
 
     // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and where they came from.
     let mut aws = command::command("aws");
@@ -78,7 +78,7 @@ fn the_aws_cli_takes_credentials_from_the_command() {
 
 /// Whatever is in the way of the profile is named, and the file stays as it was.
 #[test]
-fn a_profile_is_not_set_up_over_something_else() {
+fn setup_profile_does_not_overwrite_other_settings() {
     let world = World::new();
     let folder = world.gateway.folder.path();
     let file = |name: &str, bytes: &[u8]| {

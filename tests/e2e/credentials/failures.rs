@@ -130,13 +130,17 @@ pub(super) fn all() -> Vec<Failure> {
         answer(
             "no-json",
             Answer::Body("{\"credentials\":".into()),
-            "no set of credentials",
+            "not a set of credentials",
         ),
-        answer("empty", Answer::Body(String::new()), "no set of credentials"),
+        answer("empty", Answer::Body(String::new()), "not a set of credentials"),
         answer("garbage", Answer::Garbage, "gave no answer: invalid HTTP"),
-        answer("cut", Answer::Cut, "broke off in its answer"),
+        answer(
+            "cut",
+            Answer::Cut,
+            "closed the connection before its response was complete",
+        ),
         transient("expired", Cause::Ends(Lifetime::Seconds(-60)), "by AWS's clock"),
-        transient("brief", Cause::Ends(Lifetime::Seconds(30)), "live only until"),
+        transient("brief", Cause::Ends(Lifetime::Seconds(30)), "are valid only until"),
         transient("skewed", Cause::Ends(Lifetime::Skewed(-7200)), "by AWS's clock"),
         transient(
             "malformed",

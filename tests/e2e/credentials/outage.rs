@@ -25,7 +25,7 @@ fn promise_4_credentials_are_refreshed_while_every_connect_is_dropped() {
         .gateway
         .wait_longer_for(3 * SOON, "provisioning.problem.message", |why| {
             why.as_str().is_some_and(|why| {
-                why.contains("AWS takes no connection now") && why.contains("the certificate is active")
+                why.contains("AWS accepts no connection now") && why.contains("the certificate is active")
             })
         });
     assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned");

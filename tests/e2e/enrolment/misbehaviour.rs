@@ -158,7 +158,7 @@ fn an_answer_that_was_lost_with_a_secret_that_works_once_is_told_so() {
 }
 
 #[test]
-fn a_demand_that_tls_1_3_cannot_meet_is_named() {
+fn a_requirement_that_tls_1_3_cannot_meet_is_reported() {
     let mut enrolling = Enrolling::new(
         false,
         Options {
@@ -170,7 +170,7 @@ fn a_demand_that_tls_1_3_cannot_meet_is_named() {
 }
 
 #[test]
-fn a_server_that_is_down_or_has_another_root_is_named() {
+fn an_unreachable_or_untrusted_server_is_reported() {
     let mut enrolling = lasting();
     fs::write(enrolling.path().join("est-root.pem"), enrolling.server.ca_pem()).unwrap();
     enrolling.expect(Switches::default(), "TLS with localhost");

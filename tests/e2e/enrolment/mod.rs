@@ -241,7 +241,7 @@ fn a_certificate_that_a_person_brings_is_not_renewed_by_the_gateway() {
 }
 
 #[test]
-fn an_operator_who_has_mended_the_server_does_not_wait() {
+fn retry_asks_the_server_at_once() {
     let mut enrolling = Enrolling::new(true, est_server::Options::default());
     let refusing = est_server::AnswerFault::Status(403).times(1);
     enrolling

@@ -72,7 +72,7 @@ struct Chaos<'a> {
 }
 
 #[test]
-fn promise_5_whatever_is_accepted_arrives() {
+fn promise_5_every_accepted_message_arrives() {
     if !user::is_root() {
         eprintln!("NOT TESTED: a full disk and a bad network, because only root may have some of its own");
         return everything_goes_wrong(None);

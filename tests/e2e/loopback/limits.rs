@@ -97,7 +97,7 @@ fn promise_6_callers_without_a_token_lock_no_holder_out() {
 
 /// A holder's connection that is quiet is not given to somebody who has shown nothing.
 #[test]
-fn promise_6_a_holders_quiet_connection_stays() {
+fn promise_6_an_idle_connection_of_a_token_holder_stays() {
     let (world, address) = online();
     let own = own_token(&world.gateway);
     let mut kept = TcpStream::connect(address).unwrap();

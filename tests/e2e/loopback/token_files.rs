@@ -16,7 +16,7 @@ use crate::support::{Gateway, SOON, World};
 use super::{OTHER_RULE, TOKEN_FILE, URI, file, get, online, own, switch_on, token};
 
 #[test]
-fn a_token_file_is_its_readers_alone_and_made_anew() {
+fn a_token_file_is_private_to_its_reader_and_is_recreated() {
     let mut world = World::new();
     world.gateway.config.push_str(OTHER_RULE);
     let address = switch_on(&mut world.gateway);
@@ -85,7 +85,7 @@ fn a_token_file_is_its_readers_alone_and_made_anew() {
 }
 
 #[test]
-fn an_administrators_own_token_is_taken_and_replaced_in_use() {
+fn an_administrators_token_file_is_used_and_reloaded() {
     let mut world = World::new();
     let path = world.gateway.folder.path().join("camera.token");
     let write = |token: &str, mode: u32| {
@@ -146,11 +146,11 @@ fn an_administrators_own_token_is_taken_and_replaced_in_use() {
         ("holds something besides letters, digits", |path, token| {
             put(path, format!("{token} # camera"), 0o600)
         }),
-        ("is no regular file", |path, _| fs::create_dir(path).unwrap()),
-        ("is no regular file", |path, _| {
+        ("is not a regular file", |path, _| fs::create_dir(path).unwrap()),
+        ("is not a regular file", |path, _| {
             nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap()
         }),
-        ("is no regular file", |path, _| symlink("/dev/zero", path).unwrap()),
+        ("is not a regular file", |path, _| symlink("/dev/zero", path).unwrap()),
         ("is open to others", |path, token| {
             // A link is judged by what it leads to.
             put(&path.with_extension("target"), token, 0o644);

@@ -21,7 +21,7 @@ fn offline(bounds: &str) -> World {
 }
 
 #[test]
-fn promise_5_full_is_said_and_never_silent() {
+fn promise_5_a_full_outbox_is_always_reported() {
     for (bounds, payload, fit) in [
         ("outbox-max-messages = 3", "x".to_owned(), 3),
         ("outbox-max-bytes = 262144", "x".repeat(100_000), 2),
@@ -51,7 +51,7 @@ fn promise_5_full_is_said_and_never_silent() {
 }
 
 #[test]
-fn the_oldest_make_room_where_the_administrator_wants_it_so() {
+fn the_oldest_messages_make_room_if_configured() {
     let world = offline("outbox-max-messages = 3\noutbox-when-full = \"drop-oldest\"");
     for number in 0..5 {
         publish(&world.gateway, &format!("{THING}/data"), &number.to_string());
@@ -66,11 +66,11 @@ fn the_oldest_make_room_where_the_administrator_wants_it_so() {
     assert_eq!(numbers, [3, 4, 5]);
     assert_eq!(world.gateway.status()["messages"]["dropped"], 2);
     let log = world.gateway.log();
-    assert_eq!(log.matches("outbox: it is full, and the oldest").count(), 1, "{log}");
+    assert_eq!(log.matches("outbox: full; the oldest").count(), 1, "{log}");
 }
 
 #[test]
-fn properties_count_for_what_they_take_on_the_disk() {
+fn properties_count_towards_the_limits() {
     let mut world = offline("");
     let user = STANDARD.encode(serde_json::json!(vec![serde_json::json!({ "": "\"" }); 500]).to_string());
     let headers = format!("x-amz-mqtt5-user-properties: {user}\r\n");
@@ -109,9 +109,9 @@ fn parked_messages_are_tried_again_only_as_far_as_there_is_room() {
 }
 
 #[test]
-fn promise_8_a_broken_database_is_set_aside_and_a_new_one_begun() {
+fn promise_8_a_corrupt_database_is_set_aside_and_recreated() {
     let mut world = offline("");
-    publish(&world.gateway, &format!("{THING}/data"), "in the old one");
+    publish(&world.gateway, &format!("{THING}/data"), "in the old file");
     world.gateway.stop();
     let path = world.gateway.state("messages.db");
     let whole = fs::read(&path).unwrap();
@@ -131,13 +131,13 @@ fn promise_8_a_broken_database_is_set_aside_and_a_new_one_begun() {
         world.gateway.wait_for_text("messages.phase", "ready");
         world.gateway.wait_for_text("identity.phase", "ready");
         publish(&world.gateway, &format!("{THING}/data"), "in the new one");
-        assert!(world.gateway.log().contains("was broken"), "{what}");
+        assert!(world.gateway.log().contains("was corrupt"), "{what}");
         world.gateway.stop();
     }
 }
 
 #[test]
-fn promise_5_a_disk_that_the_outbox_itself_has_filled_heals_when_aws_takes_the_messages() {
+fn promise_5_a_disk_filled_by_the_outbox_recovers_when_aws_accepts_the_messages() {
     if !user::is_root() {
         return eprintln!("NOT TESTED: a full disk, because only root may mount a small one");
     }

@@ -43,7 +43,7 @@ fn accept(world: &World, payload: &str) -> i64 {
 }
 
 #[test]
-fn promise_5_a_database_that_is_removed_or_replaced_in_use_is_written_anew() {
+fn promise_5_a_database_that_is_removed_or_replaced_in_use_is_rewritten() {
     let mut world = world();
     take_offline(&world);
     let mut all = Vec::new();
@@ -64,7 +64,7 @@ fn promise_5_a_database_that_is_removed_or_replaced_in_use_is_written_anew() {
 }
 
 #[test]
-fn promise_8_what_is_lost_with_a_broken_database_is_said_and_aws_forgets_it_as_well() {
+fn promise_8_the_losses_of_a_corrupt_database_are_reported_and_discarded_at_aws() {
     let mut world = world();
     let dashboard = Dashboard::start(&world);
     drop(Subscription::open(
@@ -102,7 +102,7 @@ fn promise_8_what_is_lost_with_a_broken_database_is_said_and_aws_forgets_it_as_w
 }
 
 #[test]
-fn promise_8_a_database_that_is_not_gateposts_is_set_aside_in_few_words() {
+fn promise_8_a_foreign_database_is_set_aside() {
     let mut world = world();
     world.gateway.stop();
     let path = world.gateway.state("messages.db");

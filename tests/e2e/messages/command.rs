@@ -86,7 +86,7 @@ fn messages_are_published_from_the_argument_from_stdin_and_line_by_line() {
 }
 
 #[test]
-fn promise_5_lines_end_at_the_first_that_is_refused_and_those_before_are_kept() {
+fn promise_5_publishing_lines_ends_at_the_first_refused_line() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\noutbox-max-messages = 3\n");
@@ -100,7 +100,7 @@ fn promise_5_lines_end_at_the_first_that_is_refused_and_those_before_are_kept() 
 }
 
 #[test]
-fn a_daemon_that_is_started_anew_interrupts_no_stream_of_lines() {
+fn a_restart_does_not_interrupt_publishing_by_lines() {
     let mut world = world();
     let mut child = feeding(&mut client(
         &world.gateway,
@@ -171,11 +171,11 @@ fn a_subscription_prints_what_comes_until_it_has_enough() {
         &world.gateway,
         &["subscribe", "$aws/things/another/shadow/#"],
     ));
-    assert_refused(&answer, 77, &["no [[access]] rule gives", "no rule can give it"]);
+    assert_refused(&answer, 77, &["no [[access]] rule grants", "no rule can grant it"]);
 }
 
 #[test]
-fn promise_5_what_a_durable_subscription_has_not_printed_is_printed_after_a_crash() {
+fn promise_5_a_durable_subscription_prints_missed_messages_after_a_crash() {
     let mut world = world();
     let dashboard = Dashboard::start(&world);
     let durable = ["{thing}/jobs", "--name", "worker"];

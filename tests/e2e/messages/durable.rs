@@ -78,7 +78,7 @@ fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_o
 }
 
 #[test]
-fn what_a_durable_subscription_keeps_is_bounded_and_the_loss_is_counted() {
+fn durable_subscriptions_are_bounded_and_losses_are_counted() {
     let mut world = crate::support::World::new();
     super::configure(&mut world);
     world.gateway.config.push_str("[mqtt]\ninbox-max-messages = 3\n");
@@ -105,7 +105,7 @@ fn what_a_durable_subscription_keeps_is_bounded_and_the_loss_is_counted() {
 }
 
 #[test]
-fn promise_6_a_refused_durable_subscription_is_told_each_time() {
+fn promise_6_each_reader_of_a_refused_durable_subscription_gets_the_reason() {
     let world = world();
     for _ in 0..2 {
         let mut program = Subscription::open(&world.gateway, "others/%23?name=refused");
@@ -145,7 +145,7 @@ fn a_retained_message_that_comes_again_for_others_is_kept_once() {
 }
 
 #[test]
-fn who_is_at_a_limit_takes_over_its_own_subscription_and_a_refusal_changes_nothing() {
+fn an_owner_at_the_limit_can_take_over_its_subscription() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let target = format!("{THING}/jobs?name=worker");
@@ -167,7 +167,7 @@ fn who_is_at_a_limit_takes_over_its_own_subscription_and_a_refusal_changes_nothi
 }
 
 #[test]
-fn promise_5_what_aws_has_retained_meanwhile_is_news_after_a_lost_session() {
+fn promise_5_retained_messages_are_delivered_after_a_lost_session() {
     let mut world = crate::support::World::new();
     super::configure(&mut world);
     world.gateway.config.push_str("[mqtt]\nsession-expiry = \"0s\"\n");
@@ -195,7 +195,7 @@ fn promise_5_what_aws_has_retained_meanwhile_is_news_after_a_lost_session() {
 /// Rights are asked for at the time of use: what comes while no rule gives a subscription is not kept for it, and what it has is given
 /// out once a rule gives it again.
 #[test]
-fn promise_7_a_durable_subscription_collects_and_hands_out_only_what_todays_rules_give() {
+fn promise_7_a_durable_subscription_follows_the_current_rules() {
     let mut world = world();
     let dashboard = Dashboard::start(&world);
     let (jobs, target) = (format!("{THING}/jobs"), format!("{THING}/jobs/%23?name=worker"));

@@ -31,7 +31,7 @@ fn others_go_on(gateway: &Gateway, dashboard: &Dashboard, payload: &str) {
 }
 
 #[test]
-fn promise_5_what_a_full_disk_does_not_take_stays_with_aws() {
+fn promise_5_messages_that_a_full_disk_cannot_store_stay_with_aws() {
     if !user::is_root() {
         return eprintln!("NOT TESTED: a full disk, because only root may mount a small one");
     }
@@ -69,7 +69,7 @@ fn promise_5_what_a_full_disk_does_not_take_stays_with_aws() {
 }
 
 #[test]
-fn promise_5_what_comes_while_the_database_cannot_be_read_stays_with_aws() {
+fn promise_5_messages_stay_with_aws_while_the_database_cannot_be_read() {
     let mut world = world();
     let dashboard = Dashboard::start(&world);
     leave_a_subscription(&world);

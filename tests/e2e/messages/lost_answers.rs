@@ -6,7 +6,7 @@ use crate::dashboard::Dashboard;
 use crate::support::{SOON, THING, World};
 
 #[test]
-fn promise_8_a_lost_answer_to_unsubscribe_makes_nobody_deaf() {
+fn promise_8_a_lost_unsuback_loses_no_messages() {
     let (mut world, network) = world_behind_a_relay();
     let dashboard = Dashboard::start(&world);
     for (filter, topic, killed) in [("cmd", "cmd", false), ("news/#", "news/a", true)] {

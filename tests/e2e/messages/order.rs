@@ -8,7 +8,7 @@ use crate::registry::bring_online_known;
 use crate::support::{SOON, THING, World};
 
 #[test]
-fn what_is_behind_a_message_that_aws_puts_off_waits_for_it() {
+fn later_messages_of_a_topic_wait_for_a_deferred_one() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\npublish-rate = 1\n");

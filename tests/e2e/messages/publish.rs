@@ -49,7 +49,7 @@ fn the_acknowledgement_of_aws_can_be_waited_for() {
 }
 
 #[test]
-fn promise_6_what_aws_refuses_is_parked_with_the_reason_and_the_rest_goes_on() {
+fn promise_6_rejected_messages_are_parked_with_the_reason() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let answer = post(&world.gateway, "/topics/others/data?wait=ack", "", b"forbidden");
@@ -127,7 +127,7 @@ fn promise_5_aws_discards_nothing_however_fast_a_program_publishes() {
 }
 
 #[test]
-fn promise_6_a_message_that_makes_aws_hang_up_is_found_and_parked() {
+fn promise_6_a_message_that_makes_aws_disconnect_is_found_and_parked() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let poison = Some("/poison".to_owned());

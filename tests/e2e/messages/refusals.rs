@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use rig::user;
 
 #[test]
-fn what_aws_would_not_take_is_refused_at_the_door() {
+fn messages_that_aws_would_reject_are_refused_at_once() {
     let world = world();
     let longest = "t".repeat(256);
     let too_long = "t".repeat(257);
@@ -59,7 +59,7 @@ fn what_aws_would_not_take_is_refused_at_the_door() {
 }
 
 #[test]
-fn a_payload_at_the_limit_is_taken_and_one_byte_more_is_not() {
+fn a_payload_at_the_limit_is_accepted_and_a_larger_one_is_not() {
     let world = world();
     let target = format!("/topics/{THING}/data");
     // Topic, properties and head of the packet come on top: AWS's limit for them is another one.
@@ -81,7 +81,7 @@ fn a_payload_at_the_limit_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn promise_7_topics_need_a_rule_and_the_default_is_no() {
+fn promise_7_topics_need_a_rule() {
     let mut world = World::new();
     crate::registry::bring_online_known(&mut world);
     for (method, key) in [("POST", "publish"), ("GET", "subscribe")] {
@@ -99,7 +99,7 @@ fn promise_7_topics_need_a_rule_and_the_default_is_no() {
 
 /// Presence is read as gatepost's own word, so nobody may speak in its place, whatever the rules give.
 #[test]
-fn promise_7_nobody_publishes_in_gateposts_place() {
+fn promise_7_nobody_publishes_on_gateposts_own_topics() {
     let mut world = World::new();
     super::configure(&mut world);
     world
@@ -151,7 +151,7 @@ fn promise_7_nobody_publishes_in_gateposts_place() {
 }
 
 #[test]
-fn promise_6_subscriptions_are_limited_and_the_limit_is_told() {
+fn promise_6_subscriptions_are_limited_and_the_limit_is_reported() {
     let world = world();
     let mut open = Vec::new();
     let refusal = loop {
@@ -191,7 +191,7 @@ fn promise_6_subscriptions_are_limited_and_the_limit_is_told() {
 }
 
 #[test]
-fn a_flood_of_denied_messages_is_told_of_in_a_few_lines_and_drives_nobody_elses_out() {
+fn a_flood_of_denied_messages_logs_few_lines_and_displaces_no_other_parked_messages() {
     let world = world();
     publish(&world.gateway, "others/data", "of another program");
     world.gateway.wait_for("messages.parked", |parked| parked == 1);

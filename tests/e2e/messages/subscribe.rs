@@ -47,7 +47,7 @@ fn programs_on_one_filter_share_a_subscription_and_each_gets_every_message_once(
 }
 
 #[test]
-fn a_line_tells_everything_and_bytes_come_as_base64() {
+fn a_line_has_all_fields_and_bytes_are_base64() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let mut program = Subscription::open(&world.gateway, &format!("{THING}/cmd?qos=1"));
@@ -177,7 +177,7 @@ fn a_burst_of_large_messages_reaches_a_program_that_reads() {
 }
 
 #[test]
-fn filters_that_linger_make_room_for_new_ones() {
+fn unsubscribed_filters_make_room_for_new_ones() {
     let world = world();
     let open = |from: usize, number: usize| -> Vec<Subscription> {
         (from..from + number)
@@ -197,7 +197,7 @@ fn filters_that_linger_make_room_for_new_ones() {
 }
 
 #[test]
-fn promise_7_a_rule_that_is_gone_ends_what_it_gave() {
+fn promise_7_removing_a_rule_ends_its_subscriptions() {
     let mut world = world();
     let mut live = Subscription::open(&world.gateway, &format!("{THING}/cmd"));
     let mut durable = Subscription::open(&world.gateway, &format!("{THING}/cmd?name=worker"));

@@ -6,7 +6,7 @@ use crate::registry::bring_online_known;
 use crate::support::{SOON, THING, World};
 
 #[test]
-fn promise_6_a_topic_that_aws_denies_at_qos_0_is_named_and_left_alone() {
+fn promise_6_a_topic_that_aws_denies_at_qos_0_is_found_and_refused() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let allowed = format!("/topics/{THING}/data?qos=0");
@@ -43,7 +43,7 @@ fn promise_6_a_topic_that_aws_denies_at_qos_0_is_named_and_left_alone() {
         world
             .gateway
             .log()
-            .matches("AWS takes no messages on others/data")
+            .matches("AWS accepts no messages on others/data")
             .count(),
         1
     );
@@ -52,7 +52,7 @@ fn promise_6_a_topic_that_aws_denies_at_qos_0_is_named_and_left_alone() {
 }
 
 #[test]
-fn promise_6_qos_0_has_its_turn_beside_a_backlog() {
+fn promise_6_a_backlog_does_not_delay_qos_0_messages() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\npublish-rate = 20\n");

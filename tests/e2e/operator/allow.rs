@@ -40,7 +40,7 @@ fn a_refused_program_is_allowed_and_earlier_rules_stay() {
 
     let (code, said, noted) = allow(&world.gateway, &["--uid", &uid, "--role-alias=telemetry"]);
     assert_eq!(code, 0, "{said}{noted}");
-    contains_all(&said, &["allow-uid-", "gatepostd has read it"]);
+    contains_all(&said, &["allow-uid-", "gatepostd has loaded it"]);
     assert_eq!(status("/v1/credentials/telemetry"), 200, "at once");
     assert_eq!(status("/v1/credentials/video"), 403, "and nothing else");
     let (code, said, noted) = allow(
@@ -102,7 +102,7 @@ fn a_wrong_configuration_and_a_folder_that_may_not_be_written_are_named() {
     fs::remove_file(drop_ins.join("bad.toml")).unwrap();
     let (code, said, _) = allow(&world.gateway, &uid);
     assert_eq!(code, 0);
-    contains_all(&said, &["gatepostd does not run"]);
+    contains_all(&said, &["gatepostd is not running"]);
     for words in [&["--uid", "7"][..], &["--role-alias", "telemetry"], &[]] {
         let (code, _, noted) = allow(&world.gateway, words);
         assert_eq!(code, 64);

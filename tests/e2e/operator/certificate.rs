@@ -32,7 +32,7 @@ fn files(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_not_placed() {
+fn an_unusable_certificate_is_not_installed() {
     let mut world = World::new();
     world.gateway.start();
     let csr = world.gateway.wait_for_csr();
@@ -78,8 +78,8 @@ fn a_file_that_cannot_be_used_is_not_placed() {
     }
     for (path, says) in [
         ("/nonexistent", "No such file"),
-        ("/tmp", "no regular file"),
-        ("/dev/zero", "no regular file"),
+        ("/tmp", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
     ] {
         let (code, _, noted) = install(&world, &[path]);
         assert_eq!(code, 65, "{noted}");

@@ -14,7 +14,7 @@ use crate::registry::bring_online_known;
 use crate::support::{PIN, THING, World, options};
 
 #[test]
-fn what_waits_tries_now_and_what_came_of_it_is_said() {
+fn retry_tries_now_and_reports_the_outcomes() {
     let mut world = World::new();
     world.cloud.switches().set(|switches| {
         switches.credentials.answer = Answer::Status(403, r#"{"message":"Access Denied"}"#.into());
@@ -31,8 +31,8 @@ fn what_waits_tries_now_and_what_came_of_it_is_said() {
         &said,
         &[
             "session: it is connected",
-            "token: it is open; whether its key is still there is checked now",
-            "role alias telemetry: they are asked for now",
+            "token: it is open; gatepost checks now that its key is still there",
+            "role alias telemetry: they are requested now",
             "Access Denied",
         ],
     );
@@ -103,7 +103,7 @@ fn a_session_that_waits_connects_now_but_never_twice_in_ten_seconds() {
 }
 
 #[test]
-fn a_token_that_is_awaited_is_looked_for_now() {
+fn retry_looks_for_a_missing_token_at_once() {
     let token = Arc::new(SoftHsm::new("gateway", PIN).unwrap());
     token.remove_tokens().unwrap();
     let mut world = World::with(Box::new(token.clone()), options());
@@ -114,9 +114,9 @@ fn a_token_that_is_awaited_is_looked_for_now() {
     contains_all(
         &said,
         &[
-            "token: it is looked for now",
+            "token: gatepost looks for it now",
             "no initialised token",
-            "session: there is nothing to connect with yet",
+            "session: it cannot connect yet",
         ],
     );
     token.add_token("gateway").unwrap();
@@ -145,8 +145,8 @@ fn promise_8_no_retry_costs_a_try_of_the_pin() {
     for words in [&["retry"][..], &["retry", "token"], &["retry", "token", "--wait"]] {
         for _ in 0..3 {
             let (code, said, noted) = run(&mut client(&world.gateway, words));
-            assert_eq!(code, 78, "{said}{noted}");
-            contains_all(&said, &["it is not tried again while gatepost runs", "PIN"]);
+            assert_eq!(code, 77, "as gatepost status: {said}{noted}");
+            contains_all(&said, &["it is not tried again before gatepost is restarted", "PIN"]);
         }
     }
     assert_eq!(tpm.wrong_pins().unwrap(), counted);

@@ -47,7 +47,7 @@ fn promise_2_a_template_that_the_certificate_does_not_satisfy_is_waited_out_and_
 }
 
 #[test]
-fn promise_8_a_ca_that_is_inactive_or_registers_nothing_is_waited_out() {
+fn promise_8_an_inactive_ca_or_one_without_auto_registration_is_retried() {
     let mut world = World::new();
     let ca = world
         .cloud
@@ -117,7 +117,7 @@ fn promise_8_aws_limit_of_one_connect_a_second_is_kept() {
 }
 
 #[test]
-fn promise_2_the_chain_is_shown_until_aws_knows_the_certificate_and_never_after() {
+fn promise_2_the_chain_is_sent_only_until_aws_has_accepted_the_certificate() {
     let mut world = World::new();
     world.bring_online();
     assert_eq!(chains(&world.cloud, 0), [2, 2]);

@@ -20,7 +20,7 @@ impl World {
 }
 
 #[test]
-fn promise_2_a_restart_goes_on_in_every_state() {
+fn promise_2_a_restart_continues_in_every_state() {
     let mut world = World::new();
     world
         .cloud

@@ -72,12 +72,12 @@ fn promise_8_a_certificate_that_aws_refuses_costs_neither_session_nor_credential
     connected_with(&world.cloud, before, &new);
     assert_eq!(connects(&world.cloud, before), 1);
     let log = world.gateway.log();
-    assert!(!log.contains("another client has taken the session over"), "{log}");
+    assert!(!log.contains("another client has taken over the session"), "{log}");
     assert!(!log.contains("error:"), "{log}");
 }
 
 #[test]
-fn a_certificate_that_aws_registers_by_itself_follows_without_a_gap() {
+fn a_certificate_registered_by_aws_replaces_the_old_one_without_a_gap() {
     let mut world = World::new();
     world.bring_online();
     let csr = world.gateway.state("device.csr");
@@ -91,11 +91,11 @@ fn a_certificate_that_aws_registers_by_itself_follows_without_a_gap() {
     assert_eq!(reason, "DUPLICATE_CLIENTID");
     let log = world.gateway.log();
     assert!(!log.contains("the connection to localhost"), "{log}");
-    assert!(!log.contains("another client has taken the session over"), "{log}");
+    assert!(!log.contains("another client has taken over the session"), "{log}");
 }
 
 #[test]
-fn the_old_file_put_back_ends_the_trial() {
+fn restoring_the_old_file_ends_the_trial() {
     let (world, old, _) = online_and_refused();
     let kept = fs::read_to_string(world.gateway.state("proven.pem")).unwrap();
     assert_eq!(CertificateId::of_pem(&kept).unwrap(), old);
@@ -147,7 +147,7 @@ fn promise_6_a_bad_file_changes_nothing_even_at_a_start() {
 }
 
 #[test]
-fn a_new_name_says_goodbye_to_the_old_one() {
+fn a_changed_thing_name_ends_the_presence_of_the_old_one() {
     let mut world = World::new();
     bring_online_known(&mut world);
     let csr = world.gateway.state("device.csr");

@@ -8,7 +8,7 @@ use crate::registry::{bring_online_known, certificate_for};
 use crate::support::World;
 
 #[test]
-fn promise_8_a_forgotten_gateway_introduces_itself_again() {
+fn promise_8_a_deleted_certificate_is_registered_again() {
     let mut world = World::new();
     let id = bring_online_known(&mut world);
     world
@@ -41,7 +41,7 @@ fn promise_8_a_forgotten_gateway_introduces_itself_again() {
 }
 
 #[test]
-fn promise_8_an_inactive_certificate_is_waited_out_and_a_revoked_one_replaced() {
+fn promise_8_an_inactive_certificate_is_retried_and_a_revoked_one_replaced() {
     let mut world = World::new();
     let id = bring_online_known(&mut world);
     world

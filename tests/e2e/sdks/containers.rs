@@ -88,7 +88,7 @@ impl Drop for ControlGroups {
 }
 
 #[test]
-fn promise_7_a_container_is_who_it_is_outside() {
+fn promise_7_a_container_has_the_identity_of_its_user_outside() {
     if !user::is_root() {
         eprintln!("NOT TESTED: containers, because only root's Podman needs no set-up of the machine");
         return;
@@ -125,7 +125,7 @@ fn promise_7_a_container_is_who_it_is_outside() {
         assert_eq!(out.contains("SecretAccessKey"), allowed, "{options}: {out}{said}");
         if !allowed {
             assert_eq!(output.status.code(), Some(77), "{options}: {said}");
-            contains_all(&said, &[&format!("no [[access]] rule gives uid {uid} (gid ")]);
+            contains_all(&said, &[&format!("no [[access]] rule grants uid {uid} (gid ")]);
         }
     }
     let log = machine.world.gateway.log();

@@ -133,7 +133,7 @@ fn documented_program(machine: &Machine, language: &str, text: &str) -> Option<S
 }
 
 #[test]
-fn what_the_page_on_programs_says_works_as_it_is_written() {
+fn the_commands_in_the_page_on_programs_work() {
     let machine = Machine::with(3600, |gateway| {
         gateway.configure(
             "role-aliases = [\"*\"]",

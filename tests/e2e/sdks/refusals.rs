@@ -6,7 +6,7 @@ use super::{Machine, copy_programs, rust_program};
 use crate::command::contains_all;
 
 /// Words that tell what to do.
-const RULE: &str = "no [[access]] rule gives";
+const RULE: &str = "no [[access]] rule grants";
 /// The SDK for JavaScript keeps the reason for itself; the page says so.
 const JAVASCRIPT: &str = "Could not load credentials from any providers";
 
@@ -46,7 +46,7 @@ fn promise_7_a_refused_program_learns_why() {
     contains_all(
         &machine.world.gateway.log(),
         &[
-            "was refused role alias telemetry because no rule gives it",
+            "was refused role alias telemetry because no rule grants it",
             "the holder of the token for uid",
         ],
     );

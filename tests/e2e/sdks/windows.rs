@@ -76,7 +76,7 @@ fn promise_4_with_the_usual_hour_a_program_asks_once() {
 }
 
 #[test]
-fn promise_4_botocore_asks_as_often_as_its_window_says() {
+fn promise_4_botocore_requests_credentials_as_often_as_its_window_requires() {
     // A while outside of the window, then in it; gatepost does not replace them before.
     const OUTSIDE: Duration = Duration::from_secs(45);
     let machine = Machine::new(i64::try_from((WINDOW + OUTSIDE).as_secs()).unwrap());

@@ -8,7 +8,7 @@ use crate::support::{SOON, THING, World};
 use super::quirks::world;
 
 #[test]
-fn promise_5_what_the_broker_takes_is_kept_to() {
+fn promise_5_the_brokers_limits_are_respected() {
     let (mut world, broker) = world();
     let topic = format!("/topics/{THING}/data");
     let post = |world: &World, query: &str, body: &[u8]| {
@@ -32,7 +32,7 @@ fn promise_5_what_the_broker_takes_is_kept_to() {
     });
     world.gateway.wait_for("messages.parked", |parked| parked == 1);
     let log = world.gateway.log();
-    assert!(log.contains("the broker takes packets of at most 1000 bytes"), "{log}");
+    assert!(log.contains("the broker accepts at most 1000 bytes"), "{log}");
     assert_eq!(post(&world, "", &[b'x'; 1000]).status, 413);
     assert_eq!(post(&world, "", b"small").status, 200);
     broker.wait_for("the small one", |packet| packet.ends_with(b"small"));

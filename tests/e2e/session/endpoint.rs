@@ -7,7 +7,7 @@ use crate::registry::bring_online_known;
 use crate::support::{PIN, SOON, World, options};
 
 #[test]
-fn port_443_is_spoken_with_alpn() {
+fn port_443_uses_alpn() {
     let on_443 = Options {
         mqtt_port: 443,
         ..options()
@@ -30,7 +30,7 @@ fn port_443_is_spoken_with_alpn() {
 }
 
 #[test]
-fn no_alpn_is_offered_elsewhere() {
+fn other_ports_use_no_alpn() {
     let mut world = World::new();
     world.cloud.switches().set(|switches| switches.require_alpn = true);
     crate::registry::start_known(&mut world);

@@ -7,7 +7,7 @@ use crate::registry::bring_online_known;
 use crate::support::{THING, World};
 
 #[test]
-fn promise_8_connections_cut_in_the_middle_are_made_anew_and_not_in_a_hurry() {
+fn promise_8_broken_connections_are_reopened_with_backoff() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world
@@ -35,7 +35,7 @@ fn promise_8_connections_cut_in_the_middle_are_made_anew_and_not_in_a_hurry() {
 }
 
 #[test]
-fn promise_8_late_and_missing_acknowledgements_are_borne() {
+fn promise_8_late_and_missing_acknowledgements_are_handled() {
     let mut world = World::new();
     world.cloud.switches().set(|switches| {
         switches.delay_pubacks = Some(Duration::from_millis(1500));

@@ -87,7 +87,7 @@ fn the_session_expiry_is_shown_as_granted() {
 }
 
 #[test]
-fn promise_8_a_broker_that_is_away_for_a_while_is_asked_ever_more_rarely() {
+fn promise_8_attempts_at_an_absent_broker_become_rarer() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.cloud.broker().kill().unwrap();
@@ -118,7 +118,7 @@ fn promise_8_a_broker_that_is_away_for_a_while_is_asked_ever_more_rarely() {
 }
 
 #[test]
-fn promise_8_a_clone_of_the_gateway_is_named() {
+fn promise_8_a_cloned_gateway_is_reported() {
     let mut world = World::new();
     bring_online_known(&mut world);
     let pem = std::fs::read_to_string(world.gateway.state("device.pem")).unwrap();

@@ -5,7 +5,7 @@ use crate::registry::bring_online_known;
 use crate::support::{SOON, World};
 
 #[test]
-fn presence_is_announced_and_withdrawn_by_word_or_by_will() {
+fn presence_is_published_and_withdrawn_by_a_message_or_the_will() {
     let mut world = World::new();
     // Reports of health come in between otherwise.
     world.gateway.config.push_str("[mqtt]\nreport-interval = \"off\"\n");

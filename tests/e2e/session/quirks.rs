@@ -132,7 +132,7 @@ fn promise_8_each_answer_to_connect_is_named() {
 }
 
 #[test]
-fn promise_6_a_breach_that_comes_with_the_session_costs_the_session_and_no_more() {
+fn promise_6_a_breach_by_a_queued_message_costs_only_the_session() {
     let (mut world, broker) = world();
     let resumed = framed(0x20, &[1, 0, 0]);
     broker.play(Script {
@@ -166,7 +166,7 @@ fn promise_6_a_breach_that_comes_with_the_session_costs_the_session_and_no_more(
 }
 
 #[test]
-fn promise_6_a_filter_that_brings_a_breach_is_set_aside_and_named_and_the_others_go_on() {
+fn promise_6_a_filter_whose_messages_break_the_protocol_is_set_aside() {
     let (mut world, broker) = world();
     broker.play(Script {
         retained: publish(3, &[0, 1], &[0x23, 0, 1], b"poison"),

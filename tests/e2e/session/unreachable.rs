@@ -7,7 +7,7 @@ use crate::registry::bring_online_known;
 use crate::support::World;
 
 #[test]
-fn promise_8_what_is_in_the_way_is_named() {
+fn promise_8_the_obstacle_is_reported() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.gateway.stop();

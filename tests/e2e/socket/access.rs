@@ -36,7 +36,7 @@ fn open_folder(gateway: &Gateway) {
 }
 
 #[test]
-fn promise_7_a_rule_gives_and_the_default_is_no() {
+fn promise_7_access_needs_a_rule() {
     if !user::is_root() {
         eprintln!("NOT TESTED: the access rules for other users, because only root may act as them");
         return;
@@ -64,7 +64,7 @@ fn promise_7_a_rule_gives_and_the_default_is_no() {
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         assert_eq!(answer.status, status, "uid {uid} gid {gid} {alias}: {text}");
         if status == 403 {
-            let missing = format!("no [[access]] rule gives uid {uid} (gid {gid}) the role alias \\\"{alias}\\\"");
+            let missing = format!("no [[access]] rule grants uid {uid} (gid {gid}) the role alias \\\"{alias}\\\"");
             assert!(text.contains(&missing) && !text.contains("SecretAccessKey"), "{text}");
         }
     }
@@ -77,7 +77,7 @@ fn promise_7_a_rule_gives_and_the_default_is_no() {
 }
 
 #[test]
-fn a_refusals_hint_is_the_missing_rule_and_a_bad_file_changes_nothing() {
+fn the_hint_of_a_refusal_is_the_missing_rule_and_a_bad_file_changes_nothing() {
     let mut world = World::new();
     let own = format!("uid = {}\n", rustix::process::getuid().as_raw());
     world.gateway.configure(&own, "uid = 61001\n");
@@ -90,7 +90,7 @@ fn a_refusals_hint_is_the_missing_rule_and_a_bad_file_changes_nothing() {
     let drop_ins = world.gateway.folder.path().join("conf.d");
     fs::create_dir(&drop_ins).unwrap();
     let hint = refused.json().unwrap()["hint"].as_str().unwrap().to_owned();
-    let named = format!("# to give it, add these lines to {}/access.toml", drop_ins.display());
+    let named = format!("# to allow it, add these lines to {}/access.toml", drop_ins.display());
     assert!(hint.starts_with(&named), "{hint}");
     assert!(!hint.contains(" > ") && !hint.contains("echo"), "{hint}");
     // The command shows it so that it can be copied.

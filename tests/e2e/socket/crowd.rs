@@ -94,7 +94,7 @@ fn ten_thousand_idle_connections_lock_nobody_out() {
 
 /// More callers at once than one user may have connections: whoever asks is answered all the same.
 #[test]
-fn a_burst_of_one_users_callers_is_answered_to_the_last() {
+fn every_request_of_a_burst_by_one_user_is_answered() {
     let mut world = World::new();
     world.bring_online();
     let socket = world.gateway.socket();
@@ -119,7 +119,7 @@ fn a_burst_of_one_users_callers_is_answered_to_the_last() {
 }
 
 #[test]
-fn a_program_in_a_loop_is_told_so_and_holds_nobody_up() {
+fn a_program_in_a_loop_is_limited_and_delays_nobody() {
     if !user::is_root() {
         eprintln!("NOT TESTED: the limit on requests, because this user's own daemon does not limit it");
         return;

@@ -17,7 +17,7 @@ fn status(answer: &[u8]) -> u16 {
 }
 
 #[test]
-fn a_bodys_length_is_what_http_says_or_the_request_is_refused() {
+fn a_body_of_ambiguous_length_is_refused() {
     let mut world = World::new();
     let address = loopback::switch_on(&mut world.gateway);
     world.bring_online();
@@ -161,7 +161,7 @@ fn a_bodys_length_is_what_http_says_or_the_request_is_refused() {
 }
 
 #[test]
-fn what_is_no_request_gets_nothing_by_loopback() {
+fn malformed_requests_get_nothing_by_loopback() {
     let mut world = World::new();
     let address = loopback::switch_on(&mut world.gateway);
     world.bring_online();

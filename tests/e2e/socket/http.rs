@@ -10,7 +10,7 @@ use crate::support::World;
 const CLOSED: u16 = 0;
 
 #[test]
-fn what_is_no_request_is_answered_or_ended() {
+fn malformed_requests_are_answered_or_disconnected() {
     let mut world = World::new();
     world.bring_online();
     let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n");

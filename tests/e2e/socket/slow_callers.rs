@@ -13,7 +13,7 @@ use crate::support::{SOON, World};
 use super::crowd::crowd;
 
 #[test]
-fn a_slow_loris_is_ended_and_holds_nobody_up() {
+fn a_slow_loris_is_disconnected_and_delays_nobody() {
     let mut world = World::new();
     world.bring_online();
     let socket = world.gateway.socket();
@@ -53,7 +53,7 @@ fn bytes_until_ended(mut stream: UnixStream) -> usize {
 }
 
 #[test]
-fn no_descriptors_left_is_survived() {
+fn the_daemon_survives_without_free_descriptors() {
     let mut world = World::new();
     world.bring_online();
     let pid = i32::try_from(world.gateway.process().pid())

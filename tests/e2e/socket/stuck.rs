@@ -9,7 +9,7 @@ use crate::credentials::NEVER;
 use crate::support::{PIN, THING, World, options};
 
 #[test]
-fn promise_3_a_stuck_token_and_a_hanging_cloud_hold_no_answer_up() {
+fn promise_3_a_stuck_token_and_a_hanging_aws_delay_no_answer() {
     let tpm = Arc::new(Tpm::new(PIN).unwrap());
     tpm.generate(KeyKind::EcP256, "device", "01").unwrap();
     let mut world = World::with(Box::new(tpm.clone()), options());

@@ -30,7 +30,7 @@ fn world_for(unit: &str) -> World {
 }
 
 #[test]
-fn promise_7_a_unit_is_known_by_its_control_group() {
+fn promise_7_a_unit_is_identified_by_its_control_group() {
     if !user::is_root() {
         eprintln!("NOT TESTED: access by unit, because only root may make control groups");
         return;
@@ -69,7 +69,7 @@ fn promise_7_a_unit_is_known_by_its_control_group() {
         &[
             &format!("{unit}) was allowed role alias telemetry by access[0] of"),
             &format!("(unit {unit})"),
-            "was refused role alias telemetry because no rule gives it",
+            "was refused role alias telemetry because no rule grants it",
         ],
     );
 }
@@ -219,7 +219,7 @@ fn promise_7_a_reused_process_number_gains_nothing() {
 }
 
 #[test]
-fn a_container_is_known_by_the_user_that_its_user_is_mapped_to() {
+fn a_container_is_identified_by_the_user_that_its_user_is_mapped_to() {
     if !user::is_root() {
         eprintln!("NOT TESTED: the socket in a container, because only root may act as the container's owner");
         return;

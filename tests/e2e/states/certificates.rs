@@ -89,7 +89,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "the certificate ends in 5 days",
-        words: "in 4 days, and AWS accepts nothing",
+        words: "in 4 days, and AWS accepts no connection",
         provoke: |observed| install_ending(observed, 205 * DAY, 5 * DAY),
         heal: install_first,
     },
@@ -100,7 +100,7 @@ const CASES: &[Case] = &[
         heal: install_first,
     },
     Case {
-        name: "the certificate has ended, and the session goes on",
+        name: "the certificate has expired, and the session continues",
         words: "expired on ",
         provoke: |observed| {
             install_ending(observed, 200 * DAY, Duration::from_secs(10));

@@ -74,15 +74,15 @@ const NOT_PRODUCED: &[(&str, &str)] = &[
     ),
     (
         "the token does not support what is needed",
-        "the daemon ends unless it has credentials of the run before",
+        "the daemon ends unless it has credentials of the previous run",
     ),
     ("the token works again after faults", "the next signature ends it"),
     (
-        "the certificate has ended a moment ago, and the identity has not looked yet",
+        "the certificate has just expired, and the identity was not checked yet",
         "it lasts for less than a second",
     ),
     (
-        "the certificate has ended, and a file for another key lies in its place",
+        "the certificate has expired, and its file is for another key",
         "two states that are here, at once",
     ),
     (
@@ -94,7 +94,7 @@ const NOT_PRODUCED: &[(&str, &str)] = &[
         "AWS must drop it for two minutes",
     ),
     (
-        "AWS goes on dropping a certificate that it has accepted before",
+        "AWS keeps dropping a certificate that it has accepted before",
         "AWS must drop it for two minutes",
     ),
     (
@@ -102,11 +102,11 @@ const NOT_PRODUCED: &[(&str, &str)] = &[
         "AWS must drop it for two minutes",
     ),
     (
-        "the session of before was discarded",
+        "the previous session was discarded",
         "three lost connections come before it",
     ),
     (
-        "no answer for a role alias has come yet",
+        "no credentials of a role alias have arrived yet",
         "the first answer ends it, whatever it is",
     ),
     (
@@ -115,7 +115,7 @@ const NOT_PRODUCED: &[(&str, &str)] = &[
     ),
     ("the message database is being read", "it lasts for less than a second"),
     (
-        "a subscription is set aside, because what comes with it ends every connection",
+        "a subscription is set aside, because its messages end every connection",
         "the tests of the session produce it, with a broker of their own",
     ),
     (

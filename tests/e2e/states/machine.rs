@@ -29,7 +29,7 @@ fn promise_16_every_output_tells_that_the_token_has_no_key_or_others() {
     let generate = "[token]\ngenerate = \"never\"\n";
     observed.world.gateway.configure("[token]\n", generate);
     observed.world.gateway.start();
-    let name = "the token has no key, and gatepost is to make none";
+    let name = "the token has no key, and gatepost may not generate one";
     observed.expect(name, "no private key matches pkcs11:token=gateway");
     observed.world.gateway.stop();
     observed.world.gateway.configure(generate, "[token]\n");

@@ -26,14 +26,14 @@ const CASES: &[Case] = &[
         provoke: |observed| {
             let publish = ["publish", "others/data", "x", "--wait"];
             let (code, _, _) = run(&mut client(&observed.world.gateway, &publish));
-            assert_eq!(code, 65, "AWS does not take it");
+            assert_eq!(code, 65, "AWS does not accept it");
         },
         heal: |observed| {
             run(&mut client(&observed.world.gateway, &["outbox", "purge", "parked"]));
         },
     },
     Case {
-        name: "no rule gives a durable subscription any more",
+        name: "no rule allows a durable subscription any more",
         words: ONLINE,
         provoke: |observed| {
             let target = format!("{THING}/jobs/%23?name=worker");
@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
         heal: |observed| change(observed, "subscribe = [\"{thing}/other\", ", "subscribe = [\"#\", "),
     },
     Case {
-        name: "a broken message database was set aside",
+        name: "a corrupt message database was set aside",
         words: ONLINE,
         provoke: |observed| {
             let gateway = &mut observed.world.gateway;

@@ -59,7 +59,7 @@ fn promise_16_every_output_tells_why_there_is_no_session() {
 fn promise_16_every_output_tells_of_a_certificate_that_aws_drops() {
     let mut observed = Observed::new();
     let id = bring_online_known(&mut observed.world);
-    let name = "AWS has begun to drop a certificate that it has accepted before";
+    let name = "AWS starts to drop a certificate that it has accepted before";
     let activate = |observed: &Observed, status| observed.world.cloud.set_certificate_status(&id, status).unwrap();
     activate(&observed, CertificateStatus::Inactive);
     observed.expect(
@@ -109,7 +109,7 @@ fn promise_16_every_output_tells_of_another_client_with_this_name() {
     clone.process().signal(Signal::KILL).unwrap();
     clone.process().wait(SOON).unwrap();
     observed.expect(
-        "another client has taken the session over, and it is connected again",
+        "another client has taken over the session, and it is connected again",
         "online as gw-1; 1 of 1 role aliases valid; but another client",
     );
 }
@@ -152,7 +152,7 @@ fn promise_16_every_output_tells_that_a_session_was_discarded() {
     broker.wait_for("a clean start", is_clean_start);
     broker.play(Script::default());
     observed.expect(
-        "three connections were lost, and then the session of before was discarded",
+        "three connections were lost, and then the previous session was discarded",
         "online as gw-1; 1 of 1 role aliases valid; but the MQTT connection was lost 3 times since",
     );
 }

@@ -42,7 +42,7 @@ fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Val
 }
 
 #[test]
-fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
+fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.gateway.stop();
@@ -111,7 +111,7 @@ fn promise_16_a_daemon_that_does_not_run_says_why_and_is_not_started() {
 }
 
 #[test]
-fn promise_16_a_healthy_daemon_is_asked_beside_a_file_that_is_wrong() {
+fn promise_16_check_asks_a_healthy_daemon_although_a_file_is_wrong() {
     let mut world = World::new();
     bring_online_known(&mut world);
     let good = world.gateway.config.clone();

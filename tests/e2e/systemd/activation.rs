@@ -23,7 +23,7 @@ fn activated() -> World {
 }
 
 #[test]
-fn a_program_that_asked_before_the_daemon_ran_gets_its_answer() {
+fn a_request_from_before_the_start_is_answered() {
     let mut world = activated();
     let socket = world.gateway.socket();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o660)).unwrap();
@@ -42,7 +42,7 @@ fn a_program_that_asked_before_the_daemon_ran_gets_its_answer() {
 }
 
 #[test]
-fn what_is_no_listening_socket_is_closed_and_said() {
+fn other_descriptors_than_listening_sockets_are_closed_and_logged() {
     let mut world = activated();
     let (one, _other) = UnixStream::pair().unwrap();
     world.gateway.manager().plant("stored", OwnedFd::from(one));
@@ -113,7 +113,7 @@ fn no_request_fails_while_the_daemon_is_restarted_again_and_again() {
 }
 
 #[test]
-fn a_request_that_is_on_its_way_at_the_end_is_answered() {
+fn a_request_in_progress_is_answered_before_the_end() {
     let mut world = activated();
     world.gateway.start();
     world.gateway.wait_for_text("token.phase", "ready");

@@ -141,7 +141,7 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
 }
 
 #[test]
-fn what_is_kept_is_sealed_one_file_and_the_newest() {
+fn systemd_keeps_one_sealed_file_the_newest() {
     let mut world = managed();
     world
         .cloud
@@ -173,7 +173,7 @@ fn with_kept_credentials() -> World {
 }
 
 #[test]
-fn what_was_received_for_another_purpose_is_not_handed_out() {
+fn credentials_for_another_purpose_are_not_served() {
     type Change = fn(&mut World);
     let cases: [(&str, Change); 3] = [
         ("and aws.credentials-endpoint is elsewhere.invalid", |world| {
@@ -183,7 +183,7 @@ fn what_was_received_for_another_purpose_is_not_handed_out() {
         ("role alias telemetry: it is not configured any more", |world| {
             world.gateway.configure(r#"name = "telemetry""#, r#"name = "video""#);
         }),
-        ("its credentials are thing gw-1's, and this is gw-2", |world| {
+        ("its credentials belong to thing gw-1, and this is gw-2", |world| {
             let csr = world.gateway.state("device.csr");
             let other = world.ca.sign_as(&csr, "/C=IN/O=Example/CN=gw-2").unwrap();
             world.gateway.install(&other);
@@ -208,7 +208,7 @@ fn in_memory(text: &str, seals: SealFlags) -> OwnedFd {
 }
 
 #[test]
-fn a_bad_or_foreign_descriptor_is_refused_and_costs_nothing() {
+fn a_foreign_or_damaged_descriptor_is_closed_without_other_effects() {
     let sealed = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     let mut world = managed();
     bring_online_known(&mut world);
@@ -217,8 +217,8 @@ fn a_bad_or_foreign_descriptor_is_refused_and_costs_nothing() {
     let _token = UnpluggedToken::new(&*world.token);
     let (pipe, _writer) = rustix::pipe::pipe().unwrap();
     let bad = [
-        (pipe, "it is no file in memory"),
-        (File::open("/dev/null").unwrap().into(), "it is no file in memory"),
+        (pipe, "it is not a file in memory"),
+        (File::open("/dev/null").unwrap().into(), "it is not a file in memory"),
         (in_memory("{}", SealFlags::empty()), "it is not sealed"),
         (in_memory("", sealed), "it is damaged (line 1"),
         (in_memory("{\"version\":1}", sealed), "it is damaged (line 1"),

@@ -50,7 +50,7 @@ fn squat(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 #[test]
-fn promise_7_the_port_is_never_free_and_a_token_read_before_goes_on() {
+fn promise_7_the_port_is_never_free_and_tokens_survive_a_restart() {
     let (mut world, address) = online();
     let token = own_token(&world.gateway);
     let inode = || std::fs::metadata(file(&world.gateway, &own())).unwrap().ino();
@@ -93,7 +93,7 @@ fn promise_7_the_port_is_never_free_and_a_token_read_before_goes_on() {
 }
 
 #[test]
-fn a_rule_that_is_gone_takes_its_token_with_it() {
+fn a_removed_rule_invalidates_its_token() {
     let (mut world, address) = online();
     let token = own_token(&world.gateway);
     let rule = format!("uid = {}\n", rustix::process::getuid().as_raw());
@@ -116,7 +116,7 @@ fn a_rule_that_is_gone_takes_its_token_with_it() {
 }
 
 #[test]
-fn promise_7_whoever_had_the_port_meanwhile_has_nothing() {
+fn promise_7_tokens_are_replaced_after_another_process_had_the_port() {
     let (mut world, address) = online();
     let token = own_token(&world.gateway);
     world.gateway.stop();

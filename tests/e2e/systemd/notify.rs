@@ -9,7 +9,7 @@ use crate::registry::bring_online_known;
 use crate::support::{SOON, THING};
 
 #[test]
-fn ready_is_said_once_the_socket_answers_whatever_is_missing() {
+fn systemd_is_notified_once_the_socket_answers() {
     let mut world = managed();
     world.gateway.configure("object=device", "object=device;serial=none");
     world.gateway.start();

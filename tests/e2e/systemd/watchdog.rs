@@ -60,12 +60,12 @@ fn starves_without(thread: &str) -> World {
 }
 
 #[test]
-fn it_starves_when_the_local_wing_stops() {
+fn the_watchdog_starves_when_the_local_thread_stops() {
     starves_without("gatepostd");
 }
 
 #[test]
-fn it_starves_when_the_cloud_wing_stops_and_programs_are_served_meanwhile() {
+fn the_watchdog_starves_when_the_cloud_thread_stops_and_programs_are_served_meanwhile() {
     let world = starves_without("cloud");
     assert!(
         world.gateway.log().contains("from the thread cloud"),
@@ -76,7 +76,7 @@ fn it_starves_when_the_cloud_wing_stops_and_programs_are_served_meanwhile() {
 }
 
 #[test]
-fn it_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile() {
+fn the_watchdog_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile() {
     let world = starves_without("token");
     assert!(
         world.gateway.log().contains("from the thread token"),
@@ -87,7 +87,7 @@ fn it_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile
 }
 
 #[test]
-fn an_outage_of_the_cloud_does_not_starve_it() {
+fn an_outage_of_aws_does_not_starve_the_watchdog() {
     let mut world = World::new();
     watch(&mut world);
     let relay = Relay::to(&world.cloud.mqtt_endpoint());
@@ -106,7 +106,7 @@ fn an_outage_of_the_cloud_does_not_starve_it() {
 }
 
 #[test]
-fn a_token_that_takes_its_time_does_not_starve_it() {
+fn a_slow_token_does_not_starve_the_watchdog() {
     // Each signature is longer than the watchdog's patience, and shorter than that for a signature.
     let token = SlowSigner::new(SoftHsm::new("gateway", PIN).unwrap(), LIMIT + Duration::from_secs(2)).unwrap();
     let mut world = World::with(Box::new(token), options());
@@ -118,14 +118,14 @@ fn a_token_that_takes_its_time_does_not_starve_it() {
         .gateway
         .wait_longer_for(3 * SOON, "state", |state| state == "ready");
     assert!(
-        !world.gateway.log().contains("watchdog: no sign"),
+        !world.gateway.log().contains("watchdog: no heartbeat"),
         "{}",
         world.gateway.log()
     );
 }
 
 #[test]
-fn it_starves_when_a_signature_never_comes() {
+fn the_watchdog_starves_when_a_signature_never_returns() {
     let token = SlowSigner::new(SoftHsm::new("gateway", PIN).unwrap(), Duration::from_secs(3600)).unwrap();
     let mut world = World::with(Box::new(token), options());
     watch(&mut world);

@@ -48,7 +48,7 @@ fn piecewise(gateway: &Gateway, pem: &str) {
 }
 
 #[test]
-fn a_certificate_is_taken_however_it_arrives() {
+fn a_certificate_is_used_however_its_file_is_written() {
     let signers: [(&str, Sign); 2] = [
         ("v1", |ca, csr| ca.sign_v1(csr).unwrap()),
         ("v3", |ca, csr| ca.sign_v3(csr).unwrap()),
@@ -134,9 +134,10 @@ fn a_newer_certificate_is_used_without_a_restart_and_a_bad_one_is_not() {
         world.gateway.wait_for_text("state", "ready");
     }
     fs::remove_file(world.gateway.state("device.pem")).unwrap();
-    world
-        .gateway
-        .wait_for_words("identity.problem.message", "is gone; the one read before is still used");
+    world.gateway.wait_for_words(
+        "identity.problem.message",
+        "was removed; the certificate that was read before stays in use",
+    );
     assert!(
         !world
             .cloud

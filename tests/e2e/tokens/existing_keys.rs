@@ -6,7 +6,7 @@ use super::{Empty, private_keys, public_key_of, soft_hsm, tpm, verified};
 use crate::support::{World, options};
 
 #[test]
-fn a_key_that_is_there_is_used_whatever_its_kind() {
+fn an_existing_key_of_any_kind_is_used() {
     let cases: [(Empty, KeyKind); 5] = [
         (soft_hsm, KeyKind::EcP256),
         (soft_hsm, KeyKind::EcP384),

@@ -92,7 +92,7 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
 
 /// Objects are deleted, or the token is initialised anew, while the session stands: nothing needs a signature for a long time.
 #[test]
-fn promise_16_a_key_that_is_gone_is_told_before_a_signature_needs_it() {
+fn promise_16_a_deleted_key_is_reported_before_a_signature_needs_it() {
     let (token, face) = shared(SoftHsm::new("gateway", PIN).unwrap());
     let mut world = World::with(face, options());
     world.bring_online();
@@ -102,7 +102,7 @@ fn promise_16_a_key_that_is_gone_is_told_before_a_signature_needs_it() {
     assert_eq!(code, 0, "{said}{noted}");
     contains_all(
         &said,
-        &["whether its key is still there is checked now", "token: ready"],
+        &["gatepost checks now that its key is still there", "token: ready"],
     );
 
     // Only the objects: the token itself, its label and its PIN are as before.
@@ -150,7 +150,7 @@ fn helper_of(pid: u32) -> Option<u32> {
 }
 
 #[test]
-fn promise_8_a_way_to_the_tpm_that_breaks_in_the_middle_is_opened_anew() {
+fn promise_8_a_connection_to_the_tpm_that_breaks_is_reopened() {
     let mut world = World::with(Box::new(Tpm::new(PIN).unwrap()), options());
     // tpm2-tss then starts a program for the way, and each later call to a module without it is answered BAD_SEQUENCE.
     let tcti = world

@@ -52,7 +52,7 @@ fn a_token_is_listed_made_and_proved_by_gatepostd_alone() {
 }
 
 #[test]
-fn a_key_that_is_in_the_token_signs_for_the_proof() {
+fn an_existing_key_signs_for_the_proof() {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     token.generate(rig::token::KeyKind::EcP256, "device", "01").unwrap();
     assert_eq!(prepare(&token, "prove", "gateway", PIN).1, "good");
@@ -91,7 +91,7 @@ fn promise_8_a_pin_is_tried_once_at_most_whatever_the_token_says() {
 }
 
 #[test]
-fn what_is_no_pin_alone_is_refused_before_the_token_sees_it() {
+fn a_pin_file_with_other_content_is_refused_before_the_login() {
     let quirks = Quirks::new(SoftHsm::new("gateway", PIN).unwrap()).unwrap();
     for (pin, words) in [
         (format!("\u{feff}{PIN}"), "byte order mark"),

@@ -135,7 +135,7 @@ fn promise_1_a_token_with_peculiarities_signs_with_its_key() {
 }
 
 #[test]
-fn a_key_is_generated_wherever_the_token_wants_its_parameters() {
+fn a_key_is_generated_whichever_template_the_token_accepts() {
     for words in [["ec-params private"], ["ec-params both"]] {
         let (quirks, mut world) = world();
         quirks.set(&words).unwrap();
@@ -148,7 +148,7 @@ fn a_key_is_generated_wherever_the_token_wants_its_parameters() {
 }
 
 #[test]
-fn what_no_retry_mends_ends_with_the_reason() {
+fn faults_that_no_retry_fixes_end_the_daemon() {
     let (quirks, mut world) = world();
     quirks.set(&["write-protected"]).unwrap();
     ends(&mut world, CONFIGURATION, &["write-protected"], &["no key yet"]);
@@ -227,7 +227,7 @@ fn promise_1_a_wrong_signature_is_never_used() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_named_and_waited_for() {
+fn missing_parts_are_reported_and_waited_for() {
     let (quirks, mut world) = world();
     quirks.inner().generate(KeyKind::EcP256, "device", "01").unwrap();
     let cases: [(&[&str], &[&str]); 3] = [
@@ -290,7 +290,7 @@ fn promise_1_of_two_pairs_with_one_id_the_right_public_key_is_taken() {
 }
 
 #[test]
-fn a_key_that_is_made_beside_others_is_warned_of() {
+fn generating_a_key_beside_others_is_a_warning() {
     let (quirks, mut world) = world();
     quirks.inner().generate(KeyKind::EcP256, "gateway-key", "01").unwrap();
     world.gateway.start();
@@ -310,7 +310,7 @@ fn a_key_that_is_made_beside_others_is_warned_of() {
 }
 
 #[test]
-fn promise_8_a_token_that_breaks_in_the_middle_heals_with_the_module_loaded_anew() {
+fn promise_8_a_token_that_fails_during_use_recovers_when_the_module_is_reloaded() {
     let (quirks, mut world) = world();
     // One signature proves the key, one is the request's; what comes next is met by a module that has lost its state.
     quirks.set(&["break-after 2 30"]).unwrap();

@@ -46,7 +46,7 @@ fn promise_1_no_restart_replaces_the_key_or_the_request() {
 }
 
 #[test]
-fn promise_1_one_signature_for_each_connection_and_none_else() {
+fn promise_1_each_connection_costs_one_signature_and_nothing_else_does() {
     let mut world = World::new();
     world.bring_online();
     let id = world.certificate_id();

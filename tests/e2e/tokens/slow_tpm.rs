@@ -72,7 +72,7 @@ fn promise_3_after_kill_9_programs_are_answered_before_the_tpm_is() {
 }
 
 #[test]
-fn a_start_asks_the_tpm_for_little() {
+fn a_start_needs_few_tpm_commands() {
     let (mut world, tpm) = with_relayed_tpm();
     world.bring_online();
     world.gateway.stop();

@@ -10,9 +10,9 @@ pub static EXIT_CODES: &[(u8, &str)] = &[
     (73, "no room for a message, or a file cannot be written"),
     (74, "stdin or stdout fails"),
     (75, "temporary: try again"),
-    (76, "the socket's other end is not a gatepost daemon"),
+    (76, "the response is not from a gatepost daemon"),
     (77, "not allowed"),
-    (78, "a person must act"),
+    (78, "an administrator must act"),
 ];
 
 /// The meaning of exit code 69 for most commands.

@@ -5,13 +5,13 @@ use crate::command_line::spec::{CommandOption, Mode, Program};
 
 const CHECK: CommandOption = CommandOption::flag(
     "--check",
-    "look at everything that must be right, from the configuration to a signed call, and end; `gatepost check` runs this",
+    "check everything that must be right, from the configuration to a signed call, and exit; `gatepost check` runs this",
 );
-const AS: CommandOption = CommandOption::value("--as", "USER", "with --check: only say what this user may have");
+const AS: CommandOption = CommandOption::value("--as", "USER", "with --check: only show what this user is allowed");
 const JSON: CommandOption = CommandOption::flag("--json", "with --check: print a document");
 const CHECK_CONFIG: CommandOption = CommandOption::flag(
     "--check-config",
-    "say what is wrong with the configuration and end: exit code 0 if nothing is, 78 otherwise",
+    "print what is wrong with the configuration and exit: with 0 if nothing is, with 78 otherwise",
 );
 const PRINT_POLICY: CommandOption = CommandOption::flag(
     "--print-policy",
@@ -26,18 +26,18 @@ const ALLOW: CommandOption = CommandOption::flag(
 const INSTALL_CERTIFICATE: CommandOption = CommandOption::value(
     "--install-certificate",
     "FILE",
-    "put the certificate in FILE (- for stdin) into its place, if it can be used; `gatepost certificate install` runs this",
+    "install the certificate in FILE (- for stdin) if it can be used; `gatepost certificate install` runs this",
 );
 const STDIN: CommandOption =
     CommandOption::flag("--stdin", "with --install-certificate: the content of FILE is on stdin");
 const SUPPORT: CommandOption = CommandOption::flag(
     "--support",
-    "collect, without secrets, what somebody needs who is to help; `gatepost support` runs this",
+    "collect information for a support request, without secrets; `gatepost support` runs this",
 );
 const PREPARE_TOKEN: CommandOption = CommandOption::value(
     "--prepare-token",
     "list|make|prove",
-    "what gatepost-tpm-setup does with a token: print the labels, make one, or try its PIN once; the PIN is read from stdin",
+    "what gatepost-tpm-setup does with a token: list the labels, make a token, or prove a PIN by trying it once; the PIN is read from stdin",
 )
 .choices(&["list", "make", "prove"]);
 const REMOVE_CREDENTIALS_FILES: CommandOption = CommandOption::flag(
@@ -60,10 +60,11 @@ pub static GATEPOSTD: Program = Program {
     summary: "keeps one gateway's identity on AWS IoT Core",
     usage: "[--config FILE] [--check | --check-config | --print-policy]",
     description: "\
-As a daemon it makes its key in a TPM or another PKCS#11 token, has AWS
-provision the gateway by its certificate, keeps one MQTT session, and gives
-local programs what its access rules name: temporary AWS credentials and topics,
-on /run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
+As a daemon it generates its key in a TPM or another PKCS#11 token, lets AWS
+provision the gateway by its certificate, keeps one MQTT session, and provides
+temporary AWS credentials and topics to local programs on
+/run/gatepost/gatepost.sock, as its access rules allow. Usually systemd starts
+it: gatepost.service.",
     options: &[
         CONFIG,
         CHECK,
@@ -86,7 +87,7 @@ on /run/gatepost/gatepost.sock. As a rule systemd starts it: gatepost.service.",
     notes: "\
 Environment: GATEPOST_LOG=error|warn|info|debug|trace (default: info);
 STATE_DIRECTORY, RUNTIME_DIRECTORY and CREDENTIALS_DIRECTORY as systemd sets
-them. `gatepost status` shows a running gatepostd from the inside.",
+them. `gatepost status` shows the state of a running gatepostd.",
 };
 
 /// The actions of gatepostd other than running as a daemon. `--config` is an option of every mode.

@@ -6,18 +6,18 @@ use crate::{csr, gatepostd, reload, status, wait};
 
 pub(super) const STATUS: Command = Command {
     name: "status",
-    summary: "what the gateway is doing, and what to do about it",
+    summary: "show the state of the gateway and the next steps",
     forms: &[Form::plain(
         &[],
         &["--json", "--watch", "--field"],
-        "what the gateway is doing",
+        "the state of the gateway",
     )],
     description: "\
-Prints the state of each component, since when, and where something is wrong,
-the next step.",
+Prints the state of each component, since when it has this state, and the next
+step for each problem.",
     options: &[
         CommandOption::flag("--json", "print the daemon's own document"),
-        CommandOption::flag("--watch", "print it again every two seconds, until interrupted"),
+        CommandOption::flag("--watch", "print it again every two seconds until interrupted"),
         CommandOption::value(
             "--field",
             "FIELD",
@@ -25,15 +25,15 @@ the next step.",
         ),
     ],
     notes: "\
-With --watch and stdout in a file or a pipe, each change is a line; with --json
-as well, each look is a document.",
+With --watch, if stdout is a file or a pipe, each change is a line; with --json
+each query prints a document.",
     exit_codes: &[
         (0, "ready, or the value of --field"),
         (66, "there is no such field"),
-        (68, "the daemon is not running, and does not start by itself"),
-        (69, "waiting for something that comes by itself"),
+        (68, "the daemon is not running, and will not start by itself"),
+        (69, "waiting for something that resolves itself"),
         (77, "the PIN is rejected or locked"),
-        (78, "a person must act"),
+        (78, "an administrator must act"),
     ],
     run: Some(status::run),
 };
@@ -54,13 +54,13 @@ For scripts and units that need the gateway in a certain state:
 
   gatepost wait --for csr --timeout 300 && gatepost csr > gateway.csr
 
-A daemon that does not run yet is waited for too. Each change of the state is a
-line on stderr.",
+The command also waits for a daemon that is not running yet. Each change of the
+state is a line on stderr.",
     options: &[
         CommandOption::value(
             "--for",
             "STATE",
-            "ready (the default), csr: the signing request exists, certificate: the certificate fits the key",
+            "ready (the default), csr: the signing request exists, certificate: the certificate is for the key",
         )
         .choices(WAIT_STATES),
         CommandOption::value("--timeout", "SECONDS", "the longest wait (default: 120; 0: for ever)"),
@@ -68,52 +68,48 @@ line on stderr.",
     notes: "",
     exit_codes: &[
         (0, "the state is reached"),
-        (68, "the time is over, and the daemon is not running"),
-        (69, "the time is over, and what is missing comes by itself"),
-        (77, "the time is over, and the PIN is rejected or locked"),
-        (78, "the time is over, and a person must act"),
+        (68, "timeout, and the daemon is not running"),
+        (69, "timeout, waiting for something that resolves itself"),
+        (77, "timeout, and the PIN is rejected or locked"),
+        (78, "timeout, and an administrator must act"),
     ],
     run: Some(wait::run),
 };
 
 pub(super) const CHECK: Command = Command {
     name: "check",
-    summary: "what is wrong, and the next step",
+    summary: "show what is wrong, and the next steps",
     forms: &[Form::plain(
         &[],
         &["--config", "--as", "--json"],
-        "what is wrong, and the next step",
+        "show what is wrong, and the next steps",
     )],
     description: "\
-Looks at everything that must be right: configuration, token, PIN, key,
-certificate, clock, the way to AWS, the connection, each role alias in AWS's own
-words, and one signed call (sts:GetCallerIdentity).
+Checks everything that must be right: configuration, token, PIN, key,
+certificate, clock, network, connection, each role alias with AWS's own answer,
+and one signed call (sts:GetCallerIdentity).
 
-While the daemon runs, it is asked. While it does not, run this as root: each
-part is then tried by itself, as the service's user and with the variables of
-gatepost.service that you have not set. A PIN is tried once, and a wrong one
-counts against the token.",
+If the daemon is running, it is asked. If it is not, run this as root: each part
+is then tried separately, as the user of the service and with the variables of
+gatepost.service that you have not set. A PIN is tried once; the token counts a
+wrong one.",
     options: &[
         CommandOption::value(
             "--config",
             "FILE",
             "the configuration (default: /etc/gatepost/gatepost.toml)",
         ),
-        CommandOption::value(
-            "--as",
-            "USER",
-            "only say what this user may have, and which rule says so",
-        ),
+        CommandOption::value("--as", "USER", "only show what this user is allowed, and by which rule"),
         CommandOption::flag("--json", "print a document"),
     ],
     notes: "",
     exit_codes: &[
         (0, "nothing failed"),
         (67, "there is no such user"),
-        (68, "the daemon is not running, and does not start by itself"),
-        (69, "something that comes by itself is missing"),
+        (68, "the daemon is not running, and will not start by itself"),
+        (69, "waiting for something that resolves itself"),
         (77, "the PIN is rejected or locked"),
-        (78, "a person must change something"),
+        (78, "an administrator must act"),
     ],
     run: Some(gatepostd::check),
 };
@@ -128,8 +124,8 @@ the fleet's certificate authority to sign:
 
   gatepost csr > gateway.csr
 
-While the daemon is still making it, as it does at its first start, this waits
-for it, for up to two minutes.",
+If the daemon is still creating it, as at its first start, the command waits for
+up to two minutes.",
     options: &[],
     notes: "",
     exit_codes: &[(69, "no key yet, or the daemon is not running"), NOT_ALLOWED],
@@ -141,9 +137,9 @@ pub(super) const RELOAD: Command = Command {
     summary: "load the changed configuration",
     forms: &[Form::plain(&[], &[], "load the changed configuration")],
     description: "\
-Has the daemon read its configuration again, as `systemctl reload gatepost`
-does, and prints the keys whose change is in use now and those whose change
-takes effect at a restart. Files with a fault change nothing. Run it as root.",
+Makes the daemon load its configuration, as `systemctl reload gatepost` does,
+and prints which changed keys are in use now and which need a restart. If a file
+has a fault, nothing changes. Run it as root.",
     options: &[],
     notes: "",
     exit_codes: &[
@@ -159,9 +155,9 @@ pub(super) const POLICY: Command = Command {
     summary: "the AWS IoT policy that the configuration needs",
     forms: &[Form::plain(&[], &["--config", "--account"], "the AWS IoT policy")],
     description: "\
-Prints the policy that the configuration needs, with nothing beyond it: the
-connection as the thing itself, presence, and the role aliases. For a fleet's
-provisioning template, or for
+Prints the policy that the configuration needs and nothing more: the connection
+as the thing itself, presence, topics and role aliases. Use it in a fleet's
+provisioning template, or with
 
   gatepost policy --account 123456789012 > policy.json
   aws iot create-policy --policy-name gatepost \\
@@ -183,11 +179,11 @@ The daemon need not run.",
 
 pub(super) const HELP: Command = Command {
     name: "help",
-    summary: "this text, or more about a command",
+    summary: "this text, or help for a command",
     forms: &[Form::plain(
         &[Operand::optional("COMMAND", "the command")],
         &[],
-        "this text, or more about a command",
+        "this text, or help for a command",
     )],
     description: "",
     options: &[],

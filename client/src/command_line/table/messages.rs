@@ -9,7 +9,7 @@ const QOS: &[&str] = &["0", "1"];
 
 pub(super) const PUBLISH: Command = Command {
     name: "publish",
-    summary: "a message to AWS, kept until AWS has it",
+    summary: "publish a message, which is kept until AWS has it",
     forms: &[Form::plain(
         &[
             Operand::required("TOPIC", "the topic"),
@@ -28,14 +28,14 @@ pub(super) const PUBLISH: Command = Command {
     )],
     description: "\
 Publishes MESSAGE, or stdin, through the gateway's MQTT session; {thing} in the
-topic stands for the thing name. It prints nothing and ends with 0 once the
+topic stands for the thing name. It prints nothing and exits with 0 once the
 message is on the disk. From then on gatepost sends it until AWS has it.
 
   gatepost publish '{thing}/door' '{\"open\":true}'
   sensor | gatepost publish '{thing}/temperature' --lines",
     options: &[
-        CommandOption::value("--qos", "0|1", "0: sent now or refused, never kept (default: 1)").choices(QOS),
-        CommandOption::flag("--retain", "the broker keeps it for later subscribers"),
+        CommandOption::value("--qos", "0|1", "0: sent now or refused, never stored (default: 1)").choices(QOS),
+        CommandOption::flag("--retain", "make the broker keep it for later subscribers"),
         CommandOption::flag("--wait", "wait until AWS has acknowledged it"),
         CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 30)"),
         CommandOption::value(
@@ -43,14 +43,17 @@ message is on the disk. From then on gatepost sends it until AWS has it.
             "TYPE",
             "the payload's content type, for its receivers",
         ),
-        CommandOption::value("--expiry", "SECONDS", "how long the message is worth delivering"),
-        CommandOption::flag("--lines", "each line of stdin is a message; empty ones are left out"),
+        CommandOption::value("--expiry", "SECONDS", "when the message expires"),
+        CommandOption::flag(
+            "--lines",
+            "publish each line of stdin as a message; empty lines are skipped",
+        ),
     ],
     notes: "\
-With --lines the first refused line ends the command and its number is printed:
-all lines before it are accepted, none after it was sent.",
+With --lines the command ends at the first line that is refused, and prints its
+number: all lines before it were accepted, none after it.",
     exit_codes: &[
-        (64, "topic or option wrong"),
+        (64, "wrong topic or option"),
         (
             65,
             "AWS refuses the message (it is parked: see gatepost outbox), it expired, or it is larger than 128 KiB",
@@ -72,7 +75,7 @@ all lines before it are accepted, none after it was sent.",
 
 pub(super) const SUBSCRIBE: Command = Command {
     name: "subscribe",
-    summary: "messages from AWS, a line each",
+    summary: "subscribe to messages, printed a line each",
     forms: &[Form::plain(
         &[Operand::required("FILTER", "the topic filter")],
         &["--qos", "--name", "--no-ack", "--count"],
@@ -81,7 +84,7 @@ pub(super) const SUBSCRIBE: Command = Command {
     description: "\
 Prints each message as a line of JSON: topic, payload (payload_base64 where it
 is not text), qos, received, and its properties. {thing} in the filter stands
-for the thing name; + is any level, # all levels that follow.
+for the thing name, + for any level, # for all further levels.
 
   gatepost subscribe '{thing}/commands/#' | jq -r .payload",
     options: &[
@@ -99,13 +102,13 @@ for the thing name; + is any level, # all levels that follow.
         ),
         CommandOption::flag(
             "--no-ack",
-            "with --name: acknowledge nothing; gatepost subscriptions ack does it",
+            "with --name: acknowledge nothing; use gatepost subscriptions ack",
         ),
         CommandOption::value("--count", "N", "end after N messages"),
     ],
     notes: "\
-After a crash the last printed messages of a durable subscription come again;
-none is left out. It has one reader: a new one takes over.",
+After a crash the last printed messages of a durable subscription are printed
+again; none is lost. It has one reader: a new one takes over.",
     exit_codes: &[
         (0, "--count was reached"),
         (66, "the durable subscription was deleted"),
@@ -113,8 +116,8 @@ none is left out. It has one reader: a new one takes over.",
             69,
             "the daemon is not running, cannot use its disk, or another reader took over",
         ),
-        (74, "stdout cannot be written; silent where its reader has left"),
-        (75, "the daemon ended, or this program read too slowly"),
+        (74, "stdout cannot be written; no message if its reader has ended"),
+        (75, "the daemon stopped, or this program read too slowly"),
         (77, "not allowed by an [[access]] rule, or by AWS"),
     ],
     run: Some(subscribe::run),
@@ -122,14 +125,14 @@ none is left out. It has one reader: a new one takes over.",
 
 pub(super) const SUBSCRIPTIONS: Command = Command {
     name: "subscriptions",
-    summary: "durable subscriptions, kept while their program is away",
+    summary: "list, acknowledge and delete durable subscriptions",
     forms: &[
         Form::default_verb("list", &[], &["--json"], "the durable subscriptions"),
         Form::verb(
             "delete",
             &[Operand::required("NAME", "the subscription's name")],
             &[],
-            "end one, and forget its messages",
+            "delete one with its messages",
         ),
         Form::verb(
             "ack",
@@ -142,23 +145,23 @@ pub(super) const SUBSCRIPTIONS: Command = Command {
         ),
     ],
     description: "\
-A durable subscription is made by gatepost subscribe FILTER --name NAME, and
-stays until it is deleted. The list has those of this user, or everybody's for a
-caller who may do everything: how many messages wait, their size, and how many
+gatepost subscribe FILTER --name NAME creates a durable subscription, which
+exists until it is deleted. The list has those of this user, or of all users if
+the caller may do everything: how many messages wait, their size, and how many
 were lost because the subscription was full.",
     options: &[CommandOption::flag("--json", "print a JSON object a line")],
     notes: "",
     exit_codes: &[
         (66, "there is no such subscription"),
         NOT_RUNNING,
-        (77, "it is another user's"),
+        (77, "it belongs to another user"),
     ],
     run: Some(subscriptions::run),
 };
 
 pub(super) const OUTBOX: Command = Command {
     name: "outbox",
-    summary: "messages that wait, and those that AWS refused",
+    summary: "show messages that wait, and those that AWS rejected",
     forms: &[
         Form::default_verb("list", &[], &["--parked", "--json"], "the messages"),
         Form::verb(
@@ -184,15 +187,14 @@ pub(super) const OUTBOX: Command = Command {
         ),
     ],
     description: "\
-A message is queued, sent (and AWS has not answered yet) or parked: AWS refused
-it, for the reason that is shown, and gatepost does not try it again by itself.
-Once the cause is removed, retry queues it again, behind what is there, and
-purge deletes it. Neither asks for confirmation; both print the number of
-messages.
+A message is queued, sent (AWS has not answered yet) or parked: AWS rejected it
+for the reason that is shown, and gatepost does not send it again by itself.
+Once the cause is fixed, retry appends it to the queue. purge deletes messages.
+Neither asks for confirmation; both print the number of messages.
 
 For callers who may publish and subscribe to everything.",
     options: &[
-        CommandOption::flag("--parked", "only those that AWS refused"),
+        CommandOption::flag("--parked", "only those that AWS rejected"),
         CommandOption::flag("--json", "print a JSON object a line"),
     ],
     notes: "",

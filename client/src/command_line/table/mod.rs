@@ -47,7 +47,7 @@ pub static GLOBAL_OPTIONS: &[CommandOption] = &[
         "PATH",
         "the daemon's socket (default: $GATEPOST_SOCKET, else /run/gatepost/gatepost.sock)",
     ),
-    CommandOption::flag("--help", "this text, or more about a command").short("-h"),
+    CommandOption::flag("--help", "this text, or help for a command").short("-h"),
     CommandOption::flag("--version", "the version of this command").short("-V"),
 ];
 

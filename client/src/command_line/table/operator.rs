@@ -6,9 +6,9 @@ use crate::{certificate, gatepostd, log_level, renew, retry};
 
 pub(super) const RETRY: Command = Command {
     name: "retry",
-    summary: "try now what waits for its next attempt",
+    summary: "make the next attempts now",
     forms: &[
-        Form::default_verb("all", &[], &["--wait", "--timeout"], "all that waits"),
+        Form::default_verb("all", &[], &["--wait", "--timeout"], "everything that waits"),
         Form::verb("session", &[], &["--wait", "--timeout"], "the session"),
         Form::verb(
             "credentials",
@@ -20,30 +20,30 @@ pub(super) const RETRY: Command = Command {
         Form::verb("token", &[], &["--wait", "--timeout"], "the token"),
     ],
     description: "\
-Once the cause of a failure is mended, for example a policy at AWS, the next
-attempt may still be minutes away. This has the daemon make it now, and prints
-what it does. A role alias whose credentials are good is left alone, unless you
-name it.
+Once the cause of a failure is fixed, for example a policy at AWS, the next
+attempt may still be minutes away. This command makes the daemon try now, and
+prints what it does. The valid credentials of a role alias are refreshed only if
+you name the alias.
 
-An attempt is never made sooner after the last one than AWS bears (10 s),
-however often this is called. A token that has rejected a PIN is not tried
-again: start gatepost again once the PIN is right.
+Two attempts are at least 10 s apart, however often you call this, because AWS
+limits them. A token that has rejected a PIN is not tried again: start gatepost
+again once the PIN is right.
 
 For root, and for those who may publish and subscribe to everything.",
     options: &[
-        CommandOption::flag("--wait", "wait for the attempts, and print what came of them"),
+        CommandOption::flag("--wait", "wait for the attempts, and print their outcomes"),
         CommandOption::value("--timeout", "SECONDS", "the longest --wait (default: 60)"),
     ],
     notes: "",
     exit_codes: &[
-        (0, "done; with --wait: every attempt has succeeded"),
+        (0, "done; with --wait: every attempt succeeded"),
         (66, "no such role alias"),
         (
             69,
-            "the daemon is not running; with --wait: an attempt has failed, none has ended in time, or nothing can be tried yet",
+            "the daemon is not running; with --wait: an attempt failed or did not end in time, or none is possible yet",
         ),
-        NOT_ALLOWED,
-        (78, "a person must act"),
+        (77, "not allowed, or the token has rejected the PIN"),
+        (78, "an administrator must act"),
     ],
     run: Some(retry::run),
 };
@@ -76,14 +76,14 @@ For root, and for those who may publish and subscribe to everything.",
             "the daemon is not running, or there is no key or clock yet; with --wait: no certificate was issued, or not accepted in time",
         ),
         NOT_ALLOWED,
-        (78, "a person must act"),
+        (78, "an administrator must act"),
     ],
     run: Some(renew::run),
 };
 
 pub(super) const LOG_LEVEL: Command = Command {
     name: "log-level",
-    summary: "how much the running daemon logs",
+    summary: "show or set how much the running daemon logs",
     forms: &[Form::plain(
         &[Operand::optional("LEVEL", "the log level").choices(&["error", "warn", "info", "debug", "trace"])],
         &["--for"],
@@ -91,8 +91,8 @@ pub(super) const LOG_LEVEL: Command = Command {
     )],
     description: "\
 Sets the log level of the running daemon, or prints it. LEVEL is error, warn,
-info, debug or trace. It lasts until the daemon ends, or for as long as --for
-says; then the level of GATEPOST_LOG counts again (default: info).
+info, debug or trace. It applies until the daemon ends, or for the time of
+--for; then the level of GATEPOST_LOG applies again (default: info).
 
   sudo gatepost log-level debug --for 10min && journalctl -f -u gatepost
 
@@ -109,7 +109,7 @@ Only root may change it.",
 
 pub(super) const ALLOW: Command = Command {
     name: "allow",
-    summary: "add the access rule that a refusal names",
+    summary: "add an access rule, such as the one in an error message",
     forms: &[Form::plain(
         &[],
         &[
@@ -127,10 +127,10 @@ pub(super) const ALLOW: Command = Command {
         "add an access rule",
     )],
     description: "\
-Adds an [[access]] rule as a file of its own in conf.d of the configuration
-that gatepostd uses, and has gatepostd read it. The rule is checked together
-with everything that is there before it is written. What is given already is
-not written again. Run it as root.
+Adds an [[access]] rule as a new file in conf.d of the configuration that
+gatepostd uses, and makes gatepostd load it. The rule is checked together with
+the whole configuration before it is written. Permissions that are granted
+already are not written again. Run it as root.
 
   gatepost allow --user camera --role-alias video
   gatepost allow --unit door.service --publish '{thing}/door/#' --dry-run",
@@ -143,21 +143,16 @@ not written again. Run it as root.
         CommandOption::value(
             "--role-alias",
             "ALIAS",
-            "gives the credentials of ALIAS, or of all (*); may be repeated",
+            "allow the credentials of ALIAS, or of all (*); may be repeated",
         )
         .repeatable(),
         CommandOption::value(
             "--publish",
             "TOPIC",
-            "gives the right to publish to TOPIC, which may have wildcards; may be repeated",
+            "allow publishing to TOPIC, which may have wildcards; may be repeated",
         )
         .repeatable(),
-        CommandOption::value(
-            "--subscribe",
-            "FILTER",
-            "gives the right to subscribe to FILTER; may be repeated",
-        )
-        .repeatable(),
+        CommandOption::value("--subscribe", "FILTER", "allow subscribing to FILTER; may be repeated").repeatable(),
         CommandOption::flag("--dry-run", "show the rule and where it would be written"),
         CommandOption::value(
             "--config",
@@ -166,11 +161,11 @@ not written again. Run it as root.
         ),
     ],
     notes: "\
-Where several of --user, --group, --uid, --gid and --unit are given, a caller
-must match all of them. A * in quotes or a topic like # gives more than one
-program needs.",
+If several of --user, --group, --uid, --gid and --unit are given, a caller must
+match all of them. A * in quotes or a topic like # allows more than a program
+needs.",
     exit_codes: &[
-        (0, "the rule is there"),
+        (0, "the rule is in effect"),
         (64, "no configuration can have such a rule"),
         (69, "gatepostd is not installed"),
         (73, "the file cannot be written: run it as root"),
@@ -181,25 +176,24 @@ program needs.",
 
 pub(super) const CERTIFICATE: Command = Command {
     name: "certificate",
-    summary: "the device certificate: show it, or put a new one into its place",
+    summary: "show the device certificate, or install a new one",
     forms: &[
         Form::default_verb("show", &[], &["--json"], "the certificate in use"),
         Form::verb(
             "install",
             &[Operand::required("FILE", "the file")],
             &["--wait", "--timeout", "--config"],
-            "judge one, and put it in place",
+            "check a certificate, and install it",
         ),
     ],
     description: "\
-install reads FILE, or stdin where FILE is -: PEM, or DER as a CA hands it
-over. The certificate must be for the key in the token, with a chain, a name
-and a validity that can be used; otherwise nothing is changed, and the reason
-is said. The file before it is kept beside it, with .previous at the end of its
-name. Run it as root.
+install reads FILE, or stdin if FILE is -, as PEM or DER. The certificate must
+be for the key in the token, and its chain, name and validity must be usable;
+otherwise nothing is changed, and the reason is printed. The previous file is
+kept with .previous at the end of its name. Run it as root.
 
-gatepost tries the new certificate on a connection of its own. The old one
-stays in use until AWS has accepted the new one; --wait waits for that.
+gatepost tries the new certificate on a separate connection. The old one stays
+in use until AWS has accepted the new one; --wait waits for that.
 
   sudo gatepost certificate install gateway.pem --wait
   ca-client fetch | sudo gatepost certificate install -",
@@ -215,7 +209,7 @@ stays in use until AWS has accepted the new one; --wait waits for that.
     ],
     notes: "",
     exit_codes: &[
-        (0, "shown; or in its place, and with --wait: accepted by AWS"),
+        (0, "shown; or installed, and with --wait: accepted by AWS"),
         (65, "the certificate cannot be used; nothing was changed"),
         (66, "there is no certificate yet"),
         (
@@ -223,14 +217,17 @@ stays in use until AWS has accepted the new one; --wait waits for that.
             "the daemon is not running, the key is not known yet, or with --wait: not accepted in time",
         ),
         (73, "the file cannot be written: run it as root"),
-        (78, "the configuration is wrong, or with --wait: a person must act"),
+        (
+            78,
+            "the configuration is wrong, or with --wait: an administrator must act",
+        ),
     ],
     run: Some(certificate::run),
 };
 
 pub(super) const SUPPORT: Command = Command {
     name: "support",
-    summary: "everything that helps somebody to help you, without secrets",
+    summary: "collect information for a support request, without secrets",
     forms: &[Form::plain(&[], &["--output", "--config"], "a support bundle")],
     description: "\
 Collects into one text: the versions, the status, gatepost check and its

@@ -6,7 +6,7 @@ use crate::{credentials, env, exec, setup_profile, sign};
 
 const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
 /// The meaning of exit code 69 where credentials are needed.
-const NOTHING_VALID: (u8, &str) = (69, "nothing valid yet, or the daemon is not running");
+const NOTHING_VALID: (u8, &str) = (69, "no valid credentials yet, or the daemon is not running");
 
 pub(super) const CREDENTIALS: Command = Command {
     name: "credentials",
@@ -14,14 +14,14 @@ pub(super) const CREDENTIALS: Command = Command {
     forms: &[Form::plain(ALIAS, &[], "temporary AWS credentials")],
     description: "\
 Prints the credentials of the role alias ALIAS, or of the default one, as one
-line of JSON: what AWS SDKs and the AWS CLI take from a credential_process. In
+line of JSON, as AWS SDKs and the AWS CLI expect it of a credential_process. In
 ~/.aws/config:
 
   [profile telemetry]
   credential_process = gatepost credentials telemetry
 
-The [[access]] rules of the daemon decide who may have which role alias. The
-answer comes from memory, within 2 seconds or not at all.",
+The [[access]] rules of the daemon decide who may use which role alias. The
+command answers within 2 seconds or fails.",
     options: &[],
     notes: "",
     exit_codes: &[NO_ALIAS, NOTHING_VALID, (75, "temporary"), NOT_ALLOWED],
@@ -38,13 +38,13 @@ pub(super) const SETUP_PROFILE: Command = Command {
     )],
     description: "\
 Writes a profile whose credentials come from this command into an AWS
-configuration file. It asks nothing, changes nothing else in the file, and says
-what it did. A second run changes nothing. It refuses a profile for which
+configuration file. It asks no questions, changes nothing else in the file, and
+prints what it did. A second run changes nothing. It refuses a profile for which
 programs would find other credentials first, and a role alias that the running
-daemon does not have.",
+daemon does not know.",
     options: &[
         CommandOption::value("--profile", "NAME", "the profile (default: ALIAS, or gatepost)"),
-        CommandOption::value("--region", "REGION", "the profile's Region, if it is to have one"),
+        CommandOption::value("--region", "REGION", "the profile's Region (default: none)"),
         CommandOption::value(
             "--file",
             "PATH",
@@ -82,8 +82,8 @@ loopback listener:
   eval \"$(gatepost env telemetry)\"
 
 Only the user or group of the caller's [[access]] rule can read the token file
-that is named there. Credentials that an SDK finds before these win
-(AWS_ACCESS_KEY_ID, keys in a profile): they are named on standard error.",
+in the output. Credentials that an SDK finds first (AWS_ACCESS_KEY_ID, keys in a
+profile) take precedence: they are named on standard error.",
     options: &[CommandOption::flag(
         "--token",
         "print the token itself, for SDKs that know no token file; it changes when gatepost is stopped and started, and at a boot",
@@ -188,12 +188,12 @@ SDK:
         ),
         CommandOption::flag(
             "--unsigned-payload",
-            "leave the hash out, where the service allows that (S3)",
+            "leave the hash out, if the service allows that (S3)",
         ),
         CommandOption::value(
             "--expires",
             "SECONDS",
-            "print a presigned URL instead; it is not good for longer than the credentials",
+            "print a presigned URL instead; it is valid for at most as long as the credentials",
         ),
     ],
     notes: "",

@@ -82,7 +82,7 @@ fn what_is_missing_or_strange_is_left_out_or_shown_as_it_is() {
         ),
         (
             r#"{"token":{"problem":{"remedy":"wait","message":"m"}}}"#,
-            "next: wait; this heals by itself\n",
+            "next: wait; this resolves itself\n",
         ),
     ] {
         assert!(screen(document).contains(shown), "{document}: {}", screen(document));

@@ -79,7 +79,7 @@ fn promise_14_awss_date_decides_how_long_a_set_lives() {
 }
 
 #[test]
-fn what_aws_said_of_its_time_before_counts_where_an_answer_says_nothing() {
+fn an_earlier_time_of_aws_counts_if_a_response_has_none() {
     for ahead in [-1200, 1200] {
         let clock = ManualClock::ahead_of_aws(NOW, ahead);
         let expiration = rfc3339(clock.aws_now() + Duration::from_secs(900));
@@ -96,15 +96,15 @@ fn unusable_answers_name_the_reason_and_no_secret() {
             body("2027-01-15T07:00:00Z"),
             "expired at 2027-01-15T07:00:00Z and it is 2027-01-15T08:00:00Z",
         ),
-        (body("2027-01-15T08:00:59Z"), "live only until"),
-        (body("tomorrow"), "its expiration is no time: \"tomorrow\""),
+        (body("2027-01-15T08:00:59Z"), "are valid only until"),
+        (body("tomorrow"), "its expiration is not a time: \"tomorrow\""),
         (
             r#"{"credentials":{"accessKeyId":"ASIA1","secretAccessKey":"s3cr3t"}}"#.into(),
-            "no set of credentials",
+            "not a set of credentials",
         ),
-        (r#"{"credentials":"s3cr3t"}"#.into(), "no set of credentials"),
-        ("<html>".into(), "no set of credentials (line 1, column 1)"),
-        (String::new(), "no set of credentials"),
+        (r#"{"credentials":"s3cr3t"}"#.into(), "not a set of credentials"),
+        ("<html>".into(), "not a set of credentials (line 1, column 1)"),
+        (String::new(), "not a set of credentials"),
     ];
     for (text, expected) in cases {
         let reason = parse(text.as_bytes(), Arrival::default(), &*clock).expect_err(&text);
@@ -169,7 +169,7 @@ fn a_part_that_cannot_be_one_is_named_and_never_shown() {
 }
 
 #[test]
-fn no_set_is_believed_to_live_longer_than_aws_gives_one() {
+fn implausibly_long_lifetimes_are_refused() {
     let clock = ManualClock::at(NOW);
     for (expiration, seconds) in [
         ("2027-01-15T19:59:59Z", 43_199),

@@ -152,7 +152,7 @@ fn seconds(range: std::ops::RangeInclusive<u64>, wait: Duration) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn promise_3_a_failed_refresh_leaves_good_credentials_where_they_are() {
+async fn promise_3_a_failed_refresh_keeps_valid_credentials() {
     let mut rig = Rig::new();
     let start = Instant::now();
     rig.answer(rig.good());
@@ -250,7 +250,7 @@ async fn a_clock_step_or_a_new_identity_asks_at_once_but_never_more_than_once_in
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_asked_before_aws_knows_the_gateway() {
+async fn no_request_is_made_before_aws_has_accepted_the_gateway() {
     let mut rig = Rig::new();
     rig.answer(rig.good());
     rig.asked_after(Instant::now()).await;
@@ -302,7 +302,7 @@ async fn promise_15_who_could_not_reach_aws_is_woken_and_who_was_answered_is_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_hangs_when_the_network_comes_back_is_begun_anew_but_only_once() {
+async fn a_request_that_hangs_when_the_network_returns_is_restarted_once() {
     let mut rig = Rig::new();
     let start = Instant::now();
     rig.asked_after(start).await;
@@ -339,7 +339,7 @@ async fn a_success_wakes_others_and_proves_the_certificate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_gave_credentials_names_suspects_and_an_outage_does_not() {
+async fn a_failure_that_never_succeeded_suggests_causes() {
     for has_succeeded in [false, true] {
         let mut rig = Rig::with_record(has_succeeded);
         let mut words = Vec::new();

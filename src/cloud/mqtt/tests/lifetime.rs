@@ -27,7 +27,7 @@ async fn the_keep_alive_of_connack_decides_when_a_silent_server_is_given_up() {
     };
     let ((lost, at), ()) = join!(ending, reading);
     assert!(
-        matches!(&lost, Lost::GivenUp(why) if why.contains("no PINGRESP")),
+        matches!(&lost, Lost::GivenUp(why) if why.contains("not even PINGRESP")),
         "{lost:?}"
     );
     assert_eq!(at.as_secs(), 15, "by the clock of the test");
@@ -96,7 +96,7 @@ async fn a_cancelled_wait_loses_no_byte_of_a_message() {
 
 /// Case `clean_disconnect`: what was handed over goes out before DISCONNECT.
 #[tokio::test]
-async fn what_was_handed_over_goes_out_before_disconnect() {
+async fn queued_packets_are_sent_before_disconnect() {
     for (farewell, disconnect) in [
         (Farewell::DiscardWill, vec![0xe0, 0]),
         (Farewell::PublishWill, vec![0xe0, 1, 4]),

@@ -79,7 +79,7 @@ async fn each_answer_belongs_to_its_message() {
 
 /// Cases `receive_maximum`, `receive_maximum_shrinks` and `bounded`: no more is under way than this server has granted.
 #[tokio::test]
-async fn no_more_is_under_way_than_connack_grants() {
+async fn messages_in_flight_stay_within_the_receive_maximum() {
     let server = Server::start().await;
     for granted in [20_u8, 3, 1] {
         let (mut connection, _, mut peer) = server.open(&connack(&[0x21, 0, granted])).await;

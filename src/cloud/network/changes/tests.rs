@@ -273,7 +273,7 @@ fn malformed_messages_say_nothing() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn remembered_filters_are_bounded() {
     let mut changes = Changes::default();
     for index in 0..10_000_u32 {
         changes.take(&route(RTM_NEWROUTE, RTN_UNICAST, 0, &index.to_ne_bytes()));

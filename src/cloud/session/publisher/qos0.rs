@@ -91,7 +91,7 @@ pub(super) fn handle_qos0_answer(publisher: &mut Publisher, qos0: Qos0Message, r
             publisher.unanswered.accepted(kind);
             Ok(())
         }
-        code if TEMPORARY.contains(&code) => Err(Problem::wait(format!("AWS does not take it now: {reason}"))),
+        code if TEMPORARY.contains(&code) => Err(Problem::wait(format!("AWS does not accept it now: {reason}"))),
         _ => Err(publisher.unanswered.refuse(kind, &reason.to_string())),
     };
     let _ = qos0.sent.send(outcome);

@@ -146,7 +146,7 @@ async fn promise_6_a_message_that_drops_every_connection_is_parked_and_the_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_does_not_take_is_parked_or_waits_and_its_program_is_told() {
+async fn messages_beyond_the_servers_limits_are_parked_or_wait() {
     // Too large for this server.
     let mut bench = Bench::new(None).await;
     let small = ServerLimits {
@@ -235,7 +235,7 @@ async fn a_message_at_quality_of_service_0_that_aws_is_too_busy_for_is_told_so()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_to_be_sent_at_once_while_there_was_no_connection_is_not_sent_later() {
+async fn qos_0_messages_are_not_sent_later() {
     let mut bench = Bench::new(None).await;
     let told = bench.send_directly("late");
     tokio::task::yield_now().await;

@@ -20,7 +20,7 @@ fn uncertain(filter: &str) -> (String, SubscriptionState) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_aws_may_have_is_on_the_disk_before_it_is_asked() {
+async fn uncertain_filters_are_stored_before_the_request() {
     let mut bench = Bench::new(None).await;
     bench.want(&["a", "b"]);
     bench.connect(session(false)).await;
@@ -345,7 +345,7 @@ async fn a_program_that_joins_is_served_without_a_second_search() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_with_the_session_is_blamed_on_no_filter() {
+async fn a_breach_by_the_session_is_attributed_to_no_filter() {
     let mut bench = Bench::new(None).await;
     let mut aws = Aws::new(&[]);
     bench.want(&["a", "b"]);

@@ -57,7 +57,7 @@ fn outside_quotes(hint: &str) -> String {
 
 #[test]
 fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
-    let fixed = "# to give it, add these lines to /srv/gate post/conf.d/access.toml, then: systemctl reload gatepost\n\
+    let fixed = "# to allow it, add these lines to /srv/gate post/conf.d/access.toml, then: systemctl reload gatepost\n\
                  # (as root, gatepost allow adds such rules and reloads: gatepost allow --help)\n\
                  [[access]]\nuid = 1000\npublish = [\"\"]";
     for topic in [

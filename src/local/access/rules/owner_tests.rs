@@ -138,7 +138,7 @@ fn promise_7_rules_are_asked_about_the_owner_of_today() {
 }
 
 #[test]
-fn the_first_rule_that_gives_it_says_whose_it_is() {
+fn the_first_matching_rule_determines_the_owner() {
     let cam = process(1000, Some("cam.service"));
     for (all, by_unit) in [
         (vec![(unit("cam.service"), "#")], true),

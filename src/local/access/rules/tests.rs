@@ -39,7 +39,7 @@ fn peer(uid: u32, gid: u32, unit: Option<&str>) -> Caller {
 }
 
 #[test]
-fn promise_7_a_rule_must_give_it() {
+fn promise_7_a_permission_needs_a_rule() {
     let access = AccessRules::new(&rules());
     let (camera, audio) = (Some("camera.service"), Some("audio.service"));
     let cases = [

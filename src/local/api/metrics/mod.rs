@@ -153,7 +153,7 @@ fn messages(context: &ApiContext, page: &mut Page) {
         ),
         (
             "gatepost_outbox_parked",
-            "Messages that AWS did not take, kept aside.",
+            "Messages that AWS rejected and that are parked.",
             details.parked,
         ),
     ] {
@@ -168,7 +168,7 @@ fn messages(context: &ApiContext, page: &mut Page) {
     ];
     page.counter(
         "gatepost_outbox_messages_total",
-        "Messages of local programs by what became of them.",
+        "Messages of local programs, by outcome.",
         outcomes.map(|(outcome, number)| (vec![("outcome", outcome)], count(number))),
     );
     page.counter(
@@ -178,7 +178,7 @@ fn messages(context: &ApiContext, page: &mut Page) {
     );
     page.gauge(
         "gatepost_subscriptions_suspended",
-        "Durable subscriptions that no access rule gives their owners any more.",
+        "Durable subscriptions that no access rule allows their owners any more.",
         [unlabelled(count(details.suspended))],
     );
 }
@@ -196,7 +196,7 @@ fn credentials(context: &ApiContext, page: &mut Page) {
     );
     page.gauge(
         "gatepost_credentials_expiry_seconds",
-        "How long the credentials held for the role alias still live.",
+        "Remaining lifetime of the role alias's credentials.",
         named().filter_map(|(name, alias)| {
             let left = alias.set.as_ref()?.credentials.remaining(clock);
             Some((vec![("role_alias", name)], left.as_secs_f64()))
@@ -215,7 +215,7 @@ fn credentials(context: &ApiContext, page: &mut Page) {
     }
     page.counter(
         "gatepost_credentials_refreshes_total",
-        "Requests to the credentials provider, by what came of them.",
+        "Requests to the credentials provider, by outcome.",
         refreshes,
     );
 }
@@ -228,7 +228,7 @@ fn requests(context: &ApiContext, page: &mut Page) {
         .collect();
     page.counter(
         "gatepost_requests_total",
-        "Requests of local programs that were answered, by where they came in and the status code.",
+        "Requests of local programs that were answered, by listener and status code.",
         counts.iter().map(|(listener, status, number)| {
             (vec![("code", status.as_str()), ("listener", *listener)], count(*number))
         }),

@@ -77,7 +77,7 @@ pub async fn publish(
     let (size, limit) = (message.packet_size(), context.outbox.packet_limit());
     if size > usize::try_from(limit).unwrap_or(usize::MAX) {
         let message = format!(
-            "topic, properties and payload make a packet of {size} bytes, and the broker takes packets of at most {limit} bytes"
+            "topic, properties and payload make a packet of {size} bytes, and the broker accepts at most {limit} bytes"
         );
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
     }
@@ -151,8 +151,8 @@ async fn enqueue(
     match timeout(wait, outcome).await {
         Ok(Ok(Outcome::Acknowledged)) => Ok(respond("OK", id)),
         Ok(Ok(Outcome::Parked(reason))) => {
-            let message = format!("AWS does not take the message: {reason}");
-            let hint = format!("gatepost outbox show {id}; once it is mended: gatepost outbox retry {id}");
+            let message = format!("AWS rejected the message: {reason}");
+            let hint = format!("gatepost outbox show {id}; once the cause is fixed: gatepost outbox retry {id}");
             Err(ApiError::new(StatusCode::BAD_GATEWAY, "refused_by_aws", message).hint(hint))
         }
         Ok(Ok(Outcome::Dropped(reason))) => Err(ApiError::new(
@@ -190,8 +190,8 @@ impl PublishRequest {
                 "wait" if value == "ack" => wait = true,
                 "timeout" => timeout = parse_number("timeout", &value, 1..=MAX_WAIT)?,
                 _ => {
-                    let message = format!("{name} is \"{}\", which it cannot be", value.escape_debug());
-                    return Err(ApiError::malformed(message).hint("wait=ack is the only wait there is"));
+                    let message = format!("{name} is \"{}\", which is not allowed", value.escape_debug());
+                    return Err(ApiError::malformed(message).hint("the only value of wait is ack"));
                 }
             }
         }
@@ -205,7 +205,7 @@ impl PublishRequest {
             .flat_map(|(name, value)| [name, value]);
         if let Some(character) = texts.chain(users).find_map(|text| topic::not_allowed(text)) {
             return Err(ApiError::malformed(format!(
-                "a property has the character {character}, over which a broker may end the connection"
+                "a property has the character {character}, for which a broker may close the connection"
             )));
         }
         let size = properties.size();

@@ -77,7 +77,7 @@ fn subscribe_error(error: SubscribeError) -> ApiError {
         SubscribeError::Banned(remaining) => ApiError::too_many(
             "too_slow",
             format!(
-                "this user's subscription was cut off because its program did not read; a new one is let in again in {} s",
+                "this user's subscription was cut off because its program did not read; it may subscribe again in {} s",
                 remaining.as_secs() + 1
             ),
         )
@@ -89,14 +89,14 @@ fn subscribe_error(error: SubscribeError) -> ApiError {
         .hint("read several topics by one subscription with a wildcard"),
         SubscribeError::TooManyFilters(limit) => ApiError::too_many(
             "too_many_filters",
-            format!("AWS IoT takes {limit} subscriptions of a gateway, and the programs on it have as many filters"),
+            format!("AWS IoT allows a gateway {limit} subscriptions, and its programs use all of them"),
         )
-        .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
+        .hint("use a wildcard that covers several of them; gatepost subscriptions lists the durable ones"),
         SubscribeError::TooManyOfReader(limit) => ApiError::too_many(
             "too_many_filters",
-            format!("one user may have {limit} topic filters, half of what AWS IoT takes of a gateway"),
+            format!("one user may have {limit} topic filters, half of what AWS IoT allows a gateway"),
         )
-        .hint("use a wildcard that takes in several of them; gatepost subscriptions shows those that are kept"),
+        .hint("use a wildcard that covers several of them; gatepost subscriptions lists the durable ones"),
         SubscribeError::Durable(DurableSubscriptionError::TooMany(limit)) => ApiError::too_many(
             "too_many_subscriptions",
             format!("a gateway has at most {limit} durable subscriptions"),

@@ -42,7 +42,7 @@ pub fn parse_qos(text: &str) -> Result<Qos, ApiError> {
         "0" => Ok(Qos::AtMostOnce),
         "1" => Ok(Qos::AtLeastOnce),
         _ => Err(ApiError::malformed(format!(
-            "qos is \"{}\", and AWS IoT has 0 and 1",
+            "qos is \"{}\", and AWS IoT supports 0 and 1",
             text.escape_debug()
         ))),
     }

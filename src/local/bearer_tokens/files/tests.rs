@@ -18,7 +18,7 @@ fn recipients() -> Vec<TokenRecipient> {
     }]
 }
 
-/// As it comes from the run before: in no file.
+/// A token of the previous run, which has no file yet.
 fn inherited(tokens: &BearerTokens) -> BearerTokens {
     BearerTokens::new(tokens.iter().map(|token| token.with_file(PathBuf::new())).collect())
 }
@@ -81,7 +81,7 @@ fn block(file: &Path) {
 }
 
 #[test]
-fn a_token_that_cannot_be_laid_out_is_a_problem_with_a_next_step() {
+fn an_unwritable_token_file_is_a_problem_with_a_next_step() {
     let given = |path: &Path| {
         let mut recipients = recipients();
         recipients[0].token_file = Some(path.to_owned());
@@ -121,7 +121,7 @@ fn a_token_that_cannot_be_laid_out_is_a_problem_with_a_next_step() {
             Box::new(|path| write(path, &format!("{good} x"), 0o600)),
         ),
         (
-            "is no regular file",
+            "is not a regular file",
             "name a file",
             Box::new(|path| fs::create_dir(path).unwrap()),
         ),

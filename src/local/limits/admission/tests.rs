@@ -98,7 +98,7 @@ fn every_branch() {
 }
 
 #[test]
-fn promise_6_nobody_without_a_rule_costs_anybody_with_one_a_place() {
+fn promise_6_callers_without_a_rule_evict_no_caller_with_one() {
     let strangers = vec![(Origin::Stranger, 32, true), (Origin::Unproven, 192, true)];
     for named in [Origin::Trusted, Origin::User(1000), bearer("camera")] {
         assert_eq!(decide(&strangers, &named), Admission::Enter, "{named:?}");

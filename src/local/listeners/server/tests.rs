@@ -36,7 +36,7 @@ impl Listener for Flooded {
 }
 
 #[tokio::test]
-async fn promise_6_those_inside_have_their_turn_after_each_burst_of_connections() {
+async fn promise_6_open_connections_are_served_between_bursts() {
     let accepted = Rc::new(Cell::new(0));
     let listener = Flooded {
         accepted: accepted.clone(),

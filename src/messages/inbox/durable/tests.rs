@@ -91,7 +91,7 @@ async fn waiting(store: &Store) -> (Vec<i64>, u64) {
 }
 
 #[tokio::test]
-async fn promise_5_an_acknowledgement_takes_no_message_that_was_not_handed_out() {
+async fn promise_5_an_acknowledgement_deletes_no_undelivered_message() {
     // Of six messages those withheld, up to where it is acknowledged, and what is left.
     let cases: &[(&[i64], i64, &[i64])] = &[
         (&[], 6, &[]),
@@ -133,7 +133,7 @@ async fn promise_5_an_acknowledgement_takes_no_message_that_was_not_handed_out()
 }
 
 #[tokio::test]
-async fn what_is_withheld_ends_no_acknowledgement_and_makes_room_like_all_others() {
+async fn withheld_messages_survive_acknowledgements_and_make_room_like_others() {
     let folder = tempfile::tempdir().unwrap();
     let bounds = Bounds {
         inbox_max_messages: 1200,

@@ -89,7 +89,7 @@ fn assert_migrated(database: &Connection, messages: i64) {
 }
 
 #[test]
-fn promise_5_an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
+fn promise_5_an_older_database_is_migrated_with_its_contents() {
     for messages in [0, 1, 400] {
         let folder = tempfile::tempdir().unwrap();
         let path = file::path(folder.path());
@@ -105,7 +105,7 @@ fn promise_5_an_older_database_is_brought_up_to_date_with_all_that_is_in_it() {
 
 /// A start completes a migration that was killed after any of its transactions.
 #[test]
-fn promise_5_a_migration_that_is_killed_goes_on_where_it_was() {
+fn promise_5_an_interrupted_migration_continues() {
     let folder = tempfile::tempdir().unwrap();
     let path = file::path(folder.path());
     let old = version_1(&path);

@@ -176,7 +176,7 @@ async fn no_account_takes_all_the_subscriptions() {
 }
 
 #[tokio::test]
-async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_room() {
+async fn an_accounts_fullest_subscription_makes_room() {
     let bounds = Bounds {
         inbox_max_bytes: 50_000,
         ..Bounds::default()
@@ -218,7 +218,7 @@ async fn what_an_account_keeps_is_bounded_and_its_fullest_subscription_makes_roo
 
 /// Each of 16 users that one user can become has a subscription of its own.
 #[tokio::test]
-async fn what_users_keep_that_one_user_can_become_is_bounded_together() {
+async fn subordinate_users_share_the_bounds_of_their_user() {
     use crate::user_accounts::OwnedRange;
     let bounds = Bounds {
         inbox_max_bytes: 50_000,
@@ -262,7 +262,7 @@ async fn what_users_keep_that_one_user_can_become_is_bounded_together() {
 }
 
 #[tokio::test]
-async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
+async fn a_new_subscription_starts_empty_after_one_with_its_name_ended() {
     let (_folder, handles) = opened(Bounds::default());
     let store = handles.inbox.store();
     create(store, "old", user(1)).await.unwrap();
@@ -289,7 +289,7 @@ async fn a_new_subscription_has_nothing_of_one_that_has_ended() {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_of_much_is_done_a_little_at_a_time() {
+async fn a_large_acknowledgement_runs_in_steps() {
     let (_folder, handles) = opened(Bounds::default());
     let store = handles.inbox.store();
     create(store, "s", user(1)).await.unwrap();
@@ -352,7 +352,7 @@ async fn a_message_is_not_deleted_by_making_room_for_its_next_subscription() {
 }
 
 #[tokio::test]
-async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
+async fn rows_of_ended_subscriptions_are_deleted_and_others_stay() {
     let (_folder, handles) = opened(Bounds::default());
     let store = handles.inbox.store();
     let names: Vec<String> = (0..6).map(|number| format!("s{number}")).collect();
@@ -381,7 +381,7 @@ async fn what_is_left_of_ended_subscriptions_goes_and_the_others_keep_theirs() {
 }
 
 #[tokio::test]
-async fn users_that_one_user_can_become_share_its_subscriptions() {
+async fn subordinate_users_share_the_number_of_subscriptions() {
     use crate::user_accounts::OwnedRange;
     let (_folder, handles) = opened(Bounds::default());
     let store = handles.inbox.store();

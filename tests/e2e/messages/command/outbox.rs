@@ -12,7 +12,7 @@ use crate::support::{THING, World};
 use super::{assert_done, assert_refused, fed, numbers};
 
 #[test]
-fn the_outbox_is_looked_into_purged_and_tried_again() {
+fn the_outbox_is_listed_purged_and_retried() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let outbox = |arguments: &[&str]| run(&mut client(&world.gateway, &[&["outbox"], arguments].concat()));
@@ -84,14 +84,14 @@ fn the_outbox_is_looked_into_purged_and_tried_again() {
 }
 
 #[test]
-fn promise_7_messages_and_outbox_are_for_whom_a_rule_names() {
+fn promise_7_messages_and_outbox_need_a_rule() {
     let mut world = World::new();
     bring_online_known(&mut world);
     for (arguments, words) in [
         (&["publish", "{thing}/data", "x"][..], "publish = [\"{thing}/data\"]"),
         (&["subscribe", "{thing}/data"], "subscribe = [\"{thing}/data\"]"),
-        (&["outbox"], "may not look into the outbox"),
-        (&["outbox", "purge", "queued"], "may not look into the outbox"),
+        (&["outbox"], "may not read the outbox"),
+        (&["outbox", "purge", "queued"], "may not read the outbox"),
     ] {
         assert_refused(&run(&mut client(&world.gateway, arguments)), 77, &[words]);
     }
