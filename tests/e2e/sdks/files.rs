@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use cloudlet::Event;
 use rig::process::Process;
 use rig::{command, user, wait};
 
@@ -124,5 +125,8 @@ fn programs_that_read_a_file_cross_three_rotations() {
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
         assert!(sets(bucket).len() >= SETS, "{bucket}: {:?}", sets(bucket));
     }
-    assert_eq!(machine.refusals(), [], "a call was signed with what was no good");
+    // s3fs looks for objects that are not there yet.
+    let mut refusals = machine.refusals();
+    refusals.retain(|refusal| !matches!(refusal, Event::CallerRefused { code, .. } if code == "NoSuchKey"));
+    assert_eq!(refusals, [], "a call was signed with what was no good");
 }
