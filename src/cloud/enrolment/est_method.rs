@@ -21,7 +21,7 @@ use crate::problem::Problem;
 
 const TEXTS: MethodTexts = MethodTexts {
     issuer: "the EST server",
-    without_credential: "set enrolment.est.secret-file, or enrolment.est.bootstrap-certificate with its key",
+    without_credential: "issue a secret for this gateway, and put it into enrolment.est.secret-file",
     after_expiry: "issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand",
 };
 
