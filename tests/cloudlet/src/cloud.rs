@@ -13,7 +13,7 @@ use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
 use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
 use crate::fleet_provisioning::{DeviceAuthority, KeysAndCertificate, OwnershipTokens};
-use crate::front::{Connections, Lifecycle, ServicePublisher};
+use crate::front::{ClientRecords, Connections, Lifecycle, ServicePublisher};
 use crate::jobs::Jobs;
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
@@ -50,6 +50,7 @@ pub(crate) struct Cloud {
     pub(crate) switches: SwitchBoard,
     pub(crate) events: Events,
     pub(crate) connections: Connections,
+    pub(crate) client_records: ClientRecords,
     pub(crate) tls: ServerConfigs,
     pub(crate) device_authority: DeviceAuthority,
     pub(crate) ownership_tokens: OwnershipTokens,

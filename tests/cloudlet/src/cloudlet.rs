@@ -1,8 +1,7 @@
 //! A running cloudlet: the handle that tests and the command use.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::api::Objects;
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
-use crate::front::{Connections, Lifecycle, ServicePublisher};
+use crate::front::{ClientRecords, Connections, Lifecycle, ServicePublisher};
 use crate::jobs::Jobs;
 use crate::listener::Listener;
 use crate::shadow::Shadows;
@@ -80,6 +79,7 @@ impl Cloudlet {
             switches,
             events,
             connections: Connections::default(),
+            client_records: ClientRecords::default(),
             tls,
             device_authority: DeviceAuthority::new()?,
             ownership_tokens: OwnershipTokens::default(),
@@ -100,7 +100,7 @@ impl Cloudlet {
             shadows: Shadows::default(),
             jobs: Jobs::default(),
             connection_counts: Mutex::default(),
-            last_connect: Mutex::new(HashMap::new()),
+            last_connect: Mutex::default(),
         });
         let api_address = SocketAddr::new(options.listen, api.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
@@ -292,7 +292,7 @@ fn open_account(options: &Options, folder: &Path) -> Result<SharedAccount, Error
 }
 
 fn temporary_folder() -> Result<TempDir, Error> {
-    let folder: PathBuf = std::env::temp_dir();
+    let folder = std::env::temp_dir();
     tempfile::Builder::new()
         .prefix("cloudlet-")
         .tempdir_in(&folder)

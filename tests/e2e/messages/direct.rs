@@ -92,3 +92,37 @@ fn promise_13_a_direct_message_is_delivered_only_once_a_program_or_the_disk_has_
         "ResourceNotFoundException"
     );
 }
+
+#[test]
+fn aws_tells_of_the_connection_and_its_subscriptions() {
+    let mut world = world();
+    let shell = shell(&world.cloud);
+    let topic = format!("{THING}/cmd");
+    let program = Subscription::open(&world.gateway, &topic);
+    subscribed(&world, &topic);
+    let connection = || {
+        shell.json(&format!(
+            "aws iot-data get-connection --client-id {THING} --include-socket-information"
+        ))
+    };
+    let found = connection();
+    assert_eq!(
+        (&found["connected"], &found["cleanSession"]),
+        (&true.into(), &false.into()),
+        "{found}"
+    );
+    assert_eq!(
+        (&found["thingName"], &found["sourceIp"]),
+        (&THING.into(), &"127.0.0.1".into()),
+        "{found}"
+    );
+    let list = format!("aws iot-data list-subscriptions --client-id {THING}");
+    let expected = serde_json::json!([{ "topicFilter": topic, "qos": 1 }]);
+    assert_eq!(shell.json(&list)["subscriptions"], expected);
+    drop(program);
+    world.gateway.stop();
+    rig::wait::until(SOON, "the end of the connection", || connection()["connected"] == false).unwrap();
+    assert_eq!(connection()["disconnectReason"], "CLIENT_INITIATED_DISCONNECT");
+    let stranger = shell.try_step("aws iot-data get-connection --client-id stranger", "");
+    assert!(stranger.both.contains("ResourceNotFoundException"), "{}", stranger.both);
+}

@@ -9,16 +9,34 @@ use crate::support::{PIN, SOON, World, options};
 
 const NAME: &str = "SN-4711";
 
-/// The re:Post article's template with another reference as the thing's name.
-fn template(cloud: &Cloudlet) -> Template {
+/// The re:Post article's template with another thing name.
+fn template(cloud: &Cloudlet, thing_name: Value) -> Template {
     let mut body: Value = serde_json::from_str(cloud.article_template().body()).unwrap();
     body["Parameters"]["AWS::IoT::Certificate::SerialNumber"] = json!({ "Type": "String" });
-    body["Resources"]["thing"]["Properties"]["ThingName"] = json!({ "Ref": "AWS::IoT::Certificate::SerialNumber" });
+    body["Resources"]["thing"]["Properties"]["ThingName"] = thing_name;
     Template::parse(&body.to_string()).unwrap()
+}
+
+/// The serial number alone.
+fn by_reference(cloud: &Cloudlet) -> Template {
+    template(cloud, json!({ "Ref": "AWS::IoT::Certificate::SerialNumber" }))
+}
+
+/// The name is put together from parts of the subject.
+fn by_functions(cloud: &Cloudlet) -> Template {
+    let serial = json!({ "Fn::Select": [1, { "Fn::Split": ["-", { "Ref": "AWS::IoT::Certificate::SerialNumber" }] }] });
+    template(cloud, json!({ "Fn::Join": ["-", ["SN", serial]] }))
 }
 
 #[test]
 fn promise_2_a_thing_may_have_another_name_than_its_certificate() {
+    let templates: [fn(&Cloudlet) -> Template; 2] = [by_reference, by_functions];
+    for template in templates {
+        goes_online_as_the_thing(template);
+    }
+}
+
+fn goes_online_as_the_thing(template: fn(&Cloudlet) -> Template) {
     let token = Box::new(SoftHsm::new("gateway", PIN).unwrap());
     let mut world = World::with_template(token, options(), template);
     world.gateway.configure(

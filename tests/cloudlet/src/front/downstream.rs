@@ -48,7 +48,9 @@ pub(super) async fn run(
             Packet::Suback(suback) => Packet::Suback(with_refused(session, suback)),
             Packet::Unsuback(unsuback) => {
                 let filters = session.state.lock().unsubscribing.remove(&unsuback.packet_id);
-                session.tell_subscriptions("unsubscribed", &filters.unwrap_or_default());
+                let filters = filters.unwrap_or_default();
+                session.cloud.client_records.unsubscribed(&session.client_id, &filters);
+                session.tell_subscriptions("unsubscribed", &filters);
                 Packet::Unsuback(unsuback)
             }
             Packet::Puback(puback) => {
@@ -98,6 +100,8 @@ fn with_refused(session: &Session, mut suback: Suback) -> Suback {
     let under_way = session.state.lock().subscribing.remove(&suback.packet_id);
     if let Some(Subscribing { refused, filters }) = under_way {
         session.tell_subscriptions("subscribed", &filters);
+        let qos = filters.iter().cloned().zip(suback.codes.iter().copied());
+        session.cloud.client_records.subscribed(&session.client_id, qos);
         let mut granted = suback.codes.into_iter();
         suback.codes = refused
             .into_iter()

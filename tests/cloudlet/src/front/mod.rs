@@ -4,6 +4,7 @@
 //! and `downstream`, to it.
 
 mod admission;
+mod client_records;
 mod connect;
 mod connections;
 mod direct;
@@ -22,6 +23,7 @@ mod streams;
 mod upstream;
 mod writer;
 
+pub(crate) use client_records::ClientRecords;
 pub use connections::Connection;
 pub(crate) use connections::Connections;
 pub(crate) use direct_message::{DirectMessage, DirectOutcome};

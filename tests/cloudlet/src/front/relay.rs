@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::admission::Admitted;
+use super::client_records::Properties;
 use super::connections::{Connection, Order};
 use super::end::{Cause, End};
 use super::session::{Session, State};
@@ -18,7 +19,7 @@ use super::{direct, downstream, upstream, writer};
 use crate::broker;
 use crate::cloud::Cloud;
 use crate::events::Event;
-use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, reason};
+use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, property, reason};
 
 /// mosquitto's limit on a packet is the protocol's.
 const MAX_FROM_BROKER: usize = 268_435_455;
@@ -36,6 +37,14 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         silence,
         session_expiry_limit,
     } = admitted;
+    let record = Properties {
+        thing: connection.thing.clone(),
+        peer: connection.peer,
+        is_persistent: connect.is_persistent(),
+        // The silence is one and a half times as long.
+        keep_alive: silence.as_secs() * 2 / 3,
+        session_expiry: connect.properties.u32(property::SESSION_EXPIRY_INTERVAL).unwrap_or(0),
+    };
     // The old connection is ended before the broker sees the new one, because the broker closes the old one itself.
     cloud.connections.take_over(&connection.client_id);
     let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
@@ -84,6 +93,8 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         session_present,
     });
     let lifecycle = &session.cloud.lifecycle;
+    let records = &session.cloud.client_records;
+    records.connected(&session.client_id, record, session.version, session_present);
     lifecycle.connected(&session.connection, &session.identifier, session.version);
 
     let end = tokio::select! {
@@ -104,6 +115,8 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         tokio::join!(client_writer, broker_writer, drain(broker))
     })
     .await;
+    let records = &session.cloud.client_records;
+    records.disconnected(&session.client_id, session.version, end.cause);
     lifecycle.disconnected(&session.connection, &session.identifier, session.version, end.cause);
     session.cloud.events.push(Event::Disconnected {
         client_id: session.client_id.clone(),

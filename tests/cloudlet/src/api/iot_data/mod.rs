@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod connection;
 mod direct_message;
 mod message;
 mod publish;
@@ -65,6 +66,8 @@ pub(super) async fn answer(
 /// The operation that a request is for, and its resource.
 fn operation(call: &Call) -> Option<(&'static str, String)> {
     Some(match (call.method.as_str(), call.segments().as_slice()) {
+        ("GET", ["connections", client_id]) => ("GetConnection", (*client_id).to_owned()),
+        ("GET", ["connections", client_id, "subscriptions"]) => ("ListSubscriptions", (*client_id).to_owned()),
         ("POST", ["connections", client_id, "messages"]) => ("SendDirectMessage", (*client_id).to_owned()),
         ("GET", ["things", thing, "shadow"]) => ("GetThingShadow", (*thing).to_owned()),
         ("POST", ["things", thing, "shadow"]) => ("UpdateThingShadow", (*thing).to_owned()),
@@ -79,6 +82,8 @@ fn operation(call: &Call) -> Option<(&'static str, String)> {
 
 async fn carry_out(operation: &str, call: &Call, resource: &str, request_id: &str) -> Result<Value, Failure> {
     match operation {
+        "GetConnection" => connection::get(call),
+        "ListSubscriptions" => connection::subscriptions(call),
         "SendDirectMessage" => direct_message::send(call, request_id).await,
         "GetThingShadow" => shadow::call(call, Operation::Get),
         "UpdateThingShadow" => shadow::call(call, Operation::Update),
