@@ -147,6 +147,9 @@ fn missing(rule: &RuleText, present: &[AccessRule]) -> Option<RuleText> {
         role_aliases: without(&rule.role_aliases, &gives_alias),
         publish: without(&rule.publish, &|topic| covered(|rule| &rule.publish, topic)),
         subscribe: without(&rule.subscribe, &|filter| covered(|rule| &rule.subscribe, filter)),
+        tokens: without(&rule.tokens, &|audience| {
+            alike.iter().any(|other| other.tokens.contains(audience))
+        }),
     };
     (!left.is_empty()).then_some(left)
 }

@@ -208,6 +208,13 @@ events! {
     AliasUnstable = "alias-unstable", "e30b36cacbe94b2bb056f29b48f7ea24";
     /// Credentials have a lifetime of less than 2000 s.
     ShortLifetime = "short-lifetime", "f2881c649038468f9d87f42fcef866fd";
+    // Tokens for services outside AWS
+    /// No token has been requested yet.
+    WebTokenWaiting = "web-token-waiting", "9bb6e9113c8048c6b511c18c241db75e";
+    /// There is a usable token.
+    WebTokenValid = "web-token-valid", "81c36ee738704dd3a72a665e916fd9fa";
+    /// There is no usable token.
+    WebTokenFailing = "web-token-failing", "9cfd6e6cd2224804a41fe1c7e863682f";
     // Programs
     /// A program was granted access to a role alias or a topic.
     AccessAllowed = "access-allowed", "91d5e54df62b4897aab9efacd2ec2681";

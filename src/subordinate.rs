@@ -148,6 +148,7 @@ mod tests {
             role_aliases: Aliases::All,
             publish: Vec::new(),
             subscribe: Vec::new(),
+            tokens: Vec::new(),
             token_file: None,
         };
         let who = Selectors::default;

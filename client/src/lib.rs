@@ -35,6 +35,7 @@ mod subscribe;
 mod subscriptions;
 mod table;
 mod terminal;
+mod token;
 pub mod unit_state;
 mod wait;
 mod words;

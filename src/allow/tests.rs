@@ -61,6 +61,7 @@ fn rule(uid: u32, aliases: &[&str], publish: &[&str], subscribe: &[&str]) -> Rul
         role_aliases: list(aliases),
         publish: list(publish),
         subscribe: list(subscribe),
+        tokens: Vec::new(),
     }
 }
 

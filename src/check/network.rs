@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::lines::Check;
@@ -18,8 +18,6 @@ use crate::problem::Problem;
 
 /// Time limit of a name lookup. The timeouts of resolv.conf are too long for a user at a terminal.
 const DNS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time limit of a connection to one address.
-const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks up the name and connects, or has the proxy do both; returns whether both succeed.
 pub async fn check(
@@ -56,18 +54,17 @@ pub async fn check(
     };
     let listed: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
     report.ok(dns, format!("{} is {}", endpoint.host, listed.join(", ")));
-    let mut why = String::new();
-    for address in addresses {
-        match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => {
-                report.ok(tcp, format!("{address} accepts connections"));
-                return true;
-            }
-            Ok(Err(error)) => why = format!("{address}: {}", clean(error)),
-            Err(_) => why = format!("{address}: no answer in {} s", TCP_TIMEOUT.as_secs()),
+    let error = match connector.connect(&endpoint.host, endpoint.port).await {
+        Ok(stream) => {
+            let address = stream
+                .peer_addr()
+                .map_or_else(|_| endpoint.to_string(), |peer| peer.to_string());
+            report.ok(tcp, format!("{address} accepts connections"));
+            return true;
         }
-    }
-    let problem = Problem::wait(format!("{endpoint} cannot be reached: {why}"));
+        Err(error) => error,
+    };
+    let problem = Problem::wait(format!("{endpoint} cannot be reached: {}", clean(error)));
     report.failed(
         tcp,
         &problem.next("check the route and the firewall: AWS IoT needs the outbound ports 8883 and 443"),

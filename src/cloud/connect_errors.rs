@@ -20,6 +20,8 @@ pub(super) enum Server {
     Aws,
     /// The EST server.
     Est,
+    /// AWS's Security Token Service.
+    Sts,
 }
 
 impl Server {
@@ -32,6 +34,7 @@ impl Server {
             Self::Est => {
                 "check that enrolment.est.server-ca has the root of the EST server; a proxy that intercepts TLS cannot be used"
             }
+            Self::Sts => "check aws.sts-endpoint; a proxy that opens TLS cannot be used",
         }
     }
 
@@ -43,6 +46,7 @@ impl Server {
                 endpoint.describe_command()
             ),
             Self::Est => "check the host name in enrolment.est.url: the server's certificate must be for it".to_owned(),
+            Self::Sts => "check aws.sts-endpoint: sts.REGION.amazonaws.com".to_owned(),
         }
     }
 }

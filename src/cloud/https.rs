@@ -1,8 +1,6 @@
 //! HTTPS requests over connections of the [`Connector`]: one response of bounded size for each request, with nothing taken from the
 //! environment, and without redirects, which would give another origin what is meant for this one.
 
-mod origin;
-
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -25,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::connector::Connector;
-pub use origin::Origin;
+use crate::config::Origin;
 
 /// Capacity of a body at first. Up to this size nothing is copied, so that wiping the body leaves no second copy of a secret.
 const INITIAL_CAPACITY: usize = 16 * 1024;

@@ -15,6 +15,8 @@ mod probe;
 mod recovery;
 mod secret_file;
 mod session;
+pub mod sts;
+pub mod web_identity;
 
 use std::io;
 use std::sync::Arc;
@@ -34,9 +36,11 @@ use self::jitp::Provisioning;
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
 use self::session::{CertificateRollover, Outage, Presence, Publisher, Session, Subscriber, Takeovers, Traffic};
+use self::sts::Sts;
+use self::web_identity::WebTokenInputs;
 use crate::clock::SharedClock;
 use crate::config::{Config, Mqtt};
-use crate::credentials::AliasChanges;
+use crate::credentials::{AliasChanges, CredentialCache, WebTokenChanges};
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
 use crate::messages::{DesiredFilters, Outbox, Qos0Message, SessionEvent};
@@ -70,6 +74,10 @@ pub struct Cloud {
     pub session_reporters: SessionReporters,
     /// Role aliases that are added and removed.
     pub alias_changes: tokio::sync::mpsc::UnboundedReceiver<AliasChanges>,
+    /// Audiences of tokens that are added and removed.
+    pub web_token_changes: tokio::sync::mpsc::UnboundedReceiver<WebTokenChanges>,
+    /// Credentials of each role alias, which sign requests for tokens.
+    pub cache: CredentialCache,
     /// Settings of the session, which a reload may change.
     pub settings: watch::Receiver<Mqtt>,
     /// Report that presence publishes.
@@ -170,6 +178,16 @@ impl Cloud {
             retries: self.retries.clone(),
         };
         tokio::spawn(Refreshers::new(provider, triggers).run(self.alias_changes));
+        let inputs = WebTokenInputs {
+            sts: self.config.aws.sts.clone().map(|endpoint| Sts {
+                connector: connector.clone(),
+                endpoint,
+            }),
+            cache: self.cache,
+            clock: self.clock.clone(),
+            recovery: recovery.clone(),
+        };
+        tokio::spawn(web_identity::run(inputs, self.web_token_changes));
         let inputs = SessionInputs {
             identity: self.identity,
             identity_part: self.identity_part,

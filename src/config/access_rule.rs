@@ -16,6 +16,8 @@ pub struct AccessRule {
     pub publish: Vec<String>,
     /// The topics to which callers may subscribe, in the same form.
     pub subscribe: Vec<String>,
+    /// The audiences for which callers get tokens.
+    pub tokens: Vec<String>,
     /// The file of the administrator's token for the loopback listener; `None` if gatepost makes the token.
     pub token_file: Option<PathBuf>,
 }

@@ -19,6 +19,7 @@ use super::values::{
     check_account_name, check_alias_name, check_granted_topics, check_unit_name, parse_absolute_path,
     parse_loopback_address,
 };
+use super::web_tokens::{check_audience, check_requests};
 use super::{
     AccessRule, Aliases, AssignedName, Config, Enrolment, Folders, IdentityConfig, LocalMqtt, RoleAlias, Selectors,
 };
@@ -54,6 +55,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     check_ports(loopback, local_mqtt.listen, &mut findings);
     let enrolment = check_enrolment(raw.enrolment, &mut findings);
     let network = check_network(raw.network, &mut findings);
+    let has_default_alias = role_aliases.iter().any(|alias| alias.default);
+    let is_sts_known = aws.as_ref().is_none_or(|aws| aws.sts.is_some());
+    check_requests(&access, has_default_alias, is_sts_known, &mut findings);
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {
@@ -194,6 +198,10 @@ fn check_access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findi
         };
         let publish = check_topics(item.publish, &format!("{key}.publish"), findings);
         let subscribe = check_topics(item.subscribe, &format!("{key}.subscribe"), findings);
+        let tokens = item.tokens.iter();
+        let tokens = tokens
+            .filter_map(|text| findings.check(&format!("{key}.tokens"), check_audience(text)))
+            .collect();
         let token_file = findings.parse_optional(&format!("{key}.token-file"), item.token_file, parse_absolute_path);
         let conflicts =
             |rule: &&AccessRule| rule.who == who && rule.token_file.is_some() && rule.token_file != token_file;
@@ -211,6 +219,7 @@ fn check_access(raw: Vec<RawAccess>, aliases: &[RoleAlias], findings: &mut Findi
             role_aliases,
             publish,
             subscribe,
+            tokens,
             token_file,
         });
     }

@@ -5,7 +5,7 @@ use super::findings::Findings;
 use super::lookalike;
 use super::raw::RawAws;
 use super::values::parse_absolute_path;
-use super::{Aws, Endpoint};
+use super::{Aws, Endpoint, StsEndpoint};
 use crate::foreign_text;
 
 /// A key of the configuration, and the kind of endpoint that it takes.
@@ -72,11 +72,17 @@ pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
             ),
         );
     }
+    let region = mqtt_endpoint.region().or_else(|| credentials_endpoint.region());
+    let sts = match raw.sts_endpoint {
+        None => region.as_deref().map(StsEndpoint::of_region),
+        Some(text) => Some(findings.check("aws.sts-endpoint", StsEndpoint::parse(&text, region.as_deref()))?),
+    };
     Some(Aws {
         mqtt_endpoint,
         credentials_endpoint,
         root_ca,
         mqtt_alpn,
+        sts,
     })
 }
 

@@ -92,6 +92,7 @@ pub const KEYS: &[Key] = keys! {
     "aws.credentials-endpoint", AtRestart, part(|config| config.aws.credentials_endpoint.clone());
     "aws.root-ca", AtRestart, part(|config| config.aws.root_ca.clone());
     "aws.mqtt-alpn", AtRestart, part(|config| config.aws.mqtt_alpn);
+    "aws.sts-endpoint", AtRestart, part(|config| config.aws.sts.clone());
     "token.module", AtRestart, part(|config| config.token.module.clone());
     "token.key", AtRestart, part(|config| config.token.key.clone());
     "token.pin-file", AtRestart, part(|config| config.token.pin_file.clone());

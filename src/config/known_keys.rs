@@ -21,7 +21,13 @@ pub(super) const TABLES: [KnownTable; 14] = [
     table(
         "aws",
         false,
-        &["mqtt-endpoint", "credentials-endpoint", "root-ca", "mqtt-alpn"],
+        &[
+            "mqtt-endpoint",
+            "credentials-endpoint",
+            "root-ca",
+            "mqtt-alpn",
+            "sts-endpoint",
+        ],
     ),
     table("token", false, &["module", "key", "pin-file", "generate"]),
     table("identity", false, &["certificate", "ca-chain", "thing-name", "subject"]),
@@ -52,6 +58,7 @@ pub(super) const TABLES: [KnownTable; 14] = [
             "role-aliases",
             "publish",
             "subscribe",
+            "tokens",
             "token-file",
         ],
     ),
@@ -94,7 +101,7 @@ pub(super) const TABLES: [KnownTable; 14] = [
 ];
 
 /// Words that the keys of other programs consist of, and that someone may try here.
-const OTHER_WORDS: [&str; 40] = [
+const OTHER_WORDS: [&str; 38] = [
     "account",
     "address",
     "alias",
@@ -114,7 +121,6 @@ const OTHER_WORDS: [&str; 40] = [
     "limit",
     "log",
     "method",
-    "network",
     "pass",
     "password",
     "path",
@@ -122,7 +128,6 @@ const OTHER_WORDS: [&str; 40] = [
     "port",
     "private",
     "profile",
-    "proxy",
     "public",
     "qos",
     "region",

@@ -27,17 +27,20 @@ mod lookalike;
 mod merged;
 mod mqtt;
 mod network;
+mod origin;
 mod placeholders;
 mod raw;
 mod rule_text;
 mod settings;
 mod shown;
 mod spelling;
+mod sts_endpoint;
 mod subject;
 mod thing_name;
 mod toml_fault;
 mod toml_words;
 mod values;
+mod web_tokens;
 
 pub use access_rule::{AccessRule, Aliases, Selectors};
 pub use assigned_name::AssignedName;
@@ -53,11 +56,14 @@ pub use folders::{Folders, RUNTIME_FOLDER, STATE_FOLDER};
 pub use keys::{Changes, KEYS, Key, TakesEffect};
 pub use load::{examine, examine_with, load};
 pub use network::{HostPattern, Network, Proxy, ProxyAddress};
+pub use origin::Origin;
 pub use rule_text::RuleText;
 pub use settings::{Aws, Config, IdentityConfig, LocalMqtt, Mqtt, RoleAlias, Subject};
 pub use shown::show;
+pub use sts_endpoint::StsEndpoint;
 pub use thing_name::check_thing_name;
 pub use values::{is_account_name, is_alias_name, is_unit_name, may_be_granted};
+pub use web_tokens::may_be_audience;
 
 #[cfg(test)]
 mod test_files;

@@ -79,6 +79,7 @@ pub(super) struct RawAws {
     pub(super) credentials_endpoint: Option<String>,
     pub(super) root_ca: Option<String>,
     pub(super) mqtt_alpn: Option<String>,
+    pub(super) sts_endpoint: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +132,7 @@ pub(super) struct RawAccess {
     pub(super) role_aliases: Vec<String>,
     pub(super) publish: Vec<String>,
     pub(super) subscribe: Vec<String>,
+    pub(super) tokens: Vec<String>,
     pub(super) token_file: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 
 use super::Selectors;
 use super::values::{check_account_name, check_alias_name, check_granted_topics, check_unit_name};
+use super::web_tokens::check_audience;
 
 /// An access rule that is not in the configuration yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,12 +20,14 @@ pub struct RuleText {
     pub publish: Vec<String>,
     /// The topics to which callers may subscribe.
     pub subscribe: Vec<String>,
+    /// The audiences for which callers get tokens.
+    pub tokens: Vec<String>,
 }
 
 impl RuleText {
     /// Whether the rule grants nothing.
     pub fn is_empty(&self) -> bool {
-        self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty()
+        self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty() && self.tokens.is_empty()
     }
 
     /// Finds the values that no configuration accepts, and returns their faults, each with its key.
@@ -40,7 +43,9 @@ impl RuleText {
             let checked = filters.iter().map(|filter| check_granted_topics(filter));
             checked.map(move |outcome| (key, outcome.map(drop)))
         });
-        let all = accounts.chain(unit).chain(aliases).chain(topics);
+        let tokens = self.tokens.iter();
+        let tokens = tokens.map(|audience| ("tokens", check_audience(audience).map(drop)));
+        let all = accounts.chain(unit).chain(aliases).chain(topics).chain(tokens);
         all.filter_map(|(key, outcome)| Some(format!("{key}: {}", outcome.err()?)))
             .collect()
     }
@@ -70,6 +75,7 @@ impl fmt::Display for RuleText {
             ("role-aliases", &self.role_aliases),
             ("publish", &self.publish),
             ("subscribe", &self.subscribe),
+            ("tokens", &self.tokens),
         ] {
             if !values.is_empty() {
                 let values: Vec<String> = values.iter().map(|value| quote(value)).collect();
@@ -139,6 +145,7 @@ mod tests {
                 role_aliases: list(),
                 publish: list(),
                 subscribe: list(),
+                tokens: list(),
             };
             let written = rule.to_string();
             let raw: Raw = toml::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
@@ -156,10 +163,11 @@ mod tests {
                 role_aliases: access.role_aliases.clone(),
                 publish: access.publish.clone(),
                 subscribe: access.subscribe.clone(),
+                tokens: access.tokens.clone(),
             };
             assert_eq!(read, rule, "{written}");
             assert!(
-                written.lines().count() == 9 && !written.contains(['`', '\'', ';', '!']),
+                written.lines().count() == 10 && !written.contains(['`', '\'', ';', '!']),
                 "{written}"
             );
         }

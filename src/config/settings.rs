@@ -13,6 +13,8 @@ use super::enrolment::Enrolment;
 use super::folders::Folders;
 use super::merged::Merged;
 use super::network::Network;
+use super::sts_endpoint::StsEndpoint;
+use super::web_tokens;
 use crate::messages::Bounds;
 use crate::token::TokenConfig;
 
@@ -58,6 +60,11 @@ impl Config {
             .map(|alias| alias.name.as_str())
     }
 
+    /// Returns the audiences for which access rules give tokens, each once.
+    pub fn audiences(&self) -> Vec<&str> {
+        web_tokens::audiences(&self.access)
+    }
+
     /// Returns the configuration in effect after a reload of `new`: the sections that only a restart changes are kept from `self`.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Self {
@@ -97,6 +104,8 @@ pub struct Aws {
     pub root_ca: Option<PathBuf>,
     /// The protocols that are offered to the MQTT endpoint by ALPN.
     pub mqtt_alpn: &'static [&'static str],
+    /// STS; `None` if its Region is unknown.
+    pub sts: Option<StsEndpoint>,
 }
 
 impl Aws {

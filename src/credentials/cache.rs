@@ -9,12 +9,16 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::alias::{AliasPart, AliasReader, AliasReporter, CachedAlias};
+use super::web_token_cache::{WebTokenCache, WebTokenCacheEditor, WebTokenChanges};
 use crate::clock::Clock;
 use crate::status::StatusHub;
 
 /// Read access to every configured role alias, by name. Clones follow each change of the configuration.
 #[derive(Clone, Debug)]
-pub struct CredentialCache(watch::Receiver<Arc<Aliases>>);
+pub struct CredentialCache {
+    aliases: watch::Receiver<Arc<Aliases>>,
+    web_tokens: WebTokenCache,
+}
 
 /// The configured role aliases.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,7 @@ struct Aliases {
 /// Changes which role aliases are configured.
 #[derive(Debug)]
 pub struct CredentialCacheEditor {
+    web_tokens: WebTokenCacheEditor,
     aliases: watch::Sender<Arc<Aliases>>,
     hub: StatusHub,
 }
@@ -53,39 +58,64 @@ impl CredentialCache {
 
     /// Returns one role alias as it is now; `None` if it is not configured.
     pub fn get(&self, alias: &str, clock: &dyn Clock) -> Option<CachedAlias> {
-        let aliases = self.0.borrow().clone();
+        let aliases = self.aliases.borrow().clone();
         let reader = aliases.readers.get(alias)?;
         Some(aliases.read(reader, clock))
     }
 
     /// Returns the reading end of each role alias.
     pub fn readers(&self) -> Vec<AliasReader> {
-        self.0.borrow().readers.values().cloned().collect()
+        self.aliases.borrow().readers.values().cloned().collect()
     }
 
     /// Waits until the configuration has added or removed role aliases. Cancel safe.
     pub async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
+        if self.aliases.changed().await.is_err() {
             // The editor is gone, so nothing can change any more.
             std::future::pending::<()>().await;
         }
     }
 
+    /// Returns the tokens for services outside AWS.
+    pub fn web_tokens(&self) -> &WebTokenCache {
+        &self.web_tokens
+    }
+
+    /// Waits until the default role alias gets new credentials, or until other role aliases are configured.
+    pub async fn default_set_changed(&mut self) {
+        let aliases = self.aliases.borrow_and_update().clone();
+        let reader = aliases.default.as_ref().and_then(|name| aliases.readers.get(name));
+        let set = reader.map(AliasReader::watch_set);
+        let set_changed = async {
+            match set {
+                Some(mut set) => {
+                    set.mark_unchanged();
+                    let _ = set.changed().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = set_changed => {}
+            _ = self.aliases.changed() => {}
+        }
+    }
+
     /// Returns the role alias for requests that name none.
     pub fn default_alias(&self) -> Option<String> {
-        self.0.borrow().default.clone()
+        self.aliases.borrow().default.clone()
     }
 
     /// Returns the configured role alias if there is exactly one.
     pub fn only_alias(&self) -> Option<String> {
-        let aliases = self.0.borrow();
+        let aliases = self.aliases.borrow();
         let mut names = aliases.readers.keys();
         names.next().filter(|_| names.next().is_none()).cloned()
     }
 
     /// Returns every role alias as it is now, ordered by name.
     pub fn aliases(&self, clock: &dyn Clock) -> Vec<CachedAlias> {
-        let aliases = self.0.borrow().clone();
+        let aliases = self.aliases.borrow().clone();
         let read = aliases.readers.values().map(|reader| aliases.read(reader, clock));
         read.collect()
     }
@@ -109,6 +139,7 @@ impl CredentialCacheEditor {
     /// Creates an empty cache.
     pub fn new(hub: StatusHub) -> Self {
         Self {
+            web_tokens: WebTokenCacheEditor::new(hub.clone()),
             aliases: watch::Sender::default(),
             hub,
         }
@@ -116,7 +147,15 @@ impl CredentialCacheEditor {
 
     /// Returns read access to the cache.
     pub fn cache(&self) -> CredentialCache {
-        CredentialCache(self.aliases.subscribe())
+        CredentialCache {
+            aliases: self.aliases.subscribe(),
+            web_tokens: self.web_tokens.cache(),
+        }
+    }
+
+    /// Configures exactly these audiences of tokens. Those that are configured already keep their tokens.
+    pub fn set_audiences<'a>(&self, audiences: impl IntoIterator<Item = &'a str>) -> WebTokenChanges {
+        self.web_tokens.set(audiences)
     }
 
     /// Configures exactly these role aliases. Those that are configured already keep their credentials.

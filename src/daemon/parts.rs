@@ -105,7 +105,10 @@ impl Parts {
         let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
         let aliases = cache_editor.set(names, config.default_alias());
         let cache = cache_editor.cache();
+        let cloud_cache = cache_editor.cache();
         let fd_store = FdStore::take_over(stored, &config, &aliases.added, &*clock);
+        let (web_token_sender, web_token_changes) = mpsc::unbounded_channel();
+        let _ = web_token_sender.send(cache_editor.set_audiences(config.audiences()));
         let (alias_sender, alias_changes) = mpsc::unbounded_channel();
         let _ = alias_sender.send(aliases);
 
@@ -183,6 +186,8 @@ impl Parts {
             network_reporter: reporters.network,
             session_reporters: reporters.session,
             alias_changes,
+            web_token_changes,
+            cache: cloud_cache,
             settings,
             presence_report,
             messages: MessageChannels {
@@ -204,6 +209,7 @@ impl Parts {
             context: context.clone(),
             cache: cache_editor,
             alias_changes: alias_sender,
+            web_token_changes: web_token_sender,
             settings: settings_sender,
             reporter: reporters.configuration,
             lock: tokio::sync::Mutex::default(),

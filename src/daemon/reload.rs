@@ -17,7 +17,7 @@ use super::reload_problems::{difference_problem, fault_problem};
 use super::start::{self, Fallback};
 use crate::clock::rfc3339;
 use crate::config::{self, Changes, Config, ConfigError, Mqtt, last_good};
-use crate::credentials::{AliasChanges, CredentialCacheEditor};
+use crate::credentials::{AliasChanges, CredentialCacheEditor, WebTokenChanges};
 use crate::event::{Event, journal};
 use crate::identity::Files;
 use crate::local::{AccessRules, ApiContext};
@@ -37,6 +37,7 @@ pub(super) struct Reloader {
     pub(super) context: Rc<ApiContext>,
     pub(super) cache: CredentialCacheEditor,
     pub(super) alias_changes: mpsc::UnboundedSender<AliasChanges>,
+    pub(super) web_token_changes: mpsc::UnboundedSender<WebTokenChanges>,
     pub(super) settings: watch::Sender<Mqtt>,
     pub(super) reporter: Reporter<ConfigurationPhase, ConfigurationDetails>,
     /// Serialises reloads: one that has read older files must not finish last, and restore what newer files have revoked.
@@ -153,6 +154,8 @@ impl Reloader {
         let aliases = self.cache.set(names, effective.default_alias());
         // The receiver is gone while the daemon ends.
         let _ = self.alias_changes.send(aliases);
+        let audiences = self.cache.set_audiences(effective.audiences());
+        let _ = self.web_token_changes.send(audiences);
         context.presence_topic.replace(effective.mqtt.presence_topic.clone());
         context.outbox.set_bounds(effective.mqtt.bounds.clone());
         self.settings.send_if_modified(|old| {

@@ -50,6 +50,7 @@ identifiers! {
     ROLE_ALIAS_FAILING = "role-alias-failing";
     ROLE_ALIAS_REFRESH = "role-alias-refresh";
     ROLE_ALIAS_UNSTABLE = "role-alias-unstable";
+    WEB_TOKEN_FAILING = "web-token-failing";
     MESSAGES_UNAVAILABLE = "messages-unavailable";
     MESSAGES_PROBLEM = "messages-problem";
     MESSAGES_PARKED = "messages-parked";

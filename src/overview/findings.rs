@@ -22,6 +22,9 @@ pub(super) fn collect(snapshot: &Snapshot) -> Vec<Finding> {
     for alias in &snapshot.aliases {
         access_to_aws::role_alias(alias, snapshot.boot, &mut found);
     }
+    for token in &snapshot.web_tokens {
+        access_to_aws::web_token(token, &mut found);
+    }
     device::messages(snapshot, &mut found);
     device::loopback(snapshot, &mut found);
     device::credentials_files(snapshot, &mut found);

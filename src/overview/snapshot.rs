@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
-use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN};
+use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN, WebTokenPart};
 use crate::status::{
     ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart,
     NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub session: SessionPart,
     /// Each role alias.
     pub aliases: Vec<AliasPart>,
+    /// The token for each audience outside AWS.
+    pub web_tokens: Vec<WebTokenPart>,
     /// The outbox and the inbox.
     pub messages: MessagesPart,
     /// The loopback listener, if it is configured.
@@ -56,6 +58,7 @@ impl Snapshot {
             network: board.network.borrow().clone(),
             provisioning: board.provisioning.borrow().clone(),
             session: board.session.borrow().clone(),
+            web_tokens: cache.web_tokens().parts(clock),
             aliases: cached.into_iter().map(|alias| alias.status).collect(),
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),

@@ -46,3 +46,4 @@ mod states;
 mod support;
 mod systemd;
 mod tokens;
+mod web_tokens;

@@ -49,6 +49,10 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
         role_alias(&mut screen, alias, document.get("clock"));
     }
     more(&mut screen, document, "role_aliases");
+    for token in document.get("web_tokens").items() {
+        web_token(&mut screen, token, document.get("clock"));
+    }
+    more(&mut screen, document, "web_tokens");
     messages(&mut screen, document.get("messages"));
     let loopback = document.get("loopback");
     if loopback.is_object() {
@@ -274,6 +278,16 @@ fn role_alias(screen: &mut Screen, alias: &Value, clock: &Value) {
         screen.at(next, alias.get("next_refresh")),
     ];
     screen.part("Role alias", &format!("{name}{default}: "), alias, &details);
+}
+
+fn web_token(screen: &mut Screen, token: &Value, clock: &Value) {
+    let skew = clock.get("skew_seconds").integer().unwrap_or(0);
+    let audience = token.get("audience").text().unwrap_or("(no audience)");
+    let details = [
+        screen.expiry_by_aws(token.get("expiration"), skew),
+        screen.at("next request", token.get("next_refresh")),
+    ];
+    screen.part("Token", &format!("{audience}: "), token, &details);
 }
 
 #[cfg(test)]

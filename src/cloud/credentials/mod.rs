@@ -8,7 +8,9 @@ mod refresh;
 mod refresher;
 mod refreshers;
 
+pub use answer::Failure;
 pub use provider::Provider;
 pub use record::SuccessRecord;
+pub(super) use refresh::Schedule;
 pub use refresher::{Refresher, Source, Triggers};
 pub use refreshers::Refreshers;

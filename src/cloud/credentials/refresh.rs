@@ -26,7 +26,7 @@ const LONGEST_THROTTLED: Duration = Duration::from_secs(1800);
 
 /// Schedule of one role alias.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(in crate::cloud) struct Schedule {
     transient: Backoff,
     refused: Duration,
     has_refreshed: bool,
@@ -34,7 +34,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(mut random: fastrand::Rng) -> Self {
+    pub(in crate::cloud) fn new(mut random: fastrand::Rng) -> Self {
         let transient = Backoff::new(TRANSIENT.0, TRANSIENT.1 - TRANSIENT.0, random.fork());
         Self {
             transient,
@@ -46,7 +46,7 @@ impl Schedule {
 
     /// Returns the wait after a success: half of the lifetime, a tenth more or less, and anywhere in the middle of it the first time. A set
     /// that lives for only minutes is replaced sooner, because programs no longer get it in its last minute.
-    pub(super) fn after_success(&mut self, lifetime: Duration) -> Duration {
+    pub(in crate::cloud) fn after_success(&mut self, lifetime: Duration) -> Duration {
         self.transient.reset();
         self.refused = REFUSED.0;
         let handed_out = lifetime.saturating_sub(USABLE_MARGIN);
@@ -69,7 +69,7 @@ impl Schedule {
     ///
     /// While AWS throttles, a gateway with a valid set waits for up to half of what is left of it, and leaves the quota to gateways
     /// without one.
-    pub(super) fn after_failure(&mut self, failure: &Failure, left: Option<Duration>) -> Duration {
+    pub(in crate::cloud) fn after_failure(&mut self, failure: &Failure, left: Option<Duration>) -> Duration {
         let spare = left.map_or(Duration::ZERO, |left| left.saturating_sub(USABLE_MARGIN) / 2);
         match failure {
             Failure::Throttled(_) if spare > LONGEST_WAIT => {

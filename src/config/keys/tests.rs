@@ -31,6 +31,7 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ),
         ("aws.root-ca", "\"/etc/gatepost/roots.pem\""),
         ("aws.mqtt-alpn", "\"x-amzn-mqtt-ca\""),
+        ("aws.sts-endpoint", "\"sts-fips.us-east-2.amazonaws.com\""),
         ("token.module", "\"/opt/other.so\""),
         ("token.key", "\"pkcs11:token=other;object=device\""),
         ("token.pin-file", "\"/etc/gatepost/pin\""),

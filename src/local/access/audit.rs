@@ -112,6 +112,7 @@ impl Audit {
         let (alias, topic) = match permission {
             Permission::RoleAlias(alias) => (alias, ""),
             Permission::Publish(topic) | Permission::Subscribe(topic) => ("", topic),
+            Permission::Token(_) => ("", ""),
         };
         let (uid, gid, pid, unit) = match caller {
             Caller::Peer(peer) => (Some(peer.uid), Some(peer.gid), peer.pid, peer.unit.clone()),

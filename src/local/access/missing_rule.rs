@@ -60,6 +60,7 @@ pub fn missing_rule(
         Permission::RoleAlias(_) => rule.role_aliases.push(value),
         Permission::Publish(_) => rule.publish.push(value),
         Permission::Subscribe(_) => rule.subscribe.push(value),
+        Permission::Token(_) => rule.tokens.push(value),
     }
     let file = drop_ins.join(FILE).display().to_string();
     format!(
@@ -78,6 +79,8 @@ fn rule_value(permission: Permission, thing: &str) -> Result<String, &'static st
         }
         Permission::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
         Permission::RoleAlias(_) => return Err("no rule can grant it: AWS has no role alias of such a name"),
+        Permission::Token(audience) if config::may_be_audience(audience) => return Ok(audience.to_owned()),
+        Permission::Token(_) => return Err("no rule can grant it: AWS takes no such audience"),
         Permission::Publish("#" | "+") | Permission::Subscribe("#" | "+") => {
             return Err("name the topic or filter that you need: /topics/FILTER says which rule is missing");
         }

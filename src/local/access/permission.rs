@@ -11,6 +11,8 @@ pub enum Permission<'a> {
     Publish(&'a str),
     /// Subscribing to this filter.
     Subscribe(&'a str),
+    /// Tokens for this audience.
+    Token(&'a str),
 }
 
 impl<'a> Permission<'a> {
@@ -20,6 +22,7 @@ impl<'a> Permission<'a> {
             Self::RoleAlias(alias) => ("role-aliases", alias),
             Self::Publish(topic) => ("publish", topic),
             Self::Subscribe(filter) => ("subscribe", filter),
+            Self::Token(audience) => ("tokens", audience),
         }
     }
 }
@@ -30,6 +33,7 @@ impl fmt::Display for Permission<'_> {
             Self::RoleAlias("*") => f.write_str("credentials of any role alias"),
             Self::RoleAlias(alias) => write!(f, "role alias \"{}\"", alias.escape_debug()),
             Self::Publish(topic) => write!(f, "right to publish to \"{}\"", topic.escape_debug()),
+            Self::Token(audience) => write!(f, "token for \"{}\"", audience.escape_debug()),
             Self::Subscribe(filter) => write!(f, "right to subscribe to \"{}\"", filter.escape_debug()),
         }
     }

@@ -52,6 +52,7 @@ pub struct Rule {
     role_aliases: Aliases,
     publish: Vec<String>,
     subscribe: Vec<String>,
+    tokens: Vec<String>,
     token_file: Option<PathBuf>,
 }
 
@@ -70,6 +71,7 @@ impl AccessRules {
                     role_aliases: rule.role_aliases.clone(),
                     publish: rule.publish.clone(),
                     subscribe: rule.subscribe.clone(),
+                    tokens: rule.tokens.clone(),
                     token_file: rule.token_file.clone(),
                 }),
                 Err(reason) => journal!(
@@ -221,6 +223,7 @@ impl Rule {
             (Permission::RoleAlias(_), Aliases::These(names)) => !names.is_empty(),
             (Permission::Publish(_), _) => !self.publish.is_empty(),
             (Permission::Subscribe(_), _) => !self.subscribe.is_empty(),
+            (Permission::Token(_), _) => !self.tokens.is_empty(),
         }
     }
 
@@ -234,6 +237,7 @@ impl Rule {
             (Permission::RoleAlias(alias), Aliases::These(names)) => names.iter().any(|name| name == alias),
             (Permission::Publish(topic), _) => covers(&self.publish, topic),
             (Permission::Subscribe(filter), _) => covers(&self.subscribe, filter),
+            (Permission::Token(audience), _) => self.tokens.iter().any(|given| given == audience),
         }
     }
 }

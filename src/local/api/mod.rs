@@ -15,6 +15,7 @@ mod routes;
 mod sign;
 mod status;
 mod subscriptions;
+mod token;
 mod topics;
 
 pub use router::{needs_no_token, respond_on_loopback, respond_on_socket, respond_without_token};

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use super::routes::{Handler, Route, Surface, find_route, has_resource};
 use super::{
     credentials, csr, log_level, loopback_env, metrics, outbox, reload, renew, retry, sign, status, subscriptions,
-    topics,
+    token, topics,
 };
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
@@ -84,6 +84,7 @@ async fn respond(
     match route.handler {
         Handler::Credentials => credentials::get(context, caller, first),
         Handler::LoopbackEnv => loopback_env::get(context, caller, first),
+        Handler::Token => token::get(context, caller, query.as_deref()),
         Handler::Sign => sign::post(context, caller, request.into_body()).await,
         Handler::Status => Ok(status::get(context)),
         Handler::Metrics => metrics::get(context),

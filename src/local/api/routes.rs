@@ -9,6 +9,8 @@ pub enum Handler {
     Credentials,
     /// Returns the environment variables for the loopback listener.
     LoopbackEnv,
+    /// Returns a token for a service outside AWS.
+    Token,
     /// Signs a request.
     Sign,
     /// Returns the status.
@@ -90,6 +92,7 @@ const ROUTES: &[Route] = &[
     ),
     route("GET", "/v1/loopback", Handler::LoopbackEnv, OnLoopback::No),
     route("GET", "/v1/loopback/{alias}", Handler::LoopbackEnv, OnLoopback::No),
+    route("GET", "/v1/token", Handler::Token, OnLoopback::WithToken),
     route("POST", "/v1/sign", Handler::Sign, OnLoopback::No),
     route("GET", "/v1/status", Handler::Status, OnLoopback::No),
     route("GET", "/v1/csr", Handler::Csr, OnLoopback::No),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::log_level;
 use crate::build_info::{self, VERSION};
 use crate::clock::rfc3339;
-use crate::credentials::AliasDetails;
+use crate::credentials::{AliasDetails, WebTokenDetails};
 use crate::local::context::ApiContext;
 use crate::local::http::{self, Response};
 use crate::overview::{Finding, Overview, State};
@@ -36,6 +36,7 @@ struct Document {
     provisioning: PartDocument<ProvisioningDetails>,
     session: PartDocument<SessionDetails>,
     role_aliases: Vec<PartDocument<AliasDetails>>,
+    web_tokens: Vec<PartDocument<WebTokenDetails>>,
     messages: PartDocument<MessagesDetails>,
     loopback: Option<PartDocument<LoopbackDetails>>,
     /// `None` if no credentials file is configured.
@@ -88,6 +89,13 @@ pub fn get(context: &ApiContext) -> Response {
         session: board.session.borrow().document(clock),
         role_aliases: context
             .cache
+            .parts(clock)
+            .iter()
+            .map(|part| part.document(clock))
+            .collect(),
+        web_tokens: context
+            .cache
+            .web_tokens()
             .parts(clock)
             .iter()
             .map(|part| part.document(clock))

@@ -59,6 +59,7 @@ mod tests {
             role_aliases: Aliases::All,
             publish: Vec::new(),
             subscribe: Vec::new(),
+            tokens: Vec::new(),
             token_file: file.map(|file| folder.path().join(file)),
         };
         let good = "0123456789abcdef0123456789abcdef";

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::credentials::{AliasPart, AliasPhase};
+use crate::credentials::{AliasPart, AliasPhase, WebTokenPart, WebTokenPhase};
 use crate::event::Event;
 use crate::overview::finding::{
     CERTIFICATE_NOT_ACCEPTED, Finding, NETWORK_DOWN, NOT_PROVISIONED, ROLE_ALIAS_FAILING, ROLE_ALIAS_REFRESH,
     ROLE_ALIAS_UNSTABLE, ROLE_ALIAS_WAITING, SESSION_DISCARDED, SESSION_DOWN, SESSION_PROBLEM, SESSION_TAKEN_OVER,
-    SESSION_UNSTABLE, Severity,
+    SESSION_UNSTABLE, Severity, WEB_TOKEN_FAILING,
 };
 use crate::overview::snapshot::Snapshot;
 use crate::problem::Problem;
@@ -125,6 +125,15 @@ pub(super) fn role_alias(part: &AliasPart, boot: Duration, found: &mut Vec<Findi
             }
         }
         (AliasPhase::Waiting, None) => {}
+    }
+}
+
+/// A token that is missing for a reason that is in the list already is no further finding.
+pub(super) fn web_token(part: &WebTokenPart, found: &mut Vec<Finding>) {
+    if let (WebTokenPhase::Failing, Some(problem)) = (part.phase, part.problem.clone())
+        && !found.iter().any(|cause| cause.problem.message == problem.message)
+    {
+        found.push(Finding::reported(WEB_TOKEN_FAILING, "web_tokens", part, problem));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The cases of the table in docs/operations.md.
 
 use super::*;
+use crate::credentials::{WebTokenDetails, WebTokenPhase};
 use crate::event::Event;
 use crate::status::{LoopbackDetails, TakeoverDetails};
 
@@ -251,6 +252,12 @@ cases! {
         gateway.credentials_files.phase = CredentialsFilesPhase::Waiting;
         let problem = Problem::configuration("PATH cannot be written: disk full").next("free space");
         gateway.credentials_files.problem = Some(problem.about(Event::CredentialsFileProblem));
+    };
+    "there is no token for a service outside AWS" => |gateway| {
+        let mut token = part::<_, WebTokenDetails>(WebTokenPhase::Failing);
+        let problem = Problem::configuration("this account issues no tokens for services outside AWS: ENDPOINT answered 403");
+        token.problem = Some(problem.next("enable it once for the account"));
+        gateway.web_tokens = vec![token];
     };
     "the certificate ends in 20 days, the link is down, and the disk is full" => |gateway| {
         certificate(gateway, 365 * DAY, 20 * DAY);

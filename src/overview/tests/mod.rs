@@ -57,6 +57,7 @@ fn healthy() -> Snapshot {
         provisioning: part::<_, ProvisioningDetails>(ProvisioningPhase::Provisioned),
         session: part::<_, SessionDetails>(SessionPhase::Connected),
         aliases: vec![alias("telemetry")],
+        web_tokens: Vec::new(),
         messages: part::<_, MessagesDetails>(MessagesPhase::Ready),
         loopback: None,
         credentials_files: part::<_, CredentialsFilesDetails>(CredentialsFilesPhase::Written),

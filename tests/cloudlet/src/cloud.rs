@@ -1,12 +1,14 @@
 //! State that all endpoints share.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
+use ring::signature::RsaKeyPair;
 
 use crate::access_keys::AccessKeys;
 use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
@@ -29,6 +31,7 @@ pub(crate) struct Endpoints {
     pub(crate) host: String,
     pub(crate) mqtt_port: u16,
     pub(crate) credentials_port: u16,
+    pub(crate) api: SocketAddr,
 }
 
 impl Endpoints {
@@ -58,6 +61,8 @@ pub(crate) struct Cloud {
     pub(crate) rng: Mutex<fastrand::Rng>,
     pub(crate) access_keys: AccessKeys,
     pub(crate) objects: Objects,
+    /// The key that signs tokens for services outside AWS.
+    pub(crate) web_identity_key: Mutex<Option<Arc<RsaKeyPair>>>,
     pub(crate) credential_requests: Mutex<HashMap<String, u64>>,
     pub(crate) handshakes: Mutex<HashMap<Endpoint, u64>>,
     pub(crate) provisioning: Mutex<HashSet<CertificateId>>,

@@ -34,7 +34,6 @@ pub struct Cloudlet {
     pub(crate) cloud: Arc<Cloud>,
     authority: Authority,
     policy: Policy,
-    api_address: SocketAddr,
     _folders: (Option<TempDir>, TempDir),
 }
 
@@ -87,10 +86,12 @@ impl Cloudlet {
             rng: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             access_keys,
             objects: Objects::default(),
+            web_identity_key: Mutex::default(),
             endpoints: Endpoints {
                 host: options.host.clone(),
                 mqtt_port: mqtt.port,
                 credentials_port: provider.port,
+                api: SocketAddr::new(options.listen, api.port),
             },
             credential_requests: Mutex::default(),
             handshakes: Mutex::default(),
@@ -102,7 +103,6 @@ impl Cloudlet {
             connection_counts: Mutex::default(),
             last_connect: Mutex::default(),
         });
-        let api_address = SocketAddr::new(options.listen, api.port);
         runtime.spawn(front::serve(cloud.clone(), mqtt));
         runtime.spawn(credentials::serve(cloud.clone(), provider));
         runtime.spawn(front::run_service_publisher(cloud.broker_socket.clone(), service_queue));
@@ -113,7 +113,6 @@ impl Cloudlet {
             cloud,
             authority,
             policy: options.policy,
-            api_address,
             _folders: (own_folder, runtime_folder),
         })
     }
@@ -130,7 +129,7 @@ impl Cloudlet {
 
     /// The URL of STS, IAM and the AWS IoT control plane, as `aws --endpoint-url` and AWS_ENDPOINT_URL take it.
     pub fn api_endpoint(&self) -> String {
-        format!("http://{}", self.api_address)
+        format!("http://{}", self.cloud.endpoints.api)
     }
 
     /// The root certificate that clients must trust in place of Amazon's.

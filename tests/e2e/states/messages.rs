@@ -17,6 +17,7 @@ fn change(observed: &mut Observed, old: &str, new: &str) {
 }
 
 const CREDENTIALS_FILE: &str = "\n[[credentials-file]]\nrole-alias = \"telemetry\"\nowner = \"root\"\nformat = \"aws\"\npath = \"/nonexistent/keys\"\n";
+const WITH_TOKENS: &str = "role-aliases = [\"*\"]\ntokens = [\"https://vault.example\"]\n";
 const WITH_TOKEN_FILE: &str = "role-aliases = [\"*\"]\ntoken-file = \"/nonexistent/token\"\n";
 
 const CASES: &[Case] = &[
@@ -82,12 +83,20 @@ const CASES: &[Case] = &[
         },
         heal: |observed| change(observed, CREDENTIALS_FILE, ""),
     },
+    Case {
+        name: "there is no token for a service outside AWS",
+        words: "but this account issues no tokens for services outside AWS",
+        provoke: |observed| change(observed, "role-aliases = [\"*\"]\n", WITH_TOKENS),
+        heal: |observed| change(observed, WITH_TOKENS, "role-aliases = [\"*\"]\n"),
+    },
 ];
 
 #[test]
 fn promise_16_every_output_tells_of_messages_and_listeners() {
     let mut observed = Observed::new();
     configure(&mut observed.world);
+    let sts = format!("sts-endpoint = \"{}\"\n[token]", observed.world.cloud.api_endpoint());
+    observed.world.gateway.configure("[token]", &sts);
     bring_online_known(&mut observed.world);
     observed.expect("everything works", ONLINE);
     observed.go_through(CASES);

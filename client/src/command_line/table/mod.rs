@@ -26,6 +26,7 @@ pub static COMMANDS: &[Command] = &[
     programs::ENV,
     programs::EXEC,
     programs::SIGN,
+    programs::TOKEN,
     identity::POLICY,
     messages::PUBLISH,
     messages::SUBSCRIBE,

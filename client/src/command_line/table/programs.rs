@@ -2,7 +2,7 @@
 
 use super::exit_codes::{NO_ALIAS, NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
-use crate::{credentials, env, exec, setup_profile, sign};
+use crate::{credentials, env, exec, setup_profile, sign, token};
 
 const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
 /// The meaning of exit code 69 where credentials are needed.
@@ -204,4 +204,29 @@ SDK:
         NOT_ALLOWED,
     ],
     run: Some(sign::run),
+};
+
+pub(super) const TOKEN: Command = Command {
+    name: "token",
+    summary: "a token for a login to a service outside AWS",
+    forms: &[Form::plain(
+        &[Operand::required("AUDIENCE", "the service that the token is for")],
+        &[],
+        "a token for a service outside AWS",
+    )],
+    description: "\
+Prints a web identity token (a JWT of AWS STS, GetWebIdentityToken) that states
+which role this gateway has, for the service AUDIENCE: HashiCorp Vault, or an
+API of your own, lets a program in by it, so that the program needs no stored
+secret. The token lives for 15 minutes at most; it is meant for one login:
+
+  vault write -field=token auth/jwt/login role=gateway \\
+    jwt=\"$(gatepost token https://vault.example)\"
+
+The [[access]] rules of the daemon (tokens) decide who may have a token for
+which audience. The answer comes from memory, within 2 seconds or not at all.",
+    options: &[],
+    notes: "",
+    exit_codes: &[NOTHING_VALID, (75, "temporary"), NOT_ALLOWED],
+    run: Some(token::run),
 };

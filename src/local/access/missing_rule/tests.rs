@@ -139,9 +139,10 @@ fn any_words_of_a_caller_come_back_from_the_hint_unchanged() {
         let length = next(24);
         let words: String = (0..length).map(|_| LETTERS[next(LETTERS.len())]).collect();
         let words = format!("w{words}");
-        let (permission, key) = match round % 3 {
+        let (permission, key) = match round % 4 {
             0 => (Permission::Publish(&words), "publish"),
             1 => (Permission::Subscribe(&words), "subscribe"),
+            2 => (Permission::Token(&words), "tokens"),
             _ => (Permission::RoleAlias(&words), "role-aliases"),
         };
         let hint = hint(&peer(1000, None), permission);
@@ -149,6 +150,7 @@ fn any_words_of_a_caller_come_back_from_the_hint_unchanged() {
             Permission::RoleAlias(name) => config::is_alias_name(name),
             Permission::Publish(topic) => crate::topic::check_publish(topic).is_ok() && config::may_be_granted(topic),
             Permission::Subscribe(filter) => config::may_be_granted(filter),
+            Permission::Token(audience) => config::may_be_audience(audience),
         };
         if !is_good {
             assert!(hint.starts_with("# ") && !hint.contains(['\n', '"']), "{hint}");

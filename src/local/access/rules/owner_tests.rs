@@ -14,6 +14,7 @@ fn rules(all: &[(Selectors, &str)]) -> AccessRules {
         role_aliases: Aliases::These(Vec::new()),
         publish: Vec::new(),
         subscribe: vec![(*filter).to_owned()],
+        tokens: Vec::new(),
         token_file: None,
     };
     AccessRules::new(&all.iter().map(rule).collect::<Vec<_>>())

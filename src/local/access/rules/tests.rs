@@ -82,6 +82,7 @@ fn promise_7_a_rule_without_selectors_is_for_nobody() {
         role_aliases: Aliases::All,
         publish: vec!["#".into()],
         subscribe: vec!["#".into()],
+        tokens: Vec::new(),
         token_file: None,
     };
     assert_eq!(
@@ -129,6 +130,7 @@ fn promise_7_topics_are_given_by_filter_and_never_more() {
         role_aliases: Aliases::These(Vec::new()),
         publish: vec!["{thing}/camera/#".into(), "#".into()],
         subscribe: vec!["{thing}/camera/+".into(), "$aws/things/{thing}/shadow/#".into()],
+        tokens: Vec::new(),
         token_file: None,
     };
     let access = AccessRules::new(&[camera]);

@@ -7,7 +7,7 @@ mod page;
 use hyper::StatusCode;
 
 use crate::build_info;
-use crate::credentials::CachedAlias;
+use crate::credentials::{CachedAlias, WebTokenPhase};
 use crate::local::context::ApiContext;
 use crate::local::http::{self, ApiError, Response};
 use crate::overview::{Overview, State};
@@ -200,6 +200,15 @@ fn credentials(context: &ApiContext, page: &mut Page) {
         named().filter_map(|(name, alias)| {
             let left = alias.set.as_ref()?.credentials.remaining(clock);
             Some((vec![("role_alias", name)], left.as_secs_f64()))
+        }),
+    );
+    let tokens = context.cache.web_tokens().parts(clock);
+    page.gauge(
+        "gatepost_web_token_valid",
+        "Whether programs get a token for the audience.",
+        tokens.iter().map(|part| {
+            let audience = vec![("audience", part.details.audience.as_str())];
+            (audience, number_of(part.phase == WebTokenPhase::Valid))
         }),
     );
     let mut refreshes = Vec::new();

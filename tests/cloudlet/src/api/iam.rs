@@ -12,8 +12,9 @@ use hyper::{Response, StatusCode};
 
 use super::caller::Caller;
 use super::failure::Failure;
-use super::query::{Parameters, QueryProtocol};
+use super::query::{Parameters, QueryProtocol, element};
 use super::sts::unsigned;
+use super::web_identity;
 use crate::Error;
 use crate::account::{Refusal, RefusalKind};
 use crate::cloud::Cloud;
@@ -76,8 +77,15 @@ fn find(action: &str) -> Option<(&'static str, Action)> {
         "GetRolePolicy" => ("GetRolePolicy", role::get_inline),
         "ListRolePolicies" => ("ListRolePolicies", role::list_inline),
         "DeleteRolePolicy" => ("DeleteRolePolicy", role::delete_inline),
+        "EnableOutboundWebIdentityFederation" => ("EnableOutboundWebIdentityFederation", enable_web_identity_tokens),
         _ => return None,
     })
+}
+
+/// Has STS issue tokens for services outside AWS from now on.
+fn enable_web_identity_tokens(cloud: &Cloud, _: &Parameters) -> Result<String, Error> {
+    cloud.switches.set(|switches| switches.web_identity_tokens = true);
+    Ok(element("IssuerIdentifier", &web_identity::issuer(cloud)))
 }
 
 /// IAM's names for what went wrong (IAM API Reference, the errors of each action).

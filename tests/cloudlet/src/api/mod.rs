@@ -11,6 +11,7 @@ mod query;
 mod s3;
 mod server;
 mod sts;
+mod web_identity;
 
 pub(crate) use objects::Objects;
 pub(crate) use server::serve;

@@ -1,5 +1,5 @@
-//! AWS's Security Token Service, as far as a gateway needs it: who am I, asked with a real signature (AWS STS API
-//! Reference, GetCallerIdentity and "Common Error Types").
+//! AWS's Security Token Service, as far as a gateway needs it: who am I, and tokens for services outside AWS, asked with a real
+//! signature (AWS STS API Reference, GetCallerIdentity, GetWebIdentityToken and "Common Error Types").
 
 use http_body_util::Full;
 use hyper::Response;
@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use super::caller::Caller;
 use super::failure::Failure;
 use super::query::{QueryProtocol, element};
+use super::web_identity;
 use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::sigv4::{self, Endpoint, Refusal};
@@ -24,9 +25,12 @@ pub(super) fn answer(
     body: &Bytes,
     request_id: &str,
 ) -> Result<Response<Full<Bytes>>, Failure> {
+    if let Some(document) = web_identity::document(cloud, head) {
+        return document;
+    }
     // The operation comes before the signature: some of STS's operations are not signed.
-    let (action, _) = PROTOCOL.read(head, body)?;
-    if action != "GetCallerIdentity" {
+    let (action, parameters) = PROTOCOL.read(head, body)?;
+    if !["GetCallerIdentity", "GetWebIdentityToken"].contains(&action.as_str()) {
         return Err(PROTOCOL.no_such_action(&action, PROTOCOL.version));
     }
     let endpoint = Endpoint {
@@ -34,6 +38,11 @@ pub(super) fn answer(
         region: None,
     };
     let key = sigv4::verify(head, body, &endpoint, &cloud.access_keys, cloud.now()).map_err(unsigned)?;
+    if action == "GetWebIdentityToken" {
+        let result =
+            web_identity::token(cloud, &key, &parameters).map_err(|failure| failure.of(Some(key.id.clone())))?;
+        return Ok(PROTOCOL.answer(&action, &result, request_id));
+    }
     let caller = cloud.account.read(|account| Caller::of(&key, account.id()));
     cloud.events.push(Event::CallerIdentified {
         access_key_id: caller.access_key_id.clone(),

@@ -94,6 +94,10 @@ pub struct Switches {
     pub tls_versions: TlsVersions,
     /// Whether ALPN `x-amzn-mqtt-ca` is demanded on any port, as it always is on port 443.
     pub require_alpn: bool,
+    /// Whether the account issues tokens for services outside AWS (IAM, EnableOutboundWebIdentityFederation).
+    pub web_identity_tokens: bool,
+    /// Whether roles may have such tokens. What their policies allow is not evaluated.
+    pub allow_web_identity_tokens: bool,
     /// Complete the MQTT endpoint's handshakes, then read nothing and say nothing.
     pub hang_after_tls: bool,
     /// The least time between two CONNECTs of one client ID. The quota is 1 s, and 10 s has been seen in practice
@@ -145,6 +149,8 @@ impl Default for Switches {
             accept_without_sni: false,
             tls_versions: TlsVersions::default(),
             require_alpn: false,
+            web_identity_tokens: false,
+            allow_web_identity_tokens: true,
             hang_after_tls: false,
             connect_interval: Duration::from_secs(1),
             refuse_connect: None,

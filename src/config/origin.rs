@@ -1,10 +1,10 @@
-//! The server that requests go to.
+//! The server that HTTP requests go to: a scheme, a host and a port.
 
 use std::fmt;
 
 use hyper::Uri;
 
-use crate::config::Endpoint;
+use super::Endpoint;
 
 /// A scheme, a host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Origin {
     }
 
     /// Returns the host, in brackets if it is an IPv6 address, with the port unless it is the scheme's default.
-    pub(super) fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
