@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help check test fuzz deb deb-reproducible system-test newcomer demo bench fleet-ca release
 
-# .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none;
+# .ci/setup puts the AWS CLI in a virtual environment under target/ where the machine has none, or one that is too old;
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
-export PATH := $(PATH):$(CURDIR)/target/awscli/bin:/usr/sbin:/sbin
+export PATH := $(CURDIR)/target/awscli/bin:$(PATH):/usr/sbin:/sbin
 
 # The tests of the whole daemon wait rather than compute, each in a world of its own.
 RUST_TEST_THREADS ?= $(shell echo $$((6 * $$(nproc))))
