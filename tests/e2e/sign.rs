@@ -230,7 +230,7 @@ fn unsignable_requests_are_refused_without_showing_secrets() {
             "one header field more",
             with(json!({ "headers": many(65) })),
             400,
-            "65 header fields, and 64 are the most",
+            "65 header fields, and at most 64 are signed",
         ),
         (
             "as many parameters as may be",
@@ -242,7 +242,7 @@ fn unsignable_requests_are_refused_without_showing_secrets() {
             "one parameter more",
             with(json!({ "url": format!("https://h/?{}", ["a=b"; 129].join("&")) })),
             400,
-            "129 parameters in its URL, and 128 are the most",
+            "129 parameters in its URL, and at most 128 are signed",
         ),
         (
             "an unknown alias",
