@@ -166,7 +166,7 @@ foreign_pin() {
     within 30 status_line_has 'systemd cannot decrypt the PIN in /etc/credstore.encrypted/gatepost.pin: Decryption failed'
     # Not by the cursor: bookworm's journalctl leaves out the first line after it that matches.
     inside journalctl --quiet --boot --catalog --unit gatepost --lines 1 GATEPOST_EVENT=pin-undecryptable |
-        grep 'Next: if it was encrypted for another machine, encrypt the PIN anew' >&2
+        grep 'Next: if it was encrypted for another machine, encrypt the PIN again' >&2
     # Callers wait, because the fault may be temporary; here somebody corrects it.
     socket_is active
     set_pin "$pin"
