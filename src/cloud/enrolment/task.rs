@@ -54,6 +54,16 @@ pub struct EnrolmentTask {
     last_attempt: Option<Instant>,
     /// Whether the last attempt has not reached the server, so that a change of the network may matter.
     was_unreachable: bool,
+    /// The attempts that are not reported yet.
+    ended: EndedAttempts,
+}
+
+/// Numbers of attempts.
+#[derive(Debug, Default)]
+struct EndedAttempts {
+    attempts: u64,
+    issued: u64,
+    failed: u64,
 }
 
 /// The channels that enrolment receives from.
@@ -109,6 +119,7 @@ impl EnrolmentTask {
             report,
             last_attempt: None,
             was_unreachable: false,
+            ended: EndedAttempts::default(),
         };
         Some((task, receiver))
     }
@@ -185,11 +196,14 @@ impl EnrolmentTask {
         self.last_attempt = Some(Instant::now());
         self.machine.begin_attempt();
         let outcome = self.obtain(purpose, credential, installed).await;
-        self.count(|details| match outcome {
-            Ok(Obtained::Installed(_)) => details.issued += 1,
+        self.ended.attempts += 1;
+        match outcome {
+            Ok(Obtained::Installed(_)) => self.ended.issued += 1,
             Ok(Obtained::Wait(_)) => {}
-            Err(_) => details.failed += 1,
-        });
+            Err(_) => self.ended.failed += 1,
+        }
+        // The attempt answers all requests for one that have come meanwhile.
+        self.renewal.forget();
         let now = self.clock.aws_now();
         self.was_unreachable = matches!(&outcome, Err(failure) if failure.kind == FailureKind::Unreachable);
         self.recovery.mark_heard();
@@ -238,26 +252,18 @@ impl EnrolmentTask {
         }
     }
 
-    /// Counts an attempt that is over. It answers all requests for one that have come meanwhile.
-    fn count(&mut self, outcome: impl FnOnce(&mut EnrolmentDetails)) {
-        self.renewal.forget();
-        self.report.send_if_modified(|known| {
-            if let Some(known) = known {
-                known.attempts += 1;
-                outcome(known);
-            }
-            // Told with what came of it.
-            false
-        });
-    }
-
-    /// Tells the identity's task, and the journal if the problem is news.
-    fn report(&self, since: Option<SystemTime>, next: Option<SystemTime>, problem: Option<Problem>) {
+    /// Tells the identity's task, and the journal if the problem is news. The attempts that have ended are counted in the same step:
+    /// whoever sees a higher count sees what has come of it.
+    fn report(&mut self, since: Option<SystemTime>, next: Option<SystemTime>, problem: Option<Problem>) {
         let mut is_news = false;
+        let ended = std::mem::take(&mut self.ended);
         self.report.send_if_modified(|known| {
             let Some(known) = known else { return false };
             is_news = known.problem != problem;
             let before = known.clone();
+            known.attempts += ended.attempts;
+            known.issued += ended.issued;
+            known.failed += ended.failed;
             known.since = since.map(rfc3339);
             known.next_attempt = next.map(rfc3339);
             known.problem.clone_from(&problem);
