@@ -4,17 +4,14 @@
 //! a forbidden client ID looks the same, and only a later CONNACK proves success. Drops are therefore expected at first, and reported
 //! with advice later. The state machine has no timers and no sockets. Its record is on disk, so a reboot resumes provisioning.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use log::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file;
 use crate::backoff::{Backoff, LONGEST_WAIT, jitter};
+use crate::cloud::state_file::StateFile;
 use crate::config::Folders;
-use crate::event::{Event, journal};
 use crate::identity::SendChain;
 use crate::problem::Problem;
 use crate::status::ProvisioningPhase;
@@ -64,7 +61,7 @@ enum RecordedPhase {
 /// The state machine and its record.
 #[derive(Debug)]
 pub struct Provisioning {
-    path: PathBuf,
+    file: StateFile<Record>,
     record: Option<Record>,
     /// Number of drops in a row since the last CONNACK, of a certificate that AWS has accepted before.
     drops: u32,
@@ -76,23 +73,19 @@ pub struct Provisioning {
 impl Provisioning {
     /// Loads the record at `path`. If it cannot be read, provisioning starts with the first contact.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
-        let record = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "provisioning: {} is damaged in line {} and is recreated", path.display(), error.line()))
-                .ok(),
-            Err(_) => None,
-        };
-        Self::new(path, record, random)
+        let file = record_file(path);
+        let record = file.read();
+        Self::new(file, record, random)
     }
 
     /// Creates the state of an unknown certificate, without a record on disk.
     pub fn unrecorded() -> Self {
-        Self::new(PathBuf::new(), None, fastrand::Rng::new())
+        Self::new(record_file(PathBuf::new()), None, fastrand::Rng::new())
     }
 
-    fn new(path: PathBuf, record: Option<Record>, mut random: fastrand::Rng) -> Self {
+    fn new(file: StateFile<Record>, record: Option<Record>, mut random: fastrand::Rng) -> Self {
         Self {
-            path,
+            file,
             record,
             drops: 0,
             backoff: Backoff::new(CLIENT_ID_INTERVAL, LONGEST_WAIT - CLIENT_ID_INTERVAL, random.fork()),
@@ -262,19 +255,13 @@ impl Provisioning {
     }
 
     fn set(&mut self, record: Record) {
-        if let Err(error) = self.write(&record) {
-            journal!(
-                Level::Warn, Event::StateUnwritable;
-                "provisioning: {} cannot be written; after a restart provisioning starts over: {error}",
-                self.path.display()
-            );
-        }
+        self.file.write(&record);
         self.record = Some(record);
     }
+}
 
-    fn write(&self, record: &Record) -> std::io::Result<()> {
-        atomic_file::replace(&self.path, &serde_json::to_vec(record)?)
-    }
+fn record_file(path: PathBuf) -> StateFile<Record> {
+    StateFile::new(path, "provisioning", "after a restart provisioning starts over")
 }
 
 #[cfg(test)]

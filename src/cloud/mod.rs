@@ -15,6 +15,7 @@ mod probe;
 mod recovery;
 mod secret_file;
 mod session;
+mod state_file;
 pub mod sts;
 pub mod web_identity;
 

@@ -12,13 +12,14 @@ use x509_parser::prelude::FromDer as _;
 
 use super::claim::{self, Created, Step};
 use super::claim_connection::{Answer, ClaimConnection};
-use super::claim_progress::{Progress, ProgressFile};
+use super::claim_progress::{Progress, progress_file};
 use super::credential::Credential;
 use super::failure::{Failure, FailureKind};
 use super::method::{Issued, Method, Outcome, Request, Requesting};
 use super::texts::MethodTexts;
 use crate::clock::SharedClock;
 use crate::cloud::connector::Connector;
+use crate::cloud::state_file::StateFile;
 use crate::config::{COMMON_NAME, ClaimConfig, Config, Endpoint};
 use crate::event::{Event, journal};
 use crate::identity::{BootstrapCertificate, CLAIM_NAMES, bootstrap_config};
@@ -42,7 +43,7 @@ pub(super) struct ClaimMethod {
     /// The client ID of the connection. It differs from the thing's, whose session goes on during a renewal.
     client_id: String,
     parameters: BTreeMap<String, String>,
-    progress: ProgressFile,
+    progress: StateFile<Progress>,
 }
 
 impl ClaimMethod {
@@ -65,7 +66,7 @@ impl ClaimMethod {
             clock,
             client_id: format!("{common_name}-claim"),
             parameters: parameters.map(fill_in).collect(),
-            progress: ProgressFile::new(config.folders.state.join("claim.json")),
+            progress: progress_file(config.folders.state.join("claim.json")),
             claim: claim.clone(),
         }
     }
@@ -73,7 +74,8 @@ impl ClaimMethod {
     async fn obtain(&self, request: &Request<'_>) -> Result<Issued, Failure> {
         let template = self.claim.template.as_str();
         let now = self.clock.aws_now();
-        let kept = self.progress.read(template, request.key_info, now);
+        let kept = self.progress.read();
+        let kept = kept.filter(|kept| kept.can_go_on(template, request.key_info, now));
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_registered) {
             return Ok(issued(kept));
         }

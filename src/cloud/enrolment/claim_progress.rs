@@ -1,21 +1,17 @@
 //! How far fleet provisioning has come, on disk: a certificate that was created is registered after a restart, and not created again.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use log::Level;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::claim::Created;
-use crate::atomic_file;
-use crate::event::{Event, journal};
+use crate::cloud::state_file::StateFile;
 
 /// AWS takes an ownership token for an hour (developer guide, "Provisioning by claim"). A request with it must come before the end.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(55 * 60);
 
-/// What is kept between two attempts.
+/// The record that is kept between two attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Progress {
@@ -49,52 +45,20 @@ impl Progress {
     }
 
     /// Whether the attempt for this template and key can go on from here. A token of another clock counts as too old.
-    fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
+    pub(super) fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
         let age = seconds(now).checked_sub(self.created_at);
         let is_fresh = age.is_some_and(|age| age < TOKEN_LIFETIME.as_secs());
         self.template == template && self.key_info == hex(key_info) && (self.is_registered || is_fresh)
     }
 }
 
-/// The file.
-#[derive(Debug)]
-pub(super) struct ProgressFile(PathBuf);
-
-impl ProgressFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self(path)
-    }
-
-    /// Reads what can be gone on with.
-    pub(super) fn read(&self, template: &str, key_info: &[u8], now: SystemTime) -> Option<Progress> {
-        let text = Zeroizing::new(fs::read(&self.0).ok()?);
-        let progress: Progress = serde_json::from_slice(&text)
-            .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "enrolment: {} is damaged in line {} and is begun anew", self.0.display(), error.line()))
-            .ok()?;
-        progress.can_go_on(template, key_info, now).then_some(progress)
-    }
-
-    pub(super) fn write(&self, progress: &Progress) {
-        let written = serde_json::to_vec(progress)
-            .map(Zeroizing::new)
-            .map_err(std::io::Error::other)
-            .and_then(|text| atomic_file::replace_private(&self.0, &text));
-        if let Err(error) = written {
-            journal!(
-                Level::Warn, Event::StateUnwritable;
-                "enrolment: {} cannot be written; after a restart AWS is asked for another certificate: {error}",
-                self.0.display()
-            );
-        }
-    }
-
-    pub(super) fn remove(&self) {
-        if let Err(error) = fs::remove_file(&self.0)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            journal!(Level::Warn, Event::StateUnwritable; "enrolment: {} cannot be removed: {error}", self.0.display());
-        }
-    }
+/// Names the file of the progress.
+pub(super) fn progress_file(path: PathBuf) -> StateFile<Progress> {
+    StateFile::new(
+        path,
+        "enrolment",
+        "after a restart AWS is asked for another certificate",
+    )
 }
 
 fn seconds(moment: SystemTime) -> u64 {
@@ -128,13 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_fresh_token_for_the_same_request_is_gone_on_with() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("claim.json");
-        let file = ProgressFile::new(path.clone());
-        assert_eq!(file.read("t", b"key", at(0)), None);
-        file.write(&progress());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    fn only_a_fresh_token_for_the_same_request_can_go_on() {
         for (template, key, now, expected) in [
             ("t", b"key", 1, true),
             ("t", b"key", 3200, true),
@@ -143,29 +101,39 @@ mod tests {
             ("u", b"key", 1, false),
             ("t", b"kez", 1, false),
         ] {
-            assert_eq!(
-                file.read(template, key, at(now)).is_some(),
-                expected,
-                "{template} {now}"
-            );
+            let can_go_on = progress().can_go_on(template, key, at(now));
+            assert_eq!(can_go_on, expected, "{template} {now}");
         }
         // A clock that went back proves nothing.
-        assert_eq!(file.read("t", b"key", at(0) - Duration::from_secs(60)), None);
-        // What is registered stays so.
+        assert!(!progress().can_go_on("t", b"key", at(0) - Duration::from_secs(60)));
         let registered = Progress {
             is_registered: true,
             thing_name: Some("gw".to_owned()),
             ..progress()
         };
-        file.write(&registered);
-        assert_eq!(file.read("t", b"key", at(400_000)), Some(registered));
-        for damaged in ["", "{", "[]", "{\"template\":\"t\"}"] {
-            fs::write(&path, damaged).unwrap();
-            assert_eq!(file.read("t", b"key", at(1)), None);
+        assert!(registered.can_go_on("t", b"key", at(400_000)));
+    }
+
+    #[test]
+    fn progress_is_read_as_it_was_written_and_its_token_is_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claim.json");
+        let file = progress_file(path.clone());
+        assert_eq!(file.read(), None);
+        let registered = Progress {
+            is_registered: true,
+            thing_name: Some("gw".to_owned()),
+            ..progress()
+        };
+        for written in [progress(), registered] {
+            file.write(&written);
+            assert_eq!(file.read(), Some(written));
         }
-        file.remove();
-        file.remove();
-        assert!(!path.exists() && !format!("{:?}", progress()).contains("hunter2"));
-        ProgressFile::new(folder.path().join("none/claim.json")).write(&progress());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        for damaged in ["", "{", "[]", "{\"template\":\"t\"}"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert_eq!(file.read(), None);
+        }
+        assert!(!format!("{:?}", progress()).contains("hunter2"));
     }
 }

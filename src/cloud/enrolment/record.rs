@@ -1,15 +1,10 @@
 //! The record of enrolment on disk.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use log::Level;
 use serde::{Deserialize, Serialize};
 
 use super::texts::MethodTexts;
-use crate::atomic_file;
-use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
 
 /// The reason for a certificate.
@@ -117,44 +112,6 @@ impl From<&Problem> for Refusal {
             remedy: remedy.to_owned(),
             message: problem.message.clone(),
             next_step: problem.next_step.clone(),
-        }
-    }
-}
-
-/// The file of a record.
-#[derive(Debug)]
-pub(super) struct RecordFile(PathBuf);
-
-impl RecordFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self(path)
-    }
-
-    pub(super) fn read(&self) -> Option<Record> {
-        let text = fs::read(&self.0).ok()?;
-        serde_json::from_slice(&text)
-            .map_err(|error| journal!(Level::Warn, Event::StateDamaged; "enrolment: {} is damaged in line {} and is begun anew", self.0.display(), error.line()))
-            .ok()
-    }
-
-    pub(super) fn write(&self, record: &Record) {
-        let written = serde_json::to_vec(record)
-            .map_err(std::io::Error::other)
-            .and_then(|text| atomic_file::replace(&self.0, &text));
-        if let Err(error) = written {
-            journal!(
-                Level::Warn, Event::StateUnwritable;
-                "enrolment: {} cannot be written; after a restart the waits between attempts begin anew: {error}",
-                self.0.display()
-            );
-        }
-    }
-
-    pub(super) fn remove(&self) {
-        if let Err(error) = fs::remove_file(&self.0)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            journal!(Level::Warn, Event::StateUnwritable; "enrolment: {} cannot be removed: {error}", self.0.display());
         }
     }
 }

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use super::credential::Credential;
 use super::failure::{Failure, FailureKind};
 use super::problems::{expired_without_bootstrap, late, no_bootstrap, no_renewal, secret_used_up};
-use super::record::{Purpose, Record, RecordFile, Refusal};
+use super::record::{Purpose, Record, Refusal};
 use super::schedule::{RetryReason, Validity, retry_wait};
 use super::texts::MethodTexts;
+use crate::cloud::state_file::StateFile;
 use crate::problem::Problem;
 
 /// No wait is longer.
@@ -77,7 +78,7 @@ pub struct Progress {
 /// The machine and its record.
 #[derive(Debug)]
 pub struct Enrolment {
-    file: RecordFile,
+    file: StateFile<Record>,
     record: Option<Record>,
     /// The wait for the next attempt is cut short.
     skip_wait: bool,
@@ -89,8 +90,12 @@ pub struct Enrolment {
 impl Enrolment {
     /// The machine as the record at `path` left it. A record that cannot be read costs the waits, nothing more.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
-        let file = RecordFile::new(path);
-        let mut record = file.read();
+        let file = StateFile::new(
+            path,
+            "enrolment",
+            "after a restart the waits between attempts start over",
+        );
+        let mut record: Option<Record> = file.read();
         if let Some(record) = &mut record
             && std::mem::take(&mut record.is_outstanding)
         {

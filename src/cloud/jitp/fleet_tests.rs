@@ -28,7 +28,7 @@ impl Gateway {
         };
         Self {
             unreached: Session::backoff(random.fork()),
-            provisioning: Provisioning::new(PathBuf::new(), Some(record), random.fork()),
+            provisioning: Provisioning::new(record_file(PathBuf::new()), Some(record), random.fork()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The state machine alone: which wait and which words follow which drops.
 
+use std::fs;
+
 use super::*;
 use crate::problem::Remedy;
 
