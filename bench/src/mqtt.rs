@@ -24,7 +24,7 @@ const PIPELINED: usize = 8_000;
 const QOS_0: usize = 40_000;
 /// Idle connections.
 const IDLE: [usize; 3] = [1, 100, 500];
-/// In turns; the middle of the rounds counts.
+/// Rounds of each load, the servers in turns. The median counts.
 const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,7 +41,7 @@ pub(crate) struct Mqtt<'a> {
     pub(crate) daemon: &'a [&'a str],
 }
 
-/// How many messages, in how long, and how long each took.
+/// The number of messages, the time for all, and the time for each.
 struct Round {
     messages: usize,
     took: Duration,
@@ -135,7 +135,7 @@ impl Mqtt<'_> {
         format!("{}/data/{program}", self.thing)
     }
 
-    /// What idle connections take, each.
+    /// Memory of an idle connection.
     fn idle(&self, pid: u32) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir_in(self.folder)?;
         let mosquitto = Mosquitto::start(folder.path(), Saves::Seldom)?;

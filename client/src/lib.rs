@@ -38,6 +38,7 @@ mod terminal;
 mod token;
 pub mod unit_state;
 mod wait;
+mod wait_timeout;
 mod words;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::json::Value;
 use crate::printable::printable;
-use crate::words::number;
+use crate::wait_timeout::wait_timeout;
 use crate::{output, status};
 
 /// Between two looks at the status, which the daemon answers from memory.
@@ -32,11 +32,7 @@ enum Attempt {
 
 /// Requests a new certificate; with --wait, also prints what came of it.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
-    let seconds = matches.value("--timeout");
-    if seconds.is_some() && !matches.flag("--wait") {
-        return Err(matches.usage_error("--timeout needs --wait"));
-    }
-    let seconds = seconds.map_or(Ok(TIMEOUT), |word| number("--timeout", word, "seconds"))?;
+    let patience = wait_timeout(matches, TIMEOUT)?;
     let (_, before) = status::ask(socket)?;
     let document = daemon::ask_document(socket, Request::post("/v1/renew", b""), QUICK)?;
     let line = document.get("parts").items().first().unwrap_or(&Value::Null);
@@ -47,7 +43,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         _ => return Err(Failure::new(Exit::Unavailable, message)),
     };
     match matches.flag("--wait") {
-        true => wait(socket, &before, Duration::from_secs(seconds)),
+        true => wait(socket, &before, patience),
         false => Ok(Exit::Ok),
     }
 }

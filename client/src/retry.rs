@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::json::Value;
 use crate::printable::printable;
-use crate::words::number;
+use crate::wait_timeout::wait_timeout;
 use crate::{output, percent, status};
 
 /// Between two looks at the status, which the daemon answers from memory.
@@ -21,11 +21,7 @@ const TIMEOUT: u64 = 60;
 
 /// Has the daemon try, and says what it does; with --wait, also what came of it.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
-    let seconds = matches.value("--timeout");
-    if seconds.is_some() && !matches.flag("--wait") {
-        return Err(matches.usage_error("--timeout needs --wait"));
-    }
-    let seconds = seconds.map_or(Ok(TIMEOUT), |word| number("--timeout", word, "seconds"))?;
+    let patience = wait_timeout(matches, TIMEOUT)?;
     let (_, before) = status::ask(socket)?;
     let target = target(matches);
     let document = daemon::ask_document(socket, Request::post(&target, b""), QUICK)?;
@@ -59,7 +55,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         let exits = idle.iter().map(|line| outcome(part(&before, line), is_alias(line)).1);
         return Ok(exits.fold(exit, Exit::worse));
     }
-    wait(socket, &before, &mut pending, Duration::from_secs(seconds)).map(|waited| exit.worse(waited))
+    wait(socket, &before, &mut pending, patience).map(|waited| exit.worse(waited))
 }
 
 /// Whether the daemon reports that the token has rejected the PIN, or that it is locked.

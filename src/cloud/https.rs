@@ -82,7 +82,7 @@ pub enum RequestError {
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     task: AbortHandle,
-    /// Whether a request is under way. If that is given up, the connection is cut; an idle one is closed in due form.
+    /// Whether a request is under way. If that is given up, the connection is cut; an idle one is closed properly.
     is_busy: bool,
 }
 

@@ -19,7 +19,7 @@ pub struct StateFile<T> {
     path: PathBuf,
     /// The part of gatepost in messages.
     part: &'static str,
-    /// What follows from a record that cannot be written.
+    /// The consequence of a record that cannot be written, for the journal.
     consequence: &'static str,
     record: PhantomData<fn() -> T>,
 }

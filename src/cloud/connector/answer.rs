@@ -3,7 +3,7 @@
 /// Maximum size of an answer. What follows the head is the tunnel, so nothing needs more.
 pub const MAX_ANSWER: usize = 16 * 1024;
 
-/// What the received bytes mean.
+/// The meaning of the received bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// The answer is not complete.
@@ -27,7 +27,7 @@ pub struct Refusal {
     pub schemes: Vec<String>,
 }
 
-/// What is wrong with a malformed answer.
+/// The fault of a malformed answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// It begins with a TLS record.

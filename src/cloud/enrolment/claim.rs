@@ -75,7 +75,7 @@ impl Step<'_> {
         }
     }
 
-    /// What the claim certificate's policy must allow, and how messages call the step.
+    /// The action that the claim certificate's policy must allow. Messages call the step by it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "CreateCertificateFromCsr",

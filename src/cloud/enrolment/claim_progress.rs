@@ -1,4 +1,4 @@
-//! How far fleet provisioning has come, on disk: a certificate that was created is registered after a restart, and not created again.
+//! The progress of fleet provisioning, on disk: a certificate that was created is registered after a restart, and not created again.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};

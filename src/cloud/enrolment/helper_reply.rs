@@ -1,4 +1,4 @@
-//! What an enrolment program has printed, and how it has ended.
+//! The reply of an enrolment program: its output and its exit code.
 //!
 //! The first line is `exit` and the program's exit code as a shell gives it, or `missing`; the program's output follows. The codes are
 //! those of sysexits.h that name the case.

@@ -1,4 +1,4 @@
-//! What is the same for every method: the signing request, the certificate that is in its place, and the new one that takes it.
+//! The steps that every method shares: the signing request, the installed certificate, and the new one that replaces it.
 
 use std::path::PathBuf;
 use std::time::Duration;

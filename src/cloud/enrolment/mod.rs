@@ -1,7 +1,8 @@
 //! Enrolment: a certificate without a human, by EST (RFC 7030), and each next one before it ends.
 //!
 //! [`Enrolment`] decides when what is asked for. A method (`method`) gets the certificate: for EST, [`est`] says what a server's answer
-//! means, and [`pkcs7`] takes the certificates out of it. [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a renewal in the subject of the certificate in use.
+//! means, and [`pkcs7`] takes the certificates out of it. [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a
+//! renewal in the subject of the certificate in use.
 //! None of these reads a socket or sets a timer: [`EnrolmentTask`] does, with `client`.
 
 mod ber;

@@ -39,7 +39,7 @@ pub(super) struct Inbound {
     unacknowledged: VecDeque<Unacknowledged>,
     /// Whether AWS waits for an acknowledgement before it sends more.
     is_full: Arc<AtomicBool>,
-    /// What became of messages in the inbox.
+    /// The outcomes of messages in the inbox.
     outcomes: (mpsc::UnboundedSender<AckOutcome>, mpsc::UnboundedReceiver<AckOutcome>),
     /// Number of messages that nobody has taken.
     pub(super) not_taken: NotTakenCount,

@@ -47,7 +47,7 @@ pub(super) struct WebTokenTask {
     schedule: Schedule,
 }
 
-/// What a request is signed with.
+/// The credentials that sign a request.
 struct Signer {
     role_alias: String,
     credentials: Credentials,

@@ -33,7 +33,7 @@ pub struct Files {
     runtime: PathBuf,
     record: Record,
     writer: Account,
-    /// What this run has written: key, reader and format.
+    /// The files that this run has written: key, reader and format.
     written: BTreeMap<PathBuf, String>,
 }
 

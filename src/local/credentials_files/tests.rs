@@ -117,7 +117,7 @@ fn a_file_of_a_run_without_a_record_is_replaced_and_removed() {
     }
 }
 
-/// What is in the way, and the words of the problem.
+/// An obstacle, and the words of its problem.
 type Case = (&'static str, fn(&Place), &'static str);
 
 #[test]

@@ -178,7 +178,7 @@ impl Client {
     }
 }
 
-/// How many seconds the client wants its session to be kept after the connection.
+/// Seconds for which the client wants its session to be kept after the connection.
 fn requested_expiry(connect: &Connect) -> u32 {
     if connect.version == ProtocolVersion::V3_1_1 {
         // A session of MQTT 3.1.1 has no end of its own unless it is clean (MQTT-3.1.2-6).

@@ -29,7 +29,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last bytes may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a turn ends.
+/// The end of a turn.
 enum Turn {
     /// Nothing is left to do until something comes.
     Idle,
@@ -39,7 +39,7 @@ enum Turn {
     End(Option<Box<Close>>),
 }
 
-/// What has come of waiting for the socket.
+/// The outcome of waiting for the socket.
 enum Transfer {
     Read(usize),
     Written(usize),

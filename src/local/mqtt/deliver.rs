@@ -112,7 +112,7 @@ impl Client {
     }
 }
 
-/// How a message was sent: under a packet identifier at QoS 1.
+/// A message that was sent: under a packet identifier at QoS 1.
 type Sent = Option<Option<u16>>;
 
 /// Sends a message; `None` if the client is not to get it.

@@ -1,4 +1,4 @@
-//! What other tasks tell a connection.
+//! Messages of other tasks to a connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

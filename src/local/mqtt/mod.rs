@@ -3,8 +3,8 @@
 //!
 //! `listeners/mqtt` accepts connections and identifies their peers. `connection` drives the protocol (`crate::mqtt::Server`) of one
 //! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe`
-//! and `deliver` bring messages from the inbox, `will` publishes wills. Sessions that
-//! outlive their connection are durable subscriptions of the inbox; `stored` has the packet identifiers of their messages. `state` is what the connections share.
+//! and `deliver` bring messages from the inbox, `will` publishes wills. Sessions that outlive their connection are durable
+//! subscriptions of the inbox; `stored` has the packet identifiers of their messages. The connections share `state`.
 
 mod client;
 mod connect;

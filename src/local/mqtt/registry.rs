@@ -18,7 +18,7 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
-/// What is remembered of a session while its client is away. It is lost with the process, and not needed for the promises.
+/// The memory of a session while its client is away. It is lost with the process, and not needed for the promises.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Number of the last stored message that was sent; `None` if that is unknown.
@@ -52,7 +52,7 @@ impl std::fmt::Debug for PendingWill {
 pub struct Registry {
     connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
-    /// What is remembered of sessions whose clients are away.
+    /// The memory of sessions whose clients are away.
     kept: RefCell<HashMap<ClientKey, Kept>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the MQTT connections share.
+//! The state that the MQTT connections share.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

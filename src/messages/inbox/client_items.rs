@@ -1,4 +1,4 @@
-//! What waits in the queue of an MQTT client: messages, and events about its filters.
+//! The items in the queue of an MQTT client: messages, and events about its filters.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ pub struct QueuedMessage {
     pub since: Instant,
 }
 
-/// What has become of a filter of the client.
+/// News about a filter of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterEvent {
     /// AWS has granted it.

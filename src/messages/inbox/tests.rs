@@ -75,7 +75,7 @@ async fn promise_6_unstorable_messages_block_others_for_a_minute_and_are_then_lo
     LocalSet::new().run_until(test).await;
 }
 
-/// What the programs of a case do with the message.
+/// The answer of a case's programs to the message.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
     /// Reads it, and asks for the next one.

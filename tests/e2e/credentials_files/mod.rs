@@ -35,7 +35,7 @@ fn world(lifetime: i64, entries: &str) -> World {
     world
 }
 
-/// What a user reads there: nothing, if the user may not.
+/// The content as a user reads it; empty if the user may not.
 fn read_as(uid: u32, path: &Path) -> Option<String> {
     user::act_as(uid, uid, || fs::read_to_string(path).ok()).unwrap()
 }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::command::{client, run};
 use crate::support::{self, PIN, SOON, THING, World};
 
-const SECRET: &str = "hunter2-of-gw-1";
+pub const SECRET: &str = "hunter2-of-gw-1";
 
 /// A gateway whose certificate comes from an EST server, which AWS knows as the fleet's CA.
 struct Enrolling {
@@ -28,36 +28,46 @@ struct Enrolling {
 impl Enrolling {
     /// `one_time` says whether the gateway's secret works for one certificate only.
     fn new(one_time: bool, options: est_server::Options) -> Self {
-        let server = EstServer::start(est_server::Options {
-            users: vec![User {
-                name: THING.to_owned(),
-                secret: SECRET.to_owned(),
-                one_time,
-            }],
-            ..options
-        })
-        .unwrap();
+        let server = start_est_server(one_time, options);
         let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), support::options());
-        let template = world.cloud.article_template();
-        world.cloud.register_ca(&server.ca_pem(), template).unwrap();
-        let folder = world.gateway.folder.path().to_owned();
-        let file = |name: &str, content: &str| {
-            fs::write(folder.join(name), content).unwrap();
-            folder.join(name).display().to_string()
-        };
-        let chain = world.ca.ca_pem_path().display().to_string();
-        world.gateway.configure(&chain, &file("fleet-ca.pem", &server.ca_pem()));
-        let (server_ca, secret) = (file("est-root.pem", server.server_ca_pem()), file("secret", SECRET));
-        world.gateway.config += &format!(
-            "[enrolment]\nmethod = \"est\"\n[enrolment.est]\nurl = \"{}\"\nserver-ca = \"{server_ca}\"\nsecret-file = \"{secret}\"\n",
-            server.url()
-        );
+        enrol_at(&mut world, &server);
         Self { world, server }
     }
 
     fn path(&self) -> &Path {
         self.world.gateway.folder.path()
     }
+}
+
+/// An EST server that knows the gateway's secret.
+pub fn start_est_server(one_time: bool, options: est_server::Options) -> EstServer {
+    EstServer::start(est_server::Options {
+        users: vec![User {
+            name: THING.to_owned(),
+            secret: SECRET.to_owned(),
+            one_time,
+        }],
+        ..options
+    })
+    .unwrap()
+}
+
+/// Has the gateway enrol at this server, whose CA AWS knows.
+pub fn enrol_at(world: &mut World, server: &EstServer) {
+    let template = world.cloud.article_template();
+    world.cloud.register_ca(&server.ca_pem(), template).unwrap();
+    let folder = world.gateway.folder.path().to_owned();
+    let file = |name: &str, content: &str| {
+        fs::write(folder.join(name), content).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let chain = world.ca.ca_pem_path().display().to_string();
+    world.gateway.configure(&chain, &file("fleet-ca.pem", &server.ca_pem()));
+    let (server_ca, secret) = (file("est-root.pem", server.server_ca_pem()), file("secret", SECRET));
+    world.gateway.config += &format!(
+        "[enrolment]\nmethod = \"est\"\n[enrolment.est]\nurl = \"{}\"\nserver-ca = \"{server_ca}\"\nsecret-file = \"{secret}\"\n",
+        server.url()
+    );
 }
 
 #[test]

@@ -81,17 +81,23 @@ fn line_counts(programs: &[(Library, Program)]) -> Vec<usize> {
         .collect()
 }
 
-#[test]
-fn promise_12_programs_with_any_mqtt_library_publish_receive_and_survive_a_restart_and_a_crash() {
-    let (mut world, address) = world();
-    let dashboard = Dashboard::start(&world);
+/// Starts a program with each library; each has published and received once.
+fn start_all(world: &World, address: SocketAddr, dashboard: &Dashboard) -> Vec<(Library, Program)> {
     let start = |library: Library| {
-        let program = library.start(&world, address);
+        let program = library.start(world, address);
         (library, program)
     };
     let mut programs: Vec<_> = libraries().into_iter().map(start).collect();
     let none = vec![0; programs.len()];
-    exchange(&dashboard, &mut programs, &none, "first");
+    exchange(dashboard, &mut programs, &none, "first");
+    programs
+}
+
+#[test]
+fn promise_12_programs_with_any_mqtt_library_publish_receive_and_survive_a_restart_and_a_crash() {
+    let (mut world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    let mut programs = start_all(&world, address, &dashboard);
 
     let seen = line_counts(&programs);
     world.gateway.stop();
@@ -103,17 +109,12 @@ fn promise_12_programs_with_any_mqtt_library_publish_receive_and_survive_a_resta
     world.gateway.start();
     exchange(&dashboard, &mut programs, &seen, "after a crash");
 }
+
 #[test]
 fn promise_13_a_program_with_a_persistent_session_gets_what_came_while_it_was_away() {
     let (mut world, address) = world();
     let dashboard = Dashboard::start(&world);
-    let start = |library: Library| {
-        let program = library.start(&world, address);
-        (library, program)
-    };
-    let mut programs: Vec<_> = libraries().into_iter().map(start).collect();
-    let none = vec![0; programs.len()];
-    exchange(&dashboard, &mut programs, &none, "first");
+    let programs = start_all(&world, address, &dashboard);
     let libraries: Vec<_> = programs
         .into_iter()
         .map(|(library, mut program)| {

@@ -1,4 +1,4 @@
-//! What is refused, with which code, and where the reason is told.
+//! Refusals: the code of each, and the journal's reason.
 
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, switch_on};

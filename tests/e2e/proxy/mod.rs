@@ -9,7 +9,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use est_server::{EstServer, User};
 use rig::network::{CLOUD_NAME, Demand, Network, Program, Proxy};
 use rig::token::SoftHsm;
 use rig::user;
@@ -17,11 +16,11 @@ use serde_json::Value;
 
 use crate::check::check;
 use crate::command::{contains_all, run};
-use crate::support::{PIN, THING, World, options};
+use crate::enrolment::{SECRET, enrol_at, start_est_server};
+use crate::support::{PIN, World, options};
 
 const USER: &str = "gw-1";
 const PASSWORD: &str = "hunter2-of-the-proxy";
-const SECRET: &str = "hunter2-of-the-est-server";
 
 /// Runs a test at the host of the cloud and of the proxy, in a network in which the gateway has no other way out.
 fn behind_a_proxy(test: impl FnOnce(&Network) + Send) {
@@ -94,33 +93,10 @@ fn promise_11_an_empty_gateway_comes_online_through_each_proxy() {
 }
 
 fn comes_online(network: &Network, proxy: &Proxy, has_user: bool) {
-    let server = EstServer::start(est_server::Options {
-        users: vec![User {
-            name: THING.to_owned(),
-            secret: SECRET.to_owned(),
-            one_time: true,
-        }],
-        ..est_server::Options::default()
-    })
-    .unwrap();
+    let server = start_est_server(true, est_server::Options::default());
     let mut world = world(network);
-    world
-        .cloud
-        .register_ca(&server.ca_pem(), world.cloud.article_template())
-        .unwrap();
     configure(&mut world, proxy, has_user);
-    let folder = world.gateway.folder.path().to_owned();
-    let file = |name: &str, content: &str| {
-        fs::write(folder.join(name), content).unwrap();
-        folder.join(name).display().to_string()
-    };
-    let chain = world.ca.ca_pem_path().display().to_string();
-    world.gateway.configure(&chain, &file("fleet-ca.pem", &server.ca_pem()));
-    let (server_ca, secret) = (file("est-root.pem", server.server_ca_pem()), file("secret", SECRET));
-    world.gateway.config += &format!(
-        "[enrolment]\nmethod = \"est\"\n[enrolment.est]\nurl = \"{}\"\nserver-ca = \"{server_ca}\"\nsecret-file = \"{secret}\"\n",
-        server.url()
-    );
+    enrol_at(&mut world, &server);
     let gateway = &mut world.gateway;
     gateway.start();
     gateway.wait_online();

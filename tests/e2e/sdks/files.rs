@@ -1,12 +1,11 @@
 //! Programs that read their keys from a file, as Debian has them, while the file is replaced three times.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 use cloudlet::Event;
 use rig::process::Process;
-use rig::{command, user, wait};
+use rig::{command, user};
 
 use super::{Machine, REPOSITORY};
 use crate::support::SOON;
@@ -104,26 +103,17 @@ fn programs_that_read_a_file_cross_three_rotations() {
     let setting = format!(
         "files=/run/gatepost/files/root\nhost=${{AWS_ENDPOINT_URL#http://}}\ntls_front={REPOSITORY}/tests/sdks/tls_front.py\n"
     );
-    let start = |(bucket, script): (&'static str, &str)| {
+    let start = |(bucket, script): (&str, &str)| {
         let mut bash = machine.bash(&format!("{setting}{script}"));
-        (bucket, Process::spawn(&mut bash, "util-linux").unwrap())
+        (bucket.to_owned(), Process::spawn(&mut bash, "util-linux").unwrap())
     };
     let mut running = PROGRAMS.map(start);
-    let sets = |bucket: &str| -> BTreeSet<String> {
-        let calls = machine.calls(bucket).into_iter();
-        calls.map(|(_, _, access_key)| access_key).collect()
-    };
-    for (bucket, program) in &mut running {
-        wait::until(PATIENCE, bucket, || {
-            sets(bucket).len() >= SETS || program.wait(Duration::ZERO).is_ok()
-        })
-        .unwrap();
-    }
-    fs::write(machine.file("stop"), "").unwrap();
+    machine.run_until(SETS, PATIENCE, &mut running);
     for (bucket, mut program) in running {
         let status = program.wait(SOON).unwrap();
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
-        assert!(sets(bucket).len() >= SETS, "{bucket}: {:?}", sets(bucket));
+        let sets = machine.access_keys(&bucket);
+        assert!(sets.len() >= SETS, "{bucket}: {sets:?}");
     }
     // s3fs looks for objects that are not there yet.
     let mut refusals = machine.refusals();

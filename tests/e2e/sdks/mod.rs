@@ -9,14 +9,17 @@ mod rotations;
 mod skew;
 mod windows;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use cloudlet::Event;
 use cloudlet::switches::Lifetime;
 use rig::executable;
-use rig::{command, user};
+use rig::process::Process;
+use rig::{command, user, wait};
 use tempfile::TempDir;
 
 use crate::loopback;
@@ -128,6 +131,24 @@ impl Machine {
             _ => None,
         };
         self.world.cloud.events().into_iter().filter_map(call).collect()
+    }
+
+    /// The access keys with which S3 was called for a bucket: one for each set of credentials.
+    fn access_keys(&self, bucket: &str) -> BTreeSet<String> {
+        let calls = self.calls(bucket).into_iter();
+        calls.map(|(_, _, access_key)| access_key).collect()
+    }
+
+    /// Waits until each program has called S3 with so many sets of credentials, or has ended; then tells all to stop. A program's
+    /// name is its bucket.
+    fn run_until(&self, sets: usize, patience: Duration, running: &mut [(String, Process)]) {
+        for (bucket, program) in running {
+            wait::until(patience, bucket, || {
+                self.access_keys(bucket).len() >= sets || program.wait(Duration::ZERO).is_ok()
+            })
+            .unwrap();
+        }
+        fs::write(self.file("stop"), "").unwrap();
     }
 
     /// All refused calls.

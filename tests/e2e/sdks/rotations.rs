@@ -54,21 +54,10 @@ fn promise_4_running_programs_of_every_sdk_cross_three_rotations() {
             running.push((bucket, program));
         }
     }
-    let sets = |bucket: &str| -> BTreeSet<String> {
-        let calls = machine.calls(bucket).into_iter();
-        calls.map(|(_, _, access_key)| access_key).collect()
-    };
-    for (bucket, program) in &mut running {
-        // A program that fails ends at once, and the AWS CLI when it is done.
-        wait::until(PATIENCE, bucket, || {
-            sets(bucket).len() >= SETS || program.wait(Duration::ZERO).is_ok()
-        })
-        .unwrap();
-    }
-    fs::write(machine.file("stop"), "").unwrap();
+    machine.run_until(SETS, PATIENCE, &mut running);
     for (bucket, mut program) in running {
         let status = program.wait(PATIENCE).unwrap();
-        let (calls, sets) = (machine.calls(&bucket).len(), sets(&bucket).len());
+        let (calls, sets) = (machine.calls(&bucket).len(), machine.access_keys(&bucket).len());
         assert!(
             status.success(),
             "{bucket}: {status} after {calls} calls\n{}",

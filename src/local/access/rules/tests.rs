@@ -1,4 +1,4 @@
-//! Which rule gives a caller which permission.
+//! Permissions of callers by the rules.
 
 use super::*;
 use crate::config::{self, Folders};

@@ -10,7 +10,7 @@ use crate::qos::Qos;
 pub struct SessionRecord {
     /// The client identifier.
     pub client_id: String,
-    /// How many seconds the session is kept after the connection; `u32::MAX` keeps it for ever.
+    /// Seconds for which the session is kept after the connection; `u32::MAX` keeps it for ever.
     pub expiry: u32,
     /// When the connection ended, in milliseconds since 1970; `None` while there is one.
     pub left: Option<i64>,
@@ -30,7 +30,7 @@ pub struct SessionFilter {
     pub no_local: bool,
     /// Whether messages keep the retain flag that they were published with.
     pub retain_as_published: bool,
-    /// Which retained messages were sent when the subscription was made (MQTT 5.0, 3.8.3.1).
+    /// The retained messages that were sent when the subscription was made (MQTT 5.0, 3.8.3.1).
     pub retain_handling: u8,
     /// The subscription identifier.
     pub identifier: Option<u32>,

@@ -35,13 +35,13 @@ pub struct SessionRequest {
     pub name: String,
     /// Owner of the session.
     pub owner: Owner,
-    /// Which users share an account.
+    /// The users that share an account.
     pub accounts: Arc<UserAccounts>,
     /// The client identifier.
     pub client_id: String,
     /// Whether the session of before is to be forgotten.
     pub clean_start: bool,
-    /// How many seconds the session is kept after the connection. 0 makes no session on the disk.
+    /// Seconds for which the session is kept after the connection. 0 makes no session on the disk.
     pub expiry: u32,
 }
 

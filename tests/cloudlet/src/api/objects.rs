@@ -20,7 +20,7 @@ pub(super) struct Object {
     /// The MD5 of the body, as of an object that is put in one part.
     pub(super) tag: String,
     pub(super) modified: SystemTime,
-    /// What it was put with: its type, and `x-amz-meta-...`.
+    /// The header fields of its upload: the content type, and `x-amz-meta-...`.
     pub(super) headers: HeaderMap,
 }
 

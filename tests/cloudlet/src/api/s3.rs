@@ -22,7 +22,7 @@ use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::sigv4::{self, Code, Endpoint, Refusal};
 
-/// What a copy is answered with; nobody reads the tag and the time that S3 adds.
+/// The answer to a copy; nobody reads the tag and the time that S3 adds.
 const COPIED: &[u8] =
     b"<CopyObjectResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ETag>copied</ETag></CopyObjectResult>";
 

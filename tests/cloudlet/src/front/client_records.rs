@@ -1,4 +1,4 @@
-//! What AWS IoT remembers of clients: their last connection and their subscriptions, for GetConnection and ListSubscriptions.
+//! A record of each client, as AWS IoT keeps it: the last connection and the subscriptions, for GetConnection and ListSubscriptions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

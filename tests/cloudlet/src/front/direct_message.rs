@@ -16,7 +16,7 @@ pub(crate) struct DirectMessage {
     pub(crate) outcome: Option<oneshot::Sender<DirectOutcome>>,
 }
 
-/// What became of a message to one client.
+/// The outcome of a message to one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DirectOutcome {
     /// No policy allows iot:Receive.

@@ -1,4 +1,4 @@
-//! What a device hears of its executions without asking (developer guide, jobs-comm-notifications).
+//! Notifications about a device's executions (developer guide, jobs-comm-notifications).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a request says, checked.
+//! Requests, parsed and checked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Topics of the service (developer guide, reserved-topics).
 
-/// What a message asks for.
+/// The operation that a message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     GetPending,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What an operation has led to.
+/// The outcome of an operation.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// The answer to the request.

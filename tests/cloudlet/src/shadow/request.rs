@@ -1,4 +1,4 @@
-//! What a request says, checked.
+//! Requests, parsed and checked.
 
 use serde_json::{Map, Value};
 

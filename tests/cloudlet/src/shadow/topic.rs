@@ -2,7 +2,7 @@
 
 use super::store::ShadowName;
 
-/// What a message on a topic of the service asks for.
+/// The operation that a message on a topic of the service asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Get,

@@ -55,7 +55,7 @@ pub enum DeniedConnect {
     Connack,
 }
 
-/// What SendDirectMessage makes of a PUBACK that reports a failure. The developer guide (direct-messaging) speaks of PUBACK only.
+/// The reaction of SendDirectMessage to a PUBACK that reports a failure. The developer guide (direct-messaging) speaks of PUBACK only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RefusedDirectMessage {
     /// It is no confirmation: 504 after the timeout.
@@ -109,7 +109,7 @@ pub struct Switches {
     pub denied_connect: DeniedConnect,
     /// The response to a denied MQTT 3.1.1 SUBSCRIBE.
     pub denied_subscribe: DeniedSubscribe,
-    /// What SendDirectMessage makes of a PUBACK that reports a failure.
+    /// The reaction of SendDirectMessage to a PUBACK that reports a failure.
     pub refused_direct_message: RefusedDirectMessage,
     /// The longest session expiry that is granted.
     pub session_expiry_limit: Duration,

@@ -1,6 +1,5 @@
 //! A device with a claim certificate, and a cloudlet with a template for it.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -69,20 +68,12 @@ impl Stage {
             account.create_policy(Policy::new("claim", everything)?)?;
             account.create_policy(Policy::new("device", everything)?)?;
             account.attach_policy(&created.id, "claim")?;
+            let body = Template::parse(&template.to_string())?;
             account.create_template(ProvisioningTemplate {
-                name: "gateways".to_owned(),
-                description: None,
-                enabled: true,
-                kind: TemplateType::FleetProvisioning,
-                role_arn: ROLE.to_owned(),
-                pre_provisioning_hook: hook.map(|name| PreProvisioningHook {
-                    payload_version: "2020-04-01".to_owned(),
-                    target_arn: format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"),
+                pre_provisioning_hook: hook.map(|name| {
+                    PreProvisioningHook::new(format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"))
                 }),
-                versions: BTreeMap::from([(1, (Template::parse(&template.to_string())?, 0))]),
-                default_version: 1,
-                created: 0,
-                modified: 0,
+                ..ProvisioningTemplate::new("gateways", TemplateType::FleetProvisioning, ROLE, body, 0)
             })
         });
         made.unwrap();

@@ -1,4 +1,4 @@
-//! What keeps a claim from succeeding is named, and a power cut between any two steps costs nothing.
+//! Faults of a claim: each is named, and a power cut between any two steps costs nothing.
 
 use std::fs;
 

@@ -2,7 +2,6 @@
 
 mod faults;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -50,20 +49,12 @@ impl Claiming {
             account.create_policy(Policy::new("claim", &shipped("claim-policy.json"))?)?;
             account.create_policy(Policy::new("gatepost", &shipped("policy.json"))?)?;
             account.attach_policy(&claim.id, "claim")?;
+            let body = Template::parse(template)?;
             account.create_template(ProvisioningTemplate {
-                name: "gateways".to_owned(),
-                description: None,
-                enabled: true,
-                kind: TemplateType::FleetProvisioning,
-                role_arn: ROLE.to_owned(),
-                pre_provisioning_hook: hook.map(|name| PreProvisioningHook {
-                    payload_version: "2020-04-01".to_owned(),
-                    target_arn: format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"),
+                pre_provisioning_hook: hook.map(|name| {
+                    PreProvisioningHook::new(format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"))
                 }),
-                versions: BTreeMap::from([(1, (Template::parse(template)?, 0))]),
-                default_version: 1,
-                created: 0,
-                modified: 0,
+                ..ProvisioningTemplate::new("gateways", TemplateType::FleetProvisioning, ROLE, body, 0)
             })
         });
         made.unwrap();

@@ -27,7 +27,7 @@ pub enum Program {
     Squid,
 }
 
-/// What a proxy demands of its clients.
+/// The credentials that a proxy demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// Nothing.

@@ -45,6 +45,22 @@ pub struct ProvisioningTemplate {
 }
 
 impl ProvisioningTemplate {
+    /// An enabled template with one version. `created` is in seconds since 1970.
+    pub fn new(name: &str, kind: TemplateType, role_arn: &str, template: Template, created: EpochSeconds) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            enabled: true,
+            kind,
+            role_arn: role_arn.to_owned(),
+            pre_provisioning_hook: None,
+            versions: BTreeMap::from([(1, (template, created))]),
+            default_version: 1,
+            created,
+            modified: created,
+        }
+    }
+
     /// The template in force.
     pub fn in_force(&self) -> Option<&Template> {
         self.versions.get(&self.default_version).map(|(template, _)| template)
@@ -60,6 +76,16 @@ pub struct PreProvisioningHook {
     pub payload_version: String,
     /// The ARN of the function.
     pub target_arn: String,
+}
+
+impl PreProvisioningHook {
+    /// A hook that calls this function.
+    pub fn new(target_arn: String) -> Self {
+        Self {
+            payload_version: payload_version(),
+            target_arn,
+        }
+    }
 }
 
 /// The only version there is (API reference, ProvisioningHook).

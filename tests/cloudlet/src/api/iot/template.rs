@@ -1,7 +1,5 @@
 //! Provisioning templates and their versions.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -53,17 +51,12 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
     if new.pre_provisioning_hook.is_some() && kind != TemplateType::FleetProvisioning {
         return Err(Refusal::invalid("A template of type JITP has no pre-provisioning hook").into());
     }
+    let body = Template::parse(&new.template_body)?;
     let template = ProvisioningTemplate {
-        name: new.template_name.clone(),
         description: new.description,
         enabled: new.enabled,
-        kind,
         pre_provisioning_hook: new.pre_provisioning_hook,
-        role_arn: new.provisioning_role_arn,
-        versions: BTreeMap::from([(1, (Template::parse(&new.template_body)?, now()))]),
-        default_version: 1,
-        created: now(),
-        modified: now(),
+        ..ProvisioningTemplate::new(&new.template_name, kind, &new.provisioning_role_arn, body, now())
     };
     call.change(|account| {
         account.create_template(template)?;

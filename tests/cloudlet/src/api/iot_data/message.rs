@@ -1,4 +1,4 @@
-//! What Publish and SendDirectMessage have in common: topic, payload and MQTT 5 properties.
+//! The parameters that Publish and SendDirectMessage share: topic, payload and MQTT 5 properties.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
