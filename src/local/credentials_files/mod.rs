@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 pub use examine::examine_credentials_files;
-use synchronize::{Files, Wanted};
+use synchronize::{DesiredFile, Files};
 
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::CredentialsFile;
@@ -74,9 +74,9 @@ impl CredentialsFiles {
         let mut files = Some(Files::of_earlier_run(&self.runtime));
         loop {
             let configured = entries.borrow_and_update().clone();
-            let wanted: Vec<Wanted> = configured
+            let desired: Vec<DesiredFile> = configured
                 .into_iter()
-                .map(|file| wanted(file, &cache, &*clock))
+                .map(|file| desired(file, &cache, &*clock))
                 .collect();
             let mut working = match files.take() {
                 Some(files) => files,
@@ -84,13 +84,13 @@ impl CredentialsFiles {
                 None => Files::of_earlier_run(&self.runtime),
             };
             let work = spawn_blocking(move || {
-                let problems = working.synchronize(&wanted);
-                (working, wanted, problems)
+                let problems = working.synchronize(&desired);
+                (working, desired, problems)
             });
             let has_failed = match work.await {
-                Ok((working, wanted, problems)) => {
+                Ok((working, desired, problems)) => {
                     files = Some(working);
-                    self.report(&wanted, problems, &cache, &*clock)
+                    self.report(&desired, problems, &cache, &*clock)
                 }
                 Err(_) => true,
             };
@@ -112,34 +112,34 @@ impl CredentialsFiles {
     /// Reports the files and their problems. Returns whether there is one.
     fn report(
         &self,
-        wanted: &[Wanted],
+        desired: &[DesiredFile],
         problems: Vec<Option<Problem>>,
         cache: &CredentialCache,
         clock: &dyn Clock,
     ) -> bool {
-        let is_complete = wanted.iter().all(|wanted| matches!(wanted.content, Some(Ok(_))));
-        let files = wanted.iter().zip(&problems).map(|(wanted, problem)| {
-            let is_written = problem.is_none() && wanted.content.is_some();
+        let is_complete = desired.iter().all(|desired| matches!(desired.content, Some(Ok(_))));
+        let files = desired.iter().zip(&problems).map(|(desired, problem)| {
+            let is_written = problem.is_none() && desired.content.is_some();
             CredentialsFileDetails {
-                path: wanted.file.path.clone(),
-                role_alias: wanted.file.role_alias.clone(),
-                owner: wanted.file.owner.to_string(),
-                format: wanted.file.format.word(),
-                expiration: expiration(&wanted.file, cache, clock).filter(|_| is_written),
+                path: desired.file.path.clone(),
+                role_alias: desired.file.role_alias.clone(),
+                owner: desired.file.owner.to_string(),
+                format: desired.file.format.word(),
+                expiration: expiration(&desired.file, cache, clock).filter(|_| is_written),
                 problem: problem.as_ref().map(ToString::to_string),
             }
         });
         let files: Vec<CredentialsFileDetails> = files.collect();
-        let in_entry = |(wanted, problem): (&Wanted, Option<Problem>)| {
-            Some(problems::of_entry(problem?, &wanted.file.place).about(Event::CredentialsFileProblem))
+        let in_entry = |(desired, problem): (&DesiredFile, Option<Problem>)| {
+            Some(problems::of_entry(problem?, &desired.file.place).about(Event::CredentialsFileProblem))
         };
-        let problem = Problem::joined(wanted.iter().zip(problems).filter_map(in_entry).collect());
+        let problem = Problem::joined(desired.iter().zip(problems).filter_map(in_entry).collect());
         let phase = match is_complete && problem.is_none() {
             true => CredentialsFilesPhase::Written,
             false => CredentialsFilesPhase::Waiting,
         };
         let has_failed = problem.is_some();
-        if wanted.is_empty() && self.reporter.watch().borrow().details.files.is_empty() {
+        if desired.is_empty() && self.reporter.watch().borrow().details.files.is_empty() {
             // There is nothing to say about a part that is not configured.
             return false;
         }
@@ -166,10 +166,10 @@ pub fn remove_recorded_files(runtime: &Path) {
     Files::of_earlier_run(runtime).remove_all();
 }
 
-fn wanted(file: CredentialsFile, cache: &CredentialCache, clock: &dyn Clock) -> Wanted {
+fn desired(file: CredentialsFile, cache: &CredentialCache, clock: &dyn Clock) -> DesiredFile {
     let alias = cache.get(&file.role_alias, clock);
     let set = alias.as_ref().and_then(|alias| alias.usable(clock));
-    Wanted {
+    DesiredFile {
         content: set.map(|set| format::content(file.format, set.keys(), set.shown_expiration(clock))),
         access_key_id: set.map(|set| set.keys().access_key_id.clone()).unwrap_or_default(),
         file,

@@ -33,9 +33,9 @@ impl Record {
         self.files.contains(file)
     }
 
-    /// Returns the files that are not among `wanted`.
-    pub fn others(&self, wanted: &[&Path]) -> Vec<PathBuf> {
-        let is_other = |file: &&PathBuf| !wanted.contains(&file.as_path());
+    /// Returns the files that are not among `desired`.
+    pub fn others(&self, desired: &[&Path]) -> Vec<PathBuf> {
+        let is_other = |file: &&PathBuf| !desired.contains(&file.as_path());
         self.files.iter().filter(is_other).cloned().collect()
     }
 

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 
 /// A file as it should be now.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct DesiredFile {
     /// The configured file.
     pub file: CredentialsFile,
     /// The content, or why the format cannot hold the keys; `None` while there are no valid credentials.
@@ -48,16 +48,16 @@ impl Files {
         }
     }
 
-    /// Writes and removes files until they are as `wanted`. Returns the problem with each of them, in the same order. A file that cannot
+    /// Writes and removes files until they are as `desired`. Returns the problem with each of them, in the same order. A file that cannot
     /// be written does not affect the others.
-    pub fn synchronize(&mut self, wanted: &[Wanted]) -> Vec<Option<Problem>> {
-        let paths: Vec<&Path> = wanted.iter().map(|wanted| wanted.file.path.as_path()).collect();
+    pub fn synchronize(&mut self, desired: &[DesiredFile]) -> Vec<Option<Problem>> {
+        let paths: Vec<&Path> = desired.iter().map(|desired| desired.file.path.as_path()).collect();
         for stale in self.record.others(&paths) {
             // What cannot be removed stays in the record. The keys in it expire.
             let _ = self.remove(&stale, None);
         }
         self.remove_unknown(&paths);
-        wanted.iter().map(|wanted| self.apply(wanted).err()).collect()
+        desired.iter().map(|desired| self.apply(desired).err()).collect()
     }
 
     /// Removes all files in the record.
@@ -65,11 +65,11 @@ impl Files {
         self.synchronize(&[]);
     }
 
-    fn apply(&mut self, wanted: &Wanted) -> Result<(), Problem> {
-        let path = &wanted.file.path;
-        let reader = Reader::look_up(&wanted.file.owner);
+    fn apply(&mut self, desired: &DesiredFile) -> Result<(), Problem> {
+        let path = &desired.file.path;
+        let reader = Reader::look_up(&desired.file.owner);
         let reader_uid = reader.as_ref().ok().and_then(|reader| reader.uid);
-        let content = match &wanted.content {
+        let content = match &desired.content {
             None => return self.remove(path, reader_uid),
             Some(Err(reason)) => {
                 self.remove(path, reader_uid)?;
@@ -85,9 +85,9 @@ impl Files {
         let found = found.map_err(|error| problems::unwritable(path, &error))?;
         let version = format!(
             "{} {} {}",
-            wanted.access_key_id,
+            desired.access_key_id,
             reader.token_reader,
-            wanted.file.format.word()
+            desired.file.format.word()
         );
         let is_current = self.written.get(path) == Some(&version);
         match found {
@@ -125,11 +125,11 @@ impl Files {
         Ok(())
     }
 
-    /// Removes what is in gatepost's own folder and not among `wanted`.
-    fn remove_unknown(&self, wanted: &[&Path]) {
+    /// Removes what is in gatepost's own folder and not among `desired`.
+    fn remove_unknown(&self, desired: &[&Path]) {
         let entries = fs::read_dir(default_folder(&self.runtime)).into_iter().flatten();
         for entry in entries.flatten() {
-            if !wanted.contains(&entry.path().as_path()) {
+            if !desired.contains(&entry.path().as_path()) {
                 let _ = fs::remove_file(entry.path());
             }
         }

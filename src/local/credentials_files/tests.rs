@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use zeroize::Zeroizing;
 
-use super::synchronize::{Files, Wanted};
+use super::synchronize::{DesiredFile, Files};
 use super::*;
 use crate::config::{FileFormat, FileOwner};
 
@@ -35,9 +35,9 @@ impl Place {
         self.files = Files::of_earlier_run(&self.at("run"));
     }
 
-    fn wanted(&self, name: &str, key: &str) -> Wanted {
+    fn desired(&self, name: &str, key: &str) -> DesiredFile {
         let content = (!key.is_empty()).then(|| Ok(Zeroizing::new(format!("key {key}"))));
-        Wanted {
+        DesiredFile {
             file: CredentialsFile {
                 place: "credentials-file[0]".to_owned(),
                 path: self.at(name),
@@ -52,8 +52,8 @@ impl Place {
 
     /// Synchronizes one file, and returns its problem.
     fn write(&mut self, name: &str, key: &str) -> Option<String> {
-        let wanted = self.wanted(name, key);
-        let problems = self.files.synchronize(&[wanted]);
+        let desired = self.desired(name, key);
+        let problems = self.files.synchronize(&[desired]);
         problems.into_iter().flatten().next().map(|problem| problem.to_string())
     }
 
@@ -89,13 +89,13 @@ fn a_file_is_replaced_with_each_set_and_removed_with_the_last() {
 #[test]
 fn the_next_run_removes_what_is_not_configured_any_more() {
     let mut place = Place::new();
-    let all = |place: &Place| ["run/files/a", "run/files/b", "srv/c", "srv/d"].map(|name| place.wanted(name, "A"));
-    let wanted = all(&place);
-    assert!(place.files.synchronize(&wanted).iter().all(Option::is_none));
+    let all = |place: &Place| ["run/files/a", "run/files/b", "srv/c", "srv/d"].map(|name| place.desired(name, "A"));
+    let desired = all(&place);
+    assert!(place.files.synchronize(&desired).iter().all(Option::is_none));
     fs::write(place.at("run/files/unknown"), "").unwrap();
     place.again();
-    let wanted = [place.wanted("run/files/a", "B"), place.wanted("srv/c", "")];
-    assert!(place.files.synchronize(&wanted).iter().all(Option::is_none));
+    let desired = [place.desired("run/files/a", "B"), place.desired("srv/c", "")];
+    assert!(place.files.synchronize(&desired).iter().all(Option::is_none));
     let left = ["run/files/a", "run/files/b", "run/files/unknown", "srv/c", "srv/d"].map(|name| place.read(name));
     assert_eq!(left, [Some("key B".to_owned()), None, None, None, None]);
     place.again();
@@ -189,8 +189,8 @@ fn what_is_in_the_way_is_named_and_left_alone() {
             assert!(problem.contains(words) && problem.contains("; next: "), "{problem}");
         }
         // Another file is not affected.
-        let wanted = [place.wanted(name, "A"), place.wanted("run/files/good", "A")];
-        let problems = place.files.synchronize(&wanted);
+        let desired = [place.desired(name, "A"), place.desired("run/files/good", "A")];
+        let problems = place.files.synchronize(&desired);
         assert!(problems[0].is_some() && problems[1].is_none(), "{problems:?}");
         assert_eq!(
             (place.read(name), place.read("precious").unwrap()),
@@ -232,9 +232,9 @@ fn the_owner_must_exist_and_be_able_to_reach_its_file() {
     let problem = |owner: FileOwner, mode: u32| {
         let mut place = Place::new();
         fs::set_permissions(place.at("srv"), fs::Permissions::from_mode(mode)).unwrap();
-        let mut wanted = place.wanted("srv/x", "A");
-        wanted.file.owner = owner;
-        let problems = place.files.synchronize(&[wanted]);
+        let mut desired = place.desired("srv/x", "A");
+        desired.file.owner = owner;
+        let problems = place.files.synchronize(&[desired]);
         problems.into_iter().flatten().next().map(|problem| problem.to_string())
     };
     let user = |name: &str| FileOwner::User(name.to_owned());
@@ -260,9 +260,9 @@ fn the_owner_must_exist_and_be_able_to_reach_its_file() {
     if rustix::process::geteuid().is_root() {
         for (owner, uid, gid, mode) in [("nobody", 65534, 0, 0o400), ("61001", 61001, 0, 0o400)] {
             let mut place = Place::new();
-            let mut wanted = place.wanted("srv/x", "A");
-            wanted.file.owner = user(owner);
-            assert_eq!(place.files.synchronize(&[wanted]), [None]);
+            let mut desired = place.desired("srv/x", "A");
+            desired.file.owner = user(owner);
+            assert_eq!(place.files.synchronize(&[desired]), [None]);
             let found = fs::metadata(place.at("srv/x")).unwrap();
             assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (uid, gid, mode));
         }
@@ -273,9 +273,9 @@ fn the_owner_must_exist_and_be_able_to_reach_its_file() {
 fn keys_that_a_format_cannot_hold_leave_no_file() {
     let mut place = Place::new();
     assert_eq!(place.write("srv/x", "A"), None);
-    let mut wanted = place.wanted("srv/x", "B");
-    wanted.content = Some(Err("the session token is longer than kvssink reads".to_owned()));
-    let problems = place.files.synchronize(&[wanted]);
+    let mut desired = place.desired("srv/x", "B");
+    desired.content = Some(Err("the session token is longer than kvssink reads".to_owned()));
+    let problems = place.files.synchronize(&[desired]);
     assert!(
         problems[0]
             .as_ref()

@@ -28,7 +28,7 @@ pub(super) async fn dispatch(state: &Rc<InboxState>, message: Received, ack: Ack
     }
     push_to_streams(state, &message, &ack);
     push_to_clients(state, &message, &ack);
-    let names = state.durable_loaded.get().then(|| state.durable_matching(&message));
+    let names = state.is_durable_loaded().then(|| state.durable_matching(&message));
     if names.as_ref().is_some_and(Vec::is_empty) {
         return;
     }

@@ -262,7 +262,7 @@ async fn load_durable(state: Rc<InboxState>) {
         sessions::mark_left(&mut durable, state.clock.wall());
         state.durable.replace(durable);
         state.sessions_changed.notify_one();
-        state.durable_loaded.set(true);
+        state.durable_loaded.send_replace(true);
         permissions::update_suspended(&state);
         if state.session_is_new.get() {
             state.restart_durable();

@@ -84,13 +84,10 @@ async fn wait_for_disk(state: &InboxState, problem: &Problem) {
 
 /// Returns when the durable subscriptions become known; never if they are known already.
 async fn wait_until_loaded(state: &InboxState) {
-    let was_loaded = state.durable_loaded.get();
-    loop {
-        state.unstored.wait_for_change().await;
-        if !was_loaded && state.durable_loaded.get() {
-            return;
-        }
+    if state.is_durable_loaded() {
+        return std::future::pending().await;
     }
+    state.wait_until_durable_loaded().await;
 }
 
 fn lose(state: &InboxState, pending: &PendingMessage, problem: &Problem) {

@@ -38,7 +38,7 @@ pub(super) struct InboxState {
     /// Durable subscriptions, as far as they are known.
     pub(super) durable: RefCell<Vec<DurableSubscription>>,
     /// Whether the durable subscriptions of earlier starts were read from the database.
-    pub(super) durable_loaded: Cell<bool>,
+    pub(super) durable_loaded: watch::Sender<bool>,
     /// Readers that were cut off and may not open a new stream yet.
     pub(super) bans: RefCell<ReaderBans>,
     pub(super) permission_check: RefCell<Option<Box<PermissionCheck>>>,
@@ -89,7 +89,7 @@ impl InboxState {
             streams: RefCell::default(),
             clients: RefCell::default(),
             durable: RefCell::default(),
-            durable_loaded: Cell::new(false),
+            durable_loaded: watch::Sender::new(false),
             bans: RefCell::default(),
             permission_check: RefCell::default(),
             suspended: RefCell::default(),
@@ -101,6 +101,17 @@ impl InboxState {
             opened_streams: Cell::new(0),
             sessions_changed: Notify::new(),
         }
+    }
+
+    /// Whether the durable subscriptions of earlier starts are known.
+    pub(super) fn is_durable_loaded(&self) -> bool {
+        *self.durable_loaded.borrow()
+    }
+
+    /// Waits until they are known.
+    pub(super) async fn wait_until_durable_loaded(&self) {
+        // The sender is in `self`, so that it outlives the wait.
+        let _ = self.durable_loaded.subscribe().wait_for(|is_loaded| *is_loaded).await;
     }
 
     /// Removes a stream.

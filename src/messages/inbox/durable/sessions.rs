@@ -24,9 +24,8 @@ use crate::user_accounts::UserAccounts;
 /// The longest time between two looks at the sessions that may have expired, in case the clock is set.
 const EXPIRY_CHECK: Duration = Duration::from_secs(3600);
 
-/// How long a client that connects waits for the database to be read, and how often it looks.
+/// The longest time for which a client that connects waits for the database to be read.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
-const LOAD_CHECK: Duration = Duration::from_millis(20);
 
 /// A client that connects.
 #[derive(Clone, Debug)]
@@ -64,13 +63,8 @@ pub(in crate::messages::inbox) async fn open(
     request: SessionRequest,
 ) -> Result<OpenedSession, SubscribeError> {
     // A client may connect before the database is open.
-    let is_loaded = async {
-        while !state.durable_loaded.get() {
-            sleep(LOAD_CHECK).await;
-        }
-    };
-    if timeout(LOAD_TIMEOUT, is_loaded).await.is_err() {
-        let problem = Problem::wait("which sessions there are cannot be read yet");
+    if timeout(LOAD_TIMEOUT, state.wait_until_durable_loaded()).await.is_err() {
+        let problem = Problem::wait("the sessions cannot be read from the disk yet");
         return Err(SubscribeError::Unusable(problem));
     }
     let name = request.name.clone();
