@@ -76,13 +76,9 @@ impl Machine {
         command.args(["--mount", "sh", "-euc", enter, "sh"]);
         command.arg(self.world.gateway.socket().parent().unwrap());
         command.arg(self.bin.path()).arg(script);
-        let mut path = std::env::var("PATH").unwrap_or_default();
-        if let Some(own) = command::python().parent().filter(|own| own.is_absolute()) {
-            path = format!("{}:{path}", own.display());
-        }
         let home = self.home.path().display().to_string();
         command.env_clear().current_dir(&home).envs([
-            ("PATH", format!("{path}:/usr/sbin:/sbin")),
+            ("PATH", command::search_path()),
             ("HOME", home),
             ("AWS_ENDPOINT_URL", self.world.cloud.api_endpoint()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

@@ -7,21 +7,36 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A command that finds Debian's system programs too: `/usr/sbin` is not on an ordinary user's path.
+/// A command that finds the programs of the tests ([`search_path`]).
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
+    command.env("PATH", search_path()).stdin(Stdio::null());
+    command
+}
+
+/// The folders in which the tests' programs are found: the environment of `make setup-test` first, as the system may have another
+/// AWS CLI; and Debian's system programs, because `/usr/sbin` is not on an ordinary user's path.
+#[must_use]
+pub fn search_path() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
-    command
-        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-        .stdin(Stdio::null());
-    command
+    let own = environment();
+    let own = if own.exists() {
+        format!("{}:", own.display())
+    } else {
+        String::new()
+    };
+    format!("{own}{path}:/usr/sbin:/sbin")
 }
 
 /// The Python with the packages that the tests need: from the environment of `make setup-test`, else the system's.
 #[must_use]
 pub fn python() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin/python3");
+    let own = environment().join("python3");
     if own.exists() { own } else { PathBuf::from("python3") }
+}
+
+fn environment() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/awscli/bin")
 }
 
 /// Compiles a C file to a program in `folder`, and returns its path.
