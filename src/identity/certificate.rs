@@ -1,6 +1,5 @@
 //! Reads the device certificate and its CA certificates, and refuses them with a reason if they cannot be used.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -126,7 +125,7 @@ impl Certificate {
         );
         let certificate = Self {
             thing_name,
-            id: compute_certificate_id(&leaf),
+            id: certificate_id(&leaf),
             subject: describe(device.subject()),
             not_before,
             not_after,
@@ -229,12 +228,8 @@ fn to_der(certificate: &X509Certificate) -> CertificateDer<'static> {
     CertificateDer::from(certificate.as_raw().to_vec())
 }
 
-fn compute_certificate_id(leaf: &CertificateDer) -> String {
-    ring::digest::digest(&ring::digest::SHA256, leaf)
-        .as_ref()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+/// Returns the ID of a certificate: the SHA-256 of its DER in lowercase hex, as AWS has it.
+pub fn certificate_id(leaf: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, leaf);
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use log::Level;
-use pem::{EncodeConfig, LineEnding, Pem};
-use rustls::pki_types::CertificateDer;
 
 use super::certificate::{Certificate, Source};
 use super::device_identity::Identity;
@@ -14,6 +12,7 @@ use crate::atomic_file;
 use crate::clock::Clock;
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
+use crate::pem_file;
 
 /// The file with the certificate that AWS accepted last.
 #[derive(Clone, Debug)]
@@ -66,11 +65,5 @@ impl LastAccepted {
 
 fn pem(certificate: &Certificate) -> String {
     let all = std::iter::once(&certificate.leaf).chain(&certificate.chain);
-    to_pem(all)
-}
-
-/// Encodes certificates as PEM.
-pub(super) fn to_pem<'a>(all: impl Iterator<Item = &'a CertificateDer<'static>>) -> String {
-    let all: Vec<Pem> = all.map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect();
-    pem::encode_many_config(&all, EncodeConfig::new().set_line_ending(LineEnding::LF))
+    pem_file::encode("CERTIFICATE", all.map(AsRef::as_ref))
 }

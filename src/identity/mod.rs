@@ -24,7 +24,7 @@ mod usage;
 mod validity;
 
 pub use bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES};
-pub use certificate::{Certificate, Loaded, Source, find_thing_name};
+pub use certificate::{Certificate, Loaded, Source, certificate_id, find_thing_name};
 pub use device_identity::Identity;
 pub use error::CertificateError;
 pub use files::Files;

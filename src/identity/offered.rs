@@ -9,7 +9,6 @@ use x509_parser::prelude::FromDer;
 
 use super::certificate::{Certificate, Loaded, Source};
 use super::error::CertificateError;
-use super::last_accepted::to_pem;
 use crate::clock::Clock;
 use crate::config::IdentityConfig;
 use crate::pem_file::{self, Content};
@@ -62,7 +61,7 @@ impl Offered {
                     all.push(other);
                 }
             }
-            to_pem(all.into_iter())
+            pem_file::encode("CERTIFICATE", all.into_iter().map(AsRef::as_ref))
         };
         Ok(Self {
             certificate,

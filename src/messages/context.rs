@@ -191,7 +191,8 @@ impl StoreContext {
     }
 }
 
-fn milliseconds(time: SystemTime) -> i64 {
+/// Converts a time to milliseconds since 1970.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

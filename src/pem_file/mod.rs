@@ -1,4 +1,4 @@
-//! Reads files of certificates in the forms that occur in practice, and describes other files.
+//! Reads files of certificates in the forms that occur in practice, describes other files, and writes PEM.
 //!
 //! A byte order mark, UTF-16, CRLF, indentation, text around the blocks, a missing last line break, two files joined without
 //! one, the label X509 CERTIFICATE and plain DER are accepted. Everything else is refused with its kind (see [`Content`]) and
@@ -8,6 +8,7 @@ mod armour;
 mod certificates;
 mod content;
 mod der;
+mod encode;
 mod encoded;
 mod guess;
 mod marks;
@@ -22,6 +23,7 @@ use rustls::pki_types::CertificateDer;
 
 pub use certificates::PemFile;
 pub use content::Content;
+pub use encode::encode;
 
 use crate::foreign_text;
 use crate::problem::Problem;

@@ -66,7 +66,7 @@ pub fn choose(
         Some(anchors) => anchors.contains(der) || !leads_past(der, anchors),
         None => true,
     });
-    let text = pem(ours.into_iter().chain(others));
+    let text = pem_file::encode("CERTIFICATE", ours.into_iter().chain(others).map(AsRef::as_ref));
     let name = format!("the certificate from {server}");
     let judged = Offered::judge(text.as_bytes(), Path::new(&name), config, expected.key_info, clock);
     let offered = judged.map_err(|problem| match problem.remedy {
@@ -148,14 +148,6 @@ fn lacks_client_auth(der: &CertificateDer) -> bool {
         Ok(None) => false,
         Err(_) => true,
     })
-}
-
-fn pem<'a>(certificates: impl Iterator<Item = &'a CertificateDer<'static>>) -> String {
-    let blocks: Vec<pem::Pem> = certificates
-        .map(|der| pem::Pem::new("CERTIFICATE", der.to_vec()))
-        .collect();
-    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_many_config(&blocks, config)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, FailureKind};
 use crate::config::check_thing_name;
 use crate::foreign_text;
+use crate::pem_file;
 use crate::problem::Problem;
 
 /// The topic on which a certificate is asked for.
@@ -101,8 +102,7 @@ impl Step<'_> {
 /// # Errors
 /// If AWS would not take so long a signing request.
 pub fn create_payload(csr: &CertificateSigningRequestDer) -> Result<String, Failure> {
-    let pem = pem::Pem::new("CERTIFICATE REQUEST", csr.to_vec());
-    let text = pem::encode_config(&pem, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF));
+    let text = pem_file::encode("CERTIFICATE REQUEST", [csr.as_ref()]);
     if text.len() > MAX_REQUEST {
         let message = format!(
             "the signing request has {} characters, and AWS takes {MAX_REQUEST}",

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::claim::Created;
+use super::record::seconds;
 use crate::cloud::state_file::StateFile;
 
 /// AWS takes an ownership token for an hour (developer guide, "Provisioning by claim"). A request with it must come before the end.
@@ -59,13 +60,6 @@ pub(super) fn progress_file(path: PathBuf) -> StateFile<Progress> {
         "enrolment",
         "after a restart AWS is asked for another certificate",
     )
-}
-
-fn seconds(moment: SystemTime) -> u64 {
-    moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,8 +7,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -18,6 +16,7 @@ use super::failure::{Failure, FailureKind};
 use super::helper_reply::{MAX_REPLY, interpret};
 use super::method::{Method, Outcome, Request, Requesting};
 use super::texts::MethodTexts;
+use crate::pem_file;
 use crate::problem::Problem;
 
 /// The socket's name in the runtime folder (systemd/gatepost-enrol.socket).
@@ -97,14 +96,7 @@ fn document(purpose: Purpose, csr: &[u8]) -> Vec<u8> {
         Purpose::Renewal => "renewal",
         Purpose::Replacement => "replacement",
     };
-    let encoded = STANDARD.encode(csr);
-    let mut text = format!("{purpose}\n-----BEGIN CERTIFICATE REQUEST-----\n").into_bytes();
-    for line in encoded.as_bytes().chunks(64) {
-        text.extend_from_slice(line);
-        text.push(b'\n');
-    }
-    text.extend_from_slice(b"-----END CERTIFICATE REQUEST-----\n");
-    text
+    format!("{purpose}\n{}", pem_file::encode("CERTIFICATE REQUEST", [csr])).into_bytes()
 }
 
 fn no_socket(error: &std::io::Error) -> Failure {

@@ -2,19 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use ring::digest::{SHA256, digest};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::Current;
 use super::schedule::Validity;
 use crate::config::IdentityConfig;
+use crate::identity::certificate_id;
 use crate::pem_file;
 
 /// A certificate for the token's key in the place of the device certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InstalledCertificate {
-    /// SHA-256 of its DER in lowercase hex, as AWS and the identity have it.
+    /// Its ID, as AWS and the identity have it.
     pub(super) id: String,
     /// The name that spreads the renewals of a fleet.
     name: String,
@@ -43,9 +43,8 @@ pub(super) fn installed(config: &IdentityConfig, key_info: &[u8]) -> Option<Inst
         (certificate.public_key().raw == key_info).then_some((der, validity))
     });
     let (der, validity) = found.max_by_key(|(_, validity)| validity.not_after)?;
-    let hash = digest(&SHA256, der);
     Some(InstalledCertificate {
-        id: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        id: certificate_id(der),
         name: config
             .own_thing_name()
             .unwrap_or_else(|| config.subject.common_name.clone()),

@@ -116,7 +116,8 @@ impl From<&Problem> for Refusal {
     }
 }
 
-fn seconds(moment: SystemTime) -> u64 {
+/// Converts a time to seconds since 1970.
+pub(super) fn seconds(moment: SystemTime) -> u64 {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
 }

@@ -68,7 +68,8 @@ impl Stage {
     fn config(&self, anchors: Option<&[&Ca]>) -> IdentityConfig {
         let path = self.folder.path().join("ca-chain.pem");
         if let Some(anchors) = anchors {
-            fs::write(&path, pem(anchors.iter().map(|ca| &ca.certificate))).unwrap();
+            let anchors = anchors.iter().map(|ca| ca.certificate.as_ref());
+            fs::write(&path, pem_file::encode("CERTIFICATE", anchors)).unwrap();
         }
         IdentityConfig {
             certificate: self.folder.path().join("device.pem"),

@@ -10,6 +10,7 @@ use super::session_record::{SessionFilter, SessionRecord};
 use super::subscribe::delete;
 use super::subscription::{DurableSubscription, DurableSubscriptionError};
 use super::{deliveries, table};
+use crate::messages::context::milliseconds;
 use crate::messages::database::Database;
 use crate::messages::inbox::permissions::update_suspended;
 use crate::messages::inbox::state::InboxState;
@@ -247,9 +248,4 @@ pub(in crate::messages::inbox) fn mark_left(durable: &mut [DurableSubscription],
     for session in durable.iter_mut().filter_map(|known| known.session.as_mut()) {
         session.left = session.left.or(Some(milliseconds(now)));
     }
-}
-
-fn milliseconds(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
