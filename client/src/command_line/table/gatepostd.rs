@@ -32,7 +32,7 @@ const STDIN: CommandOption =
     CommandOption::flag("--stdin", "with --install-certificate: the content of FILE is on stdin");
 const SUPPORT: CommandOption = CommandOption::flag(
     "--support",
-    "collect information for a support request, without secrets; `gatepost support` runs this",
+    "collect information for support, without secrets; `gatepost support` runs this",
 );
 const PREPARE_TOKEN: CommandOption = CommandOption::value(
     "--prepare-token",

@@ -227,7 +227,7 @@ in use until AWS has accepted the new one; --wait waits for that.
 
 pub(super) const SUPPORT: Command = Command {
     name: "support",
-    summary: "collect information for a support request, without secrets",
+    summary: "collect information for support, without secrets",
     forms: &[Form::plain(&[], &["--output", "--config"], "a support bundle")],
     description: "\
 Collects into one text: the versions, the status, gatepost check and its
