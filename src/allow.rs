@@ -1,7 +1,7 @@
-//! `gatepostd --allow`, which is `gatepost allow`: writes an access rule into the folder of the configuration that is in use.
+//! `gatepostd --allow`, the implementation of `gatepost allow`: writes an access rule into a new file in the configuration folder.
 //!
-//! The rule is checked together with all that is there before it is put into its place, under a name that no file has. A rule that
-//! is given already is not written again.
+//! The rule is checked together with the existing configuration before its file is created. A rule that already exists is not written
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,26 +19,26 @@ use crate::service::{self, Reloaded};
 use crate::stdout::print;
 use crate::topic;
 
-/// Names that are tried before it is given up: with so many files of rules for one user something else is wrong.
+/// Maximum number of file names to try. If one user has that many files of rules, something else is wrong.
 const MOST_NAMES: u32 = 1000;
-/// A file's name is short enough with a user's name of this many characters.
+/// Maximum number of characters of a user's name in a file name.
 const LONGEST_NAME: usize = 48;
 
 /// Command-line arguments of `gatepost allow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowRequest {
-    /// The configuration's main file; `None` for the one that the service uses.
+    /// The main configuration file; `None` for the one that the service uses.
     pub config: Option<PathBuf>,
     /// The rule.
     pub rule: RuleText,
-    /// Whether the rule is only shown.
+    /// Whether to show the rule without writing it.
     pub dry_run: bool,
 }
 
-/// Writes the rule and has the daemon read it.
+/// Writes the rule and reloads the daemon.
 ///
 /// # Errors
-/// When the rule cannot be given, the configuration is wrong already, or the file cannot be written.
+/// If the rule is invalid, the configuration is already wrong, or the file cannot be written.
 pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     let AllowRequest { config, rule, dry_run } = request;
     if let faults @ [_, ..] = rule.faults().as_slice() {
@@ -74,7 +74,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     }
     let placed = place(&folder, &draft, &missing)?;
     print(&format!("this is now in {}:\n\n{missing}\n\n", placed.display()))?;
-    // Another gatepostd than the service's, or none, uses a configuration that was named.
+    // A configuration named on the command line may belong to another gatepostd, or to none.
     if config.is_some() && std::env::var_os("GATEPOST_SOCKET").is_none() && service::config_path() != *config {
         return print("next: send SIGHUP to the gatepostd that uses this configuration\n");
     }
@@ -85,7 +85,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     })
 }
 
-/// Whether nobody but gatepost may publish to the topic, whatever the rules say.
+/// Whether the topic is reserved for gatepost, whatever the rules say.
 fn is_reserved(topic: &str, config: &Config) -> bool {
     let presence = config.mqtt.presence_topic.as_deref();
     let own = identity::find_thing_name(&config.identity);
@@ -118,7 +118,7 @@ fn warnings(rule: &RuleText) -> Vec<String> {
     warnings
 }
 
-/// The part of `rule` that no rule for the same gives, or `None` where all of it is given.
+/// Returns the part of `rule` that no existing rule for the same selectors grants; `None` if everything is granted already.
 fn missing(rule: &RuleText, present: &[AccessRule]) -> Option<RuleText> {
     let alike: Vec<&AccessRule> = present.iter().filter(|other| other.who == rule.who).collect();
     let gives_alias = |name: &String| {
@@ -154,7 +154,7 @@ fn missing(rule: &RuleText, present: &[AccessRule]) -> Option<RuleText> {
     (!left.is_empty()).then_some(left)
 }
 
-/// The file as it is to be, under a name that is free now.
+/// Drafts the file with the rule, under a name that is still free.
 fn draft(folder: &Path, rule: &RuleText) -> Result<Draft, Fatal> {
     let names = (1..=MOST_NAMES).map(|number| folder.join(file_name(rule, number)));
     let free = names.into_iter().find(|path| fs::symlink_metadata(path).is_err());
@@ -165,7 +165,7 @@ fn draft(folder: &Path, rule: &RuleText) -> Result<Draft, Fatal> {
     })
 }
 
-/// `allow-user-app.toml`, `allow-user-app-2.toml`: what is not plain in the name of a file is left out of it.
+/// Returns a file name such as `allow-user-app.toml` or `allow-user-app-2.toml`. Unusual characters are left out.
 fn file_name(rule: &RuleText, number: u32) -> String {
     let who = rule.who.to_string();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.".contains(letter);
@@ -177,7 +177,7 @@ fn file_name(rule: &RuleText, number: u32) -> String {
     }
 }
 
-/// Puts the file into its place, or beside what somebody else has put there meanwhile.
+/// Creates the file. If somebody has created a file of that name meanwhile, chooses another name.
 fn place(folder: &Path, draft: &Draft, rule: &RuleText) -> Result<PathBuf, Fatal> {
     if let Err(error) = new_file::make_folder(folder) {
         return Err(unwritable(folder, &foreign_text::clean(error)));

@@ -2,7 +2,7 @@
 //!
 //! PKCS#7 of real EST servers is BER and not always DER: some write every outer element with an indefinite length (X.690, 8.1.3.6).
 
-/// Nesting of a PKCS#7 is about 8; a limit keeps a hostile answer from using up the stack.
+/// The nesting depth of a PKCS#7 is about 8. The limit keeps a hostile answer from exhausting the stack.
 const MAX_DEPTH: usize = 24;
 
 /// Tag of a SEQUENCE.
@@ -14,7 +14,7 @@ pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// Tag of a constructed element with the context-specific number 0.
 pub(super) const CONTEXT_0: u8 = 0xa0;
 
-/// Bit of the tag that marks an element made of elements.
+/// Bit of the tag that marks a constructed element, whose content is other elements.
 const CONSTRUCTED: u8 = 0x20;
 /// The octets that end an indefinite length.
 const END_OF_CONTENTS: [u8; 2] = [0, 0];
@@ -35,28 +35,28 @@ pub(super) struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The elements that this one is made of.
+    /// Returns the elements in the content of this one.
     pub(super) fn children(&self) -> Elements<'a> {
         Elements { rest: self.content }
     }
 }
 
-/// Elements that follow each other.
+/// An iterator over consecutive elements.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Elements<'a> {
-    /// Reads the elements in `bytes`.
+    /// Iterates over the elements in `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// The next element; `None` at the end.
+    /// Reads the next element; `None` at the end.
     ///
     /// # Errors
-    /// When the bytes are no element.
+    /// If the bytes are not an element.
     pub(super) fn next(&mut self) -> Result<Option<Element<'a>>, BerError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -66,21 +66,21 @@ impl<'a> Elements<'a> {
         Ok(Some(element))
     }
 
-    /// The next element, which must have this tag.
+    /// Reads the next element, which must have this tag.
     ///
     /// # Errors
-    /// When there is none, or another one.
+    /// If there is none, or it has another tag.
     pub(super) fn expect(&mut self, tag: u8) -> Result<Element<'a>, BerError> {
         self.next()?.filter(|element| element.tag == tag).ok_or(BerError)
     }
 }
 
-/// Splits the first element off. What stands behind it is not looked at.
+/// Splits off the first element. The bytes behind it are not examined.
 fn split(bytes: &[u8], depth: usize) -> Result<(Element<'_>, &[u8]), BerError> {
     let [tag, first, after @ ..] = bytes else {
         return Err(BerError);
     };
-    // Numbers above 30 take more octets, and occur in nothing that is read here.
+    // Tag numbers above 30 take more octets, and do not occur in anything that is read here.
     if depth > MAX_DEPTH || *tag == 0 || tag & 0x1f == 0x1f {
         return Err(BerError);
     }
@@ -108,7 +108,7 @@ fn split(bytes: &[u8], depth: usize) -> Result<(Element<'_>, &[u8]), BerError> {
     Ok((element, rest))
 }
 
-/// Finds the end of an indefinite length, which only the elements inside tell.
+/// Finds the end of an element of indefinite length, by reading the elements inside.
 fn split_indefinite(tag: u8, bytes: &[u8], depth: usize) -> Result<(&[u8], &[u8]), BerError> {
     if tag & CONSTRUCTED == 0 {
         return Err(BerError);
@@ -138,7 +138,7 @@ mod tests {
             (&padded, 1, 0),
             (&[0x30, 0x80, 0x00, 0x00], 0, 0),
             (&[0x30, 0x80, 0x02, 0x01, 0x05, 0x00, 0x00, 0xff], 3, 1),
-            // One indefinite length in another, and content that looks like an end.
+            // An indefinite length inside another, and content that looks like an end.
             (&[0x30, 0x80, 0xa0, 0x80, 0x04, 0x02, 0, 0, 0, 0, 0, 0], 8, 0),
         ] {
             let (element, after) = split(bytes, 0).unwrap();

@@ -1,7 +1,7 @@
-//! Chooses the new certificate among those that came, and judges it before anything is written.
+//! Chooses the new certificate among those received, and checks it before anything is written.
 //!
-//! Servers send the chain in any order, so the certificate is found by its key. What the file's own way demands of a certificate
-//! (key, name, validity, path) is judged by [`Offered`]; an enrolment demands more, because nobody looks at what it brings.
+//! Servers send the chain in any order, so the certificate is found by its key. [`Offered`] checks what is required of every certificate
+//! (key, name, validity, path). Enrolment requires more, because nobody looks at the certificates that it brings.
 
 use std::path::Path;
 
@@ -15,30 +15,30 @@ use crate::identity::{Certificate, Offered};
 use crate::pem_file;
 use crate::problem::{Problem, Remedy};
 
-/// The certificate that was asked for.
+/// Requirements on the certificate that was requested.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// How messages call the server.
+    /// The server's name in messages.
     pub server: &'a str,
     /// The public key of the request, as SubjectPublicKeyInfo.
     pub key_info: &'a [u8],
-    /// The thing name that the certificate must give.
+    /// The thing name that the certificate must contain.
     pub thing_name: &'a str,
     /// The ID of the certificate that is being renewed.
     pub renewed: Option<&'a str>,
 }
 
-/// Why none of the certificates is used.
+/// The reason why none of the certificates is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChooseError {
-    /// The right one begins in a moment: the same certificates can be judged again then.
+    /// The right one is not valid yet, but will be soon: the same certificates can be checked again then.
     Soon(Problem),
     /// None of them can be used.
     Unusable(Problem),
 }
 
-/// Finds the certificate that was asked for among `received`. `published` are the CA's certificates from `cacerts`, which may connect a
-/// new CA with the one in identity.ca-chain.
+/// Finds the requested certificate among `received`. `published` are the CA's certificates from `cacerts`, which may connect a new CA with
+/// the one in identity.ca-chain.
 ///
 /// # Errors
 /// With the first reason not to use it.
@@ -112,7 +112,7 @@ fn fault(certificate: &Certificate, expected: &Expected, anchors: Option<&[Certi
     None
 }
 
-/// The certificates of identity.ca-chain; `None` where it is not configured.
+/// Reads the certificates of identity.ca-chain; `None` if it is not configured.
 fn anchors(config: &IdentityConfig) -> Result<Option<Vec<CertificateDer<'static>>>, ChooseError> {
     let Some(path) = &config.ca_chain else {
         return Ok(None);
@@ -133,8 +133,8 @@ fn is_self_issued(der: &CertificateDer) -> bool {
     parsed(der).is_some_and(|one| one.subject().as_raw() == one.issuer().as_raw())
 }
 
-/// Whether a path over this certificate would end without proving anything, where it could have ended at one of the anchors: it is a root
-/// that nobody has configured, or another certificate for an anchor's key (an old CA's by the new one, RFC 7030, 4.1.3).
+/// Whether a path through this certificate would prove nothing although it could have ended at an anchor: the certificate is a root that is
+/// not configured, or another certificate for an anchor's key (an old CA's key certified by the new CA, RFC 7030, 4.1.3).
 fn leads_past(der: &CertificateDer, anchors: &[CertificateDer<'static>]) -> bool {
     let Some(one) = parsed(der) else { return false };
     let has_key_of =

@@ -1,5 +1,5 @@
-//! AWS fleet provisioning by claim (developer guide, "Device provisioning MQTT API"): what is asked, and what each answer means. Without
-//! input and output.
+//! Messages of AWS fleet provisioning by claim (developer guide, "Device provisioning MQTT API"): builds requests and interprets answers,
+//! without input and output.
 
 use std::collections::BTreeMap;
 
@@ -14,32 +14,32 @@ use crate::foreign_text;
 use crate::pem_file;
 use crate::problem::Problem;
 
-/// The topic on which a certificate is asked for.
+/// The topic for requesting a certificate.
 pub const CREATE: &str = "$aws/certificates/create-from-csr/json";
-/// CreateCertificateFromCsr takes no longer request (API reference).
+/// Maximum length of a signing request for CreateCertificateFromCsr (API reference).
 const MAX_REQUEST: usize = 4096;
-/// Number of characters of AWS's message that are shown.
+/// Maximum number of characters of AWS's message that are shown.
 const MAX_WORDS: usize = 200;
 
 /// A step of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A certificate is asked for.
+    /// Request a certificate.
     Create,
-    /// The template with this name is asked to register it.
+    /// Register it with the template of this name.
     Register(&'a str),
 }
 
-/// A certificate that has been created, and is not registered yet.
+/// A certificate that was created, but is not registered yet.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Created {
     /// The certificate (PEM).
     pub certificate_pem: String,
-    /// Its ID at AWS.
+    /// Its certificate ID at AWS.
     #[serde(default)]
     pub certificate_id: String,
-    /// The token that lets it be registered, once, within an hour. It is a secret.
+    /// The token that allows registering it, once, within an hour. It is a secret.
     pub certificate_ownership_token: String,
 }
 
@@ -58,7 +58,7 @@ struct Registered {
     thing_name: Option<String>,
 }
 
-/// The members of a rejection. All are optional, because the words of AWS are only shown.
+/// The fields of a rejection. All are optional, because AWS's message is only shown.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Rejection {
@@ -68,7 +68,7 @@ struct Rejection {
 }
 
 impl Step<'_> {
-    /// The topic of the request. Its answers come on `accepted` and `rejected` below it.
+    /// Returns the topic of the request. Answers arrive on `accepted` and `rejected` below it.
     pub fn topic(self) -> String {
         match self {
             Self::Create => CREATE.to_owned(),
@@ -76,7 +76,7 @@ impl Step<'_> {
         }
     }
 
-    /// The action that the claim certificate's policy must allow. Messages call the step by it.
+    /// Returns the action that the claim certificate's policy must allow, which is also the step's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "CreateCertificateFromCsr",
@@ -97,10 +97,10 @@ impl Step<'_> {
     }
 }
 
-/// The request for a certificate.
+/// Builds the request for a certificate.
 ///
 /// # Errors
-/// If AWS would not take so long a signing request.
+/// If the signing request is longer than AWS accepts.
 pub fn create_payload(csr: &CertificateSigningRequestDer) -> Result<String, Failure> {
     let text = pem_file::encode("CERTIFICATE REQUEST", [csr.as_ref()]);
     if text.len() > MAX_REQUEST {
@@ -115,7 +115,7 @@ pub fn create_payload(csr: &CertificateSigningRequestDer) -> Result<String, Fail
     Ok(serde_json::json!({ "certificateSigningRequest": text }).to_string())
 }
 
-/// The request to register a certificate. It contains the ownership token.
+/// Builds the request to register a certificate. It contains the ownership token.
 pub fn register_payload(created: &Created, parameters: &BTreeMap<String, String>) -> Zeroizing<String> {
     let payload = serde_json::json!({
         "certificateOwnershipToken": created.certificate_ownership_token,
@@ -124,10 +124,10 @@ pub fn register_payload(created: &Created, parameters: &BTreeMap<String, String>
     Zeroizing::new(payload.to_string())
 }
 
-/// Reads the answer with the certificate.
+/// Reads the answer that contains the certificate.
 ///
 /// # Errors
-/// If it has no certificate or no token.
+/// If the certificate or the token is missing.
 pub fn read_created(payload: &[u8]) -> Result<Created, Failure> {
     let created: Option<Created> = serde_json::from_slice(payload).ok();
     let is_whole = |created: &Created| {
@@ -136,17 +136,17 @@ pub fn read_created(payload: &[u8]) -> Result<Created, Failure> {
     created.filter(is_whole).ok_or_else(|| nonsense(Step::Create))
 }
 
-/// The certificates in the text that AWS has sent.
+/// Parses the certificates in the text that AWS has sent.
 pub fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .filter_map(Result::ok)
         .collect()
 }
 
-/// Reads the thing name from the answer of `template`; `None` if the template makes no thing.
+/// Reads the thing name from the answer of `template`; `None` if the template creates no thing.
 ///
 /// # Errors
-/// If it is no answer, or its name is no thing name.
+/// If the answer is malformed, or the name is not a valid thing name.
 pub fn read_registered(payload: &[u8], template: &str) -> Result<Option<String>, Failure> {
     let step = Step::Register(template);
     let registered: Registered = serde_json::from_slice(payload).map_err(|_| nonsense(step))?;
@@ -157,13 +157,13 @@ pub fn read_registered(payload: &[u8], template: &str) -> Result<Option<String>,
     }
 }
 
-/// Whether a rejection says that the ownership token cannot be used (any more). Then a new certificate must be created.
+/// Whether a rejection says that the ownership token is invalid or has expired. A new certificate must then be created.
 pub fn is_token_rejected(payload: &[u8]) -> bool {
     let rejection: Rejection = serde_json::from_slice(payload).unwrap_or_default();
     rejection.error_code == "InvalidCertificateOwnershipToken"
 }
 
-/// The failure that a rejection means.
+/// Returns the failure that a rejection means.
 pub fn read_rejection(step: Step, payload: &[u8]) -> Failure {
     let rejection: Rejection = serde_json::from_slice(payload).unwrap_or_default();
     let kind = match rejection.status_code {
@@ -179,7 +179,7 @@ pub fn read_rejection(step: Step, payload: &[u8]) -> Failure {
     Failure::new(kind, problem)
 }
 
-/// AWS's words, made safe to show.
+/// Returns AWS's message, made safe to show.
 fn words(rejection: &Rejection) -> String {
     let text = format!("{} {}", rejection.error_code, rejection.error_message);
     let short: String = text.trim().chars().take(MAX_WORDS).collect();

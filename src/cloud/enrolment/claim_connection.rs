@@ -1,4 +1,4 @@
-//! The MQTT connection of a claim certificate: requests, and their answers.
+//! The MQTT connection made with a claim certificate: sends requests and receives their answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::messages::Message;
 use crate::problem::Problem;
 use crate::qos::Qos;
 
-/// Longest wait for an answer. A pre-provisioning hook has five seconds, and a certificate provider as long as a function.
+/// Time limit for an answer. A pre-provisioning hook may take five seconds, and a certificate provider as long as a Lambda function.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -91,7 +91,8 @@ impl ClaimConnection {
         }
     }
 
-    /// Sends a request and waits for its answer. `lost` is the kind of a failure after the request may have been carried out.
+    /// Sends a request and waits for its answer. `lost` is the kind of failure if the connection breaks after the request was sent and may
+    /// have been carried out.
     pub(super) async fn ask(&mut self, step: Step<'_>, payload: Bytes, lost: FailureKind) -> Result<Answer, Failure> {
         let topic = step.topic();
         let message = Message {
@@ -125,7 +126,7 @@ impl ClaimConnection {
         }
     }
 
-    /// Closes the connection, so that the client ID is free.
+    /// Closes the connection, so that the client ID is free again.
     pub(super) async fn close(self) {
         let _ = timeout(CLOSE_TIMEOUT, self.connection.close(Farewell::DiscardWill)).await;
     }
@@ -175,7 +176,7 @@ impl ClaimConnection {
 fn not_connected(endpoint: &Endpoint, client_id: &str, error: ConnectError) -> Failure {
     match error {
         ConnectError::Unreachable(problem) => Failure::new(FailureKind::Unreachable, problem),
-        // AWS drops connections for other reasons, too (a quota), so it is tried again as if AWS were only busy.
+        // AWS drops connections for other reasons too (a quota), so this is retried as if AWS were only busy.
         ConnectError::LostBeforeConnack(seen) => {
             let message = format!("{endpoint} dropped the connection of the claim certificate before CONNACK ({seen})");
             let step = format!(

@@ -1,4 +1,4 @@
-//! The method claim: AWS fleet provisioning, on a connection with the claim certificate.
+//! The method claim: AWS fleet provisioning, over a connection made with the claim certificate.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(super) struct ClaimMethod {
     connector: Connector,
     roots: Arc<RootCertStore>,
     clock: SharedClock,
-    /// The client ID of the connection. It differs from the thing's, whose session goes on during a renewal.
+    /// The client ID of the connection. It differs from the thing's, whose session continues during a renewal.
     client_id: String,
     parameters: BTreeMap<String, String>,
     progress: StateFile<Progress>,
@@ -109,7 +109,7 @@ impl ClaimMethod {
         }
     }
 
-    /// Asks for a certificate. A lost answer costs nothing: AWS deletes a certificate that is not registered within an hour.
+    /// Requests a certificate. A lost answer does no harm: AWS deletes a certificate that is not registered within an hour.
     async fn create(&self, connection: &mut ClaimConnection, request: &Request<'_>) -> Result<Created, Failure> {
         let payload = Bytes::from(claim::create_payload(&request.csr)?);
         let created = match connection.ask(Step::Create, payload, FailureKind::Unavailable).await? {
@@ -153,7 +153,7 @@ impl ClaimMethod {
         claim::read_rejection(Step::Register(&self.claim.template), payload)
     }
 
-    /// Gives a certificate up whose token AWS does not take any more. If RegisterThing was sent, it may be registered all the same.
+    /// Gives up a certificate whose token AWS no longer accepts. If RegisterThing was sent, the certificate may be registered nevertheless.
     fn abandon(&self, kept: &Progress) {
         self.progress.remove();
         if kept.was_sent {

@@ -1,4 +1,5 @@
-//! The progress of fleet provisioning, on disk: a certificate that was created is registered after a restart, and not created again.
+//! The progress of fleet provisioning on disk: after a restart, a certificate that was created already is registered instead of creating
+//! another one.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -9,18 +10,19 @@ use super::claim::Created;
 use super::record::seconds;
 use crate::cloud::state_file::StateFile;
 
-/// AWS takes an ownership token for an hour (developer guide, "Provisioning by claim"). A request with it must come before the end.
+/// AWS accepts an ownership token for an hour (developer guide, "Provisioning by claim"). A request that uses it must be sent before the
+/// end.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(55 * 60);
 
 /// The record that is kept between two attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Progress {
-    /// The template that is to register the certificate.
+    /// The template that will register the certificate.
     pub(super) template: String,
     /// The public key that the certificate is for (SubjectPublicKeyInfo in hex).
     key_info: String,
-    /// When it was created, in seconds since 1970.
+    /// When the certificate was created, in seconds since 1970.
     created_at: u64,
     /// The certificate and its token.
     pub(super) created: Created,
@@ -28,7 +30,7 @@ pub(super) struct Progress {
     pub(super) was_sent: bool,
     /// Whether AWS has registered the certificate.
     pub(super) is_registered: bool,
-    /// The thing name that AWS has answered.
+    /// The thing name in AWS's answer.
     pub(super) thing_name: Option<String>,
 }
 
@@ -45,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// Whether the attempt for this template and key can go on from here. A token of another clock counts as too old.
+    /// Whether the attempt for this template and key can continue from here. A token with a time in the future counts as too old.
     pub(super) fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
         let age = seconds(now).checked_sub(self.created_at);
         let is_fresh = age.is_some_and(|age| age < TOKEN_LIFETIME.as_secs());
@@ -53,7 +55,7 @@ impl Progress {
     }
 }
 
-/// Names the file of the progress.
+/// Returns the file that holds the progress.
 pub(super) fn progress_file(path: PathBuf) -> StateFile<Progress> {
     StateFile::new(
         path,
@@ -98,7 +100,7 @@ mod tests {
             let can_go_on = progress().can_go_on(template, key, at(now));
             assert_eq!(can_go_on, expected, "{template} {now}");
         }
-        // A clock that went back proves nothing.
+        // A clock that was set back proves nothing.
         assert!(!progress().can_go_on("t", b"key", at(0) - Duration::from_secs(60)));
         let registered = Progress {
             is_registered: true,

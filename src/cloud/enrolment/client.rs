@@ -1,4 +1,4 @@
-//! HTTPS to the EST server: one client for each attempt, with its own trust anchor and nothing that the environment says.
+//! The HTTPS client for the EST server: a new one for each attempt, with its own trust anchor and independent of environment variables.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::pem_file;
 use crate::problem::Problem;
 use crate::secret::{ExposeSecret, SecretString};
 
-/// For a whole exchange. A handshake alone may take a TPM several seconds when signatures queue, and a CA may take its time.
+/// Time limits of an exchange. A handshake alone may take a TPM several seconds when signatures queue, and the CA may be slow.
 const LIMITS: TimeLimits = TimeLimits {
     connect: Duration::from_secs(30),
     total: Duration::from_secs(90),
@@ -38,7 +38,7 @@ pub(super) struct EstClient {
     authorization: Option<HeaderValue>,
 }
 
-/// Returns the parts of a response from which its meaning is read.
+/// Returns the parts of a response that determine its meaning.
 pub(super) fn answer(response: &Response) -> Answer<'_> {
     let text = |name: HeaderName| response.headers.get(name).and_then(|value| value.to_str().ok());
     Answer {
@@ -51,7 +51,7 @@ pub(super) fn answer(response: &Response) -> Answer<'_> {
 }
 
 impl EstClient {
-    /// A client with this TLS configuration. A secret is sent only over a connection on which the server has proven itself.
+    /// Creates a client with this TLS configuration. A secret is sent only over a connection on which the server has proven its identity.
     pub(super) fn new(
         connector: &Connector,
         url: &EstUrl,
@@ -69,7 +69,7 @@ impl EstClient {
         })
     }
 
-    /// Asks for something that changes nothing at the server.
+    /// Sends a request that changes nothing at the server.
     pub(super) async fn get(&self, operation: Operation) -> Result<Response, Failure> {
         let request = Request::get(self.path(operation));
         self.send(request, Bytes::new(), FailureKind::Unreachable).await
@@ -79,7 +79,7 @@ impl EstClient {
     pub(super) async fn post(&self, operation: Operation, request: &[u8]) -> Result<Response, Failure> {
         let mut post = Request::post(self.path(operation))
             .header(CONTENT_TYPE, "application/pkcs10")
-            // RFC 7030 asks for it, and RFC 8951 has servers ignore it.
+            // RFC 7030 requires this header; RFC 8951 tells servers to ignore it.
             .header("content-transfer-encoding", "base64");
         if let Some(value) = &self.authorization {
             post = post.header(AUTHORIZATION, value);
@@ -92,7 +92,7 @@ impl EstClient {
         format!("{}/{}", self.url.path(), operation.path())
     }
 
-    /// Sends a request. `lost` is the kind of a failure after the request may have reached the server.
+    /// Sends a request. `lost` is the kind of failure if the request may have reached the server.
     async fn send(&self, request: Builder, body: Bytes, lost: FailureKind) -> Result<Response, Failure> {
         let endpoint = &self.url.endpoint;
         let request = request.body(Full::new(body)).map_err(RequestError::Invalid);
@@ -139,10 +139,10 @@ fn unreachable(problem: Problem) -> Failure {
     }
 }
 
-/// The roots that the server is verified with.
+/// Reads the roots for verifying the server.
 ///
 /// # Errors
-/// When the file has none.
+/// If the file contains none.
 pub(super) fn server_roots(path: &Path) -> Result<Arc<RootCertStore>, Failure> {
     let refused = |what: &str, step: &str| Failure {
         kind: FailureKind::Refused,

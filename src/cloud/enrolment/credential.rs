@@ -1,8 +1,8 @@
-//! The proof of identity that a request for a certificate is sent with.
+//! The credential that authenticates a request for a certificate.
 
 use std::fmt;
 
-/// The proof of identity that a request is sent with.
+/// The credential that authenticates a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// A secret.
@@ -11,7 +11,7 @@ pub enum Credential {
     BootstrapCertificate,
     /// The certificate that is being renewed.
     CurrentCertificate,
-    /// The enrolment program has its own.
+    /// The enrolment program's own credential.
     Program,
 }
 

@@ -1,7 +1,7 @@
-//! The signing request of a renewal: the subject and subjectAltName of the certificate that is renewed, byte for byte.
+//! The signing request of a renewal, with subject and subjectAltName of the certificate that is renewed, byte for byte.
 //!
-//! RFC 7030 (4.2.2) demands that both are identical, and servers compare bytes. The CA may have written the subject in other string
-//! types or another order than the first request, so it is copied and not made again from the configuration.
+//! RFC 7030 (4.2.2) requires both to be identical, and servers compare bytes. The CA may have written the subject with other string types
+//! or in another order than the first request, so it is copied and not built from the configuration.
 
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::certificate::X509Certificate;
@@ -16,15 +16,15 @@ const SUBJECT_ALT_NAME: &[u64] = &[2, 5, 29, 17];
 /// extensionRequest (RFC 2985).
 const EXTENSION_REQUEST: &[u64] = &[1, 2, 840, 113_549, 1, 9, 14];
 
-/// A request before it is signed.
+/// A signing request without its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsignedRequest {
     info: Vec<u8>,
 }
 
 impl UnsignedRequest {
-    /// Asks for another certificate like `certificate` for the key in `key_info` (SubjectPublicKeyInfo), which may be another one.
-    /// `None` where it is no certificate.
+    /// Builds a request for another certificate like `certificate`, for the key in `key_info` (SubjectPublicKeyInfo), which may be a
+    /// different key. Returns `None` if `certificate` is not a certificate.
     pub fn like(certificate: &CertificateDer, key_info: &[u8]) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
         let mut extensions = parsed.extensions().iter();
@@ -46,12 +46,12 @@ impl UnsignedRequest {
         Some(Self { info })
     }
 
-    /// The bytes that are to be signed.
+    /// Returns the bytes to be signed.
     pub fn to_be_signed(&self) -> &[u8] {
         &self.info
     }
 
-    /// The request with its signature, which was made with SHA-256, or SHA-384 for a P-384 key.
+    /// Returns the request with its signature, which was made with SHA-256, or SHA-384 for a P-384 key.
     pub fn signed(&self, algorithm: KeyAlgorithm, signature: &[u8]) -> CertificateSigningRequestDer<'static> {
         let der = construct_der(|writer| {
             writer.write_sequence(|writer| {
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Names as CAs write them: string types, repeated attributes, an order of their own, no common name at all.
+    /// Returns names as CAs write them: several string types, repeated attributes, an unusual order, no common name at all.
     fn subjects() -> Vec<Vec<(DnType, DnValue)>> {
         let utf8 = |text: &str| DnValue::Utf8String(text.to_owned());
         let unit = DnType::OrganizationalUnitName;

@@ -1,4 +1,4 @@
-//! EST (RFC 7030, 8951): what is asked, and what each answer means. Without input and output.
+//! The protocol EST (RFC 7030, 8951): operations, and the interpretation of answers, without input and output.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,28 +10,28 @@ use super::pkcs7;
 use crate::foreign_text;
 use crate::problem::Problem;
 
-/// How long to wait after a 202 without a Retry-After that can be read.
+/// Waiting time after a 202 whose Retry-After is missing or invalid.
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
-/// A Retry-After of zero would be a loop, and one of months a mistake.
+/// Bounds of the waiting time. A Retry-After of zero would cause a loop, and one of months is a mistake.
 const WAIT_LIMITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
-/// Number of characters of a server's message that are shown.
+/// Maximum number of characters of a server's message that are shown.
 const MAX_WORDS: usize = 200;
 
 /// An operation of EST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// The CA's certificates.
+    /// Gets the CA's certificates.
     CaCertificates,
-    /// The attributes that a request should have.
+    /// Gets the attributes that a request should contain.
     RequestAttributes,
-    /// The first certificate.
+    /// Requests the first certificate.
     Enrol,
-    /// The next certificate, by the one before.
+    /// Requests the next certificate, authenticated by the current one.
     Reenrol,
 }
 
 impl Operation {
-    /// The last part of the path.
+    /// Returns the last segment of the path.
     pub fn path(self) -> &'static str {
         match self {
             Self::CaCertificates => "cacerts",
@@ -42,7 +42,7 @@ impl Operation {
     }
 }
 
-/// An answer of the server's.
+/// A response of the server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Answer<'a> {
     /// The status code.
@@ -51,7 +51,7 @@ pub struct Answer<'a> {
     pub content_type: Option<&'a str>,
     /// The header Retry-After.
     pub retry_after: Option<&'a str>,
-    /// The server's time, by the header Date.
+    /// The server's time, from the header Date.
     pub date: Option<SystemTime>,
     /// The body.
     pub body: &'a [u8],
@@ -60,15 +60,15 @@ pub struct Answer<'a> {
 /// The meaning of an answer to a request for certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// These certificates came, in no particular order.
+    /// These certificates were received, in any order.
     Certificates(Vec<CertificateDer<'static>>),
-    /// The request is to be repeated as it is, no sooner than after this time.
+    /// The request must be repeated unchanged, no sooner than after this time.
     Wait(Duration),
     /// There is no certificate.
     Failed(Failure),
 }
 
-/// Says what an answer to `operation` means. `server` is how messages call the server.
+/// Interprets the answer to `operation`. `server` is the server's name in messages.
 pub fn interpret(operation: Operation, credential: Credential, server: &str, answer: &Answer) -> Reply {
     let status = answer.status;
     let path = operation.path();
@@ -80,7 +80,7 @@ pub fn interpret(operation: Operation, credential: Credential, server: &str, ans
         })
     };
     match status {
-        // 201 is what some servers answer to a POST that has created something.
+        // Some servers answer 201 to a POST that has created something.
         200 | 201 => match pkcs7::certificates(answer.body) {
             Ok(certificates) => Reply::Certificates(certificates),
             Err(pkcs7::Pkcs7Error::WebPage) => failed(
@@ -153,7 +153,7 @@ fn next_step(credential: Credential) -> &'static str {
     }
 }
 
-/// The server's own words in plain text, made safe to show.
+/// Returns the server's own message if it is plain text, made safe to show.
 fn words(answer: &Answer) -> String {
     let is_text = answer
         .content_type
@@ -169,11 +169,11 @@ fn words(answer: &Answer) -> String {
     }
 }
 
-/// Seconds, or a moment that is compared with the server's own time (RFC 9110, 10.2.3).
+/// Parses Retry-After: seconds, or a date, which is compared with the server's own time (RFC 9110, 10.2.3).
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.retry_after?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has mean for ever, which the caller bounds.
+        // A number with more digits than fit means for ever; the caller limits it.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let moment = httpdate::parse_http_date(text).ok()?;

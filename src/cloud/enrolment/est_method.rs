@@ -25,7 +25,7 @@ const TEXTS: MethodTexts = MethodTexts {
     after_expiry: "issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand",
 };
 
-/// The name under which systemd hands the secret over (`LoadCredential=enrolment-secret:...`).
+/// The name of the credential in which systemd passes the secret (`LoadCredential=enrolment-secret:...`).
 const SYSTEMD_CREDENTIAL: &str = "enrolment-secret";
 
 /// The method EST.
@@ -110,7 +110,7 @@ impl EstMethod {
         }
     }
 
-    /// Asks for the attributes that the server wants in a request. A server that does not answer wants none.
+    /// Gets the attributes that the server wants in a request. If the server does not answer, it wants none.
     async fn demands(&self, client: &EstClient) -> Result<RequestAttributes, Failure> {
         let response = client.get(Operation::RequestAttributes).await?;
         Ok(match answer(&response) {
@@ -119,7 +119,7 @@ impl EstMethod {
         })
     }
 
-    /// The CA's certificates, which may connect a new CA with the one in identity.ca-chain.
+    /// Gets the CA's certificates, which may connect a new CA with the one in identity.ca-chain.
     async fn published(&self, client: &EstClient) -> Result<Vec<CertificateDer<'static>>, Failure> {
         if self.identity_config.ca_chain.is_none() {
             return Ok(Vec::new());

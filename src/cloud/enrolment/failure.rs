@@ -1,32 +1,32 @@
-//! Why an attempt brought no certificate, for every method.
+//! The failure of an attempt, for every method.
 
 use std::time::Duration;
 
 use crate::problem::Problem;
 
-/// Why there is no certificate.
+/// The failure of an attempt to get a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind of failure.
     pub kind: FailureKind,
-    /// The problem as people read it.
+    /// The problem, for people.
     pub problem: Problem,
-    /// The issuer wants no request before this time is over.
+    /// The issuer wants no further request before this time has passed.
     pub not_before: Option<Duration>,
 }
 
-/// Kinds of failures, on which the wait before the next attempt depends.
+/// Kinds of failures, which determine the wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The issuer was not reached: the request has not been sent.
+    /// The issuer was not reached; the request was not sent.
     Unreachable,
-    /// The request was sent, and the connection broke before the answer was there.
+    /// The request was sent, but the connection broke before the answer arrived.
     AnswerLost,
-    /// The issuer answered that it cannot now, or answered nonsense.
+    /// The issuer answered that it is unavailable, or its answer was malformed.
     Unavailable,
     /// The issuer does not accept the credential.
     Unauthorized,
-    /// The issuer has understood and refused, or the answer is of no use: somebody must change something.
+    /// The issuer has understood and refused the request, or its answer is unusable: somebody must change something.
     Refused,
 }
 
@@ -40,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// Creates the failure of an attempt for which something on this gateway is not ready yet.
+    /// Creates the failure of an attempt that cannot be made yet, because something on this gateway is not ready.
     pub(super) fn not_ready(what: &str) -> Self {
         Self::new(FailureKind::Unreachable, Problem::wait(what))
     }

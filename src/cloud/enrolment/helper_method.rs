@@ -1,7 +1,7 @@
-//! The method helper: a program of the operator's asks the CA.
+//! The method helper: a program of the operator's gets the certificate from the CA.
 //!
 //! systemd starts the program for each connection to gatepost-enrol.socket, as a unit of its own without access to the token, its PIN and
-//! gatepost's files. gatepostd sends the signing request and reads what the program has printed (`helper_reply`).
+//! gatepost's files. gatepostd sends the signing request and reads the program's output (`helper_reply`).
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 
 /// The socket's name in the runtime folder (systemd/gatepost-enrol.socket).
 const SOCKET: &str = "enrol.sock";
-/// How long a program may take. systemd ends it sooner (RuntimeMaxSec= of gatepost-enrol@.service).
+/// Time limit for the program. systemd ends it sooner (RuntimeMaxSec= of gatepost-enrol@.service).
 const PATIENCE: Duration = Duration::from_secs(330);
 
 const TEXTS: MethodTexts = MethodTexts {
@@ -89,7 +89,7 @@ impl Method for HelperMethod {
     }
 }
 
-/// The request as the unit's script reads it: the purpose on the first line, and the signing request in PEM.
+/// Returns the request in the form that the unit's script reads: the purpose on the first line, then the signing request in PEM.
 fn document(purpose: Purpose, csr: &[u8]) -> Vec<u8> {
     let purpose = match purpose {
         Purpose::First => "first",
@@ -111,7 +111,7 @@ fn no_socket(error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, problem)
 }
 
-/// The connection has ended, and nothing was said of how the program has ended.
+/// Returns the failure of a connection that ended before the program's exit code arrived.
 fn unfinished(why: &str) -> Failure {
     let problem = Problem::wait(format!("the enrolment program gave no result: {why}"));
     Failure::new(
@@ -140,7 +140,7 @@ mod tests {
                 let _ = stream.write_all(reply);
                 return (request, None);
             }
-            // Open until the client has given up.
+            // Stays open until the client has given up.
             (request, Some(stream))
         });
         let mut method = HelperMethod::new(folder.path());

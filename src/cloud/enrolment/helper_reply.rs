@@ -1,7 +1,7 @@
-//! The reply of an enrolment program: its output and its exit code.
+//! The reply of an enrolment program: its exit code and its output.
 //!
-//! The first line is `exit` and the program's exit code as a shell gives it, or `missing`; the program's output follows. The codes are
-//! those of sysexits.h that name the case.
+//! The first line is `exit` with the exit code as a shell reports it, or `missing`; the program's output follows. The codes are those of
+//! sysexits.h that fit each case.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::foreign_text::{clean, may_be_secret};
 use crate::pem_file;
 use crate::problem::Problem;
 
-/// The longest reply.
+/// Maximum length of a reply.
 pub(super) const MAX_REPLY: usize = MAX_BODY + 64;
 
-/// The certificate is on the output.
+/// The output is the certificate.
 const ISSUED: u16 = 0;
 /// EX_UNAVAILABLE: the CA was not reached.
 const UNREACHABLE: u16 = 69;
-/// EX_TEMPFAIL: the CA has not decided yet. The output may have the seconds to wait.
+/// EX_TEMPFAIL: the CA has not decided yet. The output may contain the number of seconds to wait.
 const WAIT: u16 = 75;
-/// EX_NOPERM: the CA refuses.
+/// EX_NOPERM: the CA refuses the request.
 const REJECTED: u16 = 77;
-/// A shell adds this to the number of the signal that has ended a program.
+/// A shell reports a program that was killed by a signal as this plus the signal number.
 const BY_SIGNAL: u16 = 128;
-/// The wait where the program names none.
+/// Waiting time if the program names none.
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 
 const JOURNAL: &str = "journalctl -t gatepost-enrol shows what the program printed";
 
-/// Returns what the reply means.
+/// Interprets the reply.
 pub(super) fn interpret(reply: &[u8]) -> Result<Outcome, Failure> {
     let mut parts = reply.splitn(2, |byte| *byte == b'\n');
     let (first, output) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -107,7 +107,7 @@ fn wait(output: &[u8]) -> Result<Outcome, Failure> {
     }
 }
 
-/// The first line of the output, as a part of a message.
+/// Returns the first line of the output, as part of a message.
 fn reason(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let line = text.trim_start().lines().next().unwrap_or_default();
@@ -117,7 +117,7 @@ fn reason(output: &[u8]) -> String {
     }
 }
 
-/// The failure of a program that does not do what is asked of it.
+/// Returns the failure of a program that violates the interface.
 fn broken(message: String) -> Failure {
     failed(FailureKind::Unavailable, Problem::configuration(message).next(JOURNAL))
 }

@@ -1,4 +1,4 @@
-//! The steps that every method shares: the signing request, the installed certificate, and the new one that replaces it.
+//! The steps that all methods share: the signing request, the installed certificate, and its replacement by the new one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::event::{Event, journal};
 use crate::identity::{Offered, key_of_request, request_path};
 use crate::problem::Problem;
 
-/// Between two looks at a certificate that begins in a moment.
+/// Interval between checks of a certificate that becomes valid soon.
 const SOON: Duration = Duration::from_secs(1);
-/// Certificates that begin within five minutes are waited for; so many looks are more than that.
+/// Maximum number of checks. Certificates that become valid within five minutes are waited for, which takes fewer.
 const MAX_LOOKS: u32 = 400;
 
 /// The files of the identity, as enrolment uses them.
@@ -39,20 +39,19 @@ impl Installation {
         }
     }
 
-    /// The signing request of the identity's task, and the public key that it is for.
+    /// Returns the signing request of the identity's task, and its public key.
     pub(super) fn signing_request(&self) -> Option<(CertificateSigningRequestDer<'static>, Vec<u8>)> {
         let text = std::fs::read(&self.request_path).ok()?;
         let request = CertificateSigningRequestDer::from_pem_slice(&text).ok()?;
         Some((request, key_of_request(&text)?))
     }
 
-    /// The certificate for this key that is in its place.
+    /// Returns the installed certificate for this key.
     pub(super) fn installed(&self, key_info: &[u8]) -> Option<InstalledCertificate> {
         installed(&self.config, key_info)
     }
 
-    /// Finds the certificate that was asked for, waits until it is valid, and puts it into its place. `issuer` is how messages call
-    /// who has issued it.
+    /// Finds the requested certificate, waits until it is valid, and installs it. `issuer` is the issuer's name in messages.
     ///
     /// # Errors
     /// If none of the certificates can be used, or the file cannot be written.
@@ -87,7 +86,7 @@ impl Installation {
 
     async fn choose(&self, issued: &Issued, request: &Request<'_>, issuer: &str) -> Result<Offered, Failure> {
         let in_use = request.in_use.as_ref().map(|identity| &identity.certificate.thing_name);
-        // A gateway that has a name keeps it, and otherwise an issuer that assigns names decides.
+        // A gateway that has a name keeps it. Otherwise an issuer that assigns names decides.
         let known = self
             .config
             .thing_name

@@ -1,4 +1,4 @@
-//! The certificate in its place, looked at as enrolment needs it: whether it has expired does not matter here.
+//! The installed certificate as enrolment needs it, whether or not it has expired.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +11,12 @@ use crate::config::IdentityConfig;
 use crate::identity::certificate_id;
 use crate::pem_file;
 
-/// A certificate for the token's key in the place of the device certificate.
+/// The installed device certificate for the token's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InstalledCertificate {
-    /// Its ID, as AWS and the identity have it.
+    /// Its certificate ID, as used by AWS and the identity.
     pub(super) id: String,
-    /// The name that spreads the renewals of a fleet.
+    /// The name that determines when the renewal is due, so that a fleet's renewals are spread.
     name: String,
     pub(super) validity: Validity,
 }
@@ -31,7 +31,7 @@ impl InstalledCertificate {
     }
 }
 
-/// The certificate for this key that ends last; `None` where the file has none.
+/// Reads the certificate for this key that expires last; `None` if the file contains none.
 pub(super) fn installed(config: &IdentityConfig, key_info: &[u8]) -> Option<InstalledCertificate> {
     let file = pem_file::read(&config.certificate).ok()?;
     let found = file.certificates.iter().filter_map(|der| {
@@ -52,7 +52,7 @@ pub(super) fn installed(config: &IdentityConfig, key_info: &[u8]) -> Option<Inst
     })
 }
 
-/// A time before 1970 counts as 1970.
+/// Converts seconds since 1970 to a time. Times before 1970 count as 1970.
 fn moment(unix_seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0))
 }

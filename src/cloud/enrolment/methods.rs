@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::cloud::connector::Connector;
 use crate::config::{Config, EnrolmentMethod};
 
-/// Returns the method that is configured; `None` where gatepost asks for nothing.
+/// Returns the configured method; `None` if enrolment is off.
 pub(super) fn method_of(
     config: &Config,
     connector: Connector,

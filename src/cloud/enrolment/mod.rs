@@ -1,9 +1,9 @@
-//! Enrolment: a certificate without a human, by EST (RFC 7030), and each next one before it ends.
+//! Enrolment: gets the first certificate without a human, and renews each one before it expires.
 //!
-//! [`Enrolment`] decides when what is asked for. A method (`method`) gets the certificate: for EST, [`est`] says what a server's answer
-//! means, and [`pkcs7`] takes the certificates out of it. [`choose`] finds and judges the new one; [`UnsignedRequest`] asks for a
-//! renewal in the subject of the certificate in use.
-//! None of these reads a socket or sets a timer: [`EnrolmentTask`] does, with `client`.
+//! [`Enrolment`] decides what is requested and when. A method (`method`) gets the certificate. For EST, [`est`] interprets the server's
+//! answers, and [`pkcs7`] extracts the certificates from them. [`choose`] finds and checks the new certificate; [`UnsignedRequest`] is a
+//! renewal request with the subject of the certificate in use. None of these reads a socket or sets a timer: [`EnrolmentTask`] does, with
+//! `client`.
 
 mod ber;
 pub mod choose;

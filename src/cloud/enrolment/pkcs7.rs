@@ -1,8 +1,8 @@
-//! Takes the certificates out of an answer, in whatever form servers send them.
+//! Extracts the certificates from an answer, in every form that servers send.
 //!
-//! RFC 7030 asks for base64 of a certs-only PKCS#7 in DER. Real servers send BER of indefinite length, line breaks and blanks in the
-//! base64, PEM, bare DER, and CERTIFICATE blocks; all of these are plainly certificates and are read. A crate would bring a
-//! complete reader of CMS, for three fields of it that hold certificates.
+//! RFC 7030 requires base64 of a certs-only PKCS#7 in DER. Real servers send BER of indefinite length, line breaks and blanks in the
+//! base64, PEM, bare DER, and CERTIFICATE blocks; all of these are unambiguous and are accepted. A crate would bring a complete reader of
+//! CMS for the three fields that hold certificates.
 
 use std::fmt;
 
@@ -15,14 +15,14 @@ use rustls::pki_types::CertificateDer;
 use super::ber::{BerError, CONTEXT_0, Element, Elements, OBJECT_IDENTIFIER, SEQUENCE, SET};
 use crate::pem_file;
 
-/// A chain has a few certificates, and `/cacerts` during a rollover a few more.
+/// Maximum number of certificates. A chain has a few, and `/cacerts` during a rollover a few more.
 pub const MAX_CERTIFICATES: usize = 64;
-/// So many certificates of RSA 8192 with all extensions fit in base64.
+/// Maximum size of a body: as many RSA 8192 certificates with all extensions fit in base64.
 pub const MAX_BODY: usize = 256 * 1024;
 
 /// Content of the object identifier 1.2.840.113549.1.7.2, signedData.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
-/// Trailing bits and missing padding are nobody's attack here: the DER inside has lengths of its own.
+/// Ignores trailing bits and missing padding. That is safe, because the DER inside has its own lengths.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -30,10 +30,10 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Why an answer has no certificates.
+/// The reason why an answer contains no certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pkcs7Error {
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
     /// It is larger than any chain.
     TooLarge,
@@ -41,11 +41,11 @@ pub enum Pkcs7Error {
     WebPage,
     /// It is neither base64 nor PEM nor DER.
     NotBase64,
-    /// It is something else than a PKCS#7.
+    /// It is not a PKCS#7.
     NotPkcs7,
-    /// The PKCS#7 has no certificates in it.
+    /// The PKCS#7 contains no certificates.
     NoCertificates,
-    /// It has more certificates than any chain.
+    /// It contains more certificates than any chain.
     TooManyCertificates,
 }
 
@@ -69,16 +69,16 @@ impl From<BerError> for Pkcs7Error {
     }
 }
 
-/// The certificates in the body of an answer, in its order.
+/// Returns the certificates in the body of an answer, in their order.
 ///
 /// # Errors
-/// When there are none.
+/// If there are none.
 pub fn certificates(body: &[u8]) -> Result<Vec<CertificateDer<'static>>, Pkcs7Error> {
     if body.len() > MAX_BODY {
         return Err(Pkcs7Error::TooLarge);
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    // Binary is known by its first octet, before anything that looks like white space in it is taken away.
+    // Binary data is recognised by its first octet, before anything that looks like white space is removed from it.
     if body.first() == Some(&SEQUENCE) && body.get(1).is_some_and(|length| *length >= 0x80) {
         return from_ber(body);
     }
@@ -91,7 +91,7 @@ pub fn certificates(body: &[u8]) -> Result<Vec<CertificateDer<'static>>, Pkcs7Er
         Some(b'<') => Err(Pkcs7Error::WebPage),
         Some(_) => {
             let bytes = decode_base64(text).ok_or(Pkcs7Error::NotBase64)?;
-            // Some servers put the PEM into base64 once more.
+            // Some servers encode the PEM in base64 once more.
             from_pem(bytes.trim_ascii()).unwrap_or_else(|| from_ber(&bytes))
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(text).ok()
 }
 
-/// The certificates of PEM blocks; `None` where the text has no such blocks.
+/// Reads the certificates of PEM blocks; `None` if the text has no such blocks.
 fn from_pem(text: &[u8]) -> Option<Result<Vec<CertificateDer<'static>>, Pkcs7Error>> {
     let text = str::from_utf8(text).ok()?;
     let (_, block) = text.split_once("-----BEGIN ")?;
@@ -126,7 +126,7 @@ fn from_pem_pkcs7(block: &str) -> Result<Vec<CertificateDer<'static>>, Pkcs7Erro
     from_ber(&decode_base64(base64.as_bytes()).ok_or(Pkcs7Error::NotBase64)?)
 }
 
-/// ContentInfo of a SignedData (RFC 5652, 3 and 5.1), or one certificate by itself.
+/// Reads the ContentInfo of a SignedData (RFC 5652, 3 and 5.1), or a single certificate.
 fn from_ber(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Pkcs7Error> {
     let mut outer = Elements::new(bytes);
     let content_info = outer.expect(SEQUENCE)?;
@@ -134,7 +134,7 @@ fn from_ber(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Pkcs7Error> {
     let first = fields.next()?.ok_or(Pkcs7Error::NotPkcs7)?;
     match first.tag {
         OBJECT_IDENTIFIER if first.content == SIGNED_DATA => {}
-        // A certificate begins with what is signed, a sequence.
+        // The first element of a certificate is the part that is signed, a sequence.
         SEQUENCE => return Ok(vec![CertificateDer::from(content_info.raw.to_vec())]),
         _ => return Err(Pkcs7Error::NotPkcs7),
     }
@@ -149,7 +149,7 @@ fn from_ber(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Pkcs7Error> {
     }
 }
 
-/// The certificates field. Other kinds of its members, as attribute certificates, have other tags.
+/// Reads the certificates field. Its other members, such as attribute certificates, have other tags.
 fn from_set(set: &Element) -> Result<Vec<CertificateDer<'static>>, Pkcs7Error> {
     let mut found = Vec::new();
     let mut members = set.children();

@@ -33,7 +33,7 @@ pub(super) fn secret_used_up(problem: &Problem) -> Problem {
     )
 }
 
-/// Nobody may notice a gateway that fails to renew until it is dark, so half way to its end a person is asked for.
+/// Asks for a person's attention half-way to the expiry, because nobody may notice a gateway that fails to renew until it is offline.
 pub(super) fn late(problem: Problem, not_after: SystemTime, texts: &MethodTexts) -> Problem {
     let end = rfc3339(not_after);
     let message = format!(

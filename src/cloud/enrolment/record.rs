@@ -7,40 +7,40 @@ use serde::{Deserialize, Serialize};
 use super::texts::MethodTexts;
 use crate::problem::{Problem, Remedy};
 
-/// The reason for a certificate.
+/// The purpose of a request for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
-    /// There is none.
+    /// There is no certificate yet.
     First,
-    /// The one in use ends in some time.
+    /// The certificate in use expires in some time.
     Renewal,
-    /// The one in use has expired, and proves nothing any more.
+    /// The certificate in use has expired, and no longer authenticates the gateway.
     Replacement,
 }
 
-/// The record of a certificate that is being asked for. There is none while nothing is asked for.
+/// The record of a requested certificate. There is no record while nothing is requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Record {
     pub(super) purpose: Purpose,
     /// The ID of the certificate that is being renewed or replaced.
     pub(super) certificate: Option<String>,
-    /// Since when it is asked for, in seconds since 1970.
+    /// When it was first requested, in seconds since 1970.
     since: u64,
-    /// The next attempt, likewise.
+    /// The time of the next attempt, in seconds since 1970.
     next: Option<u64>,
     /// Failed attempts in a row.
     pub(super) failures: u32,
-    /// A request was sent, and its answer was not understood yet.
+    /// Whether a request was sent whose answer was not processed yet.
     pub(super) is_outstanding: bool,
-    /// The answer to some request was lost.
+    /// Whether the answer to a request was lost.
     pub(super) answer_was_lost: bool,
-    /// Why there is no certificate yet.
+    /// The reason why there is no certificate yet.
     pub(super) refusal: Option<Refusal>,
 }
 
-/// A problem as it is kept.
+/// A problem in the form in which it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Refusal {
@@ -71,14 +71,14 @@ impl Record {
         self.next.map(moment)
     }
 
-    /// Rounded up: an attempt is rather late than early.
+    /// Sets the time of the next attempt, rounded up: late is better than early.
     pub(super) fn set_next(&mut self, next: SystemTime) {
         self.next = Some(seconds(next).saturating_add(1));
     }
 }
 
 impl Refusal {
-    /// The server has the request, and decides later.
+    /// Returns the problem of a request that the server has accepted, but not decided yet.
     pub(super) fn waiting(texts: &MethodTexts) -> Self {
         Self::from(&Problem::wait(format!(
             "{} has the request and has not decided yet; it is asked again when it wants to be",
@@ -122,7 +122,7 @@ pub(super) fn seconds(moment: SystemTime) -> u64 {
     since.unwrap_or_default().as_secs()
 }
 
-/// A number that no clock reaches counts as 1970, which is over.
+/// Converts seconds since 1970 to a time. A number that is too large counts as 1970, which is in the past.
 fn moment(seconds: u64) -> SystemTime {
     let since = Duration::from_secs(seconds);
     SystemTime::UNIX_EPOCH

@@ -1,25 +1,25 @@
-//! The attributes that the server wants in a request, by its answer to `csrattrs` (RFC 8951, 3.5).
+//! The attributes that the server wants in a request, from its answer to `csrattrs` (RFC 8951, 3.5).
 
 use super::ber::{BerError, Element, Elements, OBJECT_IDENTIFIER, SEQUENCE};
 use super::pkcs7::decode_base64;
 use crate::problem::Problem;
 
-/// An honest list has some dozen entries.
+/// Maximum number of attributes. Real lists have about a dozen.
 const MAX_ATTRIBUTES: usize = 64;
 /// Content of 1.2.840.113549.1.9.7, challengePassword.
 const CHALLENGE_PASSWORD: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07];
 
-/// The attributes that a server asks for.
+/// The attributes that a server wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestAttributes {
-    /// It wants challengePassword, which binds the request to its TLS connection.
+    /// Whether it wants challengePassword, which binds the request to its TLS connection.
     pub challenge_password: bool,
-    /// How many others it asks for. They are advice (RFC 7030, 4.5.2), and the CA decides what a certificate has in it.
+    /// Number of other attributes. They are advice (RFC 7030, 4.5.2); the CA decides about the content of a certificate.
     pub others: usize,
 }
 
 impl RequestAttributes {
-    /// Reads the body of an answer to `csrattrs`; an empty one asks for nothing.
+    /// Parses the answer to `csrattrs`. An empty body asks for nothing.
     pub fn parse(body: &[u8]) -> Option<Self> {
         if body.trim_ascii().is_empty() {
             return Some(Self::default());
@@ -43,7 +43,7 @@ impl RequestAttributes {
         Err(BerError)
     }
 
-    /// An attribute that gatepost cannot provide, if the server wants one.
+    /// Returns a problem if the server wants an attribute that gatepost cannot provide.
     pub fn problem(&self, server: &str) -> Option<Problem> {
         self.challenge_password.then(|| {
             Problem::configuration(format!(
@@ -55,7 +55,7 @@ impl RequestAttributes {
     }
 }
 
-/// The identifier of an entry, which is alone or begins an attribute.
+/// Returns the identifier of an entry, which is a bare identifier or the first element of an attribute.
 fn identifier<'a>(entry: &Element<'a>) -> Result<&'a [u8], BerError> {
     match entry.tag {
         OBJECT_IDENTIFIER => Ok(entry.content),

@@ -1,59 +1,59 @@
-//! When a certificate is renewed, when a failed attempt is repeated, and from when on somebody should know.
+//! Schedule of enrolment: when a certificate is renewed, when a failed attempt is repeated, and when a person is notified.
 
 use std::time::{Duration, SystemTime};
 
 use ring::digest::{SHA256, digest};
 
-/// A certificate is renewed after this part of its life.
+/// Fraction of its lifetime after which a certificate is renewed.
 const RENEWAL: f64 = 2.0 / 3.0;
-/// The renewals of a fleet spread by this part of the life in both directions: gateways that were enrolled together do not renew
+/// Maximum shift of a renewal in both directions, as a fraction of the lifetime, so that gateways that were enrolled together do not renew
 /// together.
 const SPREAD: f64 = 0.05;
-/// Attention is asked for when this part of the time between renewal and end is over.
+/// A person is notified after this fraction of the time between renewal and expiry.
 const ATTENTION: f64 = 0.5;
-/// In the last part of the life attempts become more frequent again.
+/// In this last fraction of the lifetime, attempts become more frequent again.
 const LAST_PART: f64 = 0.1;
 
-/// The first wait between attempts, and the longest.
+/// The first wait between attempts, and the maximum.
 const WAITS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3600));
-/// The longest wait in the last part of the life, and without any certificate.
+/// Maximum wait in the last part of the lifetime, and without any certificate.
 const URGENT_WAIT: Duration = Duration::from_secs(3600);
-/// The longest wait after a refusal without any certificate, where somebody may be standing by.
+/// Maximum wait after a refusal without any certificate, because somebody may be standing by.
 const REFUSED_WAIT: Duration = Duration::from_secs(15 * 60);
-/// A certificate that lives only minutes is renewed as often within its life as one that lives for months.
+/// Minimum wait. A certificate with a lifetime of minutes gets as many attempts in its lifetime as one of months.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// So many of the first and of the longest waits fit into a life.
+/// How many of the first and of the maximum waits fit into a lifetime.
 const WAITS_IN_A_LIFE: (u32, u32) = (360, 36);
 
 /// The validity of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// From when it is valid.
+    /// Beginning of the validity.
     pub not_before: SystemTime,
-    /// Until when it is valid.
+    /// End of the validity.
     pub not_after: SystemTime,
 }
 
 impl Validity {
-    /// How long it is valid.
+    /// Returns the length of the validity.
     pub fn lifetime(&self) -> Duration {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
 
-    /// When it is renewed: after two thirds of its life, earlier or later by up to 5 % as `name` decides.
+    /// Returns when the certificate is renewed: after two thirds of its lifetime, up to 5 % earlier or later depending on `name`.
     pub fn renewal(&self, name: &str) -> SystemTime {
         let part = RENEWAL + SPREAD * spread_of(name);
         self.not_before + self.lifetime().mul_f64(part)
     }
 
-    /// When somebody should know that it has not been renewed.
+    /// Returns when a person is notified that the certificate was not renewed.
     pub fn attention(&self, name: &str) -> SystemTime {
         let renewal = self.renewal(name);
         let left = self.not_after.duration_since(renewal).unwrap_or_default();
         renewal + left.mul_f64(ATTENTION)
     }
 
-    /// Whether it is over.
+    /// Whether the validity has ended.
     pub fn has_expired(&self, now: SystemTime) -> bool {
         now > self.not_after
     }
@@ -67,16 +67,16 @@ impl Validity {
 /// The reason for a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryReason {
-    /// The server was not reached, or could not answer properly.
+    /// The server was not reached, or did not answer properly.
     Failure,
-    /// The server has understood and refused.
+    /// The server has understood and refused the request.
     Refusal,
 }
 
-/// How long to wait after so many failures in a row, the last one included. `validity` is that of the certificate in use.
+/// Returns the wait after this number of failures in a row. `validity` is that of the certificate in use.
 ///
-/// The wait is drawn at random from the upper half of a ceiling that doubles from 1 minute to 6 hours; of lives shorter than nine
-/// days the ceiling is a part. A refusal goes to the longest ceiling at once, because only people change its cause.
+/// The wait is drawn at random from the upper half of an interval that doubles from 1 minute to 6 hours; for lifetimes shorter than nine
+/// days its maximum is a fraction of the lifetime. A refusal leads to the maximum at once, because only people can remove its cause.
 pub fn retry_wait(
     failures: u32,
     reason: RetryReason,
@@ -105,7 +105,7 @@ pub fn retry_wait(
     ceiling.max(SHORTEST_WAIT).mul_f64(0.5 + 0.5 * random.f64())
 }
 
-/// A number between -1 and 1 that is always the same for a name.
+/// Returns a number between -1 and 1 that depends only on the name.
 fn spread_of(name: &str) -> f64 {
     let hash = digest(&SHA256, name.as_bytes());
     let first = hash.as_ref().first_chunk().copied().unwrap_or_default();
@@ -137,7 +137,7 @@ mod tests {
             .map(|since| since.as_secs_f64() / 86_400.0)
             .collect();
         assert!(days.iter().all(|day| (55.5..=64.5).contains(day)), "{days:?}");
-        // Each day of the nine has its share.
+        // Each day of the nine gets its share.
         for day in 56_u32..64 {
             let begin = f64::from(day);
             let share = days.iter().filter(|at| (begin..begin + 1.0).contains(*at)).count();
@@ -170,7 +170,7 @@ mod tests {
             (1, RetryReason::Failure, None, at(0), 60),
             (20, RetryReason::Failure, None, at(0), 3600),
             (1, RetryReason::Refusal, None, at(0), 900),
-            // One that has expired is none.
+            // An expired certificate counts as none.
             (20, RetryReason::Failure, Some(&minute), at(61), 3600),
             (1, RetryReason::Refusal, Some(&minute), at(61), 900),
         ] {

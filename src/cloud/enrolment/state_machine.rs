@@ -1,8 +1,8 @@
-//! Enrolment as a state machine: what is asked for, when the next attempt is due, and why there is no certificate yet.
+//! The state machine of enrolment: what is requested, when the next attempt is due, and why there is no certificate yet.
 //!
-//! It holds no timer, no socket and no key. Every decision follows from the certificate that is there and from a small record on disk,
-//! which is written before a request goes out and after its answer is understood: a power cut between any two steps leaves a state
-//! from which the same request is repeated, or the work is found done.
+//! It holds no timer, no socket and no key. Every decision follows from the current certificate and a small record on disk, which is
+//! written before a request is sent and after its answer is processed. After a power cut between any two steps, either the same request is
+//! repeated or the work is found done.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -16,9 +16,9 @@ use super::texts::MethodTexts;
 use crate::cloud::state_file::StateFile;
 use crate::problem::Problem;
 
-/// No wait is longer.
+/// Maximum wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// A next attempt so far away was written under another clock.
+/// An attempt scheduled further ahead than this was scheduled with a wrong clock.
 const OTHER_CLOCK: Duration = Duration::from_secs(25 * 3600);
 
 /// The certificate in use.
@@ -32,7 +32,7 @@ pub struct Current<'a> {
     pub validity: Validity,
 }
 
-/// All that the next step depends on.
+/// Everything that the next step depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
     /// The certificate in use, expired or not.
@@ -41,54 +41,54 @@ pub struct Situation<'a> {
     pub bootstrap: Option<Credential>,
     /// The credential for a renewal, if there is one.
     pub renewal: Option<Credential>,
-    /// Texts about the method in use.
+    /// Texts about the configured method.
     pub texts: &'static MethodTexts,
-    /// The time; `None` while the clock is unset.
+    /// The current time; `None` while the clock is unset.
     pub now: Option<SystemTime>,
 }
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The clock is unset: neither the server's certificate nor the gateway's can be judged.
+    /// Wait: the clock is unset, so neither the server's certificate nor the gateway's can be verified.
     WaitForClock,
-    /// Nothing is to be done before then.
+    /// Nothing to do before this time.
     Sleep(SystemTime),
-    /// A certificate is to be asked for now, with this credential.
+    /// Request a certificate now, with this credential.
     Ask(Purpose, Credential),
     /// Only a person can help.
     NeedsPerson(Problem),
 }
 
-/// How enrolment stands, for the status.
+/// The progress of a request, for the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The reason for the certificate that is being asked for.
+    /// The purpose of the requested certificate.
     pub purpose: Purpose,
-    /// Since when it is asked for.
+    /// When it was first requested.
     pub since: SystemTime,
-    /// The next attempt.
+    /// The time of the next attempt.
     pub next: SystemTime,
     /// Failed attempts in a row.
     pub failures: u32,
-    /// Why the last attempt brought none; `None` before the first one is over.
+    /// Why the last attempt failed; `None` before the first one has ended.
     pub problem: Option<Problem>,
 }
 
-/// The machine and its record.
+/// The state machine and its record.
 #[derive(Debug)]
 pub struct Enrolment {
     file: StateFile<Record>,
     record: Option<Record>,
-    /// The wait for the next attempt is cut short.
+    /// Whether to make the next attempt without waiting.
     skip_wait: bool,
-    /// A certificate is renewed that is not due yet.
+    /// Whether to renew a certificate that is not due yet.
     renew_early: bool,
     random: fastrand::Rng,
 }
 
 impl Enrolment {
-    /// The machine as the record at `path` left it. A record that cannot be read costs the waits, nothing more.
+    /// Restores the state machine from the record at `path`. If the record cannot be read, only the waits are lost.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let file = StateFile::new(
             path,
@@ -110,18 +110,18 @@ impl Enrolment {
         }
     }
 
-    /// An operator wants a new certificate now, whether one is due or not.
+    /// Requests a new certificate now, whether one is due or not. Called for an operator.
     pub fn ask_now(&mut self) {
         self.skip_wait = true;
         self.renew_early = true;
     }
 
-    /// The cause of a failure may be gone: if an attempt is waited for, it is made now.
+    /// Makes the next attempt now, if one is scheduled: the cause of a failure may be gone.
     pub fn retry_now(&mut self) {
         self.skip_wait = true;
     }
 
-    /// Decides what to do.
+    /// Decides the next step.
     pub fn next(&mut self, situation: &Situation) -> Step {
         let Some(now) = situation.now else {
             return Step::WaitForClock;
@@ -167,24 +167,24 @@ impl Enrolment {
         if now >= renewal || renew_early || has_begun {
             return with(Purpose::Renewal, situation.renewal, no_renewal);
         }
-        // Whatever was asked for before is there.
+        // The earlier request has been fulfilled.
         self.clear();
         Err(Step::Sleep(renewal))
     }
 
-    /// When the next attempt is due, if that is not now. A time that no wait reaches was written under another clock.
+    /// Returns when the next attempt is due, if that is in the future. A time beyond the maximum wait was written with a wrong clock.
     fn next_attempt(&self, now: SystemTime) -> Option<SystemTime> {
         let next = self.record.as_ref()?.next()?;
         let wait = next.duration_since(now).ok()?;
         (!wait.is_zero() && wait < OTHER_CLOCK).then_some(next)
     }
 
-    /// Notes that a request is about to go out. From here on an answer may be lost.
+    /// Records that a request is about to be sent. From here on, an answer may be lost.
     pub fn begin_attempt(&mut self) {
         self.change(|record| record.is_outstanding = true);
     }
 
-    /// The issuer wants the same request again after this time.
+    /// Records that the issuer wants the same request again after this time.
     pub fn wait(&mut self, wait: Duration, texts: &MethodTexts, now: SystemTime) {
         let next = now + wait.min(LONGEST_WAIT);
         self.change(|record| {
@@ -195,7 +195,7 @@ impl Enrolment {
         });
     }
 
-    /// The attempt brought no certificate, or one that cannot be used. `validity` is that of the certificate in use.
+    /// Records that the attempt brought no certificate, or an unusable one. `validity` is that of the certificate in use.
     pub fn fail(&mut self, failure: &Failure, credential: Credential, validity: Option<&Validity>, now: SystemTime) {
         let Some(record) = self.record.clone() else {
             return;
@@ -222,12 +222,12 @@ impl Enrolment {
         });
     }
 
-    /// The certificate is in its place.
+    /// Records that the certificate is installed.
     pub fn succeed(&mut self) {
         self.clear();
     }
 
-    /// Returns the progress of the request; `None` while there is none. `now` decides whether a person should be told.
+    /// Returns the progress of the request; `None` if there is none.
     pub fn progress(&self, situation: &Situation) -> Option<Progress> {
         let record = self.record.as_ref()?;
         let now = situation.now?;

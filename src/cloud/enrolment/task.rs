@@ -1,7 +1,7 @@
-//! The task of enrolment: asks the issuer when the state machine says so, and puts the certificate into its place.
+//! The task of enrolment: asks the issuer when the state machine says so, and installs the certificate.
 //!
-//! From there on it goes the way of any certificate file: the identity's task takes it, and a renewed one is proven on a connection
-//! of its own before it replaces the one in use.
+//! From then on it is treated like any certificate file: the identity's task reads it, and a renewed certificate is tried on a separate
+//! connection before it replaces the one in use.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,16 +28,16 @@ use crate::problem::{Problem, Remedy};
 use crate::retry::RetryListener;
 use crate::status::{EnrolmentDetails, IdentityPart, IdentityPhase};
 
-/// Timers stand still while the machine sleeps, so a far-off renewal is looked at again this often.
+/// Maximum sleep. Timers stand still while the machine is suspended, so a distant renewal is checked this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
-/// Between two attempts, however often an operator or the network asks for one.
+/// Minimum time between two attempts, however often an operator or the network asks for one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// The shortest wait between two looks.
+/// Minimum sleep between two steps.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// Between a certificate that was issued and the next request, whatever its validity says.
+/// Minimum time between an issued certificate and the next request, whatever its validity.
 const PAUSE_AFTER_ISSUE: Duration = Duration::from_secs(5);
 
-/// The parts of the task.
+/// The task of enrolment.
 pub struct EnrolmentTask {
     method: Box<dyn Method>,
     installation: Installation,
@@ -52,9 +52,9 @@ pub struct EnrolmentTask {
     report: watch::Sender<Option<EnrolmentDetails>>,
     /// When the last attempt began.
     last_attempt: Option<Instant>,
-    /// Whether the last attempt has not reached the server, so that a change of the network may matter.
+    /// Whether the last attempt did not reach the server, so that a network change is a reason to try again.
     was_unreachable: bool,
-    /// The attempts that are not reported yet.
+    /// The attempts that were not reported yet.
     ended: EndedAttempts,
 }
 
@@ -68,7 +68,7 @@ struct EndedAttempts {
 
 /// The channels that enrolment receives from.
 pub struct EnrolmentInputs {
-    /// The roots that AWS's servers are verified with.
+    /// The roots for verifying AWS's servers.
     pub roots: Arc<RootCertStore>,
     /// The clock.
     pub clock: SharedClock,
@@ -78,9 +78,9 @@ pub struct EnrolmentInputs {
     pub steps: watch::Receiver<u64>,
     /// The identity in use.
     pub identity: IdentityReceiver,
-    /// Whether the token has shown its key.
+    /// Whether the token's key is available.
     pub identity_part: watch::Receiver<IdentityPart>,
-    /// Receives an operator's request for an attempt, if one is waited for.
+    /// Receives an operator's request to make a pending attempt now.
     pub retry: RetryListener,
     /// Receives an operator's request for a new certificate.
     pub renewal: RetryListener,
@@ -88,14 +88,14 @@ pub struct EnrolmentInputs {
     pub recovery: RecoveryListener,
 }
 
-/// The outcome of an attempt that has not failed.
+/// The outcome of an attempt that did not fail.
 enum Obtained {
     Installed(Box<Offered>),
     Wait(Duration),
 }
 
 impl EnrolmentTask {
-    /// Prepares the task; how far it has come appears in the returned channel. `None` where nothing is enrolled.
+    /// Creates the task, and a channel that reports its progress. `None` if enrolment is off.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
         let method = method_of(config, inputs.connector, &inputs.roots, &inputs.clock)?;
         let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
@@ -124,7 +124,7 @@ impl EnrolmentTask {
         Some((task, receiver))
     }
 
-    /// Runs for as long as the daemon does.
+    /// Runs until the daemon ends.
     pub async fn run(mut self) {
         loop {
             let (step, installed) = self.decide();
@@ -155,7 +155,7 @@ impl EnrolmentTask {
         }
     }
 
-    /// Makes the next attempt now, but not sooner than `RETRY_INTERVAL` after the last one.
+    /// Makes the next attempt now, but no sooner than `RETRY_INTERVAL` after the last one.
     async fn retry_now(&mut self) {
         if let Some(last) = self.last_attempt {
             tokio::time::sleep_until(last + RETRY_INTERVAL).await;
@@ -163,7 +163,7 @@ impl EnrolmentTask {
         self.machine.retry_now();
     }
 
-    /// The next step; `None` while the token has not shown its key, without which there is no request.
+    /// Decides the next step; `None` while the token's key is not available, because no signing request can be made without it.
     fn decide(&mut self) -> (Option<Step>, Option<InstalledCertificate>) {
         let has_key = self.identity_part.borrow_and_update().phase != IdentityPhase::NoKey;
         let request = self.installation.signing_request().filter(|_| has_key);
@@ -202,7 +202,7 @@ impl EnrolmentTask {
             Ok(Obtained::Wait(_)) => {}
             Err(_) => self.ended.failed += 1,
         }
-        // The attempt answers all requests for one that have come meanwhile.
+        // The attempt answers all requests for one that have arrived meanwhile.
         self.renewal.forget();
         let now = self.clock.aws_now();
         self.was_unreachable = matches!(&outcome, Err(failure) if failure.kind == FailureKind::Unreachable);
@@ -211,7 +211,7 @@ impl EnrolmentTask {
             Ok(Obtained::Installed(offered)) => {
                 self.machine.succeed();
                 self.method.finish();
-                // Before the identity's task sees the file.
+                // This must happen before the identity's task sees the file.
                 self.report(None, None, None);
                 tokio::time::sleep(PAUSE_AFTER_ISSUE.min(lifetime(&offered) / 12)).await;
             }
@@ -223,7 +223,7 @@ impl EnrolmentTask {
         }
     }
 
-    /// Asks for a certificate, and puts it into its place.
+    /// Requests a certificate, and installs it.
     async fn obtain(
         &self,
         purpose: Purpose,
@@ -252,8 +252,8 @@ impl EnrolmentTask {
         }
     }
 
-    /// Tells the identity's task, and the journal if the problem is news. The attempts that have ended are counted in the same step:
-    /// whoever sees a higher count sees what has come of it.
+    /// Reports the progress to the identity's task, and a new problem to the journal. The attempts that have ended are counted in the same
+    /// step, so that whoever sees a higher count also sees the outcome.
     fn report(&mut self, since: Option<SystemTime>, next: Option<SystemTime>, problem: Option<Problem>) {
         let mut is_news = false;
         let ended = std::mem::take(&mut self.ended);

@@ -177,7 +177,7 @@ impl ConnectionSlot {
             .await;
     }
 
-    /// As [`shutting_down`](Self::shutting_down), without a borrow of the slot.
+    /// Like [`shutting_down`](Self::shutting_down), without borrowing the slot.
     pub fn shutdown(&self) -> impl Future<Output = ()> + use<> {
         let mut shutdown = self.connections.shutdown.subscribe();
         async move {
@@ -192,7 +192,7 @@ impl ConnectionSlot {
     }
 }
 
-/// The origin of a connection has as many as it may, and all of them are busy.
+/// The origin of a connection has used up its slots, and all of its connections are busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSlotError;
 

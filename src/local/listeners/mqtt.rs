@@ -1,5 +1,5 @@
-//! The MQTT listeners: the Unix socket, where the kernel identifies the program, and a loopback address, where the password of its
-//! CONNECT does. Off unless configured.
+//! The MQTT listeners, off unless configured: the Unix socket, where the kernel identifies the program, and a loopback address, where the
+//! password in CONNECT identifies it.
 
 use std::fmt;
 use std::fs;
@@ -29,7 +29,7 @@ use crate::problem::Problem;
 /// Time between two attempts to bind.
 const BIND_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The next step where a listener cannot be bound.
+/// The next step if a listener cannot be bound.
 const BIND_STEP: &str = "end the program that has it (ss -xlp, ss -tlnp), or change [local-mqtt]";
 /// How long a connection may be silent before its CONNECT.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
     accept_connections(Rc::new(MqttAddress { listener, context }), connections).await;
 }
 
-/// Binds, trying again while that fails.
+/// Binds, and tries again for as long as that fails.
 async fn bind_patiently<T, F: Future<Output = Result<T, String>>>(
     context: &ApiContext,
     shown: &str,
@@ -126,7 +126,7 @@ async fn bind_patiently<T, F: Future<Output = Result<T, String>>>(
     }
 }
 
-/// Binds the Unix socket, replacing one that an earlier run left behind. The instance lock is held, so that no other run has it.
+/// Binds the Unix socket, replacing one that an earlier run left behind. The instance lock is held, so no other run is using it.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

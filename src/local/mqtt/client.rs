@@ -25,7 +25,7 @@ pub(super) struct Client {
     pub(super) identity: Identity,
     pub(super) slot: ConnectionSlot,
     pub(super) mailbox: Rc<Mailbox>,
-    /// Work that was done for the client beyond one unit for each packet, since it was last counted.
+    /// Cost of the client's packets beyond one unit each, since it was last counted.
     pub(super) cost: u32,
     /// Set once CONNECT is accepted.
     pub(super) session: Option<Session>,
@@ -35,10 +35,10 @@ pub(super) struct Client {
 pub(super) struct Session {
     pub(super) caller: Caller,
     pub(super) account: Account,
-    /// The account as the limits have it.
+    /// The account that limits apply to.
     pub(super) reader: Rc<str>,
     pub(super) key: ClientKey,
-    /// The client in messages.
+    /// The client's name in messages.
     pub(super) name: Rc<str>,
     /// This gateway's thing name.
     pub(super) thing: String,
@@ -47,13 +47,13 @@ pub(super) struct Session {
     pub(super) subacks: Vec<PendingSuback>,
     /// Messages that were sent and not acknowledged, by packet identifier.
     pub(super) in_flight: HashMap<u16, InFlight>,
-    /// Messages of the client that may come back.
+    /// Messages of the client that AWS may send back.
     pub(super) own: OwnMessages,
     /// Messages that the session has stored.
     pub(super) stored: StoredMessages,
-    /// Until when no packet is read, because the client sends too many.
+    /// Time until which no packet is read, because the client sends too fast.
     pub(super) pause: Option<Instant>,
-    /// Messages that the inbox had dropped when they were last counted.
+    /// The inbox's number of dropped messages when it was last read.
     pub(super) dropped: u64,
 }
 
@@ -88,13 +88,13 @@ impl Client {
 }
 
 impl Session {
-    /// Returns the thing name as it is now.
+    /// Returns the current thing name.
     pub(super) fn thing(&self, context: &ApiContext) -> String {
         context.thing_name.known().unwrap_or_else(|| self.thing.clone())
     }
 }
 
-/// The error of a client without a session; the protocol lets no such request through.
+/// Returns the error for a client without a session. The protocol never lets such a request through.
 pub(super) fn no_session() -> Refusal {
     Refusal::new(
         crate::mqtt::ReasonCode::UNSPECIFIED_ERROR,

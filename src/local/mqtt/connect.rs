@@ -1,4 +1,4 @@
-//! Decides about CONNECT: who the client is, and whether it may connect.
+//! Handles CONNECT: identifies the client and decides whether it may connect.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -45,7 +45,7 @@ impl Client {
         check_client_id(&connect.client_id)?;
         let context = self.context.clone();
         if !context.access.borrow().has_rule_for(&caller) {
-            // The error names the rule that is missing, and the journal gets the decision.
+            // The error names the missing rule, and the journal gets the decision.
             let topic = context.thing_name.known().unwrap_or_else(|| topic::THING.to_owned()) + "/#";
             context.authorize(&caller, Permission::Publish(&topic), "")?;
         }
@@ -107,7 +107,7 @@ impl Client {
             context.inbox.restore_client_filter(&inbox, filter);
             subscriptions.insert(filter.filter.clone(), options_of(filter), filter.identifier);
         }
-        // A client that is connected keeps its slot.
+        // A client that is already connected keeps its slot.
         self.slot.mark_busy().keep();
         self.session = Some(Session {
             account: caller.message_account(),
@@ -144,7 +144,7 @@ impl Client {
         }
     }
 
-    /// Returns who the client is.
+    /// Returns the client's identity.
     fn authenticate(&self, connect: &Connect) -> Result<Caller, Refusal> {
         if let Identity::Peer(caller) = &self.identity {
             return Ok(caller.clone());
@@ -178,10 +178,10 @@ impl Client {
     }
 }
 
-/// Seconds for which the client wants its session to be kept after the connection.
+/// Returns how many seconds the client wants its session to outlive the connection.
 fn requested_expiry(connect: &Connect) -> u32 {
     if connect.version == ProtocolVersion::V3_1_1 {
-        // A session of MQTT 3.1.1 has no end of its own unless it is clean (MQTT-3.1.2-6).
+        // A session of MQTT 3.1.1 never expires unless it is clean (MQTT-3.1.2-6).
         return if connect.clean_start { 0 } else { u32::MAX };
     }
     let expiry = connect.properties.iter().find_map(|property| match property {
@@ -191,7 +191,7 @@ fn requested_expiry(connect: &Connect) -> u32 {
     expiry.unwrap_or(0)
 }
 
-/// Refuses a client identifier that AWS IoT would not accept, or that cannot be shown.
+/// Refuses a client identifier that AWS IoT would not accept, or that contains unprintable characters.
 fn check_client_id(client_id: &str) -> Result<(), Refusal> {
     let words = if client_id.len() > MAX_CLIENT_ID {
         format!(

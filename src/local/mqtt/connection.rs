@@ -1,4 +1,4 @@
-//! Drives one connection: bytes in, decisions, bytes out.
+//! Drives one connection: reads bytes, handles packets, and writes the responses.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -20,18 +20,18 @@ use crate::local::context::ApiContext;
 use crate::local::listeners::ConnectionSlot;
 use crate::mqtt::{Action, Close, CloseCause, MAX_OUTPUT, MAX_PACKET, ReasonCode};
 
-/// Bytes that are read at once. They are read into the stack, so that an idle connection has no buffer.
+/// Number of bytes per read. The buffer is on the stack, so an idle connection has none.
 const READ_SIZE: usize = 8 * 1024;
 /// Packets that are handled in a row before other connections and HTTP requests get their turn.
 const PACKETS_PER_TURN: u32 = 16;
-/// A client is cut off if it reads nothing for this long while there is something to write.
+/// A client is disconnected if it reads nothing for this long while there is something to write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the last bytes may take.
+/// Time limit for writing the last bytes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The end of a turn.
 enum Turn {
-    /// Nothing is left to do until something comes.
+    /// There is nothing to do until something arrives.
     Idle,
     /// There is more to do.
     More,
@@ -54,7 +54,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut client = Client::new(context, identity, slot);
     let close = drive(&mut client, &mut stream).await;
-    // What the client is told at the end. It need not listen.
+    // The last packet to the client, which need not read it.
     let _ = timeout(CLOSE_TIMEOUT, async {
         let output = client.server.output().split();
         stream.write_all(&output).await?;
@@ -64,7 +64,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     end(client, close);
 }
 
-/// Drives the connection until it ends; `None` if CONNECT was refused.
+/// Drives the connection until it ends. Returns `None` if CONNECT was refused.
 async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &mut S) -> Option<Close> {
     let mut input = BytesMut::new();
     let mut written = Instant::now();
@@ -76,7 +76,7 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
     loop {
         match turn(client, &mut input).await {
             Turn::End(close) => return close.map(|close| *close),
-            // Other tasks get their turn, and the output is written meanwhile.
+            // Lets other tasks run; the output is written meanwhile.
             Turn::More if client.server.output().len() <= MAX_OUTPUT => {
                 yield_now().await;
                 if client.server.output().is_empty() {
@@ -126,7 +126,7 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
     }
 }
 
-/// Handles what has come, and sends what is due.
+/// Handles the packets that have arrived, and sends what is due.
 async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     let mut packets = 0;
     loop {
@@ -204,14 +204,14 @@ async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// Whether more bytes of the client are read now.
+/// Whether more bytes may be read from the client now.
 fn reads(client: &mut Client, input: &BytesMut) -> bool {
     let has_room = input.len() <= usize::try_from(MAX_PACKET).unwrap_or(usize::MAX);
     let is_read = !client.server.is_waiting() && client.server.output().len() <= MAX_OUTPUT;
     has_room && is_read && !client.is_paused(Instant::now())
 }
 
-/// When something is due though nothing comes.
+/// Returns when a timer is due next, if nothing arrives before.
 fn next_deadline(client: &mut Client, written: Instant) -> Option<Instant> {
     let waits_for_write = !client.server.output().is_empty();
     let times = [
@@ -249,13 +249,13 @@ fn end(mut client: Client, close: Option<Close>) {
         CloseCause::Breach(_) | CloseCause::KeepAlive | CloseCause::ClientTooNarrow => {
             log.cut_client(&name, &close.cause.to_string());
         }
-        // The request that was refused has a line of its own.
+        // A refused request has a journal line of its own.
         CloseCause::Refused(_) => log.cut_client(&name, "MQTT 3.1.1 has no other answer to a request that is refused"),
         cause => log::debug!("local-mqtt: {name}: {cause}"),
     }
     let Some(session) = client.session.take() else { return };
     let is_current = client.context.mqtt.registry.disconnect(&session.key, &client.mailbox);
-    // Programs connect again at once when gatepost is restarted, so that their wills would say what is not so.
+    // Programs reconnect at once when gatepost restarts, so publishing their wills would be wrong.
     let is_ending = matches!(close.cause, CloseCause::ByServer(ReasonCode::SERVER_SHUTTING_DOWN));
     if let Some(due) = close.will.filter(|_| !is_ending) {
         will::publish_due(&client.context, &session, due);
@@ -272,7 +272,7 @@ fn end(mut client: Client, close: Option<Close>) {
         if !stored.done.is_empty() {
             context.inbox.acknowledge_stored(&name, stored.done).await;
         }
-        // A later connection of the same client may have the session already.
+        // A later connection of the same client may already have the session.
         if is_current && !context.mqtt.registry.is_connected(&key) {
             context.inbox.leave_session(&name, expiry).await;
         }
@@ -280,7 +280,7 @@ fn end(mut client: Client, close: Option<Close>) {
 }
 
 impl Client {
-    /// Reads a client more slowly that sends more packets than its account may.
+    /// Slows down reading from a client that sends more packets than its account may.
     fn pace(&mut self, packets: u32, now: Instant) {
         let Some(session) = &mut self.session else { return };
         let delay = self.context.rate_limiter.packet_delay(&session.caller, packets);

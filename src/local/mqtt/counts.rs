@@ -1,4 +1,4 @@
-//! Counts what the MQTT listeners have done since the start.
+//! Counters of the MQTT listeners.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ pub struct MqttCounts {
     pub connected: Cell<u64>,
     /// CONNECT packets that were refused.
     pub refused: Cell<u64>,
-    /// Connections that gatepost ended: a breach of the protocol, silence, or a program that does not read or acknowledge.
+    /// Connections that gatepost ended because of a protocol violation, silence, or a program that does not read or acknowledge.
     pub cut: Cell<u64>,
     /// Messages of programs at QoS 1 that are in the outbox.
     pub stored: Cell<u64>,
@@ -21,7 +21,7 @@ pub struct MqttCounts {
     pub qos0_dropped: Cell<u64>,
     /// Messages that were sent to programs.
     pub delivered: Cell<u64>,
-    /// Messages to programs that were dropped: they did not read, or accept no packet of that size.
+    /// Messages to programs that were dropped, because the program did not read or does not accept packets of that size.
     pub delivery_dropped: Cell<u64>,
 }
 

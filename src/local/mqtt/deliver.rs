@@ -1,4 +1,4 @@
-//! Messages to clients, and clients that do not take them.
+//! Delivers messages to clients, and disconnects clients that do not acknowledge them.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -12,16 +12,16 @@ use crate::messages::QueuedMessage;
 use crate::mqtt::{Close, Delivery, NotDelivered, ReasonCode, Server};
 use crate::qos::Qos;
 
-/// A client is cut off if it has not acknowledged a message for this long: AWS gets its acknowledgements in the order of the
-/// messages, so that those of other programs wait for this one.
+/// A client is disconnected if it has not acknowledged a message for this long. AWS gets its acknowledgements in the order of the messages,
+/// so those of other programs wait for this one.
 const ACK_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same while AWS sends nothing to any program until a message is acknowledged.
+/// The same limit while AWS sends nothing to any program until a message is acknowledged.
 const BLOCKING_ACK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two looks at these.
+/// Interval between checks of these limits.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// Sends messages from the inbox, as many as the client accepts now.
+    /// Sends as many messages from the inbox as the client accepts now.
     pub(super) fn deliver(&mut self) {
         let now = self.context.inbox.now();
         let log = &self.context.mqtt.log;
@@ -57,7 +57,7 @@ impl Client {
         }
     }
 
-    /// Handles PUBACK. A client that answers with a failure does not have the message.
+    /// Handles PUBACK. A PUBACK with a failure code means that the client does not have the message.
     pub(super) fn acknowledged(&mut self, packet_id: u16, code: ReasonCode) {
         let in_flight = self
             .session
@@ -67,13 +67,13 @@ impl Client {
         if !code.is_failure() {
             in_flight.ack.mark_taken();
         }
-        // A message that the client refuses is not sent again either (MQTT-4.4.0-2).
+        // A message that the client refuses is not sent again (MQTT-4.4.0-2).
         if let Some(session) = &mut self.session {
             session.stored.done.extend(in_flight.stored);
         }
     }
 
-    /// Deletes the stored messages that the client has.
+    /// Deletes the stored messages that the client has acknowledged.
     pub(super) async fn delete_stored(&mut self) {
         let Some(session) = &mut self.session else { return };
         let done = std::mem::take(&mut session.stored.done);
@@ -82,13 +82,13 @@ impl Client {
         }
     }
 
-    /// Whether messages wait for the client, so that its time runs.
+    /// Whether messages wait for the client, so that its time limit applies.
     pub(super) fn is_awaited(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| !session.in_flight.is_empty() || session.inbox.oldest().is_some())
     }
 
-    /// Ends the connection if the client does not take or acknowledge its messages.
+    /// Ends the connection if the client does not accept or acknowledge its messages.
     pub(super) fn check_acknowledgements(&mut self) -> Option<Close> {
         let session = self.session.as_ref()?;
         let in_flight = session.in_flight.values().filter(|one| one.ack.is_required());
@@ -112,10 +112,10 @@ impl Client {
     }
 }
 
-/// A message that was sent: under a packet identifier at QoS 1.
+/// The result of sending a message: its packet identifier at QoS 1.
 type Sent = Option<Option<u16>>;
 
-/// Sends a message; `None` if the client is not to get it.
+/// Sends a message. Returns `None` if the client must not get it.
 fn send(
     server: &mut Server,
     session: &Session,
@@ -140,7 +140,7 @@ fn send(
     let delivery = Delivery {
         topic: &message.topic,
         qos: found.qos,
-        // AWS clears the flag of what it sends because of an earlier subscription.
+        // AWS clears the flag of messages that it sends because of an existing subscription.
         retain: message.retained,
         subscription_identifiers: &found.identifiers,
         properties: &properties,
@@ -158,7 +158,7 @@ fn send(
 }
 
 impl Session {
-    /// Whether the message is one of the client's own that AWS sends back. That matters to subscriptions with No Local alone.
+    /// Whether the message is one that this client published and AWS sends back. This matters only to subscriptions with No Local.
     fn is_own(&mut self, queued: &QueuedMessage) -> bool {
         let message = &queued.message;
         !message.retained
@@ -166,7 +166,7 @@ impl Session {
             && self.own.contains(&message.topic, &message.payload, Instant::now())
     }
 
-    /// Records what has become of a message: it was sent, or is not sent at all.
+    /// Records that a message was sent, or will not be sent at all.
     fn record(&mut self, queued: QueuedMessage, sent: Sent) {
         let number = queued.stored.map(|(number, _)| number);
         match (sent, number) {

@@ -1,16 +1,16 @@
-//! The other end of a connection before its CONNECT.
+//! The identity of a connection's other end before its CONNECT.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::local::caller::Caller;
 
-/// The other end of a connection before its CONNECT.
+/// The identity of a connection's other end before its CONNECT.
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// A process that the kernel has identified.
     Peer(Caller),
-    /// A program that the password of its CONNECT identifies.
+    /// A program that is to be identified by the password in its CONNECT.
     Password(SocketAddr),
 }
 

@@ -1,4 +1,4 @@
-//! Counts and journal lines about MQTT clients. A client in a loop cannot fill the journal with them.
+//! Counters and journal lines about MQTT clients, rate-limited so that a client in a loop cannot fill the journal.
 
 use std::cell::RefCell;
 
@@ -6,10 +6,10 @@ use super::counts::{MqttCounts, count};
 use crate::event::{Event, journal};
 use crate::log_limiter::LogLimiter;
 
-/// Counts and journal lines.
+/// Counters and journal lines.
 #[derive(Debug, Default)]
 pub struct MqttLog {
-    /// Counts since the start.
+    /// Counters since the start.
     pub counts: MqttCounts,
     refused: RefCell<LogLimiter>,
     cut: RefCell<LogLimiter>,

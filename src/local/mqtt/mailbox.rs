@@ -1,4 +1,4 @@
-//! Messages of other tasks to a connection.
+//! Messages from other tasks to a connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,14 +7,14 @@ use tokio::sync::Notify;
 
 use crate::messages::SubmitError;
 
-/// News for a connection.
+/// The mailbox of a connection.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    /// Notified when there are any.
+    /// Notified when something was added.
     pub(super) signal: Rc<Notify>,
-    /// Messages at QoS 1 that are stored, or why not, by their packet identifiers.
+    /// Outcomes of QoS 1 messages, by packet identifier: stored, or the reason why not.
     stored: RefCell<Vec<(u16, Result<(), SubmitError>)>>,
-    /// Whether the client has connected again, and goes on with the session.
+    /// Set when the client has connected again; whether the new connection resumes the session.
     taken_over: Cell<Option<bool>>,
 }
 
@@ -25,7 +25,7 @@ impl Mailbox {
         self.signal.notify_one();
     }
 
-    /// Takes the reported outcomes.
+    /// Takes the outcomes that were reported.
     pub(super) fn take_stored(&self) -> Vec<(u16, Result<(), SubmitError>)> {
         self.stored.take()
     }
@@ -36,7 +36,7 @@ impl Mailbox {
         self.signal.notify_one();
     }
 
-    /// Whether the same client has connected again, and goes on with the session.
+    /// Returns whether the session is resumed, if the same client has connected again.
     pub(super) fn taken_over(&self) -> Option<bool> {
         self.taken_over.get()
     }

@@ -1,10 +1,10 @@
-//! Serves programs that speak MQTT. To a program gatepost looks like AWS IoT Core's own endpoint; behind it are the outbox, the
-//! inbox and the one session with AWS.
+//! Serves programs that speak MQTT. To a program gatepost looks like the endpoint of AWS IoT Core; behind it are the outbox, the inbox and
+//! the one session with AWS.
 //!
 //! `listeners/mqtt` accepts connections and identifies their peers. `connection` drives the protocol (`crate::mqtt::Server`) of one
-//! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe`
-//! and `deliver` bring messages from the inbox, `will` publishes wills. Sessions that outlive their connection are durable
-//! subscriptions of the inbox; `stored` has the packet identifiers of their messages. The connections share `state`.
+//! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe` and
+//! `deliver` bring messages from the inbox, `will` publishes wills. A session that outlives its connection is a durable subscription of the
+//! inbox; `stored` derives the packet identifiers of its messages. The connections share `state`.
 
 mod client;
 mod connect;

@@ -1,10 +1,10 @@
-//! Subscription options, as the protocol has them and as a session stores them.
+//! Converts subscription options between the protocol and stored sessions.
 
 use crate::messages::SessionFilter;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::qos::Qos;
 
-/// Returns a subscription as the session stores it.
+/// Converts a subscription to the form in which a session stores it.
 pub(super) fn stored_filter(filter: &str, options: SubscriptionOptions, identifier: Option<u32>) -> SessionFilter {
     SessionFilter {
         filter: filter.to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn stored_filter(filter: &str, options: SubscriptionOptions, identifi
     }
 }
 
-/// Returns the options of a stored subscription.
+/// Converts a stored subscription back to its options.
 pub(super) fn options_of(stored: &SessionFilter) -> SubscriptionOptions {
     SubscriptionOptions {
         qos: stored.qos(),

@@ -1,7 +1,7 @@
 //! Recognises a client's own messages when AWS sends them back, for subscriptions with No Local.
 //!
-//! AWS has one client, the gateway, and sends everything back that the gateway is subscribed to. So the messages of a client are
-//! counted by topic and payload, and as many equal ones are taken for its own. If another client has published an equal message
+//! To AWS the gateway is a single client, and AWS sends back everything that the gateway is subscribed to. So the messages of each client
+//! are counted by topic and payload, and as many equal messages are taken for its own. If another client has published an equal message
 //! meanwhile, the two cannot be told apart, and need not be.
 
 use std::collections::hash_map::RandomState;
@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Messages that are remembered: a burst, or what waits while the gateway is offline.
+/// Maximum number of messages that are remembered: a burst, or what accumulates while the gateway is offline.
 const MAX_MESSAGES: usize = 4096;
 /// A message at QoS 0 comes back within this time or not at all.
 const QOS_0_TIME: Duration = Duration::from_secs(30);
 
-/// The messages of a client that may come back.
+/// Messages of a client that AWS may send back.
 #[derive(Debug, Default)]
 pub(super) struct OwnMessages {
     hasher: RandomState,
     counts: HashMap<u64, usize>,
-    /// In the order of publishing, with the time after which they do not come back any more.
+    /// Messages in the order of publishing, each with the time after which it is no longer expected.
     order: VecDeque<(u64, Option<Instant>)>,
 }
 
@@ -36,7 +36,7 @@ impl OwnMessages {
         self.order.push_back((hash, is_qos_0.then(|| now + QOS_0_TIME)));
     }
 
-    /// Whether a message that has come is one of the client's own.
+    /// Whether an incoming message is one of the client's own.
     pub(super) fn contains(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
         while matches!(self.order.front(), Some((_, Some(until))) if *until < now) {
             self.forget_oldest();

@@ -16,12 +16,12 @@ pub(super) struct PendingSuback {
 /// The answer to one filter.
 pub(super) enum Answer {
     Known(Granted),
-    /// AWS is asked for this filter; the quality of service is granted if it accepts.
+    /// AWS has been asked for this filter; this quality of service is granted if it accepts.
     Awaited(String, Qos),
 }
 
 impl PendingSuback {
-    /// Whether nothing is awaited any more.
+    /// Whether all answers are known.
     pub(super) fn is_complete(&self) -> bool {
         self.answers.iter().all(|answer| matches!(answer, Answer::Known(_)))
     }

@@ -1,4 +1,4 @@
-//! PUBLISH of clients: checked as over HTTP, then passed to the outbox or, at QoS 0, to the session.
+//! Handles PUBLISH of clients: checks it as over HTTP, then passes it to the outbox or, at QoS 0, to the session.
 
 use tokio::time::Instant;
 
@@ -63,7 +63,7 @@ impl Client {
         self.refuse_message(Some(packet_id), "", &refusal);
     }
 
-    /// Refuses a message: with the reason code in MQTT 5, by the end of the connection in MQTT 3.1.1. One at QoS 0 has no answer.
+    /// Refuses a message: with a reason code in MQTT 5, by ending the connection in MQTT 3.1.1. At QoS 0 there is no answer.
     fn refuse_message(&mut self, packet_id: Option<u16>, topic: &str, refusal: &Refusal) {
         let name = self.name();
         self.context.mqtt.log.refuse_message(&name, topic, &refusal.words);
@@ -73,10 +73,10 @@ impl Client {
     }
 }
 
-/// Returns the message that is to be published.
+/// Returns the message to publish.
 ///
 /// # Errors
-/// If no rule allows its topic, or AWS would not take it.
+/// If no rule allows its topic, or AWS would not accept it.
 pub(super) fn check_message(
     context: &ApiContext,
     caller: &Caller,
@@ -91,7 +91,7 @@ pub(super) fn check_message(
         topic::check_publish(response)
             .map_err(|reason| Refusal::new(ReasonCode::TOPIC_NAME_INVALID, format!("the response topic: {reason}")))?;
     }
-    // AWS keeps no message longer, and a message that expires at once was worth sending.
+    // AWS keeps no message longer than this, and even a message that expires at once is worth sending.
     properties.message_expiry = properties
         .message_expiry
         .map(|seconds| seconds.clamp(*EXPIRY_RANGE.start(), *EXPIRY_RANGE.end()));

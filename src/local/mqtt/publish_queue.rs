@@ -1,8 +1,8 @@
-//! The way of messages at QoS 1 from all MQTT connections to the outbox.
+//! Queues QoS 1 messages from all MQTT connections for the outbox.
 //!
-//! One task collects what the connections have received meanwhile and passes it to the store in batches, in the order of arrival,
-//! without waiting for the disk: the store commits all that has come during one fdatasync with the next one. A connection reads on
-//! meanwhile, up to its Receive Maximum.
+//! One task collects what the connections have received and passes it to the store in batches, in the order of arrival, without waiting for
+//! the disk: the store commits together whatever has arrived during an fdatasync. Meanwhile a connection continues to read, up to its
+//! Receive Maximum.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,9 +16,9 @@ use super::mailbox::Mailbox;
 use crate::messages::{Account, Message, Outbox, StoreError, SubmitError};
 use crate::problem::Problem;
 
-/// Messages of one batch: a job of the store must not delay other jobs.
+/// Maximum number of messages in a batch. One job of the store must not delay other jobs.
 const MAX_BATCH: usize = 128;
-/// Bytes of one batch, unless it is a single message.
+/// Maximum number of bytes in a batch, unless it is a single message.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 /// A message on its way to the outbox.
@@ -26,7 +26,7 @@ const MAX_BATCH_BYTES: usize = 64 * 1024;
 pub(super) struct Submission {
     pub(super) message: Message,
     pub(super) account: Account,
-    /// The connection that waits for the outcome, and the packet identifier. A will has none.
+    /// The connection that waits for the outcome, and the packet identifier. A will has neither.
     pub(super) answer_to: Option<(Rc<Mailbox>, u16)>,
 }
 
@@ -46,7 +46,7 @@ impl PublishQueue {
         }
     }
 
-    /// Passes a message on. The mailbox gets the outcome.
+    /// Adds a message. The outcome is reported to the mailbox.
     pub(super) fn push(&self, submission: Submission) {
         if let Err(unsent) = self.sender.send(submission) {
             let error = SubmitError::Unusable(Problem::wait("gatepost is ending"));
@@ -71,7 +71,7 @@ pub(super) async fn run(mut receiver: UnboundedReceiver<Submission>, log: Rc<Mqt
                 answers.push(next.answer_to);
                 batch.push((next.message, next.account));
             }
-            // This waits for its turn, and keeps the order; the outcome is awaited apart from it.
+            // This waits for its turn, which keeps the order; the outcome is awaited separately.
             match outbox.start_batch(batch).await {
                 Ok(outcome) => {
                     let log = log.clone();

@@ -1,5 +1,4 @@
-//! The way of messages at QoS 0 from all MQTT connections to the session: sent within seconds, or dropped and counted. They never
-//! touch the disk.
+//! Queues QoS 0 messages from all MQTT connections for the session: sent within seconds, or dropped and counted. They never touch the disk.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,11 +13,11 @@ use super::log::MqttLog;
 use crate::messages::{Message, Outbox};
 use crate::problem::Problem;
 
-/// How long a message may wait for the session, as over HTTP.
+/// Maximum time that a message waits for the session, as over HTTP.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that wait in all.
+/// Maximum number of bytes in the queue.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
-/// Messages of one account that wait: a burst of a program that starts, within AWS's rate.
+/// Maximum number of queued messages of one account: a burst of a program that starts, within AWS's rate.
 const MAX_OF_ACCOUNT: usize = 256;
 
 /// Messages that wait for the session.
@@ -37,7 +36,7 @@ struct Waiting {
 }
 
 impl Qos0Queue {
-    /// Adds a message; false if there is no room.
+    /// Adds a message. Returns false if there is no room.
     pub(super) fn push(&self, message: Message, account: &Rc<str>) -> bool {
         let mut waiting = self.waiting.borrow_mut();
         let bytes = self.bytes.get() + size(&message);
@@ -75,7 +74,7 @@ type Sent = oneshot::Receiver<Result<(), Problem>>;
 
 /// Passes messages to the session until the daemon ends.
 pub(super) async fn run(queue: Rc<Qos0Queue>, log: Rc<MqttLog>, outbox: Outbox) {
-    // A message whose receiver is dropped is not sent.
+    // A message is not sent if its receiver has been dropped.
     let mut outcomes: VecDeque<Sent> = VecDeque::new();
     loop {
         let next = tokio::select! {

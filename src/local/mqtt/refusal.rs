@@ -1,16 +1,16 @@
-//! Why a request of an MQTT client is refused.
+//! The reason why a request of an MQTT client is refused.
 
 use crate::local::access::AccessDeniedError;
 use crate::messages::{DurableSubscriptionError, SubmitError, SubscribeError};
 use crate::mqtt::ReasonCode;
 use crate::problem::Problem;
 
-/// Why a request is refused: the code for the program, and words for people.
+/// The reason why a request is refused: a code for the program, and a text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason code.
     pub code: ReasonCode,
-    /// The reason string of MQTT 5, and the cause in the journal.
+    /// The text: reason string in MQTT 5, and cause in the journal.
     pub words: String,
 }
 

@@ -1,4 +1,4 @@
-//! The MQTT clients that are connected, and the wills that wait for their delay.
+//! The connected MQTT clients, and the wills that wait for their delay.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::mailbox::Mailbox;
 use super::own::OwnMessages;
 
-/// A client: its account and its client identifier. Two accounts may use the same client identifier.
+/// Identifies a client: account and client identifier. Two accounts may use the same client identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey {
     /// The account.
@@ -18,19 +18,19 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
-/// The memory of a session while its client is away. It is lost with the process, and not needed for the promises.
+/// State of a session while its client is away. It is lost with the process; no promise depends on it.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Number of the last stored message that was sent; `None` if that is unknown.
     pub(super) sent: Option<i64>,
-    /// Messages of the client that may come back.
+    /// Messages of the client that AWS may send back.
     pub(super) own: OwnMessages,
 }
 
-/// Sessions of which something is remembered; more than the database keeps.
+/// Maximum number of sessions whose state is kept; more than the database can hold.
 const MAX_KEPT: usize = 1024;
 
-/// Returns the name of the durable subscription with the session of a client. Programs that speak HTTP cannot choose such a name.
+/// Returns the name of the durable subscription that holds a client's session. Programs that speak HTTP cannot choose such a name.
 pub fn session_name(key: &ClientKey) -> String {
     format!("mqtt:{}:{}", key.account, key.client_id)
 }
@@ -47,17 +47,17 @@ impl std::fmt::Debug for PendingWill {
     }
 }
 
-/// The clients by their keys.
+/// Clients and pending wills.
 #[derive(Debug, Default)]
 pub struct Registry {
     connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
-    /// The memory of sessions whose clients are away.
+    /// State of the sessions whose clients are away.
     kept: RefCell<HashMap<ClientKey, Kept>>,
 }
 
 impl Registry {
-    /// Registers a connection of the client. An earlier one ends; `resumes` says whether this one goes on with its session.
+    /// Registers a connection of the client, and ends an earlier one. `resumes` says whether the new connection resumes the session.
     pub fn connect(&self, key: &ClientKey, mailbox: &Rc<Mailbox>, resumes: bool) {
         let before = self.connected.borrow_mut().insert(key.clone(), mailbox.clone());
         if let Some(before) = before {
@@ -65,7 +65,7 @@ impl Registry {
         }
     }
 
-    /// Removes a connection, unless another one has taken its place; returns whether it was there.
+    /// Removes a connection unless another one has replaced it. Returns whether it was removed.
     pub fn disconnect(&self, key: &ClientKey, mailbox: &Rc<Mailbox>) -> bool {
         let mut connected = self.connected.borrow_mut();
         let is_current = connected.get(key).is_some_and(|known| Rc::ptr_eq(known, mailbox));
@@ -75,7 +75,7 @@ impl Registry {
         is_current
     }
 
-    /// Returns what is remembered of the session if it goes on.
+    /// Returns the kept state of the session if it is resumed.
     pub(super) fn begin_session(&self, key: &ClientKey, is_present: bool) -> Kept {
         let kept = self.kept.borrow_mut().remove(key);
         match is_present {
@@ -87,7 +87,7 @@ impl Registry {
         }
     }
 
-    /// Remembers this of a session, until its client is back.
+    /// Keeps the state of a session until its client is back.
     pub(super) fn keep(&self, key: ClientKey, kept: Kept) {
         let mut known = self.kept.borrow_mut();
         if known.len() < MAX_KEPT {
@@ -100,19 +100,19 @@ impl Registry {
         self.connected.borrow().contains_key(key)
     }
 
-    /// The connected clients.
+    /// Returns the number of connected clients.
     pub fn count(&self) -> usize {
         self.connected.borrow().len()
     }
 
-    /// Remembers a will that waits for its delay. `publish_now` publishes it before that.
+    /// Adds a will that waits for its delay. `publish_now` publishes it earlier.
     pub fn add_will(&self, key: ClientKey, waiting: JoinHandle<()>, publish_now: Box<dyn FnOnce()>) {
         let mut wills = self.wills.borrow_mut();
         wills.retain(|_, will| !will.waiting.is_finished());
         wills.insert(key, PendingWill { waiting, publish_now });
     }
 
-    /// Ends the wait of the client's will: it is not published if the session goes on, and at once if it ends.
+    /// Ends the wait of the client's will: the will is discarded if the session is resumed, and published at once if the session ends.
     pub fn end_will(&self, key: &ClientKey, session_ends: bool) {
         let Some(will) = self.wills.borrow_mut().remove(key) else {
             return;

@@ -22,25 +22,25 @@ use crate::problem::Problem;
 pub struct MqttState {
     configured: watch::Sender<LocalMqtt>,
     socket_path: PathBuf,
-    /// The socket of the address, if a socket unit holds it.
+    /// The socket of the loopback address, if a socket unit has passed one.
     inherited: RefCell<Option<TcpListener>>,
-    /// The sockets and addresses that are configured: whether each is bound, or what keeps it from that.
+    /// The configured sockets and addresses, each with the problem that keeps it from being bound.
     listeners: RefCell<BTreeMap<String, Option<Problem>>>,
-    /// The secrets of the administrator.
+    /// Secrets that the administrator has configured.
     pub tokens: MqttTokens,
-    /// The clients that are connected.
+    /// The connected clients.
     pub(super) registry: Registry,
-    /// Messages on their way to the outbox.
+    /// QoS 1 messages on their way to the outbox.
     pub(super) publish_queue: PublishQueue,
-    /// Messages at QoS 0 on their way to the session.
+    /// QoS 0 messages on their way to the session.
     pub(super) qos0_queue: Rc<Qos0Queue>,
-    /// Counts and journal lines.
+    /// Counters and journal lines.
     pub log: Rc<MqttLog>,
 }
 
 impl MqttState {
-    /// Creates the state of listeners as configured. The Unix socket is at `socket_path`. A socket unit may hold the
-    /// one of the address.
+    /// Creates the state of the configured listeners. The Unix socket is at `socket_path`. A socket unit may hold the socket of the
+    /// loopback address.
     pub fn new(config: LocalMqtt, socket_path: PathBuf, inherited: Option<TcpListener>) -> Self {
         Self {
             configured: watch::Sender::new(config),
@@ -64,7 +64,7 @@ impl MqttState {
         });
     }
 
-    /// The path of the Unix socket.
+    /// Returns the path of the Unix socket.
     pub fn socket_path(&self) -> &Path {
         &self.socket_path
     }
@@ -74,22 +74,22 @@ impl MqttState {
         self.configured.borrow().socket
     }
 
-    /// The address that programs can connect to.
+    /// Returns the address at which programs can connect.
     pub fn address(&self) -> Option<SocketAddr> {
         self.configured.borrow().listen
     }
 
-    /// Records that programs can connect at this socket or address, or what keeps them from that.
+    /// Records that programs can connect at this socket or address, or the problem that prevents it.
     pub fn report_listener(&self, place: &str, problem: Option<Problem>) {
         self.listeners.borrow_mut().insert(place.to_owned(), problem);
     }
 
-    /// Forgets what was recorded, because the configuration has changed.
+    /// Forgets the recorded listeners, because the configuration has changed.
     pub fn forget_listeners(&self) {
         self.listeners.borrow_mut().clear();
     }
 
-    /// Whether programs can connect at all that is configured.
+    /// Whether programs can connect to at least one configured listener.
     pub fn is_listening(&self) -> bool {
         let configured = *self.configured.borrow();
         let expected = usize::from(configured.socket) + usize::from(configured.listen.is_some());
@@ -97,12 +97,12 @@ impl MqttState {
         listeners.len() == expected && listeners.values().all(Option::is_none)
     }
 
-    /// Returns what keeps programs from connecting.
+    /// Returns the problem that prevents programs from connecting.
     pub fn problem(&self) -> Option<Problem> {
         Problem::joined(self.listeners.borrow().values().flatten().cloned().collect())
     }
 
-    /// Takes the socket of the address that a socket unit holds.
+    /// Takes the socket that a socket unit has passed.
     pub fn take_inherited(&self) -> Option<TcpListener> {
         self.inherited.borrow_mut().take()
     }
@@ -112,7 +112,7 @@ impl MqttState {
         self.configured.subscribe()
     }
 
-    /// The clients that are connected.
+    /// Returns the number of connected clients.
     pub fn client_count(&self) -> usize {
         self.registry.count()
     }

@@ -1,10 +1,10 @@
-//! Messages of a session that the database stores: their packet identifiers, and which of them may have been sent before.
+//! Tracks the stored messages of a session: their packet identifiers, and which of them may have been sent before.
 //!
-//! The packet identifier follows from the number of the stored message, so that it is the same after a restart without being
-//! stored (MQTT-4.4.0-1). Messages are sent in the order of their numbers and are deleted when they are acknowledged, so that after a
-//! restart only the oldest ones, as many as may be in flight, can have been sent before.
+//! The packet identifier is derived from the number of the stored message, so it survives a restart without being stored (MQTT-4.4.0-1).
+//! Messages are sent in the order of their numbers and are deleted when they are acknowledged. After a restart, therefore, only the oldest
+//! messages, as many as may be in flight, can have been sent before.
 
-/// Messages that may have been in flight when an earlier run ended: the server's window.
+/// Maximum number of messages in flight when an earlier run ended: the server's window.
 const MAX_IN_FLIGHT: u32 = 100;
 
 /// The stored messages of a session.
@@ -14,7 +14,7 @@ pub(super) struct StoredMessages {
     sent: Option<i64>,
     /// Number of the last message when the client connected.
     last: i64,
-    /// Messages that were sent on this connection while it is unknown what was sent before.
+    /// Messages that were sent on this connection while it was unknown what had been sent before.
     resent: u32,
     /// Messages to delete: acknowledged, expired, or no longer subscribed to.
     pub(super) done: Vec<i64>,
@@ -51,9 +51,9 @@ impl StoredMessages {
         }
     }
 
-    /// Number of the last message that was sent, for the next connection.
+    /// Returns the number of the last message that was sent, for the next connection.
     pub(super) fn watermark(&self) -> i64 {
-        // Where it is unknown what was sent before, the messages of that time are sent as repeated ones once more.
+        // If it is unknown what was sent before, the messages of that time are marked as duplicates once more.
         self.sent.unwrap_or(self.last)
     }
 }
@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn what_may_have_been_sent_before_is_sent_as_a_repeated_message() {
-        // The same run knows it exactly.
+        // Within the same run the number is known exactly.
         let mut stored = StoredMessages::new(Some(5), 9);
         assert!(stored.is_sent(5) && !stored.is_sent(6));
         stored.record_sent(6);
         assert!(stored.is_sent(6) && !stored.is_sent(7));
         assert_eq!(stored.watermark(), 6);
-        // After a restart it is what was stored before, as far as it can have been in flight.
+        // After a restart, the messages stored before count as sent, up to the number that may be in flight.
         let mut stored = StoredMessages::new(None, 2);
         assert!(stored.is_sent(2) && !stored.is_sent(3));
         for number in 1..=3 {

@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE of clients. SUBACK waits for AWS's answer while the session is connected.
+//! Handles SUBSCRIBE and UNSUBSCRIBE of clients. SUBACK waits for AWS's answer while the session is connected.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::qos::Qos;
 use crate::status::SessionPhase;
 use crate::topic::THING;
 
-/// How long SUBACK waits for AWS's answer. After that the filter is granted; AWS is asked for it in any case.
+/// Maximum time that SUBACK waits for AWS's answer. After that the filter is granted; gatepost subscribes to it at AWS in any case.
 const AWS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Filters that are handled in a row before other connections and HTTP requests get their turn: one packet may have a thousand.
+/// Filters that are handled in a row before other connections and HTTP requests get their turn: one packet may contain a thousand.
 const FILTERS_PER_TURN: usize = 16;
 
 impl Client {
@@ -59,7 +59,7 @@ impl Client {
             });
         }
         if let Err(error) = self.store_session().await {
-            // Without the disk the session would forget its subscriptions.
+            // Without the disk the session would lose its subscriptions.
             let code = ReasonCode::UNSPECIFIED_ERROR;
             pending
                 .answers
@@ -97,7 +97,7 @@ impl Client {
                 false => MAX_FILTERS / 2,
             },
         };
-        // A refusal leaves an earlier subscription to the filter as it was.
+        // A refusal leaves an earlier subscription to the same filter unchanged.
         let mut subscriptions = session.subscriptions.clone();
         let wants_retained = subscriptions.insert(filter.clone(), options, identifier);
         let stored = stored_filter(&filter, options, identifier);
@@ -141,7 +141,7 @@ impl Client {
         }
     }
 
-    /// Handles what has become of the filters; returns the end of the connection if the client lacks one that it was granted.
+    /// Handles events about filters. Returns the end of the connection if the client loses a filter that it was granted.
     pub(super) fn handle_filter_events(&mut self) -> Option<Close> {
         while let Some(event) = self.session.as_ref()?.inbox.next_event() {
             let (code, words) = match event {
@@ -179,7 +179,7 @@ impl Client {
         None
     }
 
-    /// Enters AWS's answer into the SUBACKs that wait for it; returns whether any did.
+    /// Enters AWS's answer into the pending SUBACKs. Returns whether any of them changed.
     fn answer_filter(&mut self, filter: &str, refusal: Option<&Refusal>) -> bool {
         let Some(session) = &mut self.session else { return false };
         let mut was_awaited = false;
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// When a SUBACK has waited for too long.
+    /// Returns when the next SUBACK will have waited for too long.
     pub(super) fn suback_deadline(&self) -> Option<Instant> {
         let session = self.session.as_ref()?;
         session.subacks.iter().map(|suback| suback.deadline).min()

@@ -1,4 +1,4 @@
-//! The secrets that identify a program on the TCP listener: the password of its CONNECT.
+//! The secrets that identify a program on the TCP listener by the password in its CONNECT.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::local::bearer_tokens::{BearerTokens, read_administrator_tokens};
 use crate::local::caller::TokenHolder;
 use crate::local::loopback::LoopbackSlot;
 
-/// The administrator's own secrets (`token-file`). They are valid here whether or not there is a loopback listener.
+/// The administrator's own secrets (`token-file`). They are valid here with or without a loopback listener.
 #[derive(Debug, Default)]
 pub struct MqttTokens(RefCell<Rc<BearerTokens>>);
 
@@ -31,7 +31,7 @@ impl MqttTokens {
 
     /// Finds the holder of a password: a secret of the administrator, or a token of the loopback listener.
     pub fn holder_of(&self, password: &[u8], loopback: &LoopbackSlot) -> Option<TokenHolder> {
-        // Both are looked at in any case, so that the time does not tell where it was found.
+        // Both are searched in any case, so that the time does not reveal where the password was found.
         let own = self.0.borrow().holder_of(password);
         let generated = loopback
             .get()

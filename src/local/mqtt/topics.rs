@@ -4,15 +4,15 @@ use super::refusal::Refusal;
 use crate::mqtt::ReasonCode;
 use crate::topic::{self, THING};
 
-/// The topics of AWS IoT that begin with `$` and belong to one thing, in front of its name.
+/// Prefixes of the AWS IoT topics that begin with `$` and belong to one thing. The thing name follows.
 const OF_THINGS: [&str; 2] = ["$aws/things/", "$aws/commands/things/"];
-/// Messages for rules, which go around the message broker (Basic Ingest). They can only be published.
+/// Prefix of topics for rules, which bypass the message broker (Basic Ingest). Programs can only publish to them.
 const BASIC_INGEST: &str = "$aws/rules/";
 
 /// Returns the topic of a message with `{thing}` replaced by the thing name.
 ///
 /// # Errors
-/// If AWS would refuse the topic, or it is not one that a program of this gateway may publish to.
+/// If AWS would refuse the topic, or programs of this gateway may not publish to it.
 pub fn resolve_topic(topic: &str, thing: &str, presence: Option<&str>) -> Result<String, Refusal> {
     let topic = topic.replace(THING, thing);
     topic::check_publish(&topic).map_err(|reason| Refusal::new(ReasonCode::TOPIC_NAME_INVALID, reason))?;
@@ -29,7 +29,7 @@ pub fn resolve_topic(topic: &str, thing: &str, presence: Option<&str>) -> Result
 /// Returns the filter with `{thing}` replaced by the thing name.
 ///
 /// # Errors
-/// If AWS would refuse the filter, or it may match topics of others than this gateway.
+/// If AWS would refuse the filter, or it may match topics of other things.
 pub fn resolve_filter(filter: &str, thing: &str) -> Result<String, Refusal> {
     if filter.starts_with("$share/") {
         let words = "shared subscriptions divide messages among clients, and this gateway is one client of AWS IoT";
@@ -41,7 +41,7 @@ pub fn resolve_filter(filter: &str, thing: &str) -> Result<String, Refusal> {
     Ok(filter)
 }
 
-/// Refuses a topic or filter that begins with `$` and is not of this thing.
+/// Refuses a topic or filter that begins with `$` and does not belong to this thing.
 fn check_dollar(topic: &str, thing: &str) -> Result<(), Refusal> {
     let is_of_thing = OF_THINGS.iter().any(|prefix| {
         let rest = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(thing));

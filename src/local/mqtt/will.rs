@@ -16,7 +16,7 @@ use crate::mqtt::DueWill;
 use crate::mqtt::packet::{Publish, Will};
 use crate::qos::Qos;
 
-/// A will whose time has come, or will come.
+/// A will that is due now or after its delay.
 #[derive(Clone)]
 struct Publication {
     context: Rc<ApiContext>,
@@ -31,14 +31,14 @@ struct Publication {
 /// Checks a will when the client connects.
 ///
 /// # Errors
-/// If no rule allows its topic, or AWS would not take it.
+/// If no rule allows its topic, or AWS would not accept it.
 pub(super) fn check_will(context: &ApiContext, caller: &Caller, will: &Will, thing: &str) -> Result<(), Refusal> {
     check_message(context, caller, as_message(will), thing)
         .map(drop)
         .map_err(|refusal| Refusal::new(refusal.code, format!("its will: {}", refusal.words)))
 }
 
-/// Publishes a will after its delay, unless the session goes on before.
+/// Publishes a will after its delay, unless the session is resumed before.
 pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueWill) {
     let publication = Publication {
         context: context.clone(),
@@ -64,7 +64,7 @@ pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueW
         .add_will(session.key.clone(), waiting, publish_now);
 }
 
-/// Publishes a will, if the rules allow its topic now.
+/// Publishes a will if the current rules allow its topic.
 fn publish(publication: &Publication) {
     let Publication {
         context,

@@ -1,4 +1,4 @@
-//! Answers with the right certificate somewhere, and with certificates that must not be used.
+//! Answers that contain the right certificate, and answers whose certificates must not be used.
 
 use std::fs;
 use std::sync::Arc;
@@ -131,7 +131,7 @@ fn the_certificate_is_found_by_its_key_wherever_it_stands() {
     ] {
         let anchors = [&stage.ca];
         let anchored = stage.choose(&received, &[], Some(&anchors), None);
-        // What is no certificate at all is refused as the file's own way refuses it.
+        // Text that is not a certificate is refused in the same way as in a file.
         let Ok(offered) = anchored else {
             assert_eq!(received[0].len(), 2, "{anchored:?}");
             continue;
@@ -235,7 +235,7 @@ fn a_new_ca_is_taken_only_where_its_path_leads_to_a_configured_one() {
     let new = Ca::new("Fleet CA 2");
     let leaf = new.sign(&named("gw-1"), &stage.key);
     let new_with_old = old.sign(&new.params, &new.key);
-    // A server publishes it as well, and it ends later than the old CA's own.
+    // A server may publish this one as well, and it expires later than the old CA's own.
     let mut later = old.params.clone();
     later.not_after = rcgen::date_time_ymd(2040, 1, 1);
     let old_with_new = new.sign(&later, &old.key);

@@ -1,4 +1,4 @@
-//! Answers of AWS, good and bad.
+//! Answers of AWS, valid and invalid.
 
 use rcgen::{CertificateParams, KeyPair};
 

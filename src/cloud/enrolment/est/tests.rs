@@ -1,4 +1,4 @@
-//! Every status and header, and what follows from it.
+//! Each status code and header, with the resulting reply.
 
 use super::*;
 use crate::problem::Remedy;

@@ -1,11 +1,11 @@
-//! Answers as servers write them, and what is none.
+//! Answers as servers write them, and malformed answers.
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
 
-/// A DER element.
+/// Encodes a DER element.
 fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut element = vec![tag];
@@ -20,7 +20,7 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     element
 }
 
-/// The same with an indefinite length.
+/// Encodes the same with an indefinite length.
 fn ber(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[tag, 0x80][..], &parts.concat(), &[0, 0]].concat()
 }

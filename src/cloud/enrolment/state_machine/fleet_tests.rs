@@ -1,4 +1,4 @@
-//! A thousand gateways with one CA, in virtual time: nobody waits for long, and the CA is not overrun.
+//! A thousand gateways with one CA, in virtual time: no gateway waits for long, and the CA is not overloaded.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const TEXTS: MethodTexts = MethodTexts {
     after_expiry: "issue a secret",
 };
 
-/// A CA that answers so many requests in a second, and the others with 503 or not at all.
+/// A CA that issues a limited number of certificates per second, and answers the other requests with 503 or not at all.
 struct Ca {
     capacity: u64,
     lifetime: u64,
@@ -55,9 +55,9 @@ impl Simulated {
     }
 }
 
-/// The fleet after so many seconds, and the requests of each second.
+/// Simulates the fleet for this number of seconds; returns it with the number of requests in each second.
 fn run(ca: &Ca, gateways: u64, until: u64) -> (Vec<Simulated>, BTreeMap<u64, u64>) {
-    // A folder that is not there: the machines do without their records on disk.
+    // The folder does not exist, so the machines run without records on disk.
     let folder = std::path::Path::new("/nonexistent");
     let mut fleet: Vec<Simulated> = (0..gateways)
         .map(|number| Simulated {
@@ -100,7 +100,7 @@ fn run(ca: &Ca, gateways: u64, until: u64) -> (Vec<Simulated>, BTreeMap<u64, u64
     (fleet, requests)
 }
 
-/// The most requests within so many seconds, from `from` on.
+/// Returns the maximum number of requests within a window of this many seconds, starting at `from`.
 fn most_within(requests: &BTreeMap<u64, u64>, from: u64, window: u64) -> u64 {
     let begins = requests.keys().filter(|second| **second >= from);
     let within = begins.map(|begin| requests.range(*begin..begin + window).map(|(_, number)| number).sum());
@@ -114,14 +114,14 @@ fn promise_11_a_thousand_gateways_that_enrol_at_once_have_their_certificates_wit
         lifetime: 90 * DAY,
         is_up: |_| true,
     };
-    // All of them at the same second: a CA that signs five in a second needs 200 s at the least.
+    // All start in the same second: a CA that signs five per second needs at least 200 s.
     let (fleet, requests) = run(&ca, 1000, 3600);
     let without = fleet.iter().filter(|gateway| gateway.certificate.is_none()).count();
     let total: u64 = requests.values().sum();
     assert_eq!(without, 0, "after an hour, with {total} requests");
     assert!(fleet.iter().all(|gateway| gateway.issued == 1));
     assert!(total < 8 * 1000, "{total} requests");
-    // The first second aside, they are spread.
+    // Apart from the first second, requests are spread.
     assert!(most_within(&requests, 1, 1) < 60, "{}", most_within(&requests, 1, 1));
 }
 
@@ -152,7 +152,7 @@ fn promise_11_a_ca_that_is_down_for_three_weeks_costs_no_certificate() {
         .range(60 * DAY..76 * DAY)
         .map(|(_, number)| number)
         .sum::<u64>();
-    // At most a request in three hours from each.
+    // Each gateway sends at most one request in three hours.
     assert!(down < 16 * 8 * 200, "{down} requests in vain");
     assert!(most_within(&requests, 60 * DAY, 60) < 60, "no herd");
 }

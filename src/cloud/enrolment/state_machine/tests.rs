@@ -1,4 +1,4 @@
-//! The machine alone: which step follows from which situation, and that no power cut loses anything.
+//! The state machine alone: the step for each situation, and that no power cut loses anything.
 
 use super::*;
 use crate::problem::Remedy;
@@ -11,7 +11,7 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// A certificate of 90 days that was issued so many days ago.
+/// Returns a certificate of 90 days that was issued this many days ago.
 fn issued(id: &str, days_ago: u64) -> Current<'_> {
     let begin = NOW - days_ago * DAY;
     Current {
@@ -239,7 +239,7 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
     assert_eq!(again.progress(&renewed), None);
 }
 
-/// The steps of an attempt, between any two of which the power may be cut.
+/// The steps of an attempt. The power may be cut between any two.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Cut {
     BeforeAnything,
@@ -410,7 +410,7 @@ fn a_clock_that_jumped_or_a_damaged_record_costs_a_wait_and_nothing_more() {
         .replace(&NOW.to_string(), &u64::MAX.to_string());
     std::fs::write(&path, huge).unwrap();
     assert!(matches!(machine(&folder).next(&none), Step::Ask(..) | Step::Sleep(_)));
-    // Where nothing can be written, it goes on all the same.
+    // If nothing can be written, enrolment continues nevertheless.
     let mut nowhere = Enrolment::load(folder.path().join("none/enrolment.json"), fastrand::Rng::with_seed(1));
     assert_eq!(nowhere.next(&none), FIRST);
     nowhere.begin_attempt();

@@ -51,7 +51,7 @@ fn a_connection_moves_to_the_slots_of_its_origin() {
             slot
         })
         .collect();
-    // However many come without a token, those that have shown one stay.
+    // Connections without a token never displace those that have presented one.
     let strangers: Vec<ConnectionSlot> = (0..1000)
         .map(|_| connections.enter(Origin::Unproven).unwrap())
         .collect();
