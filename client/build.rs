@@ -1,4 +1,4 @@
-//! Gives the build its commit.
+//! Passes the commit to the build.
 
 include!("../packaging/version/git.rs");
 

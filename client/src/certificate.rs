@@ -1,4 +1,4 @@
-//! `gatepost certificate`: shows the device certificate, or has gatepostd put a new one into its place and waits for AWS.
+//! `gatepost certificate`: shows the device certificate, or has gatepostd install a new one and waits for AWS.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -11,9 +11,9 @@ use crate::printable::printable;
 use crate::words::number;
 use crate::{gatepostd, instant, output, status};
 
-/// Between two looks at the status, which the daemon answers from memory.
+/// Interval between status queries, which the daemon answers from memory.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Seconds to wait, unless --timeout says otherwise: just-in-time provisioning takes a minute or two.
+/// Default of --timeout, in seconds. Just-in-time provisioning takes a minute or two.
 const TIMEOUT: u64 = 300;
 /// Hexadecimal digits of a certificate ID (SHA-256).
 const ID_LENGTH: usize = 64;
@@ -62,7 +62,7 @@ fn show(socket: &Path, json: bool) -> Result<Exit, Failure> {
     output::print(lines.collect::<String>().as_bytes())
 }
 
-/// What AWS makes of the certificate.
+/// Says whether AWS accepts the certificate.
 fn standing(document: &Value, id: &str) -> String {
     let session = document.get("session");
     match (session.get("certificate_id").text(), session.get("phase").text()) {
@@ -94,7 +94,7 @@ fn install(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// The certificate ID in what gatepostd has said.
+/// Finds the certificate ID in the output of gatepostd.
 fn certificate_id(said: &str) -> Option<&str> {
     let is_id = |word: &&str| word.len() == ID_LENGTH && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     said.split_whitespace().find(is_id)
@@ -123,7 +123,7 @@ pub(crate) fn wait_until_accepted(socket: &Path, id: &str, patience: Duration) -
                 .with_hint("the certificate that was in use before still is; gatepost status shows the details"),
             });
         }
-        // A daemon that is about to start is waited for.
+        // The daemon may be about to start, so this is no reason to give up.
         if let Ok((_, document)) = &seen {
             let obstacle = obstacle(document, id);
             if obstacle != told {
@@ -135,7 +135,7 @@ pub(crate) fn wait_until_accepted(socket: &Path, id: &str, patience: Duration) -
     }
 }
 
-/// Why it is not in use yet.
+/// Returns the reason why the certificate is not in use yet.
 fn obstacle(document: &Value, id: &str) -> String {
     let identity = document.get("identity");
     let is_taken = identity.get("certificate_id").text() == Some(id);

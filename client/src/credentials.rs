@@ -1,4 +1,4 @@
-//! `gatepost credentials`: what an SDK starts as its credential_process.
+//! `gatepost credentials`: the credential_process of SDKs.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,8 +9,8 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::{daemon, output, percent};
 
-/// What the SDKs read (AWS SDKs and Tools Reference Guide, "Process credential provider"). Without the last two they
-/// would sign wrongly, or never ask again.
+/// Members that the SDKs read (AWS SDKs and Tools Reference Guide, "Process credential provider"). Without the last two they would sign
+/// wrongly, or never refresh.
 const REQUIRED: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
 
 /// Prints the credentials of a role alias, or of the default one.
@@ -19,7 +19,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     output::print(&one_line(&body))
 }
 
-/// Asks for the credentials of a role alias, and returns the answer as it came and parsed.
+/// Requests the credentials of a role alias; returns the response unchanged and parsed.
 pub(crate) fn ask(socket: &Path, alias: Option<&OsStr>) -> Result<(Vec<u8>, Value), Failure> {
     let body = daemon::get(socket, &target("/v1/credentials", alias))?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
@@ -35,7 +35,7 @@ pub(crate) fn ask(socket: &Path, alias: Option<&OsStr>) -> Result<(Vec<u8>, Valu
     Ok((body, document))
 }
 
-/// The same JSON in one line: a line end inside a string would not have been read, so all others are mere space.
+/// Returns the same JSON in one line. A line break inside a string would have been refused, so all others are white space.
 fn one_line(body: &[u8]) -> Vec<u8> {
     let space = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
     let mut line: Vec<u8> = body.trim_ascii().iter().map(space).collect();
@@ -43,7 +43,7 @@ fn one_line(body: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The path of a role alias, or of the default one, below `resource`.
+/// Returns the path of a role alias, or of the default one, below `resource`.
 pub(crate) fn target(resource: &str, alias: Option<&OsStr>) -> String {
     match alias {
         Some(alias) => format!("{resource}/{}", percent::encode(alias.as_bytes())),

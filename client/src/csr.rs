@@ -9,10 +9,10 @@ use crate::exit::{Exit, Failure};
 use crate::http::Request;
 use crate::{daemon, output};
 
-/// How long the daemon may be at making it: a TPM takes seconds for an EC key, and for an RSA key sometimes minutes.
+/// Time limit for the daemon to create it: a TPM takes seconds for an EC key, and for an RSA key sometimes minutes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Prints the request, once it looks like one: what is printed here goes to a certificate authority.
+/// Prints the request, after checking its form: the output goes to a certificate authority.
 pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
     let body = wait(socket)?;
     let text = body.trim_ascii();
@@ -24,7 +24,7 @@ pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// Asks again for as long as the daemon is making it: right after its first start is when people want it.
+/// Repeats the query while the daemon is creating the request: people want it right after the first start.
 fn wait(socket: &Path) -> Result<Vec<u8>, Failure> {
     let until = Instant::now() + PATIENCE;
     let mut connection = daemon::Connection::to(socket);

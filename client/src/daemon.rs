@@ -1,4 +1,4 @@
-//! Questions to the daemon over its Unix socket, and what its refusals mean for the caller.
+//! Requests to the daemon over its Unix socket, and what its error responses mean for the caller.
 
 mod connection;
 mod exchange;
@@ -19,23 +19,23 @@ use crate::json::Value;
 use exchange::{connect, ended, send, within};
 use refusal::interrupted;
 
-/// For answers from memory. The process must be over two seconds after its start; a tenth is left for starting and for
-/// telling why.
+/// Time limit for responses from memory. The process must end two seconds after its start; a tenth is left for starting and for reporting
+/// an error.
 pub(crate) const QUICK: Duration = Duration::from_millis(1900);
-/// For answers that the daemon needs its disk for: an SD card that is busy takes seconds to write.
+/// Time limit for responses that need the daemon's disk: a busy SD card takes seconds to write.
 pub(crate) const DISK: Duration = Duration::from_secs(30);
 
-/// Asks for `target` and returns the body of a 200 answer.
+/// Gets `target` and returns the body of a 200 response.
 pub(crate) fn get(socket: &Path, target: &str) -> Result<Vec<u8>, Failure> {
     ask(socket, Request::get(target), QUICK)
 }
 
-/// Hands a JSON document to `target` and returns the body of a 200 answer.
+/// Posts a JSON document to `target` and returns the body of a 200 response.
 pub(crate) fn post(socket: &Path, target: &str, json: &str) -> Result<Vec<u8>, Failure> {
     ask(socket, Request::post_json(target, json), QUICK)
 }
 
-/// Asks, and returns the body of a 200 answer that comes within `patience`.
+/// Sends a request and returns the body of a 200 response that arrives within `patience`.
 pub(crate) fn ask(socket: &Path, request: Request, patience: Duration) -> Result<Vec<u8>, Failure> {
     let response = Connection::to(socket).ask(request, patience)?;
     match response.status {
@@ -44,7 +44,7 @@ pub(crate) fn ask(socket: &Path, request: Request, patience: Duration) -> Result
     }
 }
 
-/// The same for a body that is a JSON object.
+/// Does the same for a body that is a JSON object.
 pub(crate) fn ask_document(socket: &Path, request: Request, patience: Duration) -> Result<Value, Failure> {
     let document = Value::parse(&ask(socket, request, patience)?).map_err(not_gatepost)?;
     match document.is_object() {
@@ -53,7 +53,7 @@ pub(crate) fn ask_document(socket: &Path, request: Request, patience: Duration) 
     }
 }
 
-/// Asks for a stream of lines.
+/// Requests a stream of lines.
 pub(crate) fn stream(socket: &Path, target: &str) -> Result<Lines<UnixStream>, Failure> {
     let (path, request) = (socket.to_owned(), Request::get(target));
     let opened = within(
@@ -72,7 +72,7 @@ pub(crate) fn stream(socket: &Path, target: &str) -> Result<Lines<UnixStream>, F
     }
 }
 
-/// The next line of a stream; none where it ended without a word.
+/// Returns the next line of a stream; `None` if it ended without giving a reason.
 pub(crate) fn next_line(lines: &mut Lines<UnixStream>) -> Result<Option<Vec<u8>>, Failure> {
     lines.next_line().map_err(ended)
 }

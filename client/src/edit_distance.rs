@@ -1,4 +1,4 @@
-//! The distance between two words, for "did you mean".
+//! The edit distance between two words, for suggestions.
 
 /// Counts the edits that turn one word into the other.
 ///
@@ -6,7 +6,7 @@
 pub fn edit_distance(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.chars().collect();
     let right: Vec<char> = right.chars().collect();
-    // Three rows of the matrix are enough: a swap looks two rows back.
+    // Three rows of the matrix are enough: a swap refers to two rows above.
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=right.len()).collect();
     for (row, a) in left.iter().enumerate() {

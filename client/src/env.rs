@@ -1,4 +1,4 @@
-//! `gatepost env`: what an SDK's container provider must find in its environment.
+//! `gatepost env`: the environment variables for an SDK's container provider.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,14 +12,14 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::{daemon, output};
 
-/// The daemon's names and the SDKs' (AWS SDKs and Tools Reference Guide, "Container credential provider").
+/// The daemon's names and those of the SDKs (AWS SDKs and Tools Reference Guide, "Container credential provider").
 const SETTINGS: [(&str, &str); 2] = [("uri", "AWS_CONTAINER_CREDENTIALS_FULL_URI"), TOKEN_FILE];
 const TOKEN_FILE: (&str, &str) = ("token_file", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-/// No token file is longer.
+/// Maximum length of a token file.
 const LONGEST_TOKEN: u64 = 4096;
 
-/// Prints the settings as a shell takes them.
+/// Prints the settings as shell commands.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let gives_token = matches.flag("--token");
     let body = daemon::get(socket, &target("/v1/loopback", matches.operand(0)))?;
@@ -43,7 +43,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     output::print(lines.as_bytes())
 }
 
-/// The lines that give a program the token itself. SDKs that know both variables differ in which of them they prefer, so the other one
+/// Returns the lines that pass the token itself to a program. SDKs that know both variables differ in which they prefer, so the other one
 /// is removed.
 fn token_lines(file: &Path) -> Result<String, Failure> {
     let mut token = String::new();
@@ -59,14 +59,14 @@ fn token_lines(file: &Path) -> Result<String, Failure> {
     ))
 }
 
-/// The variable that gives programs keys, if one does: every SDK looks there first.
+/// Returns a variable with keys, if one is set: every SDK looks there first.
 pub(crate) fn shadowing_variable(variable: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
         .into_iter()
         .find(|name| variable(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// What an SDK finds before its container provider, each with what to do.
+/// Returns the sources that an SDK prefers to its container provider, each with what to do about it.
 fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: &str) -> Vec<String> {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let mut notes = Vec::new();
@@ -101,7 +101,7 @@ fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: 
     notes
 }
 
-/// As one word of a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }

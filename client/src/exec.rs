@@ -1,6 +1,6 @@
-//! `gatepost exec`: becomes a program that finds credentials in its environment.
+//! `gatepost exec`: runs a program with credentials in its environment.
 //!
-//! The process is replaced, so signals, terminal and exit code are the program's own, and no second process holds the keys.
+//! The program replaces this process, so signals, terminal and exit code are the program's own, and no second process holds the keys.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -14,9 +14,9 @@ use crate::instant::{Instant, duration};
 use crate::json::Value;
 use crate::{credentials, daemon, output};
 
-/// Variables by which programs find other credentials, or ask somebody else for them. All are removed.
+/// Variables with credentials, or that lead programs to other sources of credentials. All are removed.
 const OTHER_SOURCES: [&str; 20] = [
-    // Names of old SDKs, boto 2 and s3fs for what is set here.
+    // Names that old SDKs, boto 2 and s3fs use for what is set here.
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
     "AWS_SECURITY_TOKEN",
@@ -39,7 +39,7 @@ const OTHER_SOURCES: [&str; 20] = [
     "AWS_SESSION_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION",
 ];
-/// The daemon's names and the programs' (AWS SDKs and Tools Reference Guide, "Environment variables"; botocore and the SDK for
+/// The daemon's names and those of programs (AWS SDKs and Tools Reference Guide, "Environment variables"; botocore and the SDK for
 /// JavaScript read the expiration).
 const KEYS: [(&str, &str); 4] = [
     ("AccessKeyId", "AWS_ACCESS_KEY_ID"),
@@ -49,7 +49,7 @@ const KEYS: [(&str, &str); 4] = [
 ];
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
-/// Becomes the program. Returns only if that is impossible.
+/// Executes the program. Returns only if that fails.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let [program, arguments @ ..] = matches.operands_from(1) else {
         return Err(matches.usage_error("the program, after -- is missing"));
@@ -84,7 +84,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     Err(cannot_become(program, &command.exec()))
 }
 
-/// Checks that the credentials are valid for as many seconds as `--at-least` says.
+/// Checks that the credentials remain valid for the number of seconds in `--at-least`.
 fn check_life(matches: &Matches, needed: &OsStr, left: u64) -> Result<(), Failure> {
     let seconds: Option<u64> = needed.to_str().and_then(|text| text.parse().ok());
     let seconds = seconds.ok_or_else(|| matches.usage_error("--at-least takes a number of seconds"))?;
@@ -96,7 +96,7 @@ fn check_life(matches: &Matches, needed: &OsStr, left: u64) -> Result<(), Failur
     Err(Failure::new(Exit::Temporary, message).with_hint(hint))
 }
 
-/// Returns the Region of the gateway's endpoint, if the environment names none.
+/// Returns the Region of the gateway's endpoint, if the environment does not name one.
 fn missing_region(socket: &Path) -> Option<String> {
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if REGIONS.iter().any(is_set) {
@@ -107,7 +107,7 @@ fn missing_region(socket: &Path) -> Option<String> {
     region_of(status.get("session").get("endpoint").text()?).map(str::to_owned)
 }
 
-/// Returns the Region in the name of an AWS IoT endpoint; a custom domain has none.
+/// Returns the Region in the name of an AWS IoT endpoint; a custom domain contains none.
 fn region_of(endpoint: &str) -> Option<&str> {
     let host = endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host);
     if !host.contains(".amazonaws.") {

@@ -1,4 +1,4 @@
-//! How the command ends: an exit code out of sysexits.h and, unless all went well, the reason on stderr.
+//! The end of the command: an exit code from sysexits.h and, on failure, the reason on stderr.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,34 +12,34 @@ pub(crate) enum Exit {
     Ok = 0,
     /// EX_USAGE: the command line is wrong.
     Usage = 64,
-    /// EX_DATAERR: this message will not arrive as it is: too large, refused by AWS, or dropped before AWS had it.
+    /// EX_DATAERR: the message cannot be delivered: too large, refused by AWS, or dropped before AWS had it.
     Data = 65,
     /// EX_NOINPUT: there is no such role alias, message, subscription or field.
     Unknown = 66,
-    /// EX_NOHOST: `status`, `check`: the daemon is not running, and does not start by itself.
+    /// EX_NOHOST: for `status` and `check`, the daemon is not running, and does not start by itself.
     NotRunning = 68,
-    /// EX_UNAVAILABLE: the daemon is not running, or has nothing valid yet.
+    /// EX_UNAVAILABLE: the daemon is not running, or has no valid answer yet.
     Unavailable = 69,
     /// EX_CANTCREAT: there is no room for the message, in the outbox or on the disk.
     Full = 73,
-    /// EX_IOERR: stdin could not be read, or the answer not be written to stdout.
+    /// EX_IOERR: stdin could not be read, or the output could not be written to stdout.
     Output = 74,
-    /// EX_TEMPFAIL: trying again may help; or the message is kept, and what became of it was not waited for.
+    /// EX_TEMPFAIL: trying again may help; or the message is stored, but its outcome was not awaited.
     Temporary = 75,
-    /// EX_PROTOCOL: what came back is no answer of a gatepost daemon.
+    /// EX_PROTOCOL: the response does not come from a gatepost daemon.
     Protocol = 76,
     /// EX_NOPERM: the access rules or the permissions of the socket deny it, or the token has rejected the PIN.
     NotAllowed = 77,
-    /// EX_CONFIG: the daemon runs and waits for a person: its configuration or the factory's must change.
+    /// EX_CONFIG: the daemon runs but needs a person: its configuration or the factory's must change.
     Attention = 78,
-    /// As a shell: the program is there and cannot be executed.
+    /// As in a shell: the program exists but cannot be executed.
     NotExecutable = 126,
-    /// As a shell: there is no such program.
+    /// As in a shell: there is no such program.
     NoProgram = 127,
 }
 
 impl Exit {
-    /// Returns the more urgent of two: first a rejected PIN, then what an administrator must fix, then what resolves itself.
+    /// Returns the more urgent of the two: first a rejected PIN, then a problem for an administrator, then a temporary one.
     pub(crate) fn worse(self, other: Self) -> Self {
         match (self, other) {
             (Self::NotAllowed, _) | (_, Self::NotAllowed) => Self::NotAllowed,
@@ -49,7 +49,7 @@ impl Exit {
         }
     }
 
-    /// The same, but for a state that is ready by itself and yet not what was waited for.
+    /// Does the same for a ready gateway that has not reached the state that was waited for.
     pub(crate) fn unless_ready(self) -> Self {
         match self {
             Self::Ok => Self::Unavailable,
@@ -64,14 +64,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the command could not do what it was asked.
+/// The reason why the command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    /// Nothing to say when stdout's reader has left: that is its right.
+    /// The message; `None` if the reader of stdout has gone, which is not an error.
     message: Option<String>,
     hint: Option<String>,
-    /// Whether nobody listens on the socket.
+    /// Whether no process listens on the socket.
     is_no_daemon: bool,
 }
 
@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// The same, and what it is about.
+    /// Prefixes the message with its subject.
     pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
         Self {
             message: self.message.map(|message| format!("{what}: {message}")),
@@ -109,14 +109,14 @@ impl Failure {
         }
     }
 
-    /// Says the reason on stderr. A closed stderr changes nothing: the exit code still tells.
+    /// Prints the reason on stderr. A closed stderr changes nothing: the exit code is still right.
     pub(crate) fn report(self) -> ExitCode {
         let _ = std::io::stderr().write_all(self.text().as_bytes());
         self.exit.into()
     }
 
-    /// The reason and what to do, a line each; empty where there is nothing to say. Lines of a file that are to be added
-    /// stand alone, so that they can be copied.
+    /// Returns the reason and what to do, a line each; empty if there is no message. Lines to be added to a file stand alone, so that they
+    /// can be copied.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if let Some(message) = &self.message {
@@ -131,7 +131,7 @@ impl Failure {
         text
     }
 
-    /// Nobody listens on the socket.
+    /// Creates the failure of a socket on which no process listens.
     pub(crate) fn no_daemon(message: impl Into<String>) -> Self {
         Self {
             is_no_daemon: true,
@@ -139,7 +139,7 @@ impl Failure {
         }
     }
 
-    /// The same for whoever asks about the daemon itself: one that does not run is not one that waits.
+    /// Does the same for a caller that asks about the daemon itself: a daemon that is not running differs from one that waits.
     pub(crate) fn about_the_daemon(self) -> Self {
         match self.is_no_daemon {
             true => Self {
@@ -154,12 +154,12 @@ impl Failure {
         self.exit
     }
 
-    /// Returns the reason, in the words it was made with.
+    /// Returns the reason, without prefixes.
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
     }
 
-    /// Returns the advice that goes with the reason.
+    /// Returns the hint that belongs to the reason.
     pub(crate) fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Commands that read the configuration: gatepostd carries them out in the place of this process.
+//! Commands that read the configuration. They are executed by gatepostd, in place of this process.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::printable::printable;
 
-/// Where Debian installs daemons; not on an ordinary user's PATH.
+/// Path of gatepostd in Debian; it is not on the PATH of an ordinary user.
 const SYSTEM: &str = "/usr/sbin/gatepostd";
 
 /// Runs `gatepostd --check`.
@@ -26,8 +26,8 @@ pub(crate) fn policy(socket: &Path, matches: &Matches) -> Result<Exit, Failure> 
     exec_gatepostd("--print-policy", matches, &["--config", "--account"], &[], socket)
 }
 
-/// Runs `gatepostd --support`, whose text goes to stdout or to a new file. The file is made here, because AppArmor lets gatepostd
-/// write into few places.
+/// Runs `gatepostd --support`, whose output goes to stdout or to a new file. The file is created here, because AppArmor lets gatepostd
+/// write to few places.
 pub(crate) fn support(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let Some(path) = matches.value("--output").map(Path::new) else {
         return exec_gatepostd("--support", matches, &["--config"], &[], socket);
@@ -51,7 +51,7 @@ pub(crate) fn support(socket: &Path, matches: &Matches) -> Result<Exit, Failure>
             .as_bytes(),
         ),
         outcome => {
-            // Half of it would be taken for the whole.
+            // An incomplete file would be taken for a complete one.
             let _ = std::fs::remove_file(path);
             outcome?;
             Err(Failure::new(Exit::Temporary, "gatepostd did not finish"))
@@ -76,14 +76,15 @@ pub(crate) fn allow(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     exec_gatepostd("--allow", matches, &values, &["--dry-run"], socket)
 }
 
-/// Runs `gatepostd --install-certificate` and returns what it has said on stdout once it has succeeded.
+/// Runs `gatepostd --install-certificate`; returns its output if it succeeds.
 pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Result<String, Exit>, Failure> {
     let mut mode = OsString::from("--install-certificate=");
     mode.push(matches.required(0));
     let mut command = gatepostd(&mode, matches, &["--config"], &[], socket);
-    // AppArmor keeps gatepostd from the places where people have such files. What cannot be opened is for it to name.
+    // AppArmor prevents gatepostd from reading the places where people keep such files. A file that cannot be opened is passed by name, so
+    // that gatepostd reports it.
     let path = Path::new(matches.required(0));
-    // A pipe would be waited for where it is opened.
+    // Opening a pipe would block.
     let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
     match is_file.then(|| std::fs::File::open(path)) {
         Some(Ok(file)) => command.arg("--stdin").stdin(file),
@@ -94,7 +95,7 @@ pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Re
     if output.status.success() {
         return Ok(Ok(String::from_utf8_lossy(&output.stdout).into_owned()));
     }
-    // It has said why.
+    // It has already printed the reason.
     Ok(Err(match output.status.code() {
         Some(64) => Exit::Usage,
         Some(65) => Exit::Data,
@@ -105,7 +106,7 @@ pub(crate) fn install_certificate(socket: &Path, matches: &Matches) -> Result<Re
     }))
 }
 
-/// Replaces this process by gatepostd with `mode` and the given options. Returns only where that fails.
+/// Replaces this process with gatepostd, running with `mode` and the given options. Returns only if that fails.
 fn exec_gatepostd(
     mode: &str,
     matches: &Matches,
@@ -118,11 +119,11 @@ fn exec_gatepostd(
     Err(cannot_start(&command, &error))
 }
 
-/// The command that runs gatepostd, which asks the running daemon at `socket`.
+/// Returns the command that runs gatepostd, which queries the running daemon at `socket`.
 fn gatepostd(mode: &OsStr, matches: &Matches, values: &[&str], flags: &[&str], socket: &Path) -> Command {
     let mut arguments = vec![mode.to_owned()];
     for name in values {
-        // With an equals sign: a value may begin with a dash.
+        // An equals sign is used because a value may begin with a dash.
         for value in matches.values(name) {
             let mut argument = OsString::from(name);
             argument.push("=");

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 (RFC 9112) as questions and a stream need, and strict about it.
+//! A strict client for the part of HTTP/1.1 (RFC 9112) that requests and a stream need.
 
 mod chunked;
 mod error;
@@ -15,11 +15,11 @@ pub use request::Request;
 use chunked::next_chunk;
 use read::{HEADER_LIMIT, LIMIT, decimal, read_exactly, read_line};
 
-/// An answer, read to its end.
+/// A complete response.
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Seconds, if the answer says when to try again.
+    /// The value of Retry-After in seconds, if there is one.
     pub retry_after: Option<u32>,
     /// Whether the daemon closes the connection after it.
     pub closes: bool,
@@ -27,7 +27,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// The body may hold credentials: it is not shown.
+/// The body may hold credentials, so it is not shown.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Response({}, {} bytes)", self.status, self.body.len())
@@ -39,7 +39,7 @@ enum Framing {
     Chunked,
 }
 
-/// What comes before the body.
+/// The part before the body.
 struct Head {
     status: u16,
     retry_after: Option<u32>,
@@ -47,27 +47,27 @@ struct Head {
     framing: Framing,
 }
 
-/// An answer whose body may go on.
+/// A response whose body may be a stream.
 pub enum Opened<R> {
     /// A stream.
     Lines(Lines<R>),
-    /// Something else, and all of it; with the connection where that takes another question.
+    /// A complete response of another kind, with the connection if it can be used for another request.
     Whole(Response, Option<BufReader<R>>),
 }
 
-/// Reads one answer. An answer without a length is refused: its end could not be told from a daemon that was killed.
+/// Reads a response. A response without a length is refused: its end could not be told from a daemon that was killed.
 ///
 /// # Errors
-/// When the answer is malformed, too large or incomplete.
+/// If the response is malformed, too large or incomplete.
 pub fn read_response(input: &mut impl BufRead) -> Result<Response, ResponseError> {
     let head = read_head(input)?;
     read_body(input, head)
 }
 
-/// Reads an answer up to where its lines begin; one that is no stream is read to its end.
+/// Reads a response up to the beginning of its lines, or completely if it is not a stream.
 ///
 /// # Errors
-/// When the answer is malformed, too large or incomplete.
+/// If the response is malformed, too large or incomplete.
 pub fn open<R: Read>(mut input: BufReader<R>) -> Result<Opened<R>, ResponseError> {
     let head = read_head(&mut input)?;
     match (head.status, &head.framing) {
@@ -112,7 +112,7 @@ fn read_head(input: &mut impl BufRead) -> Result<Head, ResponseError> {
         } else if name.eq_ignore_ascii_case("connection") {
             closes |= value.eq_ignore_ascii_case("close");
         } else if name.eq_ignore_ascii_case("retry-after") {
-            // The other form, a date, is not worth a calendar here.
+            // The other form, a date, is ignored: it would require a calendar.
             retry_after = decimal(value).and_then(|seconds| u32::try_from(seconds).ok());
         }
     }

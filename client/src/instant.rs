@@ -1,22 +1,22 @@
-//! Times of the daemon's documents, and how far they are from now.
+//! Times in the daemon's documents, and their distance from now.
 
 use std::time::SystemTime;
 
-/// Seconds since 1970, UTC.
+/// A time in seconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(i64);
 
-/// No gatepost was built before 2026: earlier times were taken by a clock that had not been set.
+/// The earliest plausible time. gatepost did not exist before 2026, so earlier times come from a clock that was not set.
 const CLOCK_WAS_SET: Instant = Instant(1_767_225_600);
 
 impl Instant {
-    /// By this machine's clock.
+    /// Returns the current time of this machine's clock.
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Self(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
     }
 
-    /// Reads the daemon's form of RFC 3339: UTC with Z, fractions allowed and dropped.
+    /// Parses the daemon's form of RFC 3339: UTC with Z. Fractions are dropped.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
         let time = match time.split_once('.') {
@@ -29,17 +29,17 @@ impl Instant {
         sound.then(|| Self(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
-    /// The seconds from `now` until this moment; 0 if it is over.
+    /// Returns the seconds from `now` until this time; 0 if it has passed.
     pub(crate) fn seconds_after(self, now: Self) -> u64 {
         self.0.saturating_sub(now.0).max(0).unsigned_abs()
     }
 
-    /// So many seconds later; earlier where they are negative.
+    /// Returns the time this many seconds later, or earlier if the number is negative.
     pub(crate) fn moved_by(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// "in 42 min", "3 h ago", "now".
+    /// Returns the distance as text: "in 42 min", "3 h ago", "now".
     pub(crate) fn seen_from(self, now: Self) -> String {
         match self.0.checked_sub(now.0) {
             Some(0) => "now".to_owned(),
@@ -49,12 +49,12 @@ impl Instant {
         }
     }
 
-    /// How long something has lasted: "for 3 h".
+    /// Returns the duration as text: "for 3 h".
     pub(crate) fn lasting_until(self, now: Self) -> String {
         if self.before_the_clock_was_set(now) {
             return "since before the clock was set".to_owned();
         }
-        // A clock that was set back makes beginnings lie ahead.
+        // If the clock was set back, the beginning lies in the future.
         format!("for {}", duration(now.0.saturating_sub(self.0).max(0).unsigned_abs()))
     }
 
@@ -63,7 +63,7 @@ impl Instant {
     }
 }
 
-/// One unit, and at least two of it, so that rounding down never hides more than half.
+/// Formats a duration in one unit, with a value of at least two, so that rounding down never hides more than half.
 pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -77,7 +77,7 @@ fn triple(text: &str, separator: char) -> Option<[i64; 3]> {
     numbers(text, separator)?.try_into().ok()
 }
 
-/// At most nine digits each, so that nothing below can overflow.
+/// Parses numbers of at most nine digits each, so that nothing below can overflow.
 fn numbers(text: &str, separator: char) -> Option<Vec<i64>> {
     let number = |part: &str| (part.len() <= 9 && is_digits(part)).then(|| part.parse().ok())?;
     text.split(separator).map(number).collect()
@@ -88,7 +88,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Howard Hinnant's `days_from_civil`, which counts years from March so that the leap day comes last
-/// (<https://howardhinnant.github.io/date_algorithms.html>); here for years from 0 on only.
+/// (<https://howardhinnant.github.io/date_algorithms.html>). Here it is limited to years from 0 on.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -1,15 +1,15 @@
-//! A strict JSON reader (RFC 8259) for the daemon's answers, and a writer for questions and for what is passed on.
+//! A strict JSON parser (RFC 8259) for the daemon's responses, and a writer.
 //!
-//! Stricter than the RFC demands in two points: an object's names must differ, and nesting is bounded.
+//! It is stricter than the RFC in two points: the names in an object must be unique, and nesting is limited.
 
 use std::fmt;
 
 use crate::printable::is_unsafe;
 
-/// The daemon's documents are three deep.
+/// Maximum nesting. The daemon's documents are three levels deep.
 const DEPTH_LIMIT: u8 = 32;
 
-/// A JSON value. It may hold credentials: `Debug` exists for tests only.
+/// A JSON value. It may hold credentials, so `Debug` exists for tests only.
 #[derive(Clone, PartialEq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Value {
@@ -17,17 +17,17 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// As written: nothing here calculates with fractions.
+    /// A number as it is written: nothing here calculates with fractions.
     Number(String),
     /// A text, with its escapes resolved.
     String(String),
     /// A list.
     Array(Vec<Value>),
-    /// Names and values, in their order.
+    /// Names and values, in order.
     Object(Vec<(String, Value)>),
 }
 
-/// Where the text stops being JSON. Never what stands there: it may be a secret.
+/// The position at which the text is not valid JSON. The text itself is never shown, because it may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotJson {
     offset: usize,
@@ -39,13 +39,13 @@ impl fmt::Display for NotJson {
     }
 }
 
-/// A text as JSON writes it.
+/// Writes a text as a JSON string.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {
             '"' | '\\' => quoted.extend(['\\', letter]),
-            // A terminal may obey it, and JSON says it as well with an escape.
+            // A terminal may interpret it, and an escape means the same in JSON.
             letter if is_unsafe(letter) => {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
                     quoted.push_str(&format!("\\u{unit:04x}"));
@@ -59,10 +59,10 @@ pub fn quoted(text: &str) -> String {
 }
 
 impl Value {
-    /// Reads one value that is the whole text.
+    /// Parses a text that is a single value.
     ///
     /// # Errors
-    /// With the place where the text stops being JSON.
+    /// With the position at which the text is not valid JSON.
     pub fn parse(text: &[u8]) -> Result<Self, NotJson> {
         let text = std::str::from_utf8(text).map_err(|error| NotJson {
             offset: error.valid_up_to(),
@@ -71,7 +71,7 @@ impl Value {
         reader.document().ok_or(NotJson { offset: reader.offset })
     }
 
-    /// The member of an object; null where there is none, as the daemon may be older or newer than this command.
+    /// Returns a member of an object; null if it is missing, because the daemon may be older or newer than this command.
     pub fn get(&self, name: &str) -> &Self {
         const MISSING: &Value = &Value::Null;
         let Self::Object(members) = self else { return MISSING };
@@ -81,7 +81,7 @@ impl Value {
             .map_or(MISSING, |(_, value)| value)
     }
 
-    /// The text of a string.
+    /// Returns the text of a string.
     pub fn text(&self) -> Option<&str> {
         if let Self::String(text) = self {
             Some(text)
@@ -90,12 +90,12 @@ impl Value {
         }
     }
 
-    /// The value of a boolean.
+    /// Returns the value of a boolean.
     pub fn flag(&self) -> Option<bool> {
         if let Self::Bool(flag) = self { Some(*flag) } else { None }
     }
 
-    /// The value of a number that is whole and not negative.
+    /// Returns the value of a non-negative integer.
     pub fn whole_number(&self) -> Option<u64> {
         if let Self::Number(digits) = self {
             digits.parse().ok()
@@ -104,7 +104,7 @@ impl Value {
         }
     }
 
-    /// The value of a number that is whole.
+    /// Returns the value of an integer.
     pub fn integer(&self) -> Option<i64> {
         if let Self::Number(digits) = self {
             digits.parse().ok()
@@ -113,17 +113,17 @@ impl Value {
         }
     }
 
-    /// The items of an array; none for anything else.
+    /// Returns the items of an array; none for other values.
     pub fn items(&self) -> &[Self] {
         if let Self::Array(items) = self { items } else { &[] }
     }
 
-    /// The members of an object, in their order.
+    /// Returns the members of an object, in order.
     pub fn members(&self) -> &[(String, Self)] {
         if let Self::Object(members) = self { members } else { &[] }
     }
 
-    /// The value as JSON, in one line.
+    /// Returns the value as JSON, in one line.
     pub fn json(&self) -> String {
         let joined = |parts: Vec<String>| parts.join(",");
         match self {
@@ -147,7 +147,7 @@ impl Value {
 
 struct Reader<'a> {
     text: &'a str,
-    /// Always on a character's boundary.
+    /// Always at a character boundary.
     offset: usize,
 }
 
@@ -180,7 +180,7 @@ impl Reader<'_> {
             reader.space();
             reader.take(':')?;
             let value = reader.value(depth)?;
-            // Two readers could otherwise take two different values out of one document.
+            // Otherwise two parsers could read two different values from one document.
             let new = members.iter().all(|(before, _)| *before != name);
             new.then(|| members.push((name, value)))
         })?;
@@ -196,7 +196,7 @@ impl Reader<'_> {
         Some(Value::Array(items))
     }
 
-    /// What objects and arrays share: `item` between brackets, separated by commas.
+    /// Parses the common part of objects and arrays: `item`s between brackets, separated by commas.
     fn list(&mut self, open: char, close: char, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take(open)?;
         self.space();

@@ -1,8 +1,7 @@
-//! `gatepost`, the command: asks the daemon on this machine and prints its answer.
+//! `gatepost`, the command: queries the daemon on this machine and prints its responses.
 //!
-//! It is a library so that the package's pages are made from [`command_line`], fuzz targets read answers as it does ([`http`],
-//! [`json`]), and the daemon finds and says the same as the command ([`aws_files`],
-//! [`edit_distance`], [`unit_state`]).
+//! It is a library so that the package's pages can be made from [`command_line`], fuzz targets can test its parsers ([`http`], [`json`]),
+//! and the daemon shares code with the command ([`aws_files`], [`edit_distance`], [`unit_state`]).
 
 pub mod aws_files;
 mod certificate;
@@ -46,7 +45,7 @@ use std::process::ExitCode;
 use command_line::{Action, SOCKET_VARIABLE, help};
 use exit::{Exit, Failure};
 
-/// Runs the command that the process's arguments name.
+/// Runs the command given by the process's arguments.
 pub fn main() -> ExitCode {
     match run() {
         Ok(exit) => exit.into(),
@@ -54,7 +53,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The build script finds the commit: `0.1.0 (1b144ab12345)`.
+/// The version and the commit, which the build script finds: `0.1.0 (1b144ab12345)`.
 const VERSION_AND_COMMIT: &str = match option_env!("GATEPOST_VERSION") {
     Some(text) => text,
     None => env!("CARGO_PKG_VERSION"),

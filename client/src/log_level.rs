@@ -1,4 +1,4 @@
-//! `gatepost log-level`: how much the running daemon logs.
+//! `gatepost log-level`: the level at which the running daemon logs.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::output;
 use crate::printable::printable;
 use crate::words::{seconds, text};
 
-/// Shows the level, or changes it.
+/// Shows or changes the level.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let lasting = matches.value("--for").map(|word| seconds("--for", word)).transpose()?;
     let request = match (matches.operand(0), lasting) {

@@ -1,4 +1,4 @@
-//! `gatepost outbox`: the messages that wait to be sent, and those that AWS did not take.
+//! `gatepost outbox`: the messages that wait to be sent, and those that AWS has refused.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,10 +15,10 @@ use crate::printable::printable;
 use crate::table::{self, row};
 use crate::{output, percent};
 
-/// For what the daemon does to every message: it may have a million of them, and does 500 at a time.
+/// Time limit for operations on all messages: there may be a million, and the daemon handles 500 at a time.
 const ALL: Duration = Duration::from_secs(3600);
 
-/// Lists, shows, deletes or queues again.
+/// Lists, shows, deletes or requeues messages.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let json = matches.flag("--json");
     match matches.verb {
@@ -37,7 +37,7 @@ fn path(which: &OsStr) -> String {
     format!("/v1/outbox/{}", percent::encode(which.as_bytes()))
 }
 
-/// Page by page, so that neither side ever holds all of a long list.
+/// Lists the messages page by page, so that neither side holds all of a long list.
 fn list(socket: &Path, parked: bool, json: bool) -> Result<Exit, Failure> {
     let path = format!("/v1/outbox/{}", if parked { "parked" } else { "queued" });
     let mut heading = vec![row(["ID", "STATE", "ACCEPTED", "BYTES", "TOPIC", "REASON"])];
@@ -76,7 +76,7 @@ fn as_row(message: &Value, now: Instant) -> Vec<String> {
     ]
 }
 
-/// "3 h ago"; as it stands there, if it cannot be read.
+/// Returns when a message was accepted, such as "3 h ago"; the original text if it cannot be parsed.
 fn accepted(message: &Value, now: Instant) -> String {
     let time = message.get("accepted").text().unwrap_or_default();
     Instant::parse(time).map_or_else(|| time.to_owned(), |time| time.seen_from(now))

@@ -1,4 +1,4 @@
-//! Writing to the person or program that called.
+//! Writes to stdout and stderr.
 
 use std::io::{ErrorKind, Write};
 
@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::printable::printable;
 
-/// Writes all of it to stdout, or fails in a way that can be told.
+/// Writes all of the text to stdout, or returns the error.
 pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
@@ -16,18 +16,18 @@ pub(crate) fn print(text: &[u8]) -> Result<Exit, Failure> {
     }
 }
 
-/// Says on stderr what goes on meanwhile. A closed stderr changes nothing.
+/// Prints a note on stderr. A closed stderr changes nothing.
 pub(crate) fn note(text: &str) {
     let _ = std::io::stderr().write_all(format!("gatepost: {}\n", printable(text)).as_bytes());
 }
 
-/// The documents, a line each.
+/// Formats documents as JSON, a line each.
 pub(crate) fn json_lines(documents: &[Value]) -> Vec<u8> {
     let lines = documents.iter().map(|document| document.json() + "\n");
     lines.collect::<String>().into_bytes()
 }
 
-/// Breaks text into lines of at most `width` characters, between words; a longer word stays whole so it can be copied.
+/// Wraps text at `width` characters, between words. A longer word stays whole, so that it can be copied.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -1,6 +1,6 @@
-//! Percent-encoding (RFC 3986) of what the command line says, for paths and query strings.
+//! Percent-encoding (RFC 3986) of command-line words, for paths and query strings.
 
-/// Keeps the unreserved characters.
+/// Encodes everything except for the unreserved characters.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut encoded = String::new();
     for &byte in bytes {
@@ -12,7 +12,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     encoded
 }
 
-/// `path` with those of the parameters that have a value.
+/// Appends the parameters that have a value to `path`.
 pub(crate) fn with_query(path: String, parameters: &[(&str, Option<&[u8]>)]) -> String {
     let mut target = path;
     let mut separator = '?';

@@ -1,8 +1,9 @@
-//! Text from elsewhere, made fit for a terminal: topics, payloads, AWS's words and file names.
+//! Makes foreign text safe to show on a terminal: topics, payloads, AWS's messages and file names.
 //!
-//! [`printable`] is for text, [`printable_json`] for JSON, which says the same with escapes.
+//! [`printable`] is for text, [`printable_json`] for JSON, where escapes keep the meaning.
 
-/// The text in one line. Line breaks and tabs become spaces; what a terminal obeys, reorders or does not show becomes U+FFFD.
+/// Returns the text in one line. Line breaks and tabs become spaces; characters that a terminal would interpret, reorder or not show become
+/// U+FFFD.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
@@ -12,13 +13,13 @@ pub(crate) fn printable(text: &str) -> String {
     text.trim().chars().map(shown).collect()
 }
 
-/// JSON with every unsafe character as an escape. Outside of strings JSON has ASCII only, so the meaning stays the same.
+/// Replaces every unsafe character in JSON with an escape. Outside of strings JSON consists of ASCII only, so the meaning stays the same.
 pub(crate) fn printable_json(json: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(json);
     let mut printable = Vec::with_capacity(json.len());
     let mut units = [0; 2];
     for c in text.chars() {
-        // White space between values, of which a line break ends a document.
+        // White space between values; a line break ends the document.
         if matches!(c, '\n' | '\r' | '\t') || !is_unsafe(c) {
             printable.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             continue;
@@ -30,15 +31,15 @@ pub(crate) fn printable_json(json: &[u8]) -> Vec<u8> {
     printable
 }
 
-/// Whether a terminal may obey the character (C0, DEL, C1), reorder the text around it (UAX #9), break the line, or show
-/// nothing in its place (Unicode's Default_Ignorable_Code_Point, but for the variation selectors that emoji are written with).
+/// Whether a terminal may interpret the character (C0, DEL, C1), reorder the text around it (UAX #9), break the line, or show nothing in
+/// its place (Unicode's Default_Ignorable_Code_Point, except for the variation selectors that emoji need).
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f
             | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1_bca0..=0x1_bca3
             | 0x1_d173..=0x1_d17a | 0xe_0000..=0xe_0fff)
-        // Non-characters, which no text has.
+        // Non-characters, which do not occur in text.
         || matches!(u32::from(c), 0xfdd0..=0xfdef)
         || u32::from(c) & 0xfffe == 0xfffe
 }
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
     use crate::json::Value;
 
-    /// Each with what is shown in its place.
+    /// Unsafe characters, each with its replacement.
     const UNSAFE: &[(&str, &str)] = &[
         ("\u{0}", "\u{fffd}"),
         ("\u{1b}[2J", "\u{fffd}[2J"),

@@ -1,4 +1,4 @@
-//! `gatepost publish`: a message to AWS, through the daemon's session and its outbox.
+//! `gatepost publish`: sends a message to AWS through the daemon's outbox and session.
 
 use std::io::{self, BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -12,12 +12,12 @@ use crate::http::Request;
 use crate::percent;
 use crate::words::number;
 
-/// AWS IoT's largest payload. One byte more is read and handed over, so that the refusal is the daemon's.
+/// AWS IoT's maximum payload. One more byte is read and passed on, so that the daemon refuses it.
 const MAX_PAYLOAD: u64 = 128 * 1024;
-/// Seconds to wait for AWS's acknowledgement, unless somebody says otherwise.
+/// Default number of seconds to wait for AWS's acknowledgement.
 const WAIT: u64 = 30;
 
-/// Publishes the operand, stdin, or each line of stdin. Prints nothing where all went well.
+/// Publishes the operand, stdin, or each line of stdin. Prints nothing on success.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let mut publisher = Publisher::new(socket, matches)?;
     match (matches.operand(1), matches.flag("--lines")) {
@@ -32,7 +32,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
 struct Publisher {
     connection: Connection,
     target: String,
-    /// Seconds to wait for AWS.
+    /// Number of seconds to wait for AWS.
     wait: Option<u64>,
     again: bool,
 }
@@ -64,7 +64,7 @@ impl Publisher {
             connection: Connection::to(socket),
             target,
             wait,
-            // At quality of service 0 a message comes at most once, at 1 at least once.
+            // At QoS 0 a message arrives at most once, at QoS 1 at least once.
             again: qos != Some(b"0"),
         })
     }
@@ -85,7 +85,7 @@ impl Publisher {
         }
     }
 
-    /// Each line counts once it is answered, and the first one that is refused is the last. Empty lines are left out, as
+    /// Publishes line by line, up to the first one that is refused. A line counts once it is answered. Empty lines are skipped, as
     /// mosquitto_pub does.
     fn publish_lines(&mut self, mut input: impl BufRead) -> Result<(), Failure> {
         for count in 1_u64.. {

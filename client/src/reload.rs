@@ -1,4 +1,4 @@
-//! `gatepost reload`: has the daemon read its configuration again, and says what came of it.
+//! `gatepost reload`: has the daemon reload its configuration, and reports the outcome.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::http::Request;
 use crate::json::Value;
 use crate::{daemon, output};
 
-/// Prints what has changed; what waits for a restart is named as well.
+/// Prints what has changed, and what takes effect only after a restart.
 pub(crate) fn run(socket: &Path, _: &Matches) -> Result<Exit, Failure> {
     let document = daemon::ask_document(socket, Request::post_json("/v1/reload", "{}"), daemon::DISK)?;
     output::print(text(&document).as_bytes())

@@ -1,4 +1,4 @@
-//! `gatepost renew`: has the daemon ask for a new device certificate, and waits until AWS has accepted it.
+//! `gatepost renew`: has the daemon request a new device certificate, and waits until AWS has accepted it.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -14,23 +14,23 @@ use crate::printable::printable;
 use crate::wait_timeout::wait_timeout;
 use crate::{output, status};
 
-/// Between two looks at the status, which the daemon answers from memory.
+/// Interval between status queries, which the daemon answers from memory.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Seconds to wait, unless --timeout says otherwise: a CA may take its time, and just-in-time provisioning a minute or two.
+/// Default of --timeout, in seconds. The CA may take its time, and just-in-time provisioning takes a minute or two.
 const TIMEOUT: u64 = 300;
 
-/// The state of an attempt, as the status tells it.
+/// The state of an attempt, as seen in the status.
 #[derive(Debug, PartialEq, Eq)]
 enum Attempt {
-    /// It is not over, or the new certificate has not been read yet.
+    /// It has not ended, or the new certificate has not been read yet.
     Pending,
     /// It brought the certificate with this ID.
     Issued(String),
-    /// It brought none.
+    /// It brought no certificate.
     Failed(String, Exit),
 }
 
-/// Requests a new certificate; with --wait, also prints what came of it.
+/// Requests a new certificate; with --wait, also prints the outcome.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let patience = wait_timeout(matches, TIMEOUT)?;
     let (_, before) = status::ask(socket)?;
@@ -116,11 +116,11 @@ mod tests {
         let failed = |why: &str, exit| Attempt::Failed(format!("no certificate was issued: {why}"), exit);
         for (id, enrolment, expected) in [
             (r#""a""#, r#""attempts":3,"issued":1"#, Attempt::Pending),
-            // Counted, but the new file has not been read yet.
+            // The attempt is counted already, but the new file has not been read yet.
             (r#""a""#, r#""attempts":4,"issued":2"#, Attempt::Pending),
             ("null", r#""attempts":4,"issued":2"#, Attempt::Pending),
             (r#""b""#, r#""attempts":4,"issued":2"#, Attempt::Issued("b".to_owned())),
-            // Counted, but its problem is not in the status yet.
+            // The attempt is counted already, but its problem is not in the status yet.
             (r#""a""#, r#""attempts":4,"issued":1"#, Attempt::Pending),
             (
                 r#""a""#,
@@ -132,7 +132,7 @@ mod tests {
                 r#""attempts":4,"issued":1,"problem":{"remedy":"configuration","message":"refused","next_step":"ask"}"#,
                 failed("refused; next: ask", Exit::Attention),
             ),
-            // A daemon that was restarted meanwhile counts from the beginning.
+            // A daemon that was restarted meanwhile counts from zero.
             (r#""b""#, r#""attempts":1,"issued":1"#, Attempt::Pending),
         ] {
             assert_eq!(attempt(&before, &document(id, enrolment)), expected, "{id} {enrolment}");

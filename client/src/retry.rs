@@ -1,4 +1,4 @@
-//! `gatepost retry`: has the daemon make the attempts now that it would otherwise make later.
+//! `gatepost retry`: has the daemon make pending attempts now instead of later.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,12 +14,12 @@ use crate::printable::printable;
 use crate::wait_timeout::wait_timeout;
 use crate::{output, percent, status};
 
-/// Between two looks at the status, which the daemon answers from memory.
+/// Interval between status queries, which the daemon answers from memory.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Seconds to wait for the attempts, unless --timeout says otherwise: 10 s until one may be made, and 30 s for a TPM and AWS.
+/// Default of --timeout, in seconds: 10 s until an attempt is permitted, and 30 s for a TPM and AWS.
 const TIMEOUT: u64 = 60;
 
-/// Has the daemon try, and says what it does; with --wait, also what came of it.
+/// Requests the attempts and prints what the daemon does; with --wait, also prints the outcome.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let patience = wait_timeout(matches, TIMEOUT)?;
     let (_, before) = status::ask(socket)?;
@@ -39,7 +39,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let impossible = lines.iter().any(|line| is(line, "impossible"));
     let exit = match (impossible, has_rejected_pin(&before)) {
         (false, _) => Exit::Ok,
-        // The only attempt that is never repeated is the one of a token.
+        // Opening the token is the only attempt that is never repeated automatically.
         (true, true) => Exit::NotAllowed,
         (true, false) => Exit::Attention,
     };
@@ -51,7 +51,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         .filter(|line| !is(line, "impossible"))
         .partition(|line| is(line, "woken") || is(line, "busy"));
     if pending.is_empty() {
-        // Nothing was tried. That is success only for a part that needs no attempt.
+        // No attempt was made. That is success only for a part that needs none.
         let exits = idle.iter().map(|line| outcome(part(&before, line), is_alias(line)).1);
         return Ok(exits.fold(exit, Exit::worse));
     }
@@ -76,7 +76,7 @@ fn target(matches: &Matches) -> String {
     }
 }
 
-/// "session", "role alias video".
+/// Returns the name of a part: "session", "role alias video".
 fn title(line: &Value) -> String {
     match (line.get("part").text(), line.get("name").text()) {
         (_, Some(name)) => format!("role alias {name}"),
@@ -85,7 +85,7 @@ fn title(line: &Value) -> String {
     }
 }
 
-/// The part of the status that a line is about.
+/// Returns the part of the status that a line is about.
 fn part<'a>(status: &'a Value, line: &Value) -> &'a Value {
     match line.get("name").text() {
         Some(name) => {
@@ -98,7 +98,7 @@ fn part<'a>(status: &'a Value, line: &Value) -> &'a Value {
     }
 }
 
-/// The attempts of a part that have ended since the daemon was started.
+/// Returns the number of attempts of a part that have ended since the daemon was started.
 fn attempts(part: &Value) -> u64 {
     let count = |value: &Value| value.whole_number().unwrap_or_default();
     let refreshes = part.get("refreshes");
@@ -108,7 +108,7 @@ fn attempts(part: &Value) -> u64 {
     of_part.iter().chain(&of_enrolment).chain(&of_alias).sum()
 }
 
-/// The certificates that were issued since the daemon was started.
+/// Returns the number of certificates that were issued since the daemon was started.
 fn certificates(part: &Value) -> u64 {
     part.get("enrolment").get("issued").whole_number().unwrap_or_default()
 }
@@ -125,7 +125,7 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
             let has_ended = attempts(part_now) > attempts(part_before);
             if has_ended {
                 let (said, worst) = match certificates(part_now) > certificates(part_before) {
-                    // The identity takes it a moment later.
+                    // The identity's task reads it a moment later.
                     true => ("a certificate was issued".to_owned(), Exit::Ok),
                     false => outcome(part_now, is_alias(line)),
                 };
@@ -155,8 +155,8 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
 
 /// Returns a sentence about the attempt that has ended, and its exit code.
 ///
-/// A role alias keeps its credentials when a refresh fails, so its phase alone does not tell whether the attempt succeeded: any
-/// problem is a failure. A session or a token in its best phase has succeeded even if something else is wrong with it.
+/// A role alias keeps its credentials when a refresh fails, so its phase alone does not tell whether the attempt succeeded: any problem is
+/// a failure. A session or a token in its best phase has succeeded even if it has another problem.
 fn outcome(part: &Value, is_alias: bool) -> (String, Exit) {
     let phase = part.get("phase").text().unwrap_or("unknown");
     let problem = part.get("problem");
@@ -167,7 +167,7 @@ fn outcome(part: &Value, is_alias: bool) -> (String, Exit) {
         _ if is_best => Exit::Ok,
         _ => Exit::Unavailable,
     };
-    // "valid" would be read as a success.
+    // "valid" could be mistaken for success.
     let state = match is_alias && is_best && exit != Exit::Ok {
         true => "not refreshed; the current credentials stay valid",
         false => phase,

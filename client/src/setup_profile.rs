@@ -1,4 +1,4 @@
-//! `gatepost setup-profile`: a profile in an AWS configuration or credentials file whose credentials come from gatepost.
+//! `gatepost setup-profile`: creates a profile in an AWS configuration or credentials file whose credentials come from gatepost.
 
 mod alias;
 mod edit;
@@ -15,7 +15,7 @@ use crate::env::shadowing_variable;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-/// Writes the profile, and says what it did. A socket that is not the default becomes part of the profile.
+/// Writes the profile, and reports what was changed. A socket other than the default becomes part of the profile.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let alias = matches.operand(0).map(text).transpose()?;
     let profile = match matches.value("--profile") {
@@ -52,7 +52,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     output::print(done.as_bytes())
 }
 
-/// The file to write, and which of the two it is.
+/// Returns the file to write, and its kind.
 fn target(matches: &Matches, files: &AwsFiles) -> Result<(PathBuf, Kind), Failure> {
     let given = matches.value("--file").map(PathBuf::from);
     let is_credentials = |path: &Path| {
@@ -74,11 +74,11 @@ fn target(matches: &Matches, files: &AwsFiles) -> Result<(PathBuf, Kind), Failur
             "neither HOME nor AWS_CONFIG_FILE is set: name the file by --file",
         )
     })?;
-    // Where a link leads is what is written.
+    // If the file is a link, its target is replaced.
     Ok((fs::canonicalize(&path).unwrap_or(path), kind))
 }
 
-/// Refuses a profile that gets other credentials by the other file, and warns of what programs of this environment find first.
+/// Refuses a profile that gets other credentials from the other file, and warns of sources that programs in this environment prefer.
 fn warn_of_shadows(files: &AwsFiles, target: &Path, kind: Kind, profile: &str) -> Result<(), Failure> {
     let found = files.sources();
     for why in &found.unread {
@@ -88,7 +88,7 @@ fn warn_of_shadows(files: &AwsFiles, target: &Path, kind: Kind, profile: &str) -
     }
     let shadows = found.of(profile).find(|source| {
         let is_target = aws_files::is_same_file(&source.file, target);
-        // The credentials file's process counts more than the configuration file's.
+        // A process in the credentials file takes precedence over one in the configuration file.
         let is_harmless = source.setting == "credential_process" && (source.is_gatepost() || kind == Kind::Credentials);
         !is_target && !is_harmless
     });
@@ -110,7 +110,7 @@ fn warn_of_shadows(files: &AwsFiles, target: &Path, kind: Kind, profile: &str) -
     Ok(())
 }
 
-/// What stands in a line of the file: one line, and text.
+/// Checks that a word can be part of a line of the file: valid UTF-8 without line breaks.
 fn text(word: &OsStr) -> Result<&str, Failure> {
     let fits = |text: &&str| !text.is_empty() && !text.contains(|c: char| c.is_control() || c == ']');
     word.to_str().filter(fits).ok_or_else(|| {
@@ -121,7 +121,7 @@ fn text(word: &OsStr) -> Result<&str, Failure> {
     })
 }
 
-/// The command that AWS's tools run: with the whole path, as their PATH may be another.
+/// Returns the command that AWS's tools run, with its full path, because their PATH may differ.
 fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failure> {
     let own = std::env::current_exe().map_err(|error| {
         Failure::new(
@@ -131,7 +131,7 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     })?;
     let mut words = vec![quoted(text(own.as_os_str())?)];
     if let Some(socket) = socket {
-        // AWS's tools run the command in whichever folder they were started in.
+        // AWS's tools run the command in the folder in which they were started.
         let socket = std::path::absolute(socket).map_or_else(|_| socket.to_owned(), PathBuf::into_os_string);
         words.extend(["--socket".to_owned(), quoted(text(&socket)?)]);
     }
@@ -146,10 +146,10 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     Ok(words.join(" "))
 }
 
-/// Whether a program at `path` is there for a while only: a build of cargo's, or below a folder that is emptied.
+/// Whether the program at `path` is temporary: built by cargo, or in a folder that is emptied regularly.
 fn is_passing(path: &Path) -> bool {
     let names: Vec<&OsStr> = path.iter().collect();
-    // target/debug/gatepost, or target/TRIPLE/release/gatepost.
+    // The path is target/debug/gatepost or target/TRIPLE/release/gatepost.
     let mut folders = names.iter().rev().skip(1);
     let is_build = folders
         .next()
@@ -161,7 +161,7 @@ fn is_passing(path: &Path) -> bool {
             .any(|folder| path.starts_with(folder))
 }
 
-/// As a shell would want it, which is how the AWS CLI and the SDKs take the line apart.
+/// Quotes a word as for a shell, because the AWS CLI and the SDKs split the line like one.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,@+:".contains(c);
     match word.chars().all(plain) {
@@ -185,7 +185,7 @@ fn refused(file: &Path, why: impl Into<String>) -> Failure {
     )
 }
 
-/// Whole or not at all, with the owner and the mode of the file before.
+/// Replaces the file atomically, keeping its owner and mode.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -195,7 +195,7 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
     let new = folder.join(name);
     let written = write(&new, file, text).and_then(|()| fs::rename(&new, file));
     if written.is_err() {
-        // It may not have come to be.
+        // The temporary file may not exist.
         let _ = fs::remove_file(&new);
     }
     written?;

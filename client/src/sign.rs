@@ -33,7 +33,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// The JSON document that the daemon takes.
+/// Returns the JSON document to send to the daemon.
 fn request_document(matches: &Matches) -> Result<String, Failure> {
     if matches.flag("--unsigned-payload") && matches.value("--payload-hash").is_some() {
         return Err(matches.usage_error("--payload-hash and --unsigned-payload cannot be combined"));
@@ -60,7 +60,7 @@ fn request_document(matches: &Matches) -> Result<String, Failure> {
         let seconds: u32 = number("--expires", expires, "seconds")?;
         members.push(format!("\"expires\":{seconds}"));
     }
-    // A name that is given several times has all of its values, in their order.
+    // A header that is given several times keeps all of its values, in order.
     let mut headers: Vec<(&str, Vec<String>)> = Vec::new();
     for header in matches.values("--header") {
         let (name, value) = text(header)?

@@ -1,6 +1,6 @@
-//! Amounts of bytes, for people.
+//! Formats numbers of bytes for people.
 
-/// "340 B", "12 kB", "64 MB": rounded down, to no less than two digits.
+/// Formats a size as "340 B", "12 kB" or "64 MB", rounded down to no less than two digits.
 pub(crate) fn size(bytes: u64) -> String {
     let mut amount = bytes;
     for unit in ["B", "kB", "MB", "GB"] {

@@ -1,4 +1,4 @@
-//! `gatepost status`: what the gateway is doing.
+//! `gatepost status`: the state of the gateway.
 
 mod document;
 mod field;
@@ -19,7 +19,7 @@ use crate::terminal::Terminal;
 use crate::words::text;
 use document::{line, of_failure};
 
-/// Prints the status; the exit code tells the state to scripts.
+/// Prints the status. The exit code tells scripts the state.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let (json, field) = (matches.flag("--json"), matches.value("--field"));
     if field.is_some() && (json || matches.flag("--watch")) {
@@ -29,7 +29,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         return watch::run(socket, json);
     }
     let (body, document) = match look(socket) {
-        // A program that parses stdout gets a document there in any case.
+        // Programs that parse stdout get a document in any case.
         Err(failure) if json => return output::print(&line(of_failure(&failure).as_bytes())).and(Err(failure)),
         outcome => outcome?,
     };

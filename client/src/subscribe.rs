@@ -1,4 +1,4 @@
-//! `gatepost subscribe`: messages from AWS, a line each, for as long as somebody reads.
+//! `gatepost subscribe`: prints messages from AWS, a line each, for as long as the reader accepts them.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,8 +11,8 @@ use crate::subscriptions::Acknowledger;
 use crate::words::number;
 use crate::{daemon, output, percent};
 
-/// Lines of a durable subscription that are printed before they are acknowledged together: each acknowledgement is a
-/// write to the daemon's disk, and after a crash so many come again.
+/// Maximum number of lines of a durable subscription that are acknowledged together. Each acknowledgement is a write to the daemon's disk,
+/// and up to this many messages are repeated after a crash.
 const TOGETHER: u32 = 32;
 
 /// Prints each message as the daemon sends it. A message of a durable subscription is acknowledged once it is printed.

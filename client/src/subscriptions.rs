@@ -1,4 +1,4 @@
-//! `gatepost subscriptions`: the durable ones, which the daemon keeps messages for.
+//! `gatepost subscriptions`: durable subscriptions, for which the daemon stores messages.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use crate::table::{self, row};
 use crate::words::number;
 use crate::{output, percent};
 
-/// Lists, deletes or acknowledges.
+/// Lists, deletes or acknowledges durable subscriptions.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     match matches.verb {
         Some("delete") => {
@@ -30,14 +30,14 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells the daemon that a durable subscription's messages have been taken.
+/// Acknowledges the messages of a durable subscription.
 pub(crate) struct Acknowledger {
     connection: Connection,
     target: String,
 }
 
 impl Acknowledger {
-    /// For the subscription `name`.
+    /// Creates an acknowledger for the subscription `name`.
     pub(crate) fn new(socket: &Path, name: &OsStr) -> Self {
         Self {
             connection: Connection::to(socket),
@@ -45,7 +45,7 @@ impl Acknowledger {
         }
     }
 
-    /// Everything up to the message `id` is taken.
+    /// Acknowledges all messages up to `id`.
     pub(crate) fn acknowledge(&mut self, id: u64) -> Result<(), Failure> {
         let request = Request::post_json(&self.target, &format!("{{\"id\":{id}}}"));
         let request = request.keep_open().again(true);

@@ -1,11 +1,11 @@
-//! Tables for people: a heading, and columns as wide as what is in them.
+//! Formats tables for people: a heading, and columns as wide as their content.
 
 use crate::printable::printable;
 
-/// Wider cells do not move the columns behind them: topics have up to 256 bytes.
+/// Maximum width of a column. Wider cells do not move the columns behind them: topics have up to 256 bytes.
 const WIDEST: usize = 40;
 
-/// Rows of cells; the heading, if there is to be one, is the first of them.
+/// Formats rows of cells. The heading, if any, is the first row.
 pub(crate) fn draw(rows: &[Vec<String>]) -> String {
     let cell = |cell: &String| printable(cell);
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
@@ -28,7 +28,7 @@ pub(crate) fn draw(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A row of cells.
+/// Creates a row of cells.
 pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }

@@ -1,16 +1,16 @@
-//! What the terminal at stdout can show: colours, and how wide it is.
+//! The properties of the terminal at stdout: colours and width.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
-/// Columns of a terminal that does not say how many it has, and of what is no terminal.
+/// Width of a terminal of unknown size, and of other outputs.
 const USUAL: usize = 80;
-/// A narrower screen is no help to anybody, and longer lines are hard to read.
+/// Range of widths. A narrower layout would help nobody, and longer lines are hard to read.
 const SENSIBLE: std::ops::RangeInclusive<usize> = 50..=120;
 
-/// A screen's looks.
+/// The properties of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terminal {
     pub(crate) colours: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The one at stdout, or that of a file or a pipe: 80 columns without colours.
+    /// Returns the properties of the terminal at stdout; for a file or a pipe, 80 columns without colours.
     pub(crate) fn of_stdout() -> Self {
         if !std::io::stdout().is_terminal() {
             return Self::plain();
@@ -29,7 +29,7 @@ impl Terminal {
         }
     }
 
-    /// 80 columns without colours.
+    /// Returns 80 columns without colours.
     pub(crate) fn plain() -> Self {
         Self {
             colours: false,
@@ -38,7 +38,7 @@ impl Terminal {
     }
 }
 
-/// Colours are for people at terminals who have not asked to be spared (<https://no-color.org>).
+/// Whether the environment permits colours: not with NO_COLOR (<https://no-color.org>), nor on a dumb or unknown terminal.
 fn wants_colours(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")
@@ -49,7 +49,7 @@ fn columns(text: Option<OsString>) -> Option<usize> {
     (number > 0).then(|| number.clamp(*SENSIBLE.start(), *SENSIBLE.end()))
 }
 
-/// The standard library does not ask a terminal for its size; stty(1) of coreutils does.
+/// Asks stty(1) of coreutils for the width, because the standard library cannot.
 fn asked() -> Option<usize> {
     let terminal = std::io::stdout().as_fd().try_clone_to_owned().ok()?;
     let stty = Command::new("stty")

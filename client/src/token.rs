@@ -1,4 +1,4 @@
-//! `gatepost token`: a web identity token, for a login to a service outside AWS.
+//! `gatepost token`: a web identity token for logging in to a service outside AWS.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

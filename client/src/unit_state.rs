@@ -1,4 +1,4 @@
-//! The state of gatepost.service by systemd, for whoever must not start it by connecting to its socket.
+//! The state of gatepost.service according to systemd, for callers that must not start it by connecting to its socket.
 
 use std::process::{Command, Stdio};
 
@@ -11,21 +11,21 @@ const MEND: &str = "fix that, then: systemctl restart gatepost.socket gatepost.s
 #[derive(Clone, Debug)]
 pub struct UnitState(String);
 
-/// The reason why the daemon does not run.
+/// The reason why the daemon is not running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotRunning {
-    /// As the exit codes of `gatepost status`: 68, 69, 77 or 78.
+    /// The exit code of `gatepost status`: 68, 69, 77 or 78.
     pub exit_code: u8,
     /// The cause.
     pub message: String,
-    /// The command to give next.
+    /// The command to run next.
     pub next_step: &'static str,
     /// Whether systemd starts the service again by itself.
     pub starts_by_itself: bool,
 }
 
 impl UnitState {
-    /// Asks systemd; `None` where there is no systemd, or no such unit.
+    /// Queries systemd; `None` if there is no systemd, or no such unit.
     pub fn ask() -> Option<Self> {
         let mut systemctl = Command::new("systemctl");
         systemctl.args(["show", "--property", PROPERTIES, UNIT]);
@@ -45,13 +45,13 @@ impl UnitState {
             .map_or("", |(_, value)| value)
     }
 
-    /// Whether systemd starts the service without being asked again.
+    /// Whether systemd starts the service again by itself.
     pub fn is_about_to_start(&self) -> bool {
         self.get("ActiveState") == "activating"
     }
 
-    /// Says why nobody would answer at the socket unless systemd started the service for it; `None` while it runs or starts.
-    /// `clean` makes what the service has said safe to show.
+    /// Returns why nobody would answer at the socket unless systemd started the service; `None` while it is running or starting. `clean`
+    /// makes the service's own text safe to show.
     pub fn why_not_running(&self, clean: impl Fn(&str) -> String) -> Option<NotRunning> {
         let (status, text) = (self.get("ExecMainStatus"), clean(self.get("StatusText")));
         let why = match text.is_empty() {

@@ -10,19 +10,19 @@ use crate::json::Value;
 use crate::words::number;
 use crate::{output, status};
 
-/// Between two looks at the status, which the daemon answers from memory.
+/// Interval between status queries, which the daemon answers from memory.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Seconds to wait, unless --timeout says otherwise. Longer than a first boot takes that nothing hinders.
+/// Default of --timeout, in seconds; longer than an undisturbed first boot takes.
 const TIMEOUT: u64 = 120;
 
 /// A state that can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
-    /// Nothing is amiss.
+    /// Everything is in order.
     Ready,
     /// The certificate signing request exists.
     Csr,
-    /// The gateway has a certificate that fits its key.
+    /// The gateway has a certificate that matches its key.
     Certificate,
 }
 
@@ -39,7 +39,7 @@ impl Goal {
     fn is_reached(self, document: &Value) -> bool {
         let identity = document.get("identity");
         match self {
-            // A certificate that ends in 29 days keeps no script from its work.
+            // A certificate that expires in 29 days does not prevent a script from working.
             Self::Ready => document
                 .get("working")
                 .flag()
@@ -51,7 +51,7 @@ impl Goal {
     }
 }
 
-/// Waits until the goal is reached. If the time is over first, fails with what is in the way.
+/// Waits until the goal is reached. If the time runs out, fails with the reason.
 pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let goal = matches
         .value("--for")
@@ -59,13 +59,13 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let goal = goal.ok_or_else(|| matches.usage_error("--for takes no such state"))?;
     let seconds = matches.value("--timeout");
     let seconds = seconds.map_or(Ok(TIMEOUT), |word| number("--timeout", word, "seconds"))?;
-    // 0 waits for ever; so does a number that no clock can reach.
+    // 0 means no limit, and so does a number that exceeds the clock's range.
     let until = (seconds > 0)
         .then(|| Instant::now().checked_add(Duration::from_secs(seconds)))
         .flatten();
     let mut told = String::new();
     loop {
-        // A daemon that has rejected its PIN is not started by looking at it: each start would try the PIN again.
+        // Polling must not start a daemon whose PIN was rejected: each start would try the PIN again.
         let outcome = status::look_again(socket);
         if let Ok((_, document)) = &outcome
             && goal.is_reached(document)
@@ -76,7 +76,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
             let seen = outcome.or_else(|_| status::look(socket));
             return Err(too_late(seen.map(|(_, document)| document), seconds));
         }
-        // A missing daemon may be about to start. Each other change of the summary is a line.
+        // The daemon may be about to start. Each change of the summary is a line.
         if let Ok((_, document)) = &outcome {
             let summary = document.get("summary").text().unwrap_or_default();
             if summary != told {
@@ -88,7 +88,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     }
 }
 
-/// Reports the last state that was seen, with the exit code that `gatepost status` gives it.
+/// Reports the last state, with the exit code that `gatepost status` has for it.
 fn too_late(seen: Result<Value, Failure>, seconds: u64) -> Failure {
     match seen {
         Err(failure) => failure.about(format!("after {seconds} s")),

@@ -1,4 +1,4 @@
-//! The longest wait of a command that has both --wait and --timeout.
+//! The time limit of commands that have both --wait and --timeout.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::command_line::Matches;
 use crate::exit::Failure;
 use crate::words::number;
 
-/// Returns --timeout, or `default` seconds.
+/// Returns the value of --timeout, or `default` seconds.
 ///
 /// # Errors
-/// If it is no number, or was given without --wait.
+/// If it is not a number, or was given without --wait.
 pub(crate) fn wait_timeout(matches: &Matches, default: u64) -> Result<Duration, Failure> {
     let seconds = matches.value("--timeout");
     if seconds.is_some() && !matches.flag("--wait") {

@@ -1,17 +1,17 @@
-//! Words of the command line that must be text or numbers.
+//! Parses command-line words that must be text or numbers.
 
 use std::ffi::OsStr;
 use std::str::FromStr;
 
 use crate::exit::{Exit, Failure};
 
-/// A word that goes into a document.
+/// Returns a word as text, for use in a document.
 pub(crate) fn text(word: &OsStr) -> Result<&str, Failure> {
     word.to_str()
         .ok_or_else(|| Failure::new(Exit::Usage, format!("{word:?} is not UTF-8")))
 }
 
-/// The span of time after an option, in seconds: `90`, `90s`, `10min`, `2h`, `1d`.
+/// Parses the duration after an option, in seconds: `90`, `90s`, `10min`, `2h`, `1d`.
 pub(crate) fn seconds(option: &str, word: &OsStr) -> Result<u64, Failure> {
     let parse = |word: &str| {
         let digits = word.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(word.len());
@@ -33,7 +33,7 @@ pub(crate) fn seconds(option: &str, word: &OsStr) -> Result<u64, Failure> {
     })
 }
 
-/// The number after an option; `what` is what there is a number of.
+/// Parses the number after an option; `what` names what is counted.
 pub(crate) fn number<T: FromStr>(option: &str, word: &OsStr, what: &str) -> Result<T, Failure> {
     let number = word.to_str().and_then(|word| word.parse().ok());
     number.ok_or_else(|| Failure::new(Exit::Usage, format!("{option}: {word:?} is not a number of {what}")))

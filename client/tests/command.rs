@@ -1,4 +1,4 @@
-//! The command from outside: what it prints, where, and how it ends.
+//! Tests of the command from outside: its output and its exit code.
 #![allow(clippy::unwrap_used, reason = "a test that cannot run its command has failed")]
 
 mod messages;
@@ -27,7 +27,7 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// Failed as a credential_process must: this code, nothing on stdout, the reason on stderr, in few words.
+/// Asserts a failure that suits a credential_process: this code, nothing on stdout, and a short reason on stderr.
 fn assert_refused(output: &Output, code: i32, reason: &str) {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert_eq!(stdout(output), "");
@@ -40,7 +40,7 @@ fn assert_refused(output: &Output, code: i32, reason: &str) {
     assert!(!said.contains("a secret") && !said.contains("a token"), "{said}");
 }
 
-/// Failed with this code, and with a document about it on stdout for programs.
+/// Asserts a failure with this code, and a document about it on stdout for programs.
 fn assert_document(output: &Output, code: i32, reason: &str) {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     let document = stdout(output);
@@ -216,7 +216,7 @@ fn a_request_that_is_being_made_is_waited_for() {
     );
     assert_eq!(daemon.targets().len(), 3);
 
-    // Longer than anybody waits.
+    // Longer than the command's time limit.
     let later = r#"{"code":"coming","message":"the signing request is being made","hint":null}"#;
     let later = http("503 Service Unavailable\r\nRetry-After: 3600", later);
     let output = Daemon::answering(later).unwrap().run(&["csr"]).unwrap();
@@ -257,7 +257,7 @@ fn a_stdout_that_takes_nothing_is_no_panic() {
         "{output:?}"
     );
 
-    // The reader of the pipe is gone before the command starts.
+    // The reader of the pipe has gone before the command starts.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = command(&daemon.socket(), &["credentials"])
@@ -266,7 +266,7 @@ fn a_stdout_that_takes_nothing_is_no_panic() {
         .unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(74), ""));
 
-    // And one whose stderr is gone as well still ends with its code.
+    // The exit code is the same if stderr is closed as well.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = command(Path::new("/nonexistent"), &["status"])

@@ -1,6 +1,6 @@
-//! The AWS configuration and credentials files: where a program finds credentials before it asks gatepost.
+//! The AWS configuration and credentials files, where programs find credentials before they ask gatepost.
 //!
-//! Only the names of settings, their lines and what gatepost itself is asked for ever leave this module: values are secrets.
+//! Only the names of settings, their lines and the request to gatepost itself leave this module: values are secrets.
 
 mod process;
 mod sections;
@@ -15,7 +15,7 @@ pub use process::Call;
 pub use sections::Kind;
 use sections::{Setting, settings};
 
-/// Settings that give a profile credentials, or send it somewhere for them.
+/// Settings that contain credentials, or name another source of them.
 pub const CREDENTIAL_SETTINGS: [&str; 12] = [
     "aws_access_key_id",
     "aws_secret_access_key",
@@ -31,9 +31,9 @@ pub const CREDENTIAL_SETTINGS: [&str; 12] = [
     "web_identity_token_file",
 ];
 
-/// No file that people write is near this.
+/// Maximum size of a file. Files written by people are much smaller.
 const LARGEST_FILE: u64 = 1024 * 1024;
-/// open(2): a named pipe that nobody writes to must not be waited for.
+/// O_NONBLOCK of open(2), so that a named pipe without a writer does not block.
 const O_NONBLOCK: i32 = 0o4000;
 
 /// The two files of a user.
@@ -50,28 +50,28 @@ pub struct AwsFiles {
 pub struct Source {
     /// The file.
     pub file: PathBuf,
-    /// The line in it.
+    /// The line number.
     pub line: usize,
     /// The profile.
     pub profile: String,
     /// The setting's name, one of [`CREDENTIAL_SETTINGS`].
     pub setting: &'static str,
-    /// How it runs gatepost, if it is a credential_process that does.
+    /// The call of gatepost, if the setting is a credential_process that runs it.
     pub gatepost: Option<Call>,
 }
 
-/// What was found in the files, and why one of them could not be read.
+/// The sources that were found, and the files that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// By file, the credentials file first, and by line: programs prefer the credentials file.
+    /// Ordered by file, the credentials file first as programs prefer it, and by line.
     pub sources: Vec<Source>,
     /// Sentences about files that could not be read.
     pub unread: Vec<String>,
 }
 
 impl AwsFiles {
-    /// The files as AWS's tools find them: by variables, else in the home folder (AWS SDKs and Tools Reference Guide, "Location of
-    /// the shared config and credentials files").
+    /// Locates the files as AWS's tools do: by environment variables, or in the home folder (AWS SDKs and Tools Reference Guide, "Location
+    /// of the shared config and credentials files").
     pub fn of_environment(home: Option<PathBuf>) -> Self {
         let place = |variable: &str, name: &str| {
             let named = filled(std::env::var_os(variable)).map(PathBuf::from);
@@ -83,7 +83,7 @@ impl AwsFiles {
         }
     }
 
-    /// Every setting by which a profile gets credentials.
+    /// Finds every setting from which a profile gets credentials.
     pub fn sources(&self) -> Found {
         let mut found = Found::default();
         let files = [(&self.credentials, Kind::Credentials), (&self.config, Kind::Config)];
@@ -109,19 +109,19 @@ impl Source {
 }
 
 impl Found {
-    /// By which settings of which file programs that use `profile` get credentials.
+    /// Returns the settings from which programs that use `profile` get credentials.
     pub fn of<'a>(&'a self, profile: &'a str) -> impl Iterator<Item = &'a Source> {
         self.sources.iter().filter(move |source| source.profile == profile)
     }
 }
 
-/// The profile that a program uses which names none.
+/// Returns the profile that programs use if none is named.
 pub fn profile_of_environment() -> String {
     let named = filled(std::env::var_os("AWS_PROFILE")).or_else(|| filled(std::env::var_os("AWS_DEFAULT_PROFILE")));
     named.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The home folder that the environment names.
+/// Returns the home folder from the environment.
 pub fn home() -> Option<PathBuf> {
     filled(std::env::var_os("HOME")).map(PathBuf::from)
 }
@@ -146,7 +146,7 @@ fn sources_in(path: &Path, text: &str, kind: Kind) -> Vec<Source> {
     settings(text, kind).filter_map(known).collect()
 }
 
-/// The text of a file. What is no UTF-8 in it is replaced: names of settings are ASCII.
+/// Reads a file as text. Bytes that are not UTF-8 are replaced: names of settings are ASCII.
 fn read(path: &Path) -> io::Result<String> {
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {
@@ -157,7 +157,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The cause without the system's number.
+/// Returns the cause without the system's error number.
 fn said(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use crate::command_line::DEFAULT_SOCKET;
 
-/// How a credential_process runs `gatepost`.
+/// The way in which a credential_process calls `gatepost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// It asks the daemon at this socket for credentials.
+    /// It requests credentials from the daemon at this socket.
     Credentials {
         /// The role alias; `None` for the default one.
         role_alias: Option<String>,
         /// The daemon's socket.
         socket: PathBuf,
     },
-    /// It does something else, or nothing that the command understands.
+    /// It runs another command, or has an invalid command line.
     Other,
 }
 
 impl Call {
-    /// Reads the command line; `None` where it runs another program.
+    /// Parses a command line; `None` if it runs another program.
     pub(super) fn read(process: &str) -> Option<Self> {
         let mut words = words(process).into_iter();
         let program = words.next()?;
@@ -46,7 +46,7 @@ impl Call {
     }
 }
 
-/// The words of a command line, as a shell without variables splits them.
+/// Splits a command line into words, like a shell without variables.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut quote = None;

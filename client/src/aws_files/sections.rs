@@ -1,33 +1,33 @@
-//! The settings in an AWS file, as botocore and the SDKs read it.
+//! Parses the settings in an AWS file in the same way as botocore and the SDKs.
 
-/// Which of the two files it is: they name profiles differently.
+/// The kind of file: the two name profiles differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `[profile NAME]`, but `[default]`.
+    /// Headers are `[profile NAME]`, except for `[default]`.
     Config,
-    /// `[NAME]`.
+    /// Headers are `[NAME]`.
     Credentials,
 }
 
-/// A setting of a profile. It may hold a secret, so that there is no `Debug`.
+/// A setting of a profile. It may hold a secret, so `Debug` is not implemented.
 pub(super) struct Setting<'a> {
     pub(super) profile: String,
-    /// In lower case.
+    /// The name in lower case.
     pub(super) name: String,
     pub(super) value: &'a str,
-    /// From 1.
+    /// The line number, starting at 1.
     pub(super) line: usize,
 }
 
-/// The settings of every profile, in their order.
+/// Returns the settings of all profiles, in order.
 ///
-/// A line that begins with a space belongs to the setting above it, if there is one in its section that is indented less. Whole
-/// lines are comments, never their ends. botocore takes a colon for an equals sign.
+/// A line that begins with a space belongs to the setting above it, if that is less indented and in the same section. Comments take whole
+/// lines; a setting cannot be followed by one. Like botocore, accepts a colon in place of an equals sign.
 pub(super) fn settings(text: &str, kind: Kind) -> impl Iterator<Item = Setting<'_>> {
     let mut profile: Option<String> = None;
     let mut indented_by: Option<usize> = None;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // A file of an old editor's may end its lines by CR alone.
+    // A file from an old editor may end its lines with CR alone.
     let lines = text
         .split('\n')
         .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r').enumerate());
@@ -61,7 +61,7 @@ pub(super) fn settings(text: &str, kind: Kind) -> impl Iterator<Item = Setting<'
     })
 }
 
-/// The profile that a section's header names, if it names one.
+/// Returns the profile that a section's header names, if any.
 fn profile_of(header: &str, kind: Kind) -> Option<String> {
     let unquoted = |name: &str| name.trim().trim_matches(['"', '\'']).to_owned();
     match kind {

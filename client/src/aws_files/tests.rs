@@ -2,7 +2,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
-/// Setting, profile and line of each source, as one text.
+/// Returns setting, profile and line of each source as one text.
 fn found(text: &str, kind: Kind) -> String {
     let sources = sources_in(Path::new("f"), text, kind);
     let shown = sources

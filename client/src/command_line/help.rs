@@ -1,15 +1,15 @@
-//! The help texts, drawn from the table for a terminal of 80 columns.
+//! Formats the help texts from the table, for a terminal of 80 columns.
 
 use super::spec::{Command, CommandOption, Form, Program};
 use super::table::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS};
 use crate::output::wrap;
 
-/// Columns of a terminal that every terminal has.
+/// Width of the help, which every terminal has.
 const WIDTH: usize = 80;
-/// Options of a form up to which the help names each of them in the first line.
+/// Maximum number of options that the help names in the first line of a form.
 const FEW_OPTIONS: usize = 2;
 
-/// Draws the help of a command, or the overview of all commands.
+/// Formats the help of a command, or the overview of all commands.
 pub fn text(command: Option<&Command>) -> String {
     match command {
         Some(command) => command_help(command),
@@ -17,10 +17,10 @@ pub fn text(command: Option<&Command>) -> String {
     }
 }
 
-/// Columns of the terms of a list. A longer term has a line of its own.
+/// Maximum width of the terms in a list. A longer term has a line of its own.
 const LONGEST_TERM: usize = 24;
 
-/// Draws the help of a program without commands.
+/// Formats the help of a program without commands.
 pub fn program_text(program: &Program) -> String {
     let entries: Vec<_> = program
         .options
@@ -39,7 +39,7 @@ pub fn program_text(program: &Program) -> String {
     )
 }
 
-/// Writes a form as it is called: `gatepost sign --service NAME --region REGION [OPTIONS] URL`.
+/// Formats the usage of a form: `gatepost sign --service NAME --region REGION [OPTIONS] URL`.
 pub fn signature(command: &Command, form: &Form) -> String {
     let mut words = vec!["gatepost".to_owned(), command.name.to_owned()];
     if let Some(verb) = form.verb {
@@ -70,14 +70,14 @@ pub fn signature(command: &Command, form: &Form) -> String {
     words.join(" ")
 }
 
-/// Writes an option as the help lists it: `-h, --help`, `--config FILE`.
+/// Formats an option as the help lists it: `-h, --help`, `--config FILE`.
 pub fn option_term(option: &CommandOption) -> String {
     let short = option.short.map(|short| format!("{short}, ")).unwrap_or_default();
     let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
     format!("{short}{}{value}", option.name)
 }
 
-/// Writes a command as the overview lists it: `publish TOPIC`.
+/// Formats a command as the overview lists it: `publish TOPIC`.
 pub fn command_term(command: &Command) -> String {
     let operand = match command.forms {
         [form] => form.operands.first(),
@@ -137,7 +137,7 @@ fn overview() -> String {
     )
 }
 
-/// Draws two columns. The second begins two blanks after the longest term that fits, and flows.
+/// Formats two columns. The second one begins two blanks after the longest term that fits, and is wrapped.
 fn columns(entries: &[(String, &str)]) -> String {
     let lengths = entries.iter().map(|(term, _)| term.len());
     let width = lengths

@@ -1,4 +1,4 @@
-//! The parsed words of a command line.
+//! The result of parsing a command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -18,12 +18,12 @@ impl Matches {
         self.options.iter().any(|(given, _)| *given == name)
     }
 
-    /// An option's value. The parser has refused a second one.
+    /// Returns the value of an option. The parser has refused a second one.
     pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
         self.values(name).next()
     }
 
-    /// All values of an option, in order.
+    /// Returns all values of an option, in order.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
         self.options
             .iter()
@@ -35,23 +35,23 @@ impl Matches {
         self.operands.get(index).map(OsString::as_os_str)
     }
 
-    /// The words from an operand on.
+    /// Returns the words from an operand on.
     pub(crate) fn operands_from(&self, index: usize) -> &[OsString] {
         self.operands.get(index..).unwrap_or_default()
     }
 
-    /// An operand that the form requires, so that the parser has found it.
+    /// Returns an operand that the form requires; the parser has made sure that it exists.
     pub(crate) fn required(&self, index: usize) -> &OsStr {
         self.operand(index).unwrap_or_default()
     }
 
-    /// A mistake that only the command itself can see, such as an option that needs another one.
+    /// Reports a mistake that only the command itself can detect, such as an option that requires another one.
     pub(crate) fn usage_error(&self, message: &str) -> Failure {
         usage(Some(self.command), message)
     }
 }
 
-/// A mistake in the command line, with the place where the right use is described.
+/// Reports a mistake in the command line, and says which help describes the right use.
 pub(super) fn usage(command: Option<&str>, message: impl AsRef<str>) -> Failure {
     let topic = command.map(|command| format!("{command} ")).unwrap_or_default();
     Failure::new(Exit::Usage, format!("{}; see gatepost {topic}--help", message.as_ref()))

@@ -14,7 +14,7 @@ use crate::exit::Failure;
 /// The action that a command line selects.
 pub(crate) enum Action {
     Run(Run, Matches),
-    /// The help of a command, or of everything.
+    /// Show the help of a command, or the overview.
     Help(Option<&'static Command>),
     Version,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Invocation {
 /// Parses the arguments after the program's name. `environment` is the value of [`super::socket::SOCKET_VARIABLE`].
 ///
 /// # Errors
-/// On a word that the table does not have, with the closest one that it has.
+/// On a word that the table does not contain, with the closest one that it does.
 pub(crate) fn parse(
     arguments: impl Iterator<Item = OsString>,
     environment: Option<OsString>,
@@ -61,7 +61,7 @@ pub(crate) fn parse(
             command if help => Action::Help(command.run.map(|_| command)),
             command => match command.run {
                 Some(run) => {
-                    // Without the command itself.
+                    // All words except for the command itself.
                     let operands_before_dashes = words_before_dashes.map(|count| count.saturating_sub(1));
                     check_dashes(command, operands_before_dashes, words.len())?;
                     Action::Run(run, matches(command, words, options)?)
@@ -145,7 +145,7 @@ fn matches(
     })
 }
 
-/// Checks that a program to be run follows `--`: otherwise its options would be taken for options of this command.
+/// Checks that a program to be run follows `--`. Otherwise its options would be parsed as options of this command.
 fn check_dashes(command: &Command, before_dashes: Option<usize>, count: usize) -> Result<(), Failure> {
     let place = |form: &Form| form.operands.iter().position(|operand| operand.is_program);
     let Some(place) = command.forms.iter().find_map(place) else {

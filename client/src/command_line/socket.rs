@@ -1,4 +1,4 @@
-//! The daemon's socket, where the command line names none.
+//! The default socket of the daemon.
 
 /// The socket of a packaged daemon.
 pub const DEFAULT_SOCKET: &str = "/run/gatepost/gatepost.sock";

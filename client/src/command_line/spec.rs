@@ -5,23 +5,23 @@ use std::path::Path;
 use super::matches::Matches;
 use crate::exit::{Exit, Failure};
 
-/// A command and everything that is known of it.
+/// A command of the table.
 pub struct Command {
     /// The word that selects it: `status`.
     pub name: &'static str,
-    /// A few words for the list of commands.
+    /// A short description for the list of commands.
     pub summary: &'static str,
     /// The ways to call it. A command without verbs has one form.
     pub forms: &'static [Form],
     /// Paragraphs and indented examples, laid out for 80 columns.
     pub description: &'static str,
-    /// Its options, beside [`super::GLOBAL_OPTIONS`].
+    /// Its options, in addition to [`super::GLOBAL_OPTIONS`].
     pub options: &'static [CommandOption],
     /// More paragraphs, printed after the options.
     pub notes: &'static str,
-    /// The exit codes it uses besides 0, 64 and 74, and what each means.
+    /// The exit codes it uses besides 0, 64 and 74, with their meanings.
     pub exit_codes: &'static [(u8, &'static str)],
-    /// Runs it; none for `help`, which the parser answers itself.
+    /// The function that runs it; `None` for `help`, which the parser handles itself.
     pub(crate) run: Option<Run>,
 }
 
@@ -29,9 +29,9 @@ pub struct Command {
 pub struct Program {
     /// Its name: `gatepostd`.
     pub name: &'static str,
-    /// Short description of the program.
+    /// A short description.
     pub summary: &'static str,
-    /// Its arguments as the usage shows them.
+    /// Its arguments, as the usage shows them.
     pub usage: &'static str,
     /// Paragraphs before the options, laid out for 80 columns.
     pub description: &'static str,
@@ -41,18 +41,18 @@ pub struct Program {
     pub notes: &'static str,
 }
 
-/// One of the things that a program without commands does.
+/// An action of a program without commands.
 pub struct Mode {
     /// The option that selects it.
     pub option: CommandOption,
-    /// The options that it takes besides.
+    /// Further options that it accepts.
     pub options: &'static [CommandOption],
 }
 
-/// The function behind a command.
+/// The function that runs a command.
 pub(crate) type Run = fn(&Path, &Matches) -> Result<Exit, Failure>;
 
-/// One way to call a command.
+/// A way to call a command.
 pub struct Form {
     /// The word after the command: `delete` in `gatepost subscriptions delete`.
     pub verb: Option<Verb>,
@@ -60,7 +60,7 @@ pub struct Form {
     pub operands: &'static [Operand],
     /// The names of the command's options that this form takes.
     pub options: &'static [&'static str],
-    /// A few words on the effect of this form.
+    /// A short description of what this form does.
     pub summary: &'static str,
 }
 
@@ -69,21 +69,21 @@ pub struct Form {
 pub struct Verb {
     /// The word itself.
     pub name: &'static str,
-    /// Whether the form is also selected without it.
+    /// Whether the form is also the default without a verb.
     pub is_default: bool,
 }
 
 /// A word that is neither an option nor a verb.
 pub struct Operand {
-    /// As the help shows it: `ALIAS`.
+    /// The name in the help: `ALIAS`.
     pub name: &'static str,
-    /// As messages name it: `the role alias`.
+    /// The name in messages: `the role alias`.
     pub description: &'static str,
-    /// Whether the form needs it.
+    /// Whether the form requires it.
     pub is_required: bool,
-    /// Whether the empty string is a value of it.
+    /// Whether it may be the empty string.
     pub may_be_empty: bool,
-    /// The only words that it takes; empty if it takes others.
+    /// The permitted words; if empty, any word is permitted.
     pub choices: &'static [&'static str],
     /// Whether it is a program, which follows `--` together with its arguments.
     pub is_program: bool,
@@ -91,24 +91,24 @@ pub struct Operand {
 
 /// An option.
 pub struct CommandOption {
-    /// With its dashes: `--json`.
+    /// The name with its dashes: `--json`.
     pub name: &'static str,
     /// The one-letter form, with its dash.
     pub short: Option<&'static str>,
-    /// As the help shows its value, if it takes one: `FILE`.
+    /// The name of its value in the help, if it takes one: `FILE`.
     pub value: Option<&'static str>,
-    /// Whether the command needs it.
+    /// Whether the command requires it.
     pub is_required: bool,
     /// Whether it may be given several times; each value counts.
     pub is_repeatable: bool,
-    /// The only values that it takes; empty if it takes others.
+    /// The permitted values; if empty, any value is permitted.
     pub choices: &'static [&'static str],
-    /// A few words on its effect.
+    /// A short description of its effect.
     pub summary: &'static str,
 }
 
 impl Form {
-    /// A form without a verb.
+    /// Creates a form without a verb.
     pub(super) const fn plain(
         operands: &'static [Operand],
         options: &'static [&'static str],
@@ -122,7 +122,7 @@ impl Form {
         }
     }
 
-    /// A form that its verb selects.
+    /// Creates a form with a verb.
     pub(super) const fn verb(
         name: &'static str,
         operands: &'static [Operand],
@@ -136,7 +136,7 @@ impl Form {
         }
     }
 
-    /// A form that is also selected where no verb is given.
+    /// Creates a form with a verb that is also the default.
     pub(super) const fn default_verb(
         name: &'static str,
         operands: &'static [Operand],
@@ -170,7 +170,7 @@ impl Operand {
         }
     }
 
-    /// A program and its arguments.
+    /// Creates an operand for a program and its arguments.
     pub(super) const fn program(name: &'static str, description: &'static str) -> Self {
         Self {
             is_program: true,

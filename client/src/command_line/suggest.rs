@@ -1,17 +1,17 @@
-//! "Did you mean": the known word that is closest to a mistyped one.
+//! Suggests the known word that is closest to a mistyped one.
 
 use std::ffi::OsStr;
 
 use crate::edit_distance::edit_distance;
 
-/// Returns the end of a sentence that refuses `typed`: `; did you mean ready?`, or nothing where no known word is close.
+/// Returns the end of a message about `typed`: `; did you mean ready?`, or nothing if no known word is close.
 pub(crate) fn did_you_mean<'a>(typed: &str, words: impl Iterator<Item = &'a str>) -> String {
     closest(typed, words)
         .map(|word| format!("; did you mean {word}?"))
         .unwrap_or_default()
 }
 
-/// Returns the sentence that refuses a word of this kind.
+/// Returns the message about an unknown word of this kind.
 pub(super) fn unknown<'a>(kind: &str, word: &OsStr, known: impl Iterator<Item = &'a str>) -> String {
     let suggestion = did_you_mean(&word.to_string_lossy(), known);
     format!("unknown {kind} {word:?}{suggestion}")

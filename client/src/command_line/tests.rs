@@ -11,7 +11,7 @@ fn words(line: &str) -> impl Iterator<Item = OsString> {
     line.split_whitespace().map(Into::into)
 }
 
-/// The matches of a command line that is right.
+/// Parses a valid command line.
 pub(crate) fn matches(line: &[&str]) -> Matches {
     match parse(line.iter().map(OsString::from), None).unwrap().action {
         Action::Run(_, matches) => matches,
@@ -19,7 +19,7 @@ pub(crate) fn matches(line: &[&str]) -> Matches {
     }
 }
 
-/// A command line in one canonical string: command, verb, operands, options.
+/// Parses a command line and returns it in a canonical form: command, verb, operands, options.
 fn understood(line: &str) -> String {
     match parse(words(line), None).unwrap().action {
         Action::Version => "version".to_owned(),
@@ -100,7 +100,7 @@ fn command_lines_that_are_right() {
 
 #[test]
 fn an_option_with_one_value_is_refused_when_it_is_given_twice() {
-    // Every such option of the table, wherever it stands.
+    // Each such option of the table, in every position.
     for command in COMMANDS.iter().filter(|command| command.run.is_some()) {
         let single = |option: &&CommandOption| option.value.is_some() && !option.is_repeatable;
         for option in command.options.iter().chain(GLOBAL_OPTIONS).filter(single) {

@@ -1,4 +1,4 @@
-//! Splits the words of a command line into options and others, for `gatepost` and for `gatepostd`.
+//! Splits a command line into options and other words, for `gatepost` and `gatepostd`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,20 +9,20 @@ use super::suggest::unknown;
 /// The options of a command line, and its other words.
 #[derive(Debug)]
 pub struct Words {
-    /// The names of the options, in order, with their values; a flag has an empty one.
+    /// The names of the options, in order, with their values; the value of a flag is empty.
     pub options: Vec<(&'static str, OsString)>,
     /// The other words, in order.
     pub words: Vec<OsString>,
-    /// The number of words before `--`, if there is one: no word after it is an option.
+    /// The number of words before `--`, if there is one. No word after it is an option.
     pub words_before_dashes: Option<usize>,
 }
 
 impl Words {
-    /// Splits the arguments behind the program's name. `known` are the options that the program has. Where several have one name,
-    /// they are alike.
+    /// Splits the arguments after the program's name. `known` are the program's options. Options of the same name take the same kind of
+    /// value.
     ///
     /// # Errors
-    /// With a sentence about an option that is unknown, lacks its value, has one too many, or is given twice.
+    /// With a message about an option that is unknown, lacks its value, has a value but takes none, or is given twice.
     pub fn split<I: Iterator<Item = &'static CommandOption>>(
         mut arguments: impl Iterator<Item = OsString>,
         known: impl Fn() -> I,
@@ -30,7 +30,7 @@ impl Words {
         let (mut options, mut words) = (Vec::new(), Vec::new());
         let mut words_before_dashes = None;
         while let Some(argument) = arguments.next() {
-            // A value may be a path, which need not be UTF-8.
+            // A value may be a path, and paths need not be UTF-8.
             let bytes = argument.as_bytes();
             let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
                 Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),

@@ -10,8 +10,8 @@ use super::refusal::not_gatepost;
 use crate::exit::Failure;
 use crate::http::{Opened, Request, Response, ResponseError};
 
-/// Sends one request after the other. The daemon closes a connection that was idle for a while; the next request then opens
-/// another one.
+/// Sends requests one after the other. The daemon closes a connection that has been idle for a while; the next request then opens another
+/// one.
 pub(crate) struct Connection {
     socket: PathBuf,
     open: Option<BufReader<UnixStream>>,
@@ -26,7 +26,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request, and returns the response, whatever its status, if it comes within `patience`.
+    /// Sends a request and returns the response, whatever its status, if it arrives within `patience`.
     pub(crate) fn ask(&mut self, request: Request, patience: Duration) -> Result<Response, Failure> {
         let (socket, open) = (self.socket.clone(), self.open.take());
         let work = Box::new(move || answer(&socket, open, &request));
@@ -40,7 +40,7 @@ impl Connection {
     }
 }
 
-/// Returns the response, and the connection if it can take another request.
+/// Returns the response, and the connection if it can be used for another request.
 fn answer(
     socket: &Path,
     open: Option<BufReader<UnixStream>>,
@@ -49,7 +49,7 @@ fn answer(
     let open = open.filter(is_open);
     let mut reader = open.map_or_else(|| connect(socket), Ok)?;
     let mut outcome = exchange(&mut reader, request);
-    // A daemon that was killed while it answered is started again at once, and systemd holds the socket meanwhile.
+    // A daemon that was killed while it answered is restarted at once, and systemd holds the socket meanwhile.
     if request.again && matches!(outcome, Err(ResponseError::Interrupted(_))) {
         reader = connect(socket)?;
         outcome = exchange(&mut reader, request);

@@ -1,4 +1,4 @@
-//! One exchange with the daemon, within a limit of time.
+//! One exchange with the daemon, within a time limit.
 
 use std::io::{BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -10,13 +10,12 @@ use super::refusal::{interrupted, not_gatepost, timeout, unreachable};
 use crate::exit::{Exit, Failure};
 use crate::http::{self, Opened, Request, Response, ResponseError};
 
-/// What a thread is asked to do, and what comes of it. One type for all, because each takes its kilobytes.
+/// The result of the work in the thread. One type serves all requests, because each instance of generic code would take kilobytes.
 pub(super) type Outcome = Result<Opened<UnixStream>, Failure>;
 pub(super) type Work = Box<dyn FnOnce() -> Outcome + Send>;
 
-/// Does `work`, or gives it up after `patience`. std cannot limit the time of connecting to a Unix socket (a full backlog
-/// blocks), and a limit per read would let a dribbling peer go on for ever. One thread that is waited for just so long
-/// covers everything.
+/// Does `work`, or gives up after `patience`. std cannot limit the time for connecting to a Unix socket (a full backlog blocks), and with a
+/// limit per read a slow peer could go on for ever. Waiting for one thread for a limited time covers everything.
 pub(super) fn within(socket: &Path, patience: Duration, work: Work) -> Outcome {
     let place = Arc::new((Mutex::new(None), Condvar::new()));
     let there = place.clone();
@@ -41,7 +40,7 @@ pub(super) fn connect(socket: &Path) -> Result<BufReader<UnixStream>, Failure> {
 
 pub(super) fn send(reader: &BufReader<UnixStream>, request: &Request) -> std::io::Result<()> {
     match reader.get_ref().write_all(&request.bytes()) {
-        // A daemon that refuses before it has read everything may have left its reason for us.
+        // A daemon that refuses before it has read everything may have sent its reason already.
         Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Err(error),
         _ => Ok(()),
     }
@@ -54,7 +53,7 @@ pub(super) fn ended(error: ResponseError) -> Failure {
     }
 }
 
-/// One answer, or why there is none.
+/// Reads one response.
 pub(super) fn exchange(reader: &mut BufReader<UnixStream>, request: &Request) -> Result<Response, ResponseError> {
     send(reader, request)?;
     http::read_response(reader)

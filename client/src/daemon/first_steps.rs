@@ -1,24 +1,24 @@
-//! What is next on a machine where gatepost is installed and has never run.
+//! Finds the next step on a machine where gatepost is installed and has never run.
 //!
-//! After an installation nothing runs, because nothing is configured; `inactive (dead)` does not say what to do about it. The files
-//! that an administrator makes on the way tell how far he has come.
+//! After an installation nothing runs, because nothing is configured, and `inactive (dead)` does not say what to do about it. The files
+//! that exist show which steps the administrator has done.
 
 use std::fs;
 use std::path::Path;
 
 const UNIT: &str = "usr/lib/systemd/system/gatepost.service";
 const CONFIGURATION: &str = "etc/gatepost/gatepost.toml";
-/// The drop-in that `gatepost-tpm-setup` makes last.
+/// The drop-in that `gatepost-tpm-setup` creates last.
 const TPM_IS_READY: &str = "etc/systemd/system/gatepost.service.d/gatepost-tpm.conf";
-/// The links that `systemctl enable` makes.
+/// The links that `systemctl enable` creates.
 const ENABLED: [&str; 2] = [
     "etc/systemd/system/multi-user.target.wants/gatepost.service",
     "etc/systemd/system/sockets.target.wants/gatepost.socket",
 ];
-/// What the sample has in the place of the account's endpoints.
+/// The placeholder for the prefix of the account's endpoints in the sample.
 const PLACEHOLDER: &str = "PREFIX";
 
-/// The commands that are left, below `root`; none where gatepost's package is not installed, or all of them were given.
+/// Returns the commands that remain to be run, below `root`; `None` if the package is not installed, or nothing remains.
 pub(crate) fn next_steps(root: &Path) -> Option<String> {
     let exists = |name: &str| fs::symlink_metadata(root.join(name)).is_ok();
     if !exists(UNIT) || ENABLED.iter().any(|name| exists(name)) {
@@ -26,7 +26,7 @@ pub(crate) fn next_steps(root: &Path) -> Option<String> {
     }
     let configured = is_configured(&root.join(CONFIGURATION));
     let mut lines = vec!["gatepost is installed and was not started yet. Next:".to_owned()];
-    // Another token than a TPM needs a configuration and no drop-in.
+    // A token other than a TPM needs a configuration and no drop-in.
     if !configured && !exists(TPM_IS_READY) {
         lines.push(
             "  sudo gatepost-tpm-setup                    (a key in the TPM; another token: see the guide)".to_owned(),
@@ -43,7 +43,7 @@ pub(crate) fn next_steps(root: &Path) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// Whether the file has no placeholder any more. One that cannot be read is its administrator's, who has edited it.
+/// Whether the file contains no placeholder. A file that cannot be read has been edited by its administrator.
 fn is_configured(path: &Path) -> bool {
     match fs::read_to_string(path) {
         Ok(text) => !text

@@ -1,4 +1,4 @@
-//! Why there is no good answer, as an exit code and words.
+//! Converts an unusable response to an exit code and a message.
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::json::Value;
 
 const HOW_TO_LOOK: &str = "see: systemctl status gatepost";
 
-/// The failure of an answer that says 200 and still is not what a gatepost daemon says.
+/// Returns the failure of a 200 response that does not come from a gatepost daemon.
 pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
     Failure::new(
         Exit::Protocol,
@@ -22,7 +22,7 @@ pub(crate) fn not_gatepost(reason: impl std::fmt::Display) -> Failure {
 }
 
 pub(super) fn unreachable(socket: &Path, error: &Error) -> Failure {
-    // Another socket is another daemon's, which may be no package's.
+    // A socket in another place belongs to another daemon, which may not be installed from a package.
     let first_steps = (socket == Path::new(DEFAULT_SOCKET))
         .then(|| next_steps(Path::new("/")))
         .flatten();
@@ -59,14 +59,14 @@ pub(super) fn timeout(socket: &Path, patience: Duration) -> Failure {
     Failure::new(Exit::Temporary, message).with_hint(HOW_TO_LOOK)
 }
 
-/// An answer other than 200: its own message and hint, under the exit code of its status.
+/// Converts a response other than 200: its own message and hint, with the exit code for its status.
 pub(crate) fn refusal(response: &Response) -> Failure {
     let exit = match response.status {
         400 | 414 | 431 => Exit::Usage,
         403 => Exit::NotAllowed,
         404 => Exit::Unknown,
         409 => Exit::Attention,
-        // 410 and 502: of a message that was to be acknowledged by AWS.
+        // 410 and 502 are about a message that was to be acknowledged by AWS.
         410 | 413 | 502 => Exit::Data,
         503 => Exit::Unavailable,
         507 => Exit::Full,
@@ -79,26 +79,26 @@ pub(crate) fn refusal(response: &Response) -> Failure {
     said(exit, &document, &otherwise, again)
 }
 
-/// Whether nothing is wrong, and the answer is being made at this moment.
+/// Whether the response is not available yet, but nothing is wrong.
 pub(crate) fn is_coming(response: &Response) -> bool {
     let document = Value::parse(&response.body).unwrap_or(Value::Null);
     response.status == 503 && document.get("code").text() == Some("coming")
 }
 
-/// The last line of a stream that the daemon ended, by its kind.
+/// Converts the last line of a stream that the daemon has ended, depending on its kind.
 pub(crate) fn stream_end(document: &Value) -> Failure {
     let exit = match document.get("code").text() {
-        // By AWS, whose policy does not give the filter, or by a rule that is gone.
+        // Refused by AWS, whose policy does not allow the filter, or because a rule was removed.
         Some("refused" | "not_allowed") => Exit::NotAllowed,
         Some("deleted") => Exit::Unknown,
-        // Trying again would throw the other reader out.
+        // Trying again would disconnect the other reader.
         Some("taken_over" | "unusable") => Exit::Unavailable,
         _ => Exit::Temporary,
     };
     said(exit, document, "the daemon has ended the stream", None)
 }
 
-/// What a document of the daemon's says of a failure.
+/// Returns a failure with the message and hint in a document of the daemon.
 fn said(exit: Exit, document: &Value, otherwise: &str, again: Option<String>) -> Failure {
     let message = document.get("message").text().unwrap_or(otherwise);
     let failure = Failure::new(exit, message);

@@ -1,16 +1,16 @@
-//! Bodies in chunks (RFC 9112, 7.1): whole ones, and streams of lines that go on for days.
+//! Chunked bodies (RFC 9112, 7.1): complete ones, and streams of lines that go on for days.
 
 use std::io::{BufRead, BufReader, Read};
 
 use super::error::ResponseError;
 use super::read::{LIMIT, hexadecimal, read_exactly, read_line};
 
-/// Appends the next chunk to `body`, which may grow to `most` bytes; false once the last chunk has come.
+/// Appends the next chunk to `body`, which may grow to `most` bytes. Returns false after the last chunk.
 pub(super) fn next_chunk(input: &mut impl BufRead, most: u64, body: &mut Vec<u8>) -> Result<bool, ResponseError> {
     let line = read_line(input)?;
-    // Chunk extensions exist in the grammar only.
+    // Nobody uses chunk extensions.
     match hexadecimal(&line).ok_or(ResponseError::Malformed("chunk size"))? {
-        // Trailers are refused: no daemon of ours sends any.
+        // Trailers are refused: the daemon never sends any.
         0 => match read_line(input)?.as_str() {
             "" => Ok(false),
             _ => Err(ResponseError::Malformed("trailer")),
@@ -25,18 +25,18 @@ pub(super) fn next_chunk(input: &mut impl BufRead, most: u64, body: &mut Vec<u8>
     }
 }
 
-/// A body that is read line by line while it goes on.
+/// A body that is read line by line as it arrives.
 #[derive(Debug)]
 pub struct Lines<R> {
     input: BufReader<R>,
-    /// What has come, from `start` on not yet handed out.
+    /// Data that was received; the part before `start` has been returned already.
     text: Vec<u8>,
     start: usize,
     ended: bool,
 }
 
 impl<R: Read> Lines<R> {
-    /// From the first byte of the body on.
+    /// Creates a reader that starts at the first byte of the body.
     pub(super) fn new(input: BufReader<R>) -> Self {
         Self {
             input,
@@ -46,10 +46,10 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The next line, with its end; none once the body has ended as it should.
+    /// Returns the next line, including its end; `None` once the body has ended properly.
     ///
     /// # Errors
-    /// When the body is malformed, too large or incomplete.
+    /// If the body is malformed, too large or incomplete.
     pub fn next_line(&mut self) -> Result<Option<Vec<u8>>, ResponseError> {
         let mut searched = self.start;
         loop {
@@ -74,7 +74,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Whether something that belongs to a further line is here already.
+    /// Whether data of a further line has already arrived.
     pub fn more_is_here(&self) -> bool {
         self.start < self.text.len() || !self.input.buffer().is_empty()
     }

@@ -1,15 +1,15 @@
-//! The error of an answer.
+//! The error of a response.
 
 use std::{fmt, io};
 
-/// Why there is no answer.
+/// The reason why there is no response.
 #[derive(Debug)]
 pub enum ResponseError {
     /// The connection ended or failed before the answer was complete.
     Interrupted(io::Error),
-    /// Longer than any answer of the daemon.
+    /// It is longer than any response of the daemon.
     TooLarge,
-    /// Not HTTP/1.1, and where.
+    /// It is not valid HTTP/1.1, for this reason.
     Malformed(&'static str),
 }
 

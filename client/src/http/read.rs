@@ -1,11 +1,11 @@
-//! Lines, numbers and counted bytes of an answer, each with its limit.
+//! Reads lines, numbers and counted bytes of a response, each with a limit.
 
 use std::io::{self, BufRead, Read};
 
 use super::error::ResponseError;
 
-/// Of an answer's body, and of a line in one that goes on. The largest is a message: 128 KiB of payload, every byte of
-/// which JSON may write as six, and properties.
+/// Maximum size of a response's body, and of a line of a stream. The largest is a message: 128 KiB of payload, each byte of which JSON may
+/// write as six, and properties.
 pub(super) const LIMIT: u64 = 1024 * 1024;
 const LINE_LIMIT: u64 = 8 * 1024;
 pub(super) const HEADER_LIMIT: usize = 64;
@@ -25,7 +25,7 @@ pub(super) fn read_exactly(
     }
 }
 
-/// A line without its CRLF. A bare LF ends no line here (RFC 9112 allows to take it, none of ours sends it).
+/// Reads a line and removes its CRLF. A bare LF does not end a line (RFC 9112 would allow it, but the daemon never sends it).
 pub(super) fn read_line(input: &mut impl BufRead) -> Result<String, ResponseError> {
     let mut line = Vec::new();
     let read = input.take(LINE_LIMIT).read_until(b'\n', &mut line)? as u64;
@@ -39,7 +39,7 @@ pub(super) fn read_line(input: &mut impl BufRead) -> Result<String, ResponseErro
     }
 }
 
-/// Digits only, where `str::parse` would take a plus sign.
+/// Parses a number from digits only; `str::parse` would accept a plus sign.
 pub(super) fn decimal(text: &str) -> Option<u64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())

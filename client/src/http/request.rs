@@ -1,15 +1,15 @@
-//! Questions, as they go over the wire.
+//! HTTP requests, as they are sent.
 
-/// A question. Its target is percent-encoded already.
+/// A request. Its target is already percent-encoded.
 #[derive(Clone)]
 pub struct Request {
     method: &'static str,
     target: String,
     content_type: Option<&'static str>,
     body: Option<Vec<u8>>,
-    /// Whether another question follows on the same connection.
+    /// Whether another request follows on the same connection.
     pub keep_open: bool,
-    /// Whether it may be asked once more where the connection breaks: doing it twice is no worse than once.
+    /// Whether it may be repeated if the connection breaks, because doing it twice has the same effect as once.
     pub again: bool,
 }
 
@@ -25,17 +25,17 @@ impl Request {
         }
     }
 
-    /// A GET.
+    /// Creates a GET request.
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    /// A DELETE.
+    /// Creates a DELETE request.
     pub fn delete(target: &str) -> Self {
         Self::new("DELETE", target)
     }
 
-    /// The POST of bytes that nobody looks into on the way.
+    /// Creates a POST request with a body of bytes.
     pub fn post(target: &str, body: &[u8]) -> Self {
         Self {
             body: Some(body.to_vec()),
@@ -44,7 +44,7 @@ impl Request {
         }
     }
 
-    /// The POST of a JSON document.
+    /// Creates a POST request with a JSON document.
     pub fn post_json(target: &str, json: &str) -> Self {
         Self {
             content_type: Some("application/json"),
@@ -52,7 +52,7 @@ impl Request {
         }
     }
 
-    /// Another question follows on the same connection.
+    /// Keeps the connection open for another request.
     pub fn keep_open(self) -> Self {
         Self {
             keep_open: true,
@@ -60,12 +60,12 @@ impl Request {
         }
     }
 
-    /// Whether it may be asked once more where the connection breaks.
+    /// Sets whether it may be repeated if the connection breaks.
     pub fn again(self, again: bool) -> Self {
         Self { again, ..self }
     }
 
-    /// The request as it is sent.
+    /// Returns the bytes to send.
     pub fn bytes(&self) -> Vec<u8> {
         const VERSION: &str = env!("CARGO_PKG_VERSION");
         let Self { method, target, .. } = self;

@@ -10,7 +10,7 @@ fn read(answer: &[u8]) -> Result<Response, ResponseError> {
     read_response(&mut &answer[..])
 }
 
-/// The lines of a stream, until it ends or fails.
+/// Reads the lines of a stream until it ends or fails.
 fn lines(answer: impl Read) -> (Vec<Vec<u8>>, Result<(), ResponseError>) {
     let mut stream: Lines<_> = match open(BufReader::with_capacity(7, answer)) {
         Ok(Opened::Lines(stream)) => stream,
@@ -27,7 +27,7 @@ fn lines(answer: impl Read) -> (Vec<Vec<u8>>, Result<(), ResponseError>) {
     }
 }
 
-/// `body` in chunks of `size` bytes, without the last one.
+/// Encodes `body` in chunks of `size` bytes, without the last chunk.
 fn chunks(body: &[u8], size: usize) -> Vec<u8> {
     let chunk = |chunk: &[u8]| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
     body.chunks(size).flat_map(chunk).collect()
@@ -219,7 +219,7 @@ fn a_line_is_bounded_and_a_stream_is_not() {
     assert!(matches!(end, Err(ResponseError::TooLarge)) && none.is_empty());
 }
 
-/// The same bytes again and again.
+/// Repeats the same bytes for ever.
 struct Endless<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -265,7 +265,7 @@ proptest! {
         prop_assert_eq!(read.unwrap().body, body);
     }
 
-    /// However lines are cut into chunks and chunks into reads, they come whole and in their order.
+    /// Lines arrive complete and in order, however they are split into chunks and reads.
     #[test]
     fn it_does_not_matter_how_lines_arrive(
         texts in proptest::collection::vec("[a-c\r]{0,20}", 0..20), size in 1_usize..60, at in 0_usize..200,
@@ -278,7 +278,7 @@ proptest! {
         prop_assert_eq!(read, all);
     }
 
-    /// Wherever a stream is cut, only whole lines are handed out, and the cut is told.
+    /// Wherever a stream is cut off, only complete lines are returned, followed by an error.
     #[test]
     fn a_stream_that_is_cut_is_an_interruption(
         texts in proptest::collection::vec("[a-c]{0,20}", 1..20), size in 1_usize..60, at in any::<prop::sample::Index>(),

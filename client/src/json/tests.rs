@@ -124,7 +124,7 @@ fn what_is_missing_is_null() {
     assert!(document.get("state").items().is_empty());
 }
 
-/// Any value that JSON can say, and one way to say it.
+/// Generates any JSON value.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,4 +1,4 @@
-//! Whether the daemon has the role alias that a profile is to name.
+//! Checks that the daemon has the role alias that a profile is to name.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::status;
 
-/// Refuses a role alias that the daemon does not have. Without an answer of the daemon nothing is refused: a profile may be
+/// Refuses a role alias that the daemon does not have. If the daemon does not answer, every alias is accepted, because a profile may be
 /// written before gatepost is configured.
 pub(super) fn check(socket: &Path, alias: Option<&str>) -> Result<(), Failure> {
     match status::look(socket) {
@@ -18,10 +18,10 @@ pub(super) fn check(socket: &Path, alias: Option<&str>) -> Result<(), Failure> {
 
 fn judge(document: &Value, alias: Option<&str>) -> Result<(), Failure> {
     let Value::Array(aliases) = document.get("role_aliases") else {
-        // The document is about a daemon that does not run.
+        // The document is about a daemon that is not running.
         return Ok(());
     };
-    // Those that the files have gained since they were loaded are good for a profile too.
+    // Aliases that were added to the files since they were loaded are accepted too.
     let new = document.get("configuration").get("new_role_aliases").items().iter();
     let known: Vec<&str> = aliases
         .iter()

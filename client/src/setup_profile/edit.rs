@@ -1,11 +1,12 @@
-//! The one change to the text of an AWS configuration or credentials file; every other byte of it stays.
+//! Edits the text of an AWS configuration or credentials file. Everything else in it stays unchanged, byte for byte.
 
 use crate::aws_files::{CREDENTIAL_SETTINGS, Kind};
 
-/// The text of a file of this kind with these settings in this profile. What the profile has else stays; so does a setting that is so already.
+/// Returns the text with these settings in this profile. The profile's other settings stay unchanged, and so do settings that are already
+/// right.
 ///
 /// # Errors
-/// With the reason, when the profile is there twice or gets its credentials elsewhere.
+/// With the reason, if the profile exists twice or gets its credentials elsewhere.
 pub(super) fn with_profile(
     text: &str,
     kind: Kind,
@@ -43,7 +44,7 @@ pub(super) fn with_profile(
         match known {
             Some(line) if setting(line).is_some_and(|(_, known)| known == *value) => {}
             Some(line) => *line = wanted,
-            // At the section's beginning, where nothing can take it for the continuation of something else.
+            // Insert at the section's beginning, where it cannot be taken for a continuation of another setting.
             None => {
                 if let Some(line) = lines.get_mut(start)
                     && !line.ends_with('\n')
@@ -107,7 +108,7 @@ fn is_profile(header: &str, kind: Kind, profile: &str) -> bool {
     named.is_some_and(|name| name.trim().trim_matches('"') == profile)
 }
 
-/// A setting's name and value. Lines that begin with a space belong to the setting above (nested settings).
+/// Splits a setting into name and value. Lines that begin with a space belong to the setting above (nested settings).
 fn setting(line: &str) -> Option<(String, &str)> {
     if line.starts_with([' ', '\t', '#', ';']) {
         return None;

@@ -1,4 +1,4 @@
-//! The status document: the daemon's own, or one about a daemon that does not answer.
+//! The status document: the daemon's own, or a substitute if the daemon does not answer.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::json::Value;
 use crate::printable::printable_json;
 
-/// Returns the exit code that a document names; in that of an older daemon, the one of its state.
+/// Returns the exit code in a document; for an older daemon, the one for its state.
 pub(crate) fn exit(document: &Value) -> Exit {
     match (document.get("exit_code").whole_number(), document.get("state").text()) {
         (Some(0), _) | (None, Some("ready")) => Exit::Ok,
@@ -16,12 +16,12 @@ pub(crate) fn exit(document: &Value) -> Exit {
         // The token has rejected the PIN.
         (Some(77), _) => Exit::NotAllowed,
         (Some(78), _) | (None, Some("attention")) => Exit::Attention,
-        // "waiting", or a state of a newer daemon: in either case not known to be ready.
+        // "waiting", or a state of a newer daemon. In either case the gateway is not known to be ready.
         _ => Exit::Unavailable,
     }
 }
 
-/// Returns the daemon's document, or one that says why the daemon does not run. Asking does not start it.
+/// Returns the daemon's document, or one that says why the daemon is not running. Does not start the daemon.
 pub(crate) fn look(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     match stopped::document(socket) {
         Some(told) => Ok(told),
@@ -29,7 +29,7 @@ pub(crate) fn look(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     }
 }
 
-/// Does the same as [`look`] for a caller that looks again and again: it does not ask systemd each time.
+/// Does the same as [`look`] for a caller that polls: systemd is not queried each time.
 pub(crate) fn look_again(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     match stopped::left_behind(socket) {
         Some(told) => Ok(told),
@@ -37,7 +37,7 @@ pub(crate) fn look_again(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     }
 }
 
-/// Returns the daemon's document, as it came and parsed.
+/// Returns the daemon's document, unchanged and parsed.
 pub(crate) fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     let body = daemon::get(socket, "/v1/status")?;
     let document = Value::parse(&body).map_err(daemon::not_gatepost)?;
@@ -47,7 +47,7 @@ pub(crate) fn ask(socket: &Path) -> Result<(Vec<u8>, Value), Failure> {
     }
 }
 
-/// Returns a document in the place of the one that the daemon did not give.
+/// Returns a substitute for the document that the daemon did not return.
 pub(super) fn of_failure(failure: &Failure) -> String {
     let exit = failure.exit();
     let id = match exit {

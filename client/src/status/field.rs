@@ -1,11 +1,11 @@
-//! `gatepost status --field`: one value of the status document, for scripts that have no JSON parser.
+//! `gatepost status --field`: a single value of the status document, for scripts without a JSON parser.
 
 use crate::command_line::did_you_mean;
 use crate::exit::{Exit, Failure};
 use crate::json::Value;
 
-/// Finds a value by a path such as `session.phase`, `role_aliases.telemetry.expiration` or `role_aliases.0.name`, and
-/// writes a text as it is and everything else as JSON.
+/// Finds a value by a path such as `session.phase`, `role_aliases.telemetry.expiration` or `role_aliases.0.name`. Returns text as it is,
+/// and other values as JSON.
 pub(super) fn select(document: &Value, path: &str) -> Result<String, Failure> {
     let mut value = document;
     let mut walked = String::new();
@@ -34,7 +34,7 @@ pub(super) fn select(document: &Value, path: &str) -> Result<String, Failure> {
     })
 }
 
-/// A member of an object; an item of a list, by its `name` or its position.
+/// Returns a member of an object, or an item of a list by its `name` or its position.
 fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     let member = value
         .members()
@@ -46,7 +46,7 @@ fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
     member.or_else(named).or_else(numbered)
 }
 
-/// Returns the steps that lead from a value to what is in it.
+/// Returns the next steps of a path that exist below a value.
 fn names(value: &Value) -> Vec<&str> {
     match value {
         Value::Object(members) => members.iter().map(|(name, _)| name.as_str()).collect(),

@@ -1,4 +1,4 @@
-//! What the status screen says about each part of the daemon. Whatever the document lacks is left out.
+//! The lines of the status screen for each part of the daemon. Missing members of the document are left out.
 
 use super::screen::{Colour, Screen, length, named};
 use crate::instant::{Instant, duration};
@@ -6,7 +6,7 @@ use crate::json::Value;
 use crate::size::size;
 use crate::terminal::Terminal;
 
-/// The whole screen.
+/// Formats the whole screen.
 pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     let now = document.get("now").text().and_then(Instant::parse);
     let mut screen = Screen::new(now, terminal);
@@ -23,7 +23,7 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
         screen.paragraph(summary);
     }
     if document.get("exit_code").whole_number() == Some(68) || document.get("ended").text().is_some() {
-        // There is nothing to say of the parts of a daemon that does not run.
+        // A daemon that is not running has no parts to show.
         return screen.finish();
     }
     screen.blank();
@@ -77,14 +77,14 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     screen.finish()
 }
 
-/// Only where it is not the one that the daemon was started with: somebody may have forgotten it.
+/// Shows the log level only if it differs from the one at the start: somebody may have forgotten to reset it.
 fn changed_log_level(log_level: &Value) -> Option<String> {
     let (level, usual) = (log_level.get("level").text()?, log_level.get("usual").text()?);
     let until = log_level.get("until").text().map(|until| format!(" until {until}"));
     (level != usual).then(|| format!("log level {level}{}", until.unwrap_or_default()))
 }
 
-/// As long as what the files say is in use, there is nothing to show.
+/// Shows the configuration only if the files differ from what is in use.
 fn configuration(screen: &mut Screen, configuration: &Value) {
     if configuration.is_object() && configuration.get("phase").text() != Some("loaded") {
         let details = [screen.at("loaded", configuration.get("loaded"))];
@@ -93,12 +93,12 @@ fn configuration(screen: &mut Screen, configuration: &Value) {
 }
 
 fn identity(screen: &mut Screen, identity: &Value) {
-    // AWS's tools want the whole certificate ID: `gatepost status --json` has it. To recognise it, this much does.
+    // The beginning of the certificate ID is enough to recognise it. AWS's tools need all of it, which `gatepost status --json` shows.
     let certificate = identity.get("certificate_id").text().map(|id| {
         let short: String = id.chars().take(12).collect();
         format!("certificate {short}…")
     });
-    // As long as there is no certificate, the way to one is what matters; the problem's next step usually names it.
+    // While there is no certificate, the way to get one matters most; the problem's next step usually names it.
     let untold = certificate.is_none() && identity.get("problem").get("message").text().is_none();
     let request = untold
         .then(|| named("signing request", identity.get("csr_path")))
@@ -115,7 +115,7 @@ fn identity(screen: &mut Screen, identity: &Value) {
     screen.part("Identity", "", identity, &details);
 }
 
-/// When the next certificate is asked for, where gatepost does that by itself.
+/// Shows when the next certificate will be requested, if enrolment is configured.
 fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
     let next = enrolment.get("next_attempt");
     match enrolment.get("since").text() {
@@ -124,7 +124,7 @@ fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
     }
 }
 
-/// What the verdict says of a part beyond the part's own problem.
+/// Shows findings of the verdict about a part, other than the part's own problem.
 fn more(screen: &mut Screen, document: &Value, part: &str) {
     const IDS: [&str; 4] = [
         "certificate-expiring",
@@ -189,7 +189,7 @@ fn session(screen: &mut Screen, session: &Value) {
     screen.part("MQTT session", "", session, &details);
 }
 
-/// How often another client has taken over the session: it stays in the status until the session has lasted for an hour.
+/// Returns how often another client has taken over the session. This stays in the status until the session has lasted for an hour.
 fn taken_over(screen: &Screen, takeovers: &Value) -> Option<String> {
     let times = takeovers.get("times").whole_number()?;
     let last = screen.at("last", takeovers.get("last"))?;
@@ -267,7 +267,7 @@ fn role_alias(screen: &mut Screen, alias: &Value, clock: &Value) {
     } else {
         ""
     };
-    // Where nothing came yet, there is nothing to refresh.
+    // Nothing was received yet, so there is nothing to refresh.
     let next = alias
         .get("expiration")
         .text()

@@ -1,4 +1,4 @@
-//! The layout of the status screen: a title column, what is beside it, problems below.
+//! The layout of the status screen: a column of titles, details beside it, and problems below.
 
 use crate::instant::{Instant, duration};
 use crate::json::Value;
@@ -16,7 +16,7 @@ pub(super) enum Colour {
     Red = 31,
 }
 
-/// The screen as far as it is drawn.
+/// The screen, as far as it has been drawn.
 pub(super) struct Screen {
     text: String,
     now: Option<Instant>,
@@ -36,14 +36,14 @@ impl Screen {
         self.text
     }
 
-    /// One line over the whole width.
+    /// Adds a line over the whole width.
     pub(super) fn headline(&mut self, text: &str, colour: Colour) {
         let line = self.coloured(&printable(text), colour);
         self.text.push_str(&line);
         self.text.push('\n');
     }
 
-    /// A paragraph over the whole width.
+    /// Adds a paragraph over the whole width.
     pub(super) fn paragraph(&mut self, text: &str) {
         for line in wrap(&printable(text), self.terminal.columns) {
             self.text.push_str(&line);
@@ -55,7 +55,7 @@ impl Screen {
         self.text.push('\n');
     }
 
-    /// One part of the daemon: its phase, since when, then the details that there are, then its problem.
+    /// Adds a part of the daemon: its phase, since when, its details if there are any, and its problem.
     pub(super) fn part(&mut self, title: &str, prefix: &str, part: &Value, details: &[Option<String>]) {
         let phase = part
             .get("phase")
@@ -76,7 +76,7 @@ impl Screen {
             return;
         };
         if problem.get("remedy").text() == Some("none") {
-            // Expected, and said so that nobody worries.
+            // This is expected, and shown as such so that nobody worries.
             self.lines("", message, None);
             return;
         }
@@ -109,7 +109,7 @@ impl Screen {
         }
     }
 
-    /// "for 3 h", if the document says since when.
+    /// Returns "for 3 h", if the document says since when.
     fn lasting(&self, since: &Value) -> Option<String> {
         let since = since.text()?;
         Some(match (Instant::parse(since), self.now) {
@@ -118,7 +118,7 @@ impl Screen {
         })
     }
 
-    /// "`what` in 42 min", if the document has that time; as it stands there, if it cannot be read.
+    /// Returns "`what` in 42 min", if the document contains that time; the original text if it cannot be parsed.
     pub(super) fn at(&self, what: &str, time: &Value) -> Option<String> {
         let time = time.text()?;
         Some(match (Instant::parse(time), self.now) {
@@ -127,7 +127,7 @@ impl Screen {
         })
     }
 
-    /// An end of validity: "expires in 42 min" or "expired 3 h ago".
+    /// Returns the end of a validity: "expires in 42 min" or "expired 3 h ago".
     pub(super) fn expiry(&self, time: &Value) -> Option<String> {
         let over = Instant::parse(time.text()?)
             .zip(self.now)
@@ -135,7 +135,7 @@ impl Screen {
         self.at(if over { "expired" } else { "expires" }, time)
     }
 
-    /// The same for an end by AWS's clock, of which this machine's is `skew` seconds ahead.
+    /// Does the same for a time of AWS's clock. This machine's clock is `skew` seconds ahead of it.
     pub(super) fn expiry_by_aws(&self, time: &Value, skew: i64) -> Option<String> {
         let end = time.text().and_then(Instant::parse);
         let Some((end, now)) = end.zip(self.now).filter(|_| skew != 0) else {
@@ -147,12 +147,12 @@ impl Screen {
     }
 }
 
-/// "`what` 60 min", if the document has that length of time.
+/// Returns "`what` 60 min", if the document contains that duration.
 pub(super) fn length(what: &str, seconds: &Value) -> Option<String> {
     Some(format!("{what} {}", duration(seconds.whole_number()?)))
 }
 
-/// "`what` `value`", if the document has that value.
+/// Returns "`what` `value`", if the document contains that value.
 pub(super) fn named(what: &str, value: &Value) -> Option<String> {
     Some(format!("{what} {}", value.text()?))
 }

@@ -1,5 +1,5 @@
-//! Whether the daemon does not run, found out without the socket: systemd would start it for whoever connects there, although
-//! somebody has stopped it, or although each start costs the token a try of its PIN.
+//! Finds out whether the daemon is running without using its socket. systemd would start the daemon for a connection, although somebody has
+//! stopped it, or although each start uses up an attempt of the PIN.
 
 use std::path::Path;
 
@@ -9,22 +9,22 @@ use crate::json::{Value, quoted};
 use crate::printable::printable;
 use crate::unit_state::{NotRunning, UnitState};
 
-/// The document about a daemon that does not run; `None` where one may answer.
+/// Returns the document about a daemon that is not running; `None` if it may answer.
 pub(super) fn document(socket: &Path) -> Option<(Vec<u8>, Value)> {
     left_behind(socket)
         .or_else(|| by_systemd(socket))
-        // After an installation the failure to connect names the first steps, and no socket is there to start anything.
+        // After an installation there is no socket yet, so connecting cannot start anything, and its failure names the first steps.
         .filter(|_| socket.exists() || daemon::next_steps(Path::new("/")).is_none())
 }
 
-/// What the daemon has left behind at its end, beside its socket.
+/// Reads the document that the daemon wrote beside its socket when it ended.
 pub(super) fn left_behind(socket: &Path) -> Option<(Vec<u8>, Value)> {
     let body = std::fs::read(socket.with_file_name("end.json")).ok()?;
     let document = Value::parse(&body).ok().filter(Value::is_object)?;
     Some((body, document))
 }
 
-/// A daemon that was never started since the machine was booted, or was killed, has left nothing behind.
+/// Asks systemd. A daemon that was killed, or was not started since boot, has written no document.
 fn by_systemd(socket: &Path) -> Option<(Vec<u8>, Value)> {
     let has_systemd = socket == Path::new(DEFAULT_SOCKET) && Path::new("/run/systemd/system").is_dir();
     let state = has_systemd.then(UnitState::ask).flatten()?;
@@ -34,7 +34,7 @@ fn by_systemd(socket: &Path) -> Option<(Vec<u8>, Value)> {
     Some((body, document))
 }
 
-/// Returns the status document about a daemon that does not run.
+/// Returns the status document about a daemon that is not running.
 fn document_of(why: &NotRunning) -> String {
     let id = match why.exit_code {
         77 => "token-pin",
@@ -44,7 +44,7 @@ fn document_of(why: &NotRunning) -> String {
     document_about_daemon(id, why.exit_code, &why.message, Some(why.next_step))
 }
 
-/// Returns a status document with one problem, which is about the daemon as a whole.
+/// Returns a status document with one problem, which concerns the daemon as a whole.
 pub(super) fn document_about_daemon(id: &str, exit_code: u8, message: &str, next_step: Option<&str>) -> String {
     let (state, remedy) = match exit_code {
         69 | 75 => ("waiting", "wait"),

@@ -1,4 +1,4 @@
-//! `gatepost status --watch`: the status again and again, until somebody has seen enough.
+//! `gatepost status --watch`: shows the status continuously.
 
 use std::convert::Infallible;
 use std::io::IsTerminal;
@@ -13,14 +13,14 @@ use crate::json::Value;
 use crate::output;
 use crate::terminal::Terminal;
 
-/// Between two looks.
+/// Interval between updates.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// To the upper left corner, and nothing below it (ECMA-48: CUP, ED).
+/// Moves to the upper left corner and erases everything below (ECMA-48: CUP, ED).
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";
 
-/// Looks until it is interrupted or nobody reads on. A daemon that does not answer is part of what is watched.
+/// Runs until it is interrupted or the reader has gone. A daemon that does not answer is shown as well.
 pub(super) fn run(socket: &Path, json: bool) -> Result<Exit, Failure> {
-    // What cannot move its cursor gets lines, as a file does.
+    // A terminal that cannot move its cursor gets lines, like a file.
     let is_screen = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
     let outcome = match (json, is_screen) {
         (true, _) => every_document(socket),
@@ -69,8 +69,8 @@ fn every_change(socket: &Path) -> Result<Infallible, Failure> {
     }
 }
 
-/// When it is, and the state with the sentence about it. How many messages wait changes all the time; that AWS did not
-/// take some is news.
+/// Returns the time, and the state with its sentence. The number of waiting messages is left out because it changes all the time; refused
+/// messages are included.
 fn in_a_line(document: &Value) -> (String, String) {
     let text = |name| document.get(name).text().unwrap_or_default().to_owned();
     let parked = document.get("messages").get("parked").whole_number();
@@ -79,7 +79,7 @@ fn in_a_line(document: &Value) -> (String, String) {
         .map(|parked| format!("; {parked} messages parked"))
         .unwrap_or_default();
     (
-        // A daemon that does not run has no clock.
+        // A daemon that is not running has no clock.
         document
             .get("now")
             .text()

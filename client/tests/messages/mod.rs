@@ -6,12 +6,12 @@ mod subscribe;
 
 use crate::support::http;
 
-/// The daemon's good answer.
+/// Returns a successful response of the daemon.
 fn ok() -> String {
     http("200 OK", r#"{"message":"OK","id":1}"#)
 }
 
-/// A refusal of the daemon's.
+/// Returns an error response of the daemon.
 fn refusal(status: &str) -> String {
     http(
         status,

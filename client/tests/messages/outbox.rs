@@ -12,7 +12,7 @@ fn entry(id: u64) -> String {
     )
 }
 
-/// A page of the list after the number that is asked for; there are `last` messages.
+/// Returns the page of the list after the requested number; there are `last` messages.
 fn page(asked: &Asked, last: u64) -> Reply {
     let after: u64 = asked.target.split_once("after=").unwrap().1.parse().unwrap();
     let entries: Vec<String> = (after + 1..=last.min(after + 100)).map(entry).collect();
@@ -82,7 +82,7 @@ payload                 two lines
 ";
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), screen));
     assert_eq!(daemon.targets(), ["GET /v1/outbox/3"]);
-    // The largest payload, each byte of it written as six.
+    // The largest payload, each byte of which is escaped with six.
     let large = format!(r#"{{"id":3,"payload":"{}"}}"#, "\\u0000".repeat(128 * 1024));
     let daemon = Conversing::answering(http("200 OK", &large)).unwrap();
     let output = run(&daemon.socket(), &["outbox", "show", "3", "--json"]).unwrap();

@@ -126,7 +126,7 @@ fn what_is_too_long_is_refused_by_the_daemon_and_never_held_whole() {
         let length = daemon.asked().pop().unwrap().body.len();
         assert!((128 * 1024 + 1..200_000).contains(&length), "{length}");
     }
-    // The longest that fits is whole, whatever its line end.
+    // The longest payload that fits is sent completely, whatever its line end.
     let daemon = Conversing::answering(ok()).unwrap();
     let longest = vec![b'x'; 128 * 1024];
     let lines = [&longest[..], b"\n", &longest[..]].concat();

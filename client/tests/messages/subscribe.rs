@@ -13,7 +13,7 @@ fn both() -> String {
     format!("{FIRST}\n{SECOND}\n")
 }
 
-/// What the daemon was asked to acknowledge.
+/// Returns the requests for acknowledgement that the daemon has received.
 fn acknowledged(daemon: &Conversing) -> Vec<(String, String)> {
     let asked = daemon
         .asked()
@@ -24,7 +24,7 @@ fn acknowledged(daemon: &Conversing) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A daemon whose stream is this and ends there; it takes every acknowledgement.
+/// Returns a daemon whose stream is `answer` and then ends. It accepts every acknowledgement.
 fn streaming(answer: String) -> Conversing {
     Conversing::start(move |asked| match asked.target.starts_with("GET") {
         true => Reply::Last(answer.clone()),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support::{Daemon, http, run};
 use crate::{assert_refused, stderr, stdout};
 
-/// A daemon that gives these answers one after the other, the last one for ever.
+/// Returns a daemon that gives these answers in turn, and the last one for ever.
 fn answering_in_turn(answers: Vec<String>) -> Daemon {
     let next = AtomicUsize::new(0);
     Daemon::start(move |stream| {
@@ -55,7 +55,7 @@ fn a_retry_says_what_it_woke_and_what_came_of_it() {
         );
         assert_eq!(daemon.targets().get(1).unwrap(), "POST /v1/retry/session HTTP/1.1");
     }
-    // One that does not end is given up.
+    // If the attempt does not end, the command gives up.
     let answers = vec![
         session("waiting", 3, "null"),
         http("200 OK", WOKEN),
@@ -102,7 +102,7 @@ fn a_refresh_that_fails_is_a_failure_although_the_credentials_are_still_valid() 
             "{output:?}"
         );
     }
-    // Nothing could be tried, so nothing has succeeded.
+    // No attempt could be made, so nothing has succeeded.
     let nothing = r#"{"parts":[{"part":"credentials","name":"video","outcome":"nothing","message":"as soon as AWS has accepted the certificate"}]}"#;
     let idle = r#"{"role_aliases":[{"name":"video","phase":"waiting","problem":null}]}"#;
     for (arguments, code) in [

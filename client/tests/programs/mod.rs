@@ -54,7 +54,7 @@ fn a_program_finds_keys_and_region_and_nothing_that_takes_precedence() {
         );
         assert_eq!(stdout(&output), expected, "{words:?}: {}", stderr(&output));
     }
-    // A Region that the environment names is the program's own.
+    // A Region in the environment is kept.
     let output = exec(
         &["telemetry", "--", "sh", "-c", "env | grep ^AWS | sort"],
         &[("AWS_DEFAULT_REGION", "us-west-1")],
@@ -82,7 +82,7 @@ fn a_program_ends_as_it_ends_itself_and_its_keys_are_in_no_command_line() {
         "{said}"
     );
     assert!(said.contains("until 2099-11-22T22:42:00Z; it gets no new ones") && !said.contains("a secret"));
-    // Killed by a signal, as the program itself.
+    // Killed by a signal, like the program itself.
     let output = exec(&["telemetry", "--", "sh", "-c", "kill -TERM $$"], &[]);
     assert_eq!(output.status.code(), None, "{output:?}");
 }
@@ -162,7 +162,7 @@ fn without_credentials_nothing_is_run() {
             "waiting",
         ),
         ("200 OK", "{}", &["x", "--", "echo", "run"], 76, "Version"),
-        // It has expired, by this machine's clock.
+        // Expired according to this machine's clock.
         (
             "200 OK",
             CREDENTIALS,
@@ -195,7 +195,7 @@ fn the_token_itself_is_printed_for_sdks_that_know_no_token_file() {
                     unset AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE\n\
                     export AWS_CONTAINER_AUTHORIZATION_TOKEN='0123'\\''456'\n";
     assert_eq!((stdout(&output), stderr(&output)), (expected, ""));
-    // Again, in a shell that has it already.
+    // Runs in a shell that has the variable already.
     let mut again = command(&daemon.socket(), &["env", "--token"]);
     let output = again.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "old").output().unwrap();
     assert_eq!((stdout(&output), stderr(&output)), (expected, ""));

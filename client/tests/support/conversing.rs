@@ -1,4 +1,4 @@
-//! A scripted daemon that takes many questions, on as many connections as the command opens.
+//! A scripted daemon that answers many requests, on as many connections as the command opens.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -7,27 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Folder;
 
-/// A question as it came.
+/// A request as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// The number of the connection it came on, from 0.
+    /// The number of its connection, starting at 0.
     pub(crate) connection: usize,
     /// Method and target.
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// What the script does about a question.
+/// The script's reaction to a request.
 pub(crate) enum Reply {
-    /// It answers.
+    /// Answers.
     Answer(String),
-    /// It answers and closes the connection, as a daemon does that has not heard anything for a while.
+    /// Answers and closes the connection, like a daemon that closes an idle connection.
     Last(String),
-    /// It closes the connection without a word.
+    /// Closes the connection without an answer.
     Nothing,
 }
 
-/// The daemon; everything that it was asked can be looked at.
+/// The daemon, with all requests that it has received.
 pub(crate) struct Conversing {
     folder: Folder,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -48,7 +48,7 @@ impl Conversing {
         Ok(Self { folder, asked })
     }
 
-    /// Answers every question with this.
+    /// Starts a daemon that answers every request with this.
     pub(crate) fn answering(answer: impl Into<String>) -> io::Result<Self> {
         let answer = answer.into();
         Self::start(move |_| Reply::Answer(answer.clone()))
@@ -66,7 +66,7 @@ impl Conversing {
         self.asked().into_iter().map(|asked| asked.target).collect()
     }
 
-    /// The bodies of the questions, as text.
+    /// Returns the bodies of the requests, as text.
     pub(crate) fn bodies(&self) -> Vec<String> {
         let text = |asked: Asked| String::from_utf8_lossy(&asked.body).into_owned();
         self.asked().into_iter().map(text).collect()
@@ -118,7 +118,7 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>
     Ok(Some((target, body)))
 }
 
-/// A stream of these lines, which goes on.
+/// Returns a stream of these lines that does not end.
 pub(crate) fn stream(lines: &[&str]) -> String {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunks = lines.iter().map(|line| chunk(&format!("{line}\n")));

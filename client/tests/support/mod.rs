@@ -1,4 +1,4 @@
-//! A scripted daemon on a Unix socket of its own, and the real command run against it.
+//! A scripted daemon on a Unix socket of its own, and the real command that talks to it.
 
 mod conversing;
 
@@ -15,7 +15,7 @@ pub(crate) use conversing::{Asked, Conversing, Reply, chunk, stream};
 
 pub(crate) const GATEPOST: &str = env!("CARGO_BIN_EXE_gatepost");
 
-/// A folder that everybody may enter, gone when dropped.
+/// A folder that everybody may enter, removed when dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Drop for Folder {
     }
 }
 
-/// The scripted daemon: hands each connection's request target to the script, which answers as it likes.
+/// The scripted daemon. It passes the target of each request to the script, which returns the answer.
 pub(crate) struct Daemon {
     folder: Folder,
     targets: Arc<Mutex<Vec<String>>>,
@@ -57,14 +57,14 @@ impl Daemon {
                 let (mut stream, _) = listener.accept()?;
                 let target = read_request(&stream)?;
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(target);
-                // The command may hang up first: the next connection is served all the same.
+                // The command may hang up first; the next connection is still served.
                 let _ = script(&mut stream);
             }
         });
         Ok(Self { folder, targets })
     }
 
-    /// Answers every request with these bytes, then closes.
+    /// Starts a daemon that answers every request with these bytes, then closes the connection.
     pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> io::Result<Self> {
         let answer = answer.into();
         Self::start(move |stream| stream.write_all(&answer))
@@ -94,7 +94,7 @@ fn read_request(stream: &UnixStream) -> io::Result<String> {
     Ok(first)
 }
 
-/// The real command, with nothing of this process's environment that could change its words.
+/// Returns the real command, without anything from this process's environment that could change its output.
 pub(crate) fn command(socket: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(GATEPOST);
     command
@@ -109,7 +109,7 @@ pub(crate) fn run(socket: &Path, arguments: &[&str]) -> io::Result<Output> {
     command(socket, arguments).output()
 }
 
-/// The real command with `input` on its stdin.
+/// Runs the real command with `input` on its stdin.
 pub(crate) fn run_with(socket: &Path, arguments: &[&str], input: &[u8]) -> io::Result<Output> {
     let mut command = command(socket, arguments);
     let mut child = command

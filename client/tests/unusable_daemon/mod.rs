@@ -1,4 +1,4 @@
-//! A daemon that is not there, does not answer, or is none: a reason and an exit code, and never a wait for ever.
+//! A daemon that is missing, does not answer, or is another program: the command gives a reason and an exit code, and never waits for ever.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -93,7 +93,7 @@ fn a_daemon_that_does_not_even_accept_is_given_up() {
     let folder = Folder::new().unwrap();
     let path = folder.join("socket");
     let _listener = UnixListener::bind(&path).unwrap();
-    // Connections nobody accepts stay in the backlog; once it is full, connecting blocks: then it is the command's turn.
+    // Connections that nobody accepts stay in the backlog. Once it is full, connecting blocks; that is when the command is run.
     let (sender, receiver) = std::sync::mpsc::channel();
     let filling = path.clone();
     std::thread::spawn(move || while UnixStream::connect(&filling).map(|_| sender.send(())).is_ok() {});
@@ -116,7 +116,7 @@ fn no_daemon() {
     ] {
         for arguments in [&["credentials", "telemetry"][..], &["status"], &["csr"]] {
             let output = run(&path, arguments).unwrap();
-            // Who asks about the daemon itself is told apart from who waits for something.
+            // A command about the daemon itself has another exit code than one that waits for something.
             let code = if code == 69 && arguments[0] == "status" {
                 68
             } else {
@@ -127,7 +127,7 @@ fn no_daemon() {
         }
         let code = if code == 69 { 68 } else { code };
         assert_document(&run(&path, &["status", "--json"]).unwrap(), code, reason);
-        // The deadline is past at once.
+        // The deadline has already passed.
         if code == 68 {
             let waited = run(&path, &["wait", "--timeout", "1"]).unwrap();
             assert_refused(&waited, 68, "after 1 s: the daemon is not running");
@@ -145,7 +145,7 @@ fn a_socket_this_user_may_not_open() {
     let mut command = command(&daemon.socket(), &["credentials"]);
     let folder = Folder::new().unwrap();
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        // Nothing is forbidden to root: nobody runs it instead, from a place that nobody may enter.
+        // Nothing is forbidden to root, so the command runs as nobody, from a place that nobody may enter.
         let copy = folder.join("gatepost");
         std::fs::copy(support::GATEPOST, &copy).unwrap();
         command = std::process::Command::new(copy);
@@ -157,7 +157,7 @@ fn a_socket_this_user_may_not_open() {
     } else {
         std::fs::set_permissions(daemon.socket(), std::fs::Permissions::from_mode(0o000)).unwrap();
     }
-    // A process that another test starts just now holds the copy open for writing, until its own exec.
+    // Another test's process may have inherited the copy open for writing, until its own exec.
     let busy = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ExecutableFileBusy;
     let mut output = command.output();
     while output.as_ref().is_err_and(busy) {

@@ -1,5 +1,4 @@
-//! The access keys that AWS knows: the administrator's, and those of the sessions it issued, so that a signature can be
-//! checked.
+//! The access keys that AWS knows: the administrator's, and those of the sessions that were issued. Signatures are verified with them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,14 +9,14 @@ use parking_lot::RwLock;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-/// Every access key issued in this run, for as long as it lasts: an expired one is told from one that never was.
+/// Every access key that was issued in this run. Expired keys are kept, so that they can be told from keys that never existed.
 #[derive(Clone, Default)]
 pub struct AccessKeys {
-    /// In the order of their issue. They are few, so that the one that signed is looked for from the end.
+    /// Keys in the order of their issue. There are few, and the search for the signer's key starts at the end.
     keys: Arc<RwLock<Vec<Arc<AccessKey>>>>,
 }
 
-/// One set of temporary credentials, as its holder sees it.
+/// A set of temporary credentials, as its holder sees it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Minted {
     /// `ASIA` and 16 characters, as AWS marks temporary ones.
@@ -47,12 +46,12 @@ pub enum Principal {
     RoleSession {
         /// `arn:aws:iam::ACCOUNT:role/NAME`.
         role_arn: String,
-        /// The credentials provider takes the certificate ID.
+        /// The credentials provider uses the certificate ID.
         session_name: String,
     },
 }
 
-/// One access key, as AWS remembers it.
+/// An access key, as AWS stores it.
 pub struct AccessKey {
     /// The ID that requests contain.
     pub id: String,
@@ -67,7 +66,7 @@ pub struct AccessKey {
 }
 
 impl LongTerm {
-    /// A new one.
+    /// Creates a random key.
     pub(crate) fn new() -> Self {
         Self {
             access_key_id: format!("AKIA{}", BASE32_NOPAD.encode(&random::<10>())),
@@ -77,12 +76,12 @@ impl LongTerm {
 }
 
 impl AccessKeys {
-    /// A store with no key in it.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the administrator's key known.
+    /// Adds the administrator's key.
     pub fn add_administrator(&self, key: &LongTerm) {
         self.add(AccessKey {
             id: key.access_key_id.clone(),
@@ -113,14 +112,14 @@ impl AccessKeys {
         minted
     }
 
-    /// The access key with this ID, expired or not.
+    /// Returns the access key with this ID, expired or not.   <get -> Option<Arc<AccessKey>>>
     pub fn get(&self, access_key_id: &str) -> Option<Arc<AccessKey>> {
         let keys = self.keys.read();
         let mut youngest_first = keys.iter().rev();
         youngest_first.find(|key| key.id == access_key_id).cloned()
     }
 
-    /// Every set of temporary credentials ever issued, in that order.
+    /// Returns all temporary credentials that were issued, in order.
     pub fn minted(&self) -> Vec<Minted> {
         let keys = self.keys.read();
         let temporary = keys.iter().filter_map(|key| {

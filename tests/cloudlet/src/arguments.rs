@@ -53,10 +53,10 @@ What may happen, and what evidence about AWS leaves open:
   -h, --help                 this text
   -V, --version              the version";
 
-/// Options of which each value counts.
+/// Options that may be given several times.
 const REPEATABLE: [&str; 4] = ["fleet-ca", "role-alias", "lifetime", "function"];
 
-/// Which policy provisioned devices get.
+/// The policy of provisioned devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyChoice {
     SeedStrict,
@@ -70,11 +70,11 @@ pub(crate) enum Log {
     Json,
 }
 
-/// A command of the command line.
+/// The result of parsing the command line.
 #[derive(Debug)]
 pub(crate) enum Order {
     Run(Box<Arguments>),
-    /// Print this.
+    /// Print this text.
     Say(String),
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Arguments {
     pub(crate) policy: PolicyChoice,
     /// Names and credentialDurationSeconds.
     pub(crate) role_aliases: Vec<(String, u64)>,
-    /// Names, and how long what they issue lives whatever was granted.
+    /// Role aliases, and the lifetime of their credentials, whatever duration was granted.
     pub(crate) lifetimes: Vec<(String, i64)>,
     pub(crate) switches: Switches,
     pub(crate) log: Log,
@@ -242,7 +242,7 @@ fn role_alias(text: &str) -> Result<(String, u64), Box<dyn Error>> {
         Some((name, seconds)) if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) => {
             Ok((name.to_owned(), seconds.parse()?))
         }
-        // An alias's name may contain an equals sign itself.
+        // The name of an alias may contain an equals sign.
         _ => Ok((text.to_owned(), RoleAlias::DEFAULT_DURATION_SECONDS)),
     }
 }

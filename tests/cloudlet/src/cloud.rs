@@ -35,12 +35,12 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// `HOST:PORT` of the MQTT endpoint.
+    /// Returns `HOST:PORT` of the MQTT endpoint.
     pub(crate) fn mqtt(&self) -> String {
         format!("{}:{}", self.host, self.mqtt_port)
     }
 
-    /// `HOST:PORT` of the credentials provider.
+    /// Returns `HOST:PORT` of the credentials provider.
     pub(crate) fn credentials(&self) -> String {
         format!("{}:{}", self.host, self.credentials_port)
     }
@@ -75,7 +75,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// AWS's clock.
+    /// Returns the time of AWS's clock.
     pub(crate) fn now(&self) -> SystemTime {
         let ahead = self.switches.get(|switches| switches.clock_ahead);
         let by = Duration::from_secs(ahead.unsigned_abs());
@@ -91,7 +91,7 @@ impl Cloud {
         *self.handshakes.lock().entry(endpoint).or_default() += 1;
     }
 
-    /// Counts a client's connection: the number of this one, from 0.
+    /// Counts a client's connection; returns the number of this one, starting at 0.
     pub(crate) fn count_connection(&self, client_id: &str) -> u64 {
         let mut counts = self.connection_counts.lock();
         let count = counts.entry(client_id.to_owned()).or_default();
@@ -104,7 +104,7 @@ impl Cloud {
             .read(|account| account.standing(certificate, SystemTime::now()))
     }
 
-    /// Whether this client ID may connect again already; if so, that is its latest CONNECT.
+    /// Whether this client ID may connect again already. If so, records this CONNECT.
     pub(crate) fn may_connect_now(&self, client_id: &str) -> bool {
         let interval = self.switches.get(|switches| switches.connect_interval);
         let now = Instant::now();
@@ -118,7 +118,7 @@ impl Cloud {
         allowed
     }
 
-    /// Asks the policies attached to a certificate, and says what they answered.
+    /// Evaluates the policies attached to a certificate, and reports the decision as an event.
     pub(crate) fn decide(
         &self,
         who: &str,
@@ -145,8 +145,8 @@ impl Cloud {
         decision
     }
 
-    /// Registers a certificate shown for the first time, and provisions it after a while. A certificate that is still
-    /// pending is provisioned again (likely, though no source says so; a switch).
+    /// Registers a certificate that connects for the first time, and provisions it after a while. A certificate that is still pending is
+    /// provisioned again (likely, though no source says so; a switch).
     pub(crate) fn first_contact(self: &Arc<Self>, id: &CertificateId, certificate: &Arc<ParsedCertificate>) {
         let Standing::ToProvision { ca, plan } = self.standing(certificate) else {
             return;
@@ -184,7 +184,7 @@ impl Cloud {
         });
     }
 
-    /// Sets a certificate's status, and cuts its connections if it may no longer connect.
+    /// Sets a certificate's status, and closes its connections if it may no longer connect.
     pub(crate) fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         self.account
             .change(|account| account.set_certificate_status(id, status))?;

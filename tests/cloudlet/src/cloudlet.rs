@@ -28,7 +28,7 @@ use crate::{
 
 /// A local AWS IoT Core. It listens on loopback unless the options say otherwise, and stops when it is dropped.
 pub struct Cloudlet {
-    // Dropped in this order: the endpoints, the broker, the folders.
+    // The fields are dropped in this order: the endpoints, the broker, the folders.
     runtime: Option<Runtime>,
     broker: Broker,
     pub(crate) cloud: Arc<Cloud>,
@@ -117,37 +117,37 @@ impl Cloudlet {
         })
     }
 
-    /// `HOST:PORT` of the MQTT endpoint.
+    /// Returns `HOST:PORT` of the MQTT endpoint.
     pub fn mqtt_endpoint(&self) -> String {
         self.cloud.endpoints.mqtt()
     }
 
-    /// `HOST:PORT` of the credentials provider.
+    /// Returns `HOST:PORT` of the credentials provider.
     pub fn credentials_endpoint(&self) -> String {
         self.cloud.endpoints.credentials()
     }
 
-    /// The URL of STS, IAM and the AWS IoT control plane, as `aws --endpoint-url` and AWS_ENDPOINT_URL take it.
+    /// Returns the URL of STS, IAM and the AWS IoT control plane, as `aws --endpoint-url` and AWS_ENDPOINT_URL take it.
     pub fn api_endpoint(&self) -> String {
         format!("http://{}", self.cloud.endpoints.api)
     }
 
-    /// The root certificate that clients must trust in place of Amazon's.
+    /// Returns the root certificate that clients must trust in place of Amazon's.
     pub fn root_ca_pem(&self) -> &str {
         self.authority.pem()
     }
 
-    /// The path of the root certificate.
+    /// Returns the path of the root certificate.
     pub fn root_ca_path(&self) -> &Path {
         self.authority.path()
     }
 
-    /// The records of the account, for direct reads and changes.
+    /// Returns the records of the account, for direct reads and changes.
     pub fn account(&self) -> &SharedAccount {
         &self.cloud.account
     }
 
-    /// The provisioning template of the re:Post article, with the policy of the options.
+    /// Returns the provisioning template of the re:Post article, with the policy of the options.
     pub fn article_template(&self) -> Template {
         Template::article(self.policy.document())
     }
@@ -157,7 +157,7 @@ impl Cloudlet {
         self.cloud.account.change(|account| account.put_ca(pem, template))
     }
 
-    /// CreateKeysAndCertificate: an ACTIVE certificate with a key that AWS has made.
+    /// Calls CreateKeysAndCertificate: creates an ACTIVE certificate with a key from AWS.
     pub fn create_keys_and_certificate(&self) -> Result<KeysAndCertificate, Error> {
         self.cloud.create_keys_and_certificate(true)
     }
@@ -175,12 +175,12 @@ impl Cloudlet {
         })
     }
 
-    /// All things.
+    /// Returns all things.   <things -> Vec<Thing>>
     pub fn things(&self) -> Vec<Thing> {
         self.cloud.account.read(|account| account.things().cloned().collect())
     }
 
-    /// A registered device certificate.
+    /// Returns a registered device certificate.
     pub fn certificate(&self, id: &CertificateId) -> Option<Certificate> {
         self.cloud.account.read(|account| account.certificate(id).cloned())
     }
@@ -197,7 +197,7 @@ impl Cloudlet {
         Ok(())
     }
 
-    /// The live connections.
+    /// Returns the live connections.   <connections -> Vec<Connection>>
     pub fn connections(&self) -> Vec<Connection> {
         self.cloud.connections.snapshot()
     }
@@ -207,12 +207,12 @@ impl Cloudlet {
         self.cloud.connections.disconnect(client_id)
     }
 
-    /// The broker behind the front.
+    /// Returns the broker behind the front.
     pub fn broker(&self) -> &Broker {
         &self.broker
     }
 
-    /// All events so far, at most the latest 500,000.
+    /// Returns all events so far, at most the latest 500,000.   <events -> Vec<Event>>
     pub fn events(&self) -> Vec<Event> {
         self.cloud.events.snapshot()
     }
@@ -232,32 +232,32 @@ impl Cloudlet {
         self.cloud.events.wait_for(seen, timeout, wanted)
     }
 
-    /// The switches: faults, and behaviour of AWS that is not documented.
+    /// Returns the switches: faults, and undocumented behaviour of AWS.
     pub fn switches(&self) -> &SwitchBoard {
         &self.cloud.switches
     }
 
-    /// Every set of credentials ever issued, so that a test can search outputs for their secrets.
+    /// Returns all credentials that were issued, so that a test can search outputs for their secrets.
     pub fn minted(&self) -> Vec<Minted> {
         self.cloud.access_keys.minted()
     }
 
-    /// The access key of the account's administrator.
+    /// Returns the access key of the account's administrator.
     pub fn administrator(&self) -> LongTerm {
         self.cloud.account.read(|account| account.administrator().clone())
     }
 
-    /// The access keys that AWS knows. A test can add some, as sts:AssumeRole does.
+    /// Returns the access keys that AWS knows. A test can add some, as sts:AssumeRole does.
     pub fn access_keys(&self) -> &AccessKeys {
         &self.cloud.access_keys
     }
 
-    /// The number of credential requests for this role alias.
+    /// Returns the number of credential requests for this role alias.
     pub fn credential_requests(&self, alias: &str) -> u64 {
         self.cloud.credential_requests.lock().get(alias).copied().unwrap_or(0)
     }
 
-    /// The number of handshakes that an endpoint has completed.
+    /// Returns the number of handshakes that an endpoint has completed.
     pub fn handshakes(&self, endpoint: Endpoint) -> u64 {
         self.cloud.handshakes.lock().get(&endpoint).copied().unwrap_or(0)
     }

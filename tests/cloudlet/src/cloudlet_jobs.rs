@@ -1,10 +1,10 @@
-//! Jobs, as a test that has the handle creates and follows them.
+//! Jobs, for tests that hold the handle of the cloudlet.
 
 use crate::jobs::{self, NewJob};
 use crate::{Cloudlet, Error};
 
 impl Cloudlet {
-    /// CreateJob for these things, with a document in JSON.
+    /// Creates a job for these things, with a JSON document.
     pub fn create_job(&self, id: &str, document: &str, things: &[&str]) -> Result<(), Error> {
         jobs::create(
             &self.cloud,
@@ -17,7 +17,7 @@ impl Cloudlet {
         )
     }
 
-    /// The status of a job's latest execution on a thing, as in `IN_PROGRESS`.
+    /// Returns the status of a job's latest execution on a thing, such as `IN_PROGRESS`.
     pub fn job_status(&self, id: &str, thing: &str) -> Option<&'static str> {
         let statuses = self.cloud.jobs.statuses(id)?;
         let of_thing = statuses.into_iter().find(|(name, _)| name == thing);

@@ -16,10 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::arguments::{Arguments, Log, PolicyChoice};
 use crate::greeting::Environment;
 
-/// Starts the endpoints, says where they are, and serves until SIGTERM or SIGINT.
+/// Starts the endpoints, prints their addresses, and serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let signals = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Caught from the start on, so that an early one ends the broker too.
+    // Signals are caught from the start, so that an early one ends the broker too.
     let (mut terminate, mut interrupt) = signals.block_on(async {
         Ok::<_, std::io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
     })?;
@@ -117,7 +117,7 @@ fn observer(log: Log) -> Observer {
                 serde_json::to_string(&Line { at, event }).unwrap_or_else(|error| error.to_string())
             }
         };
-        // Whoever reads it may have gone; the cloud goes on.
+        // The reader may have gone; the cloud goes on.
         let _ = writeln!(std::io::stdout(), "{line}");
     })
 }

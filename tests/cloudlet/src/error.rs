@@ -27,7 +27,7 @@ pub enum Error {
     /// The account lacks the thing, certificate, policy, role or alias, or refuses the change.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The account's file does not hold an account.
+    /// The account's file does not contain an account.
     #[error("account: {0}")]
     Account(String),
     /// mosquitto failed.

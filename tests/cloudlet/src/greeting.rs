@@ -1,4 +1,4 @@
-//! The text that `cloudlet run` prints when it listens: endpoints, and lines to paste into a shell.
+//! The text that `cloudlet run` prints when it is ready: endpoints, and lines to paste into a shell.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cloudlet::Cloudlet;
 
-/// The one that is written into the file, and not onto the screen.
+/// The variable that is written to the file but not shown on the screen.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// The endpoints and the administrator's key, as shell variables.
@@ -28,8 +28,8 @@ impl Environment {
         ]))
     }
 
-    /// Writes a file for shells to source: there once the endpoints listen, never half written, and for its owner alone,
-    /// as it holds the administrator's key.
+    /// Writes a file that shells can source, atomically and once the endpoints listen. Only its owner may read it, because it contains the
+    /// administrator's key.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<PathBuf> {
         let lines: String = self
             .0

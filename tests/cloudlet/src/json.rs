@@ -1,16 +1,16 @@
-//! JSON objects put together, and times in them.
+//! Functions on JSON objects, and times in them.
 
 use std::time::SystemTime;
 
 use serde_json::Value;
 
-/// Seconds since 1970, as documents have them.
+/// Returns the current time in seconds since 1970, as documents contain it.
 pub(crate) fn unix_seconds() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }
 
-/// An object with the members of another added.
+/// Returns an object with the members of another object added.
 pub(crate) fn joined(mut object: Value, more: Value) -> Value {
     if let (Some(members), Value::Object(more)) = (object.as_object_mut(), more) {
         members.extend(more);

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::Error;
 
-/// The pause after a failed accept. The error is mostly "too many open files", and an immediate retry would only spin.
+/// Pause after a failed accept. The usual error is "too many open files", and an immediate retry would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A port that accepts connections.

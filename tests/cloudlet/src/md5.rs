@@ -1,11 +1,11 @@
-//! MD5 (RFC 1321), which S3 names objects' versions by: several programs compare an ETag with the hash of what they have sent.
+//! MD5 (RFC 1321), which S3 uses for ETags: several programs compare an ETag with the hash of what they have sent.
 
 use data_encoding::HEXLOWER;
 
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
-/// In lowercase hexadecimal.
+/// Returns the hash in lowercase hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut message = bytes.to_vec();
     message.push(0x80);

@@ -14,16 +14,15 @@ use crate::switches::Switches;
 pub struct Options {
     /// The endpoints' host name: in the server's certificate, and the SNI every client must send.
     pub host: String,
-    /// The address that all endpoints listen on. Devices on other machines or in other network namespaces need one that is
-    /// not loopback.
+    /// The address on which all endpoints listen. Devices on other machines or in other network namespaces need one that is not loopback.
     pub listen: IpAddr,
-    /// The MQTT endpoint's port; 0 for a free one.
+    /// The port of the MQTT endpoint; 0 for a free one.
     pub mqtt_port: u16,
-    /// The credentials endpoint's port; 0 for a free one.
+    /// The port of the credentials endpoint; 0 for a free one.
     pub credentials_port: u16,
     /// The port of STS; 0 for a free one.
     pub api_port: u16,
-    /// The folder that keeps the state from one start to the next; `None` for a temporary one.
+    /// The folder in which the state is kept between runs; `None` for a temporary one.
     pub dir: Option<PathBuf>,
     /// The account ID, twelve digits.
     pub account: String,
@@ -59,7 +58,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Options for tests: provisioning takes 50 ms, and the rate of CONNECTs is not limited.
+    /// Returns options for tests: provisioning takes 50 ms, and the rate of CONNECTs is not limited.
     pub fn quick() -> Self {
         let delay = Duration::from_millis(50);
         let switches = Switches {

@@ -1,9 +1,9 @@
-//! SHA-256 as AWS writes it.
+//! SHA-256 in AWS's notation.
 
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 
-/// In lowercase hexadecimal: how AWS IoT names certificates, and how SigV4 names a request's parts.
+/// Returns the hash in lowercase hexadecimal, as in certificate IDs and SigV4.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
 }

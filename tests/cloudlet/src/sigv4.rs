@@ -1,7 +1,7 @@
-//! Signature Version 4, from the verifier's side: is this request signed with credentials that were issued?
+//! Verifies Signature Version 4: whether a request was signed with credentials that were issued.
 //!
-//! The algorithm is the one of the IAM User Guide, "Create a signed AWS API request"; the words of the refusals are
-//! those of its page "Troubleshoot signed requests for AWS APIs" and of what users see from STS.
+//! The algorithm is from the IAM User Guide, "Create a signed AWS API request". The error messages are from its page "Troubleshoot signed
+//! requests for AWS APIs", and from what users see from STS.
 
 mod canonical;
 mod claim;
@@ -20,13 +20,13 @@ pub use refusal::{Code, Refusal};
 use crate::access_keys::{AccessKey, AccessKeys};
 use claim::{Claim, Scope, TIMESTAMP};
 
-/// The tolerated clock skew of the signer ("Signature expired: … - 5 min." in STS's own words).
+/// Maximum clock skew of the signer ("Signature expired: … - 5 min." in STS's messages).
 const SKEW: Duration = Duration::from_secs(5 * 60);
-/// A presigned URL lives a week at most (IAM User Guide, "Add the signature to the request": X-Amz-Expires).
+/// Maximum lifetime of a presigned URL (IAM User Guide, "Add the signature to the request": X-Amz-Expires).
 const LONGEST_PRESIGNED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The signing name in the scope of a request's signature, as in `sts`: on an endpoint of several services, the one that
-/// is meant. Nothing about it is checked here; none if the request is not signed, or not so that it could be read.
+/// Returns the signing name in the scope of a request's signature, such as `sts`, which selects the service on an endpoint with several
+/// services. It is not checked here; `None` if the request is not signed or its signature cannot be parsed.
 pub fn service_of(request: &Parts) -> Option<String> {
     Claim::read(request).ok().map(|claim| claim.scope.service)
 }
@@ -36,11 +36,11 @@ pub fn service_of(request: &Parts) -> Option<String> {
 pub struct Endpoint {
     /// The signing name, such as `sts`.
     pub service: String,
-    /// The one region that is served; `None` takes any well-formed one.
+    /// The region that is served; `None` for any well-formed one.
     pub region: Option<String>,
 }
 
-/// Checks the signature of a request (headers or presigned URL) and returns the access key it was signed with.
+/// Verifies the signature of a request (headers or presigned URL) and returns the access key that signed it.
 pub fn verify(
     request: &Parts,
     body: &[u8],
@@ -66,7 +66,7 @@ fn check(
     check_scope(&claim.scope, &claim.timestamp, endpoint)?;
     check_time(claim, now)?;
 
-    // Temporary credentials without their token, or with another's, are as good as none.
+    // Temporary credentials without their session token, or with another one, are invalid.
     let token = claim.session_token.as_deref().unwrap_or_default();
     let expected = key.session_token.as_deref().unwrap_or_default();
     if !bool::from(token.as_bytes().ct_eq(expected.as_bytes())) {
@@ -127,7 +127,7 @@ fn region_is_served(region: &str, endpoint: &Endpoint) -> bool {
     }
 }
 
-/// Whether it looks like a Region's name (us-east-2, ap-southeast-4, us-gov-west-1): words, then a number.
+/// Whether the text looks like a Region's name (us-east-2, ap-southeast-4, us-gov-west-1): words, then a number.
 pub fn is_region(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(words, number)| {
         let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());

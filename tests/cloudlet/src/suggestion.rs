@@ -1,6 +1,6 @@
-//! "Did you mean", for options that are unknown.
+//! Suggests the closest known option for an unknown one.
 
-/// Returns the sentence that refuses an unknown option, with the closest one that the usage names.
+/// Returns the message about an unknown option, with the closest one in the usage.
 pub(crate) fn unknown_option(option: &str, usage: &str) -> String {
     let known = usage.split_whitespace().filter_map(|word| word.strip_prefix("--"));
     let near = known

@@ -1,4 +1,4 @@
-//! The command: what it prints and writes, and that it ends cleanly.
+//! Tests of the command: its output and files, and a clean end.
 
 #![allow(
     clippy::unwrap_used,
@@ -84,7 +84,7 @@ fn it_keeps_its_folder_and_ends_cleanly() {
     assert_eq!(roots[0], roots[1]);
 }
 
-/// Each line of the log is an object: programs find what happened by its fields, whatever its words.
+/// Each line of the log is a JSON object, so programs need not parse messages.
 #[test]
 fn the_log_can_be_json() {
     let fleet = Fleet::new();

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 FOLDER = sys.argv[1]
 SESSION = botocore.session.get_session()
-# What the SDK would refuse by itself is to reach the cloud.
+# Invalid requests that the SDK itself would refuse must reach the cloud.
 CONFIG = Config(retries={"max_attempts": 1}, parameter_validation=False)
 IOT = SESSION.create_client("iot", config=CONFIG)
 IAM = SESSION.create_client("iam", config=CONFIG)
@@ -344,7 +344,7 @@ def register_thing(identifier):
     ]:
         iot("register_thing", **register({"floor": "2"}, {"AttributePayload": override}))
         equal(iot("describe_thing", thingName="made")["attributes"], wanted, override)
-    # The same document again is the same policy.
+    # An identical document refers to the same policy.
     equal(len(iot("list_policies")["policies"]), 1)
     refused(IOT, "register_thing", "ConflictingResourceUpdateException", 409,
             **register({"floor": "3"}, {"AttributePayload": "FAIL"}))

@@ -1,4 +1,4 @@
-//! The AWS IoT control plane and IAM, called by botocore: what a fleet's owner does, and what he does wrong.
+//! The AWS IoT control plane and IAM, called with botocore: valid and invalid requests of a fleet's owner.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,7 +34,7 @@ fn botocore_finds_the_control_plane_it_knows() {
     };
     by(&fleet, "verification", &code);
     by(&fleet, "device", "gw-7");
-    // The right code, and another CA's signature.
+    // The code is right, but another CA has signed.
     fs::write(folder.join("forged.pem"), by(&others, "forged", &code)).unwrap();
     fs::write(folder.join("stranger.pem"), by(&others, "stranger", "stranger")).unwrap();
     fs::write(folder.join("code"), &code).unwrap();
@@ -96,7 +96,7 @@ fn a_role_s_session_may_not_call_the_control_plane() {
     }
 }
 
-/// A request that is broken in itself is answered, and the endpoint goes on.
+/// Malformed requests are answered, and the endpoint continues.
 #[test]
 fn broken_requests_are_answered() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
@@ -120,10 +120,10 @@ fn broken_requests_are_answered() {
     ] {
         let endpoint = cloud.api_endpoint();
         let mut stream = TcpStream::connect(endpoint.trim_start_matches("http://")).unwrap();
-        // It may have refused before all of it is written.
+        // The endpoint may refuse before the whole request is written.
         let _ = stream.write_all(request.as_bytes());
         let mut found = String::new();
-        // It may close before it has read all of it.
+        // The endpoint may close before it has read the whole request.
         let _ = stream.read_to_string(&mut found);
         assert!(found.contains(answer), "{request:.80}: {found}");
     }

@@ -122,11 +122,11 @@ fn a_thing_is_registered_only_with_a_good_token_and_a_good_template() {
         (&reply["statusCode"], &reply["errorCode"]),
         (&json!(404), &json!("ResourceNotFound"))
     );
-    // A token is for one registration.
+    // A token can be used for one registration only.
     stage.register(&created, &serial, "accepted");
     let reply = stage.register(&created, &serial, "rejected");
     assert_eq!(reply["errorCode"], "InvalidCertificateOwnershipToken");
-    // One that has expired takes its certificate with it.
+    // The certificate of an expired token is deleted.
     let unused = stage.create();
     stage
         .cloud
@@ -169,7 +169,7 @@ fn a_hook_decides_and_a_certificate_provider_signs() {
         (&json!("claiming-1"), &created["certificateId"])
     );
 
-    // A provider signs with a CA of its own, which the account need not know.
+    // A provider signs with its own CA, which the account need not know.
     openssl(
         stage.folder.path(),
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout ca.key -out ca.pem -subj /CN=Provider",

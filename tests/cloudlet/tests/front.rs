@@ -1,4 +1,4 @@
-//! The MQTT front as devices meet it: what it tells about them, and how much it lets them do.
+//! The MQTT front, as devices see it: its events and its limits.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,7 +54,7 @@ fn lifecycle_events_are_published() {
     assert_eq!(event["clientInitiatedDisconnect"], true);
     assert_eq!(event["sessionIdentifier"], session);
 
-    // Cut for publishing what no policy can allow; then the broker is killed, and events go on after it.
+    // The client is disconnected for publishing what no policy can allow; then the broker is killed, and events continue.
     publish(&cloud, &device, "mqttv311", &"x".repeat(257));
     assert_eq!(next("/gw-1").1["versionNumber"], 1);
     assert_eq!(next("/gw-1").1["disconnectReason"], "CLIENT_ERROR");
@@ -82,7 +82,7 @@ fn a_connection_that_a_policy_denies_is_told_of_as_its_switch_says() {
     }
 }
 
-/// Section 0, item 8 of what is known of AWS: what evidence leaves open can be had both ways.
+/// Behaviour of AWS that is not known for certain can be switched.
 #[test]
 fn open_questions_are_switches() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
@@ -117,7 +117,7 @@ fn open_questions_are_switches() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    // By its address no client sends SNI (RFC 6066, section 3), and the article's tools do not check the name.
+    // Clients send no SNI for an address (RFC 6066, section 3), and the article's tools do not check the name.
     for accepted in [false, true] {
         cloud.switches().set(|switches| switches.accept_without_sni = accepted);
         let endpoint = cloud.mqtt_endpoint();
@@ -150,7 +150,7 @@ fn limits_are_aws_s() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It may end before it has read all of it.
+        // The client may end before it has read everything.
         let _ = child.stdin.take().unwrap().write_all(payload.as_bytes());
         child.wait_with_output().unwrap()
     };
@@ -191,7 +191,7 @@ fn limits_are_aws_s() {
         for number in 0..filters {
             command.args(["-t", &format!("gw-1/{number}")]);
         }
-        // -E: ends once everything is subscribed.
+        // -E: ends once all subscriptions are made.
         command.args(["-E"]).output().unwrap();
         let reason = end_of_next_connection(&cloud, seen);
         assert_eq!(
@@ -220,7 +220,7 @@ fn limits_are_aws_s() {
     );
 }
 
-/// What is no MQTT ends its own connection, and no other.
+/// A malformed packet closes its own connection, and no other.
 #[test]
 fn a_malformed_packet_closes_its_connection_only() {
     let (cloud, _fleet, watcher, device) = free_for_all();
@@ -264,7 +264,7 @@ fn a_malformed_packet_closes_its_connection_only() {
         let mut input = client.stdin.take().unwrap();
         input.write_all(&[connect.as_slice(), &bytes].concat()).unwrap();
         let received = |event: &Event| matches!(event, Event::ConnectReceived { client_id, .. } if client_id == "gw-1");
-        // Random bytes may be the beginning of a packet that is never finished.
+        // Random bytes may be the beginning of a packet that never ends.
         match bytes.len() {
             64 => drop(cloud.wait_for_after(seen, PATIENCE, received).unwrap()),
             _ => drop(end_of_next_connection(&cloud, seen)),

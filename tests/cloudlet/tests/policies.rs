@@ -1,4 +1,4 @@
-//! Policies, limits and sessions, through mosquitto's clients.
+//! Policies, limits and sessions, with mosquitto's clients.
 
 mod common;
 
@@ -83,7 +83,7 @@ fn a_denied_subscription_is_answered_as_its_version_has_it() {
         let mut child = command.args(["-t", "gw-2/#"]).stderr(Stdio::piped()).spawn().unwrap();
         let gone = |event: &Event| matches!(event, Event::Disconnected { .. });
         cloud.wait_for_after(seen, PATIENCE, gone).unwrap();
-        // mosquitto_sub of 3.1.1 connects again for ever after a drop.
+        // With 3.1.1, mosquitto_sub reconnects for ever after it is disconnected.
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(text(&output).contains(said), "{version}: {}", text(&output));

@@ -1,4 +1,4 @@
-//! The examples in README.md work. The AWS CLI's commands in it are run by gatepost's tests/aws_articles.rs.
+//! The examples in README.md work. gatepost's tests/aws_articles.rs runs its AWS CLI commands.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,7 +41,7 @@ fn the_example_for_tests_runs() {
     for line in shown.lines().map(str::trim) {
         assert!(ours.contains(&bare(line)), "{line} is not what this test runs");
     }
-    // No device connects, so that all of it works but the last line.
+    // No device connects, so everything works except for the last line.
     let outcome = example(Fleet::new().ca_pem(), Duration::ZERO);
     let error = outcome.expect_err("nothing has connected");
     assert!(error.to_string().contains("happened"), "{error}");
@@ -55,7 +55,7 @@ fn the_command_prints_the_lines_that_are_shown() {
         .map(str::trim)
         .take_while(|line| *line != "...")
         .filter(|line| !line.is_empty())
-        // Ports that are free on this machine take the place of those that are shown.
+        // Free ports of this machine replace those that are shown.
         .map(|line| line.rsplit_once(':').map_or(line, |(before, _)| before))
         .collect();
     assert!(shown.len() > 2, "{shown:?}");
@@ -72,7 +72,7 @@ fn the_command_prints_the_lines_that_are_shown() {
             "{line} is not printed there"
         );
     }
-    // The rest is read, so that it can print it.
+    // The rest is read, so that the program is not blocked while printing it.
     assert!(printed.count() > 0);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::TERM).unwrap();

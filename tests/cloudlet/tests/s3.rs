@@ -1,4 +1,4 @@
-//! boto3 puts and gets objects; what AWS would refuse is refused.
+//! boto3 puts and gets objects; requests that AWS would refuse are refused.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot start its server or Python has failed"

@@ -55,7 +55,7 @@ fn what_botocore_signs_is_verified() {
         ("GET", "/x:y@z=1,2?q=%25%2B%20", ""),
         ("PUT", "/x:y@z=1,2?q=%25%2B%20", "\u{e4}\n"),
     ] {
-        // botocore moves a presigned request's body into its query: only one without a body stays what it was.
+        // botocore moves a presigned request's body into its query, so only requests without a body stay unchanged.
         for presign in [false, true].into_iter().filter(|presign| !presign || body.is_empty()) {
             cases.push(json!({
                 "method": method, "url": format!("http://127.0.0.1:4566{path}"), "body": body, "presign": presign,

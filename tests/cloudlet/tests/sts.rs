@@ -1,4 +1,4 @@
-//! The real AWS CLI asks the cloudlet's STS who it is.
+//! The real AWS CLI asks the cloudlet's STS for its identity.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot start its server or the AWS CLI has failed"
@@ -39,7 +39,7 @@ fn get_caller_identity(cloud: &Cloudlet, credentials: &Minted) -> Output {
         .unwrap()
 }
 
-/// The events of STS since the event at `seen`.
+/// Returns the events of STS after the first `seen` events.
 fn said(cloud: &Cloudlet, seen: usize) -> Vec<Event> {
     let of_sts = |event: &Event| matches!(event, Event::CallerIdentified { .. } | Event::CallerRefused { .. });
     cloud.events().into_iter().skip(seen).filter(of_sts).collect()

@@ -1,4 +1,4 @@
-//! Faults of the MQTT endpoint, through mosquitto_pub.
+//! Faults of the MQTT endpoint, seen by mosquitto_pub.
 
 mod common;
 
@@ -9,7 +9,7 @@ use cloudlet::switches::{FirstContact, Switches, TlsVersions};
 use cloudlet::{Event, Options};
 use common::{Device, PATIENCE, cloudlet_with_fleet, mosquitto, provision, publish, text};
 
-/// Its name, the fault, and whether a message is delivered all the same.
+/// The name of a fault, the fault, and whether a message is delivered nevertheless.
 type Fault = (&'static str, fn(&mut Switches), bool);
 
 fn ready() -> (cloudlet::Cloudlet, common::Fleet, Device) {

@@ -1,4 +1,4 @@
-//! Provisioning templates: all they can say, and what becomes of those that cannot be carried out.
+//! Provisioning templates: all their features, and what happens to templates that cannot be applied.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod common;
@@ -8,7 +8,7 @@ use cloudlet::{CertificateStatus, Cloudlet, Event, JitpStep, Options, Role, Temp
 use common::{PATIENCE, publish};
 use serde_json::json;
 
-/// A template around these resources, beside the certificate itself; every parameter that JITP knows is declared.
+/// Returns a template with these resources and the certificate. It declares all parameters that JITP knows.
 fn template(resources: &[(&str, serde_json::Value)]) -> Template {
     let names = [
         "Country",
@@ -46,7 +46,7 @@ fn by(parameter: &str) -> serde_json::Value {
 
 const WHOLE_SUBJECT: &str = "/C=IN/O=Example/OU=Gateways/dnQualifier=q/ST=MH/CN=gw-8/serialNumber=42";
 
-/// developer guide, jit-provisioning: the eight parameters, and all a thing can be given.
+/// developer guide, jit-provisioning: the eight parameters, and all properties of a thing.
 #[test]
 fn a_template_knows_all_eight_parameters() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
@@ -102,7 +102,7 @@ fn a_template_knows_all_eight_parameters() {
     assert!(thing.groups.contains("pune") && thing.billing_group.as_deref() == Some("site"));
 }
 
-/// What fails leaves the certificate PENDING_ACTIVATION and makes nothing; the reason is told to the operator alone.
+/// If provisioning fails, the certificate stays PENDING_ACTIVATION and nothing is created; only the operator learns the reason.
 #[test]
 fn whatever_a_template_or_its_role_lacks_leaves_the_certificate_pending() {
     let arn = "arn:aws:iam::123456789012:role/JITPRole";
@@ -194,7 +194,7 @@ fn whatever_a_template_or_its_role_lacks_leaves_the_certificate_pending() {
     }
 }
 
-/// developer guide, provision-template: what is no template is refused when it is given.
+/// developer guide, provision-template: an invalid template is refused when it is created.
 #[test]
 fn what_is_no_template_is_refused() {
     let with =

@@ -1,4 +1,4 @@
-//! A thousand devices come at once, for the first time.
+//! A thousand devices connect for the first time, all at once.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,11 +21,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 const DEVICES: usize = 1000;
-/// Generous for a loaded machine with two cores and a debug build.
+/// Generous for a busy machine with two cores and a debug build.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Each device takes one here, and the cloudlet, in this process too, one for it and one for its broker.
+/// File descriptors: each device needs one, and the cloudlet, in the same process, one for the device and one for the broker.
 const DESCRIPTORS: u64 = 8192;
-/// Between a device's attempts.
+/// Pause between a device's attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
 struct Ca {
@@ -63,7 +63,7 @@ impl Ca {
     }
 }
 
-/// MQTT 3.1.1, clean session.
+/// Returns a CONNECT of MQTT 3.1.1 with a clean session.
 fn connect_packet(client_id: &str) -> Vec<u8> {
     let length = u8::try_from(client_id.len()).unwrap();
     let mut packet = vec![0x10, 12 + length, 0, 4];
@@ -73,7 +73,7 @@ fn connect_packet(client_id: &str) -> Vec<u8> {
     packet
 }
 
-/// Connects until there is a CONNACK; how many attempts that took.
+/// Connects until there is a CONNACK; returns the number of attempts.
 async fn come_online(config: Arc<ClientConfig>, port: u16, name: String) -> usize {
     let server = ServerName::try_from("localhost").unwrap();
     for attempt in 1.. {

@@ -1,4 +1,4 @@
-//! Exit codes as the help explains them.
+//! The meanings of exit codes, for the help.
 
 /// The exit codes of all commands, from sysexits.h.
 pub static EXIT_CODES: &[(u8, &str)] = &[
@@ -19,5 +19,5 @@ pub static EXIT_CODES: &[(u8, &str)] = &[
 pub(super) const NOT_RUNNING: (u8, &str) = (69, "the daemon is not running");
 /// The meaning of exit code 77 for most commands.
 pub(super) const NOT_ALLOWED: (u8, &str) = (77, "not allowed");
-/// The meaning of exit code 66 where a role alias is given.
+/// The meaning of exit code 66 for commands that take a role alias.
 pub(super) const NO_ALIAS: (u8, &str) = (66, "no such role alias");

@@ -4,7 +4,7 @@ use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{outbox, publish, subscribe, subscriptions};
 
-/// The qualities of service that AWS IoT has.
+/// The qualities of service that AWS IoT supports.
 const QOS: &[&str] = &["0", "1"];
 
 pub(super) const PUBLISH: Command = Command {

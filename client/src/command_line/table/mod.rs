@@ -1,4 +1,4 @@
-//! Every command, in the order in which the help lists them.
+//! All commands, in the order of the help.
 
 mod exit_codes;
 mod gatepostd;
@@ -14,7 +14,7 @@ pub(crate) use identity::WAIT_STATES;
 
 use super::spec::{Command, CommandOption};
 
-/// Every command.
+/// All commands.
 pub static COMMANDS: &[Command] = &[
     programs::CREDENTIALS,
     identity::STATUS,
@@ -41,7 +41,7 @@ pub static COMMANDS: &[Command] = &[
     identity::HELP,
 ];
 
-/// The options of every command.
+/// The options that every command accepts.
 pub static GLOBAL_OPTIONS: &[CommandOption] = &[
     CommandOption::value(
         "--socket",

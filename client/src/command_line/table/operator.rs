@@ -1,4 +1,4 @@
-//! Commands that change something on this machine, for its operators.
+//! Commands for operators that change something on this machine.
 
 use super::exit_codes::{NOT_ALLOWED, NOT_RUNNING};
 use crate::command_line::spec::{Command, CommandOption, Form, Operand};

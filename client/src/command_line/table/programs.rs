@@ -5,7 +5,7 @@ use crate::command_line::spec::{Command, CommandOption, Form, Operand};
 use crate::{credentials, env, exec, setup_profile, sign, token};
 
 const ALIAS: &[Operand] = &[Operand::optional("ALIAS", "the role alias")];
-/// The meaning of exit code 69 where credentials are needed.
+/// The meaning of exit code 69 for commands that need credentials.
 const NOTHING_VALID: (u8, &str) = (69, "no valid credentials yet, or the daemon is not running");
 
 pub(super) const CREDENTIALS: Command = Command {

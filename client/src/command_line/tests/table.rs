@@ -1,11 +1,11 @@
-//! The table itself, and the help that is drawn from it.
+//! Consistency of the table, and of the help made from it.
 
 use std::collections::BTreeMap;
 
 use crate::command_line::help::{self, signature};
 use crate::command_line::{COMMANDS, EXIT_CODES, GLOBAL_OPTIONS, find};
 
-/// The parser sorts options before it knows the command.
+/// The parser recognises options before it knows the command.
 #[test]
 fn options_of_one_name_are_alike_in_every_command() {
     let mut arity = BTreeMap::new();

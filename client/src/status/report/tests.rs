@@ -102,7 +102,7 @@ fn colours_only_when_wanted() {
 }
 
 proptest! {
-    /// Whatever one value is replaced by, the screen is drawn.
+    /// The screen is drawn whichever value is replaced by another one.
     #[test]
     fn every_document_is_drawn(value in "[0-9]{1,25}|\"[ -!#-\\[\\]-~]{0,30}\"|\\[\\]|\\{\\}|null|true", at in any::<prop::sample::Index>()) {
         let document = include_str!("attention.json");
@@ -129,7 +129,7 @@ fn lines_break_at_the_width_of_the_terminal() {
         );
         let too_long = |line: &&str| line.chars().count() > columns && line.trim().contains(' ');
         let longest = screen.lines().find(too_long);
-        // A word that is longer than the column stays whole.
+        // A word that is longer than the column is not broken.
         assert!(
             longest.is_none_or(|line| line.split_whitespace().any(|word| word.len() > columns - 40)),
             "{longest:?}"

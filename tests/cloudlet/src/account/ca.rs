@@ -1,4 +1,4 @@
-//! CA certificates: whose signature makes a certificate one of the account's devices.
+//! CA certificates, whose signatures make certificates devices of the account.
 
 use std::time::SystemTime;
 
@@ -12,12 +12,12 @@ use crate::Error;
 use crate::provisioning::Template;
 use crate::x509::ParsedCertificate;
 
-/// RegisterCACertificate's request.
+/// The request of RegisterCACertificate.
 #[derive(Debug)]
 pub struct NewCa<'a> {
     /// The CA's certificate.
     pub pem: &'a str,
-    /// A certificate of its whose common name is the account's registration code; SNI_ONLY goes without.
+    /// A certificate of this CA with the account's registration code as common name; not needed for SNI_ONLY.
     pub verification: Option<&'a str>,
     /// `certificateMode`.
     pub mode: CertificateMode,
@@ -29,12 +29,12 @@ pub struct NewCa<'a> {
     pub registration_config: Option<RegistrationConfig>,
 }
 
-/// AWS takes at most ten CAs with one subject in an account and Region (boto3, register_ca_certificate).
+/// AWS accepts at most ten CAs with the same subject in an account and Region (boto3, register_ca_certificate).
 const MAX_CAS_WITH_ONE_SUBJECT: usize = 10;
 
 impl Account {
-    /// Registers a CA, active and with auto-registration, in mode SNI_ONLY (no verification certificate); its template
-    /// needs no role. One that is registered gets the template.
+    /// Registers a CA, active and with auto-registration, in mode SNI_ONLY (no verification certificate). Its template needs no role. If
+    /// the CA is already registered, only its template is replaced.
     pub fn put_ca(&mut self, pem: &str, template: Template) -> Result<CaId, Error> {
         let config = RegistrationConfig::Body {
             template,
@@ -106,8 +106,8 @@ impl Account {
         Ok(id)
     }
 
-    /// Whether the account holds the CA's key: it signed a certificate for the account's registration code (developer
-    /// guide, register-CA-cert).
+    /// Verifies that the account holds the CA's key: the CA has signed a certificate for the account's registration code (developer guide,
+    /// register-CA-cert).
     fn verify_possession(&self, ca: &ParsedCertificate, verification: &str) -> Result<(), Error> {
         let refuse = |message: &str| Err(Refusal::new(RefusalKind::RegistrationCodeValidation, message).into());
         let verification = ParsedCertificate::from_pem(verification.as_bytes())?;
@@ -128,17 +128,17 @@ impl Account {
         Ok(())
     }
 
-    /// Every registered CA.
+    /// Returns all registered CAs.
     pub fn cas(&self) -> impl Iterator<Item = &CaCertificate> {
         self.cas.values()
     }
 
-    /// One registered CA.
+    /// Returns a registered CA.
     pub fn ca(&self, id: &CaId) -> Option<&CaCertificate> {
         self.cas.get(id)
     }
 
-    /// One registered CA by what a caller names it.
+    /// Returns the registered CA that a caller has named.
     pub fn ca_named(&self, id: &str) -> Result<&CaCertificate, Error> {
         self.cas.get(&CaId(id.to_owned())).ok_or_else(|| not_found(id).into())
     }
@@ -157,12 +157,12 @@ impl Account {
         self.update_ca(id, |ca| ca.active = active)
     }
 
-    /// Enables or disables a CA's auto-registration.
+    /// Enables or disables auto-registration for a CA.
     pub fn set_auto_registration(&mut self, id: &CaId, enabled: bool) -> Result<(), Error> {
         self.update_ca(id, |ca| ca.auto_registration = enabled)
     }
 
-    /// DeleteCACertificate; the certificates it signed stay registered.
+    /// DeleteCACertificate. The certificates that the CA has signed stay registered.
     pub fn delete_ca(&mut self, id: &CaId) -> Result<(), Error> {
         if self.ca(id).ok_or_else(|| not_found(id.as_str()))?.active {
             let message = "The CA certificate must be INACTIVE before it is deleted";
@@ -172,7 +172,7 @@ impl Account {
         Ok(())
     }
 
-    /// The registered CA that really signed this certificate.
+    /// Returns the registered CA whose key has signed this certificate.
     pub(crate) fn signer_of(&self, certificate: &ParsedCertificate) -> Option<&CaCertificate> {
         self.parsed_cas()
             .find(|(_, ca)| certificate.is_signed_by(ca))

@@ -10,12 +10,12 @@ use crate::Error;
 use crate::x509::ParsedCertificate;
 
 impl Account {
-    /// Registers a certificate with a status, if it is not registered.
+    /// Registers a certificate with a status, unless it is already registered.
     pub fn register_certificate(&mut self, id: CertificateId, ca: CaId, status: CertificateStatus) {
         self.add_certificate(id, None, Some(ca), status);
     }
 
-    /// JITP's first step.
+    /// Registers a certificate as PENDING_ACTIVATION, the first step of JITP.
     pub(crate) fn register_pending(&mut self, certificate: &ParsedCertificate, ca: CaId) {
         let id = CertificateId::of(certificate);
         let status = CertificateStatus::PendingActivation;
@@ -57,17 +57,17 @@ impl Account {
         self.certificates.entry(id).or_insert(certificate);
     }
 
-    /// Every registered device certificate.
+    /// Returns all registered device certificates.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.certificates.values()
     }
 
-    /// One registered device certificate.
+    /// Returns a registered device certificate.
     pub fn certificate(&self, id: &CertificateId) -> Option<&Certificate> {
         self.certificates.get(id)
     }
 
-    /// One registered device certificate by what a caller names it: its ID, or its ARN as a principal or a target.
+    /// Returns a registered device certificate by its ID, or by its ARN as a principal or a target.
     pub fn certificate_named(&self, name: &str) -> Result<&Certificate, Error> {
         let id = match name.strip_prefix(&self.iot_arn("cert", "")) {
             Some(id) => id,
@@ -80,7 +80,7 @@ impl Account {
         self.certificate(&id).ok_or_else(|| not_found(&id).into())
     }
 
-    /// Sets a certificate's status; a revoked one stays revoked.
+    /// Sets a certificate's status. The status of a revoked certificate cannot be changed.
     pub fn set_certificate_status(&mut self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         let certificate = self.certificate_mut(id)?;
         if certificate.status == CertificateStatus::Revoked && status != CertificateStatus::Revoked {
@@ -92,7 +92,7 @@ impl Account {
         Ok(())
     }
 
-    /// DeleteCertificate: neither active nor attached to a thing; nor to a policy, unless `force` is set.
+    /// DeleteCertificate. The certificate must not be active or attached to a thing; nor to a policy, unless `force` is set.
     pub fn delete_certificate(&mut self, id: &CertificateId, force: bool) -> Result<(), Error> {
         let certificate = self.certificate_mut(id)?;
         if certificate.status == CertificateStatus::Active {
@@ -108,7 +108,7 @@ impl Account {
         Err(Refusal::new(RefusalKind::DeleteConflict, message).into())
     }
 
-    /// Deletes a certificate from the registry, and with it what was attached; its things and policies stay.
+    /// Deletes a certificate with its attachments from the registry. Its things and policies stay.
     pub fn forget_certificate(&mut self, id: &CertificateId) -> Result<(), Error> {
         self.certificates
             .remove(id)

@@ -1,4 +1,4 @@
-//! The account itself: what the files beside this one read and change.
+//! The account, which the other files in this folder read and change.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account in which nothing is registered yet.
+    /// Creates an account without any resources.
     pub fn new(id: impl Into<String>, region: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -49,43 +49,43 @@ impl Account {
         }
     }
 
-    /// The access key that may do everything.
+    /// Returns the access key of the administrator, who may do everything.
     pub fn administrator(&self) -> &LongTerm {
         &self.administrator
     }
 
-    /// The code that a verification certificate must hold (GetRegistrationCode).
+    /// Returns the code that a verification certificate must contain (GetRegistrationCode).
     pub fn registration_code(&self) -> &str {
         &self.registration_code
     }
 
-    /// DeleteRegistrationCode: the next one is another.
+    /// DeleteRegistrationCode. A new code is generated.
     pub fn delete_registration_code(&mut self) {
         self.registration_code = new_registration_code();
     }
 
-    /// The twelve digits.
+    /// Returns the account ID, twelve digits.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The Region, as in `us-east-1`.
+    /// Returns the Region, such as `us-east-1`.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// The ARN of an AWS IoT resource: `kind` as in `topic`, `topicfilter`, `client`, `rolealias`.
+    /// Returns the ARN of an AWS IoT resource. `kind` is `topic`, `topicfilter`, `client` or `rolealias`.
     pub fn iot_arn(&self, kind: &str, name: &str) -> String {
         format!("arn:aws:iot:{}:{}:{kind}/{name}", self.region, self.id)
     }
 
-    /// The ARN of an IAM role of this account.
+    /// Returns the ARN of an IAM role of this account.
     pub fn role_arn(&self, name: &str) -> String {
         format!("arn:aws:iam::{}:role/{name}", self.id)
     }
 }
 
-/// 64 hexadecimal digits, as AWS's is.
+/// Generates a registration code of 64 hexadecimal digits, like AWS's.
 fn new_registration_code() -> String {
     sha256::hex(LongTerm::new().secret_access_key.as_bytes())
 }

@@ -1,6 +1,6 @@
-//! The account's file. A thread of its own writes it, the newest state each time, and waits after each write for ten times as
-//! long as that took: a thousand devices that are provisioned at once cost a few writes, not thousands, and a large account
-//! no more of a processor than a small one. What a kill -9 loses is the last moments.
+//! The account's file. A separate thread writes the latest state, and after each write pauses for ten times as long as the write took. So a
+//! thousand devices that are provisioned at once cause a few writes, not thousands, and a large account uses no more of a processor than a
+//! small one. A kill -9 loses the last moments.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use super::data::Account;
 use crate::Error;
 
-/// The pause before the next write, as a multiple of the time that the last one took.
+/// The pause before the next write, as a multiple of the duration of the last one.
 const REST: u32 = 10;
 const LEAST_REST: Duration = Duration::from_millis(20);
 
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl AccountFile {
-    /// The account in a file, if there is such a file.
+    /// Reads the account from a file, if the file exists.
     pub(super) fn read(path: &Path) -> Result<Option<Account>, Error> {
         match std::fs::read(path) {
             Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| {
@@ -53,7 +53,7 @@ impl AccountFile {
         }
     }
 
-    /// Writes the file once, so that a folder that does not allow it is noticed, and then whenever the account changes.
+    /// Writes the file once, so that a read-only folder is noticed, and then whenever the account changes.
     pub(super) fn open(path: PathBuf, account: Arc<RwLock<Account>>) -> Result<Self, Error> {
         write_whole(&path, &account.read())?;
         let progress = Arc::new(Progress::default());
@@ -70,7 +70,7 @@ impl AccountFile {
         self.0.moved.notify_all();
     }
 
-    /// Whether the last write went well.
+    /// Whether the last write succeeded.
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.0.state.lock().failed {
             Some(failed) => Err(Error::Account(failed.clone())),
@@ -119,7 +119,7 @@ impl Progress {
                 return;
             };
             let began = Instant::now();
-            // Copied, so that nobody waits for the disk.
+            // Copied, so that nobody has to wait for the disk.
             let snapshot = account.read().clone();
             let written = write_whole(path, &snapshot);
             not_before = Instant::now() + (REST * began.elapsed()).max(LEAST_REST);
@@ -131,7 +131,7 @@ impl Progress {
     }
 }
 
-/// Whole or not at all: a kill between the two steps leaves the old file. For its owner alone: it holds the
+/// Writes the file atomically: a kill between the two steps leaves the old file. Only its owner may read it, because it contains the
 /// administrator's access key.
 fn write_whole(path: &Path, account: &Account) -> Result<(), Error> {
     let writing = || format!("writing {}", path.display());

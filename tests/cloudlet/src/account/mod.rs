@@ -1,7 +1,7 @@
 //! The records of one account: CAs, certificates, things, policies, roles and role aliases.
 //!
-//! Plain data with plain methods: a control plane can sit on it, and it is one JSON file when kept. `records` has the types;
-//! each file beside it has what the API does with one of them.
+//! These are plain data with plain methods. The control plane uses them, and they are stored as one JSON file. `records` has the types;
+//! each of the other files has the API's operations on one of them.
 
 mod ca;
 mod certificate;

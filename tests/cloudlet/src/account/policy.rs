@@ -1,4 +1,4 @@
-//! AWS IoT policies with their versions, and what they are attached to.
+//! AWS IoT policies with their versions and attachments.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +31,13 @@ impl Account {
         Ok(())
     }
 
-    /// Creates a policy, or replaces what is in force under its name.
+    /// Creates a policy, or replaces the default version of an existing one.
     pub fn put_policy(&mut self, policy: Policy) {
         self.policies
             .insert(policy.name().to_owned(), VersionedPolicy::new(policy));
     }
 
-    /// CreatePolicyVersion; its number.
+    /// CreatePolicyVersion. Returns the number of the new version.
     pub fn create_policy_version(&mut self, policy: Policy, set_as_default: bool) -> Result<u32, Error> {
         let versioned = self.policy_mut(policy.name())?;
         if versioned.versions.len() >= MAX_VERSIONS {
@@ -57,7 +57,7 @@ impl Account {
         Ok(())
     }
 
-    /// DeletePolicyVersion: not the one in force.
+    /// DeletePolicyVersion. The default version cannot be deleted.
     pub fn delete_policy_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
         self.policy_version(name, version)?;
         let policy = self.policy_mut(name)?;
@@ -69,7 +69,7 @@ impl Account {
         Ok(())
     }
 
-    /// DeletePolicy: attached to nothing, and with its default version alone.
+    /// DeletePolicy. The policy must not be attached, and must have no version besides the default one.
     pub fn delete_policy(&mut self, name: &str) -> Result<(), Error> {
         let versions = self.versioned_policy(name)?.versions.len();
         let attached = self
@@ -87,17 +87,17 @@ impl Account {
         Err(Refusal::new(RefusalKind::DeleteConflict, message).into())
     }
 
-    /// Every policy with its versions, by name.
+    /// Returns all policies with their versions, by name.
     pub fn versioned_policies(&self) -> &BTreeMap<String, VersionedPolicy> {
         &self.policies
     }
 
-    /// One policy with its versions.
+    /// Returns a policy with its versions.
     pub fn versioned_policy(&self, name: &str) -> Result<&VersionedPolicy, Error> {
         self.policies.get(name).ok_or_else(|| not_found(name).into())
     }
 
-    /// One version of a policy.
+    /// Returns a version of a policy.
     pub fn policy_version(&self, name: &str, version: u32) -> Result<&PolicyVersion, Error> {
         let versions = &self.versioned_policy(name)?.versions;
         versions
@@ -105,12 +105,12 @@ impl Account {
             .ok_or_else(|| Refusal::not_found(format!("Policy {name} has no version {version}")).into())
     }
 
-    /// Every policy in force.
+    /// Returns the default version of every policy.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values().filter_map(VersionedPolicy::in_force)
     }
 
-    /// The policies attached to a certificate.
+    /// Returns the policies attached to a certificate.   <policies_of -> Vec<&Policy>>
     pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
         let names = self.certificate(id).map(|certificate| &certificate.policies);
         names

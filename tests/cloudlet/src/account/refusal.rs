@@ -5,22 +5,22 @@ use std::fmt;
 /// The reason for the account to refuse an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The sort of it.
+    /// The kind of refusal.
     pub kind: RefusalKind,
-    /// AWS's words, or ours where its are not known.
+    /// AWS's message, or our own if AWS's is unknown.
     pub message: String,
-    /// The ARN of the resource that is in the way, where AWS's answer names it.
+    /// The ARN of the conflicting resource, if AWS's response contains it.
     pub resource_arn: Option<String>,
 }
 
-/// The sorts of refusals (AWS IoT API Reference, the errors of each operation).
+/// The kinds of refusals (AWS IoT API Reference, the errors of each operation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The request is not one that could ever be carried out.
+    /// The request is invalid.
     InvalidRequest,
     /// The resource does not exist.
     NotFound,
-    /// The resource exists already.
+    /// The resource already exists.
     AlreadyExists,
     /// The resource to delete is still in use.
     DeleteConflict,
@@ -28,13 +28,13 @@ pub enum RefusalKind {
     CertificateState,
     /// A certificate cannot be verified.
     CertificateValidation,
-    /// The verification certificate does not hold the registration code.
+    /// The verification certificate does not contain the registration code.
     RegistrationCodeValidation,
-    /// A policy has as many versions as it may.
+    /// The policy has the maximum number of versions.
     VersionsLimitExceeded,
-    /// A document of IAM's is not one.
+    /// An IAM document is malformed.
     MalformedDocument,
-    /// The resource has changed since.
+    /// The resource has been changed meanwhile.
     VersionConflict,
     /// A template would change a property that it must not change.
     ResourceConflict,
@@ -43,7 +43,7 @@ pub enum RefusalKind {
 }
 
 impl Refusal {
-    /// A refusal with no resource to name.
+    /// Creates a refusal that names no resource.
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -52,17 +52,17 @@ impl Refusal {
         }
     }
 
-    /// Refuses because the resource does not exist.
+    /// Creates a refusal because the resource does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::NotFound, message)
     }
 
-    /// The request could never be carried out.
+    /// Creates a refusal of an invalid request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::InvalidRequest, message)
     }
 
-    /// Refuses because the resource exists already.
+    /// Creates a refusal because the resource already exists.
     pub fn already_exists(message: impl Into<String>, arn: String) -> Self {
         Self {
             resource_arn: Some(arn),

@@ -1,4 +1,4 @@
-//! IAM roles, as far as AWS IoT looks at them: who may assume them, for how long, and whether they may provision.
+//! IAM roles, as far as AWS IoT uses them.
 
 use super::data::Account;
 use super::records::Role;
@@ -6,7 +6,7 @@ use super::refusal::{Refusal, RefusalKind};
 use crate::Error;
 
 impl Account {
-    /// Adds a role, or replaces the one with that ARN.
+    /// Adds a role, or replaces the one with the same ARN.
     pub fn put_role(&mut self, role: Role) {
         self.roles.insert(role.arn.clone(), role);
     }
@@ -27,7 +27,7 @@ impl Account {
         Ok(())
     }
 
-    /// UpdateRole, UpdateAssumeRolePolicy, and what attaches policies.
+    /// Changes a role: UpdateRole, UpdateAssumeRolePolicy, and operations that attach policies.
     pub fn update_role(&mut self, name: &str, update: impl FnOnce(&mut Role)) -> Result<(), Error> {
         let mut role = self.role_named(name)?.clone();
         update(&mut role);
@@ -36,7 +36,7 @@ impl Account {
         Ok(())
     }
 
-    /// DeleteRole: without policies only.
+    /// DeleteRole. The role must have no policies.
     pub fn delete_role(&mut self, name: &str) -> Result<(), Error> {
         let role = self.role_named(name)?;
         if !role.attached.is_empty() || !role.inline.is_empty() {
@@ -48,22 +48,22 @@ impl Account {
         Ok(())
     }
 
-    /// Forgets a role, whatever hangs on it.
+    /// Removes a role with everything attached to it.
     pub fn remove_role(&mut self, arn: &str) {
         self.roles.remove(arn);
     }
 
-    /// Every role.
+    /// Returns all roles.
     pub fn roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.values()
     }
 
-    /// The role with an ARN.
+    /// Returns the role with an ARN.   <role -> Option<&Role>>
     pub fn role(&self, arn: &str) -> Option<&Role> {
         self.roles.get(arn)
     }
 
-    /// The role with a name.
+    /// Returns the role with a name.   <role_named -> Result<&Role, Error>>
     pub fn role_named(&self, name: &str) -> Result<&Role, Error> {
         self.roles()
             .find(|role| role.name() == name)

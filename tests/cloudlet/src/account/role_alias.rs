@@ -1,15 +1,15 @@
-//! Role aliases: the names that lead devices to roles.
+//! Role aliases, by which devices refer to roles.
 
 use super::data::Account;
 use super::records::RoleAlias;
 use super::refusal::{Refusal, RefusalKind};
 use crate::Error;
 
-/// Quotas: role aliases in an account and Region.
+/// Quotas: maximum number of role aliases in an account and Region.
 const MAX_ROLE_ALIASES: usize = 100;
 
 impl Account {
-    /// Adds a role alias, or replaces the one with that name.
+    /// Adds a role alias, or replaces the one with the same name.
     pub fn put_role_alias(&mut self, alias: RoleAlias) -> Result<(), Error> {
         // API reference, CreateRoleAlias: [\w=,@-]+, 1 to 128.
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
@@ -48,23 +48,23 @@ impl Account {
         Ok(())
     }
 
-    /// Forgets a role alias, if there is one.
+    /// Removes a role alias, if it exists.
     pub fn remove_role_alias(&mut self, name: &str) {
         self.role_aliases.remove(name);
     }
 
-    /// One role alias.
+    /// Returns a role alias.
     pub fn role_alias(&self, name: &str) -> Option<&RoleAlias> {
         self.role_aliases.get(name)
     }
 
-    /// One role alias, or AWS's refusal.
+    /// Returns a role alias, or AWS's error.
     pub fn existing_role_alias(&self, name: &str) -> Result<&RoleAlias, Error> {
         self.role_alias(name)
             .ok_or_else(|| Refusal::not_found(format!("Role alias {name} does not exist")).into())
     }
 
-    /// Every role alias.
+    /// Returns all role aliases.
     pub fn role_aliases(&self) -> impl Iterator<Item = &RoleAlias> {
         self.role_aliases.values()
     }

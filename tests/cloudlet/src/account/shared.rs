@@ -1,4 +1,4 @@
-//! The account behind its lock.
+//! The account and its lock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::data::Account;
 use super::file::AccountFile;
 use crate::Error;
 
-/// The one account, shared by the front, the credentials provider and whoever drives the cloudlet.
+/// The account, shared by the front, the credentials provider and the owner of the cloudlet.
 #[derive(Debug, Clone)]
 pub struct SharedAccount {
     account: Arc<RwLock<Account>>,
@@ -17,7 +17,7 @@ pub struct SharedAccount {
 }
 
 impl SharedAccount {
-    /// An account that is forgotten with the process.
+    /// Creates an account that is lost with the process.
     pub fn in_memory(account: Account) -> Self {
         Self {
             account: Arc::new(RwLock::new(account)),
@@ -25,7 +25,7 @@ impl SharedAccount {
         }
     }
 
-    /// The account a file holds, or `new` if there is no such file; what changes is written back.
+    /// Loads the account from a file, or creates `new` if the file does not exist. Changes are written back.
     pub fn in_file(path: PathBuf, new: Account) -> Result<Self, Error> {
         let account = Arc::new(RwLock::new(AccountFile::read(&path)?.unwrap_or(new)));
         let file = AccountFile::open(path, account.clone())?;
@@ -35,13 +35,13 @@ impl SharedAccount {
         })
     }
 
-    /// Looks at the account.
+    /// Reads the account.
     pub fn read<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
         look(&self.account.read())
     }
 
-    /// Changes the account. A change that fails half-way changes nothing. The file, if there is one, is written soon
-    /// after; that it could not be is the error of the next change.
+    /// Changes the account. A change that fails half-way changes nothing. The file, if there is one, is written soon after; a failed write
+    /// is reported by the next change.
     pub fn change<T>(&self, change: impl FnOnce(&mut Account) -> Result<T, Error>) -> Result<T, Error> {
         if let Some(file) = &self.file {
             file.check()?;
@@ -57,7 +57,7 @@ impl SharedAccount {
         Ok(result)
     }
 
-    /// Waits until all that has changed is in the file.
+    /// Waits until all changes are in the file.
     pub(crate) fn flush(&self) {
         if let Some(file) = &self.file {
             file.flush();

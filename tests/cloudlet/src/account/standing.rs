@@ -1,4 +1,4 @@
-//! Whether a certificate may connect, and if not, why.
+//! Decides whether a certificate may connect.
 
 use std::time::SystemTime;
 
@@ -11,15 +11,15 @@ use crate::x509::ParsedCertificate;
 pub(crate) enum Standing {
     /// It is registered and ACTIVE.
     Active,
-    /// A CA's template is to provision it: it is unknown as yet, or PENDING_ACTIVATION.
+    /// It will be provisioned with a CA's template: it is unknown, or PENDING_ACTIVATION.
     ToProvision { ca: CaId, plan: RegistrationPlan },
-    /// It is turned away. The client is not told why.
+    /// It is rejected. The client is not told why.
     TurnedAway(String),
 }
 
 impl Account {
-    /// Looks a certificate up. Only what its CA really signed is ever registered, so a registered one needs no second
-    /// look at the signature; its ID is the hash of all of it.
+    /// Looks up a certificate. Only certificates with a valid CA signature are ever registered, and the ID is a hash of the whole
+    /// certificate, so the signature of a registered one need not be verified again.
     pub(crate) fn standing(&self, certificate: &ParsedCertificate, now: SystemTime) -> Standing {
         let turned_away = |reason: &str| Standing::TurnedAway(reason.to_owned());
         if !certificate.is_valid_at(now) {

@@ -1,4 +1,4 @@
-//! Provisioning templates kept under a name.
+//! Named provisioning templates.
 
 use super::data::Account;
 use super::records::{FleetPlan, ProvisioningTemplate, RegistrationPlan, TemplateType};
@@ -24,7 +24,7 @@ impl Account {
         Ok(())
     }
 
-    /// UpdateProvisioningTemplate, and what adds and removes versions.
+    /// Changes a template: UpdateProvisioningTemplate, and operations on versions.
     pub fn update_template<T>(
         &mut self,
         name: &str,
@@ -44,12 +44,12 @@ impl Account {
             .ok_or_else(|| not_found(name).into())
     }
 
-    /// Every provisioning template.
+    /// Returns all provisioning templates.
     pub fn templates(&self) -> impl Iterator<Item = &ProvisioningTemplate> {
         self.templates.values()
     }
 
-    /// One provisioning template.
+    /// Returns a provisioning template.
     pub fn template(&self, name: &str) -> Result<&ProvisioningTemplate, Error> {
         self.templates.get(name).ok_or_else(|| not_found(name).into())
     }

@@ -8,14 +8,14 @@ use super::refusal::{Refusal, RefusalKind};
 use super::time::now;
 use crate::{Error, sha256};
 
-/// The longest name of a thing, a type, a group (quotas; API reference, CreateThing).
+/// Maximum length of the name of a thing, a type or a group (quotas; API reference, CreateThing).
 const MAX_NAME: usize = 128;
-/// Attributes of a thing that has no type (quotas: 3; with a type 50).
+/// Maximum number of attributes of a thing without a type (quotas: 3; with a type 50).
 const MAX_ATTRIBUTES_WITHOUT_TYPE: usize = 3;
-/// Attributes of a thing that has a type.
+/// Maximum number of attributes of a thing with a type.
 const MAX_ATTRIBUTES: usize = 50;
 
-/// API reference, CreateThing: `[a-zA-Z0-9:_-]+`. A common name with a dot or a space stops JITP here.
+/// Checks a name. API reference, CreateThing: `[a-zA-Z0-9:_-]+`. JITP fails here for a common name with a dot or a space.
 fn check_name(what: &str, name: &str) -> Result<(), Error> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
     if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
@@ -27,7 +27,7 @@ fn check_name(what: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// API reference, AttributePayload: names `[a-zA-Z0-9_.,@/:#-]+`, values `[a-zA-Z0-9_.,@/:#=\[\]-]*`.
+/// Checks attributes. API reference, AttributePayload: names `[a-zA-Z0-9_.,@/:#-]+`, values `[a-zA-Z0-9_.,@/:#=\[\]-]*`.
 fn check_attributes(thing: &Thing) -> Result<(), Error> {
     let allowed = |c: char, more: &str| c.is_ascii_alphanumeric() || "_.,@/:#-".contains(c) || more.contains(c);
     for (name, value) in &thing.attributes {
@@ -47,7 +47,7 @@ fn check_attributes(thing: &Thing) -> Result<(), Error> {
 }
 
 impl Account {
-    /// Adds a thing, or replaces the one with that name.
+    /// Adds a thing, or replaces the one with the same name.
     pub fn put_thing(&mut self, thing: Thing) -> Result<(), Error> {
         check_name("thing", &thing.name)?;
         check_attributes(&thing)?;
@@ -64,7 +64,7 @@ impl Account {
         Ok(())
     }
 
-    /// CreateThing: the same again is no error, something else under the name is.
+    /// CreateThing. Creating an identical thing again is not an error, but a different one with the same name is.
     pub fn create_thing(&mut self, thing: Thing) -> Result<(), Error> {
         if let Some(known) = self.thing(&thing.name) {
             let same = known.attributes == thing.attributes && known.thing_type == thing.thing_type;
@@ -80,7 +80,7 @@ impl Account {
         self.put_thing(thing)
     }
 
-    /// DeleteThing; its certificates must have been detached.
+    /// DeleteThing. Its certificates must have been detached.
     pub fn delete_thing(&mut self, name: &str) -> Result<(), Error> {
         self.existing_thing(name)?;
         if self.certificates().any(|certificate| certificate.things.contains(name)) {
@@ -91,23 +91,23 @@ impl Account {
         Ok(())
     }
 
-    /// Every thing.
+    /// Returns all things.
     pub fn things(&self) -> impl Iterator<Item = &Thing> {
         self.things.values()
     }
 
-    /// One thing.
+    /// Returns a thing.
     pub fn thing(&self, name: &str) -> Option<&Thing> {
         self.things.get(name)
     }
 
-    /// One thing, or AWS's refusal.
+    /// Returns a thing, or AWS's error.
     pub fn existing_thing(&self, name: &str) -> Result<&Thing, Error> {
         self.thing(name)
             .ok_or_else(|| Refusal::not_found(format!("Thing {name} does not exist")).into())
     }
 
-    /// A thing's `thingId`: a UUID that stays the same for the same name.
+    /// Returns a thing's `thingId`: a UUID that is always the same for the same name.
     pub fn thing_id(&self, name: &str) -> String {
         let hash = sha256::hex(self.iot_arn("thing", name).as_bytes());
         let bytes = hash.bytes().filter_map(|digit| char::from(digit).to_digit(16));
@@ -130,12 +130,12 @@ impl Account {
         Ok(())
     }
 
-    /// Every thing type.
+    /// Returns all thing types.
     pub fn thing_types(&self) -> &BTreeMap<String, Named> {
         &self.thing_types
     }
 
-    /// CreateThingGroup: the same again is no error.
+    /// CreateThingGroup. Creating an identical group again is not an error.
     pub fn create_thing_group(&mut self, name: &str, description: Option<String>) -> Result<(), Error> {
         check_name("thing group", name)?;
         if let Some(known) = self.thing_groups.get(name) {
@@ -160,7 +160,7 @@ impl Account {
         Ok(())
     }
 
-    /// Every thing group.
+    /// Returns all thing groups.
     pub fn thing_groups(&self) -> &BTreeMap<String, Named> {
         &self.thing_groups
     }
@@ -178,7 +178,7 @@ impl Account {
         Ok(())
     }
 
-    /// One thing group, or AWS's refusal.
+    /// Returns a thing group, or AWS's error.
     pub fn existing_group(&self, name: &str) -> Result<&Named, Error> {
         self.thing_groups
             .get(name)

@@ -1,11 +1,11 @@
-//! Times as the API tells them.
+//! Times as the API represents them.
 
 use std::time::SystemTime;
 
-/// A time as the API tells it: seconds since 1970.
+/// A time in the API: seconds since 1970.
 pub type EpochSeconds = u64;
 
-/// This moment.
+/// Returns the current time.
 pub(crate) fn now() -> EpochSeconds {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())

@@ -11,7 +11,7 @@ pub(super) struct Caller {
     pub(super) arn: String,
     pub(super) account_id: String,
     pub(super) user_id: String,
-    /// May call every operation. A role's session may ask who it is, and nothing else: roles have no policies here.
+    /// Whether all operations are allowed. A role's session may only ask for its identity: roles have no policies here.
     pub(super) is_administrator: bool,
 }
 
@@ -41,7 +41,7 @@ impl Caller {
     }
 }
 
-/// The unique ID of a user (AIDA) or a role (AROA): the prefix and 17 characters, the same for the same name.
+/// Returns the unique ID of a user (AIDA) or a role (AROA): the prefix and 17 characters, the same for the same name.
 pub(super) fn unique_id(prefix: &str, name: &str) -> String {
     let hash = BASE32_NOPAD.encode(digest(&SHA256, name.as_bytes()).as_ref());
     format!("{prefix}{}", hash.chars().take(17).collect::<String>())

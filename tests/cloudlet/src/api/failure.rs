@@ -1,4 +1,4 @@
-//! Failed operations. Each service renders them in its own protocol.
+//! Failed operations, which each service renders in its own protocol.
 
 use hyper::StatusCode;
 
@@ -6,14 +6,14 @@ use hyper::StatusCode;
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
-    /// AWS's name for it, as in `ResourceNotFoundException`.
+    /// AWS's error code, such as `ResourceNotFoundException`.
     pub(super) code: String,
     pub(super) message: String,
     /// The access key ID of the caller, if known.
     pub(super) access_key_id: Option<String>,
     /// The operation, if known.
     pub(super) operation: Option<&'static str>,
-    /// Further fields of AWS's response, for example `resourceArn`.
+    /// Further fields of AWS's response, such as `resourceArn`.
     pub(super) details: Vec<(&'static str, String)>,
 }
 

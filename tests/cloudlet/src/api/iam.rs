@@ -1,5 +1,5 @@
-//! IAM, as far as AWS IoT looks at it: roles, who may assume them, and which policies hang on them (IAM API Reference,
-//! version 2010-05-08). What those policies allow is not evaluated.
+//! The part of IAM that AWS IoT needs: roles, who may assume them, and their policies (IAM API Reference, version 2010-05-08). The content
+//! of the policies is not evaluated.
 
 mod role;
 
@@ -26,7 +26,7 @@ pub(super) const PROTOCOL: QueryProtocol = QueryProtocol {
     version: "2010-05-08",
 };
 
-/// An action: what is in its result, as XML.
+/// The function behind an action. It returns the result's content as XML.
 type Action = fn(&Cloud, &Parameters) -> Result<String, Error>;
 
 pub(super) fn answer(
@@ -82,13 +82,13 @@ fn find(action: &str) -> Option<(&'static str, Action)> {
     })
 }
 
-/// Has STS issue tokens for services outside AWS from now on.
+/// Lets STS issue tokens for services outside AWS from now on.
 fn enable_web_identity_tokens(cloud: &Cloud, _: &Parameters) -> Result<String, Error> {
     cloud.switches.set(|switches| switches.web_identity_tokens = true);
     Ok(element("IssuerIdentifier", &web_identity::issuer(cloud)))
 }
 
-/// IAM's names for what went wrong (IAM API Reference, the errors of each action).
+/// Converts an error to IAM's error codes (IAM API Reference, the errors of each action).
 fn failure(error: Error) -> Failure {
     let Error::Refused(Refusal { kind, message, .. }) = error else {
         return Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceFailure", error.to_string());

@@ -17,7 +17,7 @@ pub(crate) struct Objects(Mutex<BTreeMap<String, Object>>);
 #[derive(Clone)]
 pub(super) struct Object {
     pub(super) body: Bytes,
-    /// The MD5 of the body, as of an object that is put in one part.
+    /// The ETag: the MD5 of the body, as for an object that was uploaded in one part.
     pub(super) tag: String,
     pub(super) modified: SystemTime,
     /// The header fields of its upload: the content type, and `x-amz-meta-...`.
@@ -31,7 +31,7 @@ impl Objects {
 }
 
 impl Object {
-    /// An object as it is put with these header fields.
+    /// Creates an object from an upload with these header fields.
     pub(super) fn put(body: Bytes, headers: &HeaderMap, modified: SystemTime) -> Self {
         let is_kept = |name: &str| name == CONTENT_TYPE.as_str() || name.starts_with("x-amz-meta-");
         let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));

@@ -1,4 +1,4 @@
-//! The query protocol of STS and IAM: parameters as a form, answers in XML (IAM User Guide, "Making query requests").
+//! The query protocol of STS and IAM: parameters as a form, responses in XML (IAM User Guide, "Making query requests").
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -11,10 +11,10 @@ use super::failure::Failure;
 use crate::Error;
 use crate::account::Refusal;
 
-/// One service's dialect of the protocol.
+/// One service's variant of the protocol.
 pub(super) struct QueryProtocol {
     pub(super) namespace: &'static str,
-    /// The only version of its API there ever was.
+    /// The only version of its API that exists.
     pub(super) version: &'static str,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct QueryProtocol {
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl QueryProtocol {
-    /// Reads a request: parameters come in the query, in a form in the body, or in both. Returns them and the action.
+    /// Parses a request, whose parameters may be in the query, in a form in the body, or in both. Returns them and the action.
     pub(super) fn read(&self, head: &Parts, body: &[u8]) -> Result<(String, Parameters), Failure> {
         if ![Method::GET, Method::POST].contains(&head.method) {
             let message = "Only GET and POST are taken";
@@ -44,13 +44,13 @@ impl QueryProtocol {
         }
     }
 
-    /// An action that the service does not have, or not here.
+    /// Returns the failure of an unknown or unsupported action.
     pub(super) fn no_such_action(&self, action: &str, version: &str) -> Failure {
         let message = format!("Could not find operation {action} for version {version}");
         Failure::new(StatusCode::BAD_REQUEST, "InvalidAction", message)
     }
 
-    /// An answer; `result` is XML already.
+    /// Returns a successful response; `result` is already XML.
     pub(super) fn answer(&self, action: &str, result: &str, request_id: &str) -> Response<Full<Bytes>> {
         let namespace = self.namespace;
         let body = format!(
@@ -60,7 +60,7 @@ impl QueryProtocol {
         respond(StatusCode::OK, request_id, body)
     }
 
-    /// A refusal.
+    /// Returns an error response.
     pub(super) fn refuse(&self, failure: &Failure, request_id: &str) -> Response<Full<Bytes>> {
         let (namespace, code, message) = (self.namespace, &failure.code, escape(&failure.message));
         let body = format!(
@@ -72,20 +72,20 @@ impl QueryProtocol {
 }
 
 impl Parameters {
-    /// A parameter's value.
+    /// Returns the value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(parameter, _)| parameter == name);
         named.next().map(|(_, value)| value.as_str())
     }
 
-    /// A parameter's value, which the action demands.
+    /// Returns the value of a parameter that the action requires.
     pub(super) fn require(&self, name: &str) -> Result<&str, Error> {
         self.get(name)
             .ok_or_else(|| Refusal::invalid(format!("The request must contain the parameter {name}")).into())
     }
 }
 
-/// An XML element with text in it.
+/// Returns an XML element that contains text.
 pub(super) fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }

@@ -1,6 +1,6 @@
-//! The part of Amazon S3 that a program needs to test its credentials: it can put, get and list objects, and every
-//! signature is verified (S3 API Reference; errors by its "Error responses"). Every bucket name exists, all valid
-//! credentials may use it, and objects are lost when the cloudlet stops.
+//! The part of Amazon S3 that a program needs to test its credentials: objects can be put, got and listed, and every signature is verified
+//! (S3 API Reference; errors as in its "Error responses"). Every bucket name exists, all valid credentials may use it, and objects are lost
+//! when the cloudlet stops.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::sigv4::{self, Code, Endpoint, Refusal};
 
-/// The answer to a copy; nobody reads the tag and the time that S3 adds.
+/// The response to a copy. The ETag and the time that S3 adds are left out, because nobody reads them.
 const COPIED: &[u8] =
     b"<CopyObjectResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ETag>copied</ETag></CopyObjectResult>";
 
@@ -94,7 +94,7 @@ pub(super) fn answer(
     Ok(identified(answer, request_id))
 }
 
-/// `BUCKET/KEY`, of either style: http://s3.REGION.amazonaws.com/BUCKET/KEY or http://BUCKET.s3.REGION.amazonaws.com/KEY.
+/// Returns `BUCKET/KEY`, for both styles of URLs: http://s3.REGION.amazonaws.com/BUCKET/KEY and http://BUCKET.s3.REGION.amazonaws.com/KEY.
 fn object_name(head: &Parts) -> String {
     let path = percent_decode_str(head.uri.path().trim_start_matches('/')).decode_utf8_lossy();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -104,7 +104,7 @@ fn object_name(head: &Parts) -> String {
     }
 }
 
-/// The content of the object that a copy names as its source.
+/// Returns the content of the source object of a copy.
 fn copied(objects: &BTreeMap<String, Object>, source: &HeaderValue) -> Option<Bytes> {
     let source = percent_decode_str(source.to_str().ok()?).decode_utf8_lossy();
     objects
@@ -159,7 +159,7 @@ fn list(objects: &BTreeMap<String, Object>, name: &str, head: &Parts) -> String 
     )
 }
 
-/// S3's own names for what the other services call otherwise.
+/// Converts a rejected signature to S3's own error codes.
 fn unsigned(refusal: Refusal) -> Failure {
     let (status, code) = match refusal.code {
         Code::MissingAuthenticationToken | Code::RequestExpired => (StatusCode::FORBIDDEN, "AccessDenied"),
@@ -188,7 +188,7 @@ fn response(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-/// An answer about an object.
+/// Returns a response about an object.
 fn tagged(object: &Object, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = response(StatusCode::OK, body);
     let headers = response.headers_mut();
@@ -199,7 +199,7 @@ fn tagged(object: &Object, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-/// An object with everything that it was put with, or the part of it that a request asks for.
+/// Returns the response with an object and its header fields, or with the requested range of it.
 fn content(object: &Object, head: &Parts) -> Response<Full<Bytes>> {
     let length = object.body.len();
     let wanted = head
@@ -228,7 +228,7 @@ fn content(object: &Object, head: &Parts) -> Response<Full<Bytes>> {
     response
 }
 
-/// The first and the last byte of a range such as `bytes=0-99` or `bytes=100-`.
+/// Returns the first and the last byte of a range such as `bytes=0-99` or `bytes=100-`.   <part -> Option<(usize, usize)>>
 fn part(range: &str, length: usize) -> Option<(usize, usize)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let first: usize = first.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Accepts connections; finds out which service a request is for.
+//! Accepts connections, and dispatches requests to the services.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::events::Event;
 use crate::listener::Listener;
 use crate::sigv4;
 
-/// No request to the control plane is near this.
+/// Maximum size of a request to the control plane.
 const BODY_LIMIT: usize = 64 * 1024;
-/// An object of S3, which is what a program's test puts there.
+/// Maximum size of an object in S3.
 const OBJECT_LIMIT: usize = 1024 * 1024;
 /// The time limit for the headers of a connection's next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ async fn serve_connection(cloud: Arc<Cloud>, tcp: TcpStream) {
         let cloud = cloud.clone();
         async move { Ok::<_, Infallible>(answer(&cloud, request).await) }
     });
-    // A connection that breaks is its client's affair.
+    // A broken connection is the client's problem.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -82,7 +82,8 @@ async fn answer(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<Full
 }
 
 impl Service {
-    /// The one that the signature names. An unsigned request is for STS if for any: some of its operations are not signed.
+    /// Returns the service that the signature names. An unsigned request is treated as one for STS, some of whose operations are not
+    /// signed.
     fn of(head: &Parts) -> Self {
         match sigv4::service_of(head).as_deref() {
             Some("iam") => Self::Iam,
@@ -96,7 +97,7 @@ impl Service {
 
     fn body_limit(self) -> usize {
         match self {
-            // A payload above AWS's limit is refused by its operation.
+            // The operation refuses a payload above AWS's limit.
             Self::S3 | Self::IotData => OBJECT_LIMIT,
             _ => BODY_LIMIT,
         }

@@ -1,5 +1,5 @@
-//! AWS's Security Token Service, as far as a gateway needs it: who am I, and tokens for services outside AWS, asked with a real
-//! signature (AWS STS API Reference, GetCallerIdentity, GetWebIdentityToken and "Common Error Types").
+//! The part of AWS's Security Token Service that a gateway needs: the caller's identity, and tokens for services outside AWS, both for
+//! signed requests (AWS STS API Reference, GetCallerIdentity, GetWebIdentityToken and "Common Error Types").
 
 use http_body_util::Full;
 use hyper::Response;
@@ -28,7 +28,7 @@ pub(super) fn answer(
     if let Some(document) = web_identity::document(cloud, head) {
         return document;
     }
-    // The operation comes before the signature: some of STS's operations are not signed.
+    // The operation is checked before the signature: some of STS's operations are not signed.
     let (action, parameters) = PROTOCOL.read(head, body)?;
     if !["GetCallerIdentity", "GetWebIdentityToken"].contains(&action.as_str()) {
         return Err(PROTOCOL.no_such_action(&action, PROTOCOL.version));
@@ -56,7 +56,7 @@ pub(super) fn answer(
     Ok(PROTOCOL.answer(&action, &result.concat(), request_id))
 }
 
-/// A signature's refusal in the words of the query protocol's services.
+/// Converts a rejected signature to the error codes of services that use the query protocol.
 pub(super) fn unsigned(refusal: Refusal) -> Failure {
     let Refusal {
         code,

@@ -23,7 +23,7 @@ use crate::Error;
 use crate::access_keys::{AccessKey, Principal};
 use crate::cloud::Cloud;
 
-/// The limits of the request (AWS STS API Reference, GetWebIdentityToken).
+/// Limits of the request (AWS STS API Reference, GetWebIdentityToken).
 const MAX_AUDIENCES: usize = 10;
 const MAX_AUDIENCE: usize = 1000;
 const DEFAULT_SECONDS: u64 = 300;
@@ -134,7 +134,7 @@ fn public_key(cloud: &Cloud) -> Result<serde_json::Value, Error> {
     }]}))
 }
 
-/// Returns the issuer's key, which is made with the first token: ring has no generator of RSA keys.
+/// Returns the issuer's key, which is generated with the first token by openssl, because ring cannot generate RSA keys.
 fn key(cloud: &Cloud) -> Result<Arc<RsaKeyPair>, Error> {
     let mut known = cloud.web_identity_key.lock();
     if let Some(key) = &*known {

@@ -1,5 +1,4 @@
-//! A connection to mosquitto. Its backlog is short: where a thousand devices connect at once, the kernel answers EAGAIN, which
-//! is no refusal.
+//! Connects to mosquitto. Its backlog is short: when a thousand devices connect at once, the kernel returns EAGAIN, which is not a refusal.
 
 use std::io;
 use std::path::Path;
@@ -8,11 +7,11 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
-/// mosquitto accepts what is in its backlog within this time, or it hangs.
+/// Time limit for connecting. If mosquitto does not empty its backlog within this time, it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Connects to the broker's socket, as soon as there is room in its backlog.
+/// Connects to the broker's socket as soon as there is room in its backlog.
 pub(crate) async fn connect(socket: &Path) -> io::Result<UnixStream> {
     once_there_is_room(|| UnixStream::connect(socket)).await
 }

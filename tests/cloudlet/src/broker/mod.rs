@@ -1,4 +1,4 @@
-//! The real broker behind the front: a mosquitto of our own, which keeps the sessions.
+//! The broker behind the front: a mosquitto process, which keeps the sessions.
 
 mod connect;
 mod process;
@@ -23,7 +23,7 @@ enum Order {
 
 type Reply = mpsc::Sender<Result<(), Error>>;
 
-/// The broker, to be killed and started by a test. Dropping it ends mosquitto.
+/// The broker, which a test can kill and start. Dropping it ends mosquitto.
 #[derive(Debug)]
 pub struct Broker {
     orders: Mutex<Option<mpsc::Sender<(Order, Reply)>>>,
@@ -35,8 +35,8 @@ pub struct Broker {
 impl Broker {
     /// Starts mosquitto with its database in `folder` and its socket in `runtime_folder`.
     ///
-    /// One thread starts it and waits for it all its life: the kernel's parent-death signal, which ends mosquitto if
-    /// this process is killed, is tied to the thread that forked.
+    /// The same thread starts mosquitto and waits for it: the kernel's parent-death signal, which ends mosquitto if this process is killed,
+    /// is tied to the thread that forked.
     pub(crate) fn start_in(folder: &Path, runtime_folder: &Path, events: &Events) -> Result<Self, Error> {
         let mut mosquitto = Mosquitto::prepare(folder, runtime_folder)?;
         let socket = mosquitto.socket().to_owned();
@@ -65,17 +65,17 @@ impl Broker {
         Ok(broker)
     }
 
-    /// Starts mosquitto, if it does not run; returns once it takes connections.
+    /// Starts mosquitto unless it is running. Returns once it accepts connections.
     pub fn start(&self) -> Result<(), Error> {
         self.order(Order::Start, "started")
     }
 
-    /// Kills mosquitto as `kill -9` does; returns once it is gone.
+    /// Kills mosquitto as `kill -9` does. Returns once it has ended.
     pub fn kill(&self) -> Result<(), Error> {
         self.order(Order::Kill, "killed")
     }
 
-    /// Deletes every session, queued and retained message. A running broker is killed and started again.
+    /// Deletes all sessions, queued and retained messages. A running broker is killed and restarted.
     pub fn wipe_database(&self) -> Result<(), Error> {
         self.order(Order::Wipe, "wiped")
     }
@@ -103,7 +103,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.orders.lock().take();
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked, and has reported that.
+            // It can only fail by a panic, which has been reported already.
             let _ = thread.join();
         }
     }

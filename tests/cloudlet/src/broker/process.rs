@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 
-/// mosquitto listens within milliseconds; a machine that builds something else at the same time is slower.
+/// mosquitto listens within milliseconds, but later on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The interval at which a starting mosquitto is probed, because it does not report when it listens.
 const START_POLL: Duration = Duration::from_millis(5);
 
-/// The socket in the folder that mosquitto is started in: it takes a path up to its first space only.
+/// The socket in the folder in which mosquitto is started. Its name is relative, because mosquitto reads a path only up to the first space.
 const SOCKET: &str = "mosquitto.sock";
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Mosquitto {
         if self.child.is_some() {
             return Ok(());
         }
-        // The socket file of a killed mosquitto would refuse connections for ever.
+        // The socket file of a killed mosquitto would prevent another one from listening.
         remove(&self.socket)?;
         let log = std::fs::File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(Error::io(format!("opening {}", self.log.display())))?;
@@ -98,7 +98,7 @@ impl Mosquitto {
         loop {
             match UnixStream::connect(&self.socket) {
                 Ok(_) => return Ok(()),
-                // No waiting helps: the path is too long for a socket (unix(7): 107 bytes).
+                // Waiting does not help: the path is too long for a socket (unix(7): 107 bytes).
                 Err(error) if error.kind() == ErrorKind::InvalidInput => {
                     self.kill()?;
                     let socket = self.socket.display();
@@ -124,7 +124,7 @@ impl Mosquitto {
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
-        // There is nobody left to tell.
+        // There is nobody left to report to.
         let _ = self.kill();
     }
 }
@@ -138,9 +138,9 @@ fn remove(file: &Path) -> Result<(), Error> {
     }
 }
 
-/// mosquitto.conf(5). The front has decided everything by the time mosquitto sees a packet, and nobody else reaches a
-/// Unix socket in a folder of ours, so anonymous is right. The database is saved at every change: that is as near as
-/// mosquitto comes to AWS, where a session outlives any server.
+/// Returns the configuration of mosquitto (mosquitto.conf(5)). All decisions are made by the front, and nobody else can reach a Unix socket
+/// in our own folder, so anonymous access is right. The database is saved at every change, which is closest to AWS, where a session
+/// outlives any server.
 fn configuration(folder: &Path) -> String {
     let folder = folder.display();
     format!(

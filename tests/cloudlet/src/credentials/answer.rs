@@ -1,4 +1,4 @@
-//! One request: its path, AWS's answer, and the faults that may take its place.
+//! Answers a request: its path, AWS's response, and the faults that may replace it.
 
 use std::sync::atomic::Ordering;
 
@@ -21,7 +21,7 @@ use crate::switches::{Answer, Date};
 
 pub(super) async fn answer(cloud: &Cloud, client: &Client, request: &Request<Incoming>) -> Response<AnswerBody> {
     let Some(alias) = alias_of(request) else {
-        // Never observed at AWS; the control plane's word for it.
+        // This has never been observed at AWS; it is the control plane's error code.
         return respond(
             cloud,
             StatusCode::NOT_FOUND,
@@ -88,7 +88,7 @@ pub(super) async fn answer(cloud: &Cloud, client: &Client, request: &Request<Inc
     }
 }
 
-/// The alias in `GET /role-aliases/{alias}/credentials`.
+/// Returns the alias in `GET /role-aliases/{alias}/credentials`.
 fn alias_of(request: &Request<Incoming>) -> Option<String> {
     if request.method() != Method::GET {
         return None;
@@ -107,7 +107,8 @@ fn alias_of(request: &Request<Incoming>) -> Option<String> {
         .map(|alias| alias.into_owned())
 }
 
-/// A response with AWS's headers (session-helper development notes: `x-amzn-RequestId`, `x-amzn-ErrorType`).
+/// Returns a response with AWS's headers (session-helper development notes: `x-amzn-RequestId`, `x-amzn-ErrorType`).   <respond ->
+/// Response<AnswerBody>>
 fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::whole(Bytes::copy_from_slice(body.as_bytes())));
     *response.status_mut() = status;
@@ -127,7 +128,7 @@ fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body:
     response
 }
 
-/// The Date header fields (RFC 9110, 5.6.7).
+/// Returns the Date header fields (RFC 9110, 5.6.7).
 fn dates(cloud: &Cloud) -> Vec<String> {
     const HTTP_DATE: &[BorrowedFormatItem] =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");

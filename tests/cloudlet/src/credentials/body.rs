@@ -1,4 +1,4 @@
-//! A response body that may break off.
+//! A response body that may be cut off.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// A body that is sent whole, or whose connection breaks after some of it.
+/// A body that is sent completely, or whose connection breaks after a part of it.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     rest: Option<Bytes>,
@@ -18,9 +18,9 @@ pub(super) struct AnswerBody {
 /// The progress of a body that is cut off on purpose.
 #[derive(Debug, PartialEq, Eq)]
 enum Cut {
-    /// Its first half is not sent yet.
+    /// Its first half has not been sent yet.
     Ahead,
-    /// It was; the connection breaks next.
+    /// Its first half has been sent; the connection breaks next.
     Now,
 }
 
@@ -33,7 +33,7 @@ impl AnswerBody {
         }
     }
 
-    /// Announces all of itself and breaks off in the middle.
+    /// Converts it to a body that announces its full length and is cut off in the middle.
     pub(super) fn into_cut(mut self) -> Self {
         if let Some(bytes) = &mut self.rest {
             bytes.truncate(bytes.len() / 2);
@@ -55,7 +55,7 @@ impl Body for AnswerBody {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match self.cut {
-            // hyper sends what it has when the body has nothing more for now; an error at once would throw that away.
+            // hyper sends the data that it has when the body is pending; an immediate error would discard it.
             Some(Cut::Ahead) => {
                 self.cut = Some(Cut::Now);
                 context.waker().wake_by_ref();

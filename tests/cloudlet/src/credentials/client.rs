@@ -1,4 +1,4 @@
-//! The device that asks for credentials.
+//! The device that requests credentials.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +12,6 @@ pub(super) struct Client {
     pub(super) id: CertificateId,
     pub(super) certificate: Arc<ParsedCertificate>,
     pub(super) peer: SocketAddr,
-    /// Set to make the connection send what is not HTTP.
+    /// Set to make the connection send bytes that are not HTTP.
     pub(super) garbage: Arc<AtomicBool>,
 }

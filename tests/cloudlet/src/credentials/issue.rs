@@ -1,4 +1,4 @@
-//! The decision over one request, in the order AWS's errors were observed in (aws-iot-core-credential-provider
+//! Decides about a request. The checks are in the order in which AWS's errors were observed (aws-iot-core-credential-provider
 //! session-helper, development notes).
 
 use hyper::StatusCode;
@@ -12,7 +12,7 @@ use crate::cloud::Cloud;
 use crate::policy::Context;
 use crate::switches::Lifetime;
 
-/// An error as AWS words it.
+/// An error in AWS's words.
 pub(super) struct Denial {
     pub(super) status: StatusCode,
     /// `x-amzn-ErrorType`.
@@ -113,7 +113,8 @@ fn mint(cloud: &Cloud, client: &Client, alias: &RoleAlias, role: &Role) -> Issue
     }
 }
 
-/// In whole seconds, as the expiration is written (`2018-01-18T09:18:06Z`): STS refuses them from that very instant on.
+/// Returns the time this many seconds from now, in whole seconds, as the expiration is written (`2018-01-18T09:18:06Z`): STS refuses the
+/// credentials from that instant on.
 fn from_now(cloud: &Cloud, seconds: i64) -> OffsetDateTime {
     let now = OffsetDateTime::from(cloud.now()).truncate_to_second();
     now.saturating_add(Duration::seconds(seconds))

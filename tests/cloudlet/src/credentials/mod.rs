@@ -1,4 +1,4 @@
-//! The credentials provider: HTTPS with the device's certificate, temporary credentials by role alias.
+//! The credentials provider: HTTPS with the device's certificate, and temporary credentials by role alias.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! Accepts connections; HTTP/1.1 with keep-alive on each (session-helper development notes: "Connection left intact").
+//! Accepts connections and serves HTTP/1.1 with keep-alive on them (session-helper development notes: "Connection left intact").
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -46,7 +46,7 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
         certificate,
         id,
     } = accepted;
-    // Unknown and inactive certificates fail at the connection, without HTTP (session-helper development notes).
+    // Connections of unknown and inactive certificates are closed without HTTP (session-helper development notes).
     let reason = match cloud.standing(&certificate) {
         Standing::Active => None,
         Standing::ToProvision { .. } => Some("the certificate is PENDING_ACTIVATION".to_owned()),
@@ -75,14 +75,14 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
         let (cloud, client) = (cloud.clone(), client.clone());
         async move { Ok::<_, Infallible>(answer::answer(&cloud, &client, &request).await) }
     });
-    // The client or a switch ends the connection, so its result is of no interest.
+    // The client or a switch ends the connection, so its result does not matter.
     let _ = http1::Builder::new()
         .auto_date_header(false)
         .serve_connection(stream, service)
         .await;
 }
 
-/// A stream that sends garbage in the place of what it is given, once it is told to.
+/// A stream that sends garbage in place of its data, once it is told to.
 struct Spoiled {
     stream: TlsStream<TcpStream>,
     garbage: Arc<AtomicBool>,

@@ -1,8 +1,8 @@
-//! Services of AWS IoT that devices use over MQTT: a request is a message on a reserved topic, and the replies come on topics below it.
+//! Services of AWS IoT that devices use over MQTT: a request is a message on a reserved topic, and replies arrive on topics below it.
 //!
-//! A service is a module of its own, with a row in [`find`]. Requests do not reach the broker. Replies go to the connection that made the
-//! request and to no other one, so that devices which enrol at the same time do not see each other's certificates. Shadows publish their
-//! answers through the broker instead, to all who have subscribed.
+//! Each service is a module of its own, with a row in [`find`]. Requests do not reach the broker. Replies go only to the connection that
+//! made the request, so that devices that enrol at the same time do not see each other's certificates. Shadows are an exception: their
+//! answers are published through the broker, to all subscribers.
 
 mod request;
 
@@ -17,7 +17,7 @@ type Answering = Pin<Box<dyn Future<Output = Vec<Reply>> + Send>>;
 /// The function that answers a service's requests.
 pub(crate) type Service = fn(Request) -> Answering;
 
-/// The service that answers messages on this topic, if there is one.
+/// Returns the service that answers messages on this topic, if there is one.   <find -> Option<Service>>
 pub(crate) fn find(topic: &str) -> Option<Service> {
     if !topic.starts_with("$aws/") {
         return None;

@@ -12,7 +12,7 @@ use crate::cloud::Cloud;
 pub(crate) struct Request {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) client_id: String,
-    /// The certificate that the client has connected with.
+    /// The client certificate of the connection.
     pub(crate) certificate: CertificateId,
     pub(crate) topic: String,
     pub(crate) payload: Bytes,
@@ -26,7 +26,7 @@ pub(crate) struct Reply {
 }
 
 impl Request {
-    /// The reply that the request was carried out.
+    /// Returns the reply to a request that was carried out.
     pub(crate) fn accepted(&self, payload: Value) -> Reply {
         Reply {
             topic: format!("{}/accepted", self.topic),
@@ -34,7 +34,7 @@ impl Request {
         }
     }
 
-    /// The reply that the request was not carried out.
+    /// Returns the reply to a request that was rejected.
     pub(crate) fn rejected(&self, payload: Value) -> Reply {
         Reply {
             topic: format!("{}/rejected", self.topic),

@@ -1,4 +1,4 @@
-//! Events as one readable line each.
+//! Formats each event as one readable line.
 
 use std::fmt;
 
@@ -122,7 +122,7 @@ impl fmt::Display for JitpStep {
     }
 }
 
-/// Enough of a certificate's ID to tell it from the others of a screen.
+/// Returns the beginning of a certificate's ID, which is enough to tell certificates apart on a screen.
 fn short(certificate: &CertificateId) -> &str {
     certificate.as_str().get(..12).unwrap_or(certificate.as_str())
 }

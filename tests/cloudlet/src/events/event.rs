@@ -1,4 +1,4 @@
-//! What a cloudlet reports: connections, messages, registrations, calls.
+//! The events that a cloudlet reports: connections, messages, registrations, API calls.
 
 use std::net::SocketAddr;
 
@@ -42,7 +42,7 @@ pub enum Event {
         /// The certificate of its connection.
         certificate: CertificateId,
     },
-    /// A CONNECT was not answered with success.
+    /// A CONNECT was refused, or not answered.
     ConnectRefused {
         /// The client ID in it.
         client_id: String,
@@ -62,7 +62,7 @@ pub enum Event {
         /// Whether a session was resumed.
         session_present: bool,
     },
-    /// A connection that had been accepted is over.
+    /// An accepted connection has ended.
     Disconnected {
         /// The client ID.
         client_id: String,
@@ -71,13 +71,13 @@ pub enum Event {
     },
     /// A step of just-in-time provisioning.
     Jitp {
-        /// The certificate that is provisioned.
+        /// The certificate that is being provisioned.
         certificate: CertificateId,
         /// The step.
         #[serde(flatten)]
         step: JitpStep,
     },
-    /// A policy was asked.
+    /// A policy was evaluated.
     Decided {
         /// The caller: a client ID, or the ID of the certificate for the credentials provider.
         who: String,
@@ -94,13 +94,13 @@ pub enum Event {
         /// Its payload's length in bytes.
         length: usize,
     },
-    /// The broker has acknowledged a message; told where the switch `tell_acknowledged` asks for it.
+    /// The broker has acknowledged a message. Reported only with the switch `tell_acknowledged`.
     Acknowledged {
         /// The client ID of the publisher.
         client_id: String,
         /// Its topic.
         topic: String,
-        /// Its payload, with U+FFFD for what is not UTF-8.
+        /// Its payload, in which invalid UTF-8 is replaced by U+FFFD.
         payload: String,
     },
     /// A service that devices use over MQTT has answered a request.
@@ -112,21 +112,21 @@ pub enum Event {
         /// Why the request was rejected; `None` if it was carried out.
         rejection: Option<String>,
     },
-    /// A message was discarded: the connection had published all it may in that second.
+    /// A message was discarded, because the connection had reached its limit of messages in that second.
     Discarded {
         /// The client ID.
         client_id: String,
         /// Its topic.
         topic: String,
     },
-    /// A PUBACK was swallowed, as a switch demanded.
+    /// A PUBACK was not sent, because of a switch.
     PubackSwallowed {
-        /// The client ID it was for.
+        /// The client ID of its recipient.
         client_id: String,
     },
     /// A request was answered by the credentials provider.
     Credentials {
-        /// The role alias asked for.
+        /// The role alias that was requested.
         alias: String,
         /// The certificate of the connection.
         certificate: CertificateId,
@@ -135,11 +135,11 @@ pub enum Event {
         /// The error message or the access key's ID.
         detail: String,
     },
-    /// A caller of STS proved who it is.
+    /// A caller of STS has proved its identity.
     CallerIdentified {
         /// The ID of the access key it signed with.
         access_key_id: String,
-        /// The assumed role it is.
+        /// The ARN of its assumed role.
         arn: String,
     },
     /// An operation of the AWS IoT control plane, of IAM or of S3 was carried out.
@@ -148,7 +148,7 @@ pub enum Event {
         service: &'static str,
         /// The operation, for example `RegisterCACertificate`.
         operation: &'static str,
-        /// The ARN of whoever called it.
+        /// The ARN of the caller.
         caller: String,
         /// The ID of the access key it signed with.
         access_key_id: String,
@@ -161,14 +161,14 @@ pub enum Event {
         service: &'static str,
         /// The operation, for example `RegisterCACertificate`, if the request named one.
         operation: Option<&'static str>,
-        /// The ID of the access key it claims, if it got as far as claiming one.
+        /// The ID of the access key in the request, if there is one.
         access_key_id: Option<String>,
         /// AWS's error code.
         code: String,
         /// AWS's message.
         message: String,
     },
-    /// A certificate's status was set by hand.
+    /// A certificate's status was set manually.
     CertificateStatusSet {
         /// The certificate.
         certificate: CertificateId,
@@ -177,7 +177,7 @@ pub enum Event {
     },
     /// The broker was started, killed or wiped.
     Broker {
-        /// Which of these.
+        /// The action.
         what: &'static str,
     },
 }
@@ -208,9 +208,9 @@ pub enum JitpStep {
         /// Its name.
         thing: String,
     },
-    /// The certificate has the status the template gives it; provisioning is done.
+    /// The certificate has the status that the template specifies, and provisioning is complete.
     StatusSet {
-        /// ACTIVE, unless the template says otherwise.
+        /// ACTIVE, unless the template specifies another one.
         status: CertificateStatus,
     },
     /// Provisioning failed; the certificate stays PENDING_ACTIVATION.

@@ -21,7 +21,7 @@ pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Events(Arc<Inner>);
 
-/// The number of events that are stored: more than a test causes, and a bound for a cloudlet that runs for months.
+/// Maximum number of events that are stored: more than a test causes, and a limit for a cloudlet that runs for months.
 const KEPT: usize = 500_000;
 
 struct Inner {
@@ -30,7 +30,7 @@ struct Inner {
     observer: Option<Observer>,
 }
 
-/// The latest events, numbered from the first that ever happened.
+/// The latest events, numbered from the first one.
 #[derive(Default)]
 struct Kept {
     latest: VecDeque<Event>,
@@ -47,7 +47,7 @@ impl Kept {
         self.latest.push_back(event);
     }
 
-    /// The number of all events.
+    /// Returns the number of all events.
     fn count(&self) -> usize {
         self.forgotten + self.latest.len()
     }

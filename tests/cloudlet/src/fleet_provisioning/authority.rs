@@ -10,10 +10,10 @@ use crate::account::CertificateId;
 use crate::switches::{FleetProvisioningSwitches, IssuedSubject};
 use crate::x509::SigningRequest;
 
-/// The CA of the certificates that AWS IoT issues. Its certificate is sent to nobody, so a new one is made at each start.
+/// The CA of the certificates that AWS IoT issues. Its certificate is not published, so a new one is created at each start.
 pub(crate) struct DeviceAuthority(Issuer<'static, KeyPair>);
 
-/// A certificate with a key that AWS has made, for example a claim certificate.
+/// A certificate with a key created by AWS, such as a claim certificate.
 pub struct KeysAndCertificate {
     /// The identifier of the certificate.
     pub id: CertificateId,
@@ -37,7 +37,7 @@ impl DeviceAuthority {
         Ok(Self(Issuer::new(parameters, key)))
     }
 
-    /// A certificate (PEM) for a signing request.
+    /// Issues a certificate (PEM) for a signing request.
     pub(crate) fn sign(&self, request: &SigningRequest, fleet: &FleetProvisioningSwitches) -> Result<String, Error> {
         let subject = match fleet.issued_subject {
             IssuedSubject::OfRequest => request.subject.clone(),
@@ -46,7 +46,7 @@ impl DeviceAuthority {
         self.issue(&request.public_key, subject, fleet.certificate_lifetime)
     }
 
-    /// A new key, and a certificate for it (PEM both).
+    /// Creates a new key and a certificate for it (both PEM).
     pub(crate) fn create_keys(&self, fleet: &FleetProvisioningSwitches) -> Result<(String, String), Error> {
         let key = KeyPair::generate().map_err(|error| Error::Tls(error.to_string()))?;
         let certificate = self.issue(&key, default_subject(), fleet.certificate_lifetime)?;
@@ -62,7 +62,7 @@ impl DeviceAuthority {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name = subject;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        // AWS's own begin two minutes before they are made, and end with 2049.
+        // AWS's own certificates start two minutes before they are issued, and end with 2049.
         let now = OffsetDateTime::from(SystemTime::now());
         parameters.not_before = now - Duration::from_secs(120);
         parameters.not_after = match lifetime {

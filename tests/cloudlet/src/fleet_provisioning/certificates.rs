@@ -1,4 +1,4 @@
-//! Certificates that AWS IoT issues itself: for a signing request, or with a key of its own making.
+//! Certificates that AWS IoT issues itself: for a signing request, or with a key that it creates.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) fn create_keys(request: &Request) -> Result<Value, Rejection> {
     Ok(joined(keep(request, &pem)?, json!({ "privateKey": key })))
 }
 
-/// CreateCertificateFromCsr, by AWS's own CA or by the certificate provider of the account.
+/// CreateCertificateFromCsr, by AWS's own CA or the account's certificate provider.
 pub(super) async fn create_from_request(request: &Request) -> Result<Value, Rejection> {
     let body: Body = serde_json::from_slice(&request.payload)
         .map_err(|_| Rejection::invalid_payload("The payload has no certificateSigningRequest"))?;
@@ -56,7 +56,7 @@ pub(super) async fn create_from_request(request: &Request) -> Result<Value, Reje
     keep(request, &pem)
 }
 
-/// Registers a certificate that is to be claimed with the token in the answer.
+/// Registers a certificate that can be claimed with the ownership token in the answer.
 fn keep(request: &Request, pem: &str) -> Result<Value, Rejection> {
     let cloud = &request.cloud;
     expire_tokens(cloud);
@@ -64,7 +64,7 @@ fn keep(request: &Request, pem: &str) -> Result<Value, Rejection> {
     cloud
         .account
         .change(|account| account.register_certificate_pem(pem, CertificateStatus::PendingActivation, false))?;
-    // The length of AWS's tokens is not documented; those seen have several hundred characters.
+    // The length of AWS's tokens is not documented; observed ones have several hundred characters.
     let token: String = (0..8).map(|_| cloud.random_uuid().simple().to_string()).collect();
     cloud.ownership_tokens.add(token.clone(), id.clone());
     Ok(json!({ "certificateId": id.as_str(), "certificatePem": pem, "certificateOwnershipToken": token }))

@@ -1,4 +1,4 @@
-//! Lambda functions, as commands: the event comes on standard input as JSON, and the result is read from standard output.
+//! Lambda functions, implemented by commands: a command reads the event as JSON from standard input and prints the result.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::cloud::Cloud;
 
-/// The time in which a hook must answer (developer guide, pre-provisioning-hook).
+/// Time limit of a hook (developer guide, pre-provisioning-hook).
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Invokes the function with this ARN or name.

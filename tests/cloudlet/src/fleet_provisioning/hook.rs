@@ -18,7 +18,7 @@ struct Verdict {
     parameter_overrides: BTreeMap<String, String>,
 }
 
-/// The certificate that is to be registered, and how.
+/// A certificate to be registered, with its template and parameters.
 pub(super) struct Registration<'a> {
     pub(super) template_arn: &'a str,
     pub(super) certificate_id: &'a str,
@@ -26,7 +26,7 @@ pub(super) struct Registration<'a> {
     pub(super) parameters: BTreeMap<String, String>,
 }
 
-/// Asks the hook, and returns the parameters with its changes.
+/// Calls the hook, and returns the parameters with its changes.
 pub(super) async fn ask(
     request: &Request,
     target: &str,

@@ -1,5 +1,5 @@
-//! Fleet provisioning (developer guide, fleet-provision-api): a device with a claim certificate gets a certificate of its own and has a
-//! template register it. JSON only: messages on the topics for CBOR are messages like others.
+//! Fleet provisioning (developer guide, fleet-provision-api): a device with a claim certificate gets a certificate of its own and registers
+//! it by a template. Only JSON is supported; messages on the topics for CBOR are ordinary messages.
 
 mod authority;
 mod certificates;
@@ -19,7 +19,7 @@ pub(crate) use ownership::OwnershipTokens;
 use crate::device_services::{Reply, Request};
 use crate::events::Event;
 
-/// Carries a request out.
+/// Carries out a request.
 pub(crate) async fn answer(request: Request) -> Vec<Reply> {
     let outcome = match Operation::of(&request.topic) {
         Some(Operation::CreateKeysAndCertificate) => certificates::create_keys(&request),

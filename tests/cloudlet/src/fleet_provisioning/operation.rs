@@ -3,15 +3,15 @@
 /// An operation of fleet provisioning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// AWS makes the key as well.
+    /// AWS creates the key as well.
     CreateKeysAndCertificate,
     CreateCertificateFromCsr,
-    /// By the template with this name.
+    /// With the template of this name.
     RegisterThing(String),
 }
 
 impl Operation {
-    /// The operation that a topic asks for.
+    /// Returns the operation for a topic.
     pub(crate) fn of(topic: &str) -> Option<Self> {
         match topic.split('/').collect::<Vec<_>>().as_slice() {
             ["$aws", "certificates", "create", "json"] => Some(Self::CreateKeysAndCertificate),

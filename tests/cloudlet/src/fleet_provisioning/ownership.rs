@@ -1,4 +1,4 @@
-//! Ownership tokens: each lets one certificate be registered, once, for an hour (developer guide, provision-wo-cert).
+//! Ownership tokens: each allows one certificate to be registered, once, within an hour (developer guide, provision-wo-cert).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::account::CertificateId;
 
-/// The tokens that can still be used. A cloudlet that starts again knows none.
+/// The tokens that can still be used. They are lost when the cloudlet is restarted.
 #[derive(Debug, Default)]
 pub(crate) struct OwnershipTokens(Mutex<HashMap<String, Token>>);
 
@@ -18,7 +18,7 @@ struct Token {
 }
 
 impl OwnershipTokens {
-    /// Remembers a token for a certificate.
+    /// Adds a token for a certificate.
     pub(super) fn add(&self, text: String, certificate: CertificateId) {
         let token = Token {
             certificate,
@@ -27,17 +27,17 @@ impl OwnershipTokens {
         self.0.lock().insert(text, token);
     }
 
-    /// The certificate that a token is for, while it can be used.
+    /// Returns the certificate that belongs to a token, as long as the token can be used.
     pub(super) fn find(&self, text: &str) -> Option<CertificateId> {
         self.0.lock().get(text).map(|token| token.certificate.clone())
     }
 
-    /// Uses a token up.
+    /// Removes a token that was used.
     pub(super) fn use_up(&self, text: &str) {
         self.0.lock().remove(text);
     }
 
-    /// Forgets tokens that are too old. Returns their certificates, which were never registered.
+    /// Removes expired tokens. Returns their certificates, which were never registered.
     pub(super) fn expire(&self, lifetime: Duration) -> Vec<CertificateId> {
         let mut expired = Vec::new();
         self.0.lock().retain(|_, token| {

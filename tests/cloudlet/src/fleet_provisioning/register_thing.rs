@@ -1,4 +1,4 @@
-//! RegisterThing over MQTT: the template makes a thing with a policy of the certificate that the ownership token is for.
+//! RegisterThing over MQTT: with the template, creates a thing and a policy for the certificate that belongs to the ownership token.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Body {
 /// The names of parameters that AWS sets itself.
 const RESERVED: &str = "AWS::IoT::Certificate::";
 
-/// Carries the request out.
+/// Carries out the request.
 pub(super) async fn carry_out(request: &Request, template: &str) -> Result<Value, Rejection> {
     let cloud = &request.cloud;
     let body: Body = serde_json::from_slice(&request.payload)

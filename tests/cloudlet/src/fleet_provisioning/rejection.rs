@@ -1,4 +1,4 @@
-//! Rejections, as devices get them.
+//! Rejections, as devices receive them.
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::account::RefusalKind;
 
-/// Why a request is rejected. The developer guide gives the three members; of the codes only InvalidCertificateOwnershipToken was seen
-/// (aws-iot-device-sdk-js-v2 issue 69), the others are named after the errors of the control plane.
+/// The reason why a request is rejected. The developer guide documents the three members. Of the codes only
+/// InvalidCertificateOwnershipToken has been observed (aws-iot-device-sdk-js-v2 issue 69); the others are named after errors of the control
+/// plane.
 #[derive(Debug)]
 pub(super) struct Rejection {
     status: u16,

@@ -1,4 +1,4 @@
-//! Whether a CONNECT with an ACTIVE certificate is let in, and what becomes of what it asked for.
+//! Decides whether a CONNECT with an ACTIVE certificate is accepted, and which of its requests are granted.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::x509::ParsedCertificate;
 
 /// The refusal of a CONNECT.
 pub(super) struct Refusal {
-    /// MQTT 5's reason code.
+    /// The reason code of MQTT 5.
     pub(super) code: u8,
     pub(super) reason: String,
     pub(super) protocol: Protocol,
 }
 
-/// A CONNECT that is let in.
+/// An accepted CONNECT.
 pub(super) struct Admitted {
     pub(super) connection: Connection,
     pub(super) protocol: Protocol,
@@ -30,7 +30,7 @@ pub(super) struct Admitted {
     pub(super) connack: Connack,
     /// The time after which a silent client is disconnected.
     pub(super) silence: Duration,
-    /// The longest session expiry that DISCONNECT may ask for.
+    /// Maximum session expiry that DISCONNECT may request.
     pub(super) session_expiry_limit: u32,
 }
 
@@ -61,8 +61,7 @@ pub(super) fn admit(
             "enhanced authentication is not supported",
         ));
     }
-    // The thing named exactly as the client ID, if the certificate is attached to it (developer guide,
-    // thing-policy-variables).
+    // The thing with the same name as the client ID, if the certificate is attached to it (developer guide, thing-policy-variables).
     let thing = cloud.account.read(|account| {
         let attached = account.certificate(id)?.things.contains(&client_id);
         attached.then(|| account.thing(&client_id).cloned()).flatten()
@@ -85,7 +84,7 @@ pub(super) fn admit(
         if !limits::topic_fits(&will.topic) {
             return Err(refuse(reason::TOPIC_NAME_INVALID, "will topic beyond the limits"));
         }
-        // developer guide, life-cycle-events: without permission for the will topic, connecting fails.
+        // developer guide, life-cycle-events: connecting fails without permission for the will topic.
         let retained = if will.retain { Some("iot:RetainPublish") } else { None };
         for action in std::iter::once("iot:Publish").chain(retained) {
             let decision = decide(action, ("topic", will.topic.as_str()));
@@ -112,13 +111,13 @@ pub(super) fn admit(
         context,
         connect,
         connack,
-        // developer guide and quotas: dropped after one and a half keep-alives without a packet.
+        // developer guide and quotas: a client is disconnected after one and a half keep-alives without a packet.
         silence: Duration::from_secs(u64::from(keep_alive)) * 3 / 2,
         session_expiry_limit,
     })
 }
 
-/// CONNACK's properties (developer guide, mqtt).
+/// Returns the properties of CONNACK (developer guide, mqtt).
 fn connack(connect: &Connect, keep_alive: u16, session_expiry_limit: u32, assigned: bool) -> Connack {
     let mut properties = Properties::default();
     if connect.protocol == Protocol::V5 {
@@ -152,11 +151,11 @@ fn connack(connect: &Connect, keep_alive: u16, session_expiry_limit: u32, assign
     }
 }
 
-/// The broker sees what AWS granted, and nothing it might act upon by itself.
+/// Rewrites CONNECT for the broker to what AWS has granted, without anything that the broker would act upon by itself.
 fn rewrite_for_broker(connect: &mut Connect, keep_alive: u16, session_expiry_limit: u32) {
-    // AWS takes SDK metrics in the user name and ignores it with X.509.
+    // AWS takes SDK metrics from the user name, and ignores it for connections with X.509.
     (connect.username, connect.password) = (None, None);
-    // The front drops a silent client; the broker must not be the first to.
+    // The front disconnects silent clients; the broker must not do so first.
     connect.keep_alive = keep_alive.saturating_mul(2);
     let properties = &mut connect.properties;
     if let Some(asked) = properties.u32(property::SESSION_EXPIRY_INTERVAL) {
@@ -172,7 +171,7 @@ fn rewrite_for_broker(connect: &mut Connect, keep_alive: u16, session_expiry_lim
             Value::U16(asked.min(limits::MAX_UNACKNOWLEDGED)),
         );
     }
-    // The front resolves aliases upstream, and needs whole topics downstream to decide iot:Receive.
+    // The front resolves aliases upstream, and needs complete topics downstream to decide about iot:Receive.
     properties.remove(property::TOPIC_ALIAS_MAXIMUM);
     properties.remove(property::USER_PROPERTY);
 }

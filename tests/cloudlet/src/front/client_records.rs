@@ -27,7 +27,7 @@ pub(super) struct Properties {
 #[derive(Debug)]
 struct Record {
     properties: Properties,
-    /// The number of the client's connection, so that the end of an older one is told from that of the last one.
+    /// The number of the client's connection, which distinguishes the end of an older connection from that of the last one.
     version: u64,
     state: State,
     /// Filters with their QoS.
@@ -41,7 +41,7 @@ enum State {
 }
 
 impl ClientRecords {
-    /// Records a connection. Subscriptions stay if the session does.
+    /// Records a connection. Subscriptions are kept if the session is resumed.
     pub(super) fn connected(&self, client_id: &str, properties: Properties, version: u64, is_resumed: bool) {
         let mut records = self.0.lock();
         let known = records.remove(client_id).filter(|_| is_resumed);
@@ -54,7 +54,7 @@ impl ClientRecords {
         records.insert(client_id.to_owned(), record);
     }
 
-    /// Records the end of a connection, unless another one has taken its place.
+    /// Records the end of a connection, unless another one has replaced it.
     pub(super) fn disconnected(&self, client_id: &str, version: u64, cause: Cause) {
         if let Some(record) = self
             .0
@@ -76,14 +76,14 @@ impl ClientRecords {
         }
     }
 
-    /// Forgets subscriptions.
+    /// Removes subscriptions.
     pub(super) fn unsubscribed(&self, client_id: &str, filters: &[String]) {
         if let Some(record) = self.0.lock().get_mut(client_id) {
             record.subscriptions.retain(|filter, _| !filters.contains(filter));
         }
     }
 
-    /// The answer of GetConnection; `None` for a client that was never connected.
+    /// Returns the response of GetConnection; `None` for a client that has never connected.
     pub(crate) fn connection(&self, client_id: &str, with_socket: bool) -> Option<Value> {
         let records = self.0.lock();
         let Record { properties, state, .. } = records.get(client_id)?;
@@ -109,7 +109,7 @@ impl ClientRecords {
         Some(joined(joined(more, state), socket))
     }
 
-    /// The subscriptions of a client, each as ListSubscriptions answers it; `None` for a client that was never connected.
+    /// Returns the subscriptions of a client, in the form of ListSubscriptions; `None` for a client that has never connected.
     pub(crate) fn subscriptions(&self, client_id: &str) -> Option<Vec<Value>> {
         let records = self.0.lock();
         let subscriptions = records.get(client_id)?.subscriptions.iter();
@@ -163,7 +163,7 @@ mod tests {
         );
         assert!(records.connection("gw", false).unwrap().get("sourceIp").is_none());
 
-        // The end of a connection that was taken over does not matter.
+        // The end of a connection that was taken over is ignored.
         records.connected("gw", properties(true), 1, true);
         records.disconnected("gw", 0, Cause::DuplicateClientId);
         assert_eq!(records.connection("gw", false).unwrap()["connected"], true);

@@ -1,4 +1,4 @@
-//! A connection from the end of its handshake to CONNACK, or to its refusal.
+//! A connection from the end of its handshake until CONNACK or its refusal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::tls::Accepted;
 /// MQTT 3.1.1, 3.2.2.3: "Connection Refused, not authorized".
 const RETURN_NOT_AUTHORIZED: u8 = 5;
 
-/// The time limit for CONNECT. AWS's value is not known.
+/// Time limit for CONNECT. AWS's value is not known.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Takes CONNECT, and goes on as the certificate's standing demands.
+/// Receives CONNECT, and continues depending on the certificate's standing.
 pub(super) async fn receive(cloud: Arc<Cloud>, accepted: Accepted) {
     let Accepted {
         mut stream,
@@ -123,7 +123,7 @@ async fn read_connect(reader: &mut ClientReader) -> Option<Connect> {
     }
 }
 
-/// Neither answers nor closes until the client does.
+/// Reads and ignores everything until the client closes the connection.
 async fn drain(stream: &mut TlsStream<TcpStream>) {
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}

@@ -1,4 +1,4 @@
-//! The live connections, and orders to them from outside.
+//! The live connections, and orders to them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub struct Connection {
     pub client_id: String,
     /// Its certificate.
     pub certificate: CertificateId,
-    /// The thing it speaks for, if its certificate is attached to the thing named as the client ID.
+    /// The thing that the connection belongs to, if its certificate is attached to the thing named like the client ID.
     pub thing: Option<String>,
     /// The client's address.
     pub peer: SocketAddr,
@@ -25,12 +25,12 @@ pub struct Connection {
     pub protocol: u8,
 }
 
-/// An order to a connection from outside of it.
+/// An order to a connection from elsewhere.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// End without a word.
+    /// End without notice.
     Cut(&'static str),
-    /// Say DISCONNECT with this code where MQTT 5 allows it, then end.
+    /// Send DISCONNECT with this code to an MQTT 5 client, then end.
     Disconnect(u8, &'static str),
     /// Send this message to the client.
     Deliver(DirectMessage),
@@ -46,7 +46,7 @@ struct Live {
     connections: BTreeMap<u64, (Connection, mpsc::UnboundedSender<Order>)>,
 }
 
-/// Takes a connection off the list when it ends, however it ends.
+/// Removes a connection from the list when it ends for any reason.
 #[derive(Debug)]
 pub(super) struct Registration(Connections, u64);
 
@@ -69,26 +69,26 @@ impl Connections {
             .collect()
     }
 
-    /// Cuts every connection of a certificate: "connection interrupted" without a reason (cpp-v2 issue 247).
+    /// Closes all connections of a certificate: "connection interrupted" without a reason (cpp-v2 issue 247).
     pub(crate) fn cut_certificate(&self, id: &CertificateId) -> usize {
         let order = || Order::Cut("the certificate was deactivated");
         self.order(order, |connection| connection.certificate == *id)
     }
 
-    /// Disconnects a client as DeleteConnection and maintenance do.
+    /// Disconnects a client, as DeleteConnection and maintenance do.
     pub(crate) fn disconnect(&self, client_id: &str) -> usize {
         let order = || Order::Disconnect(crate::mqtt::reason::ADMINISTRATIVE_ACTION, "server-initiated");
         self.order(order, |connection| connection.client_id == client_id)
     }
 
-    /// Ends the older connections of a client ID (developer guide, life-cycle-events: DUPLICATE_CLIENTID). mosquitto
-    /// 2.0.11 ends them too, but closes before its DISCONNECT has left.
+    /// Ends the older connections of a client ID (developer guide, life-cycle-events: DUPLICATE_CLIENTID). mosquitto 2.0.11 ends them too,
+    /// but closes them before its DISCONNECT has been sent.
     pub(super) fn take_over(&self, client_id: &str) {
         let order = || Order::Disconnect(crate::mqtt::reason::SESSION_TAKEN_OVER, "DUPLICATE_CLIENTID");
         self.order(order, |connection| connection.client_id == client_id);
     }
 
-    /// Sends a message to a client; returns whether it is connected. The newest of its connections gets the message.
+    /// Sends a message to the newest connection of a client. Returns whether it is connected.
     pub(crate) fn deliver(&self, client_id: &str, message: DirectMessage) -> bool {
         let live = self.0.lock();
         let mut newest_first = live.connections.values().rev();

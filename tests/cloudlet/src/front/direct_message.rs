@@ -1,4 +1,5 @@
-//! A message to one client, past the broker: it need not have subscribed (developer guide, direct-messaging and jobs-mqtt-api).
+//! A message to one client that bypasses the broker, so that the client need not have subscribed (developer guide, direct-messaging and
+//! jobs-mqtt-api).
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -12,7 +13,7 @@ pub(crate) struct DirectMessage {
     pub(crate) payload: Bytes,
     pub(crate) qos: QoS,
     pub(crate) properties: Properties,
-    /// Gets what becomes of the message. If the connection ends first, it is dropped.
+    /// Receives the outcome. It is dropped if the connection ends first.
     pub(crate) outcome: Option<oneshot::Sender<DirectOutcome>>,
 }
 

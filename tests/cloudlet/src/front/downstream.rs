@@ -1,4 +1,4 @@
-//! Packets from the broker to the client. Each message is authorized by iot:Receive.
+//! Packets from the broker to the client. Each message requires iot:Receive.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -80,7 +80,7 @@ fn may_receive(session: &Session, publish: &Publish) -> bool {
     session.decide("iot:Receive", "topic", &publish.topic).allowed
 }
 
-/// The event of a message that is the broker's now, where somebody wants to hear of it.
+/// Reports that the broker has acknowledged a message, if that was requested.
 fn tell_acknowledged(session: &Session, puback: &Acknowledgement) {
     let message = session.state.lock().to_tell.remove(&puback.packet_id);
     if let Some((topic, payload)) = message
@@ -94,8 +94,8 @@ fn tell_acknowledged(session: &Session, puback: &Acknowledgement) {
     }
 }
 
-/// Puts the codes of the filters that were refused here back among the broker's. From now on the others are in force,
-/// which the lifecycle event tells.
+/// Adds the codes of filters that were refused here to those from the broker, and reports the other filters, which are now in effect, as a
+/// lifecycle event.
 fn with_refused(session: &Session, mut suback: Suback) -> Suback {
     let under_way = session.state.lock().subscribing.remove(&suback.packet_id);
     if let Some(Subscribing { refused, filters }) = under_way {

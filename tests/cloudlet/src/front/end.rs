@@ -24,7 +24,7 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// The disconnect reason in AWS's lifecycle events.
+    /// Returns the disconnect reason in AWS's lifecycle events.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::AuthError => "AUTH_ERROR",
@@ -38,7 +38,7 @@ impl Cause {
         }
     }
 
-    /// The cause that goes with a reason code.
+    /// Returns the cause that belongs to a reason code.
     pub(super) fn of(code: u8) -> Self {
         match code {
             reason::NOT_AUTHORIZED => Self::AuthError,
@@ -51,7 +51,7 @@ impl Cause {
 }
 
 impl End {
-    /// Nothing is said to the client.
+    /// Creates an end that is not announced to the client.
     pub(super) fn silent(cause: Cause, reason: impl Into<String>) -> Self {
         Self {
             code: None,
@@ -60,7 +60,7 @@ impl End {
         }
     }
 
-    /// An MQTT 5 client is told this code.
+    /// Creates an end that is announced to an MQTT 5 client with this code.
     pub(super) fn telling(code: u8, reason: impl Into<String>) -> Self {
         Self {
             code: Some(code),
@@ -69,12 +69,12 @@ impl End {
         }
     }
 
-    /// The client is there no longer.
+    /// Creates the end of a connection that the client has closed.
     pub(super) fn client_gone() -> Self {
         Self::silent(Cause::ConnectionLost, "the client is gone")
     }
 
-    /// The broker failed.
+    /// Creates the end of a connection because the broker has failed.
     pub(super) fn broker(reason: impl std::fmt::Display) -> Self {
         Self::silent(Cause::ServerError, format!("broker: {reason}"))
     }

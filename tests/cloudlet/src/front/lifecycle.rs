@@ -1,4 +1,4 @@
-//! Lifecycle events: what AWS IoT publishes about clients (developer guide, life-cycle-events).
+//! Lifecycle events, which AWS IoT publishes about clients (developer guide, life-cycle-events).
 
 use std::time::SystemTime;
 
@@ -40,13 +40,13 @@ impl Lifecycle {
         self.tell("presence", "connect_failed", connection, session, more);
     }
 
-    /// `verb` is `subscribed` or `unsubscribed`.
+    /// Publishes an event about subscriptions; `verb` is `subscribed` or `unsubscribed`.
     pub(super) fn subscriptions(&self, connection: &Connection, session: &str, verb: &str, topics: &[String]) {
         self.tell("subscriptions", verb, connection, session, json!({ "topics": topics }));
     }
 
     fn tell(&self, family: &str, kind: &str, connection: &Connection, session: &str, more: Value) {
-        // developer guide, life-cycle-events: none for client IDs that contain # or +.
+        // developer guide, life-cycle-events: no events for client IDs that contain # or +.
         let client_id = &connection.client_id;
         if client_id.contains(['#', '+']) {
             return;

@@ -1,52 +1,52 @@
-//! AWS IoT Core's limits. The quotas page of today could not be read; these are the "AWS IoT Limits" page of about
-//! 2020 unless another source is named.
+//! AWS IoT Core's limits. The current quotas page was not available, so unless another source is named, these are from the page "AWS IoT
+//! Limits" of about 2020.
 
-/// The longest payload: "Maximum publish and connect payload 128 KB".
+/// Maximum payload: "Maximum publish and connect payload 128 KB".
 pub(crate) const MAX_PAYLOAD: usize = 128 * 1024;
 
-/// MaximumPacketSize in CONNACK. The developer guide says "cannot exceed 128 KB"; what AWS sends was seen to be this (js-v2
-/// #535, mosquitto #3503): the longest payload, and room for topic and properties.
+/// Maximum Packet Size in CONNACK. The developer guide says "cannot exceed 128 KB"; this is the value that AWS was observed to send (js-v2
+/// #535, mosquitto #3503): the maximum payload, and room for topic and properties.
 pub(crate) const MAX_PACKET_SIZE: u32 = 149_504;
 
-/// The longest packet that is read: the longest payload and ample space for the header, so that a packet above the limits
-/// gets a response.
+/// Maximum length of a packet that is read: the maximum payload and ample space for the header, so that a packet above the limits gets a
+/// response.
 pub(crate) const MAX_REMAINING_LENGTH: usize = MAX_PAYLOAD + 24 * 1024;
 
-/// The longest topic, in bytes of UTF-8.
+/// Maximum length of a topic, in bytes of UTF-8.
 pub(crate) const MAX_TOPIC_BYTES: usize = 256;
 
-/// The most slashes in a topic.
+/// Maximum number of slashes in a topic.
 pub(crate) const MAX_TOPIC_SLASHES: usize = 7;
 
-/// Basic Ingest's prefix does not count (developer guide, iot-basic-ingest).
+/// The prefix of Basic Ingest, which does not count (developer guide, iot-basic-ingest).
 pub(crate) const BASIC_INGEST_PREFIX: &str = "$aws/rules/";
 
-/// The longest client ID, in bytes of UTF-8.
+/// Maximum length of a client ID, in bytes of UTF-8.
 pub(crate) const MAX_CLIENT_ID_BYTES: usize = 128;
 
-/// The most filters in one SUBSCRIBE.
+/// Maximum number of filters in one SUBSCRIBE.
 pub(crate) const MAX_FILTERS_PER_SUBSCRIBE: usize = 8;
 
-/// The most subscriptions of one connection.
+/// Maximum number of subscriptions of one connection.
 pub(crate) const MAX_SUBSCRIPTIONS: usize = 50;
 
-/// The most messages that one connection may publish in a second ("inbound publish requests per second per connection
-/// 100", excess is discarded).
+/// Maximum number of messages that one connection may publish per second ("inbound publish requests per second per connection 100", excess
+/// is discarded).
 pub(crate) const MAX_PUBLISHES_PER_SECOND: u32 = 100;
 
-/// The most bytes of payload that one connection may publish in a second (excess is delayed).
+/// Maximum number of payload bytes that one connection may publish per second (excess is delayed).
 pub(crate) const MAX_BYTES_PER_SECOND: usize = 512 * 1024;
 
-/// Message expiry in seconds (developer guide, mqtt); what is outside is put to the nearest end.
+/// Range of the message expiry in seconds (developer guide, mqtt). Values outside are moved to the nearest end.
 pub(crate) const MESSAGE_EXPIRY: std::ops::RangeInclusive<u32> = 1..=604_800;
 
-/// Keep-alive in seconds: shorter becomes 30, longer and none become 1200.
+/// Range of the keep-alive in seconds: shorter becomes 30, longer and none become 1200.
 pub(crate) const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
 
-/// The most unacknowledged QoS 1 messages, in either direction.
+/// Maximum number of unacknowledged QoS 1 messages, in either direction.
 pub(crate) const MAX_UNACKNOWLEDGED: u16 = 100;
 
-/// The most topic aliases of one connection (developer guide, mqtt).
+/// Maximum number of topic aliases of one connection (developer guide, mqtt).
 pub(crate) const MAX_TOPIC_ALIASES: u16 = 8;
 
 /// Returns the keep-alive that AWS uses in place of the client's.
@@ -58,7 +58,7 @@ pub(crate) fn clamp_keep_alive(asked: u16) -> u16 {
     }
 }
 
-/// Whether a topic or filter keeps to the limits.
+/// Whether a topic or filter is within the limits.
 pub(crate) fn topic_fits(topic: &str) -> bool {
     let topic = match topic
         .strip_prefix(BASIC_INGEST_PREFIX)

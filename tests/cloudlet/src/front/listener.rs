@@ -1,4 +1,4 @@
-//! Serves connections for ever.
+//! Accepts connections to the MQTT endpoint.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The MQTT endpoint: what AWS IoT decides, in front of a broker that keeps the sessions.
+//! The MQTT endpoint, which makes AWS IoT's decisions in front of a broker that keeps the sessions.
 //!
-//! Every packet is parsed in both directions. CONNECT is decided in `connect`; then `relay` runs `upstream`, from the client,
-//! and `downstream`, to it.
+//! Every packet is parsed in both directions. `connect` decides about CONNECT; then `relay` runs `upstream`, from the client, and
+//! `downstream`, to the client.
 
 mod admission;
 mod client_records;

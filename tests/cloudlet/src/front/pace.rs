@@ -1,4 +1,4 @@
-//! The limits on what a connection may send in a second.
+//! Limits the rate at which a connection may send.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) struct Pace {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     Free,
-    /// It goes on after this time.
+    /// It is delayed by this time.
     After(Duration),
     Discarded,
 }
@@ -32,8 +32,8 @@ impl Pace {
         }
     }
 
-    /// Counts a message: "excess is discarded" of messages, "excess is delayed" of bytes (quotas). At most
-    /// `most` messages.
+    /// Counts a message. Of messages, "excess is discarded"; of bytes, "excess is delayed" (quotas). `most` is the maximum number of
+    /// messages.
     pub(super) fn count(&mut self, bytes: usize, most: u32, now: Instant) -> Passage {
         let second = Duration::from_secs(1);
         let passed = now.saturating_duration_since(self.second);

@@ -1,4 +1,4 @@
-//! Packet identifiers of messages to a client: the broker and AWS's services both send, and must not use the same one.
+//! Packet identifiers of messages to a client. Both the broker and AWS's services send messages, and must not use the same identifier.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::direct_message::DirectOutcome;
 pub(super) enum Sender {
     /// The broker, under this identifier.
     Broker(u16),
-    /// A service, which may wait for the acknowledgement.
+    /// A service, which may be waiting for the acknowledgement.
     Service(Option<oneshot::Sender<DirectOutcome>>),
 }
 
@@ -20,7 +20,7 @@ pub(super) enum Sender {
 pub(super) struct PacketIds(HashMap<u16, Sender>);
 
 impl PacketIds {
-    /// Returns the identifier under which the client gets a message of the broker: the broker's own, if it is free.
+    /// Returns the identifier under which the client gets a message from the broker: the broker's own, if it is free.
     pub(super) fn add_broker(&mut self, packet_id: u16) -> u16 {
         let known = self
             .0
@@ -49,7 +49,7 @@ impl PacketIds {
         self.0.remove(&packet_id)
     }
 
-    /// Returns a free identifier. The broker counts from 1 upwards, so the highest ones are free for longest.
+    /// Returns a free identifier. The broker counts from 1 upwards, so the highest ones stay free longest.
     fn free(&self) -> u16 {
         (1..=u16::MAX)
             .rev()

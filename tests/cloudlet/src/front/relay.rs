@@ -1,4 +1,4 @@
-//! A connection that was let in: the broker's answer, then both directions until one of them ends.
+//! An accepted connection: the broker's CONNACK, then both directions until one of them ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::mqtt::{Connack, Connect, Disconnect, FrameReader, Packet, Protocol, property, reason};
 
-/// mosquitto's limit on a packet is the protocol's.
+/// mosquitto limits packets only by the protocol's maximum.
 const MAX_FROM_BROKER: usize = 268_435_455;
 
 /// The time limit for sending queued packets when a connection has ended.
@@ -41,11 +41,11 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
         thing: connection.thing.clone(),
         peer: connection.peer,
         is_persistent: connect.is_persistent(),
-        // The silence is one and a half times as long.
+        // The limit on silence is one and a half times the keep-alive.
         keep_alive: silence.as_secs() * 2 / 3,
         session_expiry: connect.properties.u32(property::SESSION_EXPIRY_INTERVAL).unwrap_or(0),
     };
-    // The old connection is ended before the broker sees the new one, because the broker closes the old one itself.
+    // The old connection ends before the broker sees the new one, because the broker would end the old one itself.
     cloud.connections.take_over(&connection.client_id);
     let (mut broker, broker_write, session_present) = match join_broker(&cloud, connect).await {
         Ok(joined) => joined,
@@ -82,7 +82,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     let (to_broker, broker_queue) = mpsc::channel(64);
     let client_writer = tokio::spawn(writer::to_client(session.clone(), write, client_queue));
     let broker_writer = tokio::spawn(writer::to_broker(broker_write, broker_queue));
-    // Queued first, so that nothing of the broker's can come before it.
+    // Queued first, so that no packet of the broker can be sent before it.
     let sent = to_client
         .send(writer::Outgoing::Packet(Packet::Connack(connack).encode(protocol)))
         .await;
@@ -106,11 +106,11 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     };
     if let (Some(code), Protocol::V5) = (end.code, protocol) {
         let disconnect = Packet::Disconnect(Disconnect::because(code)).encode(protocol);
-        // The client may be gone; then nobody is left to tell.
+        // The client may have gone; then there is nobody to notify.
         let _ = to_client.send(writer::Outgoing::Packet(disconnect)).await;
     }
     drop((to_client, to_broker));
-    // A client that does not read must not keep its end from being told.
+    // A client that does not read must not prevent its end from being reported.
     let _ = timeout(FLUSH_TIMEOUT, async {
         tokio::join!(client_writer, broker_writer, drain(broker))
     })
@@ -124,7 +124,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     });
 }
 
-/// Carries out orders until one of them ends the connection.
+/// Executes orders until one of them ends the connection.
 async fn obey(
     session: &Session,
     orders: &mut mpsc::UnboundedReceiver<Order>,
@@ -144,8 +144,8 @@ async fn obey(
     }
 }
 
-/// Reads until the broker has closed: a Unix socket closed with something unread resets the other side, and mosquitto
-/// would not get to see the DISCONNECT before it.
+/// Reads until the broker has closed the connection. Closing a Unix socket with unread data resets the other side, and mosquitto would lose
+/// the DISCONNECT before it.
 async fn drain(mut broker: BrokerReader) {
     while broker.read().await.is_ok() {}
 }

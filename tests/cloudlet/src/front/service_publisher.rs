@@ -1,5 +1,4 @@
-//! Publishes the messages of AWS's own services (lifecycle events, shadows, jobs, the Publish API), on a connection to the broker of
-//! its own.
+//! Publishes messages of AWS's own services (lifecycle events, shadows, jobs, the Publish API), over a separate connection to the broker.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +13,9 @@ use tokio::time::sleep;
 use crate::broker;
 use crate::mqtt::{Connect, FrameReader, Packet, Properties, Protocol, Publish, QoS};
 
-/// Between two attempts to reach a broker that was killed.
+/// Interval between attempts to reach a broker that was killed.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest packet that the broker sends to a publisher.
+/// Maximum length of a packet from the broker to a publisher.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// A message of a service.
@@ -29,11 +28,11 @@ pub(crate) struct ServiceMessage {
     pub(crate) properties: Properties,
 }
 
-/// Takes messages. They are published in their order, when the broker is there.
+/// Queues messages. They are published in order, once the broker is available.
 #[derive(Debug, Clone)]
 pub(crate) struct ServicePublisher(mpsc::UnboundedSender<ServiceMessage>);
 
-/// The messages that are to be published.
+/// The messages to be published.
 pub(crate) type ServiceQueue = mpsc::UnboundedReceiver<ServiceMessage>;
 
 struct BrokerConnection {
@@ -65,7 +64,7 @@ impl ServicePublisher {
     }
 }
 
-/// Publishes messages for ever, in their order.
+/// Publishes messages in order, until the cloudlet ends.
 pub(crate) async fn publish(broker_socket: PathBuf, mut queue: ServiceQueue) {
     let mut broker = None;
     while let Some(message) = queue.recv().await {
@@ -93,7 +92,7 @@ pub(crate) async fn publish(broker_socket: PathBuf, mut queue: ServiceQueue) {
     }
 }
 
-/// Sends one packet, and waits for its answer if there is one; `None` if the broker is not there.
+/// Sends a packet, and waits for its answer if there is one; `None` if the broker is not available.
 async fn send(socket: &Path, broker: &mut Option<BrokerConnection>, packet: &[u8], has_answer: bool) -> Option<()> {
     let broker = match broker {
         Some(broker) => broker,

@@ -24,11 +24,11 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     /// `sessionIdentifier` of lifecycle events.
     pub(super) identifier: String,
-    /// `versionNumber` of lifecycle events: the client's connections, counted.
+    /// `versionNumber` of lifecycle events: the number of the client's connection.
     pub(super) version: u64,
     pub(super) silence: Duration,
     pub(super) session_expiry_limit: u32,
-    /// The session was there before the connection, with subscriptions that this connection does not know.
+    /// Whether the session existed before the connection, with subscriptions that this connection does not know.
     pub(super) is_resumed: bool,
     pub(super) state: Mutex<State>,
     pub(super) context: Context,
@@ -36,27 +36,27 @@ pub(super) struct Session {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// QoS 1 messages from the client that have had no PUBACK.
+    /// QoS 1 messages from the client that were not acknowledged yet.
     pub(super) unacknowledged: HashSet<u16>,
-    /// Topic and payload of those whose acknowledgement is to be told.
+    /// Topic and payload of messages whose acknowledgement is to be reported.
     pub(super) to_tell: HashMap<u16, (String, Bytes)>,
     /// Packet identifiers of messages to the client.
     pub(super) packet_ids: PacketIds,
     pub(super) aliases: HashMap<u16, String>,
     pub(super) subscriptions: HashSet<String>,
-    /// Each SUBSCRIBE under way.
+    /// SUBSCRIBE packets that await the broker's answer.
     pub(super) subscribing: HashMap<u16, Subscribing>,
-    /// The filters of each UNSUBSCRIBE under way.
+    /// The filters of UNSUBSCRIBE packets that await the broker's answer.
     pub(super) unsubscribing: HashMap<u16, Vec<String>>,
     pub(super) packets: u64,
     pub(super) pace: Option<Pace>,
 }
 
-/// A SUBSCRIBE that the broker has been asked for.
+/// A SUBSCRIBE that was sent to the broker.
 pub(super) struct Subscribing {
-    /// The code of each filter that the broker was not asked for.
+    /// For each filter, the code with which it was refused without asking the broker.
     pub(super) refused: Vec<Option<u8>>,
-    /// The filters that it was asked for.
+    /// The filters that were sent to the broker.
     pub(super) filters: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Session {
         self.is_resumed || self.state.lock().subscriptions.iter().any(matches)
     }
 
-    /// Tells the lifecycle event of these filters; `verb` is `subscribed` or `unsubscribed`.
+    /// Publishes the lifecycle event for these filters; `verb` is `subscribed` or `unsubscribed`.
     pub(super) fn tell_subscriptions(&self, verb: &str, filters: &[String]) {
         let lifecycle = &self.cloud.lifecycle;
         lifecycle.subscriptions(&self.connection, &self.identifier, verb, filters);

@@ -1,4 +1,4 @@
-//! Both halves of a client's connection and of the broker's, and how a client's is ended.
+//! The halves of the client's and the broker's connections, and ways to end the client's.
 
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -11,7 +11,7 @@ pub(super) type ClientReader = FrameReader<ReadHalf<TlsStream<TcpStream>>>;
 pub(super) type ClientWriter = WriteHalf<TlsStream<TcpStream>>;
 pub(super) type BrokerReader = FrameReader<OwnedReadHalf>;
 
-/// MQTT 5 clients are told; 3.1.1 clients see the connection close, and no CONNACK (paho.mqtt.rust issue 119,
+/// Refuses a client. MQTT 5 clients get a reason code; 3.1.1 clients see the connection close without CONNACK (paho.mqtt.rust issue 119,
 /// mongoose-os issue 178).
 pub(super) async fn refuse(write: &mut ClientWriter, protocol: Protocol, code: u8) {
     match protocol {
@@ -23,13 +23,13 @@ pub(super) async fn refuse(write: &mut ClientWriter, protocol: Protocol, code: u
 /// Answers a CONNECT with this code, and closes the connection.
 pub(super) async fn answer(write: &mut ClientWriter, protocol: Protocol, code: u8) {
     let connack = Packet::Connack(Connack::refused(code)).encode(protocol);
-    // A client that is gone needs no answer.
+    // A client that has gone needs no answer.
     let _ = write.write_all(&connack).await;
     close(write).await;
 }
 
 /// Ends a connection with close_notify, as AWS does.
 pub(super) async fn close(write: &mut ClientWriter) {
-    // The peer may be gone already.
+    // The peer may have gone already.
     let _ = write.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! The sending halves. Each direction has its own task, so that a full buffer on one side never stops the other.
+//! The sending halves of connections. Each direction has its own task, so that a full buffer on one side never stops the other.
 
 use std::collections::VecDeque;
 use std::future::pending;

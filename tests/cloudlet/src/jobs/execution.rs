@@ -1,4 +1,4 @@
-//! One execution of a job on one thing.
+//! The execution of a job on a thing.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Status {
     }
 }
 
-/// One execution of a job on one thing.
+/// The execution of a job on a thing.
 #[derive(Debug, Clone)]
 pub(super) struct Execution {
     pub(super) job: String,
@@ -55,7 +55,7 @@ pub(super) struct Execution {
     queued_at: u64,
     started_at: Option<u64>,
     last_updated_at: u64,
-    /// Ends with the execution.
+    /// When the execution times out altogether.
     pub(super) job_timer: Option<Instant>,
     pub(super) step_timer: Option<Instant>,
 }
@@ -77,7 +77,7 @@ impl Execution {
         }
     }
 
-    /// Sets the status, and the details if there are new ones. Each change is a new version.
+    /// Sets the status, and the details if new ones are given. Each change increments the version.
     pub(super) fn change(&mut self, status: Status, details: Option<&BTreeMap<String, String>>, now: u64) {
         if status == Status::InProgress && self.started_at.is_none() {
             self.started_at = Some(now);
@@ -93,12 +93,12 @@ impl Execution {
         }
     }
 
-    /// When the execution times out, if it does.
+    /// Returns when the execution times out, if it does.
     pub(super) fn timer(&self) -> Option<Instant> {
         self.job_timer.into_iter().chain(self.step_timer).min()
     }
 
-    /// JobExecutionSummary.
+    /// Returns JobExecutionSummary.
     pub(super) fn summary(&self) -> Value {
         let mut summary = json!({
             "jobId": self.job, "queuedAt": self.queued_at, "lastUpdatedAt": self.last_updated_at,
@@ -110,7 +110,7 @@ impl Execution {
         summary
     }
 
-    /// JobExecution.
+    /// Returns JobExecution.
     pub(super) fn json(&self, thing: &str, with_document: bool) -> Value {
         let mut execution = self.summary();
         set(&mut execution, "thingName", thing);
@@ -128,7 +128,7 @@ impl Execution {
         execution
     }
 
-    /// JobExecutionState.
+    /// Returns JobExecutionState.
     pub(super) fn state(&self) -> Value {
         json!({ "status": self.status.name(), "statusDetails": self.details, "versionNumber": self.version })
     }

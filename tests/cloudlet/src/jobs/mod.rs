@@ -1,7 +1,8 @@
-//! AWS IoT Jobs, as devices see them (developer guide, jobs-mqtt-api): a job has an execution for each of its things, which the device
-//! takes through its states.
+//! AWS IoT Jobs, from the device's side (developer guide, jobs-mqtt-api): a job has an execution for each of its things, and the device
+//! moves it through its states.
 //!
-//! `execution` is one execution and its changes, `queue` those of a thing, `store` all of them; `request` and `rejection` are the words.
+//! `execution` is an execution and its changes, `queue` the executions of a thing, `store` all jobs; `request` and `rejection` are the
+//! documents.
 
 mod execution;
 mod notification;
@@ -31,7 +32,7 @@ pub(crate) use store::{Jobs, NewJob};
 use topic::Operation;
 pub(crate) use topic::operation;
 
-/// Answers a message on a topic of the service. The client that has asked gets the answer, whether it has subscribed or not.
+/// Answers a message on a topic of the service. The answer goes to the requesting client, whether it has subscribed or not.
 pub(crate) async fn answer(request: Request) -> Vec<Reply> {
     let cloud = request.cloud.clone();
     if let Some((thing, operation)) = operation(&request.topic) {
@@ -77,26 +78,26 @@ fn carry_out(cloud: &Arc<Cloud>, thing: &str, operation: &Operation, payload: &[
     Ok(answer)
 }
 
-/// CreateJob: its things are notified.
+/// CreateJob. Notifies its things.
 pub(crate) fn create(cloud: &Cloud, job: NewJob) -> Result<(), Error> {
     publish_all(cloud, cloud.jobs.create(job)?);
     Ok(())
 }
 
-/// CancelJob: its things are notified.
+/// CancelJob. Notifies its things.
 pub(crate) fn cancel(cloud: &Cloud, job: &str, force: bool) -> Result<(), Error> {
     publish_all(cloud, cloud.jobs.cancel(job, force)?);
     Ok(())
 }
 
-/// Publishes notifications to all who have subscribed.
+/// Publishes notifications to all subscribers.
 fn publish_all(cloud: &Cloud, notifications: Vec<Notification>) {
     for notification in notifications {
         cloud.publisher.publish_json(notification.topic, &notification.payload);
     }
 }
 
-/// Has the timers of a thing's executions expire when they are due.
+/// Expires the timers of a thing's executions when they are due.
 fn watch_timer(cloud: &Arc<Cloud>, thing: &str) {
     if let Some(due) = cloud.jobs.next_timer(thing) {
         let (cloud, thing) = (cloud.clone(), thing.to_owned());

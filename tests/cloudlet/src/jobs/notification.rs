@@ -6,17 +6,17 @@ use super::execution::{Execution, Status};
 use super::queue::Queue;
 use crate::json::set;
 
-/// Executions in a list.
+/// Maximum number of executions in a list.
 const MAX_LISTED: usize = 15;
 
-/// A message to those who have subscribed to `notify` or `notify-next`.
+/// A message to the subscribers of `notify` or `notify-next`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Notification {
     pub(super) topic: String,
     pub(super) payload: Value,
 }
 
-/// The first pending execution, as far as it decides whether `notify-next` is due.
+/// The first pending execution, reduced to what decides whether `notify-next` is due.
 pub(super) type Next = Option<(String, u64, Status)>;
 
 pub(super) fn next_of(queue: &Queue) -> Next {
@@ -26,7 +26,7 @@ pub(super) fn next_of(queue: &Queue) -> Next {
         .map(|next| (next.job.clone(), next.number, next.status))
 }
 
-/// The notifications after a change; `before` is the first pending execution before it.
+/// Returns the notifications after a change; `before` is the first pending execution before it.   <notifications -> Vec<Notification>>
 pub(super) fn notifications(thing: &str, queue: &Queue, before: &Next) -> Vec<Notification> {
     let now = crate::json::unix_seconds();
     let pending = queue.pending();

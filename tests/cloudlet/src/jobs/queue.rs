@@ -12,13 +12,13 @@ impl Queue {
         self.0.push(execution);
     }
 
-    /// Those in no terminal state: in progress before queued, and then in their order.
+    /// Returns the executions that have not ended: those in progress before queued ones, each in order.
     pub(super) fn pending(&self) -> Vec<&Execution> {
         let of = |status| self.0.iter().filter(move |execution| execution.status == status);
         of(Status::InProgress).chain(of(Status::Queued)).collect()
     }
 
-    /// The latest execution of a job, or the one with this number.
+    /// Returns the latest execution of a job, or the one with this number.
     pub(super) fn find(&mut self, job: &str, number: Option<u64>) -> Result<&mut Execution, Rejection> {
         let wanted =
             |execution: &&mut Execution| execution.job == job && number.is_none_or(|number| execution.number == number);
@@ -26,7 +26,7 @@ impl Queue {
         found.ok_or_else(|| Rejection::new("ResourceNotFound", format!("There is no execution of job {job}")))
     }
 
-    /// The first pending execution.
+    /// Returns the first pending execution.   <next -> Option<&mut Execution>>
     pub(super) fn next(&mut self) -> Option<&mut Execution> {
         let next = self.pending().first().map(|next| (next.job.clone(), next.number))?;
         self.0

@@ -11,7 +11,7 @@ use crate::json::set;
 pub(crate) struct Rejection {
     code: &'static str,
     message: String,
-    /// The state of the execution, where the code tells that it is another than the device thinks.
+    /// The state of the execution, if the code means that it differs from what the device assumes.
     pub(super) execution_state: Option<Value>,
     client_token: Option<Value>,
 }
@@ -41,7 +41,7 @@ impl Rejection {
         Self { client_token, ..self }
     }
 
-    /// The document on the topic `rejected`.
+    /// Returns the document for the topic `rejected`.
     pub(super) fn payload(&self) -> Value {
         let mut document = json!({
             "code": self.code, "message": self.message, "timestamp": crate::json::unix_seconds(),

@@ -9,16 +9,16 @@ use serde_json::Value;
 use super::execution::Status;
 use super::rejection::Rejection;
 
-/// Entries of status details, and the bytes of a name and a value (API Reference, UpdateJobExecution).
+/// Maximum number of status details, and maximum lengths of a name and a value (API Reference, UpdateJobExecution).
 const MAX_DETAILS: usize = 10;
 const MAX_DETAIL_NAME: usize = 128;
 const MAX_DETAIL_VALUE: usize = 1024;
-/// Minutes of a step timer; -1 ends it.
+/// Range of a step timer in minutes; -1 ends it.
 const TIMER_RANGE: std::ops::RangeInclusive<i64> = 1..=10_080;
-/// Bytes of a client token.
+/// Maximum length of a client token.
 const MAX_TOKEN: usize = 64;
 
-/// A request: each operation uses some of its members.
+/// A request. Each operation uses some of its members.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct JobRequest {
@@ -41,7 +41,7 @@ pub(super) enum StepTimer {
 }
 
 impl JobRequest {
-    /// Reads a request. An empty payload is an empty request.
+    /// Parses a request. An empty payload is an empty request.
     pub(super) fn read(payload: &[u8]) -> Result<Self, Rejection> {
         if payload.is_empty() {
             return Ok(Self::default());
@@ -61,7 +61,7 @@ impl JobRequest {
         self.client_token.clone().map(Value::String)
     }
 
-    /// The status that a device may set.
+    /// Returns the status, if a device may set it.
     pub(super) fn status(&self) -> Result<Status, Rejection> {
         let text = self
             .status
@@ -77,7 +77,7 @@ impl JobRequest {
         }
     }
 
-    /// The status details, if the request has some.
+    /// Returns the status details, if the request has some.   <details -> Result<Option<&BTreeMap<String>
     pub(super) fn details(&self) -> Result<Option<&BTreeMap<String, String>>, Rejection> {
         let Some(details) = &self.status_details else {
             return Ok(None);

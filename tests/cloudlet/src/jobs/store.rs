@@ -14,10 +14,10 @@ use super::rejection::Rejection;
 use super::request::{JobRequest, StepTimer};
 use crate::json::set;
 
-/// An answer, and the notifications that it has led to.
+/// An answer, and the notifications that it causes.
 type Answered = Result<(Value, Vec<Notification>), Rejection>;
 
-/// A job that is to be created.
+/// A job to be created.
 #[derive(Debug, Clone)]
 pub(crate) struct NewJob {
     pub(crate) id: String,
@@ -63,7 +63,7 @@ impl Jobs {
         Ok(news)
     }
 
-    /// CancelJob: what is queued, and with `force` what is in progress, is cancelled.
+    /// CancelJob. Cancels queued executions, and with `force` those in progress as well.
     pub(crate) fn cancel(&self, job: &str, force: bool) -> Result<Vec<Notification>, Rejection> {
         let mut state = self.0.lock();
         if !state.jobs.contains_key(job) {
@@ -91,7 +91,7 @@ impl Jobs {
         Ok(news)
     }
 
-    /// The things and states of a job's executions.
+    /// Returns the things and states of a job's executions.
     pub(crate) fn statuses(&self, job: &str) -> Option<Vec<(String, Status)>> {
         let state = self.0.lock();
         state.jobs.get(job)?;
@@ -102,7 +102,7 @@ impl Jobs {
         Some(state.queues.iter().filter_map(of_thing).collect())
     }
 
-    /// DescribeJobExecution of the API: the execution in any state.
+    /// DescribeJobExecution of the API. Returns the execution in any state.
     pub(crate) fn execution(&self, thing: &str, job: &str) -> Option<Value> {
         let mut state = self.0.lock();
         let execution = state.queues.get_mut(thing)?.find(job, None).ok()?;
@@ -202,7 +202,7 @@ impl Jobs {
         Ok((answer, notifications(thing, queue, &before)))
     }
 
-    /// When the next execution of a thing times out.
+    /// Returns when the next execution of a thing times out.
     pub(super) fn next_timer(&self, thing: &str) -> Option<Instant> {
         let state = self.0.lock();
         state.queues.get(thing)?.all().filter_map(Execution::timer).min()
@@ -229,7 +229,7 @@ impl Jobs {
     }
 }
 
-/// Starts the timer that the job gives its executions.
+/// Starts the timer that the job specifies for its executions.
 fn start(execution: &mut Execution, jobs: &BTreeMap<String, NewJob>, minute: Duration) {
     let minutes = jobs.get(&execution.job).and_then(|job| job.timeout_minutes);
     execution.job_timer = minutes.map(|minutes| Instant::now() + minute * minutes);

@@ -61,7 +61,7 @@ fn an_execution_goes_through_its_states_and_no_others() {
     );
     assert_eq!(execution["statusDetails"], json!({ "step": "1" }));
     assert_eq!(ends(&news), ["notify"], "the first one is the same");
-    // What is in progress comes again, as it is.
+    // An execution in progress is returned again unchanged.
     let (again, news) = jobs
         .start_next("gw-1", &request(&json!({ "statusDetails": { "step": "2" } })), MINUTE)
         .unwrap();
@@ -118,7 +118,7 @@ fn an_execution_goes_through_its_states_and_no_others() {
         .update("gw-1", "a", &request(&json!({ "status": "FAILED" })), MINUTE)
         .unwrap_err();
     assert_eq!(state.payload()["executionState"]["status"], "SUCCEEDED");
-    // A device may refuse a job that it has not started.
+    // A device may reject a job that it has not started.
     assert_eq!(
         update(&jobs, "b", &json!({ "status": "REJECTED" })).unwrap(),
         ["notify", "notify-next"]

@@ -1,18 +1,18 @@
 //! Topics of the service (developer guide, reserved-topics).
 
-/// The operation that a message asks for.
+/// The operation that a message requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     GetPending,
     StartNext,
-    /// One job's execution, or the next one where it is `$next`.
+    /// The execution of one job, or the next one for `$next`.
     Describe(String),
     Update(String),
-    /// A topic of the service that no operation has.
+    /// A topic of the service that belongs to no operation.
     Unknown,
 }
 
-/// The thing and the operation of a request's topic.
+/// Returns the thing and the operation of a request's topic.   <operation -> Option<(String, Operation)>>
 pub(crate) fn operation(topic: &str) -> Option<(String, Operation)> {
     let rest = topic.strip_prefix("$aws/things/")?;
     let parts: Vec<&str> = rest.split('/').collect();

@@ -1,4 +1,4 @@
-//! PUBACK, PUBREC, PUBREL and PUBCOMP: one shape.
+//! PUBACK, PUBREC, PUBREL and PUBCOMP, which have the same format.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

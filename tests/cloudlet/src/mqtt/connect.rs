@@ -6,7 +6,7 @@ use super::properties::Place;
 use super::wire::{Put, Reader};
 use super::{Malformed, Properties, Protocol, QoS, property, topic};
 
-/// A client asks to connect.
+/// A request to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Connect {
     pub(crate) protocol: Protocol,
@@ -20,7 +20,7 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
-    /// The server's own connection: MQTT 5, with nothing kept.
+    /// Creates the server's own CONNECT: MQTT 5, with a clean session.
     pub(crate) fn of_server(client_id: &str) -> Self {
         Self {
             protocol: Protocol::V5,
@@ -34,7 +34,7 @@ impl Connect {
         }
     }
 
-    /// Whether it asks for a session that outlives the connection.
+    /// Whether it requests a session that outlives the connection.
     pub(crate) fn is_persistent(&self) -> bool {
         match self.protocol {
             Protocol::V311 => !self.clean_start,
@@ -43,7 +43,7 @@ impl Connect {
     }
 }
 
-/// The message that is published when the connection to the client is lost.
+/// The message that is published if the connection to the client is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Will {
     pub(crate) qos: QoS,

@@ -6,7 +6,7 @@ use super::properties::Place;
 use super::wire::Reader;
 use super::{Malformed, Properties, Protocol};
 
-/// The end of a connection: of either side in MQTT 5, of the client in 3.1.1.
+/// Ends a connection: sent by either side in MQTT 5, by the client in 3.1.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Disconnect {
     pub(crate) code: u8,

@@ -1,4 +1,4 @@
-//! Packets as they come out of a stream: the fixed header and the bytes it announces.
+//! Splits a stream into packets: the fixed header and the bytes that it announces.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Malformed;
 
-/// One packet, not looked into.
+/// A packet whose content is not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) first: u8,
@@ -27,7 +27,7 @@ pub(crate) enum FrameError {
     TooLarge(usize),
 }
 
-/// Reads packets. Cancelling a read loses nothing: what has arrived stays in the buffer.
+/// Reads packets. Cancelling a read loses nothing: received data stays in the buffer.
 #[derive(Debug)]
 pub(crate) struct FrameReader<R> {
     io: R,
@@ -36,7 +36,7 @@ pub(crate) struct FrameReader<R> {
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    /// Packets whose remaining length is above `largest` are refused before they are read.
+    /// Creates a reader that refuses packets whose remaining length is above `largest`, before reading them.
     pub(crate) fn new(io: R, largest: usize) -> Self {
         Self {
             io,
@@ -57,7 +57,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// Takes one whole packet from the front of a buffer, if there is one.
+/// Takes a complete packet from the front of a buffer, if there is one.
 pub(super) fn take_frame(buffer: &mut BytesMut, largest: usize) -> Result<Option<Frame>, FrameError> {
     let mut length = 0_usize;
     let mut header = 1;

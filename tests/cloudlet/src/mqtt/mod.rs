@@ -1,6 +1,6 @@
-//! MQTT 3.1.1 and 5 on the wire, strictly (OASIS MQTT 3.1.1 and 5.0).
+//! A strict codec for MQTT 3.1.1 and 5 (OASIS MQTT 3.1.1 and 5.0).
 //!
-//! Our own, so that a bug in the client's crate cannot hide behind the same bug here.
+//! It is independent of the client's code, so that a bug in one is not hidden by the same bug in the other.
 
 mod acknowledgement;
 mod connack;

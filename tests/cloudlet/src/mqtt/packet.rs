@@ -1,4 +1,4 @@
-//! Any packet.
+//! All packets.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -7,7 +7,7 @@ use super::{
     Acknowledgement, Connack, Connect, Disconnect, Frame, Malformed, Protocol, Publish, Suback, Subscribe, Unsubscribe,
 };
 
-/// Any packet but AUTH, which AWS IoT does not support (developer guide, mqtt).
+/// A packet. AUTH is missing, because AWS IoT does not support it (developer guide, mqtt).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Packet {
     Connect(Connect),
@@ -27,10 +27,10 @@ pub(crate) enum Packet {
 }
 
 impl Packet {
-    /// `protocol` is the connection's; CONNECT brings its own.
+    /// Decodes a frame. `protocol` is the connection's version; CONNECT contains its own.
     pub(crate) fn decode(frame: Frame, protocol: Protocol) -> Result<Self, Malformed> {
         let (kind, flags) = (frame.first >> 4, frame.first & 0x0F);
-        // 2.1.3: the flags of all others are fixed.
+        // 2.1.3: the flags of all other packets are fixed.
         let expected = if matches!(kind, 6 | 8 | 10) { 0x02 } else { 0x00 };
         if kind != 3 && flags != expected {
             return Err(Malformed("fixed header flags"));

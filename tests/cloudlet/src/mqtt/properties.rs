@@ -30,7 +30,7 @@ pub(crate) mod property {
     pub(crate) const SHARED_SUBSCRIPTION_AVAILABLE: u8 = 0x2A;
 }
 
-/// The place of a property: a packet, or the will in CONNECT.
+/// The places of a property: a packet, or the will in CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Connect,
@@ -71,7 +71,7 @@ pub(super) enum Kind {
 
 use Place::{Acknowledgement, Connack, Connect, Disconnect, Publish, Suback, Subscribe, Unsubscribe, Will};
 
-/// Every property: its identifier, type, and the places it may stand. UNSUBACK is listed as SUBACK: it has the same.
+/// All properties: identifier, type, and the places where they may occur. UNSUBACK is listed as SUBACK, because it has the same ones.
 pub(super) const TABLE: [(u8, Kind, &[Place]); 27] = [
     (property::PAYLOAD_FORMAT_INDICATOR, Kind::Flag, &[Publish, Will]),
     (property::MESSAGE_EXPIRY_INTERVAL, Kind::U32, &[Publish, Will]),
@@ -128,7 +128,7 @@ pub(super) const TABLE: [(u8, Kind, &[Place]); 27] = [
     (property::SHARED_SUBSCRIPTION_AVAILABLE, Kind::Flag, &[Connack]),
 ];
 
-/// The properties of one packet, in their order.
+/// The properties of a packet, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Properties(pub(super) Vec<(u8, Value)>);
 

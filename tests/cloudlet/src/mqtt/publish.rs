@@ -12,9 +12,9 @@ pub(crate) struct Publish {
     pub(crate) duplicate: bool,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// Empty only where a topic alias stands for it.
+    /// The topic; empty only if a topic alias is used.
     pub(crate) topic: String,
-    /// Zero exactly for QoS 0.
+    /// The packet identifier; zero for QoS 0 only.
     pub(crate) packet_id: u16,
     pub(crate) properties: Properties,
     pub(crate) payload: Bytes,

@@ -2,7 +2,7 @@
 //! SUBACK failure.
 
 pub(crate) const SUCCESS: u8 = 0x00;
-/// SUBACK's only failure in MQTT 3.1.1; the lowest failure in MQTT 5.
+/// The only failure code of SUBACK in MQTT 3.1.1, and the lowest failure code in MQTT 5.
 pub(crate) const UNSPECIFIED_ERROR: u8 = 0x80;
 pub(crate) const MALFORMED_PACKET: u8 = 0x81;
 pub(crate) const PROTOCOL_ERROR: u8 = 0x82;

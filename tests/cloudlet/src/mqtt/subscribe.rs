@@ -6,7 +6,7 @@ use super::properties::Place;
 use super::wire::{Put, Reader};
 use super::{Malformed, Properties, Protocol, QoS, topic};
 
-/// A client asks for messages.
+/// A request to subscribe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscribe {
     pub(crate) packet_id: u16,
@@ -14,12 +14,12 @@ pub(crate) struct Subscribe {
     pub(crate) filters: Vec<Filter>,
 }
 
-/// One topic filter of a SUBSCRIBE.
+/// A topic filter in a SUBSCRIBE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) filter: String,
     pub(crate) qos: QoS,
-    /// The other subscription options of MQTT 5, where they stand: no local, retain as published, retain handling.
+    /// The other subscription options of MQTT 5, unchanged: no local, retain as published, retain handling.
     pub(crate) options: u8,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Suback {
     pub(crate) codes: Vec<u8>,
 }
 
-/// A client asks for messages no longer.
+/// A request to unsubscribe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsubscribe {
     pub(crate) packet_id: u16,
@@ -45,7 +45,7 @@ pub(super) const RETAIN_HANDLING: u8 = 0x30;
 const RETAIN_HANDLING_NONE: u8 = 0x20;
 
 impl Filter {
-    /// Asks the broker to send no retained messages for this filter.
+    /// Tells the broker to send no retained messages for this filter.
     pub(crate) fn without_retained(&mut self) {
         self.options = (self.options & !RETAIN_HANDLING) | RETAIN_HANDLING_NONE;
     }

@@ -1,4 +1,4 @@
-//! The codec against arbitrary bytes, and against itself.
+//! Tests of the codec with arbitrary bytes, and of encoding with decoding.
 
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
@@ -43,7 +43,7 @@ fn properties(protocol: Protocol, place: Place) -> BoxedStrategy<Properties> {
         .collect();
     let values: Vec<_> = allowed
         .into_iter()
-        // An alias may stand for an empty topic, which the generated topics are not about.
+        // The generated topics do not include empty ones, which an alias may stand for.
         .filter(|(id, ..)| *id != property::TOPIC_ALIAS)
         .map(|(id, kind, _)| option::of(value(kind).prop_map(move |value| (id, value))))
         .collect();

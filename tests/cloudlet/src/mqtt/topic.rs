@@ -2,7 +2,7 @@
 
 use super::Malformed;
 
-/// A topic name: not empty, no wildcards.
+/// Checks a topic name, which must not be empty or contain wildcards.
 pub(super) fn name(text: String) -> Result<String, Malformed> {
     if text.is_empty() || has_wildcard(&text) {
         Err(Malformed("topic name"))
@@ -11,8 +11,7 @@ pub(super) fn name(text: String) -> Result<String, Malformed> {
     }
 }
 
-/// A topic filter: `+` and `#` are whole levels, `#` is the last one. A shared subscription's filter is looked at
-/// without its prefix.
+/// Checks a topic filter: `+` and `#` must be whole levels, and `#` the last one. The prefix of a shared subscription is ignored.
 pub(super) fn filter(text: String) -> Result<String, Malformed> {
     let levels: Vec<&str> = unshared(&text)
         .ok_or(Malformed("shared subscription"))?
@@ -29,7 +28,7 @@ pub(super) fn filter(text: String) -> Result<String, Malformed> {
     }
 }
 
-/// The filter in `$share/NAME/FILTER`, or the filter itself; `None` if it begins like a shared one and is none.
+/// Returns the filter in `$share/NAME/FILTER`, or the filter itself; `None` if the filter of a shared subscription is malformed.
 pub(crate) fn unshared(filter: &str) -> Option<&str> {
     let Some(rest) = filter.strip_prefix("$share/") else {
         return Some(filter);
@@ -38,13 +37,13 @@ pub(crate) fn unshared(filter: &str) -> Option<&str> {
     (!name.is_empty() && !has_wildcard(name) && !filter.is_empty()).then_some(filter)
 }
 
-/// Whether `+` or `#` occurs.
+/// Whether the text contains `+` or `#`.
 pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['+', '#'])
 }
 
-/// Whether a subscription with this filter, which may be a shared one, gets messages on this topic. Wildcards at the beginning do not
-/// match topics that begin with `$` (MQTT 5.0, 4.7.2).
+/// Whether a subscription with this filter, which may be a shared one, matches this topic. Wildcards at the beginning do not match topics
+/// that begin with `$` (MQTT 5.0, 4.7.2).
 pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     let filter = unshared(filter).unwrap_or(filter);
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {

@@ -1,13 +1,13 @@
 //! Types that all packets use: protocol version, quality of service, and the error for malformed packets.
 
-/// The protocol version a connection speaks; the number is CONNECT's protocol level.
+/// The protocol version of a connection; the number is CONNECT's protocol level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     V311 = 4,
     V5 = 5,
 }
 
-/// Quality of service, in the specification's words.
+/// The quality of service.
 #[allow(clippy::enum_variant_names, reason = "the specification's names")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum QoS {
@@ -27,7 +27,7 @@ impl QoS {
     }
 }
 
-/// Bytes that are not the packet they claim to be.
+/// Malformed packet, with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed packet: {0}")]
 pub(crate) struct Malformed(pub(crate) &'static str);

@@ -7,7 +7,7 @@ use super::Malformed;
 /// The largest variable byte integer.
 pub(super) const MAX_VARINT: u32 = 268_435_455;
 
-/// Takes a packet's body apart; never reads past its end.
+/// Reads the body of a packet; never reads past its end.
 #[derive(Debug)]
 pub(super) struct Reader(Bytes);
 
@@ -44,7 +44,7 @@ impl Reader {
         self.0.try_get_u32().map_err(|_| Malformed("cut short"))
     }
 
-    /// A packet identifier, which is never zero.
+    /// Reads a packet identifier, which is never zero.
     pub(super) fn packet_id(&mut self) -> Result<u16, Malformed> {
         match self.u16()? {
             0 => Err(Malformed("packet identifier 0")),
@@ -92,7 +92,8 @@ impl Reader {
     }
 }
 
-/// Builds a packet's body. Strings and binaries longer than 65535 bytes do not occur: they came in with a u16.
+/// Builds the body of a packet. Strings and binary data are at most 65535 bytes long, because they were received with a length of two
+/// bytes.
 pub(super) trait Put: BufMut {
     fn put_binary(&mut self, bytes: &[u8]) {
         let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);

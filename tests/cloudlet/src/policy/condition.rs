@@ -13,11 +13,11 @@ use super::Context;
 use super::one_or_many::one_or_many;
 use super::pattern::Pattern;
 
-/// All of a statement's conditions; each of them must hold.
+/// All conditions of a statement, each of which must be met.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conditions(Vec<Condition>);
 
-/// One operator with one key: `"StringEquals": {"iot:ClientId": [...]}`.
+/// An operator with a key: `"StringEquals": {"iot:ClientId": [...]}`.
 #[derive(Debug, Clone)]
 struct Condition {
     operator: Operator,
@@ -33,7 +33,7 @@ struct Operator {
     if_exists: bool,
 }
 
-/// The set operator: how many values of the request must match.
+/// The set operator, which says how many of the request's values must match.
 #[derive(Debug, Clone, Copy)]
 enum Set {
     ForAllValues,
@@ -44,7 +44,7 @@ enum Set {
 enum Test {
     Equals,
     EqualsIgnoreCase,
-    /// With `*` and `?`; of ARNs, too: ArnEquals and ArnLike behave identically.
+    /// Compares with `*` and `?`. ArnEquals and ArnLike behave identically for ARNs.
     Like,
     Bool,
     Null,
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Conditions {
         #[derive(Deserialize)]
         struct Values(#[serde(deserialize_with = "one_or_many")] Vec<Scalar>);
 
-        /// JSON's true and numbers stand for their text.
+        /// JSON booleans and numbers are compared as their text.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Scalar {
@@ -162,11 +162,11 @@ impl Condition {
         } = self.operator;
         let found = context.values(&self.key);
         if let Test::Null = test {
-            // "true": the key must not be there.
+            // "true": the key must be missing.
             return self.values.iter().any(|value| (value == "true") == found.is_none());
         }
         let Some(found) = found.filter(|found| !found.is_empty()) else {
-            // Without the key ForAllValues holds, ForAnyValue does not; alone only a negated operator does.
+            // If the key is missing, ForAllValues is true and ForAnyValue is false; without a set operator only negated operators are true.
             return if_exists
                 || match set {
                     Some(Set::ForAllValues) => true,
@@ -186,9 +186,9 @@ impl Condition {
 }
 
 impl Test {
-    /// Whether this can be asked at all of what stands in the policy.
+    /// Whether the operator accepts this value from a policy.
     fn takes(self, wanted: &str) -> bool {
-        // A variable is resolved later, with the request.
+        // A variable is resolved later, when a request is evaluated.
         wanted.contains("${")
             || match self {
                 Self::Equals | Self::EqualsIgnoreCase | Self::Like => true,
@@ -235,7 +235,7 @@ impl Comparison {
     }
 }
 
-/// `203.0.113.0/24`, or an address alone.
+/// Parses `203.0.113.0/24`, or a single address.
 fn network(text: &str) -> Option<(IpAddr, u32)> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address.parse::<IpAddr>().ok()?, Some(bits.parse::<u32>().ok()?)),
@@ -246,7 +246,7 @@ fn network(text: &str) -> Option<(IpAddr, u32)> {
     (bits <= width).then_some((address, bits))
 }
 
-/// The network part of an address; of two families never the same.
+/// Returns the network part of an address. It is never the same for addresses of different families.
 fn masked(address: IpAddr, bits: u32) -> (bool, u128) {
     let (number, width) = match address {
         IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
@@ -256,7 +256,7 @@ fn masked(address: IpAddr, bits: u32) -> (bool, u128) {
     (address.is_ipv4(), number.checked_shr(host_bits).unwrap_or(0))
 }
 
-/// W3C dates as IAM takes them, or seconds since 1970.
+/// Parses W3C dates in the form that IAM accepts, or seconds since 1970.
 fn date(text: &str) -> Option<OffsetDateTime> {
     let whole_day = || OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339).ok();
     let seconds = || OffsetDateTime::from_unix_timestamp(text.parse().ok()?).ok();

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::account::Thing;
 use crate::x509::{Names, ParsedCertificate};
 
-/// The values of policy variables. A variable without a value stays as written, and so matches nothing.
+/// The values of policy variables. A variable without a value stays unchanged, and so matches nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     client_id: Option<String>,
@@ -23,19 +23,19 @@ pub(crate) struct Context {
 /// The connect attributes that a CONNECT requests (developer guide, mqtt-persistent-sessions, "Connect attributes").
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectAttributes {
-    /// A session that outlives the connection.
+    /// Whether the session outlives the connection.
     pub(crate) persistent: bool,
     /// The ARN of the will's topic.
     pub(crate) will_topic: Option<String>,
 }
 
-/// Certificate attributes that contain arrays are limited to five items (cert-policy-variables).
+/// Maximum number of items in certificate attributes that contain arrays (cert-policy-variables).
 const MAX_ITEMS: usize = 5;
-/// Longer certificate attributes are not replaced (cert-policy-variables).
+/// Maximum length of certificate attributes that are replaced (cert-policy-variables).
 const MAX_CHARACTERS: usize = 1024;
 
 impl Context {
-    /// The variables of a connection.
+    /// Creates the variables of a connection.
     pub(crate) fn of_connection(
         certificate: &ParsedCertificate,
         client_id: &str,
@@ -49,7 +49,7 @@ impl Context {
         }
     }
 
-    /// The variables of a request that is no MQTT connection: it has no client ID and hence no thing.
+    /// Creates the variables of a request that is not an MQTT connection. It has no client ID and therefore no thing.
     pub(crate) fn of_request(certificate: &ParsedCertificate, source_ip: IpAddr) -> Self {
         Self {
             client_id: None,
@@ -62,7 +62,7 @@ impl Context {
         }
     }
 
-    /// The same for the CONNECT itself, whose attributes are no concern of what follows it.
+    /// Adds the attributes of CONNECT, which do not apply to later requests.
     pub(crate) fn connecting(&self, attributes: ConnectAttributes) -> Self {
         Self {
             connect: Some(attributes),
@@ -70,21 +70,21 @@ impl Context {
         }
     }
 
-    /// The thing this connection speaks for.
+    /// Returns the thing that the connection belongs to.
     pub(crate) fn thing_name(&self) -> Option<&str> {
         self.thing.as_ref().map(|thing| thing.name.as_str())
     }
 
     /// Returns the value of a policy variable.
     pub(super) fn resolve(&self, variable: &str) -> Option<String> {
-        // A list has no one value to put in its place.
+        // A list has no single value that could replace the variable.
         if variable.ends_with(".List") {
             return None;
         }
         self.values(variable)?.into_iter().next()
     }
 
-    /// Every value of a condition key; none if the request has no such key.
+    /// Returns all values of a condition key; `None` if the request has no such key.
     pub(super) fn values(&self, key: &str) -> Option<Vec<String>> {
         const THING_ATTRIBUTE: &str = "iot:Connection.Thing.Attributes[";
         let one = |value: &str| vec![value.to_owned()];
@@ -92,7 +92,7 @@ impl Context {
             "iot:ClientId" => self.client_id.as_deref().map(one),
             "aws:SourceIp" => Some(vec![self.source_ip.to_string()]),
             "aws:CurrentTime" => OffsetDateTime::now_utc().format(&Rfc3339).ok().map(|now| vec![now]),
-            // The older name is in the guide's examples still (pub-sub-policy).
+            // The guide's examples still contain the older name (pub-sub-policy).
             "iot:Connection.Thing.ThingName" | "iot:Thing.ThingName" => self.thing_name().map(one),
             "iot:Connection.Thing.ThingTypeName" => self.thing.as_ref()?.thing_type.as_deref().map(one),
             "iot:Connection.Thing.IsAttached" => {
@@ -170,8 +170,8 @@ impl Context {
     }
 }
 
-/// `CommonName` is the first value, `CommonName.1` the second, `CommonName.List` all of them. What holds a wildcard is
-/// not replaced (cert-policy-variables, "limitations").
+/// Returns values of an attribute: `CommonName` is the first value, `CommonName.1` the second, `CommonName.List` all of them. Values that
+/// contain a wildcard are not replaced (cert-policy-variables, "limitations").
 fn certificate_attribute(names: &Names, key: &str) -> Option<Vec<String>> {
     let usable = |value: &&str| !value.contains(['*', '?']) && value.chars().count() <= MAX_CHARACTERS;
     let of = |wanted: &str| {

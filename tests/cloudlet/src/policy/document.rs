@@ -1,4 +1,4 @@
-//! The policy language, as far as AWS IoT's X.509 policies use it. What is not evaluated is refused, not ignored.
+//! The part of the policy language that AWS IoT's X.509 policies use. Everything else is refused, not ignored.
 
 use serde::Deserialize;
 

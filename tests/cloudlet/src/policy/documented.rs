@@ -1,11 +1,11 @@
-//! The examples of the developer guide, and what they are said to do.
+//! The examples of the developer guide, with their documented effects.
 
 use serde_json::{Value, json};
 
 use super::{ConnectAttributes, Context, Policy, Request, evaluate};
 use crate::account::Thing;
 
-/// Asks one policy; the resource without `arn:aws:iot:us-east-1:123456789012:`.
+/// Evaluates one policy. `arn:aws:iot:us-east-1:123456789012:` is left out of the resource.
 fn allows(statements: &Value, context: &Context, action: &str, resource: &str) -> bool {
     let document = json!({ "Version": "2012-10-17", "Statement": statements });
     let policy = Policy::new("p", &document.to_string()).unwrap();
@@ -31,8 +31,8 @@ fn on(effect: &str, operator: &str, key: &str, values: Value) -> Value {
 
 const THING: &str = "${iot:Connection.Thing.ThingName}";
 
-/// connect-policy, "MQTT persistent sessions policy examples": for each policy, whether a CONNECT is let in that asks
-/// for nothing, for a persistent session, for a will, and for both.
+/// connect-policy, "MQTT persistent sessions policy examples": for each policy, whether a CONNECT is accepted that asks for nothing, a
+/// persistent session, a will, and both.
 #[test]
 fn connect_attributes() {
     let attributes = |operator: &str, values: Value| on("Allow", operator, "iot:ConnectAttributes", values);
@@ -203,7 +203,7 @@ fn topics_and_things() {
             vec![
                 ("iot:Publish", "topic/gateway/a", true),
                 ("iot:Publish", "topic/pune/a", true),
-                // A variable that does not resolve stays as it is written, and what is written is not matched by it.
+                // A variable that cannot be resolved stays unchanged, and the unchanged text does not match.
                 ("iot:Publish", "topic//a", false),
                 ("iot:Publish", "topic/x/a", false),
             ],
@@ -236,7 +236,7 @@ fn topics_and_things() {
     }
 }
 
-/// cert-policy-variables, with its limitations.
+/// cert-policy-variables, including its limitations.
 #[test]
 fn certificate_attributes() {
     let organization = |values: Value| {
@@ -370,7 +370,7 @@ fn operators() {
     }
 }
 
-/// An explicit deny wins, and an unresolved variable in it denies nothing (thing-policy-variables: not replaced).
+/// An explicit deny takes precedence, and a deny with an unresolved variable has no effect (thing-policy-variables: not replaced).
 #[test]
 fn an_unresolved_variable_matches_nothing() {
     let statements = json!([

@@ -1,4 +1,4 @@
-//! Default deny; an explicit deny wins (developer guide, iot-policies).
+//! Evaluates policies: the default is deny, and an explicit deny takes precedence (developer guide, iot-policies).
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use super::{Context, Policy};
 /// A request for permission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    /// The action, for example `iot:Publish`.
+    /// The action, such as `iot:Publish`.
     pub(crate) action: &'a str,
     /// The resource's ARN.
     pub(crate) resource: &'a str,
 }
 
-/// The answer, and the statement it rests on.
+/// The decision, and the statement that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// Whether the request may go on.
+    /// Whether the request is allowed.
     pub allowed: bool,
-    /// The action, for example `iot:Publish`.
+    /// The action, such as `iot:Publish`.
     pub action: String,
     /// The resource's ARN.
     pub resource: String,
-    /// The statement that decided; none if nothing matched, which denies.
+    /// The statement that decided; `None` if no statement matched, which means deny.
     pub statement: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Decides over all policies attached to a certificate at once.
+/// Evaluates all policies attached to a certificate together.
 pub(crate) fn evaluate(policies: &[&Policy], request: Request<'_>, context: &Context) -> Decision {
     let mut decision = Decision {
         allowed: false,

@@ -1,4 +1,4 @@
-//! AWS IoT policies: documents, parsed strictly, and the decision over one request.
+//! AWS IoT policies: strict parsing of documents, and evaluation of requests.
 
 mod condition;
 mod context;

@@ -1,14 +1,14 @@
-//! A policy as AWS stores it: a document under a name.
+//! A policy as AWS stores it: a named document.
 
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use crate::{Error, sha256};
 
-/// The longest policy document (quotas: 2048 characters, white space not counted).
+/// Maximum length of a policy document (quotas: 2048 characters, not counting white space).
 const MAX_DOCUMENT_CHARACTERS: usize = 2048;
 
-/// A named policy. Its document has been parsed once, so evaluating it cannot fail.
+/// A named policy. Its document has been parsed already, so evaluating it cannot fail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Policy {
@@ -17,7 +17,7 @@ pub struct Policy {
     pub(super) document: Document,
 }
 
-/// A policy as it stands in the account's file.
+/// A policy in the account's file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     name: String,
@@ -25,7 +25,7 @@ struct Stored {
 }
 
 impl Policy {
-    /// A policy with a name of its own.
+    /// Creates a policy with a name.
     pub fn new(name: impl Into<String>, document: &str) -> Result<Self, Error> {
         if document.chars().filter(|c| !c.is_whitespace()).count() > MAX_DOCUMENT_CHARACTERS {
             return Err(Error::Policy(format!(
@@ -39,18 +39,18 @@ impl Policy {
         })
     }
 
-    /// A policy named by a hash of its document, as provisioning templates name policies that have no PolicyName:
-    /// equal documents share one policy (developer guide, provision-template).
+    /// Creates a policy named by a hash of its document, as provisioning templates do for policies without PolicyName: equal documents
+    /// share one policy (developer guide, provision-template).
     pub fn named_by_document(document: &str) -> Result<Self, Error> {
         Self::new(sha256::hex(document.as_bytes()), document)
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its document, as it was given.
+    /// Returns its document, unchanged.
     pub fn document(&self) -> &str {
         &self.text
     }

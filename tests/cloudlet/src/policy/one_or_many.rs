@@ -1,8 +1,8 @@
-//! A list in JSON that may be written as its only element.
+//! A JSON list that may be written as its only element.
 
 use serde::Deserialize;
 
-/// The policy language writes a list of one as the one.
+/// Deserializes a list; the policy language writes a list with one element as that element.
 pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,

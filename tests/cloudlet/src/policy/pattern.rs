@@ -1,6 +1,6 @@
-//! The `*` and `?` of actions and resources.
+//! Patterns with `*` and `?`, for actions and resources.
 //!
-//! `*` crosses topic levels; MQTT's `+` and `#` are literal text (developer guide, pub-sub-policy).
+//! `*` matches across topic levels; MQTT's `+` and `#` are literal text (developer guide, pub-sub-policy).
 
 use super::Context;
 
@@ -11,17 +11,17 @@ enum Token {
     One,
 }
 
-/// A pattern whose variables have been resolved. What a variable resolved to is literal, whatever it contains.
+/// A pattern whose variables have been resolved. Values of variables are literal, whatever they contain.
 #[derive(Debug)]
 pub(super) struct Pattern(Vec<Token>);
 
 impl Pattern {
-    /// A pattern without variables, as actions are.
+    /// Creates a pattern without variables, for actions.
     pub(super) fn plain(text: &str) -> Self {
         Self(text.chars().map(wildcard).collect())
     }
 
-    /// A pattern with variables; `${*}`, `${?}` and `${$}` are the characters themselves (IAM, policy variables).
+    /// Creates a pattern from text with variables; `${*}`, `${?}` and `${$}` are the literal characters (IAM, policy variables).
     pub(super) fn resolved(text: &str, context: &Context) -> Self {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
@@ -42,7 +42,7 @@ impl Pattern {
         Self(tokens)
     }
 
-    /// The text it matches, where it is compared as it is: wildcards are literal.
+    /// Returns the resolved text for literal comparisons, in which wildcards have no meaning.
     pub(super) fn literally(text: &str, context: &Context) -> String {
         let tokens = Self::resolved(text, context).0.into_iter();
         let characters = tokens.map(|token| match token {
@@ -53,7 +53,7 @@ impl Pattern {
         characters.collect()
     }
 
-    /// Greedy with one point to come back to: linear in practice, and never exponential.
+    /// Matches greedily with a single backtracking point: linear in practice, and never exponential.
     pub(super) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut token, mut at) = (0, 0);

@@ -1,22 +1,22 @@
-//! The two policies of the AWS articles gatepost follows.
+//! The two policies of the AWS articles that gatepost follows.
 
 use serde_json::json;
 
 use super::Policy;
 
-/// The variable both policies hang on.
+/// The variable in both policies.
 const THING: &str = "${iot:Connection.Thing.ThingName}";
 
 impl Policy {
-    /// The policy in the main template of the re:Post JITP article: a client may connect as its thing, and use the
-    /// topics under its thing's name. Nothing else: no shadow, no retained publish, no credentials.
+    /// Creates the policy in the main template of the re:Post JITP article: a client may connect as its thing, and use the topics below its
+    /// thing's name. It allows nothing else: no shadow, no retained publish, no credentials.
     #[allow(clippy::expect_used, reason = "the document is a constant, parsed by every test")]
     pub fn seed_strict() -> Self {
         let document = document(&seed_statements("arn:aws:iot:*:*"));
         Self::named_by_document(&document).expect("a valid document")
     }
 
-    /// The same with `iot:AssumeRoleWithCertificate` on every role alias, as the credentials provider needs it.
+    /// Creates the same policy with `iot:AssumeRoleWithCertificate` for all role aliases, as the credentials provider requires.
     #[allow(
         clippy::expect_used,
         reason = "account and Region are strings inside a JSON string, escaped by serde_json"

@@ -1,5 +1,5 @@
-//! The values in a template: text, references to parameters, and functions (developer guide, provision-template, "Template
-//! intrinsic functions").
+//! Values in a template: text, references to parameters, and functions (developer guide, provision-template, "Template intrinsic
+//! functions").
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::Error;
 /// The mappings of a template: table, row, column.
 pub(super) type Mappings = BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>;
 
-/// The names that expressions can use.
+/// The names that expressions can refer to.
 pub(super) struct Scope<'a> {
-    /// The parameters' values.
+    /// The values of parameters.
     pub(super) values: BTreeMap<&'a str, &'a str>,
     pub(super) mappings: &'a Mappings,
 }
@@ -24,7 +24,7 @@ pub(super) struct Scope<'a> {
 pub(super) struct Expression(Value);
 
 impl Expression {
-    /// The text it comes to. An object that is no function is a policy document written as JSON.
+    /// Evaluates it to text. An object that is not a function is a policy document in JSON.
     pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Result<String, Error> {
         match evaluate(&self.0, scope)? {
             Value::String(text) => Ok(text),
@@ -33,12 +33,12 @@ impl Expression {
         }
     }
 
-    /// The JSON it comes to.
+    /// Evaluates it to JSON.
     pub(super) fn evaluate_json(&self, scope: &Scope<'_>) -> Result<Value, Error> {
         evaluate(&self.0, scope)
     }
 
-    /// Adds the names of the parameters that are referred to.
+    /// Adds the names of all parameters that it refers to.
     pub(super) fn collect_references<'a>(&'a self, found: &mut Vec<&'a str>) {
         collect_references(&self.0, found);
     }
@@ -70,7 +70,7 @@ fn evaluate(value: &Value, scope: &Scope<'_>) -> Result<Value, Error> {
     }
 }
 
-/// The function that an object calls, and its argument.
+/// Returns the function that an object calls, and its argument.
 fn function_of(object: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut members = object.iter();
     let is_function = |name: &str| name == "Ref" || name.starts_with("Fn::") || name.starts_with("FN::");
@@ -83,7 +83,7 @@ fn function_of(object: &Map<String, Value>) -> Option<(&str, &Value)> {
 fn call(name: &str, argument: &Value, scope: &Scope<'_>) -> Result<Value, Error> {
     let malformed = || Error::Template(format!("{name} has other arguments: {argument}"));
     let evaluated = match name {
-        // The names in its text are its own affair.
+        // Names in its text may be its own, so they are not checked.
         "Fn::Sub" => return substitute(argument, scope).map(Value::String),
         _ => evaluate(argument, scope)?,
     };
@@ -121,7 +121,7 @@ fn call(name: &str, argument: &Value, scope: &Scope<'_>) -> Result<Value, Error>
     }
 }
 
-/// `"text ${Name}"`, or the same with names of its own: `["text ${Name}", {"Name": value}]`. `${!x}` stands for `${x}`.
+/// Substitutes `"text ${Name}"`, or the same with names of its own: `["text ${Name}", {"Name": value}]`. `${!x}` means `${x}`.
 fn substitute(argument: &Value, scope: &Scope<'_>) -> Result<String, Error> {
     let malformed = || Error::Template(format!("Fn::Sub has other arguments: {argument}"));
     let none = Map::new();

@@ -1,5 +1,5 @@
-//! Provisioning: a template makes a thing with a policy of a certificate, when a device shows one for the first time
-//! (just-in-time provisioning) or when RegisterThing is called.
+//! Provisioning: creates a thing and a policy for a certificate from a template, when a device connects for the first time (just-in-time
+//! provisioning) or RegisterThing is called.
 
 mod expression;
 mod overrides;
@@ -17,8 +17,8 @@ use crate::events::{Event, Events, JitpStep};
 use crate::x509::ParsedCertificate;
 pub(crate) use registration::register;
 
-/// The parameters JITP passes to a template: seven subject attributes and the certificate's ID. Those that the
-/// subject does not have are missing, which fails a template that declares them (developer guide, jit-provisioning).
+/// Returns the parameters that JITP passes to a template: seven subject attributes and the certificate's ID. Attributes that the subject
+/// lacks are missing, so a template that declares them fails (developer guide, jit-provisioning).
 fn parameters(certificate: &ParsedCertificate) -> BTreeMap<String, String> {
     certificate
         .template_attributes()
@@ -30,8 +30,8 @@ fn parameters(certificate: &ParsedCertificate) -> BTreeMap<String, String> {
         })
 }
 
-/// Provisions a certificate that is PENDING_ACTIVATION. Where a step fails the certificate stays pending, and an event
-/// says why, as CloudTrail would.
+/// Provisions a certificate that is PENDING_ACTIVATION. If a step fails, the certificate stays pending, and an event contains the reason,
+/// as CloudTrail would.
 pub(crate) fn provision(
     account: &SharedAccount,
     events: &Events,
@@ -48,7 +48,7 @@ pub(crate) fn provision(
         let plan = plan.template.plan(&parameters(certificate))?;
         register(account, &plan)
     });
-    // Reported when the change is visible to all, because an observer may read the account.
+    // Reported once the change is visible to all, because an observer may read the account.
     let steps = result.map_or_else(
         |error| {
             let reason = error.to_string();

@@ -1,4 +1,4 @@
-//! OverrideSettings: what a template does to what exists already (developer guide, provision-template).
+//! OverrideSettings: how a template changes existing resources (developer guide, provision-template).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,7 @@ use serde::Deserialize;
 use crate::Error;
 use crate::account::{Refusal, RefusalKind};
 
-/// The override setting: how a template changes a property of an existing resource. The guide documents no default; here it is
-/// REPLACE.
+/// How a template changes a property of an existing resource. The guide documents no default; here it is REPLACE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Override {
@@ -62,7 +61,7 @@ impl Override {
         }
     }
 
-    /// The same for what cannot be merged.
+    /// Does the same for properties that cannot be merged.
     pub(super) fn choose<T: Clone + PartialEq>(self, what: &str, known: &T, planned: &T) -> Result<T, Error> {
         match self {
             Self::DoNothing => Ok(known.clone()),

@@ -10,12 +10,12 @@ use super::template::Template;
 use crate::Error;
 use crate::account::CertificateStatus;
 
-/// The resources that must exist in the end, each by its logical name.
+/// The resources that must exist in the end, each with its logical name.
 pub(crate) struct Plan {
     pub(super) thing: Option<(String, PlannedThing)>,
     pub(super) policies: Vec<(String, PlannedPolicy)>,
     pub(super) certificate: (String, PlannedCertificate),
-    /// Sent to the device by fleet provisioning.
+    /// The configuration that fleet provisioning sends to the device.
     pub(crate) device_configuration: Value,
 }
 
@@ -40,21 +40,21 @@ pub(super) struct PlannedCertificate {
 }
 
 pub(super) enum CertificateSource {
-    /// It is registered.
+    /// It is registered already.
     Id(String),
-    /// It is registered now, if it is not yet.
+    /// It is registered now, unless it is registered already.
     Pem(String),
 }
 
 impl Plan {
-    /// The thing that the template makes.
+    /// Returns the thing that the template creates.
     pub(crate) fn thing_name(&self) -> Option<&str> {
         self.thing.as_ref().map(|(_, thing)| thing.name.as_str())
     }
 }
 
 impl Template {
-    /// Fills in the parameters. Every declared one must be given, or have a default.
+    /// Replaces the parameters by their values. Every declared parameter must be given or have a default.
     pub(crate) fn plan(&self, given: &BTreeMap<String, String>) -> Result<Plan, Error> {
         let mut values = BTreeMap::new();
         for (name, parameter) in &self.parameters {

@@ -1,4 +1,4 @@
-//! A plan, carried out.
+//! Executes a plan.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use crate::account::{Account, CertificateId, CertificateStatus, Thing};
 use crate::events::JitpStep;
 use crate::policy::Policy;
 
-/// The steps of a registration and the resources that they created or changed.
+/// The steps of a registration, and the resources that they created or changed.
 pub(crate) struct Registered {
     pub(crate) steps: Vec<JitpStep>,
-    /// The resources by their logical names.
+    /// The ARNs of the resources by logical name.
     pub(crate) arns: BTreeMap<String, String>,
     pub(crate) certificate: CertificateId,
 }
 
-/// Carries out a plan in the documented order (developer guide, jit-provisioning): thing, policy, policy to
-/// certificate, certificate to thing, certificate status.
+/// Executes a plan in the documented order (developer guide, jit-provisioning): thing, policy, policy to certificate, certificate to thing,
+/// certificate status.
 pub(crate) fn register(account: &mut Account, plan: &Plan) -> Result<Registered, Error> {
     let (logical, planned) = &plan.certificate;
     let id = find_certificate(account, planned)?;
@@ -77,7 +77,7 @@ fn find_certificate(account: &mut Account, planned: &PlannedCertificate) -> Resu
     }
 }
 
-/// The status the certificate is to have. One that was registered a moment ago has none of its own yet.
+/// Returns the new status of the certificate. One that has just been registered has no status of its own yet.
 fn status(account: &Account, id: &CertificateId, planned: &PlannedCertificate) -> Result<CertificateStatus, Error> {
     match account.certificate(id).map(|certificate| certificate.status) {
         None | Some(CertificateStatus::PendingActivation) => Ok(planned.status),

@@ -10,22 +10,22 @@ use super::expression::{Expression, Mappings};
 use super::overrides::{CertificateOverrides, ThingOverrides};
 use crate::Error;
 
-/// A provisioning template: what to make of a certificate. Checked when it is made, so only its parameters can fail.
+/// A provisioning template. It was checked when it was created, so only its parameters can cause a failure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template {
     text: String,
     pub(super) parameters: BTreeMap<String, Parameter>,
-    /// The resources by their logical names.
+    /// Things by logical name.
     pub(super) things: BTreeMap<String, (ThingProperties, ThingOverrides)>,
     pub(super) certificates: BTreeMap<String, (CertificateProperties, CertificateOverrides)>,
     pub(super) policies: BTreeMap<String, PolicyProperties>,
     pub(super) mappings: Mappings,
-    /// Sent to a device by fleet provisioning, and by nothing else.
+    /// The configuration that fleet provisioning, and nothing else, sends to the device.
     pub(super) device_configuration: BTreeMap<String, Expression>,
 }
 
-/// A template's own limit: it is at most 10240 characters long (API reference, RegisterThing).
+/// Maximum length of a template: 10240 characters (API reference, RegisterThing).
 const MAX_CHARACTERS: usize = 10_240;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,7 +84,7 @@ pub(super) struct PolicyProperties {
 }
 
 impl Template {
-    /// Parses a template body; `templateBody` of a CA's registrationConfig, or of CreateProvisioningTemplate.
+    /// Parses a template body: the `templateBody` of a CA's registrationConfig, or of CreateProvisioningTemplate.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.chars().count() > MAX_CHARACTERS {
             return Err(Error::Template(format!("longer than {MAX_CHARACTERS} characters")));
@@ -197,8 +197,8 @@ impl Template {
             .chain(configuration)
     }
 
-    /// The template of the re:Post article "How do I use JITP with AWS IoT Core": the thing named by the common name,
-    /// the certificate ACTIVE, and this policy.
+    /// Creates the template of the re:Post article "How do I use JITP with AWS IoT Core": the common name is the thing name, the
+    /// certificate becomes ACTIVE, and the policy is this one.
     #[allow(
         clippy::expect_used,
         reason = "the body is built here, the document escaped by serde_json"
@@ -226,7 +226,7 @@ impl Template {
         Self::parse(&body.to_string()).expect("a valid template")
     }
 
-    /// The body, as it was given.
+    /// Returns the body, unchanged.
     pub fn body(&self) -> &str {
         &self.text
     }

@@ -1,8 +1,8 @@
-//! The difference between what is desired and what is reported.
+//! The difference between the desired and the reported state.
 
 use serde_json::{Map, Value};
 
-/// The members of `desired` that `reported` lacks or has otherwise, and their metadata.
+/// Returns the members of `desired` that are missing or different in `reported`, and their metadata.
 pub(super) fn delta(
     desired: &Map<String, Value>,
     metadata: &Map<String, Value>,

@@ -14,7 +14,7 @@ pub(super) struct Document {
     pub(super) version: u64,
 }
 
-/// One of its sections, and when each of its values was set.
+/// A section of the document, with the time at which each value was set.
 #[derive(Debug, Clone, Default)]
 struct Part {
     state: Map<String, Value>,
@@ -22,7 +22,7 @@ struct Part {
 }
 
 impl Document {
-    /// The empty document in the place of one that was deleted at this version.
+    /// Creates an empty document in place of one that was deleted at this version.
     pub(super) fn after_deletion(version: u64) -> Self {
         Self {
             version,
@@ -30,7 +30,7 @@ impl Document {
         }
     }
 
-    /// The document after a change.
+    /// Returns the document after a change.
     pub(super) fn changed(&self, change: &State, now: u64) -> Self {
         Self {
             desired: changed(self.desired.as_ref(), change.desired.as_ref(), now),
@@ -39,7 +39,7 @@ impl Document {
         }
     }
 
-    /// State and metadata of what is desired and not reported, if there is a difference.
+    /// Returns state and metadata of the difference between desired and reported, if there is one.
     pub(super) fn delta(&self) -> Option<(Value, Value)> {
         let desired = self.desired.as_ref()?;
         let nothing = Map::new();
@@ -48,7 +48,7 @@ impl Document {
         (!state.is_empty()).then_some((Value::Object(state), Value::Object(metadata)))
     }
 
-    /// State and metadata, as in `previous` and `current` of the topic `documents`.
+    /// Returns state and metadata, as in `previous` and `current` of the topic `documents`.
     pub(super) fn json(&self) -> Value {
         let parts = [("desired", &self.desired), ("reported", &self.reported)];
         let parts = parts

@@ -7,6 +7,6 @@ use serde_json::Value;
 pub(crate) struct Done {
     /// The answer to the request.
     pub(crate) accepted: Value,
-    /// Messages to all who follow the shadow: the end of each topic, and its payload.
+    /// Messages to the subscribers of the shadow: the end of each topic, and its payload.
     pub(crate) news: Vec<(&'static str, Value)>,
 }

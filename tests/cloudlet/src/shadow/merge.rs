@@ -1,8 +1,8 @@
-//! Merges a request into a section: objects member by member, null removes, everything else replaces.
+//! Merges a request into a section: objects are merged member by member, null removes, everything else replaces.
 
 use serde_json::{Map, Value, json};
 
-/// Merges `change` into `section`, and notes the time of each changed value in `metadata`.
+/// Merges `change` into `section`, and records the time of each changed value in `metadata`.
 pub(super) fn merge(
     section: &mut Map<String, Value>,
     metadata: &mut Map<String, Value>,
@@ -22,7 +22,7 @@ pub(super) fn merge(
                     false => take_object(metadata, name),
                 };
                 merge(&mut known, &mut known_metadata, change, now);
-                // An object that has no members left is removed.
+                // An object without members is removed.
                 if !known.is_empty() {
                     section.insert(name.clone(), Value::Object(known));
                     metadata.insert(name.clone(), Value::Object(known_metadata));
@@ -39,7 +39,7 @@ pub(super) fn merge(
     }
 }
 
-/// The metadata of a section that a request has set, for its answer.
+/// Returns the metadata of a section in a request, for its answer.
 pub(super) fn metadata_of(value: &Value, now: u64) -> Value {
     match value {
         Value::Object(object) => {

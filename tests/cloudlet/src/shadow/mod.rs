@@ -1,7 +1,7 @@
-//! The Device Shadow service (developer guide, iot-device-shadows): documents that devices and others read and change over MQTT and by the
+//! The Device Shadow service (developer guide, iot-device-shadows): documents that devices and others read and change over MQTT and the
 //! data plane's API.
 //!
-//! `document` is what a shadow holds, and what each change makes of it; `merge` and `delta` are its arithmetic, `request` checks what came.
+//! `document` is the content of a shadow and its changes; `merge` and `delta` compute them, and `request` checks requests.
 
 mod delta;
 mod document;
@@ -22,7 +22,7 @@ pub(crate) use rejection::Rejection;
 pub(crate) use store::{ShadowName, Shadows};
 pub(crate) use topic::{Operation, operation};
 
-/// Answers a message on a topic of the service. Whoever has subscribed gets the answers, so they go through the broker.
+/// Answers a message on a topic of the service. All subscribers get the answers, so they go through the broker.
 pub(crate) async fn answer(request: Request) -> Vec<Reply> {
     if let Some((name, operation)) = operation(&request.topic) {
         let publish = |suffix: &str, payload: &Value| {

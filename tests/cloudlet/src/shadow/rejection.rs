@@ -1,4 +1,4 @@
-//! Errors, with the words of the developer guide (device-shadow-error-messages).
+//! Errors, with the messages of the developer guide (device-shadow-error-messages).
 
 use crate::json::set;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ impl Rejection {
         Self::new(400, message)
     }
 
-    /// The same, as the answer to a request with this token.
+    /// Adds the token of the request.
     pub(super) fn with_token(self, client_token: Option<&Value>) -> Self {
         Self {
             client_token: client_token.cloned(),
@@ -32,7 +32,7 @@ impl Rejection {
         }
     }
 
-    /// The document on the topic `rejected`.
+    /// Returns the document for the topic `rejected`.
     pub(super) fn payload(&self) -> Value {
         let mut document = json!({
             "code": self.code, "message": self.message, "timestamp": crate::json::unix_seconds(),

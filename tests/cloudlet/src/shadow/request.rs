@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::rejection::Rejection;
 
-/// Levels of objects and lists in `desired` and `reported` (developer guide, device-shadow-error-messages).
+/// Maximum nesting of objects and lists in `desired` and `reported` (developer guide, device-shadow-error-messages).
 const MAX_DEPTH: usize = 6;
-/// Bytes of a request's document (quotas, "Maximum size of a JSON state document").
+/// Maximum size of a request's document (quotas, "Maximum size of a JSON state document").
 const MAX_SIZE: usize = 8 * 1024;
-/// Bytes of a client token (developer guide, device-shadow-error-messages).
+/// Maximum length of a client token (developer guide, device-shadow-error-messages).
 const MAX_TOKEN: usize = 64;
 
 /// A section of the state that a request changes: an object, or null to remove it.
@@ -17,7 +17,7 @@ pub(super) type Section = Option<Map<String, Value>>;
 /// A request.
 #[derive(Debug, Default)]
 pub(super) struct ShadowRequest {
-    /// The sections that the request has; `None` where it has no state.
+    /// The sections in the request; `None` if it has no state.
     pub(super) state: Option<State>,
     pub(super) version: Option<u64>,
     pub(super) client_token: Option<Value>,
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) reported: Option<Section>,
 }
 
-/// Reads a request. An empty payload is an empty request.
+/// Parses a request. An empty payload is an empty request.
 pub(super) fn read(payload: &[u8]) -> Result<ShadowRequest, Rejection> {
     if payload.len() > MAX_SIZE {
         return Err(Rejection::new(413, "The payload exceeds the maximum size allowed"));

@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use super::request::{Section, ShadowRequest, State};
 use crate::json::set;
 
-/// The name of a shadow: its thing's, and its own unless it is the classic one.
+/// The name of a shadow: the thing's name, and the shadow's own name unless it is the classic one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ShadowName {
     thing: String,
@@ -20,7 +20,7 @@ pub(crate) struct ShadowName {
 }
 
 impl ShadowName {
-    /// The name, if both parts are valid (API Reference, GetThingShadow).
+    /// Creates a name if both parts are valid (API Reference, GetThingShadow).
     pub(crate) fn new(thing: &str, name: Option<&str>) -> Option<Self> {
         let valid = |text: &str, most: usize, more: &str| {
             (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
@@ -32,7 +32,7 @@ impl ShadowName {
         })
     }
 
-    /// The topics of the shadow begin so.
+    /// Returns the beginning of the shadow's topics.
     pub(crate) fn topic_prefix(&self) -> String {
         match &self.name {
             Some(name) => format!("$aws/things/{}/shadow/name/{name}", self.thing),
@@ -49,7 +49,7 @@ impl ShadowName {
     }
 }
 
-/// A shadow, or what is left of a deleted one: its version goes on (developer guide, device-shadow-data-flow).
+/// A shadow, or the rest of a deleted one, whose version continues (developer guide, device-shadow-data-flow).
 #[derive(Debug)]
 enum Entry {
     Live(Document),
@@ -112,7 +112,7 @@ impl Shadows {
         })
     }
 
-    /// The names of a thing's named shadows.
+    /// Returns the names of a thing's named shadows.   <names -> Vec<String>>
     pub(crate) fn names(&self, thing: &str) -> Vec<String> {
         let shadows = self.0.lock();
         let live = shadows.iter().filter(|(_, entry)| matches!(entry, Entry::Live(_)));
@@ -142,7 +142,7 @@ fn check_version(request: &ShadowRequest, current: u64) -> Result<(), Rejection>
     }
 }
 
-/// The answer to an update has only what the request had.
+/// Returns the answer to an update, which contains only the members of the request.
 fn echo(state: &State, version: u64, now: u64) -> Value {
     let parts = [("desired", &state.desired), ("reported", &state.reported)];
     let parts = parts
@@ -163,7 +163,7 @@ fn section_value(section: &Section) -> Value {
     section.clone().map_or(Value::Null, Value::Object)
 }
 
-/// A document with the time and the request's token.
+/// Adds the time and the request's token to a document.
 fn stamped(mut document: Value, request: &ShadowRequest, now: u64) -> Value {
     set(&mut document, "timestamp", now);
     if let Some(token) = &request.client_token {

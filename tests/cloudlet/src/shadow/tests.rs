@@ -1,10 +1,10 @@
-//! Conversations about one shadow: what each request is answered with, and what others hear of it.
+//! Sequences of requests about a shadow, with the answers and the messages to subscribers.
 
 use serde_json::{Value, json};
 
 use super::{Operation, ShadowName, Shadows, carry_out, operation};
 
-/// The answer, without times, and the ends of the topics of the news.
+/// Returns the answer without times, and the ends of the topics of the published messages.
 fn ask(shadows: &Shadows, verb: Operation, payload: &Value) -> (Value, Vec<&'static str>) {
     let name = ShadowName::new("gw-1", None).unwrap();
     let payload = match payload {
@@ -85,7 +85,7 @@ fn a_conversation_about_a_shadow() {
         ),
         (Delete, json!({}), json!({ "version": 4 }), &[]),
         (Get, json!({}), missing, &[]),
-        // The version goes on.
+        // The version continues.
         (
             Update,
             json!({ "state": { "reported": { "x": [1, null] } } }),

@@ -2,7 +2,7 @@
 
 use super::store::ShadowName;
 
-/// The operation that a message on a topic of the service asks for.
+/// The operation that a message on a topic of the service requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Get,
@@ -10,7 +10,8 @@ pub(crate) enum Operation {
     Delete,
 }
 
-/// The shadow and the operation of a request's topic (developer guide, reserved-topics).
+/// Returns the shadow and the operation of a request's topic (developer guide, reserved-topics).   <operation -> Option<(ShadowName,
+/// Operation)>
 pub(crate) fn operation(topic: &str) -> Option<(ShadowName, Operation)> {
     let rest = topic.strip_prefix("$aws/things/")?;
     let parts: Vec<&str> = rest.split('/').collect();

@@ -11,10 +11,10 @@ use crate::sha256;
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// In the place of a body's hash.
+/// The replacement for the hash of an unsigned body.
 const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
 
-/// The parts of a request that are signed.
+/// Builds the string to sign from the parts of a request.
 pub(super) fn string_to_sign(request: &Parts, body: &[u8], claim: &Claim) -> Result<String, Refusal> {
     let hash = sha256::hex(canonical_request(request, body, claim)?.as_bytes());
     let scope = &claim.scope;
@@ -36,7 +36,7 @@ fn canonical_request(request: &Parts, body: &[u8], claim: &Claim) -> Result<Stri
         &query(request.uri.query().unwrap_or_default()),
         &headers(&request.headers, &claim.signed_headers)?,
         &claim.signed_headers.join(";"),
-        // Elsewhere what arrived is what counts.
+        // For all other services the received body is hashed.
         &if of_s3 {
             payload(request, body, claim)?
         } else {
@@ -46,8 +46,8 @@ fn canonical_request(request: &Parts, body: &[u8], claim: &Claim) -> Result<Stri
     .join("\n"))
 }
 
-/// S3's bodies may go unsigned, which the header x-amz-content-sha256 then says (S3 API Reference, "Signature
-/// Calculations for the Authorization Header"); a presigned URL's always do, unless it says otherwise.
+/// Returns the hash of the body. S3's bodies may be unsigned, which the header x-amz-content-sha256 then says (S3 API Reference, "Signature
+/// Calculations for the Authorization Header"); for a presigned URL that is the default.
 fn payload(request: &Parts, body: &[u8], claim: &Claim) -> Result<String, Refusal> {
     let said = request.headers.get("x-amz-content-sha256").map(|said| said.as_bytes());
     match said {
@@ -74,13 +74,13 @@ fn payload(request: &Parts, body: &[u8], claim: &Claim) -> Result<String, Refusa
     Ok(String::from_utf8_lossy(UNSIGNED).into_owned())
 }
 
-/// An object's name is taken as it is: neither normalised nor encoded twice.
+/// Encodes the name of an object, which is neither normalised nor encoded twice.
 fn object_path(path: &str) -> String {
     let encoded = |segment| percent_encode(&percent_decode_str(segment).collect::<Vec<_>>(), ENCODED).to_string();
     path.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }
 
-/// All services but S3 normalise the path, and encode once more what already was encoded for sending.
+/// Normalises the path, and encodes once more what was already encoded for sending. All services but S3 do so.
 fn path(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -101,7 +101,7 @@ fn path(path: &str) -> String {
     canonical
 }
 
-/// Sorted by name, then value, each encoded anew; a presigned URL's own signature is not part of what it signs.
+/// Returns the query sorted by name, then value, with each re-encoded. The signature of a presigned URL is not part of what it signs.
 fn query(query: &str) -> String {
     let encode = |text: &str| percent_encode(&percent_decode_str(text).collect::<Vec<_>>(), ENCODED).to_string();
     let mut pairs: Vec<(String, String)> = query
@@ -119,7 +119,7 @@ fn query(query: &str) -> String {
     pairs.join("&")
 }
 
-/// The signed headers, one a line. `host` and all of AWS's own must be among them.
+/// Returns the signed headers, one per line. `host` and all of AWS's own headers must be among them.
 fn headers(headers: &HeaderMap, signed: &[String]) -> Result<String, Refusal> {
     let must_be_signed = |name: &str| name == "host" || name.starts_with("x-amz-");
     let unsigned = |name: &&str| must_be_signed(name) && !signed.iter().any(|signed| signed == name);

@@ -1,4 +1,4 @@
-//! The signature of a request, from its Authorization header or, if it is presigned, from its query.
+//! Parses the signature of a request, from its Authorization header or the query of a presigned URL.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,21 +27,21 @@ pub(super) struct Scope {
     pub(super) terminator: String,
 }
 
-/// The signature and all that is needed to check it.
+/// The signature, and everything that is needed to verify it.
 pub(super) struct Claim {
     pub(super) scope: Scope,
     pub(super) signed_headers: Vec<String>,
     pub(super) signature: Vec<u8>,
-    /// X-Amz-Date as written, and what it means.
+    /// X-Amz-Date as written, and as a time.
     pub(super) timestamp: String,
     pub(super) signed_at: OffsetDateTime,
-    /// X-Amz-Expires: only a presigned URL says how long it lives.
+    /// X-Amz-Expires: the lifetime of a presigned URL.
     pub(super) lifetime: Option<Duration>,
     pub(super) session_token: Option<String>,
 }
 
 impl Claim {
-    /// Reads whichever of the two forms there is.
+    /// Parses the signature in either form.
     pub(super) fn read(request: &Parts) -> Result<Self, Refusal> {
         let query: HashMap<String, String> = form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes())
             .into_owned()

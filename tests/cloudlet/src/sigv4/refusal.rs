@@ -9,20 +9,20 @@ use hyper::StatusCode;
 pub enum Code {
     /// The request is not signed.
     MissingAuthenticationToken,
-    /// Signed, but not as Signature Version 4 demands.
+    /// The request is signed, but not according to Signature Version 4.
     IncompleteSignature,
     /// The access key ID or the session token was never issued, or they do not belong together.
     InvalidClientTokenId,
-    /// The session is over.
+    /// The session has expired.
     ExpiredToken,
-    /// The presigned URL is over.
+    /// The presigned URL has expired.
     RequestExpired,
-    /// Wrong key, wrong scope, wrong time, or not the request that was signed.
+    /// The key, the scope or the time is wrong, or the request was changed.
     SignatureDoesNotMatch,
 }
 
 impl Code {
-    /// The error code in AWS's response.
+    /// Returns the error code in AWS's response.
     pub fn name(self) -> &'static str {
         match self {
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
@@ -34,7 +34,7 @@ impl Code {
         }
     }
 
-    /// The HTTP status that goes with it.
+    /// Returns the HTTP status that belongs to it.
     pub fn status(self) -> StatusCode {
         match self {
             Self::IncompleteSignature | Self::RequestExpired => StatusCode::BAD_REQUEST,
@@ -43,14 +43,14 @@ impl Code {
     }
 }
 
-/// A refusal, with AWS's words for it. It never holds a secret.
+/// A refusal with AWS's message. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// AWS's error code.
     pub code: Code,
     /// AWS's message.
     pub message: String,
-    /// The access key ID that the request claims.
+    /// The access key ID in the request.
     pub access_key_id: Option<String>,
 }
 

@@ -51,7 +51,7 @@ impl Scene {
         Self { store, minted, now }
     }
 
-    /// Signed with the right secret, whatever else is said; unsigned only where that says nothing signable.
+    /// Signs with the right secret, whatever the headers say; leaves the request unsigned if it cannot be signed.
     fn with_headers(&self, scope: &str, signed: &str, token: &str, at: SystemTime) -> Parts {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={BLANK}",

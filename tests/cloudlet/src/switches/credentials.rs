@@ -11,31 +11,31 @@ pub enum Answer {
     Normal,
     /// This status and body.
     Status(u16, String),
-    /// 200 and this body.
+    /// Status 200 and this body.
     Body(String),
-    /// 200 and a body of this many bytes.
+    /// Status 200 and a body of this many bytes.
     HugeBody(usize),
     /// Bytes that are not HTTP.
     Garbage,
-    /// The normal answer, cut in the middle of its body.
+    /// AWS's response, cut off in the middle of its body.
     Cut,
-    /// The normal answer after a while.
+    /// AWS's response after a delay.
     Slow(Duration),
-    /// 302 to this address.
+    /// Status 302 to this address.
     Redirect(String),
 }
 
-/// When issued credentials expire. What they say is so: STS refuses them from then on.
+/// When issued credentials expire. STS refuses them from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Lifetime {
-    /// The role alias's duration from now.
+    /// After the role alias's duration.
     #[default]
     Granted,
-    /// This many seconds from now; negative for expired ones.
+    /// After this many seconds; negative for expired ones.
     Seconds(i64),
-    /// The role alias's duration from now, moved by this many seconds, as from a service whose clock is off.
+    /// After the role alias's duration, shifted by this many seconds, as from a service whose clock is wrong.
     Skewed(i64),
-    /// This text; STS takes them for as long as the role alias grants.
+    /// An expiration with this text. STS accepts the credentials for the role alias's duration.
     Malformed(String),
 }
 
@@ -45,20 +45,20 @@ pub enum Date {
     /// AWS's time.
     #[default]
     Right,
-    /// These Date header fields; without any, none.
+    /// These Date header fields; if empty, there is none.
     Fields(Vec<String>),
 }
 
-/// Answers and lifetimes, for every role alias or for one.
+/// Responses and lifetimes, for all role aliases or for one.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialSwitches {
-    /// The response for every role alias that has no own one.
+    /// The response for role aliases that have no response of their own.
     pub answer: Answer,
-    /// The Date of every answer.
+    /// The Date of all responses.
     pub date: Date,
-    /// The lifetime of what every alias issues that has none of its own.
+    /// The lifetime of credentials of role aliases that have no lifetime of their own.
     pub lifetime: Lifetime,
-    /// Answers by role alias.
+    /// Responses by role alias.
     pub answer_of: HashMap<String, Answer>,
     /// Lifetimes by role alias.
     pub lifetime_of: HashMap<String, Lifetime>,

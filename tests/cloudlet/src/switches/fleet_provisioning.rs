@@ -10,7 +10,7 @@ pub enum IssuedSubject {
     /// The subject in the request.
     #[default]
     OfRequest,
-    /// `CN=AWS IoT Certificate`, as with keys of AWS's making.
+    /// `CN=AWS IoT Certificate`, as for keys that AWS creates.
     Default,
 }
 
@@ -19,13 +19,13 @@ pub enum IssuedSubject {
 pub struct FleetProvisioningSwitches {
     /// The time for which an ownership token can be used.
     pub ownership_token_lifetime: Duration,
-    /// The lifetime of the certificates that AWS issues; `None` for AWS's own, which ends with 2049.
+    /// The lifetime of the certificates that AWS issues; `None` for AWS's own, which end with 2049.
     pub certificate_lifetime: Option<Duration>,
     /// The subject of the certificates that AWS issues.
     pub issued_subject: IssuedSubject,
     /// Lambda functions by name, each a command that reads the event from its input and prints the result.
     pub functions: BTreeMap<String, PathBuf>,
-    /// The function that signs requests in place of AWS's CA (a certificate provider); `None` if there is none.
+    /// The function that signs requests in place of AWS's CA (a certificate provider), if any.
     pub certificate_provider: Option<String>,
 }
 

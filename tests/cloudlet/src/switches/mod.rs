@@ -1,4 +1,5 @@
-//! Faults, and what evidence about AWS leaves open: changed at any time, from any thread, effective at once.
+//! Switches for faults, and for behaviour of AWS that is not known for certain. They can be changed at any time, from any thread, and take
+//! effect at once.
 
 mod credentials;
 mod fleet_provisioning;
@@ -13,7 +14,7 @@ use crate::front::limits;
 pub use credentials::{Answer, CredentialSwitches, Date, Lifetime};
 pub use fleet_provisioning::{FleetProvisioningSwitches, IssuedSubject};
 
-/// The treatment of connections whose certificate is not provisioned yet.
+/// The handling of connections whose certificate is not provisioned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FirstContact {
     /// CONNECT is read, then the connection is closed without CONNACK (re:Post JITP article).
@@ -21,7 +22,7 @@ pub enum FirstContact {
     Drop,
     /// CONNECT is read, then nothing happens (amazon-freertos issue 687).
     Hang,
-    /// As `Drop`, but the certificate is never provisioned.
+    /// Like `Drop`, but the certificate is never provisioned.
     Never,
 }
 
@@ -55,13 +56,13 @@ pub enum DeniedConnect {
     Connack,
 }
 
-/// The reaction of SendDirectMessage to a PUBACK that reports a failure. The developer guide (direct-messaging) speaks of PUBACK only.
+/// The reaction of SendDirectMessage to a PUBACK that reports a failure. The developer guide (direct-messaging) mentions PUBACK only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RefusedDirectMessage {
-    /// It is no confirmation: 504 after the timeout.
+    /// It is not a confirmation: 504 after the timeout.
     #[default]
     Unconfirmed,
-    /// It is a confirmation as any PUBACK.
+    /// It is a confirmation like any PUBACK.
     Confirmed,
 }
 
@@ -77,12 +78,12 @@ pub enum TlsVersions {
     Only13,
 }
 
-/// Every switch, at AWS's position by default.
+/// All switches. The defaults are AWS's behaviour.
 #[derive(Debug, Clone)]
 pub struct Switches {
-    /// First contact of a certificate that JITP will provision.
+    /// The handling of the first connection of a certificate that JITP will provision.
     pub first_contact: FirstContact,
-    /// The range of the duration of provisioning, which is random each time.
+    /// The range from which the duration of each provisioning is drawn at random.
     pub jitp_delay: RangeInclusive<Duration>,
     /// Whether JITP runs again for a certificate for which it has failed (likely, though no source says so).
     pub jitp_again: bool,
@@ -98,12 +99,12 @@ pub struct Switches {
     pub web_identity_tokens: bool,
     /// Whether roles may have such tokens. What their policies allow is not evaluated.
     pub allow_web_identity_tokens: bool,
-    /// Complete the MQTT endpoint's handshakes, then read nothing and say nothing.
+    /// Whether the MQTT endpoint completes handshakes, and then reads and sends nothing.
     pub hang_after_tls: bool,
-    /// The least time between two CONNECTs of one client ID. The quota is 1 s, and 10 s has been seen in practice
-    /// (aws-greengrass-nucleus pull request 1003).
+    /// Minimum time between two CONNECTs with the same client ID. The quota is 1 s, and 10 s has been observed (aws-greengrass-nucleus pull
+    /// request 1003).
     pub connect_interval: Duration,
-    /// Refuse every CONNECT with this code: a reason code of MQTT 5, a return code of 3.1.1.
+    /// The code with which every CONNECT is refused: a reason code of MQTT 5, a return code of 3.1.1.
     pub refuse_connect: Option<u8>,
     /// The response to a denied MQTT 3.1.1 CONNECT.
     pub denied_connect: DeniedConnect,
@@ -111,26 +112,26 @@ pub struct Switches {
     pub denied_subscribe: DeniedSubscribe,
     /// The reaction of SendDirectMessage to a PUBACK that reports a failure.
     pub refused_direct_message: RefusedDirectMessage,
-    /// The longest session expiry that is granted.
+    /// Maximum session expiry that is granted.
     pub session_expiry_limit: Duration,
-    /// The most messages that a connection may publish in a second. AWS's quota is 100; a test that needs many messages in
-    /// little time raises it.
+    /// Maximum number of messages that a connection may publish per second. AWS's quota is 100; a test that needs many messages in a short
+    /// time raises it.
     pub publishes_per_second: u32,
-    /// Tell of every message at QoS 1 that the broker has acknowledged, with its payload: from then on it is AWS's to
-    /// deliver, whatever the client gets to see of it.
+    /// Whether each QoS 1 message that the broker has acknowledged is reported with its payload: from then on AWS must deliver it, whatever
+    /// the client sees of it.
     pub tell_acknowledged: bool,
-    /// Hold every PUBACK to a client back for this long.
+    /// Delay of every PUBACK to a client.
     pub delay_pubacks: Option<Duration>,
-    /// Swallow the PUBACK that comes as this number from now, counted from 1; then this is `None` again.
+    /// The number of the PUBACK, counted from 1, that is not sent; then this becomes `None` again.
     pub drop_puback: Option<u64>,
-    /// Close each connection after this many packets from the client, CONNECT not counted.
+    /// Number of packets from the client, not counting CONNECT, after which each connection is closed.
     pub cut_after_packets: Option<u64>,
-    /// Hang up, without a word, on whoever publishes to a topic that ends so.
+    /// The end of a topic. The connection of a client that publishes to such a topic is closed without notice.
     pub hang_up_on: Option<String>,
-    /// The seconds by which AWS's clock is ahead of this machine's, for credentials, signatures and the Date header. A gateway
-    /// on this machine then has a clock that is behind. Certificates are checked by this machine's clock.
+    /// The seconds by which AWS's clock is ahead of this machine's, for credentials, signatures and the Date header. To a gateway on this
+    /// machine its own clock then appears to be behind. Certificates are verified with this machine's clock.
     pub clock_ahead: i64,
-    /// How long a minute of the timers of jobs lasts.
+    /// Length of a minute of the timers of jobs.
     pub job_minute: Duration,
     /// Faults of the credentials provider.
     pub credentials: CredentialSwitches,
@@ -142,7 +143,7 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             first_contact: FirstContact::default(),
-            // No figure of AWS's is known; thin-edge.io's retries suggest a few seconds (thin-edge.io issue 3001).
+            // AWS's value is not known; thin-edge.io's retries suggest a few seconds (thin-edge.io issue 3001).
             jitp_delay: Duration::from_secs(1)..=Duration::from_secs(5),
             jitp_again: true,
             bad_certificate: BadCertificate::default(),
@@ -173,12 +174,12 @@ impl Default for Switches {
     }
 }
 
-/// The switches, shared by all who look at them.
+/// The switches, shared by all parts of the cloudlet.
 #[derive(Debug, Clone, Default)]
 pub struct SwitchBoard(Arc<Mutex<Switches>>);
 
 impl SwitchBoard {
-    /// A board with the switches in these positions.
+    /// Creates a board with the switches in these positions.
     pub fn new(switches: Switches) -> Self {
         Self(Arc::new(Mutex::new(switches)))
     }
@@ -188,12 +189,12 @@ impl SwitchBoard {
         set(&mut self.0.lock());
     }
 
-    /// Looks at switches.
+    /// Reads switches.
     pub fn get<T>(&self, look: impl FnOnce(&Switches) -> T) -> T {
         look(&self.0.lock())
     }
 
-    /// Counts a PUBACK; whether it is the one to swallow.
+    /// Counts a PUBACK; returns whether it must not be sent.
     pub(crate) fn swallow_puback(&self) -> bool {
         let mut switches = self.0.lock();
         match switches.drop_puback {

@@ -1,4 +1,4 @@
-//! One handshake.
+//! Performs the TLS handshake of a connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::cloud::Cloud;
 use crate::events::Event;
 use crate::x509::ParsedCertificate;
 
-/// A TPM takes up to 600 ms for a signature, and a slowed one in a test takes longer; a minute is for nobody.
+/// Time limit of a handshake. A TPM takes up to 600 ms for a signature, and one that a test slows down takes longer.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Port 443 is shared with HTTPS, so MQTT must name itself by ALPN there (developer guide, protocols).
 const PORT_WITH_ALPN: u16 = 443;
 
-/// A client that has proved to hold its certificate's key, and nothing more.
+/// A client that has proved possession of its certificate's key. Nothing else has been checked.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) peer: SocketAddr,
@@ -31,7 +31,7 @@ pub(crate) struct Accepted {
     pub(crate) id: CertificateId,
 }
 
-/// Carries out a handshake, and says how it went.
+/// Performs a handshake, and reports its outcome as an event.
 pub(crate) async fn accept(cloud: &Cloud, endpoint: Endpoint, tcp: TcpStream, peer: SocketAddr) -> Option<Accepted> {
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake_hands(cloud, endpoint, tcp, peer));
     match shaken.await.unwrap_or_else(|_| Err("timed out".to_owned())) {
@@ -59,7 +59,7 @@ pub(crate) async fn accept(cloud: &Cloud, endpoint: Endpoint, tcp: TcpStream, pe
 
 async fn shake_hands(cloud: &Cloud, endpoint: Endpoint, tcp: TcpStream, peer: SocketAddr) -> Result<Accepted, String> {
     let port = tcp.local_addr().map_err(|error| error.to_string())?.port();
-    // Answers leave at once: a request and its answer are single small segments here.
+    // Nagle's algorithm is disabled: a request and its response are single small segments here.
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let start = LazyConfigAcceptor::new(Acceptor::default(), tcp)
         .await

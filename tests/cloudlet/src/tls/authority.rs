@@ -1,4 +1,4 @@
-//! The cloudlet's own root, in the place of Amazon's, and the server certificate under it.
+//! The cloudlet's own root, in place of Amazon's, and the server certificate that it issues.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::Error;
 
-/// A root CA kept in a folder, so that what trusts it today trusts it after a restart.
+/// A root CA in a folder, so that clients that trust it still do so after a restart.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -23,7 +23,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// The root in a folder, made if it is not there.
+    /// Loads the root from a folder, or creates it.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("root-ca.pem");
         let key_path = folder.join("root-ca.key");
@@ -56,7 +56,7 @@ impl Authority {
         &self.path
     }
 
-    /// A new key and certificate for a server's name.
+    /// Creates a key and certificate for a server's name.
     pub(super) fn server_key(&self, host: &str) -> Result<CertifiedKey, Error> {
         let key = KeyPair::generate().map_err(tls)?;
         let mut parameters = CertificateParams::new(vec![host.to_owned()]).map_err(tls)?;

@@ -1,4 +1,4 @@
-//! TLS as AWS IoT's endpoints speak it: 1.2 and 1.3, client certificates demanded, SNI exact, no resumption.
+//! TLS as AWS IoT's endpoints use it: 1.2 and 1.3, required client certificates, exact SNI, no resumption.
 
 mod accept;
 mod authority;

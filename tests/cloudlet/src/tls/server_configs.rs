@@ -68,7 +68,7 @@ impl ServerConfigs {
         })
     }
 
-    /// The configuration of an endpoint that speaks these versions.
+    /// Returns the configuration of an endpoint for these versions.
     pub(super) fn get(&self, endpoint: Endpoint, versions: TlsVersions) -> Arc<ServerConfig> {
         let by_version = match endpoint {
             Endpoint::Mqtt => &self.mqtt,

@@ -1,4 +1,4 @@
-//! The server's certificate, for its own name only.
+//! Selects the server's certificate, for its own name only.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The client certificate's part of the handshake.
+//! Verifies the client certificate during the handshake.
 
 use std::time::SystemTime;
 
@@ -11,8 +11,8 @@ use crate::account::{SharedAccount, Standing};
 use crate::switches::{BadCertificate, SwitchBoard};
 use crate::x509::{ParsedCertificate, algorithms};
 
-/// Makes sure that the client holds the key of the certificate it shows. Whether that certificate may connect is
-/// decided after the handshake, unless the switch says that it is turned away by an alert.
+/// Verifies that the client holds the key of its certificate. Whether the certificate may connect is decided after the handshake, unless
+/// the switch demands a TLS alert.
 #[derive(Debug)]
 pub(super) struct DeviceVerifier {
     account: SharedAccount,
@@ -30,8 +30,8 @@ impl ClientCertVerifier for DeviceVerifier {
         &[]
     }
 
-    /// The chain after the leaf is not looked at: AWS knows the registered CAs, and takes the leaf alone or with its CA
-    /// (developer guide, jit-provisioning).
+    /// Accepts any chain after the leaf: AWS knows the registered CAs, and accepts the leaf alone or with its CA (developer guide,
+    /// jit-provisioning).
     fn verify_client_cert(
         &self,
         leaf: &CertificateDer<'_>,

@@ -1,4 +1,4 @@
-//! X.509 as the registry needs it: v1 and v3, parsed once into what is asked later.
+//! X.509 certificates, v1 and v3, parsed once into what the registry needs.
 
 mod names;
 mod public_key;
@@ -19,7 +19,7 @@ pub(crate) use request::SigningRequest;
 
 use crate::{Error, sha256};
 
-/// A certificate, taken apart.
+/// A parsed certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct ParsedCertificate {
     pub(crate) der: CertificateDer<'static>,
@@ -32,11 +32,11 @@ pub(crate) struct ParsedCertificate {
     /// Distinguished and alternative names.
     pub(crate) subject_names: Names,
     pub(crate) issuer_names: Names,
-    /// In hexadecimal.
+    /// The serial number in hexadecimal.
     pub(crate) serial_number: String,
 }
 
-/// RFC 7468, section 2: the length of a line.
+/// Length of a line (RFC 7468, section 2).
 const PEM_LINE: usize = 64;
 
 impl ParsedCertificate {
@@ -64,7 +64,7 @@ impl ParsedCertificate {
         })
     }
 
-    /// The certificate as PEM.
+    /// Returns the certificate as PEM.
     pub(crate) fn pem(&self) -> String {
         let lines = BASE64.encode(&self.der);
         let lines: Vec<&str> = lines
@@ -78,12 +78,12 @@ impl ParsedCertificate {
         )
     }
 
-    /// Lowercase hexadecimal SHA-256 of the DER: how AWS IoT names certificates.
+    /// Returns the certificate ID of AWS IoT: lowercase hexadecimal SHA-256 of the DER.
     pub(crate) fn fingerprint(&self) -> String {
         sha256::hex(&self.der)
     }
 
-    /// Every subject attribute that has a name in provisioning templates, under that name.
+    /// Returns the subject attributes that have a name in provisioning templates, with that name.
     pub(crate) fn template_attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.subject_names.iter().filter_map(|(name, value)| {
             let mut known = names::TEMPLATE_ATTRIBUTES.iter();
@@ -98,17 +98,17 @@ impl ParsedCertificate {
         i64::try_from(now).is_ok_and(|now| (self.not_before..=self.not_after).contains(&now))
     }
 
-    /// When it begins and ends to be valid, in seconds since 1970.
+    /// Returns the begin and the end of its validity, in seconds since 1970.
     pub(crate) fn validity(&self) -> (i64, i64) {
         (self.not_before, self.not_after)
     }
 
-    /// Whether both have one subject name.
+    /// Whether both certificates have the same subject name.
     pub(crate) fn has_subject_of(&self, other: &ParsedCertificate) -> bool {
         self.subject == other.subject
     }
 
-    /// Whether `ca` is named as the issuer and really signed this certificate.
+    /// Whether the issuer is `ca`, and its key has really signed this certificate.
     pub(crate) fn is_signed_by(&self, ca: &ParsedCertificate) -> bool {
         self.issuer == ca.subject
             && parse(&self.der).is_ok_and(|parsed| {

@@ -1,4 +1,4 @@
-//! Names in a certificate, under the words that provisioning templates and policy variables have for them.
+//! Names in a certificate, in the terms of provisioning templates and policy variables.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::x509::X509Name;
 
-/// A name's parts in their order, as in `("CommonName", "gw-1")`; one that is there twice is there twice.
+/// The parts of a name in order, such as `("CommonName", "gw-1")`. A part may occur more than once.
 pub(crate) type Names = Vec<(String, String)>;
 
-/// Attributes of a distinguished name by object identifier (X.520), as policy variables call them (developer guide,
+/// Attributes of a distinguished name by object identifier (X.520), with their names in policy variables (developer guide,
 /// cert-policy-variables).
 const ATTRIBUTES: [(&str, &str); 13] = [
     ("2.5.4.46", "DistinguishedNameQualifier"),
@@ -27,7 +27,7 @@ const ATTRIBUTES: [(&str, &str); 13] = [
     ("2.5.4.44", "GenerationQualifier"),
 ];
 
-/// The attributes that provisioning templates know, and what they call them (developer guide, jit-provisioning).
+/// The attributes that provisioning templates know, with their names there (developer guide, jit-provisioning).
 pub(super) const TEMPLATE_ATTRIBUTES: [(&str, &str); 7] = [
     ("Country", "Country"),
     ("Organization", "Organization"),
@@ -38,7 +38,7 @@ pub(super) const TEMPLATE_ATTRIBUTES: [(&str, &str); 7] = [
     ("SerialNumber", "SerialNumber"),
 ];
 
-/// The parts of a distinguished name.
+/// Returns the parts of a distinguished name.
 pub(super) fn distinguished(name: &X509Name<'_>) -> Names {
     let attributes = name.iter_attributes().filter_map(|attribute| {
         let oid = attribute.attr_type().to_id_string();
@@ -48,7 +48,7 @@ pub(super) fn distinguished(name: &X509Name<'_>) -> Names {
     attributes.collect()
 }
 
-/// The alternative names of the subject or, if asked for, of the issuer.
+/// Returns the alternative names of the subject or, if requested, of the issuer.
 pub(super) fn alternative(certificate: &X509Certificate<'_>, of_issuer: bool) -> Names {
     let extensions = certificate.extensions().iter();
     let names = extensions.filter_map(|extension| match extension.parsed_extension() {

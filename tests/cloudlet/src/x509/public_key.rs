@@ -1,7 +1,7 @@
-//! A public key without the certificate around it, and what it can verify.
+//! Verifies signatures with a bare public key.
 //!
-//! rustls-webpki refuses to parse X.509 v1, and v1 is what the AWS JITP article's own `openssl x509 -req` makes with
-//! OpenSSL 3.0; so signatures are verified on the bare key, with the same algorithms that rustls would use.
+//! rustls-webpki refuses to parse X.509 v1, but the AWS JITP article's own `openssl x509 -req` creates v1 with OpenSSL 3.0. So signatures
+//! are verified with the bare key, and the same algorithms that rustls would use.
 
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id};
@@ -49,17 +49,17 @@ impl PublicKey {
         })
     }
 
-    /// The bits of the key, without its algorithm.
+    /// Returns the bits of the key, without its algorithm.
     pub(super) fn bits(&self) -> &[u8] {
         &self.bits
     }
 
-    /// The algorithm of the key.
+    /// Returns the algorithm of the key.
     pub(super) fn algorithm_id(&self) -> AlgorithmIdentifier {
         self.algorithm
     }
 
-    /// Whether this key signed the certificate or the request whose to-be-signed part and signature these are.
+    /// Whether this key has signed the certificate or request with this to-be-signed part and signature.
     pub(crate) fn signed_certificate(&self, algorithm: &Oid<'_>, to_be_signed: &[u8], signature: &[u8]) -> bool {
         let Some(algorithm) = certificate_signature(algorithm) else {
             return false;
@@ -72,7 +72,7 @@ impl PublicKey {
             .any(|candidate| candidate.verify_signature(&self.bits, to_be_signed, signature).is_ok())
     }
 
-    /// Whether this key made the CertificateVerify of a TLS 1.2 handshake.
+    /// Whether this key has signed the CertificateVerify of a TLS 1.2 handshake.
     pub(crate) fn verify_tls12(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
         let candidates = algorithms()
             .mapping
@@ -87,7 +87,7 @@ impl PublicKey {
         if of_this_key.peek().is_none() {
             return Err(PeerIncompatible::NoSignatureSchemesInCommon.into());
         }
-        // TLS 1.2's scheme fixes the hash alone, so P-384 with SHA-256 is one of the candidates.
+        // TLS 1.2's scheme determines only the hash, so P-384 with SHA-256 is one of the candidates.
         if of_this_key.any(|candidate| {
             candidate
                 .verify_signature(&self.bits, message, signed.signature())
@@ -99,20 +99,20 @@ impl PublicKey {
         }
     }
 
-    /// Whether this key made the CertificateVerify of a TLS 1.3 handshake.
+    /// Whether this key has signed the CertificateVerify of a TLS 1.3 handshake.
     pub(crate) fn verify_tls13(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
         let spki = SubjectPublicKeyInfoDer::from(self.spki.as_slice());
         rustls::crypto::verify_tls13_signature_with_raw_key(message, &spki, signed, &algorithms()).map(|_| ())
     }
 }
 
-/// The keys that ring can verify with.
+/// Returns the keys that ring can verify with.
 pub(crate) fn algorithms() -> WebPkiSupportedAlgorithms {
     ring::default_provider().signature_verification_algorithms
 }
 
-/// The signature algorithms AWS IoT lists for client certificates and this build can verify
-/// (developer guide, x509-client-certs: SHA-256, -384, -512 with RSA PKCS#1 v1.5 or ECDSA).
+/// Returns the signature algorithm, if AWS IoT lists it for client certificates and this build can verify it (developer guide,
+/// x509-client-certs: SHA-256, -384, -512 with RSA PKCS#1 v1.5 or ECDSA).
 fn certificate_signature(oid: &Oid<'_>) -> Option<AlgorithmIdentifier> {
     [
         (oid_registry::OID_PKCS1_SHA256WITHRSA, alg_id::RSA_PKCS1_SHA256),

@@ -1,4 +1,4 @@
-//! A certificate signing request, verified.
+//! A verified certificate signing request.
 
 use rcgen::{DistinguishedName, DnType, SignatureAlgorithm};
 use rustls::pki_types::pem::PemObject;
@@ -9,10 +9,10 @@ use x509_parser::prelude::FromDer;
 use super::PublicKey;
 use crate::Error;
 
-/// The limit of CreateCertificateFromCsr (API reference: 1 to 4096 characters).
+/// Maximum length for CreateCertificateFromCsr (API reference: 1 to 4096 characters).
 const MAX_CHARACTERS: usize = 4096;
 
-/// A request whose signature was made with the key that it is for.
+/// A request whose signature was made with its own key.
 pub(crate) struct SigningRequest {
     pub(crate) public_key: PublicKey,
     pub(crate) subject: DistinguishedName,

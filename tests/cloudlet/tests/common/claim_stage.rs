@@ -80,7 +80,7 @@ impl Stage {
         Self { cloud, folder, claim }
     }
 
-    /// A function that runs this script.
+    /// Creates a function that runs this script.
     pub(crate) fn function(&self, name: &str, script: &str) {
         let path = self.folder.path().join(name);
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -90,7 +90,7 @@ impl Stage {
         });
     }
 
-    /// A new key and a request for it: the key's file, and the request.
+    /// Creates a key and a signing request for it; returns the key's file and the request.
     pub(crate) fn signing_request(&self, key: &str) -> (PathBuf, String) {
         let command = format!("req -newkey {key} -nodes -keyout own.key -out own.csr -subj /O=Example/CN=gw-own");
         openssl(self.folder.path(), &command);
@@ -98,7 +98,7 @@ impl Stage {
         (self.folder.path().join("own.key"), text)
     }
 
-    /// Sends a request and returns the reply on the topic that ends so.
+    /// Sends a request and returns the reply, whose topic ends with `verdict`.
     pub(crate) fn ask(&self, topic: &str, payload: &str, verdict: &str) -> Value {
         let endpoint = self.cloud.mqtt_endpoint();
         let (host, port) = endpoint.split_once(':').unwrap();

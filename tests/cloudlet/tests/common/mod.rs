@@ -1,4 +1,4 @@
-//! Fleet CA and devices as the AWS JITP article makes them, with openssl, and the clients people use.
+//! A fleet CA and devices, created with openssl as in the AWS JITP article, and the clients that people use.
 #![allow(
     dead_code,
     clippy::panic,
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event, JitpStep, Options, Policy, Role, RoleAlias};
 
-/// Long enough for a loaded machine; nothing waits for it to pass.
+/// Long enough for a busy machine. No test waits until it has passed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The role of the role alias `telemetry`.
@@ -55,7 +55,7 @@ impl Fleet {
         self.folder.path()
     }
 
-    /// The article's own `openssl x509 -req`: an X.509 v1 certificate with OpenSSL 3.0.
+    /// Issues a certificate with the article's own `openssl x509 -req`: X.509 v1 with OpenSSL 3.0.
     pub(crate) fn device_v1(&self, name: &str) -> Device {
         self.device(
             name,
@@ -65,13 +65,13 @@ impl Fleet {
         )
     }
 
-    /// A device of this fleet, and the fleet: for one that no cloudlet knows.
+    /// Returns a device of this fleet together with the fleet, for a device that no cloudlet knows.
     pub(crate) fn device_v1_kept(self) -> (Self, Device) {
         let device = self.device_v1("stranger");
         (self, device)
     }
 
-    /// The same as v3, with any subject and kind of key.
+    /// Issues a v3 certificate, with any subject and kind of key.
     pub(crate) fn device_v3(&self, name: &str, subject: &str, key: &str) -> Device {
         std::fs::write(self.folder.path().join("v3.ext"), "basicConstraints=CA:FALSE\n").unwrap();
         self.device(name, subject, key, "-extfile v3.ext")
@@ -103,7 +103,7 @@ impl Device {
     }
 }
 
-/// `cloudlet run` on ports that are free, with its files in `folder`.
+/// Returns `cloudlet run` on free ports, with its files in `folder`.
 pub(crate) fn run_command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudlet"));
     command
@@ -121,7 +121,7 @@ pub(crate) fn run_command(folder: &Path) -> Command {
     command
 }
 
-/// A cloudlet that knows a new fleet's CA.
+/// Starts a cloudlet that knows a new fleet's CA.
 pub(crate) fn cloudlet_with_fleet(options: Options) -> (Cloudlet, Fleet) {
     let cloud = Cloudlet::start(options).unwrap();
     let fleet = Fleet::new();
@@ -142,7 +142,7 @@ pub(crate) fn openssl(folder: &Path, arguments: &str) {
     );
 }
 
-/// `mosquitto_pub` or `mosquitto_sub`, ready to be given a topic.
+/// Returns `mosquitto_pub` or `mosquitto_sub`; only the topic is missing.
 pub(crate) fn mosquitto(cloud: &Cloudlet, program: &str, device: &Device, version: &str) -> Command {
     let endpoint = cloud.mqtt_endpoint();
     let (host, port) = endpoint.split_once(':').unwrap();
@@ -176,7 +176,7 @@ pub(crate) fn publish(cloud: &Cloudlet, device: &Device, version: &str, topic: &
         .unwrap()
 }
 
-/// First contact, and the wait until provisioning is done.
+/// Connects for the first time, and waits until provisioning is complete.
 pub(crate) fn provision(cloud: &Cloudlet, device: &Device) {
     let output = publish(cloud, device, "mqttv5", &format!("{}/first", device.name));
     assert!(!output.status.success(), "the first connection was not dropped");
@@ -189,7 +189,7 @@ pub(crate) fn provision(cloud: &Cloudlet, device: &Device) {
     assert_eq!(cloud.certificate(&id).unwrap().status, CertificateStatus::Active);
 }
 
-/// A cloudlet and a provisioned device whose policy allows it credentials.
+/// Starts a cloudlet with a provisioned device whose policy allows it credentials.
 pub(crate) fn ready() -> (Cloudlet, Fleet, Device) {
     let quick = Options::quick();
     let (cloud, fleet) = cloudlet_with_fleet(Options {
@@ -201,13 +201,13 @@ pub(crate) fn ready() -> (Cloudlet, Fleet, Device) {
     (cloud, fleet, device)
 }
 
-/// Makes the role alias `telemetry` and its role.
+/// Creates the role alias `telemetry` and its role.
 pub(crate) fn with_alias(cloud: &Cloudlet) -> Result<(), cloudlet::Error> {
     cloud.add_role(Role::trusting(ROLE))?;
     cloud.add_role_alias(RoleAlias::new("telemetry", ROLE))
 }
 
-/// `curl` at the credentials provider; its output ends with the status on a line of its own.
+/// Runs `curl` at the credentials provider. Its output ends with the status on a line of its own.
 pub(crate) fn curl(cloud: &Cloudlet, device: &Device, path: &str, extra: &[&str]) -> Output {
     let mut command = Command::new("curl");
     command
@@ -233,7 +233,7 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// A cloudlet that lets everyone do everything, and two devices.
+/// Starts a cloudlet that allows everything to everybody, and two devices.
 pub(crate) fn free_for_all() -> (Cloudlet, Fleet, Device, Device) {
     let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
     let (cloud, fleet) = cloudlet_with_fleet(Options {

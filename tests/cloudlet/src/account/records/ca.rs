@@ -1,4 +1,4 @@
-//! CA certificates: whose signature makes a certificate one of the account's devices.
+//! CA certificates, whose signatures make certificates devices of the account.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::account::time::EpochSeconds;
 use crate::provisioning::Template;
 
-/// Names a registered CA: lowercase hexadecimal SHA-256 of its DER.
+/// The ID of a registered CA: lowercase hexadecimal SHA-256 of its DER.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CaId(pub(in crate::account) String);
 
 impl CaId {
-    /// The 64 hexadecimal digits.
+    /// Returns the 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,34 +25,34 @@ impl fmt::Display for CaId {
     }
 }
 
-/// The certificate mode of a CA: how AWS IoT finds the account of a certificate (developer guide, manage-your-CA-certs).
+/// The certificate mode of a CA, which determines how AWS IoT finds the account of a certificate (developer guide, manage-your-CA-certs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CertificateMode {
-    /// By the CA. Only one account can register it, and that account has proved that it holds the key.
+    /// By the CA. Only one account can register it, after proving that it holds the key.
     Default,
     /// By the host name in SNI.
     SniOnly,
 }
 
-/// The `registrationConfig` of a CA: how just-in-time provisioning treats its certificates.
+/// The `registrationConfig` of a CA, for just-in-time provisioning of its certificates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum RegistrationConfig {
     /// `templateBody` and `roleArn`.
     Body {
         /// The template.
         template: Template,
-        /// The role it is carried out with; without one it always may (only the library can register that).
+        /// The role to use; `None` if none is required (only the library can register that).
         role_arn: Option<String>,
     },
-    /// `templateName`: the template and its role are looked up when a device comes.
+    /// `templateName`: the template and its role are looked up when a device connects.
     Named(String),
 }
 
-/// A registered CA and what is to happen when a device shows a certificate it signed.
+/// A registered CA.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CaCertificate {
-    /// Its name.
+    /// Its ID.
     pub id: CaId,
     /// The certificate.
     pub pem: String,

@@ -10,13 +10,13 @@ use crate::Error;
 use crate::account::time::EpochSeconds;
 use crate::x509::ParsedCertificate;
 
-/// Names a device certificate: lowercase hexadecimal SHA-256 of its DER.
+/// The ID of a device certificate: lowercase hexadecimal SHA-256 of its DER.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CertificateId(pub(in crate::account) String);
 
 impl CertificateId {
-    /// The identifier a PEM certificate has, registered or not.
+    /// Computes the ID of a PEM certificate, registered or not.
     pub fn of_pem(pem: &str) -> Result<Self, Error> {
         ParsedCertificate::from_pem(pem.as_bytes()).map(|parsed| Self::of(&parsed))
     }
@@ -25,7 +25,7 @@ impl CertificateId {
         Self(certificate.fingerprint())
     }
 
-    /// The 64 hexadecimal digits.
+    /// Returns the 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,13 +41,13 @@ impl fmt::Display for CertificateId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CertificateStatus {
-    /// Registered by JITP or JITR, which has not finished.
+    /// Registered by JITP or JITR, which has not finished yet.
     PendingActivation,
-    /// May connect.
+    /// The certificate may connect.
     Active,
-    /// May not connect; can be activated again.
+    /// The certificate may not connect, but can be activated again.
     Inactive,
-    /// May not connect, for ever (developer guide, activate-or-deactivate-device-cert).
+    /// The certificate may never connect again (developer guide, activate-or-deactivate-device-cert).
     Revoked,
 }
 
@@ -62,16 +62,16 @@ impl fmt::Display for CertificateStatus {
     }
 }
 
-/// A registered device certificate and what is attached to it.
+/// A registered device certificate and its attachments.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Certificate {
-    /// Its name.
+    /// Its ID.
     pub id: CertificateId,
-    /// The certificate; none if only its name was registered, by a test.
+    /// The certificate; `None` if a test has registered only its ID.
     pub pem: Option<String>,
     /// The status.
     pub status: CertificateStatus,
-    /// The registered CA that signed it; none if it was registered without one.
+    /// The registered CA that signed it; `None` if it was registered without a CA.
     pub ca: Option<CaId>,
     /// The names of the policies attached to it.
     pub policies: BTreeSet<String>,
@@ -79,6 +79,6 @@ pub struct Certificate {
     pub things: BTreeSet<String>,
     /// When it was registered.
     pub created: EpochSeconds,
-    /// When its status was last set.
+    /// When its status was last changed.
     pub modified: EpochSeconds,
 }

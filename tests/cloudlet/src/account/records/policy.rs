@@ -1,4 +1,4 @@
-//! AWS IoT policies with their versions, and what they are attached to.
+//! AWS IoT policies with their versions.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::time::{EpochSeconds, now};
 use crate::policy::Policy;
 
-/// A policy and its versions, one of which is in force.
+/// A policy and its versions, one of which is the default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VersionedPolicy {
     pub(in crate::account) versions: BTreeMap<u32, PolicyVersion>,
@@ -15,7 +15,7 @@ pub struct VersionedPolicy {
     pub(in crate::account) latest_version: u32,
 }
 
-/// One version of a policy.
+/// A version of a policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PolicyVersion {
     /// The policy as of this version.
@@ -25,7 +25,7 @@ pub struct PolicyVersion {
 }
 
 impl VersionedPolicy {
-    /// A policy with its first version.
+    /// Creates a policy with its first version.
     pub(in crate::account) fn new(policy: Policy) -> Self {
         let first = PolicyVersion { policy, created: now() };
         Self {
@@ -35,22 +35,22 @@ impl VersionedPolicy {
         }
     }
 
-    /// The version in force, by its number.
+    /// Returns the number of the default version.
     pub fn default_version(&self) -> u32 {
         self.default_version
     }
 
-    /// Every version by its number.
+    /// Returns all versions by number.
     pub fn versions(&self) -> &BTreeMap<u32, PolicyVersion> {
         &self.versions
     }
 
-    /// The policy that is in force.
+    /// Returns the default version.
     pub fn in_force(&self) -> Option<&Policy> {
         self.versions.get(&self.default_version).map(|version| &version.policy)
     }
 
-    /// Adds a version; its number.
+    /// Adds a version; returns its number.
     pub(in crate::account) fn add(&mut self, policy: Policy, set_as_default: bool) -> u32 {
         self.latest_version += 1;
         let version = PolicyVersion { policy, created: now() };

@@ -1,4 +1,4 @@
-//! IAM roles, as far as AWS IoT looks at them: who may assume them, for how long, and whether they may provision.
+//! IAM roles, as far as AWS IoT uses them: who may assume them, for how long, and whether they allow provisioning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -12,9 +12,9 @@ use crate::account::time::{EpochSeconds, now};
 
 /// The service that assumes the roles behind role aliases.
 pub const CREDENTIALS_PROVIDER: &str = "credentials.iot.amazonaws.com";
-/// The service that provisions.
+/// The service that provisions devices.
 pub const AWS_IOT: &str = "iot.amazonaws.com";
-/// The managed policy that just-in-time provisioning needs (developer guide, jit-provisioning).
+/// The managed policy that just-in-time provisioning requires (developer guide, jit-provisioning).
 const THINGS_REGISTRATION: &str = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration";
 
 /// An IAM role.
@@ -22,7 +22,7 @@ const THINGS_REGISTRATION: &str = "arn:aws:iam::aws:policy/service-role/AWSIoTTh
 pub struct Role {
     /// Its ARN.
     pub arn: String,
-    /// AssumeRolePolicyDocument, as it was given.
+    /// AssumeRolePolicyDocument, unchanged.
     pub trust_policy: TrustPolicy,
     /// MaxSessionDuration.
     pub max_session_seconds: u64,
@@ -45,7 +45,7 @@ pub struct TrustPolicy {
 }
 
 impl TrustPolicy {
-    /// Parses an AssumeRolePolicyDocument. Of its conditions nothing is evaluated: all requests come from this account.
+    /// Parses an AssumeRolePolicyDocument. Its conditions are not evaluated: all requests come from this account.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let malformed = |what: &str| Error::from(Refusal::new(RefusalKind::MalformedDocument, what));
         let document: Value = serde_json::from_str(text).map_err(|error| malformed(&error.to_string()))?;
@@ -74,7 +74,7 @@ impl TrustPolicy {
         })
     }
 
-    /// The document that trusts one service.
+    /// Creates a document that trusts one service.
     pub fn of_service(service: &str) -> Self {
         let text = serde_json::json!({
             "Version": "2012-10-17",
@@ -86,7 +86,7 @@ impl TrustPolicy {
         }
     }
 
-    /// The document, as it was given.
+    /// Returns the unchanged document.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -122,7 +122,7 @@ impl Role {
     /// The values that CreateRole accepts for MaxSessionDuration (IAM API Reference, CreateRole).
     pub const SESSION_SECONDS: RangeInclusive<u64> = 3600..=43_200;
 
-    /// A role that this service may assume for up to twelve hours.
+    /// Creates a role that this service may assume for up to twelve hours.
     pub fn trusted_by(service: &str, arn: impl Into<String>) -> Self {
         Self {
             arn: arn.into(),
@@ -135,25 +135,24 @@ impl Role {
         }
     }
 
-    /// A role that the credentials provider may assume for up to twelve hours.
+    /// Creates a role that the credentials provider may assume for up to twelve hours.
     pub fn trusting(arn: impl Into<String>) -> Self {
         Self::trusted_by(CREDENTIALS_PROVIDER, arn)
     }
 
-    /// A role with which AWS IoT may provision things.
+    /// Creates a role that allows AWS IoT to provision things.
     pub fn provisioning(arn: impl Into<String>) -> Self {
         let mut role = Self::trusted_by(AWS_IOT, arn);
         role.attached.insert(THINGS_REGISTRATION.to_owned());
         role
     }
 
-    /// Its name: the ARN's last part.
+    /// Returns its name, the last part of the ARN.
     pub fn name(&self) -> &str {
         self.arn.rsplit_once('/').map_or(self.arn.as_str(), |(_, name)| name)
     }
 
-    /// Whether just-in-time provisioning works with it: the managed policy, or an inline one that allows
-    /// iot:RegisterThing.
+    /// Whether the role allows just-in-time provisioning, by the managed policy or an inline one that allows iot:RegisterThing.
     pub(crate) fn may_provision(&self) -> bool {
         let allows = |document: &String| {
             ["iot:RegisterThing", "iot:*", "\"*\""]

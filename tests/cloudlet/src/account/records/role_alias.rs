@@ -1,15 +1,15 @@
-//! Role aliases: the names that lead devices to roles.
+//! Role aliases, by which devices refer to roles.
 
 use serde::{Deserialize, Serialize};
 
 use crate::account::time::{EpochSeconds, now};
 
-/// A name for a role that devices may ask credentials for.
+/// A name for a role whose credentials devices may request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RoleAlias {
     /// Its name: `[\w=,@-]{1,128}`.
     pub name: String,
-    /// The ARN of the role it leads to, which need not exist.
+    /// The ARN of its role, which need not exist.
     pub role_arn: String,
     /// credentialDurationSeconds.
     pub duration_seconds: u64,
@@ -23,10 +23,10 @@ impl RoleAlias {
     /// The values that CreateRoleAlias accepts for credentialDurationSeconds (developer guide, authorizing-direct-aws).
     pub const DURATION_SECONDS: std::ops::RangeInclusive<u64> = 900..=43_200;
 
-    /// credentialDurationSeconds when none is given.
+    /// The default of credentialDurationSeconds.
     pub const DEFAULT_DURATION_SECONDS: u64 = 3600;
 
-    /// An alias with the default duration.
+    /// Creates an alias with the default duration.
     pub fn new(name: impl Into<String>, role_arn: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -37,7 +37,7 @@ impl RoleAlias {
         }
     }
 
-    /// The same with another duration.
+    /// Sets the duration.
     pub fn lasting(mut self, seconds: u64) -> Self {
         self.duration_seconds = seconds;
         self

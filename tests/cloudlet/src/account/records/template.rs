@@ -1,4 +1,4 @@
-//! Provisioning templates kept under a name.
+//! Named provisioning templates.
 
 use std::collections::BTreeMap;
 
@@ -29,14 +29,14 @@ pub struct ProvisioningTemplate {
     /// The type.
     #[serde(rename = "type")]
     pub kind: TemplateType,
-    /// The role it is carried out with.
+    /// The role that is used for provisioning.
     pub role_arn: String,
     /// The function that decides whether a device may be provisioned.
     #[serde(default)]
     pub pre_provisioning_hook: Option<PreProvisioningHook>,
-    /// Its versions by number, each with its creation.
+    /// Its versions by number, each with its creation time.
     pub versions: BTreeMap<u32, (Template, EpochSeconds)>,
-    /// The version in force.
+    /// The number of the default version.
     pub default_version: u32,
     /// When it was created.
     pub created: EpochSeconds,
@@ -45,7 +45,7 @@ pub struct ProvisioningTemplate {
 }
 
 impl ProvisioningTemplate {
-    /// An enabled template with one version. `created` is in seconds since 1970.
+    /// Creates an enabled template with one version. `created` is in seconds since 1970.
     pub fn new(name: &str, kind: TemplateType, role_arn: &str, template: Template, created: EpochSeconds) -> Self {
         Self {
             name: name.to_owned(),
@@ -61,7 +61,7 @@ impl ProvisioningTemplate {
         }
     }
 
-    /// The template in force.
+    /// Returns the default version.
     pub fn in_force(&self) -> Option<&Template> {
         self.versions.get(&self.default_version).map(|(template, _)| template)
     }
@@ -71,7 +71,7 @@ impl ProvisioningTemplate {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreProvisioningHook {
-    /// The version of the event's form.
+    /// The version of the event's format.
     #[serde(default = "payload_version")]
     pub payload_version: String,
     /// The ARN of the function.
@@ -79,7 +79,7 @@ pub struct PreProvisioningHook {
 }
 
 impl PreProvisioningHook {
-    /// A hook that calls this function.
+    /// Creates a hook that calls this function.
     pub fn new(target_arn: String) -> Self {
         Self {
             payload_version: payload_version(),
@@ -88,12 +88,12 @@ impl PreProvisioningHook {
     }
 }
 
-/// The only version there is (API reference, ProvisioningHook).
+/// Returns the only version that exists (API reference, ProvisioningHook).
 fn payload_version() -> String {
     "2020-04-01".to_owned()
 }
 
-/// The instructions of a template for fleet provisioning.
+/// The plan for fleet provisioning with a template.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetPlan {
     pub(crate) registration: RegistrationPlan,
@@ -101,10 +101,10 @@ pub(crate) struct FleetPlan {
     pub(crate) hook: Option<String>,
 }
 
-/// The instructions for the provisioning of a certificate.
+/// The plan for registering a certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct RegistrationPlan {
     pub(crate) template: Template,
-    /// The role that it is done with; none if nobody is asked.
+    /// The role to use; `None` if none is required.
     pub(crate) role_arn: Option<String>,
 }

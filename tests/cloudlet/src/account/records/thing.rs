@@ -17,9 +17,9 @@ pub struct Thing {
     pub thing_type: Option<String>,
     /// The groups it is in.
     pub groups: BTreeSet<String>,
-    /// The group it is billed with.
+    /// The name of its billing group.
     pub billing_group: Option<String>,
-    /// Counts its changes.
+    /// The version, which each change increments.
     pub version: u64,
 }
 
@@ -35,7 +35,7 @@ pub struct Named {
 }
 
 impl Thing {
-    /// A thing with nothing but its name.
+    /// Creates a thing that has only a name.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -1,4 +1,4 @@
-//! Roles and the policies that hang on them.
+//! Roles and their policies.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use time::OffsetDateTime;
@@ -188,12 +188,12 @@ fn description(role: &Role) -> String {
     .concat()
 }
 
-/// Policies are percent-encoded in answers (IAM API Reference, GetRole).
+/// Percent-encodes a policy, as in IAM's responses (IAM API Reference, GetRole).
 fn encoded(document: &str) -> String {
     utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
 }
 
-/// An XML element with elements in it.
+/// Returns an XML element that contains other elements.
 fn element_of(name: &str, content: &str) -> String {
     format!("<{name}>{content}</{name}>")
 }

@@ -1,4 +1,4 @@
-//! Answers in JSON, and AWS's names for what went wrong (AWS IoT API Reference, the errors of each operation).
+//! JSON responses and AWS's error codes (AWS IoT API Reference, the errors of each operation).
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::account::{Refusal, RefusalKind};
 use crate::api::failure::Failure;
 use crate::sigv4;
 
-/// An operation's result.
+/// Returns the response with an operation's result.
 pub(in crate::api) fn success(result: &Value, request_id: &str) -> Response<Full<Bytes>> {
     respond(StatusCode::OK, result, request_id)
 }
 
-/// A refusal: its name in `x-amzn-ErrorType`, its words in the body.
+/// Returns an error response: its code in `x-amzn-ErrorType`, its message in the body.
 pub(in crate::api) fn refuse(failure: &Failure, request_id: &str) -> Response<Full<Bytes>> {
     let details = failure.details.iter().map(|(name, value)| (*name, value));
     let body: BTreeMap<&str, &String> = details.chain([("message", &failure.message)]).collect();
@@ -31,13 +31,13 @@ pub(in crate::api) fn refuse(failure: &Failure, request_id: &str) -> Response<Fu
     response
 }
 
-/// No operation has this method and path.
+/// Returns the failure of a request that no operation matches.
 pub(in crate::api) fn unknown_operation(method: &Method, path: &str) -> Failure {
     let message = format!("{method} {path} is no operation that is known here");
     Failure::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
 }
 
-/// A signature's refusal under the names that services with JSON use (API Reference, "Common Errors").
+/// Converts a rejected signature to the error codes of services that use JSON (API Reference, "Common Errors").
 pub(in crate::api) fn unsigned(refusal: sigv4::Refusal) -> Failure {
     let code = match refusal.code {
         sigv4::Code::MissingAuthenticationToken => "MissingAuthenticationTokenException",
@@ -59,7 +59,7 @@ impl From<Error> for Failure {
             Error::Certificate(message) => Self::new(BAD_REQUEST, "CertificateValidationException", message),
             Error::Policy(message) => Self::new(BAD_REQUEST, "MalformedPolicyException", message),
             Error::Template(message) => Self::new(BAD_REQUEST, "InvalidRequestException", message),
-            // A file that cannot be written is the cloud's own trouble, as far as its caller is concerned.
+            // For the caller, a file that cannot be written is an internal failure of the cloud.
             other => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalFailureException",

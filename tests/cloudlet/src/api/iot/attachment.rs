@@ -1,4 +1,4 @@
-//! Which policies are attached to which certificates, by today's operations and by the deprecated ones.
+//! Attaching policies to certificates, with the current and the deprecated operations.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -66,7 +66,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Value, Error> {
     })
 }
 
-/// A registrationConfig is a template's name, or a body with the role to carry it out.
+/// Checks a registrationConfig: a template's name, or a body with a role.
 fn checked(account: &Account, config: Config) -> Result<RegistrationConfig, Error> {
     match config {
         Config {

@@ -1,4 +1,4 @@
-//! A request to the control plane, taken apart.
+//! A parsed request to the control plane.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Takes a request apart; what is no JSON is refused here.
+    /// Parses a request. A body that is not JSON is refused here.
     pub(super) fn read(cloud: &'a Arc<Cloud>, head: &'a Parts, body: &Bytes) -> Result<Self, Failure> {
         let malformed = |what: &str| {
             let message = format!("{what} cannot be parsed");
@@ -47,30 +47,30 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The path's parts, decoded.
+    /// Returns the decoded segments of the path.
     pub(super) fn segments(&self) -> Vec<&str> {
         self.segments.iter().map(String::as_str).collect()
     }
 
-    /// The name in the path: its second part, as in `/role-aliases/{name}`; empty if there is none.
+    /// Returns the name in the path: its second segment, as in `/role-aliases/{name}`; empty if there is none.
     pub(super) fn resource(&self) -> &str {
         self.segments.get(1).map_or("", String::as_str)
     }
 
-    /// A number in the path, such as a version's.
+    /// Returns a number in the path, such as that of a version.
     pub(super) fn number(&self, position: usize) -> Result<u32, Error> {
         let text = self.segments.get(position).map_or("", String::as_str);
         text.parse()
             .map_err(|_| Refusal::invalid(format!("{text:?} is not a number")).into())
     }
 
-    /// A parameter in the query.
+    /// Returns a query parameter.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let mut named = self.query.iter().filter(|(parameter, _)| parameter == name);
         named.next().map(|(_, value)| value.as_str())
     }
 
-    /// A parameter in the query that is true or false; false if it is not there.
+    /// Returns a boolean query parameter; false if it is missing.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
         match self.query(name) {
             None | Some("false") => Ok(false),
@@ -79,23 +79,23 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A header that the operation demands.
+    /// Returns a header that the operation requires.
     pub(super) fn header(&self, name: &str) -> Result<&str, Error> {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
         value.ok_or_else(|| Refusal::invalid(format!("Header {name} is missing")).into())
     }
 
-    /// The body, as the operation wants it.
+    /// Parses the body.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Error> {
         T::deserialize(&self.body).map_err(|error| Refusal::invalid(error.to_string()).into())
     }
 
-    /// Looks at the account.
+    /// Reads the account.
     pub(super) fn read_account<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
         self.cloud.account.read(look)
     }
 
-    /// Changes the account, wholly or not at all.
+    /// Changes the account, completely or not at all.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Account) -> Result<T, Error>) -> Result<T, Error> {
         self.cloud.account.change(change)
     }

@@ -42,7 +42,7 @@ struct SigningRequestBody {
 
 pub(super) fn create_keys(call: &Call<'_>) -> Result<Value, Error> {
     let created = call.cloud.create_keys_and_certificate(call.flag("setAsActive")?)?;
-    // API reference, KeyPair: the public key is in the certificate, and no client needs it twice.
+    // API reference, KeyPair: no client needs the public key, which the certificate also contains.
     let keys = json!({ "PrivateKey": created.private_key });
     call.read_account(|account| {
         Ok(joined(
@@ -119,7 +119,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
         Some("ACTIVE") => CertificateStatus::Active,
         Some("INACTIVE") => CertificateStatus::Inactive,
         Some("REVOKED") => CertificateStatus::Revoked,
-        // PENDING_ACTIVATION and the transfer states are not for callers to set (API reference, UpdateCertificate).
+        // Callers cannot set PENDING_ACTIVATION and the transfer states (API reference, UpdateCertificate).
         other => return Err(Refusal::invalid(format!("newStatus {:?}", other.unwrap_or_default())).into()),
     };
     let id = named(call)?;
@@ -140,7 +140,7 @@ fn named(call: &Call<'_>) -> Result<CertificateId, Error> {
     })
 }
 
-/// A certificate's ARN.
+/// Returns a certificate's ARN.
 pub(super) fn arn(account: &Account, id: &CertificateId) -> String {
     account.iot_arn("cert", id.as_str())
 }

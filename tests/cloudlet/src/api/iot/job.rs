@@ -1,4 +1,4 @@
-//! Jobs: what a fleet's owner does with them.
+//! Jobs, from the fleet owner's side.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
     Ok(named(call))
 }
 
-/// The thing of a target. Groups are no targets here.
+/// Returns the thing of a target. Groups are not supported as targets.
 fn thing(call: &Call<'_>, target: &str) -> Result<String, Error> {
     let name = target.split_once(":thing/").map_or("", |(_, name)| name);
     call.read_account(|account| match account.thing(name) {
@@ -84,7 +84,7 @@ pub(super) fn describe_execution(call: &Call<'_>) -> Result<Value, Error> {
     let job = segments.get(3).copied().unwrap_or_default();
     let execution = call.cloud.jobs.execution(call.resource(), job);
     let mut execution = execution.ok_or_else(|| Refusal::not_found(format!("There is no execution of job {job}")))?;
-    // The control plane has the thing's ARN, and the details one level lower (API Reference, JobExecution).
+    // The control plane returns the thing's ARN, and nests the details one level deeper (API Reference, JobExecution).
     set(
         &mut execution,
         "thingArn",

@@ -1,4 +1,4 @@
-//! Lists in pages, in AWS IoT's two dialects: `marker` with `pageSize`, and `nextToken` with `maxResults`.
+//! Pages of lists, in AWS IoT's two dialects: `marker` with `pageSize`, and `nextToken` with `maxResults`.
 
 use serde_json::{Value, json};
 
@@ -9,16 +9,16 @@ use crate::account::Refusal;
 /// The names of the parameters that request a page of a list.
 #[derive(Clone, Copy)]
 pub(super) enum Dialect {
-    /// `marker`, `pageSize`, `isAscendingOrder`; the answer has `nextMarker`.
+    /// `marker`, `pageSize`, `isAscendingOrder`; the response contains `nextMarker`.
     Marker,
-    /// `nextToken`, `maxResults`; the answer has `nextToken`.
+    /// `nextToken`, `maxResults`; the response contains `nextToken`.
     Token,
 }
 
-/// The largest page (API reference: pageSize and maxResults are 1 to 250).
+/// Maximum size of a page (API reference: pageSize and maxResults are 1 to 250).
 const MAX_PAGE: usize = 250;
 
-/// An answer with one page of a list under `name`. A marker is the number of items before the page.
+/// Returns a response with one page of a list under `name`. A marker is the number of items before the page.
 pub(super) fn page(call: &Call<'_>, dialect: Dialect, name: &str, mut items: Vec<Value>) -> Result<Value, Error> {
     let (token, size, next) = match dialect {
         Dialect::Marker => ("marker", "pageSize", "nextMarker"),

@@ -51,7 +51,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
     page(call, Dialect::Marker, "policies", policies)
 }
 
-/// A policy in a list.
+/// Returns a policy's entry in a list.
 pub(super) fn reference(account: &crate::account::Account, name: &str) -> Value {
     json!({ "policyName": name, "policyArn": account.iot_arn("policy", name) })
 }

@@ -1,4 +1,4 @@
-//! Which operation a method and a path name (AWS IoT API Reference, the request syntax of each).
+//! Finds the operation for a method and a path (AWS IoT API Reference, the request syntax of each).
 
 use hyper::Method;
 use serde_json::Value;
@@ -9,14 +9,14 @@ use crate::Error;
 
 /// An operation.
 pub(super) struct Route {
-    /// The operation, for example `DescribeEndpoint`.
+    /// The operation, such as `DescribeEndpoint`.
     pub(super) operation: &'static str,
     pub(super) carry_out: fn(&Call<'_>) -> Result<Value, Error>,
 }
 
 type Operation = (&'static str, fn(&Call<'_>) -> Result<Value, Error>);
 
-/// The operation for a request, if there is one.
+/// Returns the operation for a request, if there is one.   <find -> Option<Route>>
 pub(super) fn find(method: &Method, segments: &[&str]) -> Option<Route> {
     let method = method.as_str();
     let found = certificates(method, segments)

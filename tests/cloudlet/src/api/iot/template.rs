@@ -10,7 +10,7 @@ use crate::account::{Account, PreProvisioningHook, ProvisioningTemplate, Refusal
 use crate::json::joined;
 use crate::provisioning::Template;
 
-/// Quotas: versions of a provisioning template.
+/// Quotas: maximum number of versions of a provisioning template.
 const MAX_VERSIONS: usize = 5;
 
 #[derive(Deserialize)]

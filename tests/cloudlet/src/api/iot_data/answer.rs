@@ -1,11 +1,11 @@
-//! Answers that several operations of the data plane give.
+//! Responses that several operations of the data plane share.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::failure::Failure;
 
-/// The answer to a message that was sent.
+/// Returns the response for a message that was sent.
 pub(super) fn sent(request_id: &str) -> Value {
     json!({ "message": "OK", "traceId": request_id })
 }

@@ -1,4 +1,4 @@
-//! A request to the data plane, taken apart.
+//! A parsed request to the data plane.
 
 use std::sync::Arc;
 
@@ -39,23 +39,23 @@ impl Call {
         })
     }
 
-    /// The path's parts, decoded.
+    /// Returns the decoded segments of the path.
     pub(super) fn segments(&self) -> Vec<&str> {
         self.segments.iter().map(String::as_str).collect()
     }
 
-    /// The second part of the path: a client ID, a topic or a thing.
+    /// Returns the second segment of the path: a client ID, a topic or a thing.
     pub(super) fn resource(&self) -> &str {
         self.segments.get(1).map_or("", String::as_str)
     }
 
-    /// A parameter in the query.
+    /// Returns a query parameter.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let mut named = self.query.iter().filter(|(parameter, _)| parameter == name);
         named.next().map(|(_, value)| value.as_str())
     }
 
-    /// A parameter in the query that is true or false; false if it is not there.
+    /// Returns a boolean query parameter; false if it is missing.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Failure> {
         match self.query(name) {
             None | Some("false") => Ok(false),
@@ -64,7 +64,7 @@ impl Call {
         }
     }
 
-    /// A number in the query within a range; `default` if it is not there.
+    /// Returns a numeric query parameter within a range; `default` if it is missing.
     pub(super) fn number(
         &self,
         name: &str,

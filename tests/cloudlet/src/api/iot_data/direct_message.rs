@@ -29,7 +29,7 @@ pub(super) async fn send(call: &Call, request_id: &str) -> Result<Value, Failure
     let confirmation = call.flag("confirmation")?;
     let timeout = match confirmation {
         true => call.number("timeout", TIMEOUT_RANGE, DEFAULT_TIMEOUT)?,
-        // It is ignored without confirmation.
+        // Ignored, because no confirmation was requested.
         false => DEFAULT_TIMEOUT,
     };
     let (outcome, answer) = oneshot::channel();
@@ -61,7 +61,7 @@ pub(super) async fn send(call: &Call, request_id: &str) -> Result<Value, Failure
             Ok(sent(request_id))
         }
         Ok(_) => {
-            // The client has refused it, or its connection has ended: no confirmation will come any more.
+            // The client has refused the message, or its connection has ended: no confirmation will arrive.
             sleep_until(deadline).await;
             Err(unconfirmed())
         }

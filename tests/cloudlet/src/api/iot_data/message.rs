@@ -11,7 +11,7 @@ use crate::api::failure::Failure;
 use crate::front::limits;
 use crate::mqtt::{Properties, Value, property, topic};
 
-/// Checks a topic, as PUBLISH over MQTT is checked.
+/// Checks a topic in the same way as for PUBLISH over MQTT.
 pub(super) fn check_topic(name: &str) -> Result<(), Failure> {
     match !name.is_empty() && !topic::has_wildcard(name) && limits::topic_fits(name) {
         true => Ok(()),
@@ -19,7 +19,7 @@ pub(super) fn check_topic(name: &str) -> Result<(), Failure> {
     }
 }
 
-/// The payload, within AWS's limit.
+/// Returns the payload, which must not exceed AWS's limit.
 pub(super) fn payload(call: &Call) -> Result<Bytes, Failure> {
     match call.body.len() > limits::MAX_PAYLOAD {
         true => Err(Failure::new(
@@ -31,7 +31,7 @@ pub(super) fn payload(call: &Call) -> Result<Bytes, Failure> {
     }
 }
 
-/// The MQTT 5 properties in query and headers.
+/// Returns the MQTT 5 properties from query and headers.
 pub(super) fn properties(call: &Call) -> Result<Properties, Failure> {
     let mut properties = Properties::default();
     if let Some(content_type) = call.query("contentType") {

@@ -63,7 +63,7 @@ pub(super) async fn answer(
     Ok(iot::success(&result, request_id))
 }
 
-/// The operation that a request is for, and its resource.
+/// Returns the operation and the resource of a request.
 fn operation(call: &Call) -> Option<(&'static str, String)> {
     Some(match (call.method.as_str(), call.segments().as_slice()) {
         ("GET", ["connections", client_id]) => ("GetConnection", (*client_id).to_owned()),

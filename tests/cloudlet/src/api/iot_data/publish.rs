@@ -1,4 +1,4 @@
-//! Publish: a message to all who have subscribed.
+//! Publish: sends a message to all subscribers.
 
 use serde_json::Value;
 

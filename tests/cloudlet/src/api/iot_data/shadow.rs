@@ -8,7 +8,7 @@ use super::call::Call;
 use crate::api::failure::Failure;
 use crate::shadow::{Operation, Rejection, ShadowName, carry_out};
 
-/// Carries out an operation on a shadow. Changes are published as if they had come over MQTT.
+/// Executes an operation on a shadow. Changes are published as if they had been made over MQTT.
 pub(super) fn call(call: &Call, operation: Operation) -> Result<Value, Failure> {
     let name = ShadowName::new(call.resource(), call.query("name")).ok_or_else(|| invalid("The name is not valid"))?;
     let done = carry_out(&call.cloud.shadows, &name, operation, &call.body).map_err(|rejection| failure(&rejection))?;

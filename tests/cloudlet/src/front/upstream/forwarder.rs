@@ -1,4 +1,4 @@
-//! Passes packets on: to the broker, or as an answer to the client.
+//! Forwards packets to the broker, or sends responses to the client.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::front::session::Session;
 use crate::front::writer::Outgoing;
 use crate::mqtt::Packet;
 
-/// The ways on from here: to the broker, and back to the client.
+/// The destinations of packets: the broker and the client.
 pub(super) struct Forwarder<'a> {
     pub(super) session: &'a Arc<Session>,
     pub(super) to_client: mpsc::Sender<Outgoing>,

@@ -66,7 +66,7 @@ fn cut(session: &Session) -> Result<(), End> {
     }
 }
 
-/// Passes PUBACK to the sender of the message: the broker or a service. One that answers nothing is left to the broker.
+/// Passes PUBACK to the sender of the message: the broker or a service. A PUBACK for an unknown message is left to the broker.
 async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Result<(), End> {
     let sender = forwarder.session.state.lock().packet_ids.acknowledged(puback.packet_id);
     match sender {
@@ -110,7 +110,7 @@ async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
                 .await?;
             Err(End::silent(Cause::ClientInitiated, "the client said DISCONNECT"))
         }
-        // developer guide, life-cycle-events: a second CONNECT is a client error. QoS 2 has no other packets here.
+        // developer guide, life-cycle-events: a second CONNECT is a client error. Packets for QoS 2 do not occur here.
         Packet::Connect(_) => Err(End::telling(reason::PROTOCOL_ERROR, "a second CONNECT")),
         Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => {
             Err(End::telling(reason::QOS_NOT_SUPPORTED, "a packet of QoS 2"))
@@ -121,7 +121,7 @@ async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
     }
 }
 
-/// DISCONNECT may change the session's expiry, up to the account's limit.
+/// Limits the session expiry that DISCONNECT requests to the account's maximum.
 fn capped(session: &Session, mut disconnect: Disconnect) -> Disconnect {
     if session.protocol == Protocol::V5
         && let Some(asked) = disconnect.properties.u32(property::SESSION_EXPIRY_INTERVAL)

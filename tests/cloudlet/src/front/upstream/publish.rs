@@ -1,4 +1,4 @@
-//! PUBLISH from a client.
+//! Handles PUBLISH from a client.
 
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +33,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
             "the switch hang_up_on",
         ));
     }
-    // No code for too large a packet is among those AWS lists for DISCONNECT (developer guide, mqtt).
+    // AWS's list of codes for DISCONNECT does not include one for packets that are too large (developer guide, mqtt).
     if publish.payload.len() > limits::MAX_PAYLOAD {
         return Err(End::telling(
             reason::QUOTA_EXCEEDED,
@@ -77,7 +77,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
                 client_id: session.client_id.clone(),
                 topic: publish.topic.clone(),
             });
-            // PUBACK 0x97 is in the guide's list (developer guide, mqtt); MQTT 3.1.1 has no word for it.
+            // The guide lists 0x97 for PUBACK (developer guide, mqtt); MQTT 3.1.1 has no equivalent.
             return match (session.protocol, publish.qos) {
                 (Protocol::V5, QoS::AtLeastOnce) => {
                     let puback = Acknowledgement::new(publish.packet_id, reason::QUOTA_EXCEEDED);
@@ -93,7 +93,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
                 "more than 100 unacknowledged",
             )),
-            // quotas: no more are accepted until some are acknowledged.
+            // quotas: no more messages are accepted until some are acknowledged.
             Protocol::V311 => Ok(()),
         };
     }
@@ -115,7 +115,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
     Ok(())
 }
 
-/// MQTT 5 is told, per message where there is something to answer; 3.1.1 is closed, whatever the QoS
+/// Refuses a message. MQTT 5 clients get a reason code in the acknowledgement; connections of 3.1.1 are closed, whatever the QoS
 /// (aws-iot-device-sdk-python-v2 issue 260).
 async fn refuse(forwarder: &Forwarder<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), End> {
     match (forwarder.session.protocol, publish.qos) {
@@ -129,7 +129,7 @@ async fn refuse(forwarder: &Forwarder<'_>, publish: &Publish, code: u8, reason: 
     }
 }
 
-/// The broker is not told of aliases, so that the front alforwarder knows the topic.
+/// Replaces a topic alias by its topic. Aliases are not forwarded to the broker, so only the front knows them.
 fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
     let Some(alias) = publish.properties.u16(property::TOPIC_ALIAS) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A message that a service of AWS IoT answers, in place of the broker.
+//! Handles messages that a service of AWS IoT answers, in place of the broker.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::front::session::Session;
 use crate::front::writer::Outgoing;
 use crate::mqtt::{Acknowledgement, Packet, Properties, Publish, QoS, reason};
 
-/// Acknowledges the message, and has it answered while the connection goes on.
+/// Acknowledges the message, and has it answered while the connection continues.
 pub(super) async fn serve(forwarder: &Forwarder<'_>, service: Service, publish: Publish) -> Result<(), End> {
     let session = forwarder.session.clone();
     let request = Request {
@@ -25,7 +25,7 @@ pub(super) async fn serve(forwarder: &Forwarder<'_>, service: Service, publish: 
         let puback = Acknowledgement::new(publish.packet_id, reason::SUCCESS);
         forwarder.answer(Packet::Puback(puback)).await?;
     }
-    // The connection may end first, and must not wait for the answer then.
+    // The connection may end first, without waiting for the answer.
     let to_client = forwarder.to_client.downgrade();
     tokio::spawn(async move {
         for reply in service(request).await {

@@ -1,4 +1,4 @@
-//! SUBSCRIBE from a client.
+//! Handles SUBSCRIBE from a client.
 
 use super::forwarder::Forwarder;
 use crate::front::end::{Cause, End};
@@ -58,8 +58,8 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) 
             .insert(subscribe.packet_id, Subscribing { refused, filters });
     }
     for filter in &mut subscribe.filters {
-        // developer guide, mqtt: retained messages come to exact subscriptions only. MQTT 3.1.1 has no such option, and
-        // its wildcard subscriptions get them here.
+        // developer guide, mqtt: retained messages are sent for exact subscriptions only. MQTT 3.1.1 has no such option, so its wildcard
+        // subscriptions get them here.
         let exact = !topic::has_wildcard(&filter.filter) && !filter.filter.starts_with("$share/");
         if session.protocol == Protocol::V5 && !exact {
             filter.without_retained();
@@ -68,7 +68,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) 
     forwarder.forward(Packet::Subscribe(subscribe)).await
 }
 
-/// The code a filter is refused with, if it is.
+/// Returns the code with which a filter is refused, if it is.
 fn judge(forwarder: &Forwarder<'_>, filter: &Filter) -> Result<Option<u8>, End> {
     let session = forwarder.session;
     let Some(name) = topic::unshared(&filter.filter) else {

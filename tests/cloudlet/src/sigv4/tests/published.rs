@@ -1,6 +1,6 @@
 use super::{BLANK, request, signature};
 
-/// AWS's published test suite (aws-sig-v4-test-suite) and, last, the example of the old General Reference.
+/// AWS's published test suite (aws-sig-v4-test-suite), and the example of the old General Reference.
 #[test]
 fn published_signatures() {
     let token = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8\
